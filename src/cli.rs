@@ -1,0 +1,409 @@
+//! Flags and environment → [`Settings`], validated once.
+//!
+//! Every option can be given by environment too, as `RECONCILE_` and its name; a flag beats it. What is wrong is
+//! told before anything is opened or sent.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::call::ProductId;
+use crate::compare::Tolerances;
+use crate::error::{Error, Result};
+use crate::ledger;
+use crate::output::Paths;
+use crate::publish::Rules;
+use crate::rate::Rate;
+
+/// Reconciles a ledger of voice calls with what the provider knows of them.
+///
+/// Asks the provider (Alibaba Cloud voice service, QueryCallDetailByCallId) for every call of the ledger, at most 100
+/// requests a minute, keeps every answer in a durable store, and writes four files: the details as Parquet, the
+/// discrepancies as CSV, a report as HTML, and a summary as JSON. The same command goes on where an interrupted run
+/// stopped.
+///
+/// Credentials come from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary keys,
+/// ALIBABA_CLOUD_SECURITY_TOKEN.
+#[derive(Debug, Parser)]
+#[command(
+    name = "reconcile",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    max_term_width = 110,
+    after_long_help = "Exit codes:\n  \
+        0  every call has its answer and the four files are written\n  \
+        1  the same, and there are discrepancies (only with --exit-code)\n  \
+        2  wrong usage, credentials or input: nothing was sent\n  \
+        3  stopped by the provider for a reason that is the same for every call (keys, permission, arrears, clock)\n  \
+        4  incomplete (deadline, signal, lasting errors): outputs are marked; the same command goes on\n  \
+        5  another run holds the store\n  \
+        6  an output or the store could not be written: nothing is lost"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    job: JobArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Say more: every failed attempt
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Form of what is said on standard error
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "RECONCILE_LOG_FORMAT",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// What to do other than the job.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the simulated provider as a server of its own on 127.0.0.1
+    Sandbox(SandboxArgs),
+}
+
+/// The simulated provider's options.
+#[derive(Debug, Clone, Args)]
+pub struct SandboxArgs {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long)]
+    pub port: u16,
+    /// TOML file with one `access-key-id = "secret"` a line; without it, testid with testsecret is accepted
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+}
+
+/// Form of the messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ShowProgress {
+    /// A bar on a terminal, otherwise a line a minute.
+    #[default]
+    Auto,
+    /// The same, even with --quiet.
+    Always,
+    /// Neither.
+    Never,
+}
+
+#[derive(Debug, Args)]
+struct JobArgs {
+    /// Ledger CSV; `-` is standard input
+    #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
+    input: Option<PathBuf>,
+    /// Details Parquet
+    #[arg(short, long, required = true, env = "RECONCILE_OUT", value_name = "PATH")]
+    out: Option<PathBuf>,
+
+    /// Discrepancies: .csv, .jsonl or .parquet [default: beside --out, .discrepancies.csv]
+    #[arg(long, env = "RECONCILE_DISCREPANCIES", value_name = "PATH", help_heading = "Outputs")]
+    discrepancies: Option<PathBuf>,
+    /// HTML report [default: beside --out, .report.html]
+    #[arg(long, env = "RECONCILE_REPORT", value_name = "PATH", help_heading = "Outputs")]
+    report: Option<PathBuf>,
+    /// JSON summary [default: beside --out, .summary.json]
+    #[arg(long, env = "RECONCILE_SUMMARY", value_name = "PATH", help_heading = "Outputs")]
+    summary: Option<PathBuf>,
+
+    /// Product of rows that name none: a number, or voice-notification, verification-code, ivr, click-to-dial, sip,
+    /// smart-outbound
+    #[arg(long, env = "RECONCILE_PROD_ID", value_name = "ID", value_parser = product, help_heading = "Ledger")]
+    prod_id: Option<ProductId>,
+    /// Day (UTC+8) of rows that name no time
+    #[arg(long, env = "RECONCILE_CALL_DATE", value_name = "YYYY-MM-DD", value_parser = day, help_heading = "Ledger")]
+    call_date: Option<NaiveDate>,
+    /// Read FIELD from the column HEADER; repeatable
+    #[arg(long, value_name = "FIELD=HEADER", value_parser = mapping, help_heading = "Ledger")]
+    map: Vec<(String, String)>,
+    /// Talk seconds may differ by so many and still match
+    #[arg(
+        long,
+        env = "RECONCILE_DURATION_TOLERANCE",
+        value_name = "SECONDS",
+        default_value_t = 0,
+        help_heading = "Ledger"
+    )]
+    duration_tolerance: u32,
+    /// Times may differ by so many seconds and still match
+    #[arg(
+        long,
+        env = "RECONCILE_TIME_TOLERANCE",
+        value_name = "SECONDS",
+        default_value_t = 0,
+        help_heading = "Ledger"
+    )]
+    time_tolerance: u32,
+
+    /// The cap: at most N requests in any window of that length (100/min, 100/s, 6000/h, 25/15s)
+    #[arg(
+        long,
+        env = "RECONCILE_RATE",
+        value_name = "N/UNIT",
+        default_value = "100/min",
+        help_heading = "Requests"
+    )]
+    rate: Rate,
+    /// How many may go back to back; 1 spaces them evenly [default: the cap's N]
+    #[arg(long, env = "RECONCILE_BURST", value_name = "N", help_heading = "Requests")]
+    burst: Option<NonZeroU32>,
+    /// Requests in flight at once
+    #[arg(long, env = "RECONCILE_CONCURRENCY", value_name = "N", default_value = "16", value_parser = concurrency, help_heading = "Requests")]
+    concurrency: NonZeroUsize,
+    /// Tries of one call in one run, the first included
+    #[arg(long, env = "RECONCILE_MAX_ATTEMPTS", value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Requests")]
+    max_attempts: u32,
+    /// One request, from connect to last byte
+    #[arg(long, env = "RECONCILE_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = length_of_time, help_heading = "Requests")]
+    timeout: Duration,
+    /// A call younger than this with no record is pending, not not_found
+    #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration, help_heading = "Requests")]
+    settle: Duration,
+    /// Send nothing after the next HH:MM in this machine's time zone; what is left is deferred
+    #[arg(long, env = "RECONCILE_DEADLINE", value_name = "HH:MM", value_parser = time_of_day, help_heading = "Requests")]
+    deadline: Option<NaiveTime>,
+    /// Send nothing after so long; what is left is deferred
+    #[arg(long, env = "RECONCILE_MAX_DURATION", value_name = "DURATION", value_parser = length_of_time, help_heading = "Requests")]
+    max_duration: Option<Duration>,
+    /// Provider
+    #[arg(
+        long,
+        env = "RECONCILE_ENDPOINT",
+        value_name = "URL",
+        default_value = "https://dyvmsapi.aliyuncs.com",
+        help_heading = "Requests"
+    )]
+    endpoint: String,
+    /// Talk to a provider simulated inside this process, which allows what --rate says; needs no credentials
+    #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Requests")]
+    sandbox: bool,
+
+    /// The durable store [default: reconcile.db beside --out, reconcile.sandbox.db with --sandbox]
+    #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Store")]
+    store: Option<PathBuf>,
+    /// Ask again even for calls whose final detail is stored
+    #[arg(long, env = "RECONCILE_REFRESH", conflicts_with = "offline", help_heading = "Store")]
+    refresh: bool,
+    /// Send nothing; use only what is stored
+    #[arg(long, env = "RECONCILE_OFFLINE", help_heading = "Store")]
+    offline: bool,
+
+    /// A bar on a terminal, otherwise a line a minute
+    #[arg(long, env = "RECONCILE_PROGRESS", value_name = "WHEN", value_enum, default_value_t)]
+    progress: ShowProgress,
+    /// Exit 1 when there are discrepancies
+    #[arg(long, env = "RECONCILE_EXIT_CODE", action = ArgAction::SetTrue)]
+    exit_code: bool,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Action {
+    /// The job.
+    Reconcile(Box<Settings>),
+    /// The simulated provider, alone.
+    Sandbox(SandboxArgs),
+}
+
+/// Where the answers come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answers {
+    /// A provider at this URL.
+    Provider(String),
+    /// The one simulated inside this process.
+    Sandbox,
+}
+
+/// A job, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The ledger; `-` is standard input.
+    pub input: PathBuf,
+    /// How it is read.
+    pub ledger: ledger::Options,
+    /// The four files.
+    pub outputs: Paths,
+    /// The store.
+    pub store: PathBuf,
+    /// Who is asked.
+    pub answers: Answers,
+    /// Nobody is asked.
+    pub offline: bool,
+    /// Settled calls are asked for again.
+    pub refresh: bool,
+    /// The cap.
+    pub rate: Rate,
+    /// How many requests may go back to back.
+    pub burst: NonZeroU32,
+    /// Requests in flight at once.
+    pub concurrency: NonZeroUsize,
+    /// Tries of one call.
+    pub max_attempts: u32,
+    /// For one request.
+    pub timeout: Duration,
+    /// What decides the rows.
+    pub rules: Rules,
+    /// Time of day, local, after which nothing is sent.
+    pub deadline: Option<NaiveTime>,
+    /// Time after the start, after which nothing is sent.
+    pub max_duration: Option<Duration>,
+    /// When progress is shown.
+    pub progress: ShowProgress,
+    /// Exit 1 when there are discrepancies.
+    pub exit_code: bool,
+}
+
+impl Cli {
+    /// What is to be done.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when options contradict each other.
+    pub fn action(self) -> Result<Action> {
+        match self.command {
+            Some(Command::Sandbox(args)) => Ok(Action::Sandbox(args)),
+            None => self.job.settings().map(|settings| Action::Reconcile(Box::new(settings))),
+        }
+    }
+}
+
+impl JobArgs {
+    fn settings(self) -> Result<Settings> {
+        let missing = |name: &str| Error::usage(format!("{name} is missing")).hint("see reconcile --help");
+        let input = self.input.ok_or_else(|| missing("--input"))?;
+        let out = self.out.ok_or_else(|| missing("--out"))?;
+        let burst = self.burst.unwrap_or(self.rate.requests);
+        if burst > self.rate.requests {
+            return Err(Error::usage(format!(
+                "--burst {burst} is more than the cap allows in a window ({})",
+                self.rate
+            ))
+            .hint("leave --burst out, or give a number up to the cap's N"));
+        }
+        let default_store = if self.sandbox { "reconcile.sandbox.db" } else { "reconcile.db" };
+        Ok(Settings {
+            ledger: ledger::Options { prod_id: self.prod_id, call_date: self.call_date, map: self.map },
+            store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
+            outputs: Paths::beside(out, self.discrepancies, self.report, self.summary),
+            answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
+            rules: Rules {
+                settle: TimeDelta::from_std(self.settle).unwrap_or(TimeDelta::MAX),
+                tolerances: Tolerances {
+                    duration_s: i64::from(self.duration_tolerance),
+                    time_s: i64::from(self.time_tolerance),
+                },
+            },
+            input,
+            offline: self.offline,
+            refresh: self.refresh,
+            rate: self.rate,
+            burst,
+            concurrency: self.concurrency,
+            max_attempts: self.max_attempts,
+            timeout: self.timeout,
+            deadline: self.deadline,
+            max_duration: self.max_duration,
+            progress: self.progress,
+            exit_code: self.exit_code,
+        })
+    }
+}
+
+fn product(text: &str) -> Result<ProductId, String> {
+    ProductId::parse(text).ok_or_else(|| {
+        let names: Vec<&str> = crate::call::PRODUCTS.iter().map(|(_, name)| *name).collect();
+        format!("not a product; give its number or one of {}", names.join(", "))
+    })
+}
+
+fn day(text: &str) -> Result<NaiveDate, String> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "not a day like 2026-11-16".into())
+}
+
+fn mapping(text: &str) -> Result<(String, String), String> {
+    let (field, header) = text.split_once('=').ok_or("there is no `=`; write FIELD=HEADER")?;
+    Ok((field.trim().to_owned(), header.to_owned()))
+}
+
+/// More than this many requests in flight would only fill the provider's queue.
+const CONCURRENCY_AT_MOST: usize = 1_024;
+
+fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
+    let wrong = || format!("not a whole number from 1 to {CONCURRENCY_AT_MOST}");
+    text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= CONCURRENCY_AT_MOST).ok_or_else(wrong)
+}
+
+fn length_of_time(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; write 10s, 500ms, 6h30m"))?;
+    if duration.is_zero() { Err("must be longer than nothing".into()) } else { Ok(duration) }
+}
+
+fn time_of_day(text: &str) -> Result<NaiveTime, String> {
+    NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| "not a time of day like 06:30".into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn settings(line: &str) -> Result<Settings> {
+        match Cli::try_parse_from(line.split_whitespace()).unwrap().action()? {
+            Action::Reconcile(settings) => Ok(*settings),
+            Action::Sandbox(_) => panic!("not the job"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_has_the_default_of_the_contract() {
+        let s = settings("reconcile --input a.csv --out out/d.parquet").unwrap();
+        assert_eq!((s.rate.to_string().as_str(), s.burst.get()), ("100 per 1m", 100));
+        assert_eq!((s.concurrency.get(), s.max_attempts), (16, 6));
+        assert_eq!(s.timeout, Duration::from_secs(10));
+        assert_eq!(s.rules.settle, TimeDelta::minutes(5));
+        assert_eq!(s.store, PathBuf::from("out/reconcile.db"));
+        assert_eq!(s.outputs.discrepancies, PathBuf::from("out/d.discrepancies.csv"));
+        assert_eq!(s.outputs.report, PathBuf::from("out/d.report.html"));
+        assert_eq!(s.outputs.summary, PathBuf::from("out/d.summary.json"));
+        assert_eq!(s.answers, Answers::Provider("https://dyvmsapi.aliyuncs.com".into()));
+        let s = settings("reconcile --sandbox -i a.csv -o d.parquet").unwrap();
+        assert_eq!((s.store, s.answers), (PathBuf::from("reconcile.sandbox.db"), Answers::Sandbox));
+    }
+
+    #[test]
+    fn a_burst_beyond_the_cap_is_refused() {
+        assert!(settings("reconcile -i a -o b --burst 101").is_err());
+        assert_eq!(settings("reconcile -i a -o b --burst 7").unwrap().burst.get(), 7);
+    }
+
+    #[test]
+    fn the_sandbox_alone_needs_no_ledger() {
+        let cli = Cli::try_parse_from(["reconcile", "sandbox", "--port", "8080"]).unwrap();
+        assert!(matches!(cli.action().unwrap(), Action::Sandbox(SandboxArgs { port: 8080, accounts: None })));
+    }
+}

@@ -1,0 +1,386 @@
+//! A ledger row against what the provider says: the comparison of the contract, section 5. Pure.
+
+use chrono::{DateTime, Utc};
+
+use crate::call::{Expected, LedgerRow, LedgerTime, day_of, provider_text};
+use crate::detail::{CallDetail, Lookup, Status};
+use crate::discrepancy::{Discrepancy, Kind};
+
+/// How far two values may lie apart and still match, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tolerances {
+    /// For `duration_s`.
+    pub duration_s: i64,
+    /// For `called_at`, `started_at` and `ended_at`.
+    pub time_s: i64,
+}
+
+/// All discrepancies of a call, in the order of the files: by kind, then by field as the contract lists them.
+#[must_use]
+pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Vec<Discrepancy> {
+    let mut found: Vec<Discrepancy> = standing(row, lookup).into_iter().collect();
+    if let Some(detail) = &lookup.detail {
+        found.extend(wrong_call_id(row, detail));
+        if lookup.status == Status::Found {
+            found.extend(unknown_state(detail));
+            found.extend(contradictions(detail));
+            found.extend(mismatches(&row.expected, detail, tolerances));
+            found.extend(other_day(row, lookup));
+        }
+    }
+    // Stable: within a kind the order above stays.
+    found.sort_by_key(|d| d.kind);
+    found
+}
+
+/// What the status itself says.
+fn standing(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {
+    match lookup.status {
+        Status::Found => None,
+        Status::Deferred => Some(Discrepancy::new(Kind::Deferred, "not asked yet; the next run asks")),
+        Status::NotFound => Some(Discrepancy::new(Kind::NotFound, not_found_message(row))),
+        Status::Pending => Some(pending(lookup)),
+        Status::Failed => Some(failed(lookup)),
+    }
+}
+
+fn not_found_message(row: &LedgerRow) -> String {
+    format!(
+        "the provider has no record of this CallId for product {} on {}: it does not exist, or product, day or account \
+         are not the call's",
+        row.key.prod_id.0, row.key.day
+    )
+}
+
+fn pending(lookup: &Lookup) -> Discrepancy {
+    match &lookup.detail {
+        Some(detail) => {
+            Discrepancy::new(Kind::Pending, "the call's state is not final yet; the next run asks again")
+                .field("state")
+                .values(None, detail.state.clone())
+        }
+        None => Discrepancy::new(
+            Kind::Pending,
+            "no record yet, and the call is too young to miss it; the next run asks again",
+        ),
+    }
+}
+
+fn failed(lookup: &Lookup) -> Discrepancy {
+    let Some(failure) = &lookup.failure else {
+        return Discrepancy::new(Kind::Failed, "the look-up failed");
+    };
+    let (kind, again) = match (failure.malformed, failure.transient) {
+        (true, _) => (Kind::Malformed, "; the next run asks again"),
+        (false, true) => (Kind::Failed, " after all attempts; the next run asks again"),
+        (false, false) => (Kind::Failed, "; asked again only with --refresh"),
+    };
+    Discrepancy::new(kind, format!("{}: {}{again}", failure.code, crate::mask::text(&failure.message)))
+        .values(None, Some(failure.code.clone()))
+}
+
+fn wrong_call_id(row: &LedgerRow, detail: &CallDetail) -> Option<Discrepancy> {
+    let actual = detail.call_id.as_ref().filter(|id| **id != row.key.call_id)?;
+    Some(
+        Discrepancy::new(Kind::Inconsistent, "the record carries another CallId than the one asked for")
+            .field("call_id")
+            .values(Some(row.key.call_id.clone()), Some(actual.clone())),
+    )
+}
+
+fn unknown_state(detail: &CallDetail) -> Option<Discrepancy> {
+    (!detail.state_known).then(|| {
+        Discrepancy::new(Kind::UnknownState, "the state code stands in none of the provider's tables")
+            .field("state")
+            .values(None, detail.state.clone())
+    })
+}
+
+/// Where the provider contradicts itself.
+fn contradictions(detail: &CallDetail) -> Vec<Discrepancy> {
+    let Some(duration) = detail.duration_s else { return Vec::new() };
+    let rule = |message: &str, expected: String, delta: Option<i64>| {
+        Discrepancy::new(Kind::Inconsistent, message)
+            .field("duration_s")
+            .values(Some(expected), Some(duration.to_string()))
+            .delta(delta)
+    };
+    let mut found = Vec::new();
+    if let (Some(start), Some(end)) = (detail.started_at, detail.ended_at) {
+        let span = (end - start).num_seconds();
+        if span != duration {
+            found.push(rule("duration is not endDate - startDate", span.to_string(), Some(duration - span)));
+        }
+    }
+    match detail.answered {
+        Some(true) if duration == 0 => found.push(rule("answered, but with 0 seconds", ">0".into(), None)),
+        Some(false) if duration > 0 => {
+            found.push(rule("not answered, but with talk time", "0".into(), None));
+        }
+        _ => {}
+    }
+    found
+}
+
+fn other_day(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {
+    (lookup.found_on != row.key.day).then(|| {
+        Discrepancy::new(Kind::OtherDay, "the record stands on the neighbouring day")
+            .field("call_date")
+            .values(Some(row.key.day.to_string()), Some(lookup.found_on.to_string()))
+    })
+}
+
+/// What the ledger expects and the provider says otherwise. An absent value on either side is not compared.
+fn mismatches(expected: &Expected, detail: &CallDetail, tolerances: Tolerances) -> Vec<Discrepancy> {
+    let numbers = [
+        ("caller", &expected.caller, &detail.caller),
+        ("callee", &expected.callee, &detail.callee),
+        ("caller_show_number", &expected.caller_show_number, &detail.caller_show_number),
+        ("callee_show_number", &expected.callee_show_number, &detail.callee_show_number),
+    ];
+    let mut found: Vec<Discrepancy> = numbers.into_iter().filter_map(|(f, e, a)| number(f, e, a)).collect();
+    found.extend(plain("state", expected.state.clone(), detail.state.clone()));
+    let word = |b: Option<bool>| b.map(|b| b.to_string());
+    found.extend(plain("answered", word(expected.answered), word(detail.answered)));
+    found.extend(duration(expected.duration_s, detail.duration_s, tolerances.duration_s));
+    // A day alone says nothing to compare with the instant at which the request was accepted.
+    let called_at = expected.called_at.filter(|t| t.instant().is_some());
+    found.extend(time("called_at", called_at, detail.created_at, false, tolerances.time_s));
+    // A call that nobody answered has neither start nor end: there the empty field is a statement.
+    let unanswered = detail.answered == Some(false);
+    found.extend(time("started_at", expected.started_at, detail.started_at, unanswered, tolerances.time_s));
+    found.extend(time("ended_at", expected.ended_at, detail.ended_at, unanswered, tolerances.time_s));
+    found
+}
+
+fn differs(field: &str) -> Discrepancy {
+    Discrepancy::new(Kind::Mismatch, format!("{field} differs")).field(field)
+}
+
+fn plain(field: &str, expected: Option<String>, actual: Option<String>) -> Option<Discrepancy> {
+    let (expected, actual) = (expected?, actual?);
+    (expected != actual).then(|| differs(field).values(Some(expected), Some(actual)))
+}
+
+fn number(field: &str, expected: &Option<String>, actual: &Option<String>) -> Option<Discrepancy> {
+    let (expected, actual) = (expected.as_ref()?, actual.as_ref()?);
+    (bare_number(expected) != bare_number(actual))
+        .then(|| differs(field).values(Some(expected.clone()), Some(actual.clone())))
+}
+
+/// A number as it is compared: without spaces and `-`, and without `+86`, `0086` or `86` before a mainland
+/// mobile number (eleven digits that begin with 1).
+#[must_use]
+pub fn bare_number(text: &str) -> String {
+    let bare: String = text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    for prefix in ["+86", "0086", "86"] {
+        if let Some(rest) = bare.strip_prefix(prefix)
+            && rest.len() == 11
+            && rest.starts_with('1')
+            && rest.bytes().all(|b| b.is_ascii_digit())
+        {
+            return rest.to_owned();
+        }
+    }
+    bare
+}
+
+fn duration(expected: Option<i64>, actual: Option<i64>, tolerance: i64) -> Option<Discrepancy> {
+    let (expected, actual) = (expected?, actual?);
+    let delta = actual.saturating_sub(expected);
+    (delta.abs() > tolerance).then(|| {
+        differs("duration_s").values(Some(expected.to_string()), Some(actual.to_string())).delta(Some(delta))
+    })
+}
+
+fn time(
+    field: &str,
+    expected: Option<LedgerTime>,
+    actual: Option<DateTime<Utc>>,
+    empty_speaks: bool,
+    tolerance: i64,
+) -> Option<Discrepancy> {
+    let expected = expected?;
+    let Some(actual) = actual else {
+        return empty_speaks.then(|| differs(field).values(Some(expected.text()), None));
+    };
+    let (apart, delta) = match expected {
+        LedgerTime::Instant(t) => {
+            let delta = (actual - t).num_seconds();
+            (delta.abs() > tolerance, Some(delta))
+        }
+        LedgerTime::Day(day) => (day_of(actual) != day, None),
+    };
+    apart.then(|| differs(field).values(Some(expected.text()), Some(provider_text(actual))).delta(delta))
+}
+
+/// A later row that names the same call: what it says, and the first field in which it differs.
+#[must_use]
+pub fn duplicate(first: &LedgerRow, later: &LedgerRow, carried: &[String]) -> Discrepancy {
+    let message = format!("names the same call as line {}; only that line is compared", first.line);
+    let differing = statements(first, carried)
+        .into_iter()
+        .zip(statements(later, carried))
+        .find(|((_, a), (_, b))| a != b)
+        .map(|((field, a), (_, b))| (field, a, b));
+    match differing {
+        None => Discrepancy::new(Kind::Duplicate, message),
+        Some((field, first, later)) => {
+            Discrepancy::new(Kind::Duplicate, format!("{message}; {field} differs"))
+                .field(field)
+                .values(first, later)
+        }
+    }
+}
+
+/// All that a row says of its call, in the order in which differences are named.
+fn statements(row: &LedgerRow, carried: &[String]) -> Vec<(String, Option<String>)> {
+    let e = &row.expected;
+    let time = |t: Option<LedgerTime>| t.map(LedgerTime::text);
+    let own = [
+        ("caller", e.caller.clone()),
+        ("callee", e.callee.clone()),
+        ("caller_show_number", e.caller_show_number.clone()),
+        ("callee_show_number", e.callee_show_number.clone()),
+        ("state", e.state.clone()),
+        ("answered", e.answered.map(|b| b.to_string())),
+        ("duration_s", e.duration_s.map(|s| s.to_string())),
+        ("called_at", time(e.called_at)),
+        ("started_at", time(e.started_at)),
+        ("ended_at", time(e.ended_at)),
+        ("query_date", time(row.query_date)),
+    ];
+    own.into_iter()
+        .map(|(field, value)| (field.to_owned(), value))
+        .chain(carried.iter().cloned().zip(row.carried.iter().cloned().map(Some)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::call::{CallKey, ProductId};
+    use crate::normalize::normalize;
+    use chrono::NaiveDate;
+
+    const ANSWERED: &str = r#"{"caller":"18767130000","callee":"13735460000","calleeShowNumber":"0571000018363",
+        "gmtCreate":"2026-11-16 10:00:00","startDate":"2026-11-16 10:00:10","endDate":"2026-11-16 10:00:40",
+        "duration":30,"state":"200000"}"#;
+
+    fn day() -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, 11, 16).expect("a day")
+    }
+
+    fn row(expected: Expected) -> LedgerRow {
+        let key = CallKey { call_id: "1^2".into(), prod_id: ProductId(7), day: day() };
+        LedgerRow { line: 2, key, expected, query_date: None, carried: vec!["x".into()] }
+    }
+
+    fn found(data: &str) -> Lookup {
+        Lookup { status: Status::Found, detail: Some(normalize(data).unwrap()), ..Lookup::deferred(day(), 1) }
+    }
+
+    /// (kind, field, expected, actual, delta) of every discrepancy.
+    fn say(
+        row: &LedgerRow,
+        lookup: &Lookup,
+        t: Tolerances,
+    ) -> Vec<(Kind, String, String, String, Option<i64>)> {
+        compare(row, lookup, t)
+            .into_iter()
+            .map(|d| (d.kind, d.field, d.expected.unwrap_or_default(), d.actual.unwrap_or_default(), d.delta))
+            .collect()
+    }
+
+    #[test]
+    fn numbers_match_through_spaces_hyphens_and_the_country_code() {
+        let expected = Expected {
+            caller: Some("+86 187-6713-0000".into()),
+            callee: Some("008613735460000".into()),
+            callee_show_number: Some("0571-0000 18363".into()),
+            caller_show_number: Some("never returned, never compared".into()),
+            ..Expected::default()
+        };
+        assert_eq!(say(&row(expected), &found(ANSWERED), Tolerances::default()), vec![]);
+        assert_ne!(
+            bare_number("05344750000"),
+            bare_number("5344750000"),
+            "a lost leading zero is a difference"
+        );
+        assert_ne!(
+            bare_number("8657112345678"),
+            bare_number("57112345678"),
+            "86 is a country code only before a mobile"
+        );
+    }
+
+    #[test]
+    fn delta_is_actual_minus_expected_and_tolerance_is_inclusive() {
+        let r = row(Expected { duration_s: Some(33), ..Expected::default() });
+        let exact = say(&r, &found(ANSWERED), Tolerances::default());
+        assert_eq!(exact, vec![(Kind::Mismatch, "duration_s".into(), "33".into(), "30".into(), Some(-3))]);
+        assert_eq!(say(&r, &found(ANSWERED), Tolerances { duration_s: 3, time_s: 0 }), vec![]);
+    }
+
+    #[test]
+    fn called_at_is_compared_only_with_a_time_of_day() {
+        let mut e = Expected { called_at: Some(LedgerTime::Day(day())), ..Expected::default() };
+        assert_eq!(say(&row(e.clone()), &found(ANSWERED), Tolerances::default()), vec![]);
+        let detail = normalize(ANSWERED).unwrap();
+        e.called_at = detail.created_at.map(|t| LedgerTime::Instant(t - chrono::TimeDelta::hours(8)));
+        let said = say(&row(e), &found(ANSWERED), Tolerances::default());
+        assert_eq!(said[0].1, "called_at");
+        assert_eq!((said[0].2.as_str(), said[0].4), ("2026-11-16 02:00:00", Some(28_800)));
+    }
+
+    #[test]
+    fn an_unanswered_call_contradicts_an_expected_start() {
+        let e = Expected {
+            answered: Some(true),
+            started_at: Some(LedgerTime::Instant(Utc::now())),
+            caller: Some("13800138000".into()),
+            ..Expected::default()
+        };
+        let said =
+            say(&row(e), &found(r#"{"state":"200003","duration":0,"startDate":""}"#), Tolerances::default());
+        let fields: Vec<&str> = said.iter().map(|d| d.1.as_str()).collect();
+        assert_eq!(fields, ["answered", "started_at"]);
+    }
+
+    #[test]
+    fn the_provider_is_held_to_its_own_words() {
+        let rules = |data: &str| say(&row(Expected::default()), &found(data), Tolerances::default());
+        let span = rules(&ANSWERED.replace("\"duration\":30", "\"duration\":31"));
+        assert_eq!(span, vec![(Kind::Inconsistent, "duration_s".into(), "30".into(), "31".into(), Some(1))]);
+        assert_eq!(rules(r#"{"state":"200000","duration":0}"#)[0].2, ">0");
+        assert_eq!(rules(r#"{"state":"200002","duration":5}"#)[0].2, "0");
+        assert_eq!(rules(r#"{"state":"200002","duration":0,"callId":"9^9"}"#)[0].1, "call_id");
+        assert_eq!(rules(r#"{"state":"502","duration":0}"#)[0].0, Kind::UnknownState);
+    }
+
+    #[test]
+    fn fields_of_a_pending_record_are_not_compared() {
+        let r = row(Expected { answered: Some(false), duration_s: Some(9), ..Expected::default() });
+        let mut lookup = found(r#"{"state":"200103","duration":0}"#);
+        lookup.status = Status::Pending;
+        let said = say(&r, &lookup, Tolerances::default());
+        assert_eq!(said, vec![(Kind::Pending, "state".into(), String::new(), "200103".into(), None)]);
+    }
+
+    #[test]
+    fn a_duplicate_names_the_first_field_that_differs() {
+        let carried = ["ledger_x".to_owned()];
+        let first = row(Expected { duration_s: Some(3), ..Expected::default() });
+        let mut later = LedgerRow { line: 9, ..first.clone() };
+        assert_eq!(duplicate(&first, &later, &carried).field, "");
+        later.carried = vec!["y".into()];
+        assert_eq!(duplicate(&first, &later, &carried).field, "ledger_x");
+        later.expected.duration_s = Some(4);
+        let d = duplicate(&first, &later, &carried);
+        assert_eq!(
+            (d.field.as_str(), d.expected.as_deref(), d.actual.as_deref()),
+            ("duration_s", Some("3"), Some("4"))
+        );
+    }
+}

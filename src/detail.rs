@@ -1,0 +1,179 @@
+//! The typed answer: what the provider says of a call, and how a look-up can end.
+//!
+//! Owns [`CallDetail`], [`Outcome`], [`Status`] and [`Lookup`]. Pure data.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// What became of a call, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the words are the contract's own")]
+pub enum Outcome {
+    Answered,
+    Busy,
+    NoAnswer,
+    Unreachable,
+    PoweredOff,
+    Suspended,
+    InvalidNumber,
+    Restricted,
+    Rejected,
+    Failed,
+    InProgress,
+    Unknown,
+}
+
+impl Outcome {
+    /// The word in the outputs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::Unreachable => "unreachable",
+            Self::PoweredOff => "powered_off",
+            Self::Suspended => "suspended",
+            Self::InvalidNumber => "invalid_number",
+            Self::Restricted => "restricted",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::InProgress => "in_progress",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The provider's record of a call, typed. Every field is optional: the provider's own page calls
+/// its list "for reference only".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallDetail {
+    /// `callId`, where the record repeats it.
+    pub call_id: Option<String>,
+    /// `caller`; digits as text.
+    pub caller: Option<String>,
+    /// `callee`.
+    pub callee: Option<String>,
+    /// `callerShowNumber`.
+    pub caller_show_number: Option<String>,
+    /// `calleeShowNumber`.
+    pub callee_show_number: Option<String>,
+    /// `gmtCreate`: the request was accepted.
+    pub created_at: Option<DateTime<Utc>>,
+    /// `startDate`: the call was answered.
+    pub started_at: Option<DateTime<Utc>>,
+    /// `endDate`: it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// `aRingTime`.
+    pub a_ring_at: Option<DateTime<Utc>>,
+    /// `aEndTime`.
+    pub a_end_at: Option<DateTime<Utc>>,
+    /// `bRingTime`.
+    pub b_ring_at: Option<DateTime<Utc>>,
+    /// `bStartTime`.
+    pub b_start_at: Option<DateTime<Utc>>,
+    /// `bEndTime`.
+    pub b_end_at: Option<DateTime<Utc>>,
+    /// `duration`: talk time in seconds.
+    pub duration_s: Option<i64>,
+    /// `state`, as received.
+    pub state: Option<String>,
+    /// `stateDesc`, as received.
+    pub state_desc: Option<String>,
+    /// What the state means.
+    pub outcome: Outcome,
+    /// Whether somebody answered; `None` when the state does not say.
+    pub answered: Option<bool>,
+    /// Whether the state will not change any more.
+    pub is_final: bool,
+    /// Whether the state stands in the provider's tables.
+    pub state_known: bool,
+    /// `hangupDirection`: `callee` or `caller`.
+    pub hangup_by: Option<&'static str>,
+}
+
+impl CallDetail {
+    /// Talk time rounded up to whole minutes; an estimate, for no source states how calls are billed.
+    #[must_use]
+    pub fn billable_minutes(&self) -> Option<i64> {
+        self.duration_s.map(|s| s.max(0).div_euclid(60) + i64::from(s.max(0) % 60 != 0))
+    }
+}
+
+/// The status of a call in the details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the words are the contract's own")]
+pub enum Status {
+    Found,
+    NotFound,
+    Pending,
+    Failed,
+    Deferred,
+}
+
+impl Status {
+    /// The word in the outputs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::NotFound => "not_found",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+            Self::Deferred => "deferred",
+        }
+    }
+}
+
+/// Why a look-up failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The provider's code, `MalformedData`, or the last transport error in a word.
+    pub code: String,
+    /// The text that came with it.
+    pub message: String,
+    /// `Data` could not be read.
+    pub malformed: bool,
+    /// It may go away: asked again by the next run, and this run is incomplete.
+    pub transient: bool,
+}
+
+/// What the store knows of a call, ready to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// How it ended.
+    pub status: Status,
+    /// The record, for `found` and for a `pending` one with a non-final state.
+    pub detail: Option<CallDetail>,
+    /// Why, for `failed`.
+    pub failure: Option<Failure>,
+    /// The day on which it was found, or that was asked for.
+    pub found_on: NaiveDate,
+    /// The provider's `Data`, byte for byte.
+    pub raw: Option<String>,
+    /// `RequestId` of the answer that counts.
+    pub request_id: Option<String>,
+    /// When that answer came.
+    pub fetched_at: Option<DateTime<Utc>>,
+    /// Requests spent on this call so far, over all runs.
+    pub attempts: i64,
+    /// The answer was there before this process began.
+    pub from_store: bool,
+}
+
+impl Lookup {
+    /// A call that was never answered.
+    #[must_use]
+    pub fn deferred(day: NaiveDate, attempts: i64) -> Self {
+        Self {
+            status: Status::Deferred,
+            detail: None,
+            failure: None,
+            found_on: day,
+            raw: None,
+            request_id: None,
+            fetched_at: None,
+            attempts,
+            from_store: false,
+        }
+    }
+}

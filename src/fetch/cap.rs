@@ -1,0 +1,297 @@
+//! The cap: at most N requests reach the provider in any window of the given length.
+//!
+//! Two rules, and both must agree before a request may leave:
+//!
+//! - *Shape*: a token bucket (governor's GCRA) with the configured rate and burst.
+//! - *Guarantee*: N places. A request takes a place before it is sent; the place is free again one window after
+//!   its reply, or its failure, came back. A request arrives before its reply does, so the (N+1)th arrival is
+//!   always more than one window after the first, however the network spreads them.
+//!
+//! Every attempt takes a place of its own. Time is tokio's, so that hours are tested in milliseconds; nothing
+//! polls: who waits sleeps until the one instant at which something can change.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock as GovernorClock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use crate::rate::Rate;
+
+/// A place is held this much longer than the window, so that two requests exactly one window apart do not share
+/// one. It costs 0.002 % of a minute.
+const GUARD: Duration = Duration::from_millis(1);
+
+/// governor's clock over tokio's, which tests can pause.
+#[derive(Debug, Clone)]
+struct TokioClock {
+    start: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct SinceStart(Duration);
+
+impl Reference for SinceStart {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.saturating_sub(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, duration: Nanos) -> Self {
+        Self(self.0.saturating_sub(duration.into()))
+    }
+}
+
+impl std::ops::Add<Nanos> for SinceStart {
+    type Output = Self;
+
+    fn add(self, other: Nanos) -> Self {
+        Self(self.0 + Duration::from(other))
+    }
+}
+
+impl GovernorClock for TokioClock {
+    type Instant = SinceStart;
+
+    fn now(&self) -> SinceStart {
+        SinceStart(Instant::now().saturating_duration_since(self.start))
+    }
+}
+
+#[derive(Debug)]
+struct Places {
+    /// Requests sent whose reply has not come back.
+    in_flight: usize,
+    /// When the other places are free again, earliest first.
+    cooling: VecDeque<Instant>,
+    /// Nobody sends before this instant. It only ever moves later.
+    hold: Option<Instant>,
+}
+
+/// What stands between a request and its place.
+enum Wait {
+    Until(Instant),
+    ForAReply,
+}
+
+/// The cap. Shared by all attempts of a run.
+pub struct Cap {
+    rate: Rate,
+    shape: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<SinceStart>>,
+    clock: TokioClock,
+    places: Mutex<Places>,
+    /// First come, first served; one waits at the head, the others behind it.
+    turn: tokio::sync::Mutex<()>,
+    reply: Notify,
+}
+
+/// A place under the cap. It is given back when the reply, or the failure, has come back.
+pub struct Place<'a> {
+    cap: &'a Cap,
+}
+
+impl Cap {
+    /// A cap of `rate` with at most `burst` requests back to back, of which some places are taken already:
+    /// `taken` says for how long.
+    #[must_use]
+    pub fn new(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
+        let now = Instant::now();
+        let clock = TokioClock { start: now };
+        let pace = (rate.window / rate.requests.get()).max(Duration::from_nanos(1));
+        // `with_period` is `None` for a zero period only; the line above excludes it.
+        let quota = Quota::with_period(pace).unwrap_or_else(|| Quota::per_second(rate.requests));
+        let quota = quota.allow_burst(burst.min(rate.requests));
+        let mut cooling: Vec<Instant> = taken.iter().map(|d| now + *d + GUARD).collect();
+        cooling.sort_unstable();
+        Self {
+            rate,
+            shape: RateLimiter::direct_with_clock(quota, clock.clone()),
+            clock,
+            places: Mutex::new(Places { in_flight: 0, cooling: cooling.into(), hold: None }),
+            turn: tokio::sync::Mutex::new(()),
+            reply: Notify::new(),
+        }
+    }
+
+    /// Waits for a place, first come, first served. Dropping the future gives up the turn and takes nothing.
+    pub async fn take(&self) -> Place<'_> {
+        let _turn = self.turn.lock().await;
+        loop {
+            match self.try_take() {
+                Ok(()) => return Place { cap: self },
+                Err(Wait::Until(t)) => sleep_until(t).await,
+                Err(Wait::ForAReply) => self.reply.notified().await,
+            }
+        }
+    }
+
+    fn try_take(&self) -> Result<(), Wait> {
+        let now = Instant::now();
+        let mut places = self.lock();
+        while places.cooling.front().is_some_and(|free_at| *free_at <= now) {
+            places.cooling.pop_front();
+        }
+        if let Some(hold) = places.hold.filter(|hold| *hold > now) {
+            return Err(Wait::Until(hold));
+        }
+        if places.in_flight + places.cooling.len() >= self.rate.requests.get() as usize {
+            return Err(places.cooling.front().map_or(Wait::ForAReply, |free_at| Wait::Until(*free_at)));
+        }
+        self.shape.check().map_err(|not_yet| {
+            // At least a timer's tick, so that rounding never makes this a busy loop.
+            let wait =
+                not_yet.wait_time_from(GovernorClock::now(&self.clock)).max(Duration::from_micros(100));
+            Wait::Until(now + wait)
+        })?;
+        places.in_flight += 1;
+        Ok(())
+    }
+
+    /// Nobody sends for `pause` from now. A hold that ends later stays: a success does not lift it, and a
+    /// shorter one does not shorten it.
+    pub fn hold(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut places = self.lock();
+        places.hold = Some(places.hold.map_or(until, |hold| hold.max(until)));
+    }
+
+    /// Places taken now, in flight or cooling: the requests in the current window.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        let now = Instant::now();
+        let places = self.lock();
+        places.in_flight + places.cooling.iter().filter(|free_at| **free_at > now).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        // Nothing panics while it holds the lock, so the state is whole even if poisoned.
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    /// The reply has come back, or nobody waits for it any longer: the place cools for one window.
+    fn drop(&mut self) {
+        let free_at = Instant::now() + self.cap.rate.window + GUARD;
+        let mut places = self.cap.lock();
+        places.in_flight -= 1;
+        // Almost always the latest; a place restored from the store may be later still.
+        let at = places.cooling.partition_point(|t| *t <= free_at);
+        places.cooling.insert(at, free_at);
+        drop(places);
+        self.cap.reply.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::sync::Arc;
+
+    fn rate(text: &str) -> Rate {
+        text.parse().unwrap()
+    }
+
+    /// Sends `calls` requests through the cap and returns when each arrived at the receiver.
+    async fn arrivals(
+        cap: Arc<Cap>,
+        calls: usize,
+        mut one_way_ms: impl FnMut() -> (u64, u64),
+    ) -> Vec<Instant> {
+        let tasks: Vec<_> = (0..calls)
+            .map(|_| {
+                let (cap, (there, back)) = (cap.clone(), one_way_ms());
+                tokio::spawn(async move {
+                    let place = cap.take().await;
+                    tokio::time::sleep(Duration::from_millis(there)).await;
+                    let arrived = Instant::now();
+                    tokio::time::sleep(Duration::from_millis(back)).await;
+                    drop(place);
+                    arrived
+                })
+            })
+            .collect();
+        let mut arrived = Vec::new();
+        for task in tasks {
+            arrived.push(task.await.unwrap());
+        }
+        arrived.sort_unstable();
+        arrived
+    }
+
+    /// The most arrivals in any closed window.
+    fn most(arrived: &[Instant], window: Duration) -> usize {
+        let mut from = 0;
+        let mut most = 0;
+        for (to, at) in arrived.iter().enumerate() {
+            while *at - arrived[from] > window {
+                from += 1;
+            }
+            most = most.max(to - from + 1);
+        }
+        most
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_receiver_never_sees_more_than_the_cap_however_delays_spread() {
+        let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::new(100).unwrap(), &[]));
+        let mut random = fastrand::Rng::with_seed(7);
+        let arrived = arrivals(cap, 2_000, || (random.u64(0..3_000), random.u64(0..3_000))).await;
+        assert_eq!(most(&arrived, Duration::from_secs(60)), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_slot_is_wasted_at_ordinary_round_trips() {
+        let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::new(100).unwrap(), &[]));
+        let begin = Instant::now();
+        let arrived = arrivals(cap, 6_000, || (150, 150)).await;
+        assert_eq!(most(&arrived, Duration::from_secs(60)), 100);
+        // 60 bursts, hence 59 whole windows, is the shortest schedule the cap allows.
+        let shortest = Duration::from_secs(59 * 60);
+        assert!(begin.elapsed() <= shortest.mul_f64(1.0055), "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_one_spaces_requests_evenly() {
+        let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::MIN, &[]));
+        let arrived = arrivals(cap, 50, || (0, 10)).await;
+        for pair in arrived.windows(2) {
+            assert!(pair[1] - pair[0] >= Duration::from_millis(600));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_taken_by_an_earlier_process_are_waited_out() {
+        let taken = vec![Duration::from_secs(20); 98];
+        let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::new(100).unwrap(), &taken));
+        let begin = Instant::now();
+        let arrived = arrivals(cap, 3, || (0, 1)).await;
+        assert!(arrived[1] - begin < Duration::from_secs(1));
+        assert!(arrived[2] - begin > Duration::from_secs(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_only_ever_moves_later() {
+        let cap = Cap::new(rate("100/s"), NonZeroU32::new(100).unwrap(), &[]);
+        cap.hold(Duration::from_secs(30));
+        cap.hold(Duration::from_secs(5));
+        let begin = Instant::now();
+        drop(cap.take().await);
+        assert!(begin.elapsed() >= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_in_flight_holds_its_place_until_one_window_after_its_reply() {
+        let cap = Arc::new(Cap::new(rate("1/10s"), NonZeroU32::MIN, &[]));
+        let begin = Instant::now();
+        let arrived = arrivals(cap, 2, || (0, 7_000)).await;
+        assert!(arrived[1] - begin > Duration::from_secs(17));
+    }
+}

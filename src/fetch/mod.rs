@@ -1,0 +1,199 @@
+//! One call to its outcome: take a place, put the request on disk, send, understand, decide.
+//!
+//! Every attempt passes here, so every attempt takes a place under the cap and is on disk before it is sent.
+
+pub mod cap;
+pub mod retry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+
+use crate::call::CallKey;
+use crate::error::Result;
+use crate::mask;
+use crate::normalize::normalize;
+use crate::progress::Monitor;
+use crate::provider::codes::Class;
+use crate::provider::wire::{self, Answer, Said};
+use crate::provider::{Provider, Question};
+use crate::stop::{Reason, Stop};
+use crate::store::{AnswerKind, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store};
+use cap::Cap;
+use retry::{Policy, Verdict};
+
+/// One call that is to be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Which.
+    pub key: CallKey,
+    /// The day to begin with.
+    pub first_day: NaiveDate,
+    /// The day to ask when the first has no record.
+    pub other_day: Option<NaiveDate>,
+}
+
+/// How a job ended, in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It has an answer of this kind.
+    Answered(AnswerKind),
+    /// The run was stopped first.
+    Deferred,
+}
+
+/// All that an attempt needs. Shared by all jobs of a run.
+pub struct Fetcher<P> {
+    /// Who is asked.
+    pub provider: P,
+    /// The cap.
+    pub cap: Cap,
+    /// How often and how patiently.
+    pub policy: Policy,
+    /// The durable store.
+    pub store: Arc<Store>,
+    /// Which run this is.
+    pub scope: Scope,
+    /// What is told of it.
+    pub monitor: Arc<dyn Monitor>,
+    /// Where it is told to stop.
+    pub stop: Stop,
+}
+
+impl<P: Provider> Fetcher<P> {
+    /// Asks until the call has its answer or the run stops. A failed call is a value; what is the same for all
+    /// calls, the store's failures among it, goes to [`Stop`].
+    pub async fn fetch(&self, job: Job) -> Ended {
+        match self.ask_days(&job).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                self.stop.stop(Reason::Failed(Arc::new(error)));
+                Ended::Deferred
+            }
+        }
+    }
+
+    async fn ask_days(&self, job: &Job) -> Result<Ended> {
+        let ended = self.ask_day(job, job.first_day, job.other_day, Purpose::First).await?;
+        match (ended, job.other_day) {
+            (Ended::Answered(AnswerKind::NoRecord), Some(day)) => {
+                self.ask_day(job, day, None, Purpose::OtherDay).await
+            }
+            _ => Ok(ended),
+        }
+    }
+
+    /// Asks for one day until there is an answer, `then` being the day to be asked if it has no record.
+    async fn ask_day(
+        &self,
+        job: &Job,
+        day: NaiveDate,
+        then: Option<NaiveDate>,
+        first: Purpose,
+    ) -> Result<Ended> {
+        let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
+        for attempt in 1.. {
+            let purpose = if attempt == 1 { first } else { Purpose::Retry };
+            let request = NewRequest { key: job.key.clone(), asked_date: day, purpose };
+            let Some((verdict, kind)) = self.attempt(&question, request, then, attempt).await? else { break };
+            match verdict {
+                Verdict::Done | Verdict::Exhausted => {
+                    return Ok(kind.map_or(Ended::Deferred, Ended::Answered));
+                }
+                Verdict::Stop(_) => break,
+                Verdict::Again { after, everybody } => self.pause(after, everybody).await,
+            }
+        }
+        Ok(Ended::Deferred)
+    }
+
+    /// One attempt; `None` when the run was stopped before it was sent.
+    async fn attempt(
+        &self,
+        question: &Question,
+        request: NewRequest,
+        then: Option<NaiveDate>,
+        attempt: u32,
+    ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
+        let place = tokio::select! {
+            biased;
+            () = self.stop.stopped() => return Ok(None),
+            place = self.cap.take() => place,
+        };
+        let no = self.store.begin_request(&self.scope, request).await?;
+        self.monitor.sent(self.cap.taken());
+        let reply = self.provider.ask(question).await;
+        // From here on the place cools: the reply is proof that the request has arrived.
+        drop(place);
+        let answer = wire::understand(&reply);
+        let verdict = retry::decide(&self.policy, attempt, &answer, fastrand::f64());
+        let kept = keep(&answer, &verdict, question.day, then);
+        let kind = kept.as_ref().map(|a| a.kind);
+        let throttled = answer.said == Said::Error(Class::Throttle);
+        self.report(question, attempt, &answer, &verdict, throttled);
+        let end = RequestEnd { http_status: answer.http_status, code: answer.code.clone(), throttled };
+        if let Verdict::Stop(advice) = verdict {
+            let (code, message) = (answer.code, mask::text(&answer.message));
+            self.stop.stop(Reason::Fatal { code, message, advice });
+        }
+        self.store.end_request(&self.scope, no, end, kept).await?;
+        Ok(Some((verdict, kind)))
+    }
+
+    fn report(&self, question: &Question, attempt: u32, answer: &Answer, verdict: &Verdict, throttled: bool) {
+        if throttled {
+            self.monitor.throttled();
+        }
+        if matches!(answer.said, Said::Error(_)) {
+            tracing::debug!(
+                call_id = question.call_id,
+                attempt,
+                code = answer.code,
+                message = mask::text(&answer.message),
+                ?verdict,
+                "attempt failed"
+            );
+        }
+    }
+
+    /// Waits before the next attempt, or until the run is stopped.
+    async fn pause(&self, after: Duration, everybody: bool) {
+        if everybody {
+            self.cap.hold(after);
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(after) => {}
+            () = self.stop.stopped() => {}
+        }
+    }
+}
+
+/// The answer that a verdict makes of what came back; `None` while the call is still being tried.
+fn keep(answer: &Answer, verdict: &Verdict, day: NaiveDate, then: Option<NaiveDate>) -> Option<NewAnswer> {
+    let (kind, data) = match (&answer.said, verdict) {
+        (Said::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
+        (Said::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
+        (Said::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
+        (_, Verdict::Exhausted) => (AnswerKind::Exhausted, None),
+        _ => return None,
+    };
+    Some(NewAnswer {
+        kind,
+        found_date: day,
+        next_date: then.filter(|_| kind == AnswerKind::NoRecord),
+        request_id: answer.request_id.clone(),
+        code: answer.code.clone(),
+        message: answer.message.clone(),
+        data,
+    })
+}
+
+fn kind_of(data: &str) -> AnswerKind {
+    match normalize(data) {
+        Ok(detail) if detail.is_final => AnswerKind::Final,
+        Ok(_) => AnswerKind::Interim,
+        Err(_) => AnswerKind::Malformed,
+    }
+}

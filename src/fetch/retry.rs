@@ -1,0 +1,135 @@
+//! What to do after an attempt: a pure function from (policy, attempt, what came back) to a verdict.
+
+use std::time::Duration;
+
+use crate::provider::codes::Class;
+use crate::provider::wire::{Answer, Said};
+
+/// How often and how patiently a call is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Tries of one call in one run, the first included.
+    pub max_attempts: u32,
+    /// The pause before the second try; doubled before each further one.
+    pub first_pause: Duration,
+    /// The longest pause that is not asked for by the provider.
+    pub longest_pause: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 6,
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Tries of a call whose error may well be about this call alone.
+const DOUBTFUL_TRIES: u32 = 3;
+/// The provider asks for no more than this (source: its own clients cap the hint at two minutes).
+const LONGEST_HINT: Duration = Duration::from_secs(120);
+
+/// What happens next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The call has its answer: a record, none, or an error that is permanent for it.
+    Done,
+    /// Try again.
+    Again {
+        /// After this long.
+        after: Duration,
+        /// The pause is for the whole run.
+        everybody: bool,
+    },
+    /// Attempts are used up; the next run asks again.
+    Exhausted,
+    /// Stop the run; says what the operator has to do.
+    Stop(&'static str),
+}
+
+const CLOCK: &str = "set this machine's clock (NTP): it must be within 15 minutes of the provider's";
+
+/// Decides. `attempt` counts from 1 over this call's tries; `jitter` lies in [0, 1).
+#[must_use]
+pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, jitter: f64) -> Verdict {
+    let Said::Error(class) = answer.said else { return Verdict::Done };
+    let tries = match class {
+        Class::Row | Class::NoRecord => return Verdict::Done,
+        Class::Fatal(advice) => return Verdict::Stop(advice),
+        Class::Clock if attempt >= policy.max_attempts.min(2) => return Verdict::Stop(CLOCK),
+        Class::Doubtful => policy.max_attempts.min(DOUBTFUL_TRIES),
+        _ => policy.max_attempts,
+    };
+    if attempt >= tries {
+        return Verdict::Exhausted;
+    }
+    let hint = answer.retry_after.map(|d| d.min(LONGEST_HINT));
+    let doubled = policy.first_pause.saturating_mul(1 << (attempt - 1).min(16)).min(policy.longest_pause);
+    // Equal jitter: half of the pause is certain, so a storm is spread and never at once.
+    let own = doubled.mul_f64(0.5 + jitter / 2.0);
+    match class {
+        Class::Nonce | Class::Clock => Verdict::Again { after: Duration::ZERO, everybody: false },
+        // Twice as patient: the other client's requests must leave the provider's window first.
+        Class::Throttle => Verdict::Again { after: hint.unwrap_or(own * 4), everybody: true },
+        _ => Verdict::Again { after: hint.map_or(own, |h| h.max(own)), everybody: hint.is_some() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(said: Said, retry_after: Option<Duration>) -> Answer {
+        Answer {
+            said,
+            code: "c".into(),
+            message: String::new(),
+            request_id: None,
+            http_status: None,
+            retry_after,
+        }
+    }
+
+    fn verdict(class: Class, attempt: u32, hint: Option<Duration>) -> Verdict {
+        decide(&Policy::default(), attempt, &answer(Said::Error(class), hint), 0.0)
+    }
+
+    #[test]
+    fn an_answer_is_an_answer() {
+        let done = |said| decide(&Policy::default(), 1, &answer(said, None), 0.5) == Verdict::Done;
+        assert!(done(Said::NoRecord) && done(Said::Data("{}".into())) && done(Said::Error(Class::Row)));
+    }
+
+    #[test]
+    fn pauses_double_and_attempts_end() {
+        let pause = |n| match verdict(Class::Transient, n, None) {
+            Verdict::Again { after, everybody: false } => Some(after.as_millis()),
+            _ => None,
+        };
+        assert_eq!(
+            (1..=6).map(pause).collect::<Vec<_>>(),
+            [Some(250), Some(500), Some(1000), Some(2000), Some(4000), None]
+        );
+        assert_eq!(verdict(Class::Transient, 6, None), Verdict::Exhausted);
+        assert_eq!(verdict(Class::Doubtful, 3, None), Verdict::Exhausted);
+    }
+
+    #[test]
+    fn a_throttled_answer_holds_everybody_for_as_long_as_the_provider_asks() {
+        let hint = Duration::from_millis(1500);
+        assert_eq!(verdict(Class::Throttle, 1, Some(hint)), Verdict::Again { after: hint, everybody: true });
+        assert!(matches!(verdict(Class::Throttle, 1, None), Verdict::Again { everybody: true, .. }));
+    }
+
+    #[test]
+    fn a_clock_fault_is_tried_once_more_and_a_fatal_one_never() {
+        assert_eq!(
+            verdict(Class::Clock, 1, None),
+            Verdict::Again { after: Duration::ZERO, everybody: false }
+        );
+        assert_eq!(verdict(Class::Clock, 2, None), Verdict::Stop(CLOCK));
+        assert_eq!(verdict(Class::Fatal("do this"), 1, None), Verdict::Stop("do this"));
+    }
+}

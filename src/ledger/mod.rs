@@ -1,0 +1,440 @@
+//! Reads the ledger: one CSV row per call that the company believes it made.
+//!
+//! Promises that every record below the header becomes one [`Record`], in order, usable or not: a bad row
+//! never stops the run and is never dropped. Nothing of the file is held but the present record, of at most
+//! 1 MiB; a longer one, which in practice is a quote that is never closed, is an [`InvalidRow`], and reading
+//! goes on with the line after that quote. Errors are kept for what makes the whole file unusable.
+
+mod header;
+mod input;
+mod repeats;
+mod row;
+mod split;
+mod values;
+
+pub use input::Input;
+pub use repeats::{Repeats, Scan, scan};
+
+use crate::call::{InvalidRow, ProductId, Record};
+use crate::error::{Error, Result};
+use chrono::NaiveDate;
+use csv::ByteRecord;
+use header::Header;
+use split::{MAX_RECORD, Piece, Split};
+use std::io::Read;
+
+const DELIMITER: u8 = b',';
+
+/// How to read a ledger that does not say everything itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Product of the rows that name none.
+    pub prod_id: Option<ProductId>,
+    /// Day (UTC+8) of the rows that name no time.
+    pub call_date: Option<NaiveDate>,
+    /// Columns named by hand, as (field, header).
+    pub map: Vec<(String, String)>,
+}
+
+/// A ledger being read; an iterator over its records.
+///
+/// An item is an error only when the source cannot be read any further; it is then the last.
+pub struct Ledger<R> {
+    csv: csv::Reader<Split<R>>,
+    header: Header,
+    options: Options,
+    record: ByteRecord,
+    source_name: String,
+    hinted: u64,
+    failed: bool,
+}
+
+impl<R: Read> Ledger<R> {
+    /// Reads the header row. `source_name` is what errors call the source, such as its path.
+    ///
+    /// # Errors
+    /// Wrong usage: the source cannot be read, is empty, or its header is not UTF-8, lacks `call_id`,
+    /// has two columns for one field, or lacks what `options.map` names.
+    pub fn open(reader: R, source_name: &str, options: &Options) -> Result<Self> {
+        let unreadable = |error| unreadable(source_name, error);
+        let mut split = Split::new(reader, DELIMITER).map_err(unreadable)?;
+        let piece = split.advance().map_err(unreadable)?;
+        let mut csv = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(DELIMITER)
+            .from_reader(split);
+        let mut record = ByteRecord::new();
+        match piece {
+            Piece::Record { .. } => parse(&mut csv, &mut record, source_name)?,
+            Piece::End => {
+                return Err(Error::usage(format!("{source_name} is empty"))
+                    .hint("the ledger needs a header row with at least the column `call_id`"));
+            }
+            Piece::Unclosed { .. } | Piece::TooLong { .. } => {
+                let what =
+                    format!("the header row of {source_name} has a quote that is never closed, or no end");
+                return Err(Error::usage(what).hint("is it a CSV file? Its first row must name the columns"));
+            }
+        }
+        let header = Header::read(&header_names(&record, source_name)?, &options.map, source_name)?;
+        let (options, source_name) = (options.clone(), source_name.to_owned());
+        Ok(Self { csv, header, options, record, source_name, hinted: 0, failed: false })
+    }
+
+    /// Reads what is left and returns the SHA-256 of all bytes of the source, in lower-case hex.
+    ///
+    /// # Errors
+    /// Wrong usage, when the source cannot be read to its end.
+    pub fn finish(self) -> Result<String> {
+        self.csv.into_inner().finish().map_err(|error| unreadable(&self.source_name, error))
+    }
+
+    fn read(&mut self) -> Result<Option<Record>> {
+        let piece = self.csv.get_mut().advance().map_err(|error| unreadable(&self.source_name, error))?;
+        let line = match piece {
+            Piece::End => return Ok(None),
+            Piece::Unclosed { line } => {
+                return Ok(Some(endless(
+                    line,
+                    "a quote that is never closed; close it, or double it inside a value",
+                )));
+            }
+            Piece::TooLong { line } => {
+                let reason = format!("the row is longer than {MAX_RECORD} bytes; is the file damaged?");
+                return Ok(Some(endless(line, &reason)));
+            }
+            Piece::Record { line } => line,
+        };
+        parse(&mut self.csv, &mut self.record, &self.source_name)?;
+        let source = row::Source { header: &self.header, options: &self.options, record: &self.record, line };
+        let (record, hinted) = source.read();
+        self.hinted += u64::from(hinted);
+        Ok(Some(record))
+    }
+}
+
+impl<R> Ledger<R> {
+    /// Output names of the columns carried through, `ledger_<name>`, in the order of the header.
+    #[must_use]
+    pub fn carried(&self) -> &[String] {
+        &self.header.carried
+    }
+
+    /// What deserves a line in the log, such as a carried column that had to be renamed.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.header.notes
+    }
+
+    /// How many rows so far took their day from the CallId, no other source naming one.
+    #[must_use]
+    pub fn hinted(&self) -> u64 {
+        self.hinted
+    }
+}
+
+impl<R: Read> Iterator for Ledger<R> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let item = self.read().transpose();
+        self.failed = matches!(item, Some(Err(_)));
+        item
+    }
+}
+
+/// Parses the record to which the splitter has advanced.
+fn parse<R: Read>(csv: &mut csv::Reader<Split<R>>, record: &mut ByteRecord, source_name: &str) -> Result<()> {
+    match csv.read_byte_record(record) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err(Error::usage(format!("a record of {source_name} could not be parsed; this is a bug")))
+        }
+        Err(error) => Err(unreadable(source_name, error.into())),
+    }
+}
+
+fn header_names(record: &ByteRecord, source_name: &str) -> Result<Vec<String>> {
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned);
+    let names: Result<Vec<String>, _> = record.iter().map(text).collect();
+    names.map_err(|error| {
+        Error::usage(format!("the header row of {source_name} is not valid UTF-8"))
+            .hint("save the ledger as `CSV UTF-8`")
+            .because(error)
+    })
+}
+
+fn unreadable(source_name: &str, error: std::io::Error) -> Error {
+    Error::usage(format!("cannot read the ledger {source_name}: {error}"))
+        .hint("check --input; what is stored is kept")
+        .because(error)
+}
+
+/// A row of which not even the fields can be told apart. Its text is not shown: it may be anything.
+fn endless(line: u64, reason: &str) -> Record {
+    Record::Invalid(InvalidRow {
+        line,
+        call_id: None,
+        field: "",
+        expected: None,
+        found: String::new(),
+        reason: reason.to_owned(),
+        carried: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::call::{LedgerRow, LedgerTime};
+    use crate::exit::Exit;
+    use proptest::prelude::*;
+
+    fn all_with(text: &[u8], options: &Options) -> Vec<Record> {
+        Ledger::open(text, "calls.csv", options).unwrap().map(|record| record.unwrap()).collect()
+    }
+
+    fn all(text: &[u8]) -> Vec<Record> {
+        all_with(text, &Options { prod_id: Some(ProductId(7)), ..Options::default() })
+    }
+
+    fn row(record: &Record) -> &LedgerRow {
+        match record {
+            Record::Row(row) => row,
+            Record::Invalid(invalid) => panic!("{invalid:?}"),
+        }
+    }
+
+    fn invalid(record: &Record) -> &InvalidRow {
+        match record {
+            Record::Invalid(invalid) => invalid,
+            Record::Row(row) => panic!("{row:?}"),
+        }
+    }
+
+    fn refused(text: &[u8]) -> Error {
+        let error = Ledger::open(text, "calls.csv", &Options::default()).err().unwrap();
+        assert_eq!(error.exit, Exit::Usage);
+        error
+    }
+
+    #[test]
+    fn a_full_row_is_read_and_its_carried_columns_are_untouched() {
+        let text = "\u{feff}CallId,产品ID,gmt_create,caller,被叫号码,主叫显号,被叫显号,state,是否接通,duration,\
+                    start_date,end_date,Dept,query-date\n \
+                    id^1 ,ivr,2026-06-01 10:00:00, 010-1 ,+86 138,1,2, 200000 ,是,75,\
+                    2026-06-01 10:00:10,1780279285,\" a,\"\"b\"\" \",2026-06-02\n";
+        let records = all(text.as_bytes());
+        let row = row(&records[0]);
+        assert_eq!(row.key.call_id, "id^1");
+        assert_eq!(row.key.prod_id.name(), Some("ivr"));
+        assert_eq!(row.key.day.to_string(), "2026-06-01");
+        assert_eq!(row.expected.caller.as_deref(), Some("010-1"));
+        assert_eq!(row.expected.callee.as_deref(), Some("+86 138"));
+        assert_eq!(row.expected.state.as_deref(), Some("200000"));
+        assert_eq!(row.expected.answered, Some(true));
+        assert_eq!(row.expected.duration_s, Some(75));
+        assert_eq!(row.expected.called_at.unwrap().text(), "2026-06-01 10:00:00");
+        assert_eq!(row.expected.started_at.unwrap().text(), "2026-06-01 10:00:10");
+        assert_eq!(row.expected.ended_at.unwrap().text(), "2026-06-01 10:01:25");
+        assert!(matches!(row.query_date, Some(LedgerTime::Day(_))));
+        assert_eq!(row.carried, [" a,\"b\" "]);
+        assert_eq!(row.line, 2);
+    }
+
+    #[test]
+    fn empty_expected_values_are_not_compared() {
+        let records =
+            all("call_id,called_at,caller,state,answered,duration_s\na,2026-06-01,, ,\u{3000},\n".as_bytes());
+        let expected = &row(&records[0]).expected;
+        assert_eq!((&expected.caller, &expected.state), (&None, &None));
+        assert_eq!((expected.answered, expected.duration_s), (None, None));
+    }
+
+    #[test]
+    fn a_line_is_the_physical_one_on_which_the_row_begins() {
+        for (text, wanted) in [
+            ("call_id,query_date,n\na,2026-06-01,\nb,2026-06-01,\n", [2, 3]),
+            ("call_id,query_date,n\r\na,2026-06-01,\r\nb,2026-06-01,\r\n", [2, 3]),
+            ("call_id,query_date,n\n\n\na,2026-06-01,\n\nb,2026-06-01,", [4, 6]),
+            ("\r\ncall_id,query_date,n\r\n\r\na,2026-06-01,\r\n\r\n\r\nb,2026-06-01,", [4, 7]),
+            ("call_id,query_date,n\na,2026-06-01,\"x\r\ny\n\nz\"\n\nb,2026-06-01,\n", [2, 7]),
+        ] {
+            let lines: Vec<u64> = all(text.as_bytes()).iter().map(|record| row(record).line).collect();
+            assert_eq!(lines, wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_day_comes_from_the_first_source_that_has_one() {
+        let text = b"call_id,called_at,query_date\n1671552000000^1,1780279285,2026-05-01\n\
+                     1671552000000^1,,2026-05-01\n1671552000000^1,,\nx,,\n";
+        let days = |options: &Options| -> Vec<String> {
+            all_with(text, options)
+                .iter()
+                .map(|record| match record {
+                    Record::Row(row) => row.key.day.to_string(),
+                    Record::Invalid(invalid) => format!("{}: {}", invalid.field, invalid.reason),
+                })
+                .collect()
+        };
+        let mut options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
+        let found = days(&options);
+        assert_eq!(found[..3], ["2026-06-01", "2026-05-01", "2022-12-21"]);
+        assert!(
+            found[3].starts_with("called_at: no day") && found[3].contains("--call-date"),
+            "{}",
+            found[3]
+        );
+        let mut ledger = Ledger::open(text.as_slice(), "calls.csv", &options).unwrap();
+        assert_eq!((ledger.by_ref().count(), ledger.hinted()), (4, 1));
+        options.call_date = NaiveDate::from_ymd_opt(2026, 4, 1);
+        assert_eq!(days(&options)[2..], ["2026-04-01", "2026-04-01"]);
+    }
+
+    #[test]
+    fn a_row_without_a_product_takes_the_options_or_is_invalid() {
+        let text = b"call_id,prod_id,query_date\na,,2026-06-01\nb,1.1E+13,2026-06-01\nc,0,2026-06-01\n";
+        assert_eq!(row(&all(text)[0]).key.prod_id, ProductId(7));
+        let records = all_with(text, &Options::default());
+        let none = invalid(&records[0]);
+        assert_eq!((none.field, none.call_id.as_deref()), ("prod_id", Some("a")));
+        assert!(none.reason.contains("no product") && none.reason.contains("--prod-id"));
+        assert!(invalid(&records[1]).reason.contains("spreadsheet"));
+        assert_eq!(invalid(&records[1]).found, "1.1E+13");
+        assert!(invalid(&records[2]).reason.contains("voice-notification"));
+    }
+
+    #[test]
+    fn an_unreadable_value_names_its_field_and_keeps_its_text() {
+        let text = b"call_id,query_date,answered,duration_s,started_at,callee,dept\n\
+                     a,2026-06-01,perhaps,,,,x\na,2026-06-01,,12.0,,,x\na,2026-06-01,,,soon,,x\n\
+                     a,never,,,,,x\n ,2026-06-01,,,,,x\n1.16E+11,2026-06-01,,,,,x\n\
+                     a,2026-06-01,,,,1.38E+10,x\n";
+        let told: Vec<(&str, String)> =
+            all(text).iter().map(|record| (invalid(record).field, invalid(record).found.clone())).collect();
+        let wanted = [
+            ("answered", "perhaps"),
+            ("duration_s", "12.0"),
+            ("started_at", "soon"),
+            ("query_date", "never"),
+            ("call_id", ""),
+            ("call_id", "1.16E+11"),
+            ("callee", "1.38E+10"),
+        ];
+        assert_eq!(told, wanted.map(|(field, found)| (field, found.to_owned())));
+        let records = all(text);
+        assert_eq!((invalid(&records[0]).line, invalid(&records[6]).line), (2, 8));
+        assert_eq!(invalid(&records[0]).carried, ["x"]);
+        assert_eq!(invalid(&records[5]).call_id, None);
+    }
+
+    #[test]
+    fn a_wrong_number_of_fields_is_an_invalid_row() {
+        let records =
+            all(b"call_id,query_date,dept,team\na,2026-06-01,x\na,2026-06-01,x,y,z\nb,2026-06-01,x,y\n");
+        let short = invalid(&records[0]);
+        assert_eq!((short.field, short.expected.as_deref(), short.found.as_str()), ("", Some("4"), "3"));
+        assert_eq!(short.carried, ["x"]);
+        assert_eq!(invalid(&records[1]).found, "5");
+        assert_eq!(row(&records[2]).line, 4);
+    }
+
+    #[test]
+    fn invalid_utf8_names_its_field() {
+        let records =
+            all(b"call_id,query_date,state,dept\na,2026-06-01,\xFF,x\na,2026-06-01,,\xFF\n\xFF,,,\n");
+        assert_eq!(invalid(&records[0]).field, "state");
+        assert!(invalid(&records[0]).reason.contains("UTF-8"));
+        assert_eq!(invalid(&records[1]).field, "");
+        assert!(invalid(&records[1]).reason.contains("`ledger_dept`"));
+        assert_eq!((invalid(&records[2]).field, &invalid(&records[2]).call_id), ("call_id", &None));
+    }
+
+    #[test]
+    fn a_quote_never_closed_costs_one_row() {
+        let records = all(b"call_id,query_date\na,\"2026-06-01\nb,2026-06-01\n");
+        assert!(invalid(&records[0]).reason.contains("a quote that is never closed"));
+        assert_eq!((invalid(&records[0]).line, row(&records[1]).line, records.len()), (2, 3, 2));
+    }
+
+    #[test]
+    fn a_ledger_without_a_usable_header_is_refused() {
+        for text in [b"".as_slice(), b"\xEF\xBB\xBF", b"\n\r\n"] {
+            let error = refused(text);
+            assert!(error.what.contains("is empty") && error.hint.unwrap().contains("call_id"));
+        }
+        assert!(refused(b"when,who\n").hint.unwrap().contains("--map call_id=HEADER"));
+        assert!(refused(b"call_id,\xB5\n").what.contains("not valid UTF-8"));
+        assert!(refused(b"call_id,\"x\n1,2\n").what.contains("never closed"));
+        assert!(all(b"call_id\n").is_empty());
+    }
+
+    #[test]
+    fn a_source_that_breaks_off_is_one_error_and_then_the_end() {
+        struct Broken(bool);
+        impl Read for Broken {
+            fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+                if std::mem::replace(&mut self.0, true) {
+                    return Err(std::io::Error::other("gone"));
+                }
+                into[..10].copy_from_slice(b"call_id\na\n");
+                Ok(10)
+            }
+        }
+        let mut ledger = Ledger::open(Broken(false), "calls.csv", &Options::default()).unwrap();
+        assert!(matches!(ledger.next(), Some(Ok(Record::Invalid(_)))));
+        assert!(matches!(ledger.next(), Some(Err(error)) if error.what.contains("gone")));
+        assert!(ledger.next().is_none());
+    }
+
+    #[test]
+    fn the_digest_covers_the_rest_of_the_file() {
+        let text = b"call_id\na\nb\n".as_slice();
+        let mut begun = Ledger::open(text, "calls.csv", &Options::default()).unwrap();
+        begun.next();
+        let mut read = Ledger::open(text, "calls.csv", &Options::default()).unwrap();
+        assert_eq!(read.by_ref().count(), 2);
+        assert_eq!(begun.finish().unwrap(), read.finish().unwrap());
+    }
+
+    #[test]
+    fn a_long_row_arrives_whole() {
+        let long = "n".repeat(300_000);
+        let text = format!("call_id,query_date,dept\na,2026-06-01,\"{long}\n\"\nb,2026-06-01,\n");
+        let records = all(text.as_bytes());
+        assert_eq!(row(&records[0]).carried[0].len(), 300_001);
+        assert_eq!(row(&records[1]).line, 4);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_below_a_header_never_panic_and_always_end(bytes: Vec<u8>) {
+            let mut text = b"call_id,query_date,answered\n".to_vec();
+            text.extend(&bytes);
+            let records = all(&text);
+            let usable = records.iter().filter(|record| matches!(record, Record::Row(_))).count();
+            let unusable = records.iter().filter(|record| matches!(record, Record::Invalid(_))).count();
+            prop_assert_eq!(usable + unusable, records.len());
+        }
+
+        #[test]
+        fn every_record_of_the_parser_is_a_row_or_invalid(
+            text in "([ab,]|2026-06-01|yes|\"[a,\r\n]?\"|\r|\n|é){0,40}",
+        ) {
+            let text = format!("call_id,query_date,answered\n{text}");
+            let mut builder = csv::ReaderBuilder::new();
+            let reader = builder.flexible(true).from_reader(text.as_bytes());
+            let records = all(text.as_bytes());
+            let endless =
+                |record: &Record| matches!(record, Record::Invalid(row) if row.reason.contains("quote that"));
+            prop_assume!(!records.iter().any(endless));
+            prop_assert_eq!(records.len(), reader.into_byte_records().count());
+        }
+    }
+}

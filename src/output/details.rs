@@ -1,0 +1,53 @@
+//! The details: one row per distinct call, as Parquet.
+
+use crate::call::LedgerRow;
+use crate::detail::Lookup;
+
+use super::schema::{Cell, whole};
+
+/// The cells of a call, in the order of [`super::schema::DETAILS`], then the carried ones.
+pub(super) fn cells<'a>(
+    row: &'a LedgerRow,
+    lookup: &'a Lookup,
+    discrepancies: u64,
+) -> impl Iterator<Item = Cell<'a>> {
+    let (detail, failure) = (lookup.detail.as_ref(), lookup.failure.as_ref());
+    let text = |value: Option<&'a str>| Cell::Text(value);
+    let day = lookup.found_on;
+    [
+        text(Some(&row.key.call_id)),
+        Cell::Whole(Some(row.key.prod_id.0)),
+        text(row.key.prod_id.name()),
+        Cell::Day(Some(day)),
+        text(Some(lookup.status.as_str())),
+        text(detail.and_then(|d| d.caller.as_deref())),
+        text(detail.and_then(|d| d.callee.as_deref())),
+        text(detail.and_then(|d| d.caller_show_number.as_deref())),
+        text(detail.and_then(|d| d.callee_show_number.as_deref())),
+        Cell::Time(detail.and_then(|d| d.created_at)),
+        Cell::Time(detail.and_then(|d| d.started_at)),
+        Cell::Time(detail.and_then(|d| d.ended_at)),
+        Cell::Time(detail.and_then(|d| d.a_ring_at)),
+        Cell::Time(detail.and_then(|d| d.a_end_at)),
+        Cell::Time(detail.and_then(|d| d.b_ring_at)),
+        Cell::Time(detail.and_then(|d| d.b_start_at)),
+        Cell::Time(detail.and_then(|d| d.b_end_at)),
+        Cell::Whole(detail.and_then(|d| d.duration_s)),
+        Cell::Whole(detail.and_then(crate::detail::CallDetail::billable_minutes)),
+        text(detail.and_then(|d| d.state.as_deref())),
+        text(detail.map(|d| d.outcome.as_str())),
+        Cell::Flag(detail.and_then(|d| d.answered)),
+        text(detail.and_then(|d| d.state_desc.as_deref())),
+        text(detail.and_then(|d| d.hangup_by)),
+        text(failure.map(|f| f.code.as_str())),
+        text(failure.map(|f| f.message.as_str())),
+        text(lookup.request_id.as_deref()),
+        Cell::Whole(Some(lookup.attempts)),
+        Cell::Time(lookup.fetched_at),
+        whole(discrepancies),
+        whole(row.line),
+        text(lookup.raw.as_deref()),
+    ]
+    .into_iter()
+    .chain(row.carried.iter().map(|value| Cell::Text(Some(value))))
+}

@@ -1,0 +1,205 @@
+//! The discrepancies: one row each, as CSV, JSON lines or Parquet, chosen by the file's extension.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::parquet::Table;
+use super::schema::{Cell, DISCREPANCIES, whole};
+use super::staged::{Staged, unwritable};
+use crate::call::provider_text;
+use crate::discrepancy::DiscrepancyRow;
+use crate::error::Result;
+
+/// The form of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+impl Form {
+    /// By extension; `None` for one that is no form.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "csv" => Some(Self::Csv),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "parquet" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+}
+
+enum Sink {
+    Csv(csv::Writer<File>),
+    Jsonl(BufWriter<File>),
+    Parquet(Table),
+}
+
+/// The discrepancy file being written.
+pub(super) struct Discrepancies {
+    staged: Staged,
+    names: Vec<String>,
+    sink: Sink,
+}
+
+impl Discrepancies {
+    /// Begins the file.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be written.
+    pub(super) fn create(path: &Path, carried: &[String], metadata: &[(String, String)]) -> Result<Self> {
+        let staged = Staged::create(path)?;
+        let file = staged.writer()?;
+        let names: Vec<String> = DISCREPANCIES
+            .iter()
+            .map(|(name, ..)| (*name).to_owned())
+            .chain(carried.iter().cloned())
+            .collect();
+        let sink = match Form::of(path).unwrap_or(Form::Csv) {
+            Form::Csv => {
+                let mut csv = csv::Writer::from_writer(file);
+                csv.write_record(&names).map_err(|e| unwritable(path, e))?;
+                Sink::Csv(csv)
+            }
+            Form::Jsonl => Sink::Jsonl(BufWriter::new(file)),
+            Form::Parquet => Sink::Parquet(Table::create(file, path, &DISCREPANCIES, carried, metadata)?),
+        };
+        Ok(Self { staged, names, sink })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be written.
+    pub(super) fn push(&mut self, row: &DiscrepancyRow) -> Result<()> {
+        let cells = cells(row, self.names.len());
+        let target = self.staged.target();
+        match &mut self.sink {
+            Sink::Csv(csv) => csv.write_record(cells.map(csv_text)).map_err(|e| unwritable(target, e)),
+            Sink::Jsonl(file) => {
+                let object: Map<String, Value> = self.names.iter().cloned().zip(cells.map(json)).collect();
+                writeln!(file, "{}", Value::Object(object)).map_err(|e| unwritable(target, e))
+            }
+            Sink::Parquet(table) => table.push(cells),
+        }
+    }
+
+    /// Ends the file; it still has to be synced and renamed.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be written.
+    pub(super) fn finish(self) -> Result<Staged> {
+        let target = self.staged.target();
+        match self.sink {
+            Sink::Csv(mut csv) => csv.flush().map_err(|e| unwritable(target, e))?,
+            Sink::Jsonl(mut file) => file.flush().map_err(|e| unwritable(target, e))?,
+            Sink::Parquet(table) => table.finish()?,
+        }
+        Ok(self.staged)
+    }
+}
+
+/// The cells of a row. An invalid row may have fewer carried values than there are columns: the rest is empty.
+fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>> {
+    let what = &row.what;
+    [
+        Cell::Text(row.call_id.as_deref()),
+        whole(row.ledger_line),
+        Cell::Text(Some(what.kind.as_str())),
+        Cell::Text(Some(what.field.as_str()).filter(|f| !f.is_empty())),
+        Cell::Text(what.expected.as_deref()),
+        Cell::Text(what.actual.as_deref()),
+        Cell::Whole(what.delta),
+        Cell::Text(Some(&what.message)),
+        Cell::Day(row.call_date),
+        Cell::Whole(row.prod_id),
+    ]
+    .into_iter()
+    .chain(row.carried.iter().map(|value| Cell::Text(Some(value))))
+    .chain(std::iter::repeat(Cell::Text(None)))
+    .take(columns)
+}
+
+fn csv_text(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Text(v) => v.unwrap_or_default().to_owned(),
+        Cell::Whole(v) => v.map(|n| n.to_string()).unwrap_or_default(),
+        Cell::Flag(v) => v.map(|b| b.to_string()).unwrap_or_default(),
+        Cell::Day(v) => v.map(|d| d.to_string()).unwrap_or_default(),
+        Cell::Time(v) => v.map(provider_text).unwrap_or_default(),
+    }
+}
+
+fn json(cell: Cell<'_>) -> Value {
+    match cell {
+        Cell::Text(v) => v.into(),
+        Cell::Whole(v) => v.into(),
+        Cell::Flag(v) => v.into(),
+        Cell::Day(v) => v.map(|d| d.to_string()).into(),
+        Cell::Time(v) => v.map(|t| t.to_rfc3339()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::discrepancy::{Discrepancy, Kind};
+
+    fn written(name: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        let mut file = Discrepancies::create(&path, &["ledger_note".into(), "ledger_b".into()], &[]).unwrap();
+        let what = Discrepancy::new(Kind::Mismatch, "duration_s differs")
+            .field("duration_s")
+            .values(Some("7".into()), Some("5".into()))
+            .delta(Some(-2));
+        let row = DiscrepancyRow {
+            call_id: Some("1^2".into()),
+            ledger_line: 3,
+            what,
+            call_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 16),
+            prod_id: Some(11_000_000_300_006),
+            carried: vec!["a, \"b\"".into()],
+        };
+        file.push(&row).unwrap();
+        let staged = file.finish().unwrap();
+        staged.sync().unwrap();
+        staged.rename().unwrap();
+        std::fs::read_to_string(&path).unwrap()
+    }
+
+    #[test]
+    fn a_row_as_csv_has_every_column_even_where_the_ledgers_row_was_short() {
+        assert_eq!(
+            written("d.csv"),
+            "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id,ledger_note,ledger_b\n\
+             1^2,3,mismatch,duration_s,7,5,-2,duration_s differs,2026-11-16,11000000300006,\"a, \"\"b\"\"\",\n"
+        );
+    }
+
+    #[test]
+    fn a_row_as_json_lines_says_the_same() {
+        let row: Value = serde_json::from_str(&written("d.jsonl")).unwrap();
+        assert_eq!(row["delta"], -2);
+        assert_eq!(row["call_date"], "2026-11-16");
+        assert_eq!(row["ledger_note"], "a, \"b\"");
+        assert_eq!(row["ledger_b"], Value::Null);
+    }
+
+    #[test]
+    fn the_form_is_chosen_by_the_extension() {
+        assert_eq!(Form::of(Path::new("a/d.CSV")), Some(Form::Csv));
+        assert_eq!(Form::of(Path::new("d.parquet")), Some(Form::Parquet));
+        assert_eq!(Form::of(Path::new("d.xlsx")), None);
+        assert_eq!(Form::of(Path::new("d")), None);
+    }
+}

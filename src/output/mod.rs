@@ -1,0 +1,235 @@
+//! The four files of a run. They appear together at its end: each is written beside its target, all are synced,
+//! then all are renamed. Owns their paths, columns and texts.
+
+mod details;
+mod discrepancies;
+mod parquet;
+mod report;
+pub mod schema;
+mod staged;
+mod summary;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use crate::call::LedgerRow;
+use crate::detail::Lookup;
+use crate::discrepancy::DiscrepancyRow;
+use crate::error::{Error, Result};
+use crate::totals::Traffic;
+use discrepancies::{Discrepancies, Form};
+use parquet::Table;
+use staged::{Staged, unwritable};
+
+pub use summary::Summary;
+
+/// Where the four files go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Parquet.
+    pub details: PathBuf,
+    /// CSV, JSON lines or Parquet.
+    pub discrepancies: PathBuf,
+    /// HTML.
+    pub report: PathBuf,
+    /// JSON.
+    pub summary: PathBuf,
+}
+
+impl Paths {
+    /// The details' path, and beside it the others that are not given: `details.parquet` has
+    /// `details.discrepancies.csv`, `details.report.html` and `details.summary.json`.
+    #[must_use]
+    pub fn beside(
+        details: PathBuf,
+        discrepancies: Option<PathBuf>,
+        report: Option<PathBuf>,
+        summary: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            discrepancies: discrepancies.unwrap_or_else(|| details.with_extension("discrepancies.csv")),
+            report: report.unwrap_or_else(|| details.with_extension("report.html")),
+            summary: summary.unwrap_or_else(|| details.with_extension("summary.json")),
+            details,
+        }
+    }
+
+    fn named(&self) -> [(&'static str, &Path); 4] {
+        [
+            ("--out", &self.details),
+            ("--discrepancies", &self.discrepancies),
+            ("--report", &self.report),
+            ("--summary", &self.summary),
+        ]
+    }
+
+    /// Refuses what could not be written in the morning, before the night's work begins: `others` are files of
+    /// the run that must not be overwritten, with what they are.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when two of them are one file, a folder does not exist, a target is a folder, or the
+    /// discrepancies' extension is none of the three; exit 6 when a folder cannot be written to.
+    pub fn check(&self, others: &[(&str, &Path)]) -> Result<()> {
+        if Form::of(&self.discrepancies).is_none() {
+            let what = format!("--discrepancies {}: unknown extension", self.discrepancies.display());
+            return Err(Error::usage(what).hint("end it with .csv, .jsonl or .parquet"));
+        }
+        let named = self.named();
+        for (i, (option, path)) in named.iter().enumerate() {
+            check_place(option, path)?;
+            for (other, taken) in named[..i].iter().chain(others) {
+                if same_file(path, taken) {
+                    let what = format!("{option} {} is the same file as {other}", path.display());
+                    return Err(Error::usage(what).hint("give each a file of its own"));
+                }
+            }
+        }
+        named.iter().try_for_each(|(_, path)| Staged::create(path).map(drop))
+    }
+}
+
+fn check_place(option: &str, path: &Path) -> Result<()> {
+    if path.file_name().is_none() || path.is_dir() {
+        return Err(
+            Error::usage(format!("{option} {} is a folder", path.display())).hint("name a file in it")
+        );
+    }
+    let folder = staged::folder(path);
+    if !folder.is_dir() {
+        let what = format!("{option} {}: there is no folder {}", path.display(), folder.display());
+        return Err(Error::usage(what).hint("make the folder first, or choose another"));
+    }
+    if path.exists() && !path.is_file() {
+        let what = format!("{option} {} is no regular file", path.display());
+        return Err(
+            Error::usage(what).hint("outputs are written beside their target and renamed; name a file")
+        );
+    }
+    Ok(())
+}
+
+/// The same name in the same folder, or the same file by another way.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let whole = |p: &Path| {
+        p.canonicalize().or_else(|_| {
+            Ok::<_, std::io::Error>(staged::folder(p).canonicalize()?.join(p.file_name().unwrap_or_default()))
+        })
+    };
+    matches!((whole(a), whole(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// What made the files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provenance {
+    /// The program's version.
+    pub version: &'static str,
+    /// The run's UUID, as in the store.
+    pub run_id: String,
+    /// The ledger, as named on the command line.
+    pub input: String,
+    /// SHA-256 of its bytes, hex.
+    pub input_sha256: String,
+    /// When this process began.
+    pub started_at: DateTime<Utc>,
+    /// The answers are make-believe.
+    pub sandbox: bool,
+    /// N of the cap.
+    pub cap_requests: u64,
+    /// Its window, in seconds.
+    pub cap_window_s: f64,
+    /// The cap in words.
+    pub cap_text: String,
+}
+
+impl Provenance {
+    /// Key-value metadata of the Parquet files.
+    fn metadata(&self, traffic: &Traffic) -> Vec<(String, String)> {
+        let pairs = [
+            ("version", self.version.to_owned()),
+            ("schema_version", schema::SCHEMA_VERSION.to_owned()),
+            ("run_id", self.run_id.clone()),
+            ("input", self.input.clone()),
+            ("input_sha256", self.input_sha256.clone()),
+            ("started_at", self.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+            ("sandbox", self.sandbox.to_string()),
+            ("cap", self.cap_text.clone()),
+            ("most_in_any_window", traffic.most_in_any_window.to_string()),
+        ];
+        pairs.into_iter().map(|(key, value)| (format!("reconcile.{key}"), value)).collect()
+    }
+}
+
+/// The four files being written.
+pub struct Outputs {
+    details: Table,
+    details_file: Staged,
+    discrepancies: Discrepancies,
+    report: Staged,
+    summary: Staged,
+    /// For the report; the file has them all.
+    first: Vec<report::Shown>,
+}
+
+impl Outputs {
+    /// Begins all four beside their targets.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when one cannot be written.
+    pub fn create(
+        paths: &Paths,
+        carried: &[String],
+        provenance: &Provenance,
+        traffic: &Traffic,
+    ) -> Result<Self> {
+        let metadata = provenance.metadata(traffic);
+        let details_file = Staged::create(&paths.details)?;
+        let details =
+            Table::create(details_file.writer()?, &paths.details, &schema::DETAILS, carried, &metadata)?;
+        let discrepancies = Discrepancies::create(&paths.discrepancies, carried, &metadata)?;
+        let (report, summary) = (Staged::create(&paths.report)?, Staged::create(&paths.summary)?);
+        Ok(Self { details, details_file, discrepancies, report, summary, first: Vec::new() })
+    }
+
+    /// Writes a call.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be written.
+    pub fn call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
+        self.details.push(details::cells(row, lookup, discrepancies))
+    }
+
+    /// Writes a discrepancy.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be written.
+    pub fn discrepancy(&mut self, row: &DiscrepancyRow) -> Result<()> {
+        if self.first.len() < report::SHOWN_AT_MOST {
+            self.first.push(report::Shown::new(row));
+        }
+        self.discrepancies.push(row)
+    }
+
+    /// Ends all four, puts them on disk, and then in their places.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when one cannot be written; before the first rename the old files all stand.
+    pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
+        self.details.finish()?;
+        write(&self.report, &report::render(summary, &self.first)?)?;
+        write(&self.summary, &summary.to_json())?;
+        let files = [self.details_file, self.discrepancies.finish()?, self.report, self.summary];
+        files.iter().try_for_each(Staged::sync)?;
+        files.into_iter().try_for_each(Staged::rename)
+    }
+}
+
+fn write(staged: &Staged, text: &str) -> Result<()> {
+    staged.writer()?.write_all(text.as_bytes()).map_err(|e| unwritable(staged.target(), e))
+}

@@ -1,0 +1,177 @@
+//! A table as Parquet. Owns arrow and parquet.
+//!
+//! Rows are gathered into batches and written as they come; what is held is at most one row group, compressed.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder,
+    TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, Date32Type, Field, Schema, TimeUnit};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::schema::{Cell, Column, Presence, Type};
+use super::staged::unwritable;
+use crate::error::{Error, Result};
+
+/// DuckDB's own row-group size, so that its threads share a file well.
+const ROW_GROUP: usize = 122_880;
+/// Rows handed to the writer at once.
+const BATCH: usize = 4_096;
+const UTC: &str = "UTC";
+
+/// Long texts that hardly ever repeat: a dictionary of them only costs memory.
+const WITHOUT_DICTIONARY: [&str; 3] = ["call_id", "request_id", "raw"];
+
+enum Builder {
+    Text(StringBuilder),
+    Whole(Int64Builder),
+    Flag(BooleanBuilder),
+    Day(Date32Builder),
+    Time(TimestampMicrosecondBuilder),
+}
+
+impl Builder {
+    fn new(kind: Type) -> Self {
+        match kind {
+            Type::Text => Self::Text(StringBuilder::new()),
+            Type::Whole => Self::Whole(Int64Builder::new()),
+            Type::Flag => Self::Flag(BooleanBuilder::new()),
+            Type::Day => Self::Day(Date32Builder::new()),
+            Type::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone(UTC)),
+        }
+    }
+
+    /// False when the cell is of another type than the column.
+    fn append(&mut self, cell: Cell<'_>) -> bool {
+        match (self, cell) {
+            (Self::Text(b), Cell::Text(v)) => b.append_option(v),
+            (Self::Whole(b), Cell::Whole(v)) => b.append_option(v),
+            (Self::Flag(b), Cell::Flag(v)) => b.append_option(v),
+            (Self::Day(b), Cell::Day(v)) => b.append_option(v.map(Date32Type::from_naive_date)),
+            (Self::Time(b), Cell::Time(v)) => b.append_option(v.map(|t| t.timestamp_micros())),
+            _ => return false,
+        }
+        true
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(b) => Arc::new(b.finish()),
+            Self::Whole(b) => Arc::new(b.finish()),
+            Self::Flag(b) => Arc::new(b.finish()),
+            Self::Day(b) => Arc::new(b.finish()),
+            Self::Time(b) => Arc::new(b.finish()),
+        }
+    }
+}
+
+/// A Parquet file being written.
+pub(super) struct Table {
+    target: PathBuf,
+    schema: Arc<Schema>,
+    builders: Vec<Builder>,
+    rows: usize,
+    writer: ArrowWriter<File>,
+}
+
+impl Table {
+    /// Begins a table with these columns and, behind them, one of text for each name in `carried`.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the file cannot be written.
+    pub(super) fn create(
+        file: File,
+        target: &Path,
+        columns: &[Column],
+        carried: &[String],
+        metadata: &[(String, String)],
+    ) -> Result<Self> {
+        let fixed = columns.iter().map(|(name, kind, presence)| {
+            Field::new(*name, data_type(*kind), *presence == Presence::Optional)
+        });
+        let carried_fields = carried.iter().map(|name| Field::new(name, DataType::Utf8, true));
+        let schema = Arc::new(Schema::new(fixed.chain(carried_fields).collect::<Vec<_>>()));
+        let kinds = columns.iter().map(|(_, kind, _)| *kind).chain(carried.iter().map(|_| Type::Text));
+        let builders = kinds.map(Builder::new).collect();
+        let writer = writer(file, &schema, metadata).map_err(|e| unwritable(target, e))?;
+        Ok(Self { target: target.to_owned(), schema, builders, rows: 0, writer })
+    }
+
+    /// Adds a row: the columns' cells, then the carried ones.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the file cannot be written.
+    pub(super) fn push<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>>) -> Result<()> {
+        let mut fits = 0;
+        for (builder, cell) in self.builders.iter_mut().zip(cells) {
+            fits += usize::from(builder.append(cell));
+        }
+        if fits != self.builders.len() {
+            return Err(Error::output(format!(
+                "a row of {} does not fit its columns; this is a bug",
+                self.target.display()
+            )));
+        }
+        self.rows += 1;
+        if self.rows == BATCH { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let columns = self.builders.iter_mut().map(Builder::finish).collect();
+        let write = |t: &mut Self| t.writer.write(&RecordBatch::try_new(t.schema.clone(), columns)?);
+        write(self).map_err(|e| unwritable(&self.target, e))?;
+        self.rows = 0;
+        Ok(())
+    }
+
+    /// Writes what is left, and the footer.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the file cannot be written.
+    pub(super) fn finish(mut self) -> Result<()> {
+        if self.rows > 0 {
+            self.flush()?;
+        }
+        self.writer.close().map(drop).map_err(|e| unwritable(&self.target, e))
+    }
+}
+
+fn data_type(kind: Type) -> DataType {
+    match kind {
+        Type::Text => DataType::Utf8,
+        Type::Whole => DataType::Int64,
+        Type::Flag => DataType::Boolean,
+        Type::Day => DataType::Date32,
+        Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+    }
+}
+
+fn writer(
+    file: File,
+    schema: &Arc<Schema>,
+    metadata: &[(String, String)],
+) -> ParquetResult<ArrowWriter<File>> {
+    let pairs = metadata.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone())).collect();
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_key_value_metadata(Some(pairs));
+    for name in WITHOUT_DICTIONARY {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    // Nobody looks for a range of raw texts; without statistics they do not swell the footer.
+    properties = properties.set_column_statistics_enabled(ColumnPath::from("raw"), EnabledStatistics::None);
+    ArrowWriter::try_new(file, schema.clone(), Some(properties.build()))
+}

@@ -1,0 +1,248 @@
+//! The report: one self-contained page for people. No script, nothing from the network, every number masked.
+
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+
+use super::Summary;
+use crate::discrepancy::{DiscrepancyRow, Kind};
+use crate::error::{Error, Result};
+use crate::mask;
+use crate::totals::{BothSides, TieOutLine, Totals};
+
+/// How many discrepancies the page lists; the file has them all.
+pub(super) const SHOWN_AT_MOST: usize = 100;
+
+/// The fields whose values are numbers that somebody calls.
+const NUMBERS: [&str; 4] = ["caller", "callee", "caller_show_number", "callee_show_number"];
+
+/// A discrepancy as it is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    line: u64,
+    call_id: String,
+    kind: &'static str,
+    field: String,
+    expected: String,
+    actual: String,
+    delta: Option<i64>,
+    message: String,
+}
+
+impl Shown {
+    pub(super) fn new(row: &DiscrepancyRow) -> Self {
+        let what = &row.what;
+        let unusable = what.kind == Kind::InvalidRow;
+        let value =
+            |v: &Option<String>| v.as_deref().map(|v| masked(&what.field, v, unusable)).unwrap_or_default();
+        Self {
+            line: row.ledger_line,
+            call_id: row.call_id.as_deref().map(|id| masked("call_id", id, unusable)).unwrap_or_default(),
+            kind: what.kind.as_str(),
+            field: what.field.clone(),
+            expected: value(&what.expected),
+            actual: value(&what.actual),
+            delta: what.delta,
+            message: if unusable { mask::text(&what.message) } else { what.message.clone() },
+        }
+    }
+}
+
+/// A value as the page may show it. Of a row that cannot be used nobody knows which value is what.
+fn masked(field: &str, value: &str, unusable: bool) -> String {
+    if NUMBERS.contains(&field) {
+        mask::number(value)
+    } else if field == "call_id" && value.contains('^') && !unusable {
+        value.to_owned()
+    } else {
+        mask::text(value)
+    }
+}
+
+/// A line with a bar.
+#[derive(Debug, Serialize)]
+struct Bar {
+    name: &'static str,
+    count: u64,
+    share: String,
+    /// Of the page's width, in percent.
+    width: f64,
+    meaning: &'static str,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shares are shown with one decimal")]
+fn bar(name: &'static str, count: u64, of: u64, meaning: &'static str) -> Bar {
+    let width = if of == 0 { 0.0 } else { 100.0 * count as f64 / of as f64 };
+    Bar { name, count, share: format!("{width:.1} %"), width, meaning }
+}
+
+fn statuses(t: &Totals) -> Vec<Bar> {
+    [
+        ("found", t.found, "the provider has a record in a final state"),
+        ("not_found", t.not_found, "the provider has no record on any day asked"),
+        ("pending", t.pending, "no record yet, or the state is not final; the next run asks again"),
+        ("failed", t.failed, "the look-up ended in an error"),
+        ("deferred", t.deferred, "not asked; the next run asks"),
+    ]
+    .into_iter()
+    .map(|(name, count, meaning)| bar(name, count, t.calls, meaning))
+    .collect()
+}
+
+fn meaning(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Deferred => "not asked, because time ran out or the run was offline",
+        Kind::Duplicate => "a later row names the same call",
+        Kind::Failed => "the look-up ended in an error",
+        Kind::Inconsistent => "the provider contradicts itself",
+        Kind::InvalidRow => "the ledger row could not be used",
+        Kind::Malformed => "the provider's Data could not be read",
+        Kind::Mismatch => "ledger and provider say different things",
+        Kind::NotFound => "the provider has no record of the call",
+        Kind::OtherDay => "found, but on the neighbouring day",
+        Kind::Pending => "no record yet, or the state is not final",
+        Kind::UnknownState => "a state code in none of the provider's tables",
+    }
+}
+
+fn kinds(t: &Totals) -> Vec<Bar> {
+    let total = t.discrepancies_total();
+    Kind::ALL
+        .into_iter()
+        .filter_map(|kind| {
+            let count = t.discrepancies.get(kind.as_str()).copied()?;
+            Some(bar(kind.as_str(), count, total, meaning(kind)))
+        })
+        .collect()
+}
+
+/// The ledger's figure beside the provider's.
+#[derive(Debug, Serialize)]
+struct Sides {
+    name: &'static str,
+    calls: u64,
+    ledger: i64,
+    provider: i64,
+    difference: String,
+}
+
+fn sides(name: &'static str, both: BothSides) -> Sides {
+    let difference = format!("{:+}", both.provider - both.ledger);
+    Sides { name, calls: both.calls, ledger: both.ledger, provider: both.provider, difference }
+}
+
+/// What the template knows.
+#[derive(Serialize)]
+struct Page<'a> {
+    input: &'a str,
+    sha256: &'a str,
+    run_id: &'a str,
+    version: &'a str,
+    sandbox: bool,
+    started_at: String,
+    cap: &'a str,
+    incomplete_because: Option<&'a str>,
+    go_on: String,
+    notes: &'a [String],
+    elapsed: String,
+    totals: PageTotals,
+    statuses: Vec<Bar>,
+    kinds: Vec<Bar>,
+    sides: [Sides; 2],
+    tie_out: &'a [TieOutLine],
+    requests: u64,
+    throttled: u64,
+    most: u64,
+    first: &'a [Shown],
+}
+
+/// The totals that the page names by themselves.
+#[derive(Serialize)]
+struct PageTotals {
+    rows: u64,
+    calls: u64,
+    clean: u64,
+    from_store: u64,
+    discrepancies: u64,
+}
+
+impl<'a> Page<'a> {
+    fn new(summary: &'a Summary<'_>, first: &'a [Shown]) -> Self {
+        let (p, t, x) = (summary.provenance, summary.totals, summary.traffic);
+        Self {
+            input: &p.input,
+            sha256: &p.input_sha256,
+            run_id: &p.run_id,
+            version: p.version,
+            sandbox: p.sandbox,
+            started_at: crate::call::provider_text(p.started_at),
+            cap: &p.cap_text,
+            incomplete_because: summary.incomplete_because,
+            go_on: mask::text(summary.go_on),
+            notes: summary.notes,
+            elapsed: format!("{:.1} s", summary.elapsed_s),
+            totals: PageTotals {
+                rows: t.rows,
+                calls: t.calls,
+                clean: t.clean,
+                from_store: t.from_store,
+                discrepancies: t.discrepancies_total(),
+            },
+            statuses: statuses(t),
+            kinds: kinds(t),
+            sides: [sides("answered calls", t.answered), sides("talk time, seconds", t.duration_s)],
+            tie_out: summary.tie_out,
+            requests: x.requests,
+            throttled: x.throttled,
+            most: x.most_in_any_window,
+            first,
+        }
+    }
+}
+
+/// The page.
+///
+/// # Errors
+///
+/// Exit 6 when the template fails, which is a bug.
+pub(super) fn render(summary: &Summary<'_>, first: &[Shown]) -> Result<String> {
+    let bug = |e: minijinja::Error| Error::output("the report cannot be made; this is a bug").because(e);
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    environment.add_template("report", include_str!("report.html")).map_err(bug)?;
+    let page = minijinja::value::Serde(Page::new(summary, first));
+    environment.get_template("report").and_then(|template| template.render(page)).map_err(bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discrepancy::Discrepancy;
+
+    fn shown(field: &str, kind: Kind, call_id: &str, expected: &str) -> Shown {
+        let what = Discrepancy::new(kind, "m").field(field).values(Some(expected.into()), None);
+        Shown::new(&DiscrepancyRow {
+            call_id: Some(call_id.into()),
+            ledger_line: 2,
+            what,
+            call_date: None,
+            prod_id: None,
+            carried: vec!["13812345678".into()],
+        })
+    }
+
+    #[test]
+    fn no_phone_number_is_shown_whatever_column_it_stands_in() {
+        let row = shown("callee", Kind::Mismatch, "116014888060^102816313060", "+86 138-1234-5678");
+        assert_eq!(
+            (row.call_id.as_str(), row.expected.as_str()),
+            ("116014888060^102816313060", "+86 1**-****-5678")
+        );
+        assert_eq!(
+            shown("ledger_note", Kind::Duplicate, "1^2", "ask 13812345678").expected,
+            "ask 138****5678"
+        );
+        assert_eq!(shown("", Kind::NotFound, "13812345678", "").call_id, "138****5678");
+        assert_eq!(shown("", Kind::InvalidRow, "13812345678^1", "").call_id, "138****5678^1");
+    }
+}

@@ -1,0 +1,213 @@
+//! Pass 2: ledger ⋈ store, in ledger order, into the four files.
+//!
+//! A pure function of (ledger, store, options, version): neither the order of replies nor the number of restarts
+//! can show in the rows. Streams; what is remembered are the first rows of calls that are named more than once.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::call::{LedgerRow, LedgerTime, Record, end_of_day};
+use crate::collect::Source;
+use crate::compare::{self, Tolerances};
+use crate::detail::{Failure, Lookup, Status};
+use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
+use crate::error::{Error, Result};
+use crate::normalize::normalize;
+use crate::output::Outputs;
+use crate::store::{AnswerKind, Reader, StoredAnswer, StoredCall};
+use crate::totals::Totals;
+
+/// What decides the rows, beside ledger and store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// A call younger than this with no record is `pending`.
+    pub settle: TimeDelta,
+    /// What still matches.
+    pub tolerances: Tolerances,
+}
+
+/// A call that is named more than once: where its row stands, and its first row for comparison.
+struct Named {
+    first: LedgerRow,
+    call_date: chrono::NaiveDate,
+}
+
+struct Publisher<'a> {
+    source: &'a Source,
+    reader: &'a Reader,
+    rules: Rules,
+    session_no: i64,
+    outputs: &'a mut Outputs,
+    totals: Totals,
+    named: HashMap<u128, Named>,
+}
+
+/// Writes the rows of details and discrepancies, and counts them.
+///
+/// # Errors
+///
+/// Exit 2 when the ledger was changed while the run was going on, exit 6 when the store cannot be read or a
+/// file cannot be written.
+pub fn publish(
+    source: &Source,
+    reader: &Reader,
+    rules: Rules,
+    session_no: i64,
+    outputs: &mut Outputs,
+) -> Result<Totals> {
+    let (totals, named) = (Totals::default(), HashMap::new());
+    let mut publisher = Publisher { source, reader, rules, session_no, outputs, totals, named };
+    let mut ledger = source.input.ledger(&source.options)?;
+    for record in ledger.by_ref() {
+        publisher.record(record?)?;
+    }
+    if ledger.finish()? != source.scan.sha256 {
+        return Err(Error::usage("the ledger was changed while the run was going on")
+            .hint("run the same command again: all answers are stored and none is asked for twice"));
+    }
+    Ok(publisher.totals)
+}
+
+impl Publisher<'_> {
+    fn record(&mut self, record: Record) -> Result<()> {
+        self.totals.rows += 1;
+        match record {
+            Record::Invalid(row) => {
+                self.totals.invalid += 1;
+                let what = Discrepancy::new(Kind::InvalidRow, row.reason)
+                    .field(row.field)
+                    .values(row.expected, Some(row.found));
+                let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);
+                self.write(&DiscrepancyRow {
+                    call_id,
+                    ledger_line,
+                    what,
+                    call_date: None,
+                    prod_id: None,
+                    carried,
+                })
+            }
+            Record::Row(row) => {
+                let fingerprint = row.key.fingerprint();
+                match self.named.get(&fingerprint) {
+                    Some(named) => {
+                        self.totals.duplicates += 1;
+                        let what = compare::duplicate(&named.first, &row, &self.source.scan.carried);
+                        let call_date = named.call_date;
+                        self.write(&discrepancy_row(&row, call_date, what))
+                    }
+                    None => self.call(row, fingerprint),
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, row: LedgerRow, fingerprint: u128) -> Result<()> {
+        let stored = self.reader.lookup(&row.key)?;
+        let lookup = look_up(&row, stored.as_ref(), self.rules.settle, self.session_no);
+        let found = compare::compare(&row, &lookup, self.rules.tolerances);
+        let later_rows = self.source.scan.repeats.later_rows(fingerprint);
+        let all = found.len() as u64 + later_rows;
+        self.count(&row, &lookup, all);
+        self.outputs.call(&row, &lookup, all)?;
+        for what in found {
+            self.write(&discrepancy_row(&row, lookup.found_on, what))?;
+        }
+        if later_rows > 0 {
+            self.named.insert(fingerprint, Named { call_date: lookup.found_on, first: row });
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
+        self.totals.add_discrepancy(row.what.kind);
+        self.outputs.discrepancy(row)
+    }
+
+    fn count(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) {
+        let t = &mut self.totals;
+        t.add_call(lookup.status, discrepancies);
+        t.from_store += u64::from(lookup.from_store);
+        t.exhausted += u64::from(lookup.failure.as_ref().is_some_and(|f| f.transient));
+        let Some(detail) = lookup.detail.as_ref().filter(|_| lookup.status == Status::Found) else { return };
+        if let (Some(ledger), Some(provider)) = (row.expected.answered, detail.answered) {
+            t.answered.add(i64::from(ledger), i64::from(provider));
+        }
+        if let (Some(ledger), Some(provider)) = (row.expected.duration_s, detail.duration_s) {
+            t.duration_s.add(ledger, provider);
+        }
+    }
+}
+
+fn discrepancy_row(row: &LedgerRow, call_date: chrono::NaiveDate, what: Discrepancy) -> DiscrepancyRow {
+    DiscrepancyRow {
+        call_id: Some(row.key.call_id.clone()),
+        ledger_line: row.line,
+        what,
+        call_date: Some(call_date),
+        prod_id: Some(row.key.prod_id.0),
+        carried: row.carried.clone(),
+    }
+}
+
+/// What the store knows of a call, as a status with its evidence.
+fn look_up(row: &LedgerRow, stored: Option<&StoredCall>, settle: TimeDelta, session_no: i64) -> Lookup {
+    let attempts = stored.map_or(0, |s| s.attempts);
+    let mut lookup = Lookup::deferred(row.key.day, attempts);
+    let Some(StoredAnswer { answer, fetched_at, session_no: by }) = stored.and_then(|s| s.answer.as_ref())
+    else {
+        return lookup;
+    };
+    if answer.next_date.is_some() {
+        // The neighbouring day has not been asked: there is no answer yet.
+        return lookup;
+    }
+    lookup.from_store = *by < session_no;
+    lookup.request_id.clone_from(&answer.request_id);
+    lookup.fetched_at = Some(*fetched_at);
+    lookup.raw.clone_from(&answer.data);
+    let failure = |malformed, transient| Failure {
+        code: answer.code.clone(),
+        message: answer.message.clone(),
+        malformed,
+        transient,
+    };
+    match answer.kind {
+        AnswerKind::NoRecord => lookup.status = without_record(row, *fetched_at, settle),
+        AnswerKind::Rejected => fail(&mut lookup, failure(false, false)),
+        AnswerKind::Exhausted => fail(&mut lookup, failure(false, true)),
+        AnswerKind::Final | AnswerKind::Interim | AnswerKind::Malformed => {
+            read_record(&mut lookup, answer.data.as_deref().unwrap_or_default(), answer.found_date);
+        }
+    }
+    lookup
+}
+
+/// A call is too young to miss its record until `settle` after it was made, or after the end of its day when
+/// only that is known. The age counts at the time of the answer, so that the status does not depend on when it
+/// is published.
+fn without_record(row: &LedgerRow, fetched_at: DateTime<Utc>, settle: TimeDelta) -> Status {
+    let called_at =
+        row.expected.called_at.and_then(LedgerTime::instant).unwrap_or_else(|| end_of_day(row.key.day));
+    if fetched_at - called_at < settle { Status::Pending } else { Status::NotFound }
+}
+
+fn fail(lookup: &mut Lookup, failure: Failure) {
+    lookup.status = Status::Failed;
+    lookup.failure = Some(failure);
+}
+
+fn read_record(lookup: &mut Lookup, data: &str, found_on: chrono::NaiveDate) {
+    match normalize(data) {
+        Ok(detail) => {
+            lookup.status = if detail.is_final { Status::Found } else { Status::Pending };
+            lookup.found_on = found_on;
+            lookup.detail = Some(detail);
+        }
+        Err(why) => {
+            let (code, message) = ("MalformedData".into(), why.to_string());
+            fail(lookup, Failure { code, message, malformed: true, transient: false });
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `N/UNIT`: the cap as people write it. Pure.
+
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// `N/UNIT`: at most N requests in any window of that length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// N.
+    pub requests: NonZeroU32,
+    /// The window's length.
+    pub window: Duration,
+}
+
+impl Rate {
+    /// Microseconds of the window, as stored.
+    #[must_use]
+    pub fn window_us(&self) -> i64 {
+        i64::try_from(self.window.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// How long `requests` take at least from a moment at which `free` places are free: the exact ETA.
+    #[must_use]
+    pub fn time_for(&self, requests: u64, free: u64) -> Duration {
+        let windows = requests.saturating_sub(free).div_ceil(u64::from(self.requests.get()));
+        self.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
+    }
+}
+
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} per {}", self.requests, humantime::format_duration(self.window))
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{why}; write N/UNIT such as 100/min, 100/s, 6000/h or 25/15s");
+        let (n, unit) = text.split_once('/').ok_or_else(|| wrong("there is no `/`"))?;
+        let requests =
+            n.trim().parse::<NonZeroU32>().map_err(|_| wrong("N is not a whole number from 1 up"))?;
+        let unit = unit.trim();
+        let unit =
+            if unit.starts_with(|c: char| c.is_ascii_digit()) { unit.to_owned() } else { format!("1{unit}") };
+        let window =
+            humantime::parse_duration(&unit).map_err(|_| wrong("the unit is not a length of time"))?;
+        if window < Duration::from_millis(1) || window > Duration::from_secs(86_400) {
+            return Err(wrong("the window must be between a millisecond and a day"));
+        }
+        Ok(Self { requests, window })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_rate_is_read_in_all_spellings() {
+        for (text, n, window_ms) in [
+            ("100/min", 100, 60_000),
+            ("100/m", 100, 60_000),
+            ("100/minute", 100, 60_000),
+            ("100/s", 100, 1_000),
+            ("100/sec", 100, 1_000),
+            ("6000/h", 6000, 3_600_000),
+            ("25/15s", 25, 15_000),
+            ("5/500ms", 5, 500),
+        ] {
+            let r: Rate = text.parse().unwrap();
+            assert_eq!((r.requests.get(), r.window), (n, Duration::from_millis(window_ms)), "{text}");
+        }
+        for text in ["100", "0/min", "-1/min", "x/min", "100/", "100/fortnight", "1/0s", "100/min/s"] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_eta_is_calculated_from_the_cap() {
+        let rate: Rate = "100/min".parse().unwrap();
+        assert_eq!(rate.time_for(100, 100), Duration::ZERO);
+        assert_eq!(rate.time_for(101, 100), Duration::from_secs(60));
+        assert_eq!(rate.time_for(42_000, 100), Duration::from_secs(419 * 60));
+    }
+}

@@ -1,0 +1,337 @@
+//! One night's job from settings to exit: open, collect, publish, put in place.
+//!
+//! The order is the promise: the outputs' places are checked before anything is sent, the store is open before the
+//! first request, and the four files are put in place before the run counts as ended.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Days, Local, NaiveTime, Utc};
+
+use crate::cli::{Answers, Settings, ShowProgress};
+use crate::clock::SystemClock;
+use crate::collect::{Collected, Source, collect};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::fetch::Fetcher;
+use crate::fetch::cap::Cap;
+use crate::fetch::retry::Policy;
+use crate::ledger;
+use crate::messages::{self, Closing, Opening};
+use crate::output::{Outputs, Provenance, Summary};
+use crate::progress::{Form, Progress};
+use crate::provider::credentials::Credentials;
+use crate::provider::http::HttpProvider;
+use crate::publish::publish;
+use crate::sandbox::{self, Sandbox};
+use crate::stop::{Reason, Stop};
+use crate::store::{Nature, RunIdentity, Scope, Store};
+use crate::totals::{Totals, tie_out};
+
+/// How a run speaks to whoever started it.
+#[derive(Debug, Clone)]
+pub struct Voice {
+    /// Nothing unless something is wrong.
+    pub quiet: bool,
+    /// Lines rather than a bar: debug messages would tear it.
+    pub no_bar: bool,
+    /// The command line as typed, to go on with.
+    pub command: String,
+}
+
+/// What stays the same all through a run.
+struct Run<'a> {
+    settings: &'a Settings,
+    voice: &'a Voice,
+    source: Arc<Source>,
+    store: Arc<Store>,
+    scope: Scope,
+    stop: Stop,
+    started: Instant,
+    started_at: DateTime<Utc>,
+}
+
+/// Does the job. `stop` is where signals arrive.
+///
+/// # Errors
+///
+/// Every way to end but exit 0, 1 and 4, as the contract lists them.
+pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit> {
+    let (started, started_at) = (Instant::now(), Utc::now());
+    let input = ledger::Input::open(&settings.input)?;
+    check_places(settings, &input)?;
+    let scan = ledger::scan(&input, &settings.ledger)?;
+    let source = Arc::new(Source { input, options: settings.ledger.clone(), scan });
+    let provider = connect(settings).await?;
+    let nature = if settings.answers == Answers::Sandbox { Nature::Sandbox } else { Nature::Provider };
+    let store = Arc::new(Store::open(&settings.store, nature, Arc::new(SystemClock::new()))?);
+    let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
+    let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
+    let run = Run { settings, voice, source, store, scope, stop, started, started_at };
+    let result = run.session(provider).await;
+    if result.is_err() {
+        // The run is left open: the same command goes on with it. The first error is the one to tell.
+        let _ = run.store.end_session(&run.scope, None);
+    }
+    result
+}
+
+/// No output may overwrite the ledger or the store.
+fn check_places(settings: &Settings, input: &ledger::Input) -> Result<()> {
+    let mut others: Vec<(&str, &Path)> = vec![("--store", &settings.store)];
+    others.extend(input.path().map(|path| ("--input", path)));
+    settings.outputs.check(&others)
+}
+
+/// Who is asked; nobody with `--offline`.
+async fn connect(settings: &Settings) -> Result<Option<HttpProvider>> {
+    if settings.offline {
+        return Ok(None);
+    }
+    let (endpoint, credentials) = match &settings.answers {
+        Answers::Provider(endpoint) => (endpoint.clone(), Credentials::from_env()?),
+        Answers::Sandbox => start_sandbox(settings).await?,
+    };
+    HttpProvider::new(&endpoint, credentials, settings.timeout).map(Some)
+}
+
+/// Starts the simulated provider inside this process; it allows exactly what the cap says.
+async fn start_sandbox(settings: &Settings) -> Result<(String, Credentials)> {
+    let rate = settings.rate;
+    let options = sandbox::Options {
+        cap_requests: rate.requests.get(),
+        cap_window: rate.window,
+        ..sandbox::Options::default()
+    };
+    let (id, secret) = options.accounts.first().cloned().unwrap_or_default();
+    let server = Sandbox::bind(options).await?;
+    let url = server.url();
+    tokio::spawn(server.serve());
+    Ok((url, Credentials::new(id, secret, None)))
+}
+
+impl Run<'_> {
+    async fn session(&self, provider: Option<HttpProvider>) -> Result<Exit> {
+        let collected = match provider {
+            Some(provider) => self.collect(provider).await?,
+            None => {
+                self.open(0, None);
+                Collected::default()
+            }
+        };
+        if let Some(reason) = self.stop.reason() {
+            refuse(reason)?;
+        }
+        self.publish(collected)
+    }
+
+    /// Pass 1.
+    async fn collect(&self, provider: HttpProvider) -> Result<Collected> {
+        let settings = self.settings;
+        let taken = self.store.places_taken(settings.rate)?;
+        let cap = Cap::new(settings.rate, settings.burst, &taken);
+        let to_ask = self.source.workload(&self.scope, &self.store.reader()?)?;
+        let free = u64::from(settings.rate.requests.get()).saturating_sub(taken.len() as u64);
+        self.open(to_ask, Some(settings.rate.time_for(to_ask, free)));
+        let progress = Progress::start(self.form(), to_ask, settings.rate);
+        let fetcher = Fetcher {
+            provider,
+            cap,
+            policy: Policy { max_attempts: settings.max_attempts, ..Policy::default() },
+            store: self.store.clone(),
+            scope: self.scope.clone(),
+            monitor: progress.clone(),
+            stop: self.stop.clone(),
+        };
+        let timers = self.start_timers()?;
+        let reader = self.store.reader()?;
+        let collected = collect(self.source.clone(), &fetcher, reader, settings.concurrency).await;
+        timers.iter().for_each(tokio::task::JoinHandle::abort);
+        progress.finish();
+        Ok(collected)
+    }
+
+    fn open(&self, to_ask: u64, ready_in: Option<Duration>) {
+        let opening = Opening {
+            ledger: self.source.input.name(),
+            scan: &self.source.scan,
+            to_ask,
+            ready_in,
+            rate: self.settings.rate,
+            burst: self.settings.burst,
+            sandbox: self.settings.answers == Answers::Sandbox,
+            resumed: self.scope.resumed,
+        };
+        if !self.voice.quiet {
+            messages::say(&opening.line());
+            self.notes().iter().for_each(|note| messages::say(&format!("note: {note}")));
+        }
+    }
+
+    fn form(&self) -> Form {
+        match self.settings.progress {
+            ShowProgress::Never => Form::Silent,
+            ShowProgress::Auto if self.voice.quiet => Form::Silent,
+            _ if self.voice.no_bar => Form::Lines,
+            _ => Form::automatic(),
+        }
+    }
+
+    /// Stops the run at `--deadline` and after `--max-duration`.
+    fn start_timers(&self) -> Result<Vec<tokio::task::JoinHandle<()>>> {
+        let mut timers = Vec::new();
+        if let Some(deadline) = self.settings.deadline {
+            let what = format!("the deadline {}", deadline.format("%H:%M"));
+            timers.push((until(deadline, Local::now())?, what));
+        }
+        if let Some(longest) = self.settings.max_duration {
+            let left = longest.saturating_sub(self.started.elapsed());
+            timers.push((left, format!("the longest duration {}", humantime::format_duration(longest))));
+        }
+        let start = |(left, what): (Duration, String)| {
+            let stop = self.stop.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(left).await;
+                stop.stop(Reason::Time(what));
+            })
+        };
+        Ok(timers.into_iter().map(start).collect())
+    }
+
+    /// Pass 2, then the four files in their places.
+    fn publish(&self, collected: Collected) -> Result<Exit> {
+        let settings = self.settings;
+        let traffic = self.store.traffic(&self.scope, settings.rate)?;
+        let provenance = self.provenance();
+        let mut outputs =
+            Outputs::create(&settings.outputs, &self.source.scan.carried, &provenance, &traffic)?;
+        let reader = self.store.reader()?;
+        let totals = publish(&self.source, &reader, settings.rules, self.scope.session_no, &mut outputs)?;
+        let lines = tie_out(&totals, &traffic, provenance.cap_requests);
+        if let Some(line) = lines.iter().find(|line| !line.foots) {
+            return Err(Error::output(format!(
+                "the tie-out does not foot: {} ({})",
+                line.rule, line.numbers
+            ))
+            .hint("this is a bug; the old outputs stand, and all answers are stored. Please report it"));
+        }
+        let because = self.incomplete_because(collected, &totals);
+        let summary = Summary {
+            provenance: &provenance,
+            totals: &totals,
+            traffic: &traffic,
+            tie_out: &lines,
+            elapsed_s: self.started.elapsed().as_secs_f64(),
+            incomplete_because: because.as_deref(),
+            go_on: &self.voice.command,
+            notes: &self.notes(),
+        };
+        outputs.finish(&summary)?;
+        self.store.end_session(&self.scope, Some(summary.complete()))?;
+        let closing = Closing { summary: &summary, paths: &settings.outputs, rate: settings.rate };
+        closing.say(self.voice.quiet);
+        Ok(exit(&totals, &summary, settings))
+    }
+
+    fn provenance(&self) -> Provenance {
+        let rate = self.settings.rate;
+        Provenance {
+            version: env!("CARGO_PKG_VERSION"),
+            run_id: self.scope.run_id.clone(),
+            input: self.source.input.name().to_owned(),
+            input_sha256: self.source.scan.sha256.clone(),
+            started_at: self.started_at,
+            sandbox: self.settings.answers == Answers::Sandbox,
+            cap_requests: u64::from(rate.requests.get()),
+            cap_window_s: rate.window.as_secs_f64(),
+            cap_text: rate.to_string(),
+        }
+    }
+
+    fn incomplete_because(&self, collected: Collected, totals: &Totals) -> Option<String> {
+        if collected.stopped_short {
+            return Some(
+                self.stop.reason().map_or_else(|| "the run was stopped".into(), |reason| reason.text()),
+            );
+        }
+        if totals.exhausted > 0 {
+            let calls = if totals.exhausted == 1 { "call" } else { "calls" };
+            return Some(format!("transient errors of {} {calls} outlasted all attempts", totals.exhausted));
+        }
+        (totals.deferred > 0).then(|| "with --offline, what is not stored is deferred".into())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let scan = &self.source.scan;
+        let mut notes = scan.notes.clone();
+        if scan.hinted > 0 {
+            notes.push(format!("{} rows name no day; it was taken from their CallId", scan.hinted));
+        }
+        notes
+    }
+}
+
+/// What ends a run without outputs.
+fn refuse(reason: Reason) -> Result<()> {
+    match reason {
+        Reason::Time(_) | Reason::Signal(_) => Ok(()),
+        Reason::Fatal { code, message, advice } => {
+            let what = format!("the provider refuses every request: {code}: {message}");
+            Err(Error::new(Exit::Fatal, what)
+                .hint(format!("{advice}. What is stored is kept; the old outputs stand")))
+        }
+        Reason::Failed(error) => {
+            // The error is shared with the task that met it; its text and its way to end are what count.
+            let told = Error::new(error.exit, error.what.clone());
+            let told = match &error.hint {
+                Some(hint) => told.hint(hint.clone()),
+                None => told,
+            };
+            Err(match &error.source {
+                Some(source) => told.because(source.to_string()),
+                None => told,
+            })
+        }
+    }
+}
+
+fn exit(totals: &Totals, summary: &Summary<'_>, settings: &Settings) -> Exit {
+    if !summary.complete() {
+        Exit::Incomplete
+    } else if settings.exit_code && totals.discrepancies_total() > 0 {
+        Exit::Discrepancies
+    } else {
+        Exit::Success
+    }
+}
+
+/// From now to the next time the clock on the wall shows this, at most a day and a bit ahead.
+fn until<Z: chrono::TimeZone>(deadline: NaiveTime, now: DateTime<Z>) -> Result<Duration> {
+    let zone = now.timezone();
+    let today = now.date_naive();
+    let next = [Some(today), today.checked_add_days(Days::new(1)), today.checked_add_days(Days::new(2))]
+        .into_iter()
+        .flatten()
+        // A time that the change to summer time leaves out does not come on that day.
+        .filter_map(|day| zone.from_local_datetime(&day.and_time(deadline)).earliest())
+        .find(|at| *at > now);
+    next.and_then(|at| (at - now).to_std().ok())
+        .ok_or_else(|| Error::usage("--deadline: this time does not come within two days"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use chrono::TimeZone as _;
+
+    #[test]
+    fn a_deadline_is_the_next_time_the_clock_shows_it() {
+        let now = crate::call::provider_offset().with_ymd_and_hms(2026, 11, 16, 23, 30, 0).unwrap();
+        let left = |text: &str| until(NaiveTime::parse_from_str(text, "%H:%M").unwrap(), now).unwrap();
+        assert_eq!(left("07:00"), Duration::from_secs(7 * 3600 + 1800));
+        assert_eq!(left("23:31"), Duration::from_secs(60));
+        assert_eq!(left("23:30"), Duration::from_secs(86_400));
+    }
+}

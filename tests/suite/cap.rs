@@ -1,0 +1,76 @@
+//! What the provider sees of the cap. Owns the assertion where it counts: at the receiver.
+
+use std::time::Duration;
+
+use crate::support::provider::Reply;
+use crate::support::{Bench, column, id, ledger};
+
+const WINDOW: Duration = Duration::from_secs(2);
+
+#[test]
+fn never_more_than_the_cap_in_any_window() {
+    let bench = Bench::new(&ledger(12));
+    bench.run(&["--rate", "5/2s"]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 12]);
+    assert_eq!(bench.provider.seen(), 12);
+    bench.provider.assert_cap(5, WINDOW);
+    let summary = bench.summary();
+    assert_eq!(summary.0["cap"]["requests"], 5);
+    assert_eq!(summary.0["cap"]["window_s"].as_f64(), Some(2.0));
+    summary.assert_foots();
+}
+
+#[test]
+fn a_retry_takes_a_place_of_its_own() {
+    let bench = Bench::new(&ledger(5));
+    for i in 0..5 {
+        bench.provider.script(&id(i), [Reply::empty(500)]);
+    }
+    bench.run(&["--rate", "5/2s"]).exits(0);
+    assert_eq!(bench.provider.seen(), 10);
+    bench.provider.assert_cap(5, WINDOW);
+    assert_eq!(bench.summary().number("requests"), 10);
+}
+
+#[test]
+fn the_cap_holds_across_a_kill() {
+    let bench = Bench::new(&ledger(12));
+    for _ in 0..2 {
+        let seen = bench.provider.seen();
+        let run = bench.start(&["--rate", "5/2s"]);
+        bench.provider.wait_for(seen + 3);
+        // What is still on its way has arrived well before this ends; the cap then has to hold for it, too.
+        std::thread::sleep(Duration::from_millis(200));
+        run.kill();
+    }
+    bench.run(&["--rate", "5/2s"]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 12]);
+    bench.provider.assert_cap(5, WINDOW);
+}
+
+#[test]
+fn the_cap_holds_from_one_run_to_the_next() {
+    let bench = Bench::new(&ledger(5));
+    bench.run(&["--rate", "5/2s"]).exits(0);
+    bench.write("calls.csv", &ledger(10));
+    bench.run(&["--rate", "5/2s"]).exits(0);
+    assert_eq!(bench.provider.seen(), 10);
+    bench.provider.assert_cap(5, WINDOW);
+}
+
+#[test]
+fn a_slow_reply_holds_its_place() {
+    let bench = Bench::new(&ledger(7));
+    bench.provider.script(&id(0), [Reply::record().after(Duration::from_millis(1500))]);
+    bench.run(&["--rate", "5/2s"]).exits(0);
+    bench.provider.assert_cap(5, WINDOW);
+}
+
+#[test]
+fn a_burst_of_one_spaces_requests_evenly() {
+    let bench = Bench::new(&ledger(4));
+    bench.run(&["--rate", "10/2s", "--burst", "1", "--concurrency", "4"]).exits(0);
+    let requests = bench.provider.requests();
+    // At the sender they are 200 ms apart; at the receiver their delays differ a little.
+    assert!(requests[3].arrived - requests[0].arrived >= Duration::from_millis(400));
+}

@@ -1,0 +1,209 @@
+//! Usage, credentials, folders and the store: what is refused before anything is sent. Owns nothing but its cases.
+
+use crate::support::provider::Reply;
+use crate::support::{Bench, cell, column, id, ledger};
+
+#[test]
+fn discrepancies_end_with_1_only_where_that_is_asked_for() {
+    let text = format!("call_id,prod_id,called_at,duration_s\n{},11000000300006,2024-05-26,999\n", id(0));
+    let bench = Bench::new(&text);
+    bench.run(&["--exit-code"]).exits(1);
+    bench.run(&[]).exits(0);
+    bench.write("calls.csv", &ledger(1));
+    bench.run(&["--exit-code"]).exits(0);
+    assert_eq!(bench.provider.seen(), 1);
+}
+
+#[test]
+fn without_credentials_nothing_is_sent() {
+    let bench = Bench::new(&ledger(2));
+    let mut command = bench.command(&[]);
+    command.env_remove("ALIBABA_CLOUD_ACCESS_KEY_ID").env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+    bench.start_command(command).wait().exits(2).says("ALIBABA_CLOUD_ACCESS_KEY_ID");
+    assert_eq!(bench.provider.seen(), 0);
+    assert!(bench.output_bytes().iter().all(Option::is_none));
+}
+
+#[test]
+fn a_ledger_without_call_ids_is_refused() {
+    let bench = Bench::new("prod_id,called_at\n11000000300006,2024-05-26\n");
+    bench.run(&[]).exits(2).says("call_id");
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn a_ledger_that_is_not_there_is_refused() {
+    let bench = Bench::new(&ledger(1));
+    bench.run(&["--input", "nowhere.csv"]).exits(2).says("nowhere.csv");
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn an_option_that_makes_no_sense_is_refused() {
+    let bench = Bench::new(&ledger(1));
+    for wrong in [["--rate", "fast"], ["--concurrency", "0"], ["--max-attempts", "0"], ["--timeout", "soon"]]
+    {
+        bench.run(&wrong).exits(2);
+    }
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn a_missing_output_folder_is_told_before_anything_is_sent() {
+    let bench = Bench::new(&ledger(2));
+    for store in ["missing/reconcile.db", "reconcile.db"] {
+        let run = bench.run(&["--out", "missing/details.parquet", "--store", store]);
+        assert!(matches!(run.code, Some(2 | 6)), "{run:?}");
+        assert!(run.stderr.contains("missing"), "{run:?}");
+    }
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn an_output_folder_that_is_a_file_is_told_before_anything_is_sent() {
+    let bench = Bench::new(&ledger(2));
+    let run = bench.run(&["--out", "calls.csv/details.parquet", "--store", "reconcile.db"]);
+    assert!(matches!(run.code, Some(2 | 6)), "{run:?}");
+    for option in ["--summary", "--report", "--discrepancies"] {
+        let run = bench.run(&[option, "nowhere/out.csv"]);
+        assert!(matches!(run.code, Some(2 | 6)), "{option}: {run:?}");
+    }
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn a_second_run_on_the_same_store_is_told_who_holds_it() {
+    let bench = Bench::new(&ledger(2));
+    bench.provider.by_default(Reply::stall());
+    let first = bench.start(&["--timeout", "60s"]);
+    bench.provider.wait_for(1);
+    bench.run(&["--out", "other.parquet", "--store", "reconcile.db"]).exits(5).says(&first.pid().to_string());
+    first.kill();
+
+    // The lock goes with the process that held it.
+    bench.provider.by_default(Reply::record());
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 2]);
+}
+
+#[test]
+fn a_store_of_the_sandbox_is_refused_for_a_provider() {
+    let bench = Bench::new(&ledger(2));
+    let run = bench.run(&["--sandbox", "--store", "shared.db"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let sandbox = bench.output_bytes();
+    bench.run(&["--store", "shared.db"]).exits(2).says("sandbox");
+    assert_eq!(bench.provider.seen(), 0);
+    assert_eq!(bench.output_bytes(), sandbox);
+}
+
+#[test]
+fn a_providers_store_is_refused_for_the_sandbox() {
+    let bench = Bench::new(&ledger(2));
+    bench.run(&["--store", "shared.db"]).exits(0);
+    bench.run(&["--sandbox", "--store", "shared.db"]).exits(2).says("sandbox");
+}
+
+#[test]
+fn a_plan_sends_nothing_and_writes_nothing() {
+    let bench = Bench::new(&ledger(3));
+    let run = bench.run(&["plan", "--rate", "100/min"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(format!("{}{}", run.stdout, run.stderr).contains('3'), "{run:?}");
+    assert_eq!(bench.provider.seen(), 0);
+    assert!(bench.output_bytes().iter().all(Option::is_none));
+}
+
+#[test]
+fn headers_are_recognized_in_all_spellings() {
+    let text =
+        format!("\u{feff}呼叫ID,Product,查询日期,Bill No\n{},voice-notification,2024-05-26,B7\n", id(0));
+    let bench = Bench::new(&text);
+    bench.run(&[]).exits(0);
+    let details = bench.details();
+    assert_eq!(column(&details, "status"), ["found"]);
+    assert_eq!(column(&details, "prod_id"), ["11000000300006"]);
+    assert!(details[0].iter().any(|(name, value)| name.starts_with("ledger_") && value == "B7"));
+}
+
+#[test]
+fn a_column_may_be_mapped_and_defaults_given() {
+    let bench = Bench::new(&format!("Ticket\n{}\n", id(0)));
+    bench
+        .run(&["--map", "call_id=Ticket", "--prod-id", "voice-notification", "--call-date", "2024-05-26"])
+        .exits(0);
+    assert_eq!(column(&bench.details(), "call_id"), [id(0)]);
+    assert_eq!(cell(&bench.details()[0], "call_date"), "2024-05-26");
+}
+
+#[test]
+fn quiet_says_nothing_when_all_is_well() {
+    let bench = Bench::new(&ledger(2));
+    let run = bench.run(&["-q"]).exits(0);
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn the_ledger_may_come_from_standard_input() {
+    let bench = Bench::new(&ledger(3));
+    let file = std::fs::File::open(bench.path("calls.csv")).unwrap();
+    bench.start_reading(bench.command(&["--input", "-"]), file.into()).wait().exits(0);
+    assert_eq!(column(&bench.details(), "call_id"), [id(0), id(1), id(2)]);
+}
+
+#[test]
+fn a_profile_of_the_providers_own_tool_is_used_when_the_environment_names_no_key() {
+    let bench = Bench::new(&ledger(1));
+    std::fs::create_dir(bench.path("home/.aliyun")).unwrap();
+    let profile = |name: &str, id: &str| {
+        format!(r#"{{"name":"{name}","mode":"AK","access_key_id":"{id}","access_key_secret":"s-{id}"}}"#)
+    };
+    let (first, current) = (profile("first", "firstid"), profile("night", "nightid"));
+    bench.write(
+        "home/.aliyun/config.json",
+        &format!(r#"{{"current":"night","profiles":[{first},{current}]}}"#),
+    );
+    for (options, key) in [(&[][..], "nightid"), (&["--refresh", "--profile", "first"][..], "firstid")] {
+        let mut command = bench.command(options);
+        command.env_remove("ALIBABA_CLOUD_ACCESS_KEY_ID").env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+        bench.start_command(command).wait().exits(0);
+        assert_eq!(bench.provider.requests().last().unwrap().param("AccessKeyId"), key);
+    }
+}
+
+#[test]
+fn flags_beat_the_environment_and_the_environment_beats_the_file() {
+    let bench = Bench::new(&ledger(2));
+    bench.write("reconcile.toml", "concurrency = 3\nmax-attempts = 2\nrate = \"700/s\"\nburst = 650\n");
+    let cap = || bench.summary().0["cap"]["requests"].as_u64();
+    // The usual arguments of this suite name a rate, so they are given one by one here.
+    let run = |flags: &[&str], environment: &[(&str, &str)]| {
+        let mut given = vec!["--config", "reconcile.toml"];
+        given.extend(flags);
+        let full = bench.command(&given);
+        let mut command = std::process::Command::new(full.get_program());
+        let mut arguments: Vec<_> = full.get_args().map(ToOwned::to_owned).collect();
+        if !flags.contains(&"--rate") {
+            let at = arguments.iter().position(|argument| argument == "--rate").unwrap();
+            arguments.drain(at..at + 2);
+        }
+        command.args(arguments).current_dir(bench.path("")).env_clear();
+        command.envs(full.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.envs(environment.iter().copied());
+        bench.start_command(command).wait().exits(0);
+    };
+    run(&[], &[]);
+    assert_eq!(cap(), Some(700));
+    run(&[], &[("RECONCILE_RATE", "800/s")]);
+    assert_eq!(cap(), Some(800));
+    run(&["--rate", "900/s"], &[("RECONCILE_RATE", "800/s")]);
+    assert_eq!(cap(), Some(900));
+}
+
+#[test]
+fn a_key_of_the_config_file_that_nobody_knows_is_refused() {
+    let bench = Bench::new(&ledger(1));
+    bench.write("reconcile.toml", "rat = \"700/s\"\n");
+    bench.run(&["--config", "reconcile.toml"]).exits(2).says("rat");
+    assert_eq!(bench.provider.seen(), 0);
+}

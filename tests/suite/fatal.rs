@@ -1,0 +1,80 @@
+//! What is the same for every call and ends the run at once. Owns the list of such codes.
+//!
+//! Exit 3: no more than what was in flight is sent, the message says what to do, old outputs stand, nothing secret
+//! is said.
+
+use std::time::Duration;
+
+use crate::support::provider::Reply;
+use crate::support::{Bench, column, id, ledger};
+
+const CONCURRENCY: usize = 4;
+
+/// Twenty calls, the second night of a ledger; the provider refuses every one with `code`.
+fn refused(status: u16, code: &str, advice: &str) {
+    let bench = Bench::new(&ledger(2));
+    bench.run(&[]).exits(0);
+    let old = bench.output_bytes();
+    assert!(old.iter().all(Option::is_some));
+
+    bench.write("calls.csv", &ledger(22));
+    let message = format!(
+        "{code} for 13812345678; server string to sign is:POST&%2F&AccessKeyId%3Dtestid%26SignatureNonce%3Dx"
+    );
+    bench.provider.by_default(Reply::code(status, code, &message).after(Duration::from_millis(20)));
+    bench.run(&["--concurrency", "4", "-v"]).exits(3).says(code).says(advice).keeps_secrets(&bench.provider);
+    let sent = bench.provider.seen() - 2;
+    assert!((1..=CONCURRENCY).contains(&sent), "{sent} requests were sent");
+    assert_eq!(bench.output_bytes(), old, "the old outputs stand");
+
+    // What was stored is kept: with the cause gone, only the rest is asked.
+    bench.provider.by_default(Reply::record());
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 22]);
+    assert_eq!(bench.provider.asked_for(&id(0)).len(), 1);
+}
+
+#[test]
+fn a_missing_permission_ends_the_run() {
+    refused(403, "Forbidden.RAM", "dyvms:QueryCallDetailByCallId");
+}
+
+#[test]
+fn an_unknown_key_ends_the_run() {
+    refused(404, "InvalidAccessKeyId.NotFound", "ALIBABA_CLOUD_ACCESS_KEY_ID");
+}
+
+#[test]
+fn a_wrong_secret_ends_the_run() {
+    refused(400, "SignatureDoesNotMatch", "ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+}
+
+#[test]
+fn a_permission_denied_in_a_good_envelope_ends_the_run() {
+    refused(200, "isp.RAM_PERMISSION_DENY", "dyvms:QueryCallDetailByCallId");
+}
+
+#[test]
+fn arrears_end_the_run() {
+    refused(200, "isv.OUT_OF_SERVICE", "arrears");
+}
+
+#[test]
+fn a_clock_that_stays_off_ends_the_run() {
+    let bench = Bench::new(&ledger(3));
+    bench.provider.by_default(Reply::code(
+        400,
+        "InvalidTimeStamp.Expired",
+        "Specified time stamp is expired.",
+    ));
+    bench.run(&["--concurrency", "1"]).exits(3).says("clock");
+    assert_eq!(bench.provider.seen(), 2);
+}
+
+#[test]
+fn a_refused_first_night_leaves_no_outputs() {
+    let bench = Bench::new(&ledger(5));
+    bench.provider.by_default(Reply::code(403, "Forbidden.RAM", "User not authorized."));
+    bench.run(&[]).exits(3);
+    assert!(bench.output_bytes().iter().all(Option::is_none));
+}

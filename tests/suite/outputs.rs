@@ -1,0 +1,324 @@
+//! What the four files say. Owns the small ledgers that make each kind of row.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::support::provider::{Reply, detail, talk_seconds};
+use crate::support::{Bench, cell, column, id, ledger, ledger_of, parquet_metadata, read_parquet};
+
+/// 00:00 on 26 and on 25 May 2024 in UTC+8, in milliseconds.
+const DAY: &str = "1716652800000";
+const DAY_BEFORE: &str = "1716566400000";
+
+fn now_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
+}
+
+#[test]
+fn the_question_is_the_calls_day_in_milliseconds() {
+    let bench = Bench::new(&ledger(1));
+    bench.run(&[]).exits(0);
+    let requests = bench.provider.requests();
+    let asked = &requests[0];
+    assert!(["GET", "POST"].contains(&asked.method.as_str()));
+    assert_eq!(asked.param("Action"), "QueryCallDetailByCallId");
+    assert_eq!(asked.param("Version"), "2017-05-25");
+    assert_eq!(asked.param("CallId"), id(0));
+    assert_eq!(asked.param("ProdId"), "11000000300006");
+    assert_eq!(asked.param("QueryDate"), DAY);
+    assert_eq!(asked.param("Format"), "JSON");
+    assert_eq!(asked.param("AccessKeyId"), "testid");
+    let params: Vec<(&str, &str)> = asked
+        .params
+        .iter()
+        .filter(|(name, _)| *name != "Signature")
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let expected = reconcile::provider::sign::signature(&asked.method, &params, "testsecret");
+    assert_eq!(asked.param("Signature"), expected);
+}
+
+#[test]
+fn the_details_are_in_ledger_order_with_one_row_per_call() {
+    let bench = Bench::new(&ledger_of([id(4), id(1), id(4), id(9)]));
+    bench.run(&[]).exits(0);
+    let details = bench.details();
+    assert_eq!(column(&details, "call_id"), [id(4), id(1), id(9)]);
+    assert_eq!(column(&details, "ledger_line"), ["2", "3", "5"]);
+    assert_eq!(column(&details, "discrepancies"), ["1", "0", "0"]);
+    let row = &details[0];
+    assert_eq!(cell(row, "call_date"), "2024-05-26");
+    assert_eq!(cell(row, "product"), "voice-notification");
+    assert_eq!(cell(row, "callee"), "18512348980");
+    assert_eq!(row.get("caller"), None);
+    assert_eq!(cell(row, "duration_s"), talk_seconds(&id(4)).to_string());
+    assert_eq!(cell(row, "billable_minutes"), "1");
+    assert_eq!(cell(row, "outcome"), "answered");
+    assert_eq!(cell(row, "answered"), "true");
+    assert_eq!(cell(row, "hangup_by"), "callee");
+    // 17:00:58 in UTC+8.
+    assert_eq!(cell(row, "created_at"), "1716714058000000");
+    assert_eq!(cell(row, "raw"), detail(&id(4)).to_string(), "byte for byte");
+    assert_eq!(bench.kinds(), [("duplicate".into(), String::new())]);
+    assert_eq!(cell(&bench.discrepancies()[0], "ledger_line"), "4");
+    bench.summary().assert_foots();
+}
+
+#[test]
+fn an_old_call_without_a_record_is_not_found_in_every_form_of_empty() {
+    let bench = Bench::new(&ledger(4));
+    bench.provider.script(&id(0), [Reply::without_data()]);
+    bench.provider.script(&id(1), [Reply::null_data()]);
+    bench.provider.script(&id(2), [Reply::data("")]);
+    bench.provider.script(&id(3), [Reply::data(" \t\r\n ")]);
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["not_found"; 4]);
+    assert_eq!(bench.kinds(), vec![("not_found".to_owned(), String::new()); 4]);
+    let summary = bench.summary();
+    assert_eq!((summary.number("not_found"), summary.number("requests")), (4, 4));
+    summary.assert_foots();
+}
+
+#[test]
+fn a_young_call_without_a_record_is_pending() {
+    let bench = Bench::new(&format!("call_id,prod_id,called_at\n{},11000000300006,{}\n", id(0), now_ms()));
+    bench.provider.by_default(Reply::without_data());
+    bench.run(&["--settle", "10m"]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["pending"]);
+    assert_eq!(bench.kinds(), [("pending".into(), String::new())]);
+}
+
+#[test]
+fn malformed_data_is_a_row_and_not_a_crash() {
+    let texts = ["{“callId”:“116014888060”}", "[1,2]", "{\"callId\":\"116", "null", "42"];
+    let bench = Bench::new(&ledger(texts.len() + 1));
+    for (i, text) in texts.iter().enumerate() {
+        bench.provider.script(&id(i), [Reply::data(text)]);
+    }
+    bench.run(&[]).exits(0);
+    let details = bench.details();
+    // `null` within the text is as good as no record.
+    for (i, text) in texts.iter().enumerate().filter(|(_, text)| **text != "null") {
+        assert_eq!(cell(&details[i], "status"), "failed", "{text}");
+        assert_eq!(cell(&details[i], "error_code"), "MalformedData", "{text}");
+        assert_eq!(cell(&details[i], "raw"), *text);
+    }
+    assert_eq!(cell(&details[texts.len()], "status"), "found");
+    let malformed = bench.kinds().iter().filter(|(kind, _)| kind == "malformed").count();
+    assert!(malformed >= 4, "{:?}", bench.kinds());
+    bench.summary().assert_foots();
+}
+
+#[test]
+fn a_call_just_after_midnight_is_found_on_the_day_before() {
+    let ledger = format!("call_id,prod_id,called_at\n{},11000000300006,2024-05-26 00:00:03\n", id(0));
+    let bench = Bench::new(&ledger);
+    let mut late = detail(&id(0));
+    for (name, time) in [
+        ("gmtCreate", "2024-05-25 23:59:58"),
+        ("bRingTime", "2024-05-25 23:59:59"),
+        ("startDate", "2024-05-26 00:00:02"),
+        ("bStartTime", "2024-05-26 00:00:02"),
+        ("endDate", "2024-05-26 00:00:06"),
+        ("bEndTime", "2024-05-26 00:00:06"),
+    ] {
+        late[name] = time.into();
+    }
+    late["duration"] = 4.into();
+    bench.provider.script(&id(0), [Reply::without_data(), Reply::ok(&late)]);
+    bench.run(&["--time-tolerance", "60"]).exits(0);
+    let days: Vec<String> =
+        bench.provider.requests().iter().map(|r| r.param("QueryDate").to_owned()).collect();
+    assert_eq!(days, [DAY, DAY_BEFORE]);
+    let details = bench.details();
+    assert_eq!(column(&details, "status"), ["found"]);
+    assert_eq!(column(&details, "call_date"), ["2024-05-25"]);
+    assert_eq!(column(&bench.discrepancies(), "kind"), ["other_day"]);
+    let summary = bench.summary();
+    assert_eq!((summary.number("other_day_tries"), summary.number("requests")), (1, 2));
+    summary.assert_foots();
+}
+
+#[test]
+fn a_call_far_from_midnight_is_asked_for_on_its_day_alone() {
+    let bench =
+        Bench::new(&format!("call_id,prod_id,called_at\n{},11000000300006,2024-05-26 12:00\n", id(0)));
+    bench.provider.by_default(Reply::without_data());
+    bench.run(&[]).exits(0);
+    assert_eq!(bench.provider.seen(), 1);
+    assert_eq!(column(&bench.details(), "status"), ["not_found"]);
+}
+
+#[test]
+fn a_mismatch_names_field_values_and_delta() {
+    let right = talk_seconds(&id(0));
+    let text = format!(
+        "call_id,prod_id,called_at,callee,duration_s,answered,state,branch\n\
+         {},11000000300006,2024-05-26,+86 185-1234-8980,{},no,200002,north\n",
+        id(0),
+        right + 7
+    );
+    let bench = Bench::new(&text);
+    bench.run(&[]).exits(0);
+    let rows = bench.discrepancies();
+    assert!(rows.iter().all(|row| cell(row, "kind") == "mismatch" && cell(row, "ledger_branch") == "north"));
+    let mut fields = column(&rows, "field");
+    fields.sort_unstable();
+    assert_eq!(fields, ["answered", "duration_s", "state"]);
+    let duration = rows.iter().find(|row| cell(row, "field") == "duration_s").unwrap();
+    assert_eq!(cell(duration, "expected"), (right + 7).to_string());
+    assert_eq!(cell(duration, "actual"), right.to_string());
+    assert_eq!(cell(duration, "delta"), "-7");
+    let details = bench.details();
+    assert_eq!(cell(&details[0], "discrepancies"), "3");
+    assert_eq!(cell(&details[0], "ledger_branch"), "north");
+    assert_eq!(bench.summary().number("with_discrepancies"), 1);
+}
+
+#[test]
+fn a_tolerance_lets_near_values_match() {
+    let text = format!(
+        "call_id,prod_id,called_at,duration_s\n{},11000000300006,2024-05-26,{}\n",
+        id(0),
+        talk_seconds(&id(0)) + 2
+    );
+    let bench = Bench::new(&text);
+    bench.run(&["--duration-tolerance", "2"]).exits(0);
+    assert!(bench.discrepancies().is_empty());
+}
+
+#[test]
+fn a_provider_that_contradicts_itself_is_told_on() {
+    let bench = Bench::new(&ledger(3));
+    let mut longer = detail(&id(0));
+    longer["duration"] = 59.into();
+    let mut other = detail(&id(1));
+    other["callId"] = id(7).into();
+    let mut strange = detail(&id(2));
+    strange["state"] = "299999".into();
+    for (i, answer) in [longer, other, strange].iter().enumerate() {
+        bench.provider.script(&id(i), [Reply::ok(answer)]);
+    }
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 3]);
+    let rows = bench.discrepancies();
+    let kinds = |i: usize| -> Vec<&str> {
+        rows.iter().filter(|row| cell(row, "call_id") == id(i)).map(|row| cell(row, "kind")).collect()
+    };
+    assert_eq!(kinds(0), ["inconsistent"]);
+    assert_eq!(kinds(1), ["inconsistent"]);
+    assert!(kinds(2).contains(&"unknown_state"));
+    assert_eq!(cell(&bench.details()[2], "outcome"), "unknown");
+}
+
+#[test]
+fn a_row_that_cannot_be_used_is_told_and_not_dropped() {
+    let text = format!(
+        "call_id,prod_id,called_at\n{},11000000300006,2024-05-26\n,11000000300006,2024-05-26\n\
+         1^1,1.1E+13,2024-05-26\n2^2,11000000300006,yesterday\n3^3,11000000300006,2024-05-26,surplus\n",
+        id(0)
+    );
+    let bench = Bench::new(&text);
+    bench.run(&[]).exits(0);
+    let rows = bench.discrepancies();
+    assert_eq!(column(&rows, "kind"), ["invalid_row"; 4]);
+    assert_eq!(column(&rows, "ledger_line"), ["3", "4", "5", "6"]);
+    assert!(rows.iter().all(|row| !cell(row, "message").is_empty()));
+    let summary = bench.summary();
+    assert_eq!((summary.number("rows"), summary.number("invalid"), summary.number("calls")), (5, 4, 1));
+    summary.assert_foots();
+    assert_eq!(bench.provider.seen(), 1);
+}
+
+#[test]
+fn an_empty_ledger_makes_four_empty_files() {
+    let bench = Bench::new("call_id,prod_id,called_at\n");
+    bench.run(&[]).exits(0);
+    assert!(bench.output_bytes().iter().all(Option::is_some));
+    assert!(bench.details().is_empty() && bench.discrepancies().is_empty());
+    bench.summary().assert_foots();
+}
+
+#[test]
+fn a_clean_run_has_a_header_and_no_discrepancies() {
+    let bench = Bench::new(&ledger(3));
+    bench.run(&[]).exits(0);
+    let text = std::fs::read_to_string(bench.path("details.discrepancies.csv")).unwrap();
+    let header = "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id";
+    assert_eq!(text.trim_start_matches('\u{feff}').trim_end(), header);
+    let summary = bench.summary();
+    assert_eq!((summary.number("clean"), summary.number("with_discrepancies")), (3, 0));
+}
+
+#[test]
+fn masked_numbers_are_in_no_file() {
+    let bench = Bench::new(&ledger(2));
+    bench.run(&["--mask-phones", "partial"]).exits(0);
+    for bytes in [bench.lasting().1, format!("{:?}", bench.details())] {
+        assert!(!bytes.contains("18512348980"));
+    }
+    assert_ne!(cell(&bench.details()[0], "callee"), "");
+}
+
+#[test]
+fn the_report_masks_numbers_and_needs_no_network() {
+    let text = format!("call_id,prod_id,called_at,callee\n{},11000000300006,2024-05-26,13812345678\n", id(0));
+    let bench = Bench::new(&text);
+    bench.run(&[]).exits(0);
+    let report = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
+    for number in ["18512348980", "13812345678", "testsecret"] {
+        assert!(!report.contains(number), "{number} is in the report");
+    }
+    for reference in ["src=\"http", "<link", "@import", "url(http"] {
+        assert!(!report.contains(reference), "{reference} is in the report");
+    }
+}
+
+#[test]
+fn the_parquet_says_what_made_it() {
+    let bench = Bench::new(&ledger(1));
+    bench.run(&[]).exits(0);
+    let metadata = parquet_metadata(&bench.path("details.parquet"));
+    let all = format!("{metadata:?}");
+    assert!(all.contains(env!("CARGO_PKG_VERSION")), "{all}");
+    let sha256 = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(metadata.values().any(sha256), "{all}");
+}
+
+#[test]
+fn xml_says_the_same_as_json() {
+    let bench = Bench::new(&ledger(3));
+    bench.run(&[]).exits(0);
+    let as_json = bench.lasting();
+
+    let bench = Bench::new(&ledger(3));
+    for i in 0..3 {
+        bench.provider.script(&id(i), [Reply::xml(&detail(&id(i)))]);
+    }
+    bench.run(&["--wire-format", "xml"]).exits(0);
+    assert_eq!(bench.provider.requests()[0].param("Format"), "XML");
+    assert_eq!(bench.lasting(), as_json);
+}
+
+#[test]
+fn an_error_in_xml_is_understood_though_json_was_asked_for() {
+    let bench = Bench::new(&ledger(2));
+    bench
+        .provider
+        .script(&id(0), [Reply::xml_error(400, "Throttling.User").header("x-acs-retry-after", "50")]);
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 2]);
+    assert_eq!(bench.summary().number("throttled"), 1);
+}
+
+#[test]
+fn discrepancies_may_be_json_lines_or_parquet() {
+    let text = format!("call_id,prod_id,called_at,duration_s\n{},11000000300006,2024-05-26,999\n", id(0));
+    let bench = Bench::new(&text);
+    bench.run(&["--discrepancies", "d.jsonl"]).exits(0);
+    let line = std::fs::read_to_string(bench.path("d.jsonl")).unwrap();
+    let row: serde_json::Value = serde_json::from_str(line.trim_end()).unwrap();
+    assert_eq!((row["kind"].as_str(), row["field"].as_str()), (Some("mismatch"), Some("duration_s")));
+    bench.run(&["--discrepancies", "d.parquet"]).exits(0);
+    let rows = read_parquet(&bench.path("d.parquet"));
+    assert_eq!(column(&rows, "field"), ["duration_s"]);
+}

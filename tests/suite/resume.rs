@@ -1,0 +1,215 @@
+//! Kills, signals and second runs. Owns the comparison of an interrupted run with an uninterrupted one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::support::provider::{Provider, Reply, detail, talk_seconds};
+use crate::support::{Bench, column, id, ledger};
+
+const CALLS: usize = 60;
+const CONCURRENCY: usize = 4;
+
+/// A ledger with a bit of everything, and carried columns.
+fn varied() -> String {
+    let mut text = String::from("call_id,prod_id,called_at,duration_s,answered,branch\n");
+    for i in 0..CALLS {
+        let right = talk_seconds(&id(i));
+        let expected = if i % 7 == 0 { right + 3 } else { right };
+        text.push_str(&format!("{},11000000300006,2024-05-26,{expected},yes,branch {}\n", id(i), i % 3));
+        if i % 20 == 5 {
+            text.push_str(&format!("{},11000000300006,2024-05-26,{},no,again\n", id(i), right + 1));
+        }
+    }
+    text + "116014888060^1,1.1E+13,2024-05-26,1,yes,spoilt\n,11000000300006,2024-05-26,1,yes,nameless\n"
+}
+
+/// Answers as a function of the call alone, some of them out of the ordinary.
+fn script(provider: &Provider, pause: Duration) {
+    provider.by_default(Reply::record().after(pause));
+    provider.script(&id(10), vec![Reply::without_data(); 100]);
+    provider.script(&id(11), vec![Reply::data("{“callId”:“curly”}"); 100]);
+    provider.script(&id(12), vec![Reply::code(400, "InvalidParameters", "No such thing."); 100]);
+    let mut strange = detail(&id(13));
+    strange["state"] = "299999".into();
+    provider.script(&id(13), vec![Reply::ok(&strange); 100]);
+}
+
+/// What an uninterrupted run says of the varied ledger.
+fn uninterrupted() -> Bench {
+    let bench = Bench::new(&varied());
+    script(&bench.provider, Duration::ZERO);
+    bench.run(&[]).exits(0);
+    assert_eq!(bench.provider.seen(), CALLS);
+    bench
+}
+
+fn asked_twice(provider: &Provider) -> usize {
+    let requests = provider.requests();
+    let distinct: BTreeSet<_> = requests.iter().map(|r| (r.call_id(), r.param("QueryDate"))).collect();
+    requests.len() - distinct.len()
+}
+
+#[test]
+fn a_killed_run_ends_as_if_it_had_not_been_killed() {
+    let expected = uninterrupted().lasting();
+    for moment in [1, 23, 40] {
+        let bench = Bench::new(&varied());
+        script(&bench.provider, Duration::from_millis(25));
+        let run = bench.start(&["--concurrency", "4"]);
+        bench.provider.wait_for(moment);
+        run.kill();
+        assert!(bench.output_bytes().iter().all(Option::is_none), "half a run leaves no outputs");
+
+        bench.run(&["--concurrency", "4"]).exits(0);
+        assert_eq!(bench.lasting(), expected, "killed at request {moment}");
+        let twice = asked_twice(&bench.provider);
+        assert!(twice <= CONCURRENCY, "{twice} calls were asked for twice");
+        bench.provider.assert_own_nonces();
+        let summary = bench.summary();
+        assert!(summary.complete());
+        summary.assert_foots();
+    }
+}
+
+#[test]
+fn killed_again_and_again_a_run_still_ends_the_same() {
+    let expected = uninterrupted().lasting();
+    let bench = Bench::new(&varied());
+    script(&bench.provider, Duration::from_millis(25));
+    let mut kills = 0;
+    for more in [2, 9, 14, 6] {
+        let seen = bench.provider.seen();
+        let run = bench.start(&["--concurrency", "4"]);
+        bench.provider.wait_for(seen + more);
+        run.kill();
+        kills += 1;
+    }
+    bench.run(&["--concurrency", "4"]).exits(0);
+    assert_eq!(bench.lasting(), expected);
+    // A call with malformed Data may be asked again by every run.
+    let twice = asked_twice(&bench.provider);
+    assert!(twice <= kills * (CONCURRENCY + 1), "{twice} requests were repeats");
+}
+
+#[test]
+fn a_kill_leaves_the_outputs_of_the_last_run_whole() {
+    let bench = Bench::new(&ledger(5));
+    bench.run(&[]).exits(0);
+    let old = bench.output_bytes();
+    bench.write("calls.csv", &ledger(40));
+    bench.provider.by_default(Reply::record().after(Duration::from_millis(25)));
+    let run = bench.start(&["--concurrency", "2"]);
+    bench.provider.wait_for(15);
+    run.kill();
+    assert_eq!(bench.output_bytes(), old);
+}
+
+#[test]
+fn a_signal_ends_the_run_with_outputs_that_say_they_are_incomplete() {
+    let bench = Bench::new(&ledger(CALLS));
+    bench.provider.by_default(Reply::record().after(Duration::from_millis(40)));
+    let options = ["--concurrency", "4"];
+    let run = bench.start(&options);
+    bench.provider.wait_for(12);
+    run.signal("TERM");
+    run.wait().exits(4).says(&bench.arguments(&options).join(" "));
+
+    let details = bench.details();
+    assert_eq!(details.len(), CALLS);
+    let statuses: BTreeSet<&str> = column(&details, "status").into_iter().collect();
+    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), ["deferred", "found"]);
+    let summary = bench.summary();
+    assert!(!summary.complete());
+    assert!(summary.number("deferred") > 0);
+    summary.assert_foots();
+    let report = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
+    assert!(report.to_lowercase().contains("incomplete"));
+
+    bench.run(&options).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; CALLS]);
+    assert!(bench.summary().complete());
+    // What was in flight was awaited, so nothing is asked for twice.
+    assert_eq!(bench.provider.seen(), CALLS);
+}
+
+#[test]
+fn a_second_run_sends_nothing_and_says_the_same() {
+    let bench = uninterrupted();
+    let first = bench.lasting();
+    // Malformed Data is the one thing here that is asked for again.
+    let seen = bench.provider.seen();
+    bench.run(&[]).exits(0);
+    let again: Vec<String> =
+        bench.provider.requests().split_off(seen).iter().map(|r| r.call_id().to_owned()).collect();
+    assert!(again.iter().all(|call| *call == id(10) || *call == id(11)), "asked again: {again:?}");
+    assert_eq!(bench.lasting(), first);
+}
+
+#[test]
+fn a_final_answer_is_taken_from_the_store() {
+    let bench = Bench::new(&ledger(8));
+    bench.run(&[]).exits(0);
+    bench.run(&[]).exits(0);
+    assert_eq!(bench.provider.seen(), 8);
+    let summary = bench.summary();
+    assert_eq!(summary.number("from_store"), 8);
+    assert_eq!(summary.number("requests"), 0);
+    summary.assert_foots();
+}
+
+#[test]
+fn a_longer_ledger_asks_only_for_what_is_new() {
+    let bench = Bench::new(&ledger(8));
+    bench.run(&[]).exits(0);
+    bench.write("calls.csv", &ledger(11));
+    bench.run(&[]).exits(0);
+    assert_eq!(bench.provider.seen(), 11);
+    assert_eq!(bench.summary().number("from_store"), 8);
+}
+
+#[test]
+fn refresh_asks_again() {
+    let bench = Bench::new(&ledger(4));
+    bench.run(&[]).exits(0);
+    bench.run(&["--refresh"]).exits(0);
+    assert_eq!(bench.provider.seen(), 8);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 4]);
+}
+
+#[test]
+fn a_call_without_a_final_state_is_asked_for_again() {
+    let bench = Bench::new(&ledger(1));
+    let mut talking = detail(&id(0));
+    talking["state"] = "200103".into();
+    talking["endDate"] = "".into();
+    bench.provider.script(&id(0), [Reply::ok(&talking)]);
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["pending"]);
+    assert_eq!(column(&bench.discrepancies(), "kind"), ["pending"]);
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"]);
+    assert_eq!(bench.provider.seen(), 2);
+}
+
+#[test]
+fn offline_defers_what_is_not_stored() {
+    let bench = Bench::new(&ledger(3));
+    bench.run(&[]).exits(0);
+    bench.write("calls.csv", &ledger(5));
+    bench.run(&["--offline"]).exits(4);
+    assert_eq!(bench.provider.seen(), 3);
+    assert_eq!(column(&bench.details(), "status"), ["found", "found", "found", "deferred", "deferred"]);
+    let summary = bench.summary();
+    assert_eq!((summary.number("deferred"), summary.complete()), (2, false));
+    summary.assert_foots();
+}
+
+#[test]
+fn a_run_that_reached_its_longest_duration_goes_on_the_next_time() {
+    let bench = Bench::new(&ledger(8));
+    bench.run(&["--rate", "4/30s", "--max-duration", "1s"]).exits(4);
+    assert_eq!(bench.provider.seen(), 4);
+    let summary = bench.summary();
+    assert_eq!((summary.number("found"), summary.number("deferred")), (4, 4));
+    assert!(!summary.complete());
+}

@@ -1,0 +1,334 @@
+//! What all modules of the suite share: a folder with a scripted provider, runs of the binary in it, and readers
+//! of its outputs. Owns the environment in which the binary runs.
+
+pub mod duckdb;
+pub mod provider;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::util::display::array_value_to_string;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use provider::Provider;
+
+/// A row of a table: column to value; a null is not there.
+pub type Row = BTreeMap<String, String>;
+
+pub const KEY_ID: &str = "testid";
+pub const SECRET: &str = "testsecret";
+
+/// The columns in which two runs over the same ledger may differ.
+const OF_THE_RUN: [&str; 3] = ["request_id", "attempts", "fetched_at"];
+
+/// The i-th call of a test.
+pub fn id(i: usize) -> String {
+    format!("{:012}^{:012}", 116_014_888_060 + i, 102_816_313_060 + i)
+}
+
+/// A ledger of `n` calls on the day of the good records, with nothing to compare.
+pub fn ledger(n: usize) -> String {
+    ledger_of((0..n).map(id))
+}
+
+/// A ledger of these calls on the day of the good records.
+pub fn ledger_of(ids: impl IntoIterator<Item = String>) -> String {
+    let mut text = String::from("call_id,prod_id,called_at\n");
+    for id in ids {
+        text.push_str(&format!("{id},11000000300006,2024-05-26\n"));
+    }
+    text
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "standard error was:\n{}", self.stderr);
+        assert_eq!(self.stdout, "", "messages belong on standard error");
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        let there = self.stderr.to_lowercase().contains(&words.to_lowercase());
+        assert!(there, "`{words}` is not in:\n{}", self.stderr);
+        self
+    }
+
+    /// No secret, no signature, no full phone number.
+    #[track_caller]
+    pub fn keeps_secrets(self, provider: &Provider) -> Self {
+        for request in provider.requests() {
+            let signature = request.param("Signature");
+            assert!(!self.stderr.contains(signature), "a signature is in:\n{}", self.stderr);
+            assert!(
+                !self.stderr.contains(&signature.replace('=', "%3D")),
+                "a signature is in:\n{}",
+                self.stderr
+            );
+        }
+        for secret in [SECRET, "SignatureNonce", "18512348980", "13812345678"] {
+            assert!(!self.stderr.contains(secret), "`{secret}` is in:\n{}", self.stderr);
+        }
+        self
+    }
+}
+
+/// A run that goes on.
+pub struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A signal by name, as an operator sends it.
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.pid());
+        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    }
+
+    /// Waits for the end; a run that hangs is killed and fails the test.
+    #[track_caller]
+    pub fn wait(mut self) -> Run {
+        let limit = Instant::now() + Duration::from_secs(90);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > limit {
+                self.child.kill().unwrap();
+                panic!("the run hangs; standard error was:\n{}", fs::read_to_string(&self.stderr).unwrap());
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        };
+        let text = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        Run { code: status.code(), stdout: text(&self.stdout), stderr: text(&self.stderr) }
+    }
+}
+
+/// A folder of its own and a provider of its own.
+pub struct Bench {
+    pub provider: Provider,
+    dir: TempDir,
+}
+
+impl Bench {
+    /// With this ledger as `calls.csv`.
+    pub fn new(ledger: &str) -> Self {
+        let bench = Self { provider: Provider::start(), dir: TempDir::new().unwrap() };
+        bench.write("calls.csv", ledger);
+        fs::create_dir(bench.path("home")).unwrap();
+        bench
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// All arguments of a run: `given`, then what it does not name itself.
+    pub fn arguments(&self, given: &[&str]) -> Vec<String> {
+        let endpoint = self.provider.endpoint();
+        let usual = [
+            ("--input", "calls.csv"),
+            ("--out", "details.parquet"),
+            ("--endpoint", endpoint.as_str()),
+            ("--rate", "100000/min"),
+            ("--progress", "never"),
+        ];
+        let mut all: Vec<String> = given.iter().map(ToString::to_string).collect();
+        for (name, value) in usual {
+            let other = name == "--endpoint" && given.contains(&"--sandbox");
+            if !given.contains(&name) && !other {
+                all.extend([name.to_owned(), value.to_owned()]);
+            }
+        }
+        all
+    }
+
+    /// The binary in this folder with nothing of the surroundings: no proxy, no profile, no settings.
+    pub fn command(&self, given: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        command.args(self.arguments(given)).current_dir(self.dir.path()).env_clear();
+        for name in ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command
+            .env("HOME", self.path("home"))
+            .env("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID)
+            .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
+            .env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
+        command
+    }
+
+    pub fn start(&self, given: &[&str]) -> Running {
+        self.start_command(self.command(given))
+    }
+
+    pub fn start_command(&self, command: Command) -> Running {
+        self.start_reading(command, Stdio::null())
+    }
+
+    /// With this as its standard input.
+    pub fn start_reading(&self, mut command: Command, stdin: Stdio) -> Running {
+        static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let no = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (stdout, stderr) =
+            (self.path(&format!("home/stdout-{no}")), self.path(&format!("home/stderr-{no}")));
+        let child = command
+            .stdin(stdin)
+            .stdout(File::create(&stdout).unwrap())
+            .stderr(File::create(&stderr).unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, stdout, stderr }
+    }
+
+    #[track_caller]
+    pub fn run(&self, given: &[&str]) -> Run {
+        self.start(given).wait()
+    }
+
+    pub fn details(&self) -> Vec<Row> {
+        read_parquet(&self.path("details.parquet"))
+    }
+
+    pub fn discrepancies(&self) -> Vec<Row> {
+        read_csv(&self.path("details.discrepancies.csv"))
+    }
+
+    /// `kind` and `field` of the discrepancies, in the file's order.
+    pub fn kinds(&self) -> Vec<(String, String)> {
+        self.discrepancies().iter().map(|row| (cell(row, "kind").into(), cell(row, "field").into())).collect()
+    }
+
+    pub fn summary(&self) -> Summary {
+        Summary(serde_json::from_slice(&fs::read(self.path("details.summary.json")).unwrap()).unwrap())
+    }
+
+    /// The names of the four files.
+    pub fn outputs() -> [&'static str; 4] {
+        ["details.parquet", "details.discrepancies.csv", "details.report.html", "details.summary.json"]
+    }
+
+    /// The four files' bytes; `None` for a file that is not there.
+    pub fn output_bytes(&self) -> Vec<Option<Vec<u8>>> {
+        Self::outputs().iter().map(|name| fs::read(self.path(name)).ok()).collect()
+    }
+
+    /// What must be equal however often a run was killed: details, then the discrepancy file's bytes.
+    pub fn lasting(&self) -> (Vec<Row>, String) {
+        let mut details = self.details();
+        for row in &mut details {
+            row.retain(|column, _| !OF_THE_RUN.contains(&column.as_str()));
+        }
+        (details, fs::read_to_string(self.path("details.discrepancies.csv")).unwrap())
+    }
+}
+
+/// summary.json.
+pub struct Summary(pub Value);
+
+impl Summary {
+    #[track_caller]
+    pub fn number(&self, name: &str) -> u64 {
+        self.0[name].as_u64().unwrap_or_else(|| panic!("summary.json has no number `{name}`: {:#}", self.0))
+    }
+
+    #[track_caller]
+    pub fn complete(&self) -> bool {
+        self.0["complete"].as_bool().unwrap_or_else(|| panic!("summary.json has no `complete`: {:#}", self.0))
+    }
+
+    /// The four lines of the tie-out, calculated here.
+    #[track_caller]
+    pub fn assert_foots(&self) {
+        let n = |name| self.number(name);
+        assert_eq!(n("rows"), n("invalid") + n("duplicates") + n("calls"));
+        let calls = n("found") + n("not_found") + n("pending") + n("failed") + n("deferred");
+        assert_eq!(n("calls"), calls);
+        assert_eq!(n("found"), n("clean") + n("with_discrepancies"));
+        assert_eq!(n("requests"), n("first_tries") + n("retries") + n("other_day_tries"));
+        let cap = self.0["cap"]["requests"].as_u64().unwrap();
+        assert!(n("most_in_any_window") <= cap);
+    }
+}
+
+/// A cell; a null is empty.
+pub fn cell<'a>(row: &'a Row, column: &str) -> &'a str {
+    row.get(column).map_or("", String::as_str)
+}
+
+/// One column of a table.
+pub fn column<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
+    rows.iter().map(|row| cell(row, name)).collect()
+}
+
+pub fn read_csv(path: &Path) -> Vec<Row> {
+    csv::Reader::from_path(path).unwrap().deserialize().collect::<Result<_, _>>().unwrap()
+}
+
+/// A Parquet file's rows; times as microseconds.
+pub fn read_parquet(path: &Path) -> Vec<Row> {
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    let mut rows = Vec::new();
+    for batch in reader {
+        let batch = batch.unwrap();
+        let schema = batch.schema();
+        for i in 0..batch.num_rows() {
+            let mut row = Row::new();
+            for (field, values) in schema.fields().iter().zip(batch.columns()) {
+                if !values.is_null(i) {
+                    row.insert(field.name().clone(), text(values, i));
+                }
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn text(values: &dyn Array, i: usize) -> String {
+    match values.data_type() {
+        // Names of time zones are not compiled in; the number says the same.
+        DataType::Timestamp(..) => values.as_primitive::<TimestampMicrosecondType>().value(i).to_string(),
+        _ => array_value_to_string(values, i).unwrap(),
+    }
+}
+
+/// The key-value metadata of a Parquet file.
+pub fn parquet_metadata(path: &Path) -> BTreeMap<String, String> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let pairs = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    pairs.into_iter().map(|pair| (pair.key, pair.value.unwrap_or_default())).collect()
+}

@@ -1,0 +1,385 @@
+//! The scripted provider: an HTTP/1.1 server of std alone. Owns what is replied, call by call, and the record of
+//! all that was asked.
+//!
+//! Each CallId has a queue of replies; when it is empty, or there is none, the default reply is given. A request
+//! is recorded once it has been read in full and before it is answered, so a recorded arrival is never later than
+//! its reply.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+/// One request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub arrived: Instant,
+    pub method: String,
+    pub params: BTreeMap<String, String>,
+}
+
+impl Request {
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    pub fn call_id(&self) -> &str {
+        self.param("CallId")
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// A good record for the call that is asked for.
+    Record,
+    Whole {
+        status: u16,
+        content_type: &'static str,
+        body: String,
+    },
+    /// The connection is closed without a byte.
+    Drop,
+    /// Half of the promised body, then the connection is closed.
+    CutBody,
+    /// Nothing, until the client gives up.
+    Stall,
+}
+
+/// What the provider does with one request.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    kind: Kind,
+    headers: Vec<(&'static str, String)>,
+    after: Duration,
+}
+
+impl Reply {
+    fn new(kind: Kind) -> Self {
+        Self { kind, headers: Vec::new(), after: Duration::ZERO }
+    }
+
+    /// The good record of the call that is asked for.
+    pub fn record() -> Self {
+        Self::new(Kind::Record)
+    }
+
+    pub fn json(status: u16, body: &Value) -> Self {
+        let body = body.to_string();
+        Self::new(Kind::Whole { status, content_type: "application/json;charset=utf-8", body })
+    }
+
+    /// A successful envelope around this detail.
+    pub fn ok(detail: &Value) -> Self {
+        Self::data(&detail.to_string())
+    }
+
+    /// A successful envelope whose `Data` is this text, whatever it is.
+    pub fn data(data: &str) -> Self {
+        let mut envelope = envelope();
+        envelope["Data"] = data.into();
+        Self::json(200, &envelope)
+    }
+
+    /// A successful envelope without the key `Data`.
+    pub fn without_data() -> Self {
+        Self::json(200, &envelope())
+    }
+
+    /// A successful envelope with `"Data": null`.
+    pub fn null_data() -> Self {
+        let mut envelope = envelope();
+        envelope["Data"] = Value::Null;
+        Self::json(200, &envelope)
+    }
+
+    /// An error as the gateway and the service write it.
+    pub fn code(status: u16, code: &str, message: &str) -> Self {
+        Self::json(status, &json!({"Code": code, "Message": message, "RequestId": request_id()}))
+    }
+
+    pub fn html(status: u16) -> Self {
+        let body =
+            "<html><head><title>proxy</title></head><body><h1>Bad Gateway</h1></body></html>".to_owned();
+        Self::new(Kind::Whole { status, content_type: "text/html", body })
+    }
+
+    fn xml_text(status: u16, body: String) -> Self {
+        Self::new(Kind::Whole { status, content_type: "text/xml;charset=utf-8", body })
+    }
+
+    /// A successful answer in XML around this detail.
+    pub fn xml(detail: &Value) -> Self {
+        let data = detail.to_string().replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+        let body = format!(
+            "<?xml version='1.0' encoding='UTF-8'?><QueryCallDetailByCallIdResponse><Message>OK</Message>\
+             <RequestId>{}</RequestId><Code>OK</Code><Data>{data}</Data></QueryCallDetailByCallIdResponse>",
+            request_id()
+        );
+        Self::xml_text(200, body)
+    }
+
+    /// An error of the gateway in XML.
+    pub fn xml_error(status: u16, code: &str) -> Self {
+        let body = format!(
+            "<?xml version='1.0' encoding='UTF-8'?><Error><RequestId>{}</RequestId><HostId>localhost</HostId>\
+             <Code>{code}</Code><Message><![CDATA[Request was denied.]]></Message></Error>",
+            request_id()
+        );
+        Self::xml_text(status, body)
+    }
+
+    pub fn empty(status: u16) -> Self {
+        Self::new(Kind::Whole { status, content_type: "text/plain", body: String::new() })
+    }
+
+    pub fn dropped() -> Self {
+        Self::new(Kind::Drop)
+    }
+
+    pub fn cut_body() -> Self {
+        Self::new(Kind::CutBody)
+    }
+
+    pub fn stall() -> Self {
+        Self::new(Kind::Stall)
+    }
+
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// The reply begins this long after the request has arrived.
+    pub fn after(mut self, after: Duration) -> Self {
+        self.after = after;
+        self
+    }
+}
+
+fn envelope() -> Value {
+    json!({"Code": "OK", "Message": "OK", "RequestId": request_id()})
+}
+
+fn request_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("5A17BFE8-D155-5771-BF27-{:012X}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Talk seconds of the good record of a call: 1 to 50, a function of the id alone.
+pub fn talk_seconds(call_id: &str) -> u64 {
+    1 + call_id.bytes().map(u64::from).sum::<u64>() % 50
+}
+
+/// The good record: answered on 26 May 2024 at 17:01 in UTC+8.
+pub fn detail(call_id: &str) -> Value {
+    let duration = talk_seconds(call_id);
+    let end = format!("2024-05-26 17:01:{:02}", 2 + duration);
+    json!({
+        "callId": call_id, "callee": "18512348980", "calleeShowNumber": "0571000018363",
+        "gmtCreate": "2024-05-26 17:00:58", "bRingTime": "2024-05-26 17:00:59",
+        "startDate": "2024-05-26 17:01:02", "bStartTime": "2024-05-26 17:01:02",
+        "endDate": end, "bEndTime": end, "duration": duration,
+        "state": "200000", "stateDesc": "用户接听", "hangupDirection": 0
+    })
+}
+
+struct State {
+    default: Reply,
+    script: HashMap<String, VecDeque<Reply>>,
+    requests: Vec<Request>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The provider. Its threads end with the test's process.
+pub struct Provider {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+impl Provider {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = State { default: Reply::record(), script: HashMap::new(), requests: Vec::new() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new() });
+        let for_threads = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&for_threads);
+                thread::spawn(move || {
+                    // A client that goes away is none of the provider's business.
+                    let _ = serve(&stream, &shared);
+                    let _ = stream.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        Self { port, shared }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The next replies to this call; then the default again.
+    pub fn script(&self, call_id: &str, replies: impl IntoIterator<Item = Reply>) {
+        self.shared.lock().script.entry(call_id.to_owned()).or_default().extend(replies);
+    }
+
+    /// The reply to all that is not scripted.
+    pub fn by_default(&self, reply: Reply) {
+        self.shared.lock().default = reply;
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.lock().requests.clone()
+    }
+
+    pub fn seen(&self) -> usize {
+        self.shared.lock().requests.len()
+    }
+
+    pub fn asked_for(&self, call_id: &str) -> Vec<Request> {
+        self.requests().into_iter().filter(|r| r.call_id() == call_id).collect()
+    }
+
+    /// Waits until so many requests have arrived since the start.
+    pub fn wait_for(&self, requests: usize) {
+        let limit = Duration::from_secs(60);
+        let fewer = |state: &mut State| state.requests.len() < requests;
+        let (state, result) = self
+            .shared
+            .arrived
+            .wait_timeout_while(self.shared.lock(), limit, fewer)
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(!result.timed_out(), "only {} of {requests} requests arrived", state.requests.len());
+    }
+
+    /// Every attempt is signed afresh, so no nonce and no signature comes twice.
+    pub fn assert_own_nonces(&self) {
+        let requests = self.requests();
+        for name in ["SignatureNonce", "Signature"] {
+            let distinct: HashSet<&str> = requests.iter().map(|r| r.param(name)).collect();
+            assert!(!distinct.contains(""), "a request came without {name}");
+            assert_eq!(distinct.len(), requests.len(), "{name} came twice");
+        }
+    }
+
+    /// Never more than `cap` arrivals in any window of this length.
+    pub fn assert_cap(&self, cap: usize, window: Duration) {
+        let mut arrivals: Vec<Instant> = self.requests().iter().map(|r| r.arrived).collect();
+        arrivals.sort_unstable();
+        for (i, pair) in arrivals.windows(cap + 1).enumerate() {
+            let apart = pair[cap] - pair[0];
+            assert!(apart >= window, "arrivals {} to {} came within {apart:?}", i + 1, i + 1 + cap);
+        }
+    }
+}
+
+fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream);
+    while let Some(request) = read(&mut reader)? {
+        let reply = {
+            let mut state = shared.lock();
+            let id = request.call_id();
+            let scripted = state.script.get_mut(id).and_then(VecDeque::pop_front);
+            let reply = scripted.unwrap_or_else(|| state.default.clone());
+            state.requests.push(Request { arrived: Instant::now(), ..request.clone() });
+            shared.arrived.notify_all();
+            reply
+        };
+        thread::sleep(reply.after);
+        if !answer(stream, &request, &reply)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Reads one request; `None` at the end of the connection.
+fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next().unwrap_or("").to_owned(), words.next().unwrap_or("").to_owned());
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim_end().split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let mut params = BTreeMap::new();
+    parse_form(target.split_once('?').map_or("", |(_, query)| query), &mut params);
+    parse_form(&String::from_utf8_lossy(&body), &mut params);
+    Ok(Some(Request { arrived: Instant::now(), method, params }))
+}
+
+fn parse_form(text: &str, params: &mut BTreeMap<String, String>) {
+    // `+` is left alone: the provider's encoding never writes a space so.
+    let decode = |s: &str| percent_decode_str(s).decode_utf8_lossy().into_owned();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        params.insert(decode(name), decode(value));
+    }
+}
+
+/// Answers; false when the connection ends with it.
+fn answer(mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::Result<bool> {
+    let good = || {
+        let mut envelope = envelope();
+        envelope["Data"] = detail(request.call_id()).to_string().into();
+        envelope.to_string()
+    };
+    let whole = |status, content_type, body: &str| {
+        let mut head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in &reply.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head + "\r\n" + body
+    };
+    match &reply.kind {
+        Kind::Record => stream.write_all(whole(200, "application/json;charset=utf-8", &good()).as_bytes())?,
+        Kind::Whole { status, content_type, body } => {
+            stream.write_all(whole(*status, content_type, body).as_bytes())?;
+        }
+        Kind::Drop => return Ok(false),
+        Kind::CutBody => {
+            let text = whole(200, "application/json;charset=utf-8", &good());
+            stream.write_all(&text.as_bytes()[..text.len() - 40])?;
+            return Ok(false);
+        }
+        Kind::Stall => {
+            // Ends when the client closes the connection.
+            let _ = stream.read(&mut [0]);
+            return Ok(false);
+        }
+    }
+    stream.flush()?;
+    Ok(true)
+}
