@@ -150,7 +150,7 @@ impl<P: Provider> Fetcher<P> {
                 call_id = question.call_id,
                 attempt,
                 code = answer.code,
-                message = mask::text(&answer.message),
+                said = mask::text(&answer.message),
                 ?verdict,
                 "attempt failed"
             );

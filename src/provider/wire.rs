@@ -104,14 +104,19 @@ fn understand_body(status: u16, body: &[u8]) -> Answer {
             class => Said::Error(class),
         }
     };
-    Answer {
-        said,
-        code,
-        message: message.unwrap_or_default(),
-        request_id,
-        http_status: None,
-        retry_after: None,
+    let message = without_string_to_sign(message.unwrap_or_default());
+    Answer { said, code, message, request_id, http_status: None, retry_after: None }
+}
+
+/// A refused signature comes with all that was signed, a security token among it. That is neither stored nor
+/// shown.
+fn without_string_to_sign(mut message: String) -> String {
+    const BEFORE: &str = "string to sign is";
+    if let Some(at) = message.find(BEFORE) {
+        message.truncate(at + BEFORE.len());
+        message.push_str(" (not shown)");
     }
+    message
 }
 
 /// `Data` as text: JSON in a string, as a rule; an object is taken as it stands. Missing, null, empty,
@@ -174,6 +179,13 @@ mod tests {
     fn an_error_is_understood_at_http_200_and_with_lower_case_keys() {
         assert_eq!(said(200, r#"{"Code":"isp.SYSTEM_ERROR"}"#), Said::Error(Class::Transient));
         assert_eq!(said(400, r#"{"code":"Throttling.User","message":"m"}"#), Said::Error(Class::Throttle));
+    }
+
+    #[test]
+    fn what_was_signed_is_not_kept() {
+        let body = r#"{"Code":"SignatureDoesNotMatch","Message":"no match. server string to sign is:GET&SecurityToken%3Dt"}"#;
+        let answer = understand(&Reply::Received { status: 400, retry_after: None, body: body.into() });
+        assert_eq!(answer.message, "no match. server string to sign is (not shown)");
     }
 
     #[test]

@@ -105,16 +105,6 @@ fn a_providers_store_is_refused_for_the_sandbox() {
 }
 
 #[test]
-fn a_plan_sends_nothing_and_writes_nothing() {
-    let bench = Bench::new(&ledger(3));
-    let run = bench.run(&["plan", "--rate", "100/min"]);
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(format!("{}{}", run.stdout, run.stderr).contains('3'), "{run:?}");
-    assert_eq!(bench.provider.seen(), 0);
-    assert!(bench.output_bytes().iter().all(Option::is_none));
-}
-
-#[test]
 fn headers_are_recognized_in_all_spellings() {
     let text =
         format!("\u{feff}呼叫ID,Product,查询日期,Bill No\n{},voice-notification,2024-05-26,B7\n", id(0));
@@ -149,61 +139,4 @@ fn the_ledger_may_come_from_standard_input() {
     let file = std::fs::File::open(bench.path("calls.csv")).unwrap();
     bench.start_reading(bench.command(&["--input", "-"]), file.into()).wait().exits(0);
     assert_eq!(column(&bench.details(), "call_id"), [id(0), id(1), id(2)]);
-}
-
-#[test]
-fn a_profile_of_the_providers_own_tool_is_used_when_the_environment_names_no_key() {
-    let bench = Bench::new(&ledger(1));
-    std::fs::create_dir(bench.path("home/.aliyun")).unwrap();
-    let profile = |name: &str, id: &str| {
-        format!(r#"{{"name":"{name}","mode":"AK","access_key_id":"{id}","access_key_secret":"s-{id}"}}"#)
-    };
-    let (first, current) = (profile("first", "firstid"), profile("night", "nightid"));
-    bench.write(
-        "home/.aliyun/config.json",
-        &format!(r#"{{"current":"night","profiles":[{first},{current}]}}"#),
-    );
-    for (options, key) in [(&[][..], "nightid"), (&["--refresh", "--profile", "first"][..], "firstid")] {
-        let mut command = bench.command(options);
-        command.env_remove("ALIBABA_CLOUD_ACCESS_KEY_ID").env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
-        bench.start_command(command).wait().exits(0);
-        assert_eq!(bench.provider.requests().last().unwrap().param("AccessKeyId"), key);
-    }
-}
-
-#[test]
-fn flags_beat_the_environment_and_the_environment_beats_the_file() {
-    let bench = Bench::new(&ledger(2));
-    bench.write("reconcile.toml", "concurrency = 3\nmax-attempts = 2\nrate = \"700/s\"\nburst = 650\n");
-    let cap = || bench.summary().0["cap"]["requests"].as_u64();
-    // The usual arguments of this suite name a rate, so they are given one by one here.
-    let run = |flags: &[&str], environment: &[(&str, &str)]| {
-        let mut given = vec!["--config", "reconcile.toml"];
-        given.extend(flags);
-        let full = bench.command(&given);
-        let mut command = std::process::Command::new(full.get_program());
-        let mut arguments: Vec<_> = full.get_args().map(ToOwned::to_owned).collect();
-        if !flags.contains(&"--rate") {
-            let at = arguments.iter().position(|argument| argument == "--rate").unwrap();
-            arguments.drain(at..at + 2);
-        }
-        command.args(arguments).current_dir(bench.path("")).env_clear();
-        command.envs(full.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.envs(environment.iter().copied());
-        bench.start_command(command).wait().exits(0);
-    };
-    run(&[], &[]);
-    assert_eq!(cap(), Some(700));
-    run(&[], &[("RECONCILE_RATE", "800/s")]);
-    assert_eq!(cap(), Some(800));
-    run(&["--rate", "900/s"], &[("RECONCILE_RATE", "800/s")]);
-    assert_eq!(cap(), Some(900));
-}
-
-#[test]
-fn a_key_of_the_config_file_that_nobody_knows_is_refused() {
-    let bench = Bench::new(&ledger(1));
-    bench.write("reconcile.toml", "rat = \"700/s\"\n");
-    bench.run(&["--config", "reconcile.toml"]).exits(2).says("rat");
-    assert_eq!(bench.provider.seen(), 0);
 }

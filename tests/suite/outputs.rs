@@ -250,16 +250,6 @@ fn a_clean_run_has_a_header_and_no_discrepancies() {
 }
 
 #[test]
-fn masked_numbers_are_in_no_file() {
-    let bench = Bench::new(&ledger(2));
-    bench.run(&["--mask-phones", "partial"]).exits(0);
-    for bytes in [bench.lasting().1, format!("{:?}", bench.details())] {
-        assert!(!bytes.contains("18512348980"));
-    }
-    assert_ne!(cell(&bench.details()[0], "callee"), "");
-}
-
-#[test]
 fn the_report_masks_numbers_and_needs_no_network() {
     let text = format!("call_id,prod_id,called_at,callee\n{},11000000300006,2024-05-26,13812345678\n", id(0));
     let bench = Bench::new(&text);
@@ -282,32 +272,6 @@ fn the_parquet_says_what_made_it() {
     assert!(all.contains(env!("CARGO_PKG_VERSION")), "{all}");
     let sha256 = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     assert!(metadata.values().any(sha256), "{all}");
-}
-
-#[test]
-fn xml_says_the_same_as_json() {
-    let bench = Bench::new(&ledger(3));
-    bench.run(&[]).exits(0);
-    let as_json = bench.lasting();
-
-    let bench = Bench::new(&ledger(3));
-    for i in 0..3 {
-        bench.provider.script(&id(i), [Reply::xml(&detail(&id(i)))]);
-    }
-    bench.run(&["--wire-format", "xml"]).exits(0);
-    assert_eq!(bench.provider.requests()[0].param("Format"), "XML");
-    assert_eq!(bench.lasting(), as_json);
-}
-
-#[test]
-fn an_error_in_xml_is_understood_though_json_was_asked_for() {
-    let bench = Bench::new(&ledger(2));
-    bench
-        .provider
-        .script(&id(0), [Reply::xml_error(400, "Throttling.User").header("x-acs-retry-after", "50")]);
-    bench.run(&[]).exits(0);
-    assert_eq!(column(&bench.details(), "status"), ["found"; 2]);
-    assert_eq!(bench.summary().number("throttled"), 1);
 }
 
 #[test]

@@ -109,31 +109,6 @@ impl Reply {
         Self::new(Kind::Whole { status, content_type: "text/html", body })
     }
 
-    fn xml_text(status: u16, body: String) -> Self {
-        Self::new(Kind::Whole { status, content_type: "text/xml;charset=utf-8", body })
-    }
-
-    /// A successful answer in XML around this detail.
-    pub fn xml(detail: &Value) -> Self {
-        let data = detail.to_string().replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-        let body = format!(
-            "<?xml version='1.0' encoding='UTF-8'?><QueryCallDetailByCallIdResponse><Message>OK</Message>\
-             <RequestId>{}</RequestId><Code>OK</Code><Data>{data}</Data></QueryCallDetailByCallIdResponse>",
-            request_id()
-        );
-        Self::xml_text(200, body)
-    }
-
-    /// An error of the gateway in XML.
-    pub fn xml_error(status: u16, code: &str) -> Self {
-        let body = format!(
-            "<?xml version='1.0' encoding='UTF-8'?><Error><RequestId>{}</RequestId><HostId>localhost</HostId>\
-             <Code>{code}</Code><Message><![CDATA[Request was denied.]]></Message></Error>",
-            request_id()
-        );
-        Self::xml_text(status, body)
-    }
-
     pub fn empty(status: u16) -> Self {
         Self::new(Kind::Whole { status, content_type: "text/plain", body: String::new() })
     }
