@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::call::{LedgerRow, LedgerTime, Record, midnight_ms, neighbour_day};
 use crate::error::Result;
 use crate::fetch::{Ended, Fetcher, Job};
-use crate::ledger;
+use crate::ledger::{Ledger, Repeats, Source};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
 use crate::store::{AnswerKind, Ask, Reader, Scope};
@@ -33,8 +33,8 @@ pub struct Collected {
 
 /// The distinct calls of a ledger, each as its first row.
 struct Calls<'a, R> {
-    ledger: ledger::Ledger<R>,
-    repeats: &'a ledger::Repeats,
+    ledger: Ledger<R>,
+    repeats: &'a Repeats,
     seen: HashSet<u128>,
 }
 
@@ -59,47 +59,31 @@ impl<R: std::io::Read> Iterator for Calls<'_, R> {
     }
 }
 
-/// The ledger that both passes read.
-pub struct Source {
-    /// Where it is.
-    pub input: ledger::Input,
-    /// How it is read.
-    pub options: ledger::Options,
-    /// What a first reading found.
-    pub scan: ledger::Scan,
+/// What a run has to ask, in ledger order; `None` for a call that has its answer.
+fn jobs<'a>(
+    source: &'a Source,
+    scope: &'a Scope,
+    reader: &'a Reader,
+) -> Result<impl Iterator<Item = Result<Option<Job>>> + 'a> {
+    let calls = Calls { ledger: source.read()?, repeats: &source.scan.repeats, seen: HashSet::new() };
+    Ok(calls.map(move |row| {
+        let row = row?;
+        let stored = reader.lookup(&row.key)?;
+        Ok(job(&row, scope.ask(stored.as_ref())))
+    }))
 }
 
-impl Source {
-    /// The jobs of a run, in ledger order.
-    fn jobs<'a>(
-        &'a self,
-        scope: &'a Scope,
-        reader: &'a Reader,
-    ) -> Result<impl Iterator<Item = Result<Option<Job>>> + 'a> {
-        let calls = Calls {
-            ledger: self.input.ledger(&self.options)?,
-            repeats: &self.scan.repeats,
-            seen: HashSet::new(),
-        };
-        Ok(calls.map(move |row| {
-            let row = row?;
-            let stored = reader.lookup(&row.key)?;
-            Ok(job(&row, scope.ask(stored.as_ref())))
-        }))
+/// Counts the calls to be asked for; sends nothing.
+///
+/// # Errors
+///
+/// Exit 2 when the ledger cannot be read, exit 6 when the store cannot.
+pub fn workload(source: &Source, scope: &Scope, reader: &Reader) -> Result<u64> {
+    let mut to_ask = 0;
+    for job in jobs(source, scope, reader)? {
+        to_ask += u64::from(job?.is_some());
     }
-
-    /// Counts the calls to be asked for; sends nothing.
-    ///
-    /// # Errors
-    ///
-    /// Exit 2 when the ledger cannot be read, exit 6 when the store cannot.
-    pub fn workload(&self, scope: &Scope, reader: &Reader) -> Result<u64> {
-        let mut to_ask = 0;
-        for job in self.jobs(scope, reader)? {
-            to_ask += u64::from(job?.is_some());
-        }
-        Ok(to_ask)
-    }
+    Ok(to_ask)
 }
 
 /// What to ask about a call, if anything.
@@ -147,11 +131,11 @@ pub async fn collect<P: Provider>(
 }
 
 /// Hands over the jobs; false when the run was stopped before the last one.
-fn produce(source: &Source, scope: &Scope, reader: &Reader, stop: &Stop, jobs: &mpsc::Sender<Job>) -> bool {
+fn produce(source: &Source, scope: &Scope, reader: &Reader, stop: &Stop, out: &mpsc::Sender<Job>) -> bool {
     let all = || -> Result<bool> {
-        for job in source.jobs(scope, reader)? {
+        for job in jobs(source, scope, reader)? {
             let Some(job) = job? else { continue };
-            if stop.reason().is_some() || jobs.blocking_send(job).is_err() {
+            if stop.reason().is_some() || out.blocking_send(job).is_err() {
                 return Ok(false);
             }
         }

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::call::{LedgerRow, LedgerTime, Record, end_of_day};
-use crate::collect::Source;
 use crate::compare::{self, Tolerances};
 use crate::detail::{Failure, Lookup, Status};
 use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use crate::error::{Error, Result};
+use crate::ledger::Source;
 use crate::normalize::normalize;
 use crate::output::Outputs;
 use crate::store::{AnswerKind, Reader, StoredAnswer, StoredCall};
@@ -58,7 +58,7 @@ pub fn publish(
 ) -> Result<Totals> {
     let (totals, named) = (Totals::default(), HashMap::new());
     let mut publisher = Publisher { source, reader, rules, session_no, outputs, totals, named };
-    let mut ledger = source.input.ledger(&source.options)?;
+    let mut ledger = source.read()?;
     for record in ledger.by_ref() {
         publisher.record(record?)?;
     }

@@ -11,13 +11,13 @@ use chrono::{DateTime, Days, Local, NaiveTime, Utc};
 
 use crate::cli::{Answers, Settings, ShowProgress};
 use crate::clock::SystemClock;
-use crate::collect::{Collected, Source, collect};
+use crate::collect::{Collected, collect, workload};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fetch::Fetcher;
 use crate::fetch::cap::Cap;
 use crate::fetch::retry::Policy;
-use crate::ledger;
+use crate::ledger::{Input, Source};
 use crate::messages::{self, Closing, Opening};
 use crate::output::{Outputs, Provenance, Summary};
 use crate::progress::{Form, Progress};
@@ -59,10 +59,9 @@ struct Run<'a> {
 /// Every way to end but exit 0, 1 and 4, as the contract lists them.
 pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit> {
     let (started, started_at) = (Instant::now(), Utc::now());
-    let input = ledger::Input::open(&settings.input)?;
+    let input = Input::open(&settings.input)?;
     check_places(settings, &input)?;
-    let scan = ledger::scan(&input, &settings.ledger)?;
-    let source = Arc::new(Source { input, options: settings.ledger.clone(), scan });
+    let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
     let provider = connect(settings).await?;
     let nature = if settings.answers == Answers::Sandbox { Nature::Sandbox } else { Nature::Provider };
     let store = Arc::new(Store::open(&settings.store, nature, Arc::new(SystemClock::new()))?);
@@ -78,7 +77,7 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
 }
 
 /// No output may overwrite the ledger or the store.
-fn check_places(settings: &Settings, input: &ledger::Input) -> Result<()> {
+fn check_places(settings: &Settings, input: &Input) -> Result<()> {
     let mut others: Vec<(&str, &Path)> = vec![("--store", &settings.store)];
     others.extend(input.path().map(|path| ("--input", path)));
     settings.outputs.check(&others)
@@ -131,7 +130,7 @@ impl Run<'_> {
         let settings = self.settings;
         let taken = self.store.places_taken(settings.rate)?;
         let cap = Cap::new(settings.rate, settings.burst, &taken);
-        let to_ask = self.source.workload(&self.scope, &self.store.reader()?)?;
+        let to_ask = workload(&self.source, &self.scope, &self.store.reader()?)?;
         let free = u64::from(settings.rate.requests.get()).saturating_sub(taken.len() as u64);
         self.open(to_ask, Some(settings.rate.time_for(to_ask, free)));
         let progress = Progress::start(self.form(), to_ask, settings.rate);

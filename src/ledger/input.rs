@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::{Ledger, Options};
+use super::repeats::scan;
+use super::{Ledger, Options, Scan};
 use crate::error::{Error, Result};
 
 /// A ledger that can be read as often as needed.
@@ -74,6 +75,38 @@ impl Input {
     /// Exit 2 when it cannot be opened, and as [`Ledger::open`].
     pub fn ledger(&self, options: &Options) -> Result<Ledger<File>> {
         Ledger::open(open(&self.path, &self.name)?, &self.name, options)
+    }
+}
+
+/// A ledger that was read once from end to end, to be read again by both passes.
+#[derive(Debug)]
+pub struct Source {
+    /// Where it is.
+    pub input: Input,
+    /// How it is read.
+    pub options: Options,
+    /// What the first reading found.
+    pub scan: Scan,
+}
+
+impl Source {
+    /// Reads the ledger once.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when it cannot be read or its header cannot be used.
+    pub fn scan(input: Input, options: Options) -> Result<Self> {
+        let scan = scan(&input, &options)?;
+        Ok(Self { input, options, scan })
+    }
+
+    /// Reads it again from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when it cannot be opened any more.
+    pub fn read(&self) -> Result<Ledger<File>> {
+        self.input.ledger(&self.options)
     }
 }
 

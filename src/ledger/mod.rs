@@ -12,8 +12,8 @@ mod row;
 mod split;
 mod values;
 
-pub use input::Input;
-pub use repeats::{Repeats, Scan, scan};
+pub use input::{Input, Source};
+pub use repeats::{Repeats, Scan};
 
 use crate::call::{InvalidRow, ProductId, Record};
 use crate::error::{Error, Result};

@@ -71,7 +71,7 @@ impl Repeats {
 ///
 /// # Errors
 /// Wrong usage, when the file cannot be read or its header cannot be used.
-pub fn scan(input: &Input, options: &Options) -> Result<Scan> {
+pub(super) fn scan(input: &Input, options: &Options) -> Result<Scan> {
     let mut ledger = input.ledger(options)?;
     let (mut rows, mut invalid) = (0, 0);
     let mut named = Vec::new();

@@ -223,7 +223,7 @@ impl Outputs {
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
         self.details.finish()?;
         write(&self.report, &report::render(summary, &self.first)?)?;
-        write(&self.summary, &summary.to_json())?;
+        write(&self.summary, &summary.to_json()?)?;
         let files = [self.details_file, self.discrepancies.finish()?, self.report, self.summary];
         files.iter().try_for_each(Staged::sync)?;
         files.into_iter().try_for_each(Staged::rename)

@@ -613,3 +613,6 @@ fn most_in_any_window(c: &Connection, session_no: i64, boot_id: &str, rate: Rate
     }
     Ok(most as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,15 @@
 //!
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
 //! `outputs` what the four files say · `cli` usage, store and folder · `cap` what the provider sees of the cap ·
-//! `signature_vectors` published signatures · `readme` the Parquet and the README's queries, by DuckDB.
+//! `signature_vectors` published signatures · `layers` the order of the house ·
+//! `readme` the Parquet and the README's queries, by DuckDB.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod cap;
 mod cli;
 mod fatal;
 mod faults;
+mod layers;
 mod outputs;
 mod readme;
 mod resume;
