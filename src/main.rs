@@ -82,9 +82,6 @@ fn heed_signals() -> Result<Stop> {
     let mut signals = Signals::new().map_err(|e| Error::usage("signals cannot be heeded").because(e))?;
     tokio::spawn(async move {
         let name = signals.next().await;
-        messages::say(&format!(
-            "{name}: waiting for what is in flight, then writing the outputs; once more to end at once"
-        ));
         stopper.stop(Reason::Signal(name));
         let name = signals.next().await;
         messages::say_error(&format!(

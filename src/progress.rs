@@ -1,39 +1,23 @@
 //! What a person at the terminal, or a log, is told while the job runs. Owns indicatif.
 //!
-//! The passes know only [`Monitor`]. Three forms: a bar on a terminal; without one, a plain line when the run
-//! starts and one a minute; silence. The ETA is calculated from the cap, not guessed.
+//! Three forms: a bar on a terminal; without one, a plain line a minute; silence. The time left is calculated
+//! from the cap, not guessed. It shows itself at its own pace, however many requests a second there are.
 
 use std::io::IsTerminal as _;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use chrono::Local;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
 
+use crate::fetch::Monitor;
+use crate::fetch::cap::{Cap, Forecast};
 use crate::messages::say;
 use crate::rate::Rate;
+use crate::stop::{Reason, Stop};
 use crate::store::AnswerKind;
-
-/// All that the fetch stage knows of the world outside.
-pub trait Monitor: Send + Sync {
-    /// A request was sent; so many places of the current window are taken now.
-    fn sent(&self, in_window: usize);
-    /// The provider throttled.
-    fn throttled(&self);
-    /// A call has its answer.
-    fn ended(&self, kind: AnswerKind);
-}
-
-/// Tells nobody.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Silence;
-
-impl Monitor for Silence {
-    fn sent(&self, _: usize) {}
-    fn throttled(&self) {}
-    fn ended(&self, _: AnswerKind) {}
-}
 
 /// Which form is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +45,18 @@ struct Counts {
     found: AtomicU64,
     problems: AtomicU64,
     throttled: AtomicU64,
-    in_window: AtomicUsize,
+}
+
+impl Monitor for Counts {
+    fn throttled(&self) {
+        self.throttled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn ended(&self, kind: AnswerKind) {
+        let counter = if kind == AnswerKind::Final { &self.found } else { &self.problems };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// How far a run is; the text of bar and lines is made from it.
@@ -72,23 +67,24 @@ struct Standing {
     found: u64,
     problems: u64,
     throttled: u64,
-    in_window: usize,
     rate: Rate,
+    forecast: Forecast,
 }
 
 impl Standing {
-    /// Exact under the cap: whole windows still needed for the calls that are left.
-    fn left(&self) -> Duration {
-        let free = u64::from(self.rate.requests.get()).saturating_sub(self.in_window as u64);
-        self.rate.time_for(self.total.saturating_sub(self.done), free)
-    }
-
     fn counts(&self) -> String {
         let throttled =
             if self.throttled > 0 { format!(", {} throttled", self.throttled) } else { String::new() };
         format!(
             "{} found, {} problems{throttled}, {}/{} requests in the window",
-            self.found, self.problems, self.in_window, self.rate.requests
+            self.found, self.problems, self.forecast.taken, self.rate.requests
+        )
+    }
+
+    fn left(&self) -> String {
+        format!(
+            "{} left",
+            humantime::format_duration(Duration::from_secs(self.forecast.all_sent_in.as_secs()))
         )
     }
 
@@ -97,48 +93,101 @@ impl Standing {
     }
 }
 
-/// Shows how far the run is.
+/// Shows how far the run is, until it is finished.
 pub struct Progress {
-    counts: Counts,
+    counts: Arc<Counts>,
+    shown: Arc<Shown>,
+    ticker: JoinHandle<()>,
+}
+
+/// What the ticker needs.
+struct Shown {
+    counts: Arc<Counts>,
+    cap: Arc<Cap>,
     total: u64,
     rate: Rate,
     form: Form,
     bar: ProgressBar,
-    last_line: Mutex<Instant>,
 }
 
-/// One plain line a minute.
-const LINE_EVERY: Duration = Duration::from_secs(60);
-
 impl Progress {
-    /// Begins to show a run of `total` calls.
+    /// Begins to show a run that asks for `total` calls. Needs a tokio run time.
     #[must_use]
-    pub fn start(form: Form, total: u64, rate: Rate) -> Arc<Self> {
+    pub fn start(form: Form, total: u64, rate: Rate, cap: Arc<Cap>, stop: Stop) -> Self {
         let target =
             if form == Form::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} calls · {msg}") {
             bar.set_style(style);
         }
-        let last_line = Mutex::new(Instant::now());
-        Arc::new(Self { counts: Counts::default(), total, rate, form, bar, last_line })
+        let counts = Arc::new(Counts::default());
+        let shown = Arc::new(Shown { counts: counts.clone(), cap, total, rate, form, bar });
+        let ticker = tokio::spawn(shown.clone().tick(stop));
+        Self { counts, shown, ticker }
+    }
+
+    /// Where the fetch stage reports to.
+    #[must_use]
+    pub fn monitor(&self) -> Arc<dyn Monitor> {
+        self.counts.clone()
     }
 
     /// Ends the bar; the closing summary follows.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
+    pub fn finish(self) {
+        self.ticker.abort();
+        self.shown.bar.finish_and_clear();
+    }
+}
+
+impl Form {
+    fn pace(self) -> Duration {
+        match self {
+            Self::Bar => Duration::from_millis(200),
+            Self::Lines | Self::Silent => Duration::from_secs(60),
+        }
+    }
+}
+
+impl Shown {
+    /// Shows itself at the form's pace, and says at once why the run is being stopped.
+    async fn tick(self: Arc<Self>, stop: Stop) {
+        let pace = self.form.pace();
+        let first = tokio::time::Instant::now() + pace;
+        let mut ticks = tokio::time::interval_at(first, pace);
+        let mut stopped = false;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.show(),
+                () = stop.stopped(), if !stopped => {
+                    stopped = true;
+                    self.say_why(stop.reason());
+                }
+            }
+        }
+    }
+
+    fn say_why(&self, reason: Option<Reason>) {
+        let Some(reason) = reason else { return };
+        let once_more = if matches!(reason, Reason::Signal(_)) { "; once more to end at once" } else { "" };
+        let text = format!("{}: waiting for what is in flight{once_more}", reason.text());
+        match self.form {
+            Form::Silent => {}
+            Form::Bar => self.bar.suspend(|| say(&text)),
+            Form::Lines => say(&text),
+        }
     }
 
     fn standing(&self) -> Standing {
-        let c = &self.counts;
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (done, in_flight) = (get(&self.counts.done), self.cap.forecast(0).in_flight as u64);
         Standing {
             total: self.total,
-            done: c.done.load(Ordering::Relaxed),
-            found: c.found.load(Ordering::Relaxed),
-            problems: c.problems.load(Ordering::Relaxed),
-            throttled: c.throttled.load(Ordering::Relaxed),
-            in_window: c.in_window.load(Ordering::Relaxed),
+            done,
+            found: get(&self.counts.found),
+            problems: get(&self.counts.problems),
+            throttled: get(&self.counts.throttled),
             rate: self.rate,
+            forecast: self.cap.forecast(self.total.saturating_sub(done + in_flight)),
         }
     }
 
@@ -148,35 +197,13 @@ impl Progress {
             Form::Silent => {}
             Form::Bar => {
                 self.bar.set_position(standing.done);
-                let left = humantime::format_duration(Duration::from_secs(standing.left().as_secs()));
-                self.bar.set_message(format!("{} · {left} left", standing.counts()));
+                self.bar.set_message(format!("{} · {}", standing.counts(), standing.left()));
             }
             Form::Lines => {
-                let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-                if last.elapsed() >= LINE_EVERY {
-                    *last = Instant::now();
-                    say(&standing.line(&(Local::now() + standing.left()).format("%H:%M").to_string()));
-                }
+                let ready = Local::now() + standing.forecast.all_sent_in;
+                say(&standing.line(&ready.format("%H:%M").to_string()));
             }
         }
-    }
-}
-
-impl Monitor for Progress {
-    fn sent(&self, in_window: usize) {
-        self.counts.in_window.store(in_window, Ordering::Relaxed);
-        self.show();
-    }
-
-    fn throttled(&self) {
-        self.counts.throttled.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn ended(&self, kind: AnswerKind) {
-        let counter = if kind == AnswerKind::Final { &self.counts.found } else { &self.counts.problems };
-        counter.fetch_add(1, Ordering::Relaxed);
-        self.counts.done.fetch_add(1, Ordering::Relaxed);
-        self.show();
     }
 }
 
@@ -193,13 +220,13 @@ mod tests {
             found: 47,
             problems: 3,
             throttled: 1,
-            in_window: 100,
             rate: "100/min".parse().unwrap(),
+            forecast: Forecast { in_flight: 0, taken: 100, all_sent_in: Duration::from_millis(120_900) },
         };
         assert_eq!(
             standing.line("03:12"),
             "50 of 250 calls asked: 47 found, 3 problems, 1 throttled, 100/100 requests in the window; ready at 03:12"
         );
-        assert_eq!(standing.left(), Duration::from_secs(120));
+        assert_eq!(standing.left(), "2m left");
     }
 }

@@ -19,13 +19,6 @@ impl Rate {
     pub fn window_us(&self) -> i64 {
         i64::try_from(self.window.as_micros()).unwrap_or(i64::MAX)
     }
-
-    /// How long `requests` take at least from a moment at which `free` places are free: the exact ETA.
-    #[must_use]
-    pub fn time_for(&self, requests: u64, free: u64) -> Duration {
-        let windows = requests.saturating_sub(free).div_ceil(u64::from(self.requests.get()));
-        self.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
-    }
 }
 
 impl std::fmt::Display for Rate {
@@ -77,13 +70,5 @@ mod tests {
         for text in ["100", "0/min", "-1/min", "x/min", "100/", "100/fortnight", "1/0s", "100/min/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn the_eta_is_calculated_from_the_cap() {
-        let rate: Rate = "100/min".parse().unwrap();
-        assert_eq!(rate.time_for(100, 100), Duration::ZERO);
-        assert_eq!(rate.time_for(101, 100), Duration::from_secs(60));
-        assert_eq!(rate.time_for(42_000, 100), Duration::from_secs(419 * 60));
     }
 }

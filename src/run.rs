@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Days, Local, NaiveTime, Utc};
+use tokio::task::JoinHandle;
 
 use crate::cli::{Answers, Settings, ShowProgress};
 use crate::clock::SystemClock;
@@ -129,24 +130,23 @@ impl Run<'_> {
     async fn collect(&self, provider: HttpProvider) -> Result<Collected> {
         let settings = self.settings;
         let taken = self.store.places_taken(settings.rate)?;
-        let cap = Cap::new(settings.rate, settings.burst, &taken);
+        let cap = Arc::new(Cap::new(settings.rate, settings.burst, &taken));
         let to_ask = workload(&self.source, &self.scope, &self.store.reader()?)?;
-        let free = u64::from(settings.rate.requests.get()).saturating_sub(taken.len() as u64);
-        self.open(to_ask, Some(settings.rate.time_for(to_ask, free)));
-        let progress = Progress::start(self.form(), to_ask, settings.rate);
+        self.open(to_ask, Some(cap.forecast(to_ask).all_sent_in));
+        let progress = Progress::start(self.form(), to_ask, settings.rate, cap.clone(), self.stop.clone());
         let fetcher = Fetcher {
             provider,
             cap,
             policy: Policy { max_attempts: settings.max_attempts, ..Policy::default() },
             store: self.store.clone(),
             scope: self.scope.clone(),
-            monitor: progress.clone(),
+            monitor: progress.monitor(),
             stop: self.stop.clone(),
         };
         let timers = self.start_timers()?;
         let reader = self.store.reader()?;
         let collected = collect(self.source.clone(), &fetcher, reader, settings.concurrency).await;
-        timers.iter().for_each(tokio::task::JoinHandle::abort);
+        timers.iter().for_each(JoinHandle::abort);
         progress.finish();
         Ok(collected)
     }
@@ -178,7 +178,7 @@ impl Run<'_> {
     }
 
     /// Stops the run at `--deadline` and after `--max-duration`.
-    fn start_timers(&self) -> Result<Vec<tokio::task::JoinHandle<()>>> {
+    fn start_timers(&self) -> Result<Vec<JoinHandle<()>>> {
         let mut timers = Vec::new();
         if let Some(deadline) = self.settings.deadline {
             let what = format!("the deadline {}", deadline.format("%H:%M"));

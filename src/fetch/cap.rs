@@ -72,6 +72,8 @@ struct Places {
     cooling: VecDeque<Instant>,
     /// Nobody sends before this instant. It only ever moves later.
     hold: Option<Instant>,
+    /// When the token bucket is full again: what governor knows and does not tell, for the forecast.
+    refilled: Instant,
 }
 
 /// What stands between a request and its place.
@@ -83,12 +85,30 @@ enum Wait {
 /// The cap. Shared by all attempts of a run.
 pub struct Cap {
     rate: Rate,
+    burst: NonZeroU32,
+    /// The time in which the token bucket gains one token.
+    pace: Duration,
     shape: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<SinceStart>>,
     clock: TokioClock,
     places: Mutex<Places>,
     /// First come, first served; one waits at the head, the others behind it.
     turn: tokio::sync::Mutex<()>,
     reply: Notify,
+}
+
+/// How the cap stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forecast {
+    /// Requests sent whose reply has not come back.
+    pub in_flight: usize,
+    /// Places taken, in flight or cooling: the requests in the current window.
+    pub taken: usize,
+    /// When all the requests asked about can have been sent: exact but for the provider's own time.
+    pub all_sent_in: Duration,
+}
+
+fn times(duration: Duration, n: u64) -> Duration {
+    duration.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
 /// A place under the cap. It is given back when the reply, or the failure, has come back.
@@ -106,14 +126,17 @@ impl Cap {
         let pace = (rate.window / rate.requests.get()).max(Duration::from_nanos(1));
         // `with_period` is `None` for a zero period only; the line above excludes it.
         let quota = Quota::with_period(pace).unwrap_or_else(|| Quota::per_second(rate.requests));
-        let quota = quota.allow_burst(burst.min(rate.requests));
+        let burst = burst.min(rate.requests);
+        let quota = quota.allow_burst(burst);
         let mut cooling: Vec<Instant> = taken.iter().map(|d| now + *d + GUARD).collect();
         cooling.sort_unstable();
         Self {
             rate,
+            burst,
+            pace,
             shape: RateLimiter::direct_with_clock(quota, clock.clone()),
             clock,
-            places: Mutex::new(Places { in_flight: 0, cooling: cooling.into(), hold: None }),
+            places: Mutex::new(Places { in_flight: 0, cooling: cooling.into(), hold: None, refilled: now }),
             turn: tokio::sync::Mutex::new(()),
             reply: Notify::new(),
         }
@@ -150,6 +173,7 @@ impl Cap {
             Wait::Until(now + wait)
         })?;
         places.in_flight += 1;
+        places.refilled = places.refilled.max(now) + self.pace;
         Ok(())
     }
 
@@ -161,12 +185,36 @@ impl Cap {
         places.hold = Some(places.hold.map_or(until, |hold| hold.max(until)));
     }
 
-    /// Places taken now, in flight or cooling: the requests in the current window.
+    /// How things stand, and when `requests` further ones will have been sent at the earliest.
     #[must_use]
-    pub fn taken(&self) -> usize {
+    pub fn forecast(&self, requests: u64) -> Forecast {
         let now = Instant::now();
         let places = self.lock();
-        places.in_flight + places.cooling.iter().filter(|free_at| **free_at > now).count()
+        let cooling: Vec<Duration> =
+            places.cooling.iter().filter(|at| **at > now).map(|at| *at - now).collect();
+        let taken = places.in_flight + cooling.len();
+        let Some(last) = requests.checked_sub(1) else {
+            return Forecast { in_flight: places.in_flight, taken, all_sent_in: Duration::ZERO };
+        };
+        let held = places.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
+        let full = places.refilled.saturating_duration_since(now);
+        let tokens = times(self.pace, last).saturating_add(full);
+        let tokens = tokens.saturating_sub(times(self.pace, u64::from(self.burst.get()) - 1));
+        let all_sent_in = held.max(tokens).max(self.place_free_in(places.in_flight, &cooling, last));
+        Forecast { in_flight: places.in_flight, taken, all_sent_in }
+    }
+
+    /// When the place of the request after `before` others is free: every N of them take one window.
+    fn place_free_in(&self, in_flight: usize, cooling: &[Duration], before: u64) -> Duration {
+        let n = u64::from(self.rate.requests.get());
+        let (windows, place) = (before / n, usize::try_from(before % n).unwrap_or(usize::MAX));
+        let free = (self.rate.requests.get() as usize).saturating_sub(in_flight + cooling.len());
+        let first = match place.checked_sub(free) {
+            None => Duration::ZERO,
+            // What is in flight cools for a whole window from its reply.
+            Some(at) => cooling.get(at).copied().unwrap_or(self.rate.window),
+        };
+        times(self.rate.window + GUARD, windows).saturating_add(first)
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
@@ -275,6 +323,22 @@ mod tests {
         let arrived = arrivals(cap, 3, || (0, 1)).await;
         assert!(arrived[1] - begin < Duration::from_secs(1));
         assert!(arrived[2] - begin > Duration::from_secs(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_forecast_is_the_time_it_then_takes() {
+        let forecasts =
+            [("100/min", 100, 0, 350), ("100/min", 1, 0, 50), ("60/30s", 20, 45, 100), ("10/s", 10, 10, 9)];
+        for (text, burst, taken, calls) in forecasts {
+            let taken: Vec<Duration> = (0..taken).map(|i| Duration::from_millis(100 * i)).collect();
+            let cap = Arc::new(Cap::new(rate(text), NonZeroU32::new(burst).unwrap(), &taken));
+            let forecast = cap.forecast(calls as u64).all_sent_in;
+            let begin = Instant::now();
+            let arrived = arrivals(cap, calls, || (0, 0)).await;
+            let took = arrived[calls - 1] - begin;
+            let apart = took.abs_diff(forecast);
+            assert!(apart < Duration::from_millis(20), "{text}, burst {burst}: {forecast:?} became {took:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,6 @@ use crate::call::CallKey;
 use crate::error::Result;
 use crate::mask;
 use crate::normalize::normalize;
-use crate::progress::Monitor;
 use crate::provider::codes::Class;
 use crate::provider::wire::{self, Answer, Said};
 use crate::provider::{Provider, Question};
@@ -22,6 +21,14 @@ use crate::stop::{Reason, Stop};
 use crate::store::{AnswerKind, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store};
 use cap::Cap;
 use retry::{Policy, Verdict};
+
+/// All that the fetch stage tells the world outside.
+pub trait Monitor: Send + Sync {
+    /// The provider throttled.
+    fn throttled(&self);
+    /// A call has its answer.
+    fn ended(&self, kind: AnswerKind);
+}
 
 /// One call that is to be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +55,7 @@ pub struct Fetcher<P> {
     /// Who is asked.
     pub provider: P,
     /// The cap.
-    pub cap: Cap,
+    pub cap: Arc<Cap>,
     /// How often and how patiently.
     pub policy: Policy,
     /// The durable store.
@@ -122,7 +129,6 @@ impl<P: Provider> Fetcher<P> {
             place = self.cap.take() => place,
         };
         let no = self.store.begin_request(&self.scope, request).await?;
-        self.monitor.sent(self.cap.taken());
         let reply = self.provider.ask(question).await;
         // From here on the place cools: the reply is proof that the request has arrived.
         drop(place);

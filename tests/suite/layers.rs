@@ -23,8 +23,8 @@ const GROUND_UP: [&str; 27] = [
     "store",
     "output",
     "messages",
-    "progress",
     "fetch",
+    "progress",
     "collect",
     "publish",
     "cli",
@@ -46,7 +46,7 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("axum", &["sandbox/mod.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs"]),
-    ("secrecy", &["provider/credentials.rs"]),
+    ("secrecy", &["provider/credentials.rs", "sandbox/gateway.rs"]),
     ("rustix", &["clock.rs"]),
     ("tracing_subscriber", &["main.rs"]),
 ];
