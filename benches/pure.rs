@@ -1,6 +1,65 @@
-//! The pure parts that every call passes: how long each takes by itself.
+//! The pure parts that every call passes: what each costs by itself, per call.
 #![allow(missing_docs, clippy::unwrap_used)]
+
+use std::io::Write as _;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use reconcile::call::ProductId;
+use reconcile::ledger::{Input, Options};
+use reconcile::normalize::normalize;
+use reconcile::provider::sign::signature;
+use reconcile::provider::wire::{Reply, understand};
+
+/// The provider's own example of a record.
+const DATA: &str = r#"{"callId":"1779786101083^1779786101083","endDate":"2026-05-26 17:01:51","stateDesc":"用户接听","callee":"18512348980","bStartTime":"2026-05-26 17:01:47","gmtCreate":"2026-05-26 17:01:41","duration":4,"calleeShowNumber":"0571000018363","bRingTime":"2026-05-26 17:01:42","bEndTime":"2026-05-26 17:01:51","state":"200000","startDate":"2026-05-26 17:01:47","hangupDirection":0}"#;
+
+const ROWS: usize = 10_000;
 
 fn main() {
     divan::main();
+}
+
+#[divan::bench]
+fn sign(bencher: Bencher<'_, '_>) {
+    let params = [
+        ("AccessKeyId", "testid"),
+        ("Action", "QueryCallDetailByCallId"),
+        ("CallId", "1779786101083^1779786101083"),
+        ("Format", "JSON"),
+        ("ProdId", "11000000300006"),
+        ("QueryDate", "1779724800000"),
+        ("SignatureMethod", "HMAC-SHA1"),
+        ("SignatureNonce", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
+        ("SignatureVersion", "1.0"),
+        ("Timestamp", "2026-05-26T09:01:51Z"),
+        ("Version", "2017-05-25"),
+    ];
+    bencher.bench(|| signature("POST", divan::black_box(&params), "testsecret"));
+}
+
+#[divan::bench]
+fn understand_an_answer(bencher: Bencher<'_, '_>) {
+    let envelope = serde_json::json!({ "Code": "OK", "Message": "OK", "RequestId": "R", "Data": DATA });
+    let reply = Reply::Received { status: 200, retry_after: None, body: envelope.to_string().into_bytes() };
+    bencher.bench(|| understand(divan::black_box(&reply)));
+}
+
+#[divan::bench]
+fn normalize_a_record(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| normalize(divan::black_box(DATA)));
+}
+
+/// Rows with as many fields as a company's ledger has.
+#[divan::bench]
+fn read_the_ledger(bencher: Bencher<'_, '_>) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "call_id,called_at,callee,state,answered,duration,started_at,ended_at,campaign").unwrap();
+    for i in 0..ROWS {
+        let row = "2026-05-26 17:01:41,18512348980,200000,yes,4,2026-05-26 17:01:47,2026-05-26 17:01:51,spring";
+        writeln!(file, "1779786101083^{i:013},{row}").unwrap();
+    }
+    let input = Input::open(file.path()).unwrap();
+    let options = Options { prod_id: ProductId::parse("voice-notification"), ..Options::default() };
+    bencher.counter(ItemsCount::new(ROWS)).bench(|| input.ledger(&options).unwrap().count());
 }

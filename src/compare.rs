@@ -75,7 +75,8 @@ fn failed(lookup: &Lookup) -> Discrepancy {
         (false, true) => (Kind::Failed, " after all attempts; the next run asks again"),
         (false, false) => (Kind::Failed, "; asked again only with --refresh"),
     };
-    Discrepancy::new(kind, format!("{}: {}{again}", failure.code, crate::mask::text(&failure.message)))
+    let message = crate::mask::text(failure.message.trim_end_matches(['.', '。']));
+    Discrepancy::new(kind, format!("{}: {message}{again}", failure.code))
         .values(None, Some(failure.code.clone()))
 }
 

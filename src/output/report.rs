@@ -31,31 +31,37 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn new(row: &DiscrepancyRow) -> Self {
         let what = &row.what;
-        let unusable = what.kind == Kind::InvalidRow;
-        let value =
-            |v: &Option<String>| v.as_deref().map(|v| masked(&what.field, v, unusable)).unwrap_or_default();
+        let value = |v: &Option<String>| v.as_deref().map(|v| masked(&what.field, v)).unwrap_or_default();
         Self {
             line: row.ledger_line,
-            call_id: row.call_id.as_deref().map(|id| masked("call_id", id, unusable)).unwrap_or_default(),
+            call_id: row.call_id.as_deref().map(|id| masked("call_id", id)).unwrap_or_default(),
             kind: what.kind.as_str(),
             field: what.field.clone(),
             expected: value(&what.expected),
             actual: value(&what.actual),
             delta: what.delta,
-            message: if unusable { mask::text(&what.message) } else { what.message.clone() },
+            // Messages are this program's own words and quote no number.
+            message: what.message.clone(),
         }
     }
 }
 
-/// A value as the page may show it. Of a row that cannot be used nobody knows which value is what.
-fn masked(field: &str, value: &str, unusable: bool) -> String {
+/// A value as the page may show it.
+fn masked(field: &str, value: &str) -> String {
     if NUMBERS.contains(&field) {
         mask::number(value)
-    } else if field == "call_id" && value.contains('^') && !unusable {
+    } else if field == "call_id" && is_call_id(value) {
         value.to_owned()
     } else {
         mask::text(value)
     }
+}
+
+/// Two runs of digits around a `^`, neither of them as long as a mobile number: the wrong column may stand in
+/// the CallId's place.
+fn is_call_id(value: &str) -> bool {
+    let mobile = |part: &str| part.len() == 11 && part.starts_with('1');
+    value.contains('^') && !value.split('^').any(mobile)
 }
 
 /// A line with a bar.
@@ -244,5 +250,6 @@ mod tests {
         );
         assert_eq!(shown("", Kind::NotFound, "13812345678", "").call_id, "138****5678");
         assert_eq!(shown("", Kind::InvalidRow, "13812345678^1", "").call_id, "138****5678^1");
+        assert_eq!(shown("", Kind::InvalidRow, "1779786101083^1", "").call_id, "1779786101083^1");
     }
 }
