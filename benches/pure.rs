@@ -56,7 +56,8 @@ fn read_the_ledger(bencher: Bencher<'_, '_>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "call_id,called_at,callee,state,answered,duration,started_at,ended_at,campaign").unwrap();
     for i in 0..ROWS {
-        let row = "2026-05-26 17:01:41,18512348980,200000,yes,4,2026-05-26 17:01:47,2026-05-26 17:01:51,spring";
+        let row =
+            "2026-05-26 17:01:41,18512348980,200000,yes,4,2026-05-26 17:01:47,2026-05-26 17:01:51,spring";
         writeln!(file, "1779786101083^{i:013},{row}").unwrap();
     }
     let input = Input::open(file.path()).unwrap();
