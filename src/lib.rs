@@ -29,6 +29,7 @@ pub mod publish;
 pub mod rate;
 pub mod run;
 pub mod sandbox;
+pub mod signals;
 pub mod stop;
 pub mod store;
 pub mod totals;

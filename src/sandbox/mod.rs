@@ -6,6 +6,7 @@
 //! is sent.
 
 mod accounts;
+mod alone;
 mod gateway;
 mod records;
 mod signature;
@@ -26,6 +27,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 pub use accounts::parse_accounts;
+pub use alone::serve_alone;
 use gateway::{Gateway, Params, Refusal};
 use records::{Records, Told};
 

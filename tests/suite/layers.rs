@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import only modules that stand before it. Two pure parts of `provider` stand by themselves.
-const GROUND_UP: [&str; 27] = [
+const GROUND_UP: [&str; 28] = [
     "exit",
     "error",
     "mask",
@@ -23,6 +23,7 @@ const GROUND_UP: [&str; 27] = [
     "store",
     "output",
     "messages",
+    "signals",
     "fetch",
     "progress",
     "collect",
