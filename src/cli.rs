@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::call::ProductId;
 use crate::compare::Tolerances;
@@ -34,7 +34,11 @@ use crate::rate::Rate;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     max_term_width = 110,
-    after_long_help = "Exit codes:\n  \
+    after_help = "Every option can be given by environment as RECONCILE_ and its name, such as RECONCILE_RATE=50/min; \
+        a flag beats it.",
+    after_long_help = "Every option can be given by environment as RECONCILE_ and its name, such as \
+        RECONCILE_RATE=50/min; a flag beats it.\n\n\
+        Exit codes:\n  \
         0  every call has its answer and the four files are written\n  \
         1  the same, and there are discrepancies (only with --exit-code)\n  \
         2  wrong usage, credentials or input: nothing was sent\n  \
@@ -133,7 +137,7 @@ struct JobArgs {
     #[arg(long, env = "RECONCILE_CALL_DATE", value_name = "YYYY-MM-DD", value_parser = day, help_heading = "Ledger")]
     call_date: Option<NaiveDate>,
     /// Read FIELD from the column HEADER; repeatable
-    #[arg(long, value_name = "FIELD=HEADER", value_parser = mapping, help_heading = "Ledger")]
+    #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = mapping, help_heading = "Ledger")]
     map: Vec<(String, String)>,
     /// Talk seconds may differ by so many and still match
     #[arg(
@@ -273,6 +277,14 @@ pub struct Settings {
 }
 
 impl Cli {
+    /// Reads the process's arguments. For `--help`, `--version` and wrong usage clap says what there is to say
+    /// and ends the process, with 0 or 2.
+    #[must_use]
+    pub fn read() -> Self {
+        let matches = command().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+    }
+
     /// What is to be done.
     ///
     /// # Errors
@@ -284,6 +296,11 @@ impl Cli {
             None => self.job.settings().map(|settings| Action::Reconcile(Box::new(settings))),
         }
     }
+}
+
+/// The environment is explained once, not at every option.
+fn command() -> clap::Command {
+    Cli::command().mut_args(|arg| arg.hide_env(true))
 }
 
 impl JobArgs {
@@ -365,7 +382,6 @@ fn time_of_day(text: &str) -> Result<NaiveTime, String> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use clap::CommandFactory as _;
 
     fn settings(line: &str) -> Result<Settings> {
         match Cli::try_parse_from(line.split_whitespace()).unwrap().action()? {

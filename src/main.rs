@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use reconcile::cli::{Action, Cli, LogFormat};
 use reconcile::error::Error;
 use reconcile::run::{Voice, run};
@@ -14,8 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // clap ends the process by itself for --help, --version (0) and wrong usage (2).
-    let cli = Cli::parse();
+    let cli = Cli::read();
     start_log(&cli);
     let voice = Voice {
         quiet: cli.quiet,

@@ -177,25 +177,31 @@ impl Run<'_> {
         }
     }
 
-    /// Stops the run at `--deadline` and after `--max-duration`.
+    /// Stops the run at `--deadline` and after `--max-duration`, both counted from its start.
     fn start_timers(&self) -> Result<Vec<JoinHandle<()>>> {
         let mut timers = Vec::new();
         if let Some(deadline) = self.settings.deadline {
-            let what = format!("the deadline {}", deadline.format("%H:%M"));
-            timers.push((until(deadline, Local::now())?, what));
+            let after = until(deadline, self.started_at.with_timezone(&Local))?;
+            timers.push(self.start_timer(after, format!("the deadline {}", deadline.format("%H:%M"))));
         }
         if let Some(longest) = self.settings.max_duration {
-            let left = longest.saturating_sub(self.started.elapsed());
-            timers.push((left, format!("the longest duration {}", humantime::format_duration(longest))));
+            let what = format!("the longest duration {}", humantime::format_duration(longest));
+            timers.push(self.start_timer(longest, what));
         }
-        let start = |(left, what): (Duration, String)| {
-            let stop = self.stop.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(left).await;
-                stop.stop(Reason::Time(what));
-            })
-        };
-        Ok(timers.into_iter().map(start).collect())
+        Ok(timers)
+    }
+
+    fn start_timer(&self, after_start: Duration, what: String) -> JoinHandle<()> {
+        let left = after_start.saturating_sub(self.started.elapsed());
+        if left.is_zero() {
+            // Already past: not one request may slip through before the timer's first turn.
+            self.stop.stop(Reason::Time(what.clone()));
+        }
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(left).await;
+            stop.stop(Reason::Time(what));
+        })
     }
 
     /// Pass 2, then the four files in their places.

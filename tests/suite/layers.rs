@@ -45,7 +45,7 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("indicatif", &["progress.rs"]),
     ("minijinja", &["output/report.rs"]),
     ("axum", &["sandbox/mod.rs"]),
-    ("clap", &["cli.rs", "main.rs"]),
+    ("clap", &["cli.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs"]),
     ("secrecy", &["provider/credentials.rs", "sandbox/gateway.rs"]),
     ("rustix", &["clock.rs"]),

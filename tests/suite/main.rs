@@ -2,7 +2,7 @@
 //!
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
 //! `outputs` what the four files say · `cli` usage, store and folder · `cap` what the provider sees of the cap ·
-//! `signature_vectors` published signatures · `layers` the order of the house ·
+//! `signature_vectors` published signatures · `layers` the order of the house · `snapshots` help and report word for word ·
 //! `readme` the Parquet and the README's queries, by DuckDB.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
@@ -15,4 +15,5 @@ mod outputs;
 mod readme;
 mod resume;
 mod signature_vectors;
+mod snapshots;
 mod support;

@@ -14,7 +14,7 @@ fn sample(name: &str) -> PathBuf {
 }
 
 /// A sandbox run over the sample ledger, as the README shows it.
-fn sample_run() -> Bench {
+pub fn sample_run() -> Bench {
     let bench = Bench::new(&ledger(0));
     std::fs::create_dir(bench.path("out")).unwrap();
     let input = sample("calls.csv");

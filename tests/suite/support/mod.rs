@@ -190,6 +190,18 @@ impl Bench {
         command
     }
 
+    /// What these arguments alone print on standard output.
+    pub fn bare(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
+            .args(arguments)
+            .env_clear()
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub fn start(&self, given: &[&str]) -> Running {
         self.start_command(self.command(given))
     }

@@ -1,0 +1,31 @@
+//! What users see, word for word: help and report. A change here is meant, or it is a mistake.
+//! `INSTA_UPDATE=always cargo test` writes the snapshots anew.
+
+use crate::support::{Bench, ledger};
+
+#[test]
+fn the_help_is_this() {
+    for (name, arguments) in [("help", &["-h"][..]), ("help_sandbox", &["sandbox", "-h"])] {
+        let output = Bench::new(&ledger(0)).bare(arguments);
+        insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(name, output);
+        });
+    }
+}
+
+#[test]
+fn the_report_of_the_sample_run_is_this() {
+    let bench = crate::readme::sample_run();
+    let page = std::fs::read_to_string(bench.path("out/details.report.html")).unwrap();
+    let summary: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap();
+    let text = |name: &str| summary[name].as_str().unwrap().to_owned();
+    let mut page = page.replace(&text("run_id"), "[run]").replace(&text("input"), "calls.csv");
+    page = page.replace(env!("CARGO_PKG_VERSION"), "[version]");
+    // Only the two lines that say when and how long are left out.
+    let lines = page.lines().filter(|line| !line.contains("(UTC+8) ·") && !line.contains("requests in "));
+    let page: Vec<&str> = lines.collect();
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("report", page.join("\n"));
+    });
+}
