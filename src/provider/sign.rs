@@ -33,13 +33,6 @@ pub fn string_to_sign(method: &str, params: &[(&str, &str)]) -> String {
 }
 
 /// The signature of these parameters (in any order), base64; not yet encoded for the wire.
-///
-/// # Example
-///
-/// ```
-/// let params = [("query", "test"), ("body", "test")];
-/// assert_eq!(reconcile::provider::sign::signature("GET", &params, "secret"), "XlUyV4sXjOuX5FnjUz9IF9tm5rU=");
-/// ```
 #[must_use]
 pub fn signature(method: &str, params: &[(&str, &str)], secret: &str) -> String {
     let key = format!("{secret}&");

@@ -9,13 +9,6 @@
 /// # Errors
 ///
 /// What is wrong, with the number of the line and nothing of its text.
-///
-/// # Example
-///
-/// ```
-/// let accounts = reconcile::sandbox::parse_accounts("# test keys\ntestid = \"testsecret\"\n").unwrap();
-/// assert_eq!(accounts, [("testid".to_owned(), "testsecret".to_owned())]);
-/// ```
 pub fn parse_accounts(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut accounts: Vec<(String, String)> = Vec::new();
     for (at, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
