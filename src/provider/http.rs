@@ -116,6 +116,11 @@ fn parse_endpoint(text: &str) -> Result<reqwest::Url> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(wrong("not an http:// or https:// URL".into()));
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        // It would stand in messages, in the outputs and in the process list.
+        return Err(Error::usage("--endpoint contains a user name or password")
+            .hint("requests are signed with the access key; leave it out"));
+    }
     Ok(url)
 }
 
@@ -192,6 +197,8 @@ mod tests {
         assert!(parse_endpoint("https://dyvmsapi.aliyuncs.com").is_ok());
         assert!(parse_endpoint("dyvmsapi.aliyuncs.com").is_err());
         assert!(parse_endpoint("ftp://dyvmsapi.aliyuncs.com").is_err());
+        let refused = parse_endpoint("https://me:s3cret@dyvmsapi.aliyuncs.com").unwrap_err();
+        assert!(!refused.to_string().contains("s3cret"), "{refused}");
         assert!(is_loopback(&parse_endpoint("http://[::1]:80").unwrap()));
         assert!(!is_loopback(&parse_endpoint("http://192.0.2.1").unwrap()));
     }
