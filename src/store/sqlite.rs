@@ -414,40 +414,22 @@ fn settle_lost(c: &Connection, now: Moment, timeout: Duration) -> rusqlite::Resu
     Ok(())
 }
 
+/// A run that a session may belong to.
+struct RunRow {
+    run_no: i64,
+    run_id: String,
+    chain_no: i64,
+    open: bool,
+    complete: bool,
+}
+
 fn begin_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::Result<Scope> {
-    let next = |table: &str| -> rusqlite::Result<i64> {
-        c.query_row(&format!("SELECT coalesce(max({table}_no), 0) + 1 FROM {table}"), [], |r| r.get(0))
-    };
-    let session_no = next("session")?;
-    let newest = c
-        .query_row(
-            "SELECT run_no, run_id, chain_no, ended_at IS NULL, coalesce(complete, 0) FROM run
-             WHERE run_no = (SELECT max(run_no) FROM run) AND input_sha256 = ?1 AND refresh = ?2",
-            params![identity.input_sha256, identity.refresh],
-            |r| {
-                let complete: bool = r.get(4)?;
-                Ok((
-                    r.get::<_, i64>(0)?,
-                    r.get::<_, String>(1)?,
-                    r.get::<_, i64>(2)?,
-                    r.get::<_, bool>(3)?,
-                    complete,
-                ))
-            },
-        )
-        .optional()?;
-    let (run_no, run_id, chain_no, resumed) = match newest {
-        Some((run_no, run_id, chain_no, true, _)) => (run_no, run_id, chain_no, true),
+    let session_no = next_no(c, "session")?;
+    let (run, resumed) = match newest_run(c, identity)? {
+        Some(newest) if newest.open => (newest, true),
         other => {
-            let run_no = next("run")?;
-            let chain_no =
-                other.filter(|(.., complete)| !*complete).map_or(run_no, |(_, _, chain, ..)| chain);
-            let run_id = uuid::Uuid::new_v4().to_string();
-            c.execute(
-                "INSERT INTO run (run_no, run_id, chain_no, input_sha256, refresh, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![run_no, run_id, chain_no, identity.input_sha256, identity.refresh, us(now.wall)],
-            )?;
-            (run_no, run_id, chain_no, chain_no != run_no)
+            let chain_no = other.filter(|newest| !newest.complete).map(|newest| newest.chain_no);
+            (insert_run(c, identity, chain_no, now)?, chain_no.is_some())
         }
     };
     let first = |filter: &str, n: i64| -> rusqlite::Result<i64> {
@@ -457,14 +439,54 @@ fn begin_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::R
         c.query_row(&sql, params![n, session_no], |r| r.get(0))
     };
     Ok(Scope {
-        run_from: first("run_no", run_no)?,
-        chain_from: first("chain_no", chain_no)?,
-        run_id,
-        run_no,
+        run_from: first("run_no", run.run_no)?,
+        chain_from: first("chain_no", run.chain_no)?,
+        run_id: run.run_id,
+        run_no: run.run_no,
         session_no,
         refresh: identity.refresh,
         resumed,
     })
+}
+
+fn next_no(c: &Connection, table: &str) -> rusqlite::Result<i64> {
+    c.query_row(&format!("SELECT coalesce(max({table}_no), 0) + 1 FROM {table}"), [], |r| r.get(0))
+}
+
+/// The newest run of the store, when it is over the same ledger.
+fn newest_run(c: &Connection, identity: &RunIdentity) -> rusqlite::Result<Option<RunRow>> {
+    c.query_row(
+        "SELECT run_no, run_id, chain_no, ended_at IS NULL, coalesce(complete, 0) FROM run
+         WHERE run_no = (SELECT max(run_no) FROM run) AND input_sha256 = ?1 AND refresh = ?2",
+        params![identity.input_sha256, identity.refresh],
+        |r| {
+            Ok(RunRow {
+                run_no: r.get(0)?,
+                run_id: r.get(1)?,
+                chain_no: r.get(2)?,
+                open: r.get(3)?,
+                complete: r.get(4)?,
+            })
+        },
+    )
+    .optional()
+}
+
+/// A new run; without a chain to go on, it begins one.
+fn insert_run(
+    c: &Connection,
+    identity: &RunIdentity,
+    chain_no: Option<i64>,
+    now: Moment,
+) -> rusqlite::Result<RunRow> {
+    let run_no = next_no(c, "run")?;
+    let (run_id, chain_no) = (uuid::Uuid::new_v4().to_string(), chain_no.unwrap_or(run_no));
+    c.execute(
+        "INSERT INTO run (run_no, run_id, chain_no, input_sha256, refresh, started_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![run_no, run_id, chain_no, identity.input_sha256, identity.refresh, us(now.wall)],
+    )?;
+    Ok(RunRow { run_no, run_id, chain_no, open: true, complete: false })
 }
 
 /// On the same boot the time since a reply is known exactly, whatever the wall clock did.
