@@ -18,7 +18,9 @@ fn executable() -> PathBuf {
     lock.lock().unwrap();
     let venv = root.join("duckdb-venv");
     let (duckdb, mark) = (venv.join("bin/duckdb"), venv.join("installed"));
-    if fs::read_to_string(&mark).is_ok_and(|package| package == PACKAGE) && duckdb.exists() {
+    // A virtual environment works only where it was made; the target directory may have been moved since.
+    let made = format!("{PACKAGE} in {}", venv.display());
+    if fs::read_to_string(&mark).is_ok_and(|mark| mark == made) && duckdb.exists() {
         return duckdb;
     }
     if venv.exists() {
@@ -32,7 +34,7 @@ fn executable() -> PathBuf {
     let mut install = Command::new(venv.join("bin/pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check", PACKAGE]);
     done(&mut install, "the tests read Parquet with DuckDB, which comes from the Python package index");
-    fs::write(&mark, PACKAGE).unwrap();
+    fs::write(&mark, made).unwrap();
     duckdb
 }
 
