@@ -271,7 +271,8 @@ impl Run<'_> {
         let scan = &self.source.scan;
         let mut notes = scan.notes.clone();
         if scan.hinted > 0 {
-            notes.push(format!("{} rows name no day; it was taken from their CallId", scan.hinted));
+            let rows = if scan.hinted == 1 { "1 row names" } else { &format!("{} rows name", scan.hinted) };
+            notes.push(format!("{rows} no day; it was taken from the CallId"));
         }
         notes
     }
