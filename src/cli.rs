@@ -18,6 +18,18 @@ use crate::output::Paths;
 use crate::publish::Rules;
 use crate::rate::Rate;
 
+const ENVIRONMENT: &str = "Every option but -v and -q can be given by environment as RECONCILE_ and its name, such as \
+    RECONCILE_RATE=50/min; a flag beats it.";
+
+const EXIT_CODES: &str = "Exit codes:
+  0  every call has its answer and the four files are written
+  1  the same, and there are discrepancies (only with --exit-code)
+  2  wrong usage, credentials or input: nothing was sent
+  3  stopped by the provider for a reason that is the same for every call (keys, permission, arrears, clock)
+  4  incomplete (deadline, signal, lasting errors): outputs are marked; the same command goes on
+  5  another run holds the store
+  6  an output or the store could not be written: nothing is lost";
+
 /// Reconciles a ledger of voice calls with what the provider knows of them.
 ///
 /// Asks the provider (Alibaba Cloud voice service, QueryCallDetailByCallId) for every call of the ledger, at most 100
@@ -34,18 +46,8 @@ use crate::rate::Rate;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     max_term_width = 110,
-    after_help = "Every option can be given by environment as RECONCILE_ and its name, such as RECONCILE_RATE=50/min; \
-        a flag beats it.",
-    after_long_help = "Every option can be given by environment as RECONCILE_ and its name, such as \
-        RECONCILE_RATE=50/min; a flag beats it.\n\n\
-        Exit codes:\n  \
-        0  every call has its answer and the four files are written\n  \
-        1  the same, and there are discrepancies (only with --exit-code)\n  \
-        2  wrong usage, credentials or input: nothing was sent\n  \
-        3  stopped by the provider for a reason that is the same for every call (keys, permission, arrears, clock)\n  \
-        4  incomplete (deadline, signal, lasting errors): outputs are marked; the same command goes on\n  \
-        5  another run holds the store\n  \
-        6  an output or the store could not be written: nothing is lost"
+    after_help = ENVIRONMENT,
+    after_long_help = format!("{ENVIRONMENT}\n\n{EXIT_CODES}")
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -301,6 +303,14 @@ impl Cli {
 /// The environment is explained once, not at every option.
 fn command() -> clap::Command {
     Cli::command().mut_args(|arg| arg.hide_env(true))
+}
+
+impl Settings {
+    /// Whether the answers are make-believe.
+    #[must_use]
+    pub fn in_sandbox(&self) -> bool {
+        self.answers == Answers::Sandbox
+    }
 }
 
 impl JobArgs {

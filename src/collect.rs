@@ -18,18 +18,7 @@ use crate::fetch::{Ended, Fetcher, Job};
 use crate::ledger::{Ledger, Repeats, Source};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
-use crate::store::{AnswerKind, Ask, Reader, Scope};
-
-/// How collecting ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Collected {
-    /// Calls that have a new answer.
-    pub answered: u64,
-    /// Calls whose transient errors outlasted all attempts.
-    pub exhausted: u64,
-    /// The run was stopped before all was asked.
-    pub stopped_short: bool,
-}
+use crate::store::{Ask, Reader, Scope};
 
 /// The distinct calls of a ledger, each as its first row.
 struct Calls<'a, R> {
@@ -102,32 +91,27 @@ fn job(row: &LedgerRow, ask: Ask) -> Option<Job> {
     }
 }
 
-/// Asks for all that is to be asked, until done or stopped. Failures of ledger or store stop the run through
-/// [`Stop`] and are found there.
+/// Asks for all that is to be asked, until done or stopped; false when it was stopped first. Failures of ledger or
+/// store stop the run through [`Stop`] and are found there.
 pub async fn collect<P: Provider>(
     source: Arc<Source>,
     fetcher: &Fetcher<P>,
     reader: Reader,
     concurrency: NonZeroUsize,
-) -> Collected {
+) -> bool {
     let (sender, mut receiver) = mpsc::channel(concurrency.get());
     let (scope, stop) = (fetcher.scope.clone(), fetcher.stop.clone());
     let producer = tokio::task::spawn_blocking(move || produce(&source, &scope, &reader, &stop, &sender));
     let jobs = futures::stream::poll_fn(|context| receiver.poll_recv(context));
     let mut ended = pin!(jobs.map(|job| fetcher.fetch(job)).buffer_unordered(concurrency.get()));
-    let mut collected = Collected::default();
+    let mut all_answered = true;
     while let Some(ended) = ended.next().await {
         match ended {
-            Ended::Answered(kind) => {
-                collected.answered += 1;
-                collected.exhausted += u64::from(kind == AnswerKind::Exhausted);
-                fetcher.monitor.ended(kind);
-            }
-            Ended::Deferred => collected.stopped_short = true,
+            Ended::Answered(kind) => fetcher.monitor.ended(kind),
+            Ended::Deferred => all_answered = false,
         }
     }
-    collected.stopped_short |= !producer.await.unwrap_or(false);
-    collected
+    producer.await.unwrap_or(false) && all_answered
 }
 
 /// Hands over the jobs; false when the run was stopped before the last one.

@@ -108,8 +108,6 @@ pub struct Closing<'a> {
     pub summary: &'a Summary<'a>,
     /// Where the files are.
     pub paths: &'a Paths,
-    /// The cap.
-    pub rate: Rate,
 }
 
 impl Closing<'_> {
@@ -175,7 +173,7 @@ impl Closing<'_> {
                 "  {}; at most {} in any window (cap {}); {} calls answered from the store",
                 self.requests(),
                 x.most_in_any_window,
-                self.rate,
+                self.summary.provenance.cap,
                 t.from_store
             ),
         ];

@@ -95,7 +95,6 @@ impl Standing {
 
 /// Shows how far the run is, until it is finished.
 pub struct Progress {
-    counts: Arc<Counts>,
     shown: Arc<Shown>,
     ticker: JoinHandle<()>,
 }
@@ -120,16 +119,15 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} calls · {msg}") {
             bar.set_style(style);
         }
-        let counts = Arc::new(Counts::default());
-        let shown = Arc::new(Shown { counts: counts.clone(), cap, total, rate, form, bar });
+        let shown = Arc::new(Shown { counts: Arc::default(), cap, total, rate, form, bar });
         let ticker = tokio::spawn(shown.clone().tick(stop));
-        Self { counts, shown, ticker }
+        Self { shown, ticker }
     }
 
     /// Where the fetch stage reports to.
     #[must_use]
     pub fn monitor(&self) -> Arc<dyn Monitor> {
-        self.counts.clone()
+        self.shown.counts.clone()
     }
 
     /// Ends the bar; the closing summary follows.

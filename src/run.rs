@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::{Answers, Settings, ShowProgress};
 use crate::clock::SystemClock;
-use crate::collect::{Collected, collect, workload};
+use crate::collect::{collect, workload};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fetch::Fetcher;
@@ -64,7 +64,7 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
     check_places(settings, &input)?;
     let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
     let provider = connect(settings).await?;
-    let nature = if settings.answers == Answers::Sandbox { Nature::Sandbox } else { Nature::Provider };
+    let nature = if settings.in_sandbox() { Nature::Sandbox } else { Nature::Provider };
     let store = Arc::new(Store::open(&settings.store, nature, Arc::new(SystemClock::new()))?);
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
@@ -113,21 +113,21 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Credentials)> {
 
 impl Run<'_> {
     async fn session(&self, provider: Option<HttpProvider>) -> Result<Exit> {
-        let collected = match provider {
+        let all_asked = match provider {
             Some(provider) => self.collect(provider).await?,
             None => {
                 self.open(0, None);
-                Collected::default()
+                true
             }
         };
         if let Some(reason) = self.stop.reason() {
             refuse(reason)?;
         }
-        self.publish(collected)
+        self.publish(all_asked)
     }
 
-    /// Pass 1.
-    async fn collect(&self, provider: HttpProvider) -> Result<Collected> {
+    /// Pass 1; false when it was stopped before all was asked.
+    async fn collect(&self, provider: HttpProvider) -> Result<bool> {
         let settings = self.settings;
         let taken = self.store.places_taken(settings.rate)?;
         let cap = Arc::new(Cap::new(settings.rate, settings.burst, &taken));
@@ -145,10 +145,10 @@ impl Run<'_> {
         };
         let timers = self.start_timers()?;
         let reader = self.store.reader()?;
-        let collected = collect(self.source.clone(), &fetcher, reader, settings.concurrency).await;
+        let all_asked = collect(self.source.clone(), &fetcher, reader, settings.concurrency).await;
         timers.iter().for_each(JoinHandle::abort);
         progress.finish();
-        Ok(collected)
+        Ok(all_asked)
     }
 
     fn open(&self, to_ask: u64, ready_in: Option<Duration>) {
@@ -159,7 +159,7 @@ impl Run<'_> {
             ready_in,
             rate: self.settings.rate,
             burst: self.settings.burst,
-            sandbox: self.settings.answers == Answers::Sandbox,
+            sandbox: self.settings.in_sandbox(),
             resumed: self.scope.resumed,
         };
         if !self.voice.quiet {
@@ -205,7 +205,7 @@ impl Run<'_> {
     }
 
     /// Pass 2, then the four files in their places.
-    fn publish(&self, collected: Collected) -> Result<Exit> {
+    fn publish(&self, all_asked: bool) -> Result<Exit> {
         let settings = self.settings;
         let traffic = self.store.traffic(&self.scope, settings.rate)?;
         let provenance = self.provenance();
@@ -213,7 +213,7 @@ impl Run<'_> {
             Outputs::create(&settings.outputs, &self.source.scan.carried, &provenance, &traffic)?;
         let reader = self.store.reader()?;
         let totals = publish(&self.source, &reader, settings.rules, self.scope.session_no, &mut outputs)?;
-        let lines = tie_out(&totals, &traffic, provenance.cap_requests);
+        let lines = tie_out(&totals, &traffic, u64::from(settings.rate.requests.get()));
         if let Some(line) = lines.iter().find(|line| !line.foots) {
             return Err(Error::output(format!(
                 "the tie-out does not foot: {} ({})",
@@ -221,7 +221,7 @@ impl Run<'_> {
             ))
             .hint("this is a bug; the old outputs stand, and all answers are stored. Please report it"));
         }
-        let because = self.incomplete_because(collected, &totals);
+        let because = self.incomplete_because(all_asked, &totals);
         let summary = Summary {
             provenance: &provenance,
             totals: &totals,
@@ -234,28 +234,25 @@ impl Run<'_> {
         };
         outputs.finish(&summary)?;
         self.store.end_session(&self.scope, Some(summary.complete()))?;
-        let closing = Closing { summary: &summary, paths: &settings.outputs, rate: settings.rate };
+        let closing = Closing { summary: &summary, paths: &settings.outputs };
         closing.say(self.voice.quiet);
         Ok(exit(&totals, &summary, settings))
     }
 
     fn provenance(&self) -> Provenance {
-        let rate = self.settings.rate;
         Provenance {
             version: env!("CARGO_PKG_VERSION"),
             run_id: self.scope.run_id.clone(),
             input: self.source.input.name().to_owned(),
             input_sha256: self.source.scan.sha256.clone(),
             started_at: self.started_at,
-            sandbox: self.settings.answers == Answers::Sandbox,
-            cap_requests: u64::from(rate.requests.get()),
-            cap_window_s: rate.window.as_secs_f64(),
-            cap_text: rate.to_string(),
+            sandbox: self.settings.in_sandbox(),
+            cap: self.settings.rate,
         }
     }
 
-    fn incomplete_because(&self, collected: Collected, totals: &Totals) -> Option<String> {
-        if collected.stopped_short {
+    fn incomplete_because(&self, all_asked: bool, totals: &Totals) -> Option<String> {
+        if !all_asked {
             return Some(
                 self.stop.reason().map_or_else(|| "the run was stopped".into(), |reason| reason.text()),
             );
@@ -289,14 +286,11 @@ fn refuse(reason: Reason) -> Result<()> {
         }
         Reason::Failed(error) => {
             // The error is shared with the task that met it; its text and its way to end are what count.
-            let told = Error::new(error.exit, error.what.clone());
-            let told = match &error.hint {
-                Some(hint) => told.hint(hint.clone()),
-                None => told,
-            };
-            Err(match &error.source {
-                Some(source) => told.because(source.to_string()),
-                None => told,
+            Err(Error {
+                exit: error.exit,
+                what: error.what.clone(),
+                hint: error.hint.clone(),
+                source: error.source.as_ref().map(|source| source.to_string().into()),
             })
         }
     }

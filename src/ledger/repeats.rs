@@ -46,12 +46,6 @@ impl Repeats {
         found.map_or(0, |at| self.later[at].1)
     }
 
-    /// Whether no call is named twice.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.later.is_empty()
-    }
-
     /// From the fingerprints of all rows; also returns the number of distinct ones.
     fn of(mut rows: Vec<u128>) -> (Self, u64) {
         rows.sort_unstable();
@@ -129,8 +123,7 @@ mod tests {
             .collect();
         assert_eq!(scan.repeats.later_rows(keys[0]), 2);
         assert_eq!(scan.repeats.later_rows(keys[2]), 0);
-        assert!(!scan.repeats.is_empty());
-        assert!(Repeats::of(vec![1, 2]).0.is_empty());
+        assert!(Repeats::of(vec![1, 2]).0.later.is_empty());
     }
 
     #[test]

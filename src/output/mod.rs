@@ -18,6 +18,7 @@ use crate::call::LedgerRow;
 use crate::detail::Lookup;
 use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
+use crate::rate::Rate;
 use crate::totals::Traffic;
 use discrepancies::{Discrepancies, Form};
 use parquet::Table;
@@ -136,12 +137,8 @@ pub struct Provenance {
     pub started_at: DateTime<Utc>,
     /// The answers are make-believe.
     pub sandbox: bool,
-    /// N of the cap.
-    pub cap_requests: u64,
-    /// Its window, in seconds.
-    pub cap_window_s: f64,
-    /// The cap in words.
-    pub cap_text: String,
+    /// The cap.
+    pub cap: Rate,
 }
 
 impl Provenance {
@@ -155,7 +152,7 @@ impl Provenance {
             ("input_sha256", self.input_sha256.clone()),
             ("started_at", self.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             ("sandbox", self.sandbox.to_string()),
-            ("cap", self.cap_text.clone()),
+            ("cap", self.cap.to_string()),
             ("most_in_any_window", traffic.most_in_any_window.to_string()),
         ];
         pairs.into_iter().map(|(key, value)| (format!("reconcile.{key}"), value)).collect()

@@ -95,7 +95,7 @@ struct File<'a> {
 
 #[derive(Serialize)]
 struct Cap {
-    requests: u64,
+    requests: u32,
     window_s: serde_json::Number,
 }
 
@@ -136,7 +136,7 @@ impl<'a> File<'a> {
             throttled: x.throttled,
             from_store: t.from_store,
             most_in_any_window: x.most_in_any_window,
-            cap: Cap { requests: p.cap_requests, window_s: whole_or_float(p.cap_window_s) },
+            cap: Cap { requests: p.cap.requests.get(), window_s: whole_or_float(p.cap.window.as_secs_f64()) },
             tie_out: summary.tie_out,
             notes: summary.notes,
         }
