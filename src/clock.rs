@@ -20,6 +20,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Moment;
     /// Names the boot that `boot_us` counts from. Two readings compare only under the same name.
     fn boot_id(&self) -> &str;
+    /// Whether `boot_us` really counts from the machine's start, and not from the process's.
+    fn boot_us_is_uptime(&self) -> bool;
 }
 
 /// The machine's clocks.
@@ -53,6 +55,10 @@ impl Clock for SystemClock {
 
     fn boot_id(&self) -> &str {
         &self.boot_id
+    }
+
+    fn boot_us_is_uptime(&self) -> bool {
+        cfg!(target_os = "linux")
     }
 }
 

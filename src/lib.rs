@@ -8,6 +8,7 @@
 //! Both passes stream; neither holds the ledger in memory. [`publish`] is a pure function of (ledger, store,
 //! options, version), in ledger order.
 
+pub mod audit;
 pub mod call;
 pub mod cli;
 pub mod clock;

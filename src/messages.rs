@@ -76,12 +76,8 @@ impl Opening<'_> {
         match self.ready_in {
             None => line += "; offline, nothing is sent",
             Some(time) => {
-                let burst = if self.burst == self.rate.requests {
-                    String::new()
-                } else {
-                    format!(", burst {}", self.burst)
-                };
-                line += &format!("; {} to ask at {}{burst}", self.to_ask, self.rate);
+                let schedule = schedule(self.rate, self.burst);
+                line += &format!("; {} to ask at {} ({schedule})", self.to_ask, self.rate);
                 if self.sandbox {
                     line += " in the sandbox";
                 }
@@ -92,8 +88,18 @@ impl Opening<'_> {
     }
 }
 
+/// How the cap is used, in words.
+pub(crate) fn schedule(rate: Rate, burst: NonZeroU32) -> String {
+    let pace = humantime::format_duration(rate.window / rate.requests.get());
+    match burst.get() {
+        1 => format!("one every {pace}"),
+        n if burst == rate.requests => format!("up to {n} back to back"),
+        n => format!("up to {n} back to back, then one every {pace}"),
+    }
+}
+
 /// The exact time left under the cap, in words.
-fn when(left: Duration) -> String {
+pub(crate) fn when(left: Duration) -> String {
     if left.is_zero() {
         return "within the first window".into();
     }
@@ -152,7 +158,7 @@ impl Closing<'_> {
     fn requests(&self) -> String {
         let x = self.summary.traffic;
         let throttled = if x.throttled > 0 { format!(", {} throttled", x.throttled) } else { String::new() };
-        let elapsed = self.summary.elapsed_s;
+        let elapsed = self.summary.elapsed.as_secs_f64();
         format!("{} requests in {elapsed:.1} s{throttled}", x.requests)
     }
 
@@ -172,7 +178,7 @@ impl Closing<'_> {
             format!(
                 "  {}; at most {} in any window (cap {}); {} calls answered from the store",
                 self.requests(),
-                x.most_in_any_window,
+                x.evidence.most_in_any_window,
                 self.summary.provenance.cap,
                 t.from_store
             ),

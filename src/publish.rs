@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Source;
 use crate::normalize::normalize;
 use crate::output::Outputs;
-use crate::store::{AnswerKind, Reader, StoredAnswer, StoredCall};
+use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
 use crate::totals::Totals;
 
 /// What decides the rows, beside ledger and store.
@@ -39,11 +39,13 @@ struct Publisher<'a> {
     rules: Rules,
     session_no: i64,
     outputs: &'a mut Outputs,
+    on_open: &'a mut dyn FnMut(OpenItem) -> Result<()>,
     totals: Totals,
     named: HashMap<u128, Named>,
 }
 
-/// Writes the rows of details and discrepancies, and counts them.
+/// Writes the rows of details and discrepancies, and counts them. `on_open` is told of every call without a lasting
+/// answer.
 ///
 /// # Errors
 ///
@@ -55,9 +57,10 @@ pub fn publish(
     rules: Rules,
     session_no: i64,
     outputs: &mut Outputs,
+    on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
 ) -> Result<Totals> {
     let (totals, named) = (Totals::default(), HashMap::new());
-    let mut publisher = Publisher { source, reader, rules, session_no, outputs, totals, named };
+    let mut publisher = Publisher { source, reader, rules, session_no, outputs, on_open, totals, named };
     let mut ledger = source.read()?;
     for record in ledger.by_ref() {
         publisher.record(record?)?;
@@ -111,6 +114,9 @@ impl Publisher<'_> {
         let all = found.len() as u64 + later_rows;
         self.count(&row, &lookup, all);
         self.outputs.call(&row, &lookup, all)?;
+        if is_open(&lookup) {
+            (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
+        }
         for what in found {
             self.write(&discrepancy_row(&row, lookup.found_on, what))?;
         }
@@ -137,6 +143,15 @@ impl Publisher<'_> {
         if let (Some(ledger), Some(provider)) = (row.expected.duration_s, detail.duration_s) {
             t.duration_s.add(ledger, provider);
         }
+    }
+}
+
+/// Whether a later run asks again.
+fn is_open(lookup: &Lookup) -> bool {
+    match lookup.status {
+        Status::Found => false,
+        Status::Failed => lookup.failure.as_ref().is_some_and(|f| f.malformed || f.transient),
+        Status::NotFound | Status::Pending | Status::Deferred => true,
     }
 }
 

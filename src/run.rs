@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::{Answers, Settings, ShowProgress};
 use crate::clock::SystemClock;
-use crate::collect::{collect, workload};
+use crate::collect::{Workload, collect, workload};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fetch::Fetcher;
@@ -27,8 +27,11 @@ use crate::provider::http::HttpProvider;
 use crate::publish::publish;
 use crate::sandbox::{self, Sandbox};
 use crate::stop::{Reason, Stop};
-use crate::store::{Nature, RunIdentity, Scope, Store};
-use crate::totals::{Totals, tie_out};
+use crate::store::{Nature, OpenItems, RunIdentity, Scope, Store};
+use crate::totals::{Slowdown, TieOutLine, Totals, Traffic, tie_out};
+
+/// Open calls are noted in the store so many at a time.
+const OPEN_AT_ONCE: usize = 1_000;
 
 /// How a run speaks to whoever started it.
 #[derive(Debug, Clone)]
@@ -111,44 +114,68 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Credentials)> {
     Ok((url, Credentials::new(id, secret, None)))
 }
 
+/// What pass 1 came to.
+#[derive(Default)]
+struct Collected {
+    all_asked: bool,
+    slowdown: Slowdown,
+}
+
 impl Run<'_> {
     async fn session(&self, provider: Option<HttpProvider>) -> Result<Exit> {
-        let all_asked = match provider {
+        let collected = match provider {
             Some(provider) => self.collect(provider).await?,
             None => {
                 self.open(0, None);
-                true
+                Collected { all_asked: true, ..Collected::default() }
             }
         };
         if let Some(reason) = self.stop.reason() {
             refuse(reason)?;
         }
-        self.publish(all_asked)
+        self.publish(&collected)
     }
 
-    /// Pass 1; false when it was stopped before all was asked.
-    async fn collect(&self, provider: HttpProvider) -> Result<bool> {
+    /// Pass 1.
+    async fn collect(&self, provider: HttpProvider) -> Result<Collected> {
         let settings = self.settings;
-        let taken = self.store.places_taken(settings.rate)?;
+        let workload = self.workload()?;
+        let taken = self.store.places_taken(&self.scope, settings.rate)?;
         let cap = Arc::new(Cap::new(settings.rate, settings.burst, &taken));
-        let to_ask = workload(&self.source, &self.scope, &self.store.reader()?)?;
-        self.open(to_ask, Some(cap.forecast(to_ask).all_sent_in));
-        let progress = Progress::start(self.form(), to_ask, settings.rate, cap.clone(), self.stop.clone());
+        let ready_in = cap.forecast(workload.to_ask).all_sent_in;
+        self.open(workload.to_ask, Some(ready_in));
+        let timers = self.timers()?;
+        let fits = self.fits(&timers, ready_in);
+        let progress =
+            Progress::start(self.form(), workload.to_ask, settings.rate, cap.clone(), self.stop.clone());
         let fetcher = Fetcher {
             provider,
-            cap,
+            cap: cap.clone(),
             policy: Policy { max_attempts: settings.max_attempts, ..Policy::default() },
             store: self.store.clone(),
             scope: self.scope.clone(),
             monitor: progress.monitor(),
             stop: self.stop.clone(),
         };
-        let timers = self.start_timers()?;
-        let reader = self.store.reader()?;
-        let all_asked = collect(self.source.clone(), &fetcher, reader, settings.concurrency).await;
+        let timers: Vec<_> = timers.into_iter().map(|timer| self.start_timer(timer)).collect();
+        let (source, reader, order) = (self.source.clone(), self.store.reader()?, workload.order(!fits));
+        let all_asked = collect(source, &fetcher, reader, settings.concurrency, order).await;
         timers.iter().for_each(JoinHandle::abort);
         progress.finish();
-        Ok(all_asked)
+        Ok(Collected { all_asked, slowdown: cap.slowdown() })
+    }
+
+    /// What is to be asked. Answers that are found damaged are forgotten and asked for again.
+    fn workload(&self) -> Result<Workload> {
+        let reader = self.store.reader()?;
+        let workload = workload(&self.source, &self.scope, Some(&reader))?;
+        let damaged = reader.take_damaged();
+        if !damaged.is_empty() {
+            let answers = if damaged.len() == 1 { "answer is" } else { "answers are" };
+            tracing::warn!("{} stored {answers} damaged and will be asked for again", damaged.len());
+            self.store.discard(&damaged)?;
+        }
+        Ok(workload)
     }
 
     fn open(&self, to_ask: u64, ready_in: Option<Duration>) {
@@ -168,6 +195,20 @@ impl Run<'_> {
         }
     }
 
+    /// Whether all can be sent before the first of the timers; says so if not.
+    fn fits(&self, timers: &[Timer], ready_in: Duration) -> bool {
+        let elapsed = self.started.elapsed();
+        let ends = timers.iter().min_by_key(|timer| timer.after_start);
+        let Some(timer) = ends.filter(|timer| elapsed + ready_in > timer.after_start) else { return true };
+        if !self.voice.quiet {
+            messages::say(&format!(
+                "note: {} comes before all is asked; the oldest calls are asked first",
+                timer.what
+            ));
+        }
+        false
+    }
+
     fn form(&self) -> Form {
         match self.settings.progress {
             ShowProgress::Never => Form::Silent,
@@ -177,59 +218,42 @@ impl Run<'_> {
         }
     }
 
-    /// Stops the run at `--deadline` and after `--max-duration`, both counted from its start.
-    fn start_timers(&self) -> Result<Vec<JoinHandle<()>>> {
-        let mut timers = Vec::new();
-        if let Some(deadline) = self.settings.deadline {
-            let after = until(deadline, self.started_at.with_timezone(&Local))?;
-            timers.push(self.start_timer(after, format!("the deadline {}", deadline.format("%H:%M"))));
-        }
-        if let Some(longest) = self.settings.max_duration {
-            let what = format!("the longest duration {}", humantime::format_duration(longest));
-            timers.push(self.start_timer(longest, what));
-        }
-        Ok(timers)
+    fn timers(&self) -> Result<Vec<Timer>> {
+        Timer::all(self.settings, self.started_at.with_timezone(&Local))
     }
 
-    fn start_timer(&self, after_start: Duration, what: String) -> JoinHandle<()> {
-        let left = after_start.saturating_sub(self.started.elapsed());
+    fn start_timer(&self, timer: Timer) -> JoinHandle<()> {
+        let left = timer.after_start.saturating_sub(self.started.elapsed());
         if left.is_zero() {
             // Already past: not one request may slip through before the timer's first turn.
-            self.stop.stop(Reason::Time(what.clone()));
+            self.stop.stop(Reason::Time(timer.what.clone()));
         }
         let stop = self.stop.clone();
         tokio::spawn(async move {
             tokio::time::sleep(left).await;
-            stop.stop(Reason::Time(what));
+            stop.stop(Reason::Time(timer.what));
         })
     }
 
     /// Pass 2, then the four files in their places.
-    fn publish(&self, all_asked: bool) -> Result<Exit> {
+    fn publish(&self, collected: &Collected) -> Result<Exit> {
         let settings = self.settings;
-        let traffic = self.store.traffic(&self.scope, settings.rate)?;
+        let traffic = Traffic { slowdown: collected.slowdown, ..self.store.traffic(&self.scope)? };
         let provenance = self.provenance();
         let mut outputs =
             Outputs::create(&settings.outputs, &self.source.scan.carried, &provenance, &traffic)?;
-        let reader = self.store.reader()?;
-        let totals = publish(&self.source, &reader, settings.rules, self.scope.session_no, &mut outputs)?;
-        let lines = tie_out(&totals, &traffic, u64::from(settings.rate.requests.get()));
-        if let Some(line) = lines.iter().find(|line| !line.foots) {
-            return Err(Error::output(format!(
-                "the tie-out does not foot: {} ({})",
-                line.rule, line.numbers
-            ))
-            .hint("this is a bug; the old outputs stand, and all answers are stored. Please report it"));
-        }
-        let because = self.incomplete_because(all_asked, &totals);
+        let (totals, open_items) = self.write_rows(&mut outputs)?;
+        let tie_out = foot(&totals, &traffic, settings)?;
+        let because = self.incomplete_because(collected.all_asked, &totals);
         let summary = Summary {
             provenance: &provenance,
             totals: &totals,
             traffic: &traffic,
-            tie_out: &lines,
-            elapsed_s: self.started.elapsed().as_secs_f64(),
+            tie_out: &tie_out,
+            elapsed: self.started.elapsed(),
             incomplete_because: because.as_deref(),
             go_on: &self.voice.command,
+            open_items: &open_items,
             notes: &self.notes(),
         };
         outputs.finish(&summary)?;
@@ -237,6 +261,23 @@ impl Run<'_> {
         let closing = Closing { summary: &summary, paths: &settings.outputs };
         closing.say(self.voice.quiet);
         Ok(exit(&totals, &summary, settings))
+    }
+
+    /// Details and discrepancies; what is open goes back into the store.
+    fn write_rows(&self, outputs: &mut Outputs) -> Result<(Totals, OpenItems)> {
+        let mut open = Vec::new();
+        let mut on_open = |item| {
+            open.push(item);
+            if open.len() < OPEN_AT_ONCE {
+                return Ok(());
+            }
+            self.store.note_open(&self.scope, &std::mem::take(&mut open))
+        };
+        let (rules, session_no) = (self.settings.rules, self.scope.session_no);
+        let reader = self.store.reader()?;
+        let totals = publish(&self.source, &reader, rules, session_no, outputs, &mut on_open)?;
+        self.store.note_open(&self.scope, &open)?;
+        Ok((totals, self.store.open_items(&self.scope)?))
     }
 
     fn provenance(&self) -> Provenance {
@@ -272,6 +313,39 @@ impl Run<'_> {
             notes.push(format!("{rows} no day; it was taken from the CallId"));
         }
         notes
+    }
+}
+
+/// When no more requests are sent, and what to say of it.
+pub(crate) struct Timer {
+    pub(crate) after_start: Duration,
+    pub(crate) what: String,
+}
+
+impl Timer {
+    /// `--deadline` and `--max-duration`, both counted from the run's start.
+    pub(crate) fn all(settings: &Settings, started_at: DateTime<Local>) -> Result<Vec<Self>> {
+        let deadline = settings.deadline.map(|deadline| -> Result<Self> {
+            let what = format!("the deadline {}", deadline.format("%H:%M"));
+            Ok(Self { after_start: until(deadline, started_at)?, what })
+        });
+        let longest = settings.max_duration.map(|longest| Self {
+            after_start: longest,
+            what: format!("the longest duration {}", humantime::format_duration(longest)),
+        });
+        deadline.into_iter().chain(longest.map(Ok)).collect()
+    }
+}
+
+/// The tie-out.
+fn foot(totals: &Totals, traffic: &Traffic, settings: &Settings) -> Result<Vec<TieOutLine>> {
+    let lines = tie_out(totals, traffic, u64::from(settings.rate.requests.get()));
+    match lines.iter().find(|line| !line.foots) {
+        None => Ok(lines),
+        Some(line) => {
+            Err(Error::output(format!("the tie-out does not foot: {} ({})", line.rule, line.numbers))
+                .hint("this is a bug; the old outputs stand, and all answers are stored. Please report it"))
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! Owns [`Totals`] and the four lines of the contract that must foot. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::audit::Evidence;
 use crate::detail::Status;
 use crate::discrepancy::Kind;
 
@@ -109,8 +111,21 @@ pub struct Traffic {
     pub other_day_tries: u64,
     /// Answers in which the provider throttled.
     pub throttled: u64,
-    /// The most requests in any window of the cap's length.
-    pub most_in_any_window: u64,
+    /// What the record of them says of the cap.
+    pub evidence: Evidence,
+    /// How the provider slowed the run down.
+    pub slowdown: Slowdown,
+}
+
+/// How often and how long a run was slowed down by a provider that throttles although the cap holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Slowdown {
+    /// How often the rate was halved.
+    pub halvings: u64,
+    /// How long nobody could send.
+    pub held: Duration,
+    /// How long the rate was below the cap.
+    pub slowed: Duration,
 }
 
 /// One line of the tie-out.
@@ -153,8 +168,8 @@ pub fn tie_out(t: &Totals, x: &Traffic, cap_requests: u64) -> Vec<TieOutLine> {
         },
         TieOutLine {
             rule: "most_in_any_window <= cap",
-            numbers: format!("{} <= {cap_requests}", x.most_in_any_window),
-            foots: x.most_in_any_window <= cap_requests,
+            numbers: format!("{} <= {cap_requests}", x.evidence.most_in_any_window),
+            foots: x.evidence.most_in_any_window <= cap_requests,
         },
     ]
 }

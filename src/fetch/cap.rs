@@ -1,6 +1,7 @@
 //! The cap: at most N requests reach the provider in any window of the given length.
 //!
-//! Two rules, and both must agree before a request may leave:
+//! Two rules, and both must agree before a request may leave (a third, [`Allowance`], when the provider throttles
+//! nevertheless):
 //!
 //! - *Shape*: a token bucket (governor's GCRA) with the configured rate and burst.
 //! - *Guarantee*: N places. A request takes a place before it is sent; the place is free again one window after
@@ -23,11 +24,14 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::allowance::Allowance;
 use crate::rate::Rate;
+use crate::totals::Slowdown;
 
-/// A place is held this much longer than the window, so that two requests exactly one window apart do not share
-/// one. It costs 0.002 % of a minute.
-const GUARD: Duration = Duration::from_millis(1);
+/// A place is held for at least this much longer than the window, counted from its sending. The clocks of two
+/// machines may run at rates that differ by 1 in 10,000, which is 6 ms in a minute; on any network but a loopback the
+/// reply's way back covers that already, so it costs nothing there.
+const GUARD: Duration = Duration::from_millis(10);
 
 /// governor's clock over tokio's, which tests can pause.
 #[derive(Debug, Clone)]
@@ -70,8 +74,7 @@ struct Places {
     in_flight: usize,
     /// When the other places are free again, earliest first.
     cooling: VecDeque<Instant>,
-    /// Nobody sends before this instant. It only ever moves later.
-    hold: Option<Instant>,
+    allowance: Allowance,
     /// When the token bucket is full again: what governor knows and does not tell, for the forecast.
     refilled: Instant,
 }
@@ -114,6 +117,8 @@ fn times(duration: Duration, n: u64) -> Duration {
 /// A place under the cap. It is given back when the reply, or the failure, has come back.
 pub struct Place<'a> {
     cap: &'a Cap,
+    taken_at: Instant,
+    sent_at: Instant,
 }
 
 impl Cap {
@@ -136,7 +141,12 @@ impl Cap {
             pace,
             shape: RateLimiter::direct_with_clock(quota, clock.clone()),
             clock,
-            places: Mutex::new(Places { in_flight: 0, cooling: cooling.into(), hold: None, refilled: now }),
+            places: Mutex::new(Places {
+                in_flight: 0,
+                cooling: cooling.into(),
+                allowance: Allowance::new(rate, now),
+                refilled: now,
+            }),
             turn: tokio::sync::Mutex::new(()),
             reply: Notify::new(),
         }
@@ -147,21 +157,21 @@ impl Cap {
         let _turn = self.turn.lock().await;
         loop {
             match self.try_take() {
-                Ok(()) => return Place { cap: self },
+                Ok(taken_at) => return Place { cap: self, taken_at, sent_at: taken_at },
                 Err(Wait::Until(t)) => sleep_until(t).await,
                 Err(Wait::ForAReply) => self.reply.notified().await,
             }
         }
     }
 
-    fn try_take(&self) -> Result<(), Wait> {
+    fn try_take(&self) -> Result<Instant, Wait> {
         let now = Instant::now();
         let mut places = self.lock();
         while places.cooling.front().is_some_and(|free_at| *free_at <= now) {
             places.cooling.pop_front();
         }
-        if let Some(hold) = places.hold.filter(|hold| *hold > now) {
-            return Err(Wait::Until(hold));
+        if let Some(at) = places.allowance.wait(now) {
+            return Err(Wait::Until(at));
         }
         if places.in_flight + places.cooling.len() >= self.rate.requests.get() as usize {
             return Err(places.cooling.front().map_or(Wait::ForAReply, |free_at| Wait::Until(*free_at)));
@@ -174,15 +184,31 @@ impl Cap {
         })?;
         places.in_flight += 1;
         places.refilled = places.refilled.max(now) + self.pace;
-        Ok(())
+        places.allowance.sent(now);
+        Ok(now)
     }
 
     /// Nobody sends for `pause` from now. A hold that ends later stays: a success does not lift it, and a
     /// shorter one does not shorten it.
     pub fn hold(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut places = self.lock();
-        places.hold = Some(places.hold.map_or(until, |hold| hold.max(until)));
+        self.lock().allowance.hold(pause, Instant::now());
+    }
+
+    /// The provider throttled a request whose place was taken at `taken_at`, and asks to wait for `hint`: the whole
+    /// run slows down.
+    pub fn throttled(&self, taken_at: Instant, hint: Option<Duration>) {
+        self.lock().allowance.throttled(taken_at, hint, fastrand::f64(), Instant::now());
+    }
+
+    /// The provider let a request through whose place was taken at `taken_at`.
+    pub fn let_through(&self, taken_at: Instant) {
+        self.lock().allowance.let_through(taken_at);
+    }
+
+    /// How often and how long the provider has slowed the run down.
+    #[must_use]
+    pub fn slowdown(&self) -> Slowdown {
+        self.lock().allowance.slowdown(Instant::now())
     }
 
     /// How things stand, and when `requests` further ones will have been sent at the earliest.
@@ -196,11 +222,11 @@ impl Cap {
         let Some(last) = requests.checked_sub(1) else {
             return Forecast { in_flight: places.in_flight, taken, all_sent_in: Duration::ZERO };
         };
-        let held = places.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
+        let allowed = places.allowance.forecast(requests, now);
         let full = places.refilled.saturating_duration_since(now);
         let tokens = times(self.pace, last).saturating_add(full);
         let tokens = tokens.saturating_sub(times(self.pace, u64::from(self.burst.get()) - 1));
-        let all_sent_in = held.max(tokens).max(self.place_free_in(places.in_flight, &cooling, last));
+        let all_sent_in = allowed.max(tokens).max(self.place_free_in(places.in_flight, &cooling, last));
         Forecast { in_flight: places.in_flight, taken, all_sent_in }
     }
 
@@ -214,7 +240,7 @@ impl Cap {
             // What is in flight cools for a whole window from its reply.
             Some(at) => cooling.get(at).copied().unwrap_or(self.rate.window),
         };
-        times(self.rate.window + GUARD, windows).saturating_add(first)
+        times(self.rate.window, windows).saturating_add(first)
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
@@ -223,10 +249,23 @@ impl Cap {
     }
 }
 
+impl Place<'_> {
+    /// When it was taken: its request is sent later.
+    #[must_use]
+    pub fn taken_at(&self) -> Instant {
+        self.taken_at
+    }
+
+    /// Its request is sent now.
+    pub fn sending(&mut self) {
+        self.sent_at = Instant::now();
+    }
+}
+
 impl Drop for Place<'_> {
     /// The reply has come back, or nobody waits for it any longer: the place cools for one window.
     fn drop(&mut self) {
-        let free_at = Instant::now() + self.cap.rate.window + GUARD;
+        let free_at = Instant::now().max(self.sent_at + GUARD) + self.cap.rate.window;
         let mut places = self.cap.lock();
         places.in_flight -= 1;
         // Almost always the latest; a place restored from the store may be later still.
@@ -301,9 +340,9 @@ mod tests {
         let begin = Instant::now();
         let arrived = arrivals(cap, 6_000, || (150, 150)).await;
         assert_eq!(most(&arrived, Duration::from_secs(60)), 100);
-        // 60 bursts, hence 59 whole windows, is the shortest schedule the cap allows.
-        let shortest = Duration::from_secs(59 * 60);
-        assert!(begin.elapsed() <= shortest.mul_f64(1.0055), "{:?}", begin.elapsed());
+        // 60 bursts, hence 59 whole windows and a round trip, is the shortest schedule the cap allows.
+        let shortest = Duration::from_millis(59 * 60_000 + 300);
+        assert!(begin.elapsed() <= shortest.mul_f64(1.005), "{:?}", begin.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
@@ -334,10 +373,10 @@ mod tests {
             let cap = Arc::new(Cap::new(rate(text), NonZeroU32::new(burst).unwrap(), &taken));
             let forecast = cap.forecast(calls as u64).all_sent_in;
             let begin = Instant::now();
-            let arrived = arrivals(cap, calls, || (0, 0)).await;
+            let arrived = arrivals(cap, calls, || (0, 10)).await;
             let took = arrived[calls - 1] - begin;
             let apart = took.abs_diff(forecast);
-            assert!(apart < Duration::from_millis(20), "{text}, burst {burst}: {forecast:?} became {took:?}");
+            assert!(apart < Duration::from_millis(40), "{text}, burst {burst}: {forecast:?} became {took:?}");
         }
     }
 
@@ -356,6 +395,6 @@ mod tests {
         let cap = Arc::new(Cap::new(rate("1/10s"), NonZeroU32::MIN, &[]));
         let begin = Instant::now();
         let arrived = arrivals(cap, 2, || (0, 7_000)).await;
-        assert!(arrived[1] - begin > Duration::from_secs(17));
+        assert!(arrived[1] - begin >= Duration::from_secs(17));
     }
 }

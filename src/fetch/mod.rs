@@ -2,6 +2,7 @@
 //!
 //! Every attempt passes here, so every attempt takes a place under the cap and is on disk before it is sent.
 
+mod allowance;
 pub mod cap;
 pub mod retry;
 
@@ -18,7 +19,7 @@ use crate::provider::codes::Class;
 use crate::provider::wire::{self, Answer, Said};
 use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
-use crate::store::{AnswerKind, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store};
+use crate::store::{AnswerKind, Decision, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store};
 use cap::Cap;
 use retry::{Policy, Verdict};
 
@@ -123,27 +124,37 @@ impl<P: Provider> Fetcher<P> {
         then: Option<NaiveDate>,
         attempt: u32,
     ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
-        let place = tokio::select! {
+        let mut place = tokio::select! {
             biased;
             () = self.stop.stopped() => return Ok(None),
             place = self.cap.take() => place,
         };
-        let no = self.store.begin_request(&self.scope, request).await?;
+        let begun = self.store.begin_request(&self.scope, request).await?;
+        place.sending();
         let reply = self.provider.ask(question).await;
-        // From here on the place cools: the reply is proof that the request has arrived.
+        // The reply is proof that the request has arrived: from here on the place cools. The record says so a moment
+        // earlier, so that what the next process counts, and what the audit finds, is never ahead of the cap.
+        let (at, taken_at) = (self.store.moment(), place.taken_at());
         drop(place);
         let answer = wire::understand(&reply);
+        let throttled = answer.said == Said::Error(Class::Throttle);
+        if throttled {
+            self.cap.throttled(taken_at, retry::hint(&answer));
+        } else if answer.http_status.is_some() {
+            self.cap.let_through(taken_at);
+        }
         let verdict = retry::decide(&self.policy, attempt, &answer, fastrand::f64());
         let kept = keep(&answer, &verdict, question.day, then);
         let kind = kept.as_ref().map(|a| a.kind);
-        let throttled = answer.said == Said::Error(Class::Throttle);
         self.report(question, attempt, &answer, &verdict, throttled);
-        let end = RequestEnd { http_status: answer.http_status, code: answer.code.clone(), throttled };
+        let (decision, pause) = decision(&verdict);
+        let (http_status, code) = (answer.http_status, answer.code.clone());
+        let end = RequestEnd { at, http_status, code, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {
             let (code, message) = (answer.code, mask::text(&answer.message));
             self.stop.stop(Reason::Fatal { code, message, advice });
         }
-        self.store.end_request(&self.scope, no, end, kept).await?;
+        self.store.end_request(&self.scope, begun, end, kept).await?;
         Ok(Some((verdict, kind)))
     }
 
@@ -173,6 +184,16 @@ impl<P: Provider> Fetcher<P> {
             () = tokio::time::sleep(after) => {}
             () = self.stop.stopped() => {}
         }
+    }
+}
+
+/// A verdict, as it is put on disk.
+fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
+    match verdict {
+        Verdict::Done => (Decision::Answered, None),
+        Verdict::Again { after, .. } => (Decision::Again, Some(*after)),
+        Verdict::Exhausted => (Decision::GaveUp, None),
+        Verdict::Stop(_) => (Decision::Stopped, None),
     }
 }
 

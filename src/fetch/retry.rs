@@ -65,16 +65,23 @@ pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, jitter: f64) -> Ve
     if attempt >= tries {
         return Verdict::Exhausted;
     }
-    let hint = answer.retry_after.map(|d| d.min(LONGEST_HINT));
+    let hint = hint(answer);
     let doubled = policy.first_pause.saturating_mul(1 << (attempt - 1).min(16)).min(policy.longest_pause);
     // Equal jitter: half of the pause is certain, so a storm is spread and never at once.
     let own = doubled.mul_f64(0.5 + jitter / 2.0);
     match class {
-        Class::Nonce | Class::Clock => Verdict::Again { after: Duration::ZERO, everybody: false },
-        // Twice as patient: the other client's requests must leave the provider's window first.
-        Class::Throttle => Verdict::Again { after: hint.unwrap_or(own * 4), everybody: true },
+        // A throttled call waits with everybody else: the cap slows the whole run down.
+        Class::Nonce | Class::Clock | Class::Throttle => {
+            Verdict::Again { after: Duration::ZERO, everybody: false }
+        }
         _ => Verdict::Again { after: hint.map_or(own, |h| h.max(own)), everybody: hint.is_some() },
     }
+}
+
+/// How long the provider asks to wait, as far as it is heeded.
+#[must_use]
+pub fn hint(answer: &Answer) -> Option<Duration> {
+    answer.retry_after.map(|asked| asked.min(LONGEST_HINT))
 }
 
 #[cfg(test)]
@@ -117,10 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_answer_holds_everybody_for_as_long_as_the_provider_asks() {
-        let hint = Duration::from_millis(1500);
-        assert_eq!(verdict(Class::Throttle, 1, Some(hint)), Verdict::Again { after: hint, everybody: true });
-        assert!(matches!(verdict(Class::Throttle, 1, None), Verdict::Again { everybody: true, .. }));
+    fn a_pause_that_the_provider_asks_for_is_for_everybody() {
+        let pause = Duration::from_millis(1500);
+        let asked = verdict(Class::Transient, 1, Some(pause));
+        assert_eq!(asked, Verdict::Again { after: pause, everybody: true });
+        let day = Duration::from_secs(86_400);
+        let asked = verdict(Class::Transient, 1, Some(day));
+        assert_eq!(asked, Verdict::Again { after: LONGEST_HINT, everybody: true });
+    }
+
+    #[test]
+    fn a_throttled_call_has_no_pause_of_its_own_and_still_uses_up_its_attempts() {
+        let at_once = Verdict::Again { after: Duration::ZERO, everybody: false };
+        assert_eq!(verdict(Class::Throttle, 1, Some(Duration::from_secs(1))), at_once);
+        assert_eq!(verdict(Class::Throttle, 6, None), Verdict::Exhausted);
     }
 
     #[test]

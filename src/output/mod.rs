@@ -153,7 +153,8 @@ impl Provenance {
             ("started_at", self.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             ("sandbox", self.sandbox.to_string()),
             ("cap", self.cap.to_string()),
-            ("most_in_any_window", traffic.most_in_any_window.to_string()),
+            ("requests", traffic.requests.to_string()),
+            ("most_in_any_window", traffic.evidence.most_in_any_window.to_string()),
         ];
         pairs.into_iter().map(|(key, value)| (format!("reconcile.{key}"), value)).collect()
     }

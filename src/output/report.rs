@@ -185,7 +185,7 @@ impl<'a> Page<'a> {
             incomplete_because: summary.incomplete_because,
             go_on: mask::text(summary.go_on),
             notes: summary.notes,
-            elapsed: format!("{:.1} s", summary.elapsed_s),
+            elapsed: format!("{:.1} s", summary.elapsed.as_secs_f64()),
             totals: PageTotals {
                 rows: t.rows,
                 calls: t.calls,
@@ -199,7 +199,7 @@ impl<'a> Page<'a> {
             tie_out: summary.tie_out,
             requests: x.requests,
             throttled: x.throttled,
-            most: x.most_in_any_window,
+            most: x.evidence.most_in_any_window,
             first,
         }
     }

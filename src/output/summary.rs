@@ -1,6 +1,7 @@
 //! The summary: totals, tie-out and evidence of the run, as JSON for machines.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use super::Provenance;
 use super::schema::SCHEMA_VERSION;
 use crate::discrepancy::Kind;
 use crate::error::{Error, Result};
+use crate::store::OpenItems;
 use crate::totals::{BothSides, TieOutLine, Totals, Traffic};
 
 /// All that the summary and the report say.
@@ -21,12 +23,14 @@ pub struct Summary<'a> {
     pub traffic: &'a Traffic,
     /// What must foot.
     pub tie_out: &'a [TieOutLine],
-    /// How long this process took, in seconds.
-    pub elapsed_s: f64,
+    /// How long this process took.
+    pub elapsed: Duration,
     /// Why not every call has its answer; `None` when each has.
     pub incomplete_because: Option<&'a str>,
     /// The command that goes on.
     pub go_on: &'a str,
+    /// What nights leave to one another.
+    pub open_items: &'a OpenItems,
     /// What deserves to be known of ledger and run.
     pub notes: &'a [String],
 }
@@ -89,8 +93,29 @@ struct File<'a> {
     from_store: u64,
     most_in_any_window: u64,
     cap: Cap,
+    cap_use: CapUse,
+    slowdown: Slowdown,
+    open_items: &'a OpenItems,
     tie_out: &'a [TieOutLine],
     notes: &'a [String],
+}
+
+/// How much of what the cap allows was used.
+#[derive(Serialize)]
+struct CapUse {
+    /// The most that the cap would have allowed in the time from the first sending to the last.
+    allowance: u64,
+    sending_s: f64,
+    /// The shortest time that the cap allows for as many requests.
+    shortest_s: f64,
+}
+
+/// How a provider that throttles although the cap holds slowed the run down.
+#[derive(Serialize)]
+struct Slowdown {
+    halvings: u64,
+    held_s: f64,
+    slowed_s: f64,
 }
 
 #[derive(Serialize)]
@@ -109,7 +134,7 @@ impl<'a> File<'a> {
             sandbox: p.sandbox,
             run_id: &p.run_id,
             started_at: p.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-            elapsed_s: (summary.elapsed_s * 1e3).round() / 1e3,
+            elapsed_s: seconds(summary.elapsed),
             input: &p.input,
             input_sha256: &p.input_sha256,
             complete: summary.complete(),
@@ -135,12 +160,28 @@ impl<'a> File<'a> {
             other_day_tries: x.other_day_tries,
             throttled: x.throttled,
             from_store: t.from_store,
-            most_in_any_window: x.most_in_any_window,
+            most_in_any_window: x.evidence.most_in_any_window,
             cap: Cap { requests: p.cap.requests.get(), window_s: whole_or_float(p.cap.window.as_secs_f64()) },
+            cap_use: CapUse {
+                allowance: x.evidence.allowance,
+                sending_s: seconds(Duration::from_micros(x.evidence.sending_us.unsigned_abs())),
+                shortest_s: seconds(Duration::from_micros(x.evidence.shortest_us.unsigned_abs())),
+            },
+            slowdown: Slowdown {
+                halvings: x.slowdown.halvings,
+                held_s: seconds(x.slowdown.held),
+                slowed_s: seconds(x.slowdown.slowed),
+            },
+            open_items: summary.open_items,
             tie_out: summary.tie_out,
             notes: summary.notes,
         }
     }
+}
+
+/// To the millisecond.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
 /// Every kind, those without a discrepancy too: a reader need not know which there are.

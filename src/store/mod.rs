@@ -6,11 +6,17 @@
 mod lock;
 pub mod sqlite;
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::audit::Evidence;
 use crate::call::CallKey;
+use crate::clock::Moment;
+use crate::detail::Status;
+use crate::rate::Rate;
 
-pub use sqlite::{Reader, Store};
+pub use sqlite::{Erased, Reader, Store};
 
 /// Whether a store's answers are the provider's or make-believe. The two never mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +28,8 @@ pub enum Nature {
 }
 
 impl Nature {
+    pub(crate) const ALL: [Self; 2] = [Self::Provider, Self::Sandbox];
+
     /// The word in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -154,22 +162,145 @@ pub struct NewRequest {
     pub purpose: Purpose,
 }
 
+/// What was made of what came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The call has its answer.
+    Answered,
+    /// It is tried again.
+    Again,
+    /// Its attempts are used up.
+    GaveUp,
+    /// The run was stopped.
+    Stopped,
+}
+
+impl Decision {
+    /// The word in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Again => "again",
+            Self::GaveUp => "gave_up",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestEnd {
+    /// When the reply, or the failure, was there.
+    pub at: Moment,
     /// HTTP status, when there was a response.
     pub http_status: Option<u16>,
     /// The provider's code, or a word for the transport error.
     pub code: String,
     /// The provider throttled.
     pub throttled: bool,
+    /// What was made of it.
+    pub decision: Decision,
+    /// How long this call waits before it is tried again.
+    pub pause: Option<Duration>,
 }
 
 /// A request on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestNo {
-    pub(crate) request_no: i64,
-    pub(crate) call_no: i64,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunRequest {
+    request_no: i64,
+    call_no: i64,
+    key: CallKey,
+}
+
+/// A request as it is on disk, for whoever asks what happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The process that sent it.
+    pub session_no: i64,
+    /// The day asked for.
+    pub asked_date: String,
+    /// Why: `first`, `retry` or `other_day`.
+    pub purpose: String,
+    /// When it was sent.
+    pub sent_at: DateTime<Utc>,
+    /// It has ended.
+    pub replied: bool,
+    /// How long that took, in microseconds of the machine's own clock.
+    pub took_us: Option<i64>,
+    /// HTTP status, when there was a response.
+    pub http_status: Option<u16>,
+    /// The provider's code, or a word for the transport error.
+    pub code: Option<String>,
+    /// The provider throttled.
+    pub throttled: bool,
+    /// What was made of it.
+    pub decision: Option<String>,
+    /// How long the call was to wait, in microseconds.
+    pub pause_us: Option<i64>,
+}
+
+/// All that is known of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCall {
+    /// Which.
+    pub key: CallKey,
+    /// Its answer.
+    pub stored: StoredCall,
+    /// Its checksum is right.
+    pub whole: bool,
+    /// Every request.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What the record of one process says of the cap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionEvidence {
+    /// Which.
+    pub session_no: i64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// The start of the machine whose clock it was measured by.
+    pub boot_id: String,
+    /// Its cap.
+    pub rate: Rate,
+    /// Requests that the provider throttled.
+    pub throttled: u64,
+    /// What was found.
+    pub evidence: Evidence,
+}
+
+/// A call of the ledger that has no lasting answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenItem {
+    /// Which.
+    pub key: CallKey,
+    /// How it stands.
+    pub status: Status,
+}
+
+/// Open calls first seen on the same day, with the same status.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct OpenAge {
+    /// That day, in UTC+8.
+    pub first_seen: NaiveDate,
+    /// Days since.
+    pub nights: i64,
+    /// How they stand.
+    pub status: String,
+    /// How many.
+    pub calls: u64,
+}
+
+/// What nights leave to one another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct OpenItems {
+    /// Open calls of this ledger, the oldest first.
+    pub by_age: Vec<OpenAge>,
+    /// Calls that were open and were settled by this run.
+    pub cleared: u64,
+    /// Open calls of other ledgers that this one does not name.
+    pub elsewhere: u64,
 }
 
 /// Which answers count for a run.

@@ -1,4 +1,4 @@
--- The store, schema version 1. All times are microseconds since 1970-01-01T00:00:00Z, except those named
+-- The store, schema version 2. All times are microseconds since 1970-01-01T00:00:00Z, except those named
 -- boot_us: microseconds since the start of the machine, comparable only under the same boot_id.
 
 CREATE TABLE meta (
@@ -29,7 +29,8 @@ CREATE TABLE session (
   ended_at INTEGER,                    -- NULL while it runs, or when it was killed
   cap_requests INTEGER NOT NULL,
   cap_window_us INTEGER NOT NULL,
-  timeout_us INTEGER NOT NULL
+  timeout_us INTEGER NOT NULL,
+  first_request_no INTEGER NOT NULL DEFAULT 0  -- its requests are those from this one to the next session's first
 ) STRICT;
 
 -- One call, and the answer that counts.
@@ -49,6 +50,7 @@ CREATE TABLE call (
   code TEXT,                           -- the provider's code, or the last transport error
   message TEXT,
   data TEXT,                           -- the provider's Data, byte for byte
+  checksum INTEGER,                    -- CRC-32 over the call's key and its answer; a row that differs counts as unanswered
   UNIQUE (call_id, prod_id, call_date)
 ) STRICT;
 
@@ -65,8 +67,23 @@ CREATE TABLE request (
   replied_boot_us INTEGER,
   http_status INTEGER,
   code TEXT,                           -- 'lost' when the process ended before the reply
-  throttled INTEGER NOT NULL DEFAULT 0
+  throttled INTEGER NOT NULL DEFAULT 0,
+  decision TEXT,                       -- what was made of it: answered, again, gave_up, stopped
+  pause_us INTEGER                     -- how long to wait before the next attempt
 ) STRICT;
 
 -- What the cap of the next process has to count.
 CREATE INDEX request_by_reply ON request (replied_boot_us);
+
+-- A call that had no lasting answer at the end of a run: pending, not_found, failed (not for good) or deferred.
+CREATE TABLE open_item (
+  call_id TEXT NOT NULL,
+  prod_id INTEGER NOT NULL,
+  call_date TEXT NOT NULL,
+  status TEXT NOT NULL,                -- as in the details of the run that saw it last
+  first_run_no INTEGER NOT NULL,       -- the night in which it was first seen
+  first_seen_at INTEGER NOT NULL,
+  last_run_no INTEGER NOT NULL,        -- the last run whose ledger named it
+  cleared_run_no INTEGER,              -- the run that settled it
+  PRIMARY KEY (call_id, prod_id, call_date)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,301 @@
+//! The store in SQLite: WAL, `synchronous=FULL`, one writer with group commit.
+//!
+//! Promises: [`Store::begin_request`] and [`Store::end_request`] return only when what they say is on disk.
+//! Calls that arrive while a commit is under way share the next one, so that thousands a second are possible.
+
+mod attempts;
+mod checksum;
+mod open_items;
+mod places;
+mod reader;
+mod runs;
+mod schema;
+mod upkeep;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, params};
+use tokio::sync::oneshot;
+
+use super::lock::StoreLock;
+use super::{
+    BegunRequest, Nature, NewAnswer, NewRequest, OpenItem, OpenItems, RequestEnd, RunIdentity, Scope,
+};
+use crate::clock::{Clock, Moment};
+use crate::error::{Error, Result};
+use crate::rate::Rate;
+use crate::totals::Traffic;
+use writer::{Command, Writer, lock};
+
+pub use reader::Reader;
+pub use schema::SCHEMA_VERSION;
+pub use upkeep::Erased;
+
+/// The store, open for one process alone.
+pub struct Store {
+    path: PathBuf,
+    writer: Arc<Writer>,
+    clock: Arc<dyn Clock>,
+    lock: StoreLock,
+    nature: Nature,
+}
+
+fn us(t: DateTime<Utc>) -> i64 {
+    t.timestamp_micros()
+}
+
+fn duration_us(d: Duration) -> i64 {
+    i64::try_from(d.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What went wrong with the file, and what to do about it.
+fn failed(path: &Path, doing: &str, e: rusqlite::Error) -> Error {
+    let damaged = matches!(
+        e.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+    );
+    if damaged {
+        return schema::damaged(path, &e.to_string());
+    }
+    Error::output(format!("the store {} cannot be {doing}", path.display()))
+        .hint("check free space and permissions, then run the same command again: nothing stored is lost")
+        .because(e)
+}
+
+impl Store {
+    /// Opens the store, or makes it; takes its lock, brings it to this schema and checks that it is whole.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5 when another run holds it; exit 2 when it is of another nature, newer than this program, or no
+    /// store at all; exit 6 when it is damaged, or cannot be read or written.
+    pub fn open(path: &Path, nature: Nature, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_as(path, Some(nature), clock)
+    }
+
+    /// Opens a store that is there already, of whichever nature.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`]; exit 2 when there is none.
+    pub fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        schema::check_exists(path)?;
+        Self::open_as(path, None, clock)
+    }
+
+    fn open_as(path: &Path, nature: Option<Nature>, clock: Arc<dyn Clock>) -> Result<Self> {
+        schema::check_place(path)?;
+        let lock = StoreLock::take(path)?;
+        let connection = Connection::open(path).map_err(|e| failed(path, "opened", e))?;
+        let nature = schema::prepare(&connection, path, nature)?;
+        Ok(Self { path: path.to_owned(), writer: Arc::new(Writer::new(connection)), clock, lock, nature })
+    }
+
+    /// Whether its answers are real.
+    #[must_use]
+    pub fn nature(&self) -> Nature {
+        self.nature
+    }
+
+    /// Begins a session: goes on with the newest run if that has not ended and is over the same ledger, else
+    /// begins a new one. Requests whose reply was never recorded are counted as answered at the latest moment
+    /// it could have been: one time-out from now.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written.
+    pub fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
+        let now = self.clock.now();
+        let scope = self.write(|c| {
+            places::settle_lost(c, self.clock.boot_id(), now, timeout)?;
+            let scope = runs::begin_run(c, identity, now)?;
+            c.execute(
+                "INSERT INTO session (session_no, run_no, version, pid, boot_id, started_at, cap_requests,
+                                      cap_window_us, timeout_us, first_request_no)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT coalesce(max(request_no), 0) + 1 FROM request))",
+                params![
+                    scope.session_no,
+                    scope.run_no,
+                    env!("CARGO_PKG_VERSION"),
+                    std::process::id(),
+                    self.clock.boot_id(),
+                    us(now.wall),
+                    rate.requests.get(),
+                    rate.window_us(),
+                    duration_us(timeout)
+                ],
+            )?;
+            Ok(scope)
+        })?;
+        self.lock.note_session(scope.session_no)?;
+        Ok(scope)
+    }
+
+    /// How long each place under the cap is still taken by requests of earlier processes. When the lock tells of
+    /// sessions that the store does not know (it was deleted, restored from a backup, or lost its log), their
+    /// requests are not known either: then a whole window is waited out.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {
+        if self.lock.last_session() >= scope.session_no {
+            return Ok(vec![rate.window; rate.requests.get() as usize]);
+        }
+        let now = self.clock.now();
+        self.read(|c| places::taken(c, self.clock.as_ref(), now, rate))
+    }
+
+    /// Both clocks, as the store uses them.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// Puts a request on disk, before it is sent. Counts it among the call's attempts.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written; the request must not be sent then.
+    pub async fn begin_request(&self, scope: &Scope, request: NewRequest) -> Result<BegunRequest> {
+        let at = self.clock.now();
+        self.submit(Command::Begin { session_no: scope.session_no, request, at }).await
+    }
+
+    /// Puts a request's end on disk, with the answer if the call has one now. A record is only ever replaced by
+    /// a record: a later failure, or a provider that has forgotten, takes nothing away.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written; the answer does not count then.
+    pub async fn end_request(
+        &self,
+        scope: &Scope,
+        begun: BegunRequest,
+        end: RequestEnd,
+        answer: Option<NewAnswer>,
+    ) -> Result<()> {
+        self.submit(Command::End { session_no: scope.session_no, begun, end, answer }).await.map(drop)
+    }
+
+    async fn submit(&self, command: Command) -> Result<BegunRequest> {
+        let (reply, committed) = oneshot::channel();
+        if self.writer.submit(command, reply) {
+            let writer = self.writer.clone();
+            tokio::task::spawn_blocking(move || writer.commit_all());
+        }
+        let lost = |why: String| {
+            Error::output(format!("the store {} cannot be written", self.path.display()))
+                .hint("check free space and permissions, then run the same command again: nothing stored is lost")
+                .because(why)
+        };
+        match committed.await {
+            Ok(Ok(begun)) => Ok(begun),
+            Ok(Err(why)) => Err(lost(why)),
+            Err(_) => Err(lost("its writer has stopped".into())),
+        }
+    }
+
+    /// A read-only connection, for another thread.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn reader(&self) -> Result<Reader> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(&self.path, flags).map_err(|e| failed(&self.path, "read", e))?;
+        Ok(Reader::new(connection, self.path.clone()))
+    }
+
+    /// What this session sent, and what its record says of the cap.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn traffic(&self, scope: &Scope) -> Result<Traffic> {
+        self.read(|c| attempts::traffic(c, scope.session_no))
+    }
+
+    /// Forgets answers that were found damaged, so that they are asked for again.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written.
+    pub fn discard(&self, damaged: &[i64]) -> Result<()> {
+        self.write(|c| {
+            let mut forget =
+                c.prepare("UPDATE call SET answer = NULL, checksum = NULL WHERE call_no = ?1")?;
+            damaged.iter().try_for_each(|call_no| forget.execute([call_no]).map(drop))
+        })
+    }
+
+    /// Notes calls of this run's ledger that have no lasting answer.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written.
+    pub fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()> {
+        let now = us(self.clock.now().wall);
+        self.write(|c| open_items::note(c, scope.run_no, now, items))
+    }
+
+    /// What is open at the end of this run, by age, and what it settled.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written.
+    pub fn open_items(&self, scope: &Scope) -> Result<OpenItems> {
+        let now = self.clock.now().wall;
+        self.write(|c| {
+            open_items::clear(c, scope.run_no)?;
+            open_items::standing(c, scope.run_no, now)
+        })
+    }
+
+    /// Ends the session; with `complete`, the run as well: its outputs stand. A session that ends without
+    /// leaves the run to be gone on with.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written.
+    pub fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()> {
+        let now = us(self.clock.now().wall);
+        self.write(|c| {
+            c.execute(
+                "UPDATE session SET ended_at = ?2 WHERE session_no = ?1",
+                params![scope.session_no, now],
+            )?;
+            if let Some(complete) = complete {
+                c.execute(
+                    "UPDATE run SET ended_at = ?2, complete = ?3 WHERE run_no = ?1",
+                    params![scope.run_no, now, complete],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// One transaction.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let mut connection = lock(&self.writer.connection);
+        let all = |c: &mut Connection| -> rusqlite::Result<T> {
+            let tx = c.transaction()?;
+            let result = work(&tx)?;
+            tx.commit()?;
+            Ok(result)
+        };
+        all(&mut connection).map_err(|e| failed(&self.path, "written", e))
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        work(&lock(&self.writer.connection)).map_err(|e| failed(&self.path, "read", e))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! Reads what the store knows of calls. Owns the read-ahead: ledgers name their calls in the order in which they were
+//! asked for, so that the rows lie one behind the other and need not be searched for one by one.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDate};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+
+use super::checksum::checksum;
+use super::{attempts, failed, runs, schema};
+use crate::call::{CallKey, ProductId};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::store::{
+    AnswerKind, KnownCall, Nature, NewAnswer, RunIdentity, Scope, SessionEvidence, StoredAnswer, StoredCall,
+};
+
+const COLUMNS: &str = "call_no, call_id, prod_id, call_date, attempts, answer, session_no, fetched_at, found_date, \
+                       next_date, request_id, code, message, data, checksum";
+/// Rows read ahead at once.
+const AHEAD: i64 = 256;
+/// A ledger may leave out so many of the rows read ahead before they are given up.
+const SKIPPED_AT_MOST: usize = 16;
+
+/// A read-only connection of its own.
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+    ahead: RefCell<Ahead>,
+    damaged: RefCell<Vec<i64>>,
+}
+
+#[derive(Default)]
+struct Ahead {
+    rows: VecDeque<CallRow>,
+    /// The row after the one that was found last, wherever it was found.
+    next_no: i64,
+}
+
+/// A call as it lies in the store.
+struct CallRow {
+    call_no: i64,
+    key: Option<CallKey>,
+    stored: StoredCall,
+    whole: bool,
+}
+
+impl Reader {
+    pub(super) fn new(connection: Connection, path: PathBuf) -> Self {
+        Self { connection, path, ahead: RefCell::default(), damaged: RefCell::default() }
+    }
+
+    /// Reads a store without taking its lock: another process may be working at it. `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when it is no store, of another schema or nature; exit 6 when it cannot be read.
+    pub fn open(path: &Path, nature: Option<Nature>) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        schema::check_place(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(path, "opened", e))?;
+        schema::check_kind(&connection, path)?;
+        if !schema::is_current(&connection).map_err(|e| failed(path, "read", e))? {
+            return Err(Error::usage(format!("the store {} is of an older schema", path.display()))
+                .hint("the next run brings it to this version's; it can be read then"));
+        }
+        schema::check_nature(&connection, path, nature)?;
+        Ok(Some(Self::new(connection, path.to_owned())))
+    }
+
+    /// What the store knows of a call. An answer whose checksum is not right counts as none.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn lookup(&self, key: &CallKey) -> Result<Option<StoredCall>> {
+        let found = self.find(key).map_err(|e| failed(&self.path, "read", e))?;
+        Ok(found.map(|mut row| {
+            if !row.whole {
+                self.damaged.borrow_mut().push(row.call_no);
+                row.stored.answer = None;
+            }
+            row.stored
+        }))
+    }
+
+    /// The rows that were found damaged since this was asked last.
+    pub fn take_damaged(&self) -> Vec<i64> {
+        self.damaged.take()
+    }
+
+    fn find(&self, key: &CallKey) -> rusqlite::Result<Option<CallRow>> {
+        let mut ahead = self.ahead.borrow_mut();
+        let near = ahead.rows.iter().take(SKIPPED_AT_MOST).position(|row| row.key.as_ref() == Some(key));
+        if let Some(skipped) = near {
+            ahead.rows.drain(..skipped);
+            let row = ahead.rows.pop_front();
+            ahead.next_no = row.as_ref().map_or(0, |row| row.call_no + 1);
+            return Ok(row);
+        }
+        let found = self.search(key)?;
+        if let Some(row) = &found {
+            let in_order = row.call_no == ahead.next_no;
+            ahead.next_no = row.call_no + 1;
+            ahead.rows.clear();
+            if in_order {
+                self.read_ahead(&mut ahead)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn search(&self, key: &CallKey) -> rusqlite::Result<Option<CallRow>> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM call WHERE call_id = ?1 AND prod_id = ?2 AND call_date = ?3");
+        self.connection
+            .prepare_cached(&sql)?
+            .query_row(params![key.call_id, key.prod_id.0, key.day.to_string()], |row| {
+                call_row(row, Some(key.clone()))
+            })
+            .optional()
+    }
+
+    fn read_ahead(&self, ahead: &mut Ahead) -> rusqlite::Result<()> {
+        let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no >= ?1 ORDER BY call_no LIMIT ?2");
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let rows = query.query_map(params![ahead.next_no, AHEAD], |row| call_row(row, key_of(row)?))?;
+        for row in rows {
+            ahead.rows.push_back(row?);
+        }
+        Ok(())
+    }
+
+    /// What a session over this ledger would be; writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn foresee(&self, identity: &RunIdentity, clock: &dyn Clock) -> Result<Scope> {
+        self.read(|c| runs::foresee_run(c, identity, clock.now()))
+    }
+
+    /// Everything known of the calls with this CallId, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn calls_named(&self, call_id: &str) -> Result<Vec<KnownCall>> {
+        self.read(|c| {
+            let sql = format!("SELECT {COLUMNS} FROM call WHERE call_id = ?1 ORDER BY call_no");
+            let mut query = c.prepare(&sql)?;
+            let rows = query.query_map([call_id], |row| call_row(row, key_of(row)?))?;
+            rows.filter_map(|row| match row {
+                Ok(CallRow { call_no, key: Some(key), stored, whole }) => {
+                    let attempts = attempts::of_call(c, call_no);
+                    Some(attempts.map(|attempts| KnownCall { key, stored, whole, attempts }))
+                }
+                Ok(_) => None,
+                Err(e) => Some(Err(e)),
+            })
+            .collect()
+        })
+    }
+
+    /// CallIds that begin like this one, for whoever mistyped it.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn similar_call_ids(&self, call_id: &str) -> Result<Vec<String>> {
+        let stem: String = call_id.chars().take(6).collect();
+        self.read(|c| {
+            let mut query = c.prepare(
+                "SELECT DISTINCT call_id FROM call WHERE call_id >= ?1 AND call_id < ?1 || char(0x10FFFF) LIMIT 3",
+            )?;
+            query.query_map([stem], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// What the record of every session says of the cap, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn evidence(&self) -> Result<Vec<SessionEvidence>> {
+        self.read(attempts::evidence)
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        work(&self.connection).map_err(|e| failed(&self.path, "read", e))
+    }
+}
+
+fn call_row(row: &Row<'_>, key: Option<CallKey>) -> rusqlite::Result<CallRow> {
+    let answer = answer_of(row)?;
+    let stated: Option<i64> = row.get(14)?;
+    let whole = match (&key, &answer) {
+        (Some(key), Some(a)) => stated == Some(checksum(key, &a.answer, a.session_no, row.get(7)?)),
+        // An answer that cannot even be read is damaged; none at all is whole.
+        (_, None) => row.get_ref(5)?.as_str_or_null()?.is_none(),
+        (None, Some(_)) => false,
+    };
+    Ok(CallRow { call_no: row.get(0)?, key, stored: StoredCall { attempts: row.get(4)?, answer }, whole })
+}
+
+/// The key of a row of [`COLUMNS`]; `None` when its day is damaged.
+pub(super) fn key_of(row: &Row<'_>) -> rusqlite::Result<Option<CallKey>> {
+    let Some(day) = day(row, 3)? else { return Ok(None) };
+    Ok(Some(CallKey { call_id: row.get(1)?, prod_id: ProductId(row.get(2)?), day }))
+}
+
+/// The answer of a row of [`COLUMNS`].
+pub(super) fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>> {
+    let kind = row.get_ref(5)?.as_str_or_null()?.and_then(AnswerKind::parse);
+    let (Some(kind), Some(found_date)) = (kind, day(row, 8)?) else { return Ok(None) };
+    let text = |i| -> rusqlite::Result<String> {
+        Ok(row.get_ref(i)?.as_str_or_null()?.unwrap_or_default().to_owned())
+    };
+    Ok(Some(StoredAnswer {
+        answer: NewAnswer {
+            kind,
+            found_date,
+            next_date: day(row, 9)?,
+            request_id: row.get(10)?,
+            code: text(11)?,
+            message: text(12)?,
+            data: row.get(13)?,
+        },
+        fetched_at: DateTime::from_timestamp_micros(row.get(7)?).unwrap_or_default(),
+        session_no: row.get(6)?,
+    }))
+}
+
+fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok()))
+}
