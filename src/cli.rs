@@ -4,7 +4,7 @@
 //! told before anything is opened or sent.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
@@ -75,8 +75,115 @@ pub struct Cli {
 /// What to do other than the job.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what a run with the same options would do and how long it takes; sends nothing
+    Plan(Box<PlanArgs>),
+    /// Show all that the store knows of a call
+    Explain(Box<ExplainArgs>),
+    /// Recompute from the store's record how many requests can have reached the provider in any window
+    VerifyCap(VerifyCapArgs),
+    /// Erase calls that are older than they need be
+    Purge(PurgeArgs),
+    /// Erase every answer that has this phone number in it
+    Forget(ForgetArgs),
     /// Run the simulated provider as a server of its own on 127.0.0.1
     Sandbox(SandboxArgs),
+}
+
+/// The job's options, and the form of the plan.
+#[derive(Debug, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which store.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// The store [default: reconcile.db in this folder, else reconcile.sandbox.db]
+    #[arg(long, env = "RECONCILE_STORE", value_name = "PATH")]
+    store: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// The store that is named; without a name the one that is there.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        let default = || {
+            let sandbox = PathBuf::from(SANDBOX_STORE);
+            if sandbox.exists() && !Path::new(STORE).exists() { sandbox } else { STORE.into() }
+        };
+        self.store.clone().unwrap_or_else(default)
+    }
+}
+
+/// What is to be explained.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// The CallId
+    pub call_id: String,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Ledger to compare with: the discrepancies of its rows are shown, too
+    #[arg(short, long, env = "RECONCILE_INPUT", value_name = "PATH")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    /// A call younger than this with no record is pending, not not_found
+    #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
+    settle: Duration,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ExplainArgs {
+    /// How the ledger is read.
+    #[must_use]
+    pub fn ledger(&self) -> ledger::Options {
+        self.ledger.options()
+    }
+
+    /// What decides the rows.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() }
+    }
+}
+
+/// Whose cap is to be verified.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyCapArgs {
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is to be erased by age.
+#[derive(Debug, Clone, Args)]
+pub struct PurgeArgs {
+    /// Calls made longer ago than this: 90d, 12w, 1year
+    #[arg(long, value_name = "DURATION", value_parser = length_of_time)]
+    pub older_than: Duration,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// What is to be erased by number.
+#[derive(Debug, Clone, Args)]
+pub struct ForgetArgs {
+    /// The phone number, with or without +86, spaces and hyphens
+    pub number: String,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 /// The simulated provider's options.
@@ -112,25 +219,9 @@ pub enum ShowProgress {
     Never,
 }
 
-#[derive(Debug, Args)]
-struct JobArgs {
-    /// Ledger CSV; `-` is standard input
-    #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
-    input: Option<PathBuf>,
-    /// Details Parquet
-    #[arg(short, long, required = true, env = "RECONCILE_OUT", value_name = "PATH")]
-    out: Option<PathBuf>,
-
-    /// Discrepancies: .csv, .jsonl or .parquet [default: beside --out, .discrepancies.csv]
-    #[arg(long, env = "RECONCILE_DISCREPANCIES", value_name = "PATH", help_heading = "Outputs")]
-    discrepancies: Option<PathBuf>,
-    /// HTML report [default: beside --out, .report.html]
-    #[arg(long, env = "RECONCILE_REPORT", value_name = "PATH", help_heading = "Outputs")]
-    report: Option<PathBuf>,
-    /// JSON summary [default: beside --out, .summary.json]
-    #[arg(long, env = "RECONCILE_SUMMARY", value_name = "PATH", help_heading = "Outputs")]
-    summary: Option<PathBuf>,
-
+/// How the ledger is read and compared.
+#[derive(Debug, Clone, Args)]
+pub struct LedgerArgs {
     /// Product of rows that name none: a number, or voice-notification, verification-code, ivr, click-to-dial, sip,
     /// smart-outbound
     #[arg(long, env = "RECONCILE_PROD_ID", value_name = "ID", value_parser = product, help_heading = "Ledger")]
@@ -159,6 +250,39 @@ struct JobArgs {
         help_heading = "Ledger"
     )]
     time_tolerance: u32,
+}
+
+impl LedgerArgs {
+    fn options(&self) -> ledger::Options {
+        ledger::Options { prod_id: self.prod_id, call_date: self.call_date, map: self.map.clone() }
+    }
+
+    fn tolerances(&self) -> Tolerances {
+        Tolerances { duration_s: i64::from(self.duration_tolerance), time_s: i64::from(self.time_tolerance) }
+    }
+}
+
+#[derive(Debug, Args)]
+struct JobArgs {
+    /// Ledger CSV; `-` is standard input
+    #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
+    input: Option<PathBuf>,
+    /// Details Parquet
+    #[arg(short, long, required = true, env = "RECONCILE_OUT", value_name = "PATH")]
+    out: Option<PathBuf>,
+
+    /// Discrepancies: .csv, .jsonl or .parquet [default: beside --out, .discrepancies.csv]
+    #[arg(long, env = "RECONCILE_DISCREPANCIES", value_name = "PATH", help_heading = "Outputs")]
+    discrepancies: Option<PathBuf>,
+    /// HTML report [default: beside --out, .report.html]
+    #[arg(long, env = "RECONCILE_REPORT", value_name = "PATH", help_heading = "Outputs")]
+    report: Option<PathBuf>,
+    /// JSON summary [default: beside --out, .summary.json]
+    #[arg(long, env = "RECONCILE_SUMMARY", value_name = "PATH", help_heading = "Outputs")]
+    summary: Option<PathBuf>,
+
+    #[command(flatten)]
+    ledger: LedgerArgs,
 
     /// The cap: at most N requests in any window of that length (100/min, 100/s, 6000/h, 25/15s)
     #[arg(
@@ -226,9 +350,22 @@ struct JobArgs {
 pub enum Action {
     /// The job.
     Reconcile(Box<Settings>),
+    /// What the job would do; as JSON, if so.
+    Plan(Box<Settings>, bool),
+    /// What the store knows of a call.
+    Explain(Box<ExplainArgs>),
+    /// What the record says of the cap.
+    VerifyCap(VerifyCapArgs),
+    /// Erasing by age.
+    Purge(PurgeArgs),
+    /// Erasing by number.
+    Forget(ForgetArgs),
     /// The simulated provider, alone.
     Sandbox(SandboxArgs),
 }
+
+const STORE: &str = "reconcile.db";
+const SANDBOX_STORE: &str = "reconcile.sandbox.db";
 
 /// Where the answers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -294,6 +431,13 @@ impl Cli {
     /// Exit 2 when options contradict each other.
     pub fn action(self) -> Result<Action> {
         match self.command {
+            Some(Command::Plan(args)) => {
+                args.job.settings().map(|settings| Action::Plan(Box::new(settings), args.json))
+            }
+            Some(Command::Explain(args)) => Ok(Action::Explain(args)),
+            Some(Command::VerifyCap(args)) => Ok(Action::VerifyCap(args)),
+            Some(Command::Purge(args)) => Ok(Action::Purge(args)),
+            Some(Command::Forget(args)) => Ok(Action::Forget(args)),
             Some(Command::Sandbox(args)) => Ok(Action::Sandbox(args)),
             None => self.job.settings().map(|settings| Action::Reconcile(Box::new(settings))),
         }
@@ -326,19 +470,13 @@ impl JobArgs {
             ))
             .hint("leave --burst out, or give a number up to the cap's N"));
         }
-        let default_store = if self.sandbox { "reconcile.sandbox.db" } else { "reconcile.db" };
+        let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
         Ok(Settings {
-            ledger: ledger::Options { prod_id: self.prod_id, call_date: self.call_date, map: self.map },
+            ledger: self.ledger.options(),
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths::beside(out, self.discrepancies, self.report, self.summary),
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
-            rules: Rules {
-                settle: TimeDelta::from_std(self.settle).unwrap_or(TimeDelta::MAX),
-                tolerances: Tolerances {
-                    duration_s: i64::from(self.duration_tolerance),
-                    time_s: i64::from(self.time_tolerance),
-                },
-            },
+            rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
             input,
             offline: self.offline,
             refresh: self.refresh,
@@ -353,6 +491,10 @@ impl JobArgs {
             exit_code: self.exit_code,
         })
     }
+}
+
+fn settle(age: Duration) -> TimeDelta {
+    TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX)
 }
 
 fn product(text: &str) -> Result<ProductId, String> {
@@ -396,7 +538,7 @@ mod tests {
     fn settings(line: &str) -> Result<Settings> {
         match Cli::try_parse_from(line.split_whitespace()).unwrap().action()? {
             Action::Reconcile(settings) => Ok(*settings),
-            Action::Sandbox(_) => panic!("not the job"),
+            _ => panic!("not the job"),
         }
     }
 

@@ -52,6 +52,30 @@ impl Kind {
             Self::UnknownState => "unknown_state",
         }
     }
+
+    /// When there is one, in a sentence.
+    #[must_use]
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Deferred => "not asked, because time ran out or with --offline",
+            Self::Duplicate => {
+                "a later row names the same call; only the first is compared with the provider"
+            }
+            Self::Failed => "the look-up ended in an error",
+            Self::Inconsistent => "the provider contradicts itself",
+            Self::InvalidRow => "the ledger row could not be used",
+            Self::Malformed => "Data is not what it should be",
+            Self::Mismatch => {
+                "ledger and provider both give a value, and the two differ by more than the tolerance"
+            }
+            Self::NotFound => {
+                "the provider has no record on any day asked, and the call is older than --settle"
+            }
+            Self::OtherDay => "found, but on the neighbouring day",
+            Self::Pending => "no record yet and the call is younger than --settle, or the state is not final",
+            Self::UnknownState => "a state code in no table",
+        }
+    }
 }
 
 /// What a comparison found; the file's row adds whose it is.

@@ -13,6 +13,7 @@ pub mod call;
 pub mod cli;
 pub mod clock;
 pub mod collect;
+pub mod commands;
 pub mod compare;
 pub mod detail;
 pub mod discrepancy;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use reconcile::cli::{Action, Cli, LogFormat};
 use reconcile::error::Error;
 use reconcile::run::{Voice, run};
-use reconcile::{mask, messages, sandbox, signals};
+use reconcile::{commands, mask, messages, sandbox, signals};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -25,6 +25,11 @@ async fn main() -> ExitCode {
             Ok(stop) => run(&settings, &voice, stop).await,
             Err(error) => Err(error),
         },
+        Ok(Action::Plan(settings, json)) => commands::plan(&settings, json),
+        Ok(Action::Explain(args)) => commands::explain(&args),
+        Ok(Action::VerifyCap(args)) => commands::verify_cap(&args),
+        Ok(Action::Purge(args)) => commands::purge(&args),
+        Ok(Action::Forget(args)) => commands::forget(&args),
         Ok(Action::Sandbox(args)) => sandbox::serve_alone(args.port, args.accounts.as_deref()).await,
         Err(error) => Err(error),
     };

@@ -31,6 +31,11 @@ pub fn say(line: &str) {
     }
 }
 
+/// What was asked for, on standard output. A reader that has gone away (`| head`) is no error.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 /// What is wrong, on standard error.
 pub fn say_error(text: &str) {
     if AS_JSON.load(Ordering::Relaxed) {

@@ -167,7 +167,12 @@ fn discrepancy_row(row: &LedgerRow, call_date: chrono::NaiveDate, what: Discrepa
 }
 
 /// What the store knows of a call, as a status with its evidence.
-fn look_up(row: &LedgerRow, stored: Option<&StoredCall>, settle: TimeDelta, session_no: i64) -> Lookup {
+pub(crate) fn look_up(
+    row: &LedgerRow,
+    stored: Option<&StoredCall>,
+    settle: TimeDelta,
+    session_no: i64,
+) -> Lookup {
     let attempts = stored.map_or(0, |s| s.attempts);
     let mut lookup = Lookup::deferred(row.key.day, attempts);
     let Some(StoredAnswer { answer, fetched_at, session_no: by }) = stored.and_then(|s| s.answer.as_ref())

@@ -81,7 +81,7 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
 }
 
 /// No output may overwrite the ledger or the store.
-fn check_places(settings: &Settings, input: &Input) -> Result<()> {
+pub(crate) fn check_places(settings: &Settings, input: &Input) -> Result<()> {
     let mut others: Vec<(&str, &Path)> = vec![("--store", &settings.store)];
     others.extend(input.path().map(|path| ("--input", path)));
     settings.outputs.check(&others)

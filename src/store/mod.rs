@@ -334,6 +334,21 @@ pub enum Ask {
 }
 
 impl Scope {
+    /// Of a store that is not there yet.
+    #[must_use]
+    pub fn first(identity: &RunIdentity) -> Self {
+        let refresh = identity.refresh;
+        Self {
+            run_id: String::new(),
+            run_no: 1,
+            session_no: 1,
+            run_from: 1,
+            chain_from: 1,
+            refresh,
+            resumed: false,
+        }
+    }
+
     /// What is asked again and when.
     ///
     /// Settled answers (a final record, a permanent error) never, unless `--refresh`. Open ones (no record, a

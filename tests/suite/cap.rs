@@ -74,3 +74,66 @@ fn a_burst_of_one_spaces_requests_evenly() {
     // At the sender they are 200 ms apart; at the receiver their delays differ a little.
     assert!(requests[3].arrived - requests[0].arrived >= Duration::from_millis(400));
 }
+
+/// Where the provider is far away and not always well.
+fn far_away(bench: &Bench, calls: usize) {
+    let mut random = fastrand::Rng::with_seed(3);
+    for i in 0..calls {
+        let mut reply = match random.u8(0..40) {
+            0 => Reply::empty(503),
+            1 => Reply::dropped(),
+            _ => Reply::record(),
+        };
+        let mut one_way = || Duration::from_millis(random.u64(20..=400));
+        reply = reply.arriving_after(one_way()).after(one_way());
+        bench.provider.script(&id(i), [reply]);
+    }
+}
+
+#[test]
+fn a_hundred_in_four_seconds_far_away_with_faults_and_two_kills() {
+    let bench = Bench::new(&ledger(450));
+    far_away(&bench, 450);
+    let options = ["--rate", "100/4s", "--concurrency", "100", "--timeout", "3s"];
+    for more in [130, 90] {
+        let seen = bench.provider.seen();
+        let run = bench.start(&options);
+        bench.provider.wait_for(seen + more);
+        run.kill();
+    }
+    bench.run(&options).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 450]);
+    bench.provider.assert_cap(100, Duration::from_secs(4));
+    bench.summary().assert_foots();
+}
+
+/// What a process has done so far: ticks of CPU time, and how often it was woken.
+#[cfg(target_os = "linux")]
+fn effort(pid: u32) -> (u64, u64) {
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    let stat = read(format!("/proc/{pid}/stat").into());
+    let ticks = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let woken = threads.map(|thread| {
+        let status = read(thread.unwrap().path().join("status"));
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    });
+    (ticks.map(|n| n.parse::<u64>().unwrap()).sum(), woken.sum())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_waits_for_a_place_sleeps() {
+    let bench = Bench::new(&ledger(20));
+    let run = bench.start(&["--rate", "1/h"]);
+    bench.provider.wait_for(1);
+    // Until the reply is stored and everybody waits.
+    std::thread::sleep(Duration::from_millis(700));
+    let before = effort(run.pid());
+    std::thread::sleep(Duration::from_secs(2));
+    let after = effort(run.pid());
+    run.kill();
+    assert!(after.0 - before.0 <= 1, "CPU: {before:?} to {after:?}");
+    assert!(after.1 - before.1 <= 8, "woken up: {before:?} to {after:?}");
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import only modules that stand before it. Two pure parts of `provider` stand by themselves.
-const GROUND_UP: [&str; 29] = [
+const GROUND_UP: [&str; 30] = [
     "exit",
     "error",
     "mask",
@@ -32,6 +32,7 @@ const GROUND_UP: [&str; 29] = [
     "cli",
     "sandbox",
     "run",
+    "commands",
     "lib",
     "main",
 ];

@@ -1,7 +1,7 @@
 //! Runs the real binary against a scripted provider. Owns the list of what is shown, one module a question.
 //!
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
-//! `outputs` what the four files say · `cli` usage, store and folder · `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests ·
+//! `outputs` what the four files say · `cli` usage, store and folder · `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch stage and store over virtual time ·
 //! `signature_vectors` published signatures · `layers` the order of the house · `snapshots` help and report word for word ·
 //! `readme` the Parquet and the README's queries, by DuckDB.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
@@ -15,6 +15,7 @@ mod outputs;
 mod readme;
 mod receiver;
 mod resume;
+mod sessions;
 mod signature_vectors;
 mod snapshots;
 mod support;

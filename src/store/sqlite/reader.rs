@@ -4,15 +4,17 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use super::checksum::checksum;
-use super::{attempts, failed, runs, schema};
+use super::{attempts, failed, places, runs, schema};
 use crate::call::{CallKey, ProductId};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::rate::Rate;
 use crate::store::{
     AnswerKind, KnownCall, Nature, NewAnswer, RunIdentity, Scope, SessionEvidence, StoredAnswer, StoredCall,
 };
@@ -143,6 +145,15 @@ impl Reader {
     /// Exit 6 when the store cannot be read.
     pub fn foresee(&self, identity: &RunIdentity, clock: &dyn Clock) -> Result<Scope> {
         self.read(|c| runs::foresee_run(c, identity, clock.now()))
+    }
+
+    /// How long each place under the cap is still taken; requests whose reply was never recorded are not counted here.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn places_taken(&self, clock: &dyn Clock, rate: Rate) -> Result<Vec<Duration>> {
+        self.read(|c| places::taken(c, clock, clock.now(), rate))
     }
 
     /// Everything known of the calls with this CallId, oldest first.

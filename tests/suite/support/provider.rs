@@ -56,12 +56,13 @@ enum Kind {
 pub struct Reply {
     kind: Kind,
     headers: Vec<(&'static str, String)>,
+    before: Duration,
     after: Duration,
 }
 
 impl Reply {
     fn new(kind: Kind) -> Self {
-        Self { kind, headers: Vec::new(), after: Duration::ZERO }
+        Self { kind, headers: Vec::new(), before: Duration::ZERO, after: Duration::ZERO }
     }
 
     /// The good record of the call that is asked for.
@@ -131,6 +132,12 @@ impl Reply {
     }
 
     /// The reply begins this long after the request has arrived.
+    /// The request is on its way for so long before it arrives.
+    pub fn arriving_after(mut self, before: Duration) -> Self {
+        self.before = before;
+        self
+    }
+
     pub fn after(mut self, after: Duration) -> Self {
         self.after = after;
         self
@@ -274,11 +281,14 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             let mut state = shared.lock();
             let id = request.call_id();
             let scripted = state.script.get_mut(id).and_then(VecDeque::pop_front);
-            let reply = scripted.unwrap_or_else(|| state.default.clone());
+            scripted.unwrap_or_else(|| state.default.clone())
+        };
+        thread::sleep(reply.before);
+        {
+            let mut state = shared.lock();
             state.requests.push(Request { arrived: Instant::now(), ..request.clone() });
             shared.arrived.notify_all();
-            reply
-        };
+        }
         thread::sleep(reply.after);
         if !answer(stream, &request, &reply)? {
             break;

@@ -1,0 +1,115 @@
+//! `reconcile verify-cap`: what the store's record of requests says of the cap.
+
+use serde::Serialize;
+
+use super::{answer, count, table};
+use crate::audit::Evidence;
+use crate::cli::VerifyCapArgs;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::store::{Reader, SessionEvidence};
+
+#[derive(Serialize)]
+struct Verdict {
+    held: bool,
+    requests: u64,
+    throttled: u64,
+    sessions: Vec<Session>,
+}
+
+#[derive(Serialize)]
+struct Session {
+    session_no: i64,
+    started_at: String,
+    boot_id: String,
+    cap: String,
+    held: bool,
+    most_in_any_window: u64,
+    requests: u64,
+    allowance: u64,
+    throttled: u64,
+    sending_s: f64,
+    shortest_s: f64,
+}
+
+impl Session {
+    fn new(s: SessionEvidence) -> Self {
+        let Evidence { requests, most_in_any_window, sending_us, shortest_us, allowance } = s.evidence;
+        #[allow(clippy::cast_precision_loss, reason = "microseconds of a session are far below 2^53")]
+        let seconds = |us: i64| us as f64 / 1e6;
+        Self {
+            session_no: s.session_no,
+            started_at: s.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            boot_id: s.boot_id,
+            cap: s.rate.to_string(),
+            held: most_in_any_window <= u64::from(s.rate.requests.get()),
+            most_in_any_window,
+            requests,
+            allowance,
+            throttled: s.throttled,
+            sending_s: seconds(sending_us),
+            shortest_s: seconds(shortest_us),
+        }
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "session {} of {}, {}: at most {} in any window, {} of at most {} sent in {:.1} s (the shortest is {:.1} s){}",
+            self.session_no,
+            self.started_at,
+            self.cap,
+            self.most_in_any_window,
+            self.requests,
+            self.allowance,
+            self.sending_s,
+            self.shortest_s,
+            if self.held { "" } else { "  BROKEN" }
+        )
+    }
+}
+
+/// Recomputes from the record, independently of the limiter, the most requests that can have reached the provider in
+/// any window.
+///
+/// # Errors
+///
+/// Exit 2 when there is no store; exit 6 when it cannot be read.
+pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
+    let path = args.store.path();
+    let reader = Reader::open(&path, None)?.ok_or_else(|| {
+        Error::usage(format!("there is no store {}", path.display())).hint("name it with --store")
+    })?;
+    let sessions: Vec<Session> = reader.evidence()?.into_iter().map(Session::new).collect();
+    let verdict = Verdict {
+        held: sessions.iter().all(|session| session.held),
+        requests: sessions.iter().map(|session| session.requests).sum(),
+        throttled: sessions.iter().map(|session| session.throttled).sum(),
+        sessions,
+    };
+    answer(args.json, &verdict, || lines(&verdict))?;
+    Ok(if verdict.held { Exit::Success } else { Exit::Discrepancies })
+}
+
+fn lines(verdict: &Verdict) -> Vec<String> {
+    let broken = verdict.sessions.iter().filter(|session| !session.held).count() as u64;
+    let judged = match broken {
+        0 => "held in every window".to_owned(),
+        n => format!("BROKEN in {}", count(n, "session")),
+    };
+    let mut lines: Vec<String> = verdict.sessions.iter().map(Session::line).collect();
+    lines.extend(table(&[
+        ("cap", judged),
+        ("requests", format!("{} in {}", verdict.requests, count(verdict.sessions.len() as u64, "session"))),
+        ("throttled", verdict.throttled.to_string()),
+    ]));
+    let mut boots: Vec<&str> = verdict.sessions.iter().map(|session| session.boot_id.as_str()).collect();
+    boots.dedup();
+    if boots.len() > 1 {
+        lines.push(format!(
+            "The machine was started {} times, or the store moved: windows across a start cannot be recomputed, since only \
+             the wall clock is left; the run waits a whole window there.",
+            boots.len()
+        ));
+    }
+    lines
+}
