@@ -128,6 +128,9 @@ impl Closing<'_> {
         if !quiet {
             if terminal { self.lines().iter().for_each(|line| say(line)) } else { say(&self.line()) }
         }
+        if let Some(slowdown) = self.summary.traffic.slowdown.text().filter(|_| !quiet) {
+            say(&format!("note: {slowdown}"));
+        }
         if let Some(because) = self.summary.incomplete_because {
             say(&format!(
                 "incomplete: {because}. To go on, run the same command again: {}",

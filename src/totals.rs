@@ -128,6 +128,23 @@ pub struct Slowdown {
     pub slowed: Duration,
 }
 
+impl Slowdown {
+    /// In words, if there was any.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let times = match self.halvings {
+            0 => return None,
+            1 => "once".to_owned(),
+            n => format!("{n} times"),
+        };
+        let (held, slowed) = (self.held.as_secs_f64(), self.slowed.as_secs_f64());
+        Some(format!(
+            "the provider throttled although the cap held, so others use the account: the rate was halved {times}, \
+             nothing was sent for {held:.0} s, and {slowed:.0} s passed below the cap"
+        ))
+    }
+}
+
 /// One line of the tie-out.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TieOutLine {

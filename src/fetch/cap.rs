@@ -1,6 +1,6 @@
 //! The cap: at most N requests reach the provider in any window of the given length.
 //!
-//! Two rules, and both must agree before a request may leave (a third, [`Allowance`], when the provider throttles
+//! Two rules, and both must agree before a request may leave (a third, the allowance, when the provider throttles
 //! nevertheless):
 //!
 //! - *Shape*: a token bucket (governor's GCRA) with the configured rate and burst.

@@ -7,6 +7,7 @@ use super::Summary;
 use crate::discrepancy::{DiscrepancyRow, Kind};
 use crate::error::{Error, Result};
 use crate::mask;
+use crate::store::{OpenAge, OpenItems};
 use crate::totals::{BothSides, TieOutLine, Totals};
 
 /// How many discrepancies the page lists; the file has them all.
@@ -94,29 +95,13 @@ fn statuses(t: &Totals) -> Vec<Bar> {
     .collect()
 }
 
-fn meaning(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Deferred => "not asked, because time ran out or the run was offline",
-        Kind::Duplicate => "a later row names the same call",
-        Kind::Failed => "the look-up ended in an error",
-        Kind::Inconsistent => "the provider contradicts itself",
-        Kind::InvalidRow => "the ledger row could not be used",
-        Kind::Malformed => "the provider's Data could not be read",
-        Kind::Mismatch => "ledger and provider say different things",
-        Kind::NotFound => "the provider has no record of the call",
-        Kind::OtherDay => "found, but on the neighbouring day",
-        Kind::Pending => "no record yet, or the state is not final",
-        Kind::UnknownState => "a state code in none of the provider's tables",
-    }
-}
-
 fn kinds(t: &Totals) -> Vec<Bar> {
     let total = t.discrepancies_total();
     Kind::ALL
         .into_iter()
         .filter_map(|kind| {
             let count = t.discrepancies.get(kind.as_str()).copied()?;
-            Some(bar(kind.as_str(), count, total, meaning(kind)))
+            Some(bar(kind.as_str(), count, total, kind.rule()))
         })
         .collect()
 }
@@ -149,6 +134,9 @@ struct Page<'a> {
     incomplete_because: Option<&'a str>,
     go_on: String,
     notes: &'a [String],
+    open: Vec<Open<'a>>,
+    cleared: u64,
+    elsewhere: u64,
     elapsed: String,
     totals: PageTotals,
     statuses: Vec<Bar>,
@@ -158,7 +146,33 @@ struct Page<'a> {
     requests: u64,
     throttled: u64,
     most: u64,
+    allowance: u64,
+    slowdown: Option<String>,
     first: &'a [Shown],
+}
+
+/// Open calls of one age.
+#[derive(Serialize)]
+struct Open<'a> {
+    first_seen: String,
+    age: String,
+    status: &'a str,
+    calls: u64,
+}
+
+fn open<'a>(items: &'a OpenItems) -> Vec<Open<'a>> {
+    let age = |nights| match nights {
+        0 => "tonight".to_owned(),
+        1 => "1 night".to_owned(),
+        n => format!("{n} nights"),
+    };
+    let one = |a: &'a OpenAge| Open {
+        first_seen: a.first_seen.to_string(),
+        age: age(a.nights),
+        status: &a.status,
+        calls: a.calls,
+    };
+    items.by_age.iter().map(one).collect()
 }
 
 /// The totals that the page names by themselves.
@@ -185,6 +199,9 @@ impl<'a> Page<'a> {
             incomplete_because: summary.incomplete_because,
             go_on: mask::text(summary.go_on),
             notes: summary.notes,
+            open: open(summary.open_items),
+            cleared: summary.open_items.cleared,
+            elsewhere: summary.open_items.elsewhere,
             elapsed: format!("{:.1} s", summary.elapsed.as_secs_f64()),
             totals: PageTotals {
                 rows: t.rows,
@@ -200,6 +217,8 @@ impl<'a> Page<'a> {
             requests: x.requests,
             throttled: x.throttled,
             most: x.evidence.most_in_any_window,
+            allowance: x.evidence.allowance,
+            slowdown: x.slowdown.text(),
             first,
         }
     }

@@ -1,6 +1,8 @@
 //! Runs the real binary against a scripted provider. Owns the list of what is shown, one module a question.
 //!
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
+//! `kills` two hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another ·
+//! `commands` plan, explain, verify-cap, purge, forget ·
 //! `outputs` what the four files say · `cli` usage, store and folder · `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch stage and store over virtual time ·
 //! `signature_vectors` published signatures · `layers` the order of the house · `snapshots` help and report word for word ·
 //! `readme` the Parquet and the README's queries, by DuckDB.
@@ -8,9 +10,14 @@
 
 mod cap;
 mod cli;
+mod commands;
+mod damage;
+mod disk_full;
 mod fatal;
 mod faults;
+mod kills;
 mod layers;
+mod nights;
 mod outputs;
 mod readme;
 mod receiver;

@@ -7,10 +7,10 @@ use crate::support::provider::{Provider, Reply, detail, talk_seconds};
 use crate::support::{Bench, column, id, ledger};
 
 const CALLS: usize = 60;
-const CONCURRENCY: usize = 4;
+pub const CONCURRENCY: usize = 4;
 
 /// A ledger with a bit of everything, and carried columns.
-fn varied() -> String {
+pub fn varied() -> String {
     let mut text = String::from("call_id,prod_id,called_at,duration_s,answered,branch\n");
     for i in 0..CALLS {
         let right = talk_seconds(&id(i));
@@ -24,7 +24,7 @@ fn varied() -> String {
 }
 
 /// Answers as a function of the call alone, some of them out of the ordinary.
-fn script(provider: &Provider, pause: Duration) {
+pub fn script(provider: &Provider, pause: Duration) {
     provider.by_default(Reply::record().after(pause));
     provider.script(&id(10), vec![Reply::without_data(); 100]);
     provider.script(&id(11), vec![Reply::data("{“callId”:“curly”}"); 100]);

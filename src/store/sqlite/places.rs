@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{duration_us, us};
 use crate::clock::{Clock, Moment};
@@ -56,13 +56,17 @@ pub(super) fn taken(
 /// On the same boot the time since a reply is known exactly, whatever the wall clock did.
 fn this_boot(c: &Connection, boot_id: &str, now: Moment, rate: Rate) -> rusqlite::Result<Vec<Duration>> {
     let mut query = c.prepare(
-        "SELECT replied_boot_us FROM request JOIN session USING (session_no)
+        "SELECT replied_boot_us, timeout_us FROM request JOIN session USING (session_no)
          WHERE replied_boot_us > ?1 AND boot_id = ?2",
     )?;
     let window = rate.window_us();
-    let rows = query.query_map(params![now.boot_us - window, boot_id], |r| r.get::<_, i64>(0))?;
-    rows.map(|replied| Ok(Duration::from_micros(u64::try_from(replied? + window - now.boot_us).unwrap_or(0))))
-        .collect()
+    let left = |r: &Row<'_>| -> rusqlite::Result<Duration> {
+        let (replied, timeout): (i64, i64) = (r.get(0)?, r.get(1)?);
+        // No reply comes later than its time-out; a value that says so is damaged.
+        let since = (replied - now.boot_us).min(timeout);
+        Ok(Duration::from_micros(u64::try_from(since + window).unwrap_or(0)))
+    };
+    query.query_map(params![now.boot_us - window, boot_id], left)?.collect()
 }
 
 /// Across boots only the wall clock is left, and it may have stepped: what is not long past counts as answered

@@ -1,0 +1,134 @@
+//! One night after another: what is asked again, how old it is, and what was settled. Owns the passing of the nights.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::support::provider::{Reply, detail};
+use crate::support::{Bench, column, id, ledger_of};
+
+/// A day passes: all that is on disk is a day older.
+fn a_day_passes(bench: &Bench) {
+    Connection::open(bench.path("reconcile.db"))
+        .unwrap()
+        .execute_batch(
+            "UPDATE open_item SET first_seen_at = first_seen_at - 86400000000;
+             UPDATE run SET started_at = started_at - 86400000000, ended_at = ended_at - 86400000000;",
+        )
+        .unwrap();
+}
+
+fn asked_since(bench: &Bench, seen: usize) -> Vec<String> {
+    let mut asked: Vec<String> =
+        bench.provider.requests()[seen..].iter().map(|request| request.call_id().to_owned()).collect();
+    asked.sort();
+    asked
+}
+
+/// Nights, status and calls of what is open, the oldest first.
+fn open(bench: &Bench) -> Vec<(i64, String, u64)> {
+    let ages = bench.summary().0["open_items"]["by_age"].clone();
+    let age = |age: &Value| {
+        let (nights, calls) = (age["nights"].as_i64().unwrap(), age["calls"].as_u64().unwrap());
+        (nights, age["status"].as_str().unwrap().to_owned(), calls)
+    };
+    ages.as_array().unwrap().iter().map(age).collect()
+}
+
+fn of_nights(bench: &Bench, what: &str) -> u64 {
+    bench.summary().0["open_items"][what].as_u64().unwrap()
+}
+
+#[test]
+fn three_nights_in_a_row() {
+    let bench = Bench::new(&ledger_of((0..6).map(id)));
+    let mut talking = detail(&id(1));
+    talking["state"] = "200103".into();
+    talking["endDate"] = "".into();
+    // Settled in the second night; appears in the third; never there; given up and then refused for good.
+    bench.provider.script(&id(1), [Reply::ok(&talking)]);
+    bench.provider.script(&id(2), vec![Reply::without_data(); 2]);
+    bench.provider.script(&id(3), vec![Reply::without_data(); 9]);
+    let refused = Reply::code(400, "InvalidParameters", "No such thing.");
+    bench.provider.script(&id(4), [vec![Reply::empty(503); 2], vec![refused]].concat());
+    let options = ["--max-attempts", "2"];
+
+    bench.run(&options).exits(4);
+    let statuses = ["found", "pending", "not_found", "not_found", "failed", "found"];
+    assert_eq!(column(&bench.details(), "status"), statuses);
+    let first = vec![(0, "failed".into(), 1), (0, "not_found".into(), 2), (0, "pending".into(), 1)];
+    assert_eq!((open(&bench), of_nights(&bench, "cleared")), (first, 0));
+
+    // The second night's ledger overlaps: 0 is gone, 6 is new.
+    a_day_passes(&bench);
+    bench.write("calls.csv", &ledger_of((1..7).map(id)));
+    let seen = bench.provider.seen();
+    bench.run(&options).exits(0);
+    assert_eq!(asked_since(&bench, seen), [id(1), id(2), id(3), id(4), id(6)]);
+    let statuses = ["found", "not_found", "not_found", "failed", "found", "found"];
+    assert_eq!(column(&bench.details(), "status"), statuses);
+    assert_eq!(open(&bench), [(1, "not_found".into(), 2)]);
+    assert_eq!((of_nights(&bench, "cleared"), of_nights(&bench, "elsewhere")), (2, 0));
+
+    // In the third night 3 is not in the ledger any more: it stays open, and that is said.
+    a_day_passes(&bench);
+    bench.write("calls.csv", &ledger_of([0, 2, 4].map(id)));
+    let seen = bench.provider.seen();
+    bench.run(&options).exits(0);
+    assert_eq!(asked_since(&bench, seen), [id(2)]);
+    assert_eq!(column(&bench.details(), "status"), ["found", "found", "failed"]);
+    assert_eq!(open(&bench), []);
+    assert_eq!((of_nights(&bench, "cleared"), of_nights(&bench, "elsewhere")), (1, 1));
+
+    // What was refused for good is asked again only on demand.
+    let seen = bench.provider.seen();
+    bench.run(&["--max-attempts", "2", "--refresh"]).exits(0);
+    assert_eq!(asked_since(&bench, seen), [id(0), id(2), id(4)]);
+    assert_eq!(column(&bench.details(), "status"), ["found", "found", "found"]);
+}
+
+#[test]
+fn a_deferred_call_keeps_the_night_in_which_it_was_first_seen() {
+    let bench = Bench::new(&ledger_of((0..3).map(id)));
+    bench.run(&["--offline"]).exits(4);
+    a_day_passes(&bench);
+    a_day_passes(&bench);
+    bench.run(&["--offline"]).exits(4);
+    assert_eq!(open(&bench), [(2, "deferred".into(), 3)]);
+    let report = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
+    assert!(report.contains("2 nights"), "the report lists what is open by age");
+    bench.run(&[]).exits(0);
+    assert_eq!((open(&bench), of_nights(&bench, "cleared")), (vec![], 3));
+    assert_eq!(bench.summary().0["open_items"]["by_age"], json!([]));
+}
+
+#[test]
+fn a_run_goes_on_though_another_ledger_was_reconciled_in_between() {
+    let bench = Bench::new(&ledger_of((0..12).map(id)));
+    bench.provider.script(&id(0), [Reply::without_data()]);
+    bench.provider.by_default(Reply::record().after(std::time::Duration::from_millis(30)));
+    let run = bench.start(&["--concurrency", "1"]);
+    bench.provider.wait_for(5);
+    run.kill();
+    bench.write("other.csv", &ledger_of((20..22).map(id)));
+    bench.run(&["--input", "other.csv", "--out", "other.parquet"]).exits(0);
+    let seen = bench.provider.seen();
+    bench.run(&[]).exits(0);
+    // What was not found an hour ago is not asked again by the same run.
+    assert!(!asked_since(&bench, seen).contains(&id(0)));
+    assert_eq!(column(&bench.details(), "status")[0], "not_found");
+}
+
+#[test]
+fn an_unfinished_run_of_another_night_is_not_gone_on_with() {
+    let bench = Bench::new(&ledger_of((0..12).map(id)));
+    bench.provider.script(&id(0), [Reply::without_data()]);
+    bench.provider.by_default(Reply::record().after(std::time::Duration::from_millis(30)));
+    let run = bench.start(&["--concurrency", "1"]);
+    bench.provider.wait_for(5);
+    run.kill();
+    a_day_passes(&bench);
+    let seen = bench.provider.seen();
+    bench.run(&[]).exits(0);
+    assert!(asked_since(&bench, seen).contains(&id(0)));
+    assert_eq!(column(&bench.details(), "status"), ["found"; 12]);
+}
