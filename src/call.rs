@@ -3,7 +3,9 @@
 //! Owns [`CallKey`] (the identity that every other part joins on), the provider's calendar
 //! ([`day_of`], [`midnight_ms`]: everything is UTC+8) and [`LedgerRow`]. Pure: no I/O, no clock.
 
-use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc,
+};
 use sha2::{Digest, Sha256};
 
 /// The provider's only time zone. China has had no daylight saving time since 1991, so the fixed
@@ -25,6 +27,19 @@ pub fn provider_offset() -> FixedOffset {
 #[must_use]
 pub fn day_of(instant: DateTime<Utc>) -> NaiveDate {
     instant.with_timezone(&provider_offset()).date_naive()
+}
+
+/// A day from `YYYY-MM-DD` and nothing else. chrono reads its format anew for every value, which is a good part of reading
+/// a ledger or a store of millions of rows.
+#[must_use]
+pub fn day_from_text(text: &str) -> Option<NaiveDate> {
+    let digits = |range: std::ops::Range<usize>| {
+        let part = text.get(range)?;
+        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok())?
+    };
+    let shaped = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
+    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day).filter(|_| shaped)
 }
 
 /// An instant from local UTC+8 text, as the provider writes all its times.
@@ -123,7 +138,7 @@ impl CallKey {
     pub fn fingerprint(&self) -> u128 {
         let mut hash = Sha256::new();
         hash.update(self.prod_id.0.to_le_bytes());
-        hash.update(self.day.format("%Y-%m-%d").to_string());
+        hash.update(self.day.num_days_from_ce().to_le_bytes());
         hash.update(&self.call_id);
         let digest = hash.finalize();
         let mut half = [0_u8; 16];
@@ -254,6 +269,24 @@ mod tests {
         assert_eq!(midnight_ms(day), 1_671_552_000_000);
         let day = NaiveDate::from_ymd_opt(2018, 6, 4).unwrap();
         assert_eq!(midnight_ms(day), 1_528_041_600_000);
+    }
+
+    #[test]
+    fn a_day_is_read_as_it_is_written_and_in_no_other_way() {
+        let day = NaiveDate::from_ymd_opt(2028, 2, 29).unwrap();
+        assert_eq!(day_from_text(&day.to_string()), Some(day));
+        for text in [
+            "",
+            "2027-02-29",
+            "2028-2-29",
+            "2028-02-29 ",
+            "2028/02/29",
+            "+028-02-29",
+            "2028-02-２9",
+            "éé28-02-29",
+        ] {
+            assert_eq!(day_from_text(text), None, "{text}");
+        }
     }
 
     #[test]

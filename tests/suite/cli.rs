@@ -72,6 +72,30 @@ fn an_output_folder_that_is_a_file_is_told_before_anything_is_sent() {
 }
 
 #[test]
+fn a_place_that_is_a_folder_is_told_before_anything_is_sent() {
+    let bench = Bench::new(&ledger(2));
+    std::fs::create_dir(bench.path("folder.csv")).unwrap();
+    for option in ["--out", "--discrepancies", "--report", "--summary", "--store"] {
+        bench.run(&[option, "folder.csv"]).exits(2).says("folder.csv is a folder").says("name a file in it");
+    }
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn a_store_that_another_program_writes_to_is_told_as_that() {
+    let bench = Bench::new(&ledger(2));
+    bench.run(&[]).exits(0);
+    let other = rusqlite::Connection::open(bench.path("reconcile.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    bench.write("calls.csv", &ledger(4));
+    bench.run(&[]).exits(6).says("another program").says("nothing stored is lost");
+    assert_eq!(bench.provider.seen(), 2);
+    other.execute_batch("ROLLBACK").unwrap();
+    bench.run(&[]).exits(0);
+    assert_eq!(bench.provider.seen(), 4);
+}
+
+#[test]
 fn a_second_run_on_the_same_store_is_told_who_holds_it() {
     let bench = Bench::new(&ledger(2));
     bench.provider.by_default(Reply::stall());

@@ -133,6 +133,26 @@ fn a_signal_ends_the_run_with_outputs_that_say_they_are_incomplete() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once_and_loses_nothing() {
+    let bench = Bench::new(&ledger(CALLS));
+    bench.provider.script(&id(8), [Reply::record().after(Duration::from_secs(8))]);
+    let run = bench.start(&["--concurrency", "4"]);
+    bench.provider.wait_for(30);
+    run.signal("INT");
+    // The first one waits for the slow reply; time enough for the others.
+    std::thread::sleep(Duration::from_millis(300));
+    let begin = std::time::Instant::now();
+    run.signal("INT");
+    run.wait().exits(130).says("ended at once").says("all answers are stored");
+    assert!(begin.elapsed() < Duration::from_secs(4), "it did not wait for the reply");
+    assert!(bench.output_bytes().iter().all(Option::is_none));
+
+    bench.run(&["--concurrency", "4"]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found"; CALLS]);
+    assert_eq!(asked_twice(&bench.provider), 1, "the one that was in flight");
+}
+
+#[test]
 fn a_second_run_sends_nothing_and_says_the_same() {
     let bench = uninterrupted();
     let first = bench.lasting();

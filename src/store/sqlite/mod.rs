@@ -53,17 +53,20 @@ fn duration_us(d: Duration) -> i64 {
 }
 
 /// What went wrong with the file, and what to do about it.
-fn failed(path: &Path, doing: &str, e: rusqlite::Error) -> Error {
-    let damaged = matches!(
-        e.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-    );
-    if damaged {
-        return schema::damaged(path, &e.to_string());
-    }
-    Error::output(format!("the store {} cannot be {doing}", path.display()))
-        .hint("check free space and permissions, then run the same command again: nothing stored is lost")
-        .because(e)
+fn failed<E>(path: &Path, doing: &str, e: E) -> Error
+where
+    E: std::borrow::Borrow<rusqlite::Error> + std::error::Error + Send + Sync + 'static,
+{
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+    let hint = match e.borrow().sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => return schema::damaged(path, &e.to_string()),
+        Some(DatabaseBusy | DatabaseLocked) => {
+            "another program, such as sqlite3 or DuckDB, has it open for writing: end that, then run the same command \
+             again. Nothing stored is lost"
+        }
+        _ => "check free space and permissions, then run the same command again: nothing stored is lost",
+    };
+    Error::output(format!("the store {} cannot be {doing}", path.display())).hint(hint).because(e)
 }
 
 impl Store {
@@ -111,7 +114,7 @@ impl Store {
     pub fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
         let now = self.clock.now();
         let scope = self.write(|c| {
-            places::settle_lost(c, self.clock.boot_id(), now, timeout)?;
+            places::settle_lost(c, self.clock.boot_id(), now)?;
             let scope = runs::begin_run(c, identity, now)?;
             c.execute(
                 "INSERT INTO session (session_no, run_no, version, pid, boot_id, started_at, cap_requests,
@@ -188,15 +191,10 @@ impl Store {
             let writer = self.writer.clone();
             tokio::task::spawn_blocking(move || writer.commit_all());
         }
-        let lost = |why: String| {
-            Error::output(format!("the store {} cannot be written", self.path.display()))
-                .hint("check free space and permissions, then run the same command again: nothing stored is lost")
-                .because(why)
-        };
         match committed.await {
-            Ok(Ok(begun)) => Ok(begun),
-            Ok(Err(why)) => Err(lost(why)),
-            Err(_) => Err(lost("its writer has stopped".into())),
+            Ok(done) => done.map_err(|e| failed(&self.path, "written", e)),
+            Err(_) => Err(Error::output(format!("the store {} cannot be written", self.path.display()))
+                .hint("its writer has stopped, which is a bug; run the same command again: nothing stored is lost")),
         }
     }
 

@@ -12,29 +12,24 @@ use crate::rate::Rate;
 /// is that wrong.
 const CLOCKS_DIFFER_AT_MOST: Duration = Duration::from_secs(86_400);
 
-/// A request whose reply was never recorded: its process was killed. It may still be under way, for one time-out at
-/// most; on another boot of the machine, for one time-out after it was sent.
-pub(super) fn settle_lost(
-    c: &Connection,
-    boot_id: &str,
-    now: Moment,
-    timeout: Duration,
-) -> rusqlite::Result<()> {
-    let sessions = "SELECT session_no FROM session WHERE ended_at IS NULL AND boot_id";
-    let lost = "replied_boot_us IS NULL AND session_no IN";
+/// A request whose reply was never recorded: its process was killed. It may still be under way, for one time-out of
+/// that process at most; on another boot of the machine, for one time-out after it was sent.
+pub(super) fn settle_lost(c: &Connection, boot_id: &str, now: Moment) -> rusqlite::Result<()> {
+    let lost = "FROM session AS s WHERE s.session_no = request.session_no AND s.ended_at IS NULL
+                AND request.replied_boot_us IS NULL AND s.boot_id";
     c.execute(
         &format!(
-            "UPDATE request SET code = 'lost', replied_at = ?1, replied_boot_us = ?2
-             WHERE {lost} ({sessions} = ?3)"
+            "UPDATE request SET code = 'lost', replied_at = ?1 + timeout_us, replied_boot_us = ?2 + timeout_us
+             {lost} = ?3"
         ),
-        params![us(now.wall) + duration_us(timeout), now.boot_us + duration_us(timeout), boot_id],
+        params![us(now.wall), now.boot_us, boot_id],
     )?;
     c.execute(
         &format!(
-            "UPDATE request SET code = 'lost', replied_at = ?1, replied_boot_us = sent_boot_us + ?2
-             WHERE {lost} ({sessions} <> ?3)"
+            "UPDATE request SET code = 'lost', replied_at = ?1, replied_boot_us = sent_boot_us + timeout_us
+             {lost} <> ?2"
         ),
-        params![us(now.wall), duration_us(timeout), boot_id],
+        params![us(now.wall), boot_id],
     )?;
     // From now on nothing of them is open; without this each start would look through their requests again.
     c.execute("UPDATE session SET ended_at = started_at WHERE ended_at IS NULL", [])?;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use super::checksum::checksum;
 use super::{attempts, failed, places, runs, schema};
-use crate::call::{CallKey, ProductId};
+use crate::call::{CallKey, ProductId, day_from_text};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::rate::Rate;
@@ -248,5 +248,5 @@ pub(super) fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>>
 }
 
 fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
-    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok()))
+    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(day_from_text))
 }

@@ -93,7 +93,9 @@ fn is_empty(c: &Connection) -> rusqlite::Result<bool> {
 
 /// Refuses files that are no store, or a newer one, before anything is written to them.
 pub(super) fn check_kind(c: &Connection, path: &Path) -> Result<()> {
-    let read = || Ok((is_empty(c)?, pragma(c, "application_id")?, pragma(c, "user_version")?));
+    let read = || -> rusqlite::Result<_> {
+        Ok((is_empty(c)?, pragma(c, "application_id")?, pragma(c, "user_version")?))
+    };
     let (empty, application, version) = read().map_err(|e| failed(path, "read", e))?;
     if !empty && application != APPLICATION_ID {
         return Err(not_a_store(path));

@@ -110,23 +110,53 @@ fn forget_answers(c: &Connection, number: &str) -> rusqlite::Result<usize> {
     Ok(forgotten)
 }
 
-/// Whether the number stands in the answer: as a value of its record, however written, or anywhere in a text that is no
-/// record.
+/// Whether the number stands in the answer, however written and wherever: in a value of its record, inside a longer text,
+/// or in a text that is no record.
 fn names(answer: &NewAnswer, number: &str) -> bool {
-    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     let in_data = answer.data.as_deref().is_some_and(|data| match serde_json::from_str(data) {
         Ok(record) => is_in(&record, number),
-        Err(_) => data.contains(&digits),
+        Err(_) => mentions(data, number),
     });
-    in_data || answer.message.contains(&digits)
+    in_data || mentions(&answer.message, number)
 }
 
 fn is_in(value: &serde_json::Value, number: &str) -> bool {
     match value {
-        serde_json::Value::String(text) => bare_number(text) == number,
-        serde_json::Value::Number(n) => bare_number(&n.to_string()) == number,
+        serde_json::Value::String(text) => mentions(text, number),
+        serde_json::Value::Number(n) => mentions(&n.to_string(), number),
         serde_json::Value::Array(items) => items.iter().any(|item| is_in(item, number)),
         serde_json::Value::Object(fields) => fields.values().any(|field| is_in(field, number)),
         serde_json::Value::Null | serde_json::Value::Bool(_) => false,
+    }
+}
+
+/// Whether one of the numbers in a text is this one. A run of digits is a number by itself, and so is one that spaces,
+/// `-` and a leading `+` are part of.
+fn mentions(text: &str, number: &str) -> bool {
+    let written = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '+');
+    let is_it = |run: &str| bare_number(run) == number;
+    text.split(|c: char| !written(c)).any(is_it) || text.split(|c: char| !c.is_ascii_digit()).any(is_it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_however_it_is_written_and_not_inside_a_longer_one() {
+        let number = bare_number("+86 139-1111-2222");
+        for text in [
+            "13911112222",
+            "+86 139 1111 2222",
+            "8613911112222",
+            "transferred to 139-1111-2222, then cut",
+            "转接13911112222",
+            "1779786101083-13911112222",
+        ] {
+            assert!(mentions(text, &number), "{text}");
+        }
+        for text in ["", "139111122223", "1139111122220", "1391111222", "2026-05-26 17:01:51"] {
+            assert!(!mentions(text, &number), "{text}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Group commit: whoever comes first commits for all who wait. Owns the writing connection's transactions.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
@@ -16,9 +16,12 @@ pub(super) struct Writer {
     queue: Mutex<Queue>,
 }
 
+/// What a commit came to, for each who waited for it.
+type Reply = oneshot::Sender<Result<BegunRequest, Arc<rusqlite::Error>>>;
+
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<(Command, oneshot::Sender<Result<BegunRequest, String>>)>,
+    waiting: Vec<(Command, Reply)>,
     committing: bool,
 }
 
@@ -38,11 +41,7 @@ impl Writer {
     }
 
     /// Lines a command up; true when the caller has to see to it that [`Self::commit_all`] runs.
-    pub(super) fn submit(
-        &self,
-        command: Command,
-        reply: oneshot::Sender<Result<BegunRequest, String>>,
-    ) -> bool {
+    pub(super) fn submit(&self, command: Command, reply: Reply) -> bool {
         let mut queue = lock(&self.queue);
         queue.waiting.push((command, reply));
         !std::mem::replace(&mut queue.committing, true)
@@ -62,7 +61,10 @@ impl Writer {
             let (commands, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             match self.commit(commands) {
                 Ok(begun) => replies.into_iter().zip(begun).for_each(|(reply, no)| drop(reply.send(Ok(no)))),
-                Err(e) => replies.into_iter().for_each(|reply| drop(reply.send(Err(e.to_string())))),
+                Err(e) => {
+                    let e = Arc::new(e);
+                    replies.into_iter().for_each(|reply| drop(reply.send(Err(e.clone()))));
+                }
             }
         }
     }
