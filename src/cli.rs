@@ -446,7 +446,8 @@ impl Cli {
 
 /// The environment is explained once, not at every option.
 fn command() -> clap::Command {
-    Cli::command().mut_args(|arg| arg.hide_env(true))
+    let quiet = |command: clap::Command| command.mut_args(|arg| arg.hide_env(true));
+    quiet(Cli::command()).mut_subcommands(quiet)
 }
 
 impl Settings {
@@ -550,7 +551,7 @@ mod tests {
     #[test]
     fn everything_has_the_default_of_the_contract() {
         let s = settings("reconcile --input a.csv --out out/d.parquet").unwrap();
-        assert_eq!((s.rate.to_string().as_str(), s.burst.get()), ("100 per 1m", 100));
+        assert_eq!((s.rate.to_string().as_str(), s.burst.get()), ("100 per minute", 100));
         assert_eq!((s.concurrency.get(), s.max_attempts), (16, 6));
         assert_eq!(s.timeout, Duration::from_secs(10));
         assert_eq!(s.rules.settle, TimeDelta::minutes(5));

@@ -23,7 +23,12 @@ impl Rate {
 
 impl std::fmt::Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} per {}", self.requests, humantime::format_duration(self.window))
+        match self.window.as_millis() {
+            1_000 => write!(f, "{} per second", self.requests),
+            60_000 => write!(f, "{} per minute", self.requests),
+            3_600_000 => write!(f, "{} per hour", self.requests),
+            _ => write!(f, "{} per {}", self.requests, humantime::format_duration(self.window)),
+        }
     }
 }
 
@@ -69,6 +74,19 @@ mod tests {
         }
         for text in ["100", "0/min", "-1/min", "x/min", "100/", "100/fortnight", "1/0s", "100/min/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_shown_in_words() {
+        for (text, words) in [
+            ("100/min", "100 per minute"),
+            ("100/60s", "100 per minute"),
+            ("100/s", "100 per second"),
+            ("6000/h", "6000 per hour"),
+            ("25/15s", "25 per 15s"),
+        ] {
+            assert_eq!(text.parse::<Rate>().unwrap().to_string(), words, "{text}");
         }
     }
 }

@@ -123,6 +123,7 @@ impl Plan {
         let stored = if self.going_on { ", going on from an unfinished run" } else { "" };
         let ready = match (&self.ready_at, self.to_ask) {
             (_, 0) => "at once: nothing is to be asked".to_owned(),
+            (Some(_), _) if self.ready_in_s == 0 => "within the first window".to_owned(),
             (Some(at), _) => {
                 let left = humantime::format_duration(std::time::Duration::from_secs(self.ready_in_s));
                 format!("in {left} (at {at})")
