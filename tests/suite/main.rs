@@ -1,6 +1,6 @@
 //! Runs the real binary against a scripted provider. Owns the list of what is shown, one module a question.
 //!
-//! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
+//! `fuzz` whatever bytes come back · `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
 //! `kills` two hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another ·
 //! `commands` plan, explain, verify-cap, purge, forget ·
 //! `outputs` what the four files say · `cli` usage, store and folder · `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch stage and store over virtual time ·
@@ -15,6 +15,7 @@ mod damage;
 mod disk_full;
 mod fatal;
 mod faults;
+mod fuzz;
 mod kills;
 mod layers;
 mod nights;
