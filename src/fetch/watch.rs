@@ -1,6 +1,7 @@
 //! What many answers together say about the run as a whole: told once as a warning, and kept for summary and report.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -53,8 +54,9 @@ impl Watch {
 
     /// The machine's clock is so far behind the provider's.
     pub(super) fn clock_is_off(&self, behind: TimeDelta) {
-        let far =
-            humantime::format_duration(std::time::Duration::from_secs(behind.num_seconds().unsigned_abs()));
+        // `Date` has whole seconds: to the minute is all that can be said.
+        let minutes = (behind.num_seconds().unsigned_abs() + 30) / 60;
+        let far = humantime::format_duration(Duration::from_secs(60 * minutes));
         let side = if behind < TimeDelta::zero() { "ahead of" } else { "behind" };
         self.lock().say(format!(
             "this machine's clock is {far} {side} the provider's; requests are signed with the provider's time. \
