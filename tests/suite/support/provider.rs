@@ -49,6 +49,8 @@ enum Kind {
     CutBody,
     /// Nothing, until the client gives up.
     Stall,
+    /// The good record, a byte at a time, for longer than a client waits.
+    Dribble,
 }
 
 /// What the provider does with one request.
@@ -58,11 +60,12 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
     before: Duration,
     after: Duration,
+    then_close: bool,
 }
 
 impl Reply {
     fn new(kind: Kind) -> Self {
-        Self { kind, headers: Vec::new(), before: Duration::ZERO, after: Duration::ZERO }
+        Self { kind, headers: Vec::new(), before: Duration::ZERO, after: Duration::ZERO, then_close: false }
     }
 
     /// The good record of the call that is asked for.
@@ -127,6 +130,16 @@ impl Reply {
 
     pub fn stall() -> Self {
         Self::new(Kind::Stall)
+    }
+
+    pub fn dribble() -> Self {
+        Self::new(Kind::Dribble)
+    }
+
+    /// The connection is closed after the reply, which does not say so.
+    pub fn then_close(mut self) -> Self {
+        self.then_close = true;
+        self
     }
 
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -223,6 +236,10 @@ impl Provider {
 
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The next replies to this call; then the default again.
@@ -373,6 +390,12 @@ fn answer(mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::
             stream.write_all(&text[..text.len() - 40])?;
             return Ok(false);
         }
+        Kind::Dribble => {
+            for byte in whole(200, "application/json;charset=utf-8", good().as_bytes()) {
+                stream.write_all(&[byte])?;
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
         Kind::Stall => {
             // Ends when the client closes the connection.
             let _ = stream.read(&mut [0]);
@@ -380,5 +403,5 @@ fn answer(mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::
         }
     }
     stream.flush()?;
-    Ok(true)
+    Ok(!reply.then_close)
 }
