@@ -300,6 +300,8 @@ fn forms_of_data() -> Vec<(&'static str, String, Ends)> {
         ("a word", "OK".into(), Ends::Malformed),
         ("another object", r#"{"error":"x"}"#.into(), Ends::Malformed),
         ("half of a surrogate pair", changed("用户接听", r"\ud83d"), Ends::Malformed),
+        ("a zero in a field", changed("用户接听", r"\u0000"), Ends::Found),
+        ("a zero byte before", format!("\0{good}"), Ends::Malformed),
         ("duration below zero", changed(r#""duration":"#, r#""duration":-"#), Ends::Malformed),
         ("duration without end", changed(r#""duration":"#, r#""duration":99999999999"#), Ends::Malformed),
         ("a time in words", changed("2024-05-26 17:00:58", "yesterday"), Ends::Malformed),

@@ -27,13 +27,13 @@ fn ms(local: &str) -> i64 {
 
 #[test]
 fn the_cap_of_the_older_text_is_the_default_and_the_newer_one_can_be_had() {
-    let allowed = |options: &[&str]| {
-        let bench = Bench::new(&ledger(1));
-        let text = bench.bare(&[&["plan", "--json", "-i", "calls.csv", "-o", "d.parquet"], options].concat());
-        serde_json::from_str::<Value>(&text).unwrap()["cap"].as_str().unwrap().to_owned()
+    let cap = |options: &[&str]| {
+        let bench = Bench::new(&ledger(0));
+        bench.bare(&[&["-i", "calls.csv", "-o", "details.parquet", "--offline"], options].concat());
+        bench.summary().0["cap"].clone()
     };
-    assert_eq!(allowed(&[]), "100 per 1m");
-    assert_eq!(allowed(&["--rate", "100/s"]), "100 per 1s");
+    assert_eq!(cap(&[]), json!({"requests": 100, "window_s": 60}));
+    assert_eq!(cap(&["--rate", "100/s"]), json!({"requests": 100, "window_s": 1}));
 }
 
 #[test]
