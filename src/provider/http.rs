@@ -79,8 +79,8 @@ impl HttpProvider {
         }
         builder = match &connection.ca_file {
             Some(path) => builder.tls_certs_merge(certificates(path)?),
-            // The platform's roots are not needed, and need not be there.
-            None if endpoint.scheme() == "http" => builder.tls_certs_only([]),
+            // No TLS, and no proxy that might speak it: the platform's roots need not be there.
+            None if loopback && endpoint.scheme() == "http" => builder.tls_certs_only([]),
             None => builder,
         };
         let client = builder.build().map_err(|e| not_set_up(connection, e))?;

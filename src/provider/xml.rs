@@ -46,7 +46,7 @@ pub(super) fn begins(text: &str) -> bool {
 }
 
 fn is_root(name: &str) -> bool {
-    name == "Error" || name.ends_with("Response")
+    name.eq_ignore_ascii_case("Error") || name.ends_with("Response")
 }
 
 fn ends_with(text: &str, root: &str) -> bool {
