@@ -1,10 +1,14 @@
 //! Runs the real binary against a scripted provider. Owns the list of what is shown, one module a question.
 //!
-//! `answers` every code, state and form of `Data` · `readings` texts that contradict each other · `fuzz` whatever bytes come back · `clock` a clock that is off · `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
-//! `kills` two hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another · `midnight` days and time zones · `network` connections, proxies, TLS ·
+//! What the provider answers: `answers` every code, state and form of `Data` · `readings` texts that contradict each other ·
+//! `midnight` days and time zones · `clock` a clock that is off · `network` connections, proxies, TLS · `fuzz` whatever
+//! bytes come back · `provider_docs` what docs/provider.md says.
+//!
+//! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs ·
+//! `kills` two hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another ·
 //! `commands` plan, explain, verify-cap, purge, forget ·
 //! `outputs` what the four files say · `cli` usage, store and folder · `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch stage and store over virtual time ·
-//! `signature_vectors` published signatures · `layers` the order of the house · `provider_docs` what docs/provider.md says · `snapshots` help and report word for word ·
+//! `signature_vectors` published signatures · `layers` the order of the house · `snapshots` help and report word for word ·
 //! `readme` the Parquet and the README's queries, by DuckDB.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
