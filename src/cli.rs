@@ -15,6 +15,7 @@ use crate::compare::Tolerances;
 use crate::error::{Error, Result};
 use crate::ledger;
 use crate::output::Paths;
+use crate::provider::WireFormat;
 use crate::publish::Rules;
 use crate::rate::Rate;
 
@@ -323,6 +324,15 @@ struct JobArgs {
         help_heading = "Requests"
     )]
     endpoint: String,
+    /// Form of the answers that is asked for
+    #[arg(long, env = "RECONCILE_WIRE_FORMAT", value_name = "json|xml", default_value = "json", value_parser = wire_format, help_heading = "Requests")]
+    wire_format: WireFormat,
+    /// PEM file of certificates that are trusted beside the system's
+    #[arg(long, env = "RECONCILE_CA_FILE", value_name = "PATH", help_heading = "Requests")]
+    ca_file: Option<PathBuf>,
+    /// Allow an http:// endpoint beyond this machine, over which numbers and signatures travel in clear text
+    #[arg(long, env = "RECONCILE_INSECURE_HTTP", help_heading = "Requests")]
+    insecure_http: bool,
     /// Talk to a provider simulated inside this process, which allows what --rate says; needs no credentials
     #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Requests")]
     sandbox: bool,
@@ -389,6 +399,12 @@ pub struct Settings {
     pub store: PathBuf,
     /// Who is asked.
     pub answers: Answers,
+    /// Form of the answers that is asked for.
+    pub wire_format: WireFormat,
+    /// Certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// An `http://` endpoint is allowed beyond this machine.
+    pub insecure_http: bool,
     /// Nobody is asked.
     pub offline: bool,
     /// Settled calls are asked for again.
@@ -479,6 +495,9 @@ impl JobArgs {
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
             input,
+            wire_format: self.wire_format,
+            ca_file: self.ca_file,
+            insecure_http: self.insecure_http,
             offline: self.offline,
             refresh: self.refresh,
             rate: self.rate,
@@ -520,6 +539,12 @@ const CONCURRENCY_AT_MOST: usize = 1_024;
 fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
     let wrong = || format!("not a whole number from 1 to {CONCURRENCY_AT_MOST}");
     text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= CONCURRENCY_AT_MOST).ok_or_else(wrong)
+}
+
+fn wire_format(text: &str) -> Result<WireFormat, String> {
+    let known = [WireFormat::Json, WireFormat::Xml].into_iter();
+    let mut named = known.filter(|format| format.parameter().eq_ignore_ascii_case(text));
+    named.next().ok_or_else(|| "not json and not xml".into())
 }
 
 fn length_of_time(text: &str) -> Result<Duration, String> {

@@ -82,11 +82,7 @@ fn failed(lookup: &Lookup) -> Discrepancy {
 
 fn wrong_call_id(row: &LedgerRow, detail: &CallDetail) -> Option<Discrepancy> {
     let actual = detail.call_id.as_ref().filter(|id| **id != row.key.call_id)?;
-    Some(
-        Discrepancy::new(Kind::Inconsistent, "the record carries another CallId than the one asked for")
-            .field("call_id")
-            .values(Some(row.key.call_id.clone()), Some(actual.clone())),
-    )
+    Some(OTHER_CALL.found(row.key.call_id.clone(), actual.clone()))
 }
 
 fn unknown_state(detail: &CallDetail) -> Option<Discrepancy> {
@@ -97,30 +93,55 @@ fn unknown_state(detail: &CallDetail) -> Option<Discrepancy> {
     })
 }
 
+/// A way in which the provider contradicts itself. The messages begin with its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contradiction {
+    /// For whoever counts them.
+    pub name: &'static str,
+    /// The field concerned.
+    pub field: &'static str,
+    /// What it is.
+    pub rule: &'static str,
+}
+
+const fn contradiction(name: &'static str, field: &'static str, rule: &'static str) -> Contradiction {
+    Contradiction { name, field, rule }
+}
+
+const OTHER_CALL: Contradiction =
+    contradiction("other_call", "call_id", "the record carries another CallId than the one asked for");
+const DURATION_VS_SPAN: Contradiction =
+    contradiction("duration_vs_span", "duration_s", "duration is not endDate - startDate");
+const ANSWERED_WITHOUT_TALK: Contradiction =
+    contradiction("answered_without_talk", "duration_s", "answered, but with 0 seconds");
+const TALK_WITHOUT_ANSWER: Contradiction =
+    contradiction("talk_without_answer", "duration_s", "not answered, but with talk time");
+
+/// Every rule of the kind `inconsistent`.
+pub const CONTRADICTIONS: [Contradiction; 4] =
+    [OTHER_CALL, DURATION_VS_SPAN, ANSWERED_WITHOUT_TALK, TALK_WITHOUT_ANSWER];
+
+impl Contradiction {
+    fn found(self, expected: String, actual: String) -> Discrepancy {
+        Discrepancy::new(Kind::Inconsistent, format!("{}: {}", self.name, self.rule))
+            .field(self.field)
+            .values(Some(expected), Some(actual))
+    }
+}
+
 /// Where the provider contradicts itself.
 fn contradictions(detail: &CallDetail) -> Vec<Discrepancy> {
     let Some(duration) = detail.duration_s else { return Vec::new() };
-    let rule = |message: &str, expected: String, delta: Option<i64>| {
-        Discrepancy::new(Kind::Inconsistent, message)
-            .field("duration_s")
-            .values(Some(expected), Some(duration.to_string()))
-            .delta(delta)
+    let found = |rule: Contradiction, expected: &str| rule.found(expected.to_owned(), duration.to_string());
+    let span = detail.started_at.zip(detail.ended_at).map(|(start, end)| (end - start).num_seconds());
+    let off = span.filter(|span| *span != duration);
+    let off = off.map(|span| found(DURATION_VS_SPAN, &span.to_string()).delta(Some(duration - span)));
+    let talk = match detail.answered {
+        Some(true) if duration == 0 => Some(found(ANSWERED_WITHOUT_TALK, ">0")),
+        Some(false) if duration > 0 => Some(found(TALK_WITHOUT_ANSWER, "0")),
+        _ => None,
     };
-    let mut found = Vec::new();
-    if let (Some(start), Some(end)) = (detail.started_at, detail.ended_at) {
-        let span = (end - start).num_seconds();
-        if span != duration {
-            found.push(rule("duration is not endDate - startDate", span.to_string(), Some(duration - span)));
-        }
-    }
-    match detail.answered {
-        Some(true) if duration == 0 => found.push(rule("answered, but with 0 seconds", ">0".into(), None)),
-        Some(false) if duration > 0 => {
-            found.push(rule("not answered, but with talk time", "0".into(), None));
-        }
-        _ => {}
-    }
-    found
+    off.into_iter().chain(talk).collect()
 }
 
 fn other_day(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {

@@ -2,10 +2,12 @@
 //! normalized again at no cost.
 //!
 //! Every field is optional; numbers may come as strings and strings as numbers; unknown fields stay in
-//! the raw text. What cannot be read at all is [`Malformed`], with a reason.
+//! the raw text. What cannot be read at all is [`Malformed`], with a reason. docs/provider.md lists every form.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::Deserialize;
+use std::fmt;
+
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::call::from_provider_local;
@@ -17,75 +19,166 @@ use crate::provider::states::{self, Answered};
 #[error("{0}")]
 pub struct Malformed(pub String);
 
+/// No call lasts longer, in seconds: a year. A duration beyond is no duration.
+const LONGEST_CALL_S: i64 = 366 * 86_400;
+
 /// The fields of `Data` that are understood. Names as the provider writes them.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+const NAMES: [&str; 17] = [
+    "callId",
+    "caller",
+    "callee",
+    "callerShowNumber",
+    "calleeShowNumber",
+    "gmtCreate",
+    "startDate",
+    "endDate",
+    "aRingTime",
+    "aEndTime",
+    "bRingTime",
+    "bStartTime",
+    "bEndTime",
+    "duration",
+    "state",
+    "stateDesc",
+    "hangupDirection",
+];
+
+/// Their values, null where there is none.
+#[derive(Default)]
 struct Fields {
-    call_id: Value,
-    caller: Value,
-    callee: Value,
-    caller_show_number: Value,
-    callee_show_number: Value,
-    gmt_create: Value,
-    start_date: Value,
-    end_date: Value,
-    a_ring_time: Value,
-    a_end_time: Value,
-    b_ring_time: Value,
-    b_start_time: Value,
-    b_end_time: Value,
-    duration: Value,
-    state: Value,
-    state_desc: Value,
-    hangup_direction: Value,
+    values: [Value; NAMES.len()],
+    /// One that stands there twice, with different values.
+    twice: Option<&'static str>,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields::default();
+                let mut seen = [false; NAMES.len()];
+                while let Some(name) = map.next_key::<String>()? {
+                    let Some(i) = NAMES.iter().position(|known| *known == name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    let value = map.next_value()?;
+                    if seen[i] && fields.values[i] != value {
+                        fields.twice = fields.twice.or(Some(NAMES[i]));
+                    }
+                    (fields.values[i], seen[i]) = (value, true);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+impl Fields {
+    fn read(data: &str) -> Result<Self, Malformed> {
+        if !data.trim_start().starts_with('{') {
+            return Err(Malformed("Data is not a JSON object".into()));
+        }
+        let fields: Self = serde_json::from_str(data)
+            .map_err(|e| Malformed(format!("Data is not valid JSON (column {})", e.column())))?;
+        if let Some(name) = fields.twice {
+            return Err(Malformed(format!(
+                "the field {name} of Data stands there twice, with different values"
+            )));
+        }
+        if fields.values.iter().all(Value::is_null) {
+            return Err(Malformed("Data holds none of the fields of a record".into()));
+        }
+        Ok(fields)
+    }
+
+    fn get(&self, field: &str) -> &Value {
+        NAMES.iter().position(|name| *name == field).map_or(&Value::Null, |i| &self.values[i])
+    }
+
+    fn text(&self, field: &str) -> Result<Option<String>, Malformed> {
+        match self.get(field) {
+            Value::Null => Ok(None),
+            Value::String(s) => Ok(Some(s.trim()).filter(|s| !s.is_empty()).map(str::to_owned)),
+            // A number that is not whole, or too long, has lost digits.
+            Value::Number(n) if !n.is_f64() => Ok(Some(n.to_string())),
+            _ => Err(malformed(field, "text")),
+        }
+    }
+
+    fn seconds(&self, field: &str) -> Result<Option<i64>, Malformed> {
+        let read = match self.get(field) {
+            Value::Null => return Ok(None),
+            Value::Number(n) => n.as_i64(),
+            Value::String(s) if s.trim().is_empty() => return Ok(None),
+            Value::String(s) => s.trim().parse().ok(),
+            _ => None,
+        };
+        let read = read.filter(|n| (0..=LONGEST_CALL_S).contains(n));
+        read.map(Some).ok_or_else(|| malformed(field, "a whole number of seconds"))
+    }
+
+    /// `yyyy-MM-dd HH:mm:ss` in UTC+8; empty means none.
+    fn time(&self, field: &str) -> Result<Option<DateTime<Utc>>, Malformed> {
+        let Some(text) = self.text(field)? else { return Ok(None) };
+        let local = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok();
+        // The service began in 2015; what lies far outside is no time of a call, and beyond what can be calculated with.
+        let local = local.filter(|local| (1970..=9999).contains(&local.year()));
+        let local = local.ok_or_else(|| malformed(field, "a time like 2026-05-26 17:01:51"))?;
+        Ok(Some(from_provider_local(local)))
+    }
 }
 
 /// Reads `Data`.
 ///
 /// # Errors
 ///
-/// [`Malformed`] when it is no JSON object, or a field has a form that no source knows.
+/// [`Malformed`] when it is no JSON object, holds no field of a record, or a field has a form that no source knows.
 pub fn normalize(data: &str) -> Result<CallDetail, Malformed> {
-    // serde would also read the fields from an array, in order; the provider never means that.
-    if !data.trim_start().starts_with('{') {
-        return Err(Malformed("Data is not a JSON object".into()));
-    }
-    let f: Fields = serde_json::from_str(data)
-        .map_err(|e| Malformed(format!("Data is not valid JSON (column {})", e.column())))?;
-    let state = text(&f.state, "state")?;
-    let duration_s = whole(&f.duration, "duration")?;
-    let (outcome, is_final, state_known, answered) = judge(state.as_deref(), duration_s);
+    let f = Fields::read(data)?;
+    let (state, duration_s) = (f.text("state")?, f.seconds("duration")?);
+    let (started_at, b_start_at) = (f.time("startDate")?, f.time("bStartTime")?);
+    let talked = duration_s.is_some_and(|s| s > 0) && (started_at.is_some() || b_start_at.is_some());
+    let (outcome, is_final, state_known, answered) = judge(state.as_deref(), duration_s, talked);
     Ok(CallDetail {
-        call_id: text(&f.call_id, "callId")?,
-        caller: text(&f.caller, "caller")?,
-        callee: text(&f.callee, "callee")?,
-        caller_show_number: text(&f.caller_show_number, "callerShowNumber")?,
-        callee_show_number: text(&f.callee_show_number, "calleeShowNumber")?,
-        created_at: time(&f.gmt_create, "gmtCreate")?,
-        started_at: time(&f.start_date, "startDate")?,
-        ended_at: time(&f.end_date, "endDate")?,
-        a_ring_at: time(&f.a_ring_time, "aRingTime")?,
-        a_end_at: time(&f.a_end_time, "aEndTime")?,
-        b_ring_at: time(&f.b_ring_time, "bRingTime")?,
-        b_start_at: time(&f.b_start_time, "bStartTime")?,
-        b_end_at: time(&f.b_end_time, "bEndTime")?,
+        call_id: f.text("callId")?,
+        caller: f.text("caller")?,
+        callee: f.text("callee")?,
+        caller_show_number: f.text("callerShowNumber")?,
+        callee_show_number: f.text("calleeShowNumber")?,
+        created_at: f.time("gmtCreate")?,
+        started_at,
+        ended_at: f.time("endDate")?,
+        a_ring_at: f.time("aRingTime")?,
+        a_end_at: f.time("aEndTime")?,
+        b_ring_at: f.time("bRingTime")?,
+        b_start_at,
+        b_end_at: f.time("bEndTime")?,
         duration_s,
         state,
-        state_desc: text(&f.state_desc, "stateDesc")?,
+        state_desc: f.text("stateDesc")?,
         outcome,
         answered,
         is_final,
         state_known,
-        hangup_by: hangup(&f.hangup_direction),
+        hangup_by: hangup(f.get("hangupDirection")),
     })
 }
 
 /// What state and talk time say together. A record without a state, or with one in no table, is final:
-/// asking again would not teach us the code.
-fn judge(state: Option<&str>, duration_s: Option<i64>) -> (Outcome, bool, bool, Option<bool>) {
-    let Some(known) = state.and_then(states::find) else {
-        return (Outcome::Unknown, true, state.is_none(), None);
-    };
+/// asking again would not teach us the code. Without a state, a start and talk time say that somebody answered; a code
+/// in no table may mean anything.
+fn judge(state: Option<&str>, duration_s: Option<i64>, talked: bool) -> (Outcome, bool, bool, Option<bool>) {
+    let Some(code) = state else { return (Outcome::Unknown, true, true, talked.then_some(true)) };
+    let Some(known) = states::find(code) else { return (Outcome::Unknown, true, false, None) };
     let answered = match known.answered {
         Answered::Yes => Some(true),
         Answered::No => Some(false),
@@ -96,34 +189,6 @@ fn judge(state: Option<&str>, duration_s: Option<i64>) -> (Outcome, bool, bool, 
 
 fn malformed(field: &str, wanted: &str) -> Malformed {
     Malformed(format!("the field {field} of Data is not {wanted}"))
-}
-
-fn text(value: &Value, field: &str) -> Result<Option<String>, Malformed> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(s) => Ok(Some(s.trim()).filter(|s| !s.is_empty()).map(str::to_owned)),
-        Value::Number(n) => Ok(Some(n.to_string())),
-        _ => Err(malformed(field, "text")),
-    }
-}
-
-fn whole(value: &Value, field: &str) -> Result<Option<i64>, Malformed> {
-    let read = match value {
-        Value::Null => return Ok(None),
-        Value::Number(n) => n.as_i64(),
-        Value::String(s) if s.trim().is_empty() => return Ok(None),
-        Value::String(s) => s.trim().parse().ok(),
-        _ => None,
-    };
-    read.filter(|n| *n >= 0).map(Some).ok_or_else(|| malformed(field, "a whole number of seconds"))
-}
-
-/// `yyyy-MM-dd HH:mm:ss` in UTC+8; empty means none.
-fn time(value: &Value, field: &str) -> Result<Option<DateTime<Utc>>, Malformed> {
-    let Some(text) = text(value, field)? else { return Ok(None) };
-    NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S")
-        .map(|local| Some(from_provider_local(local)))
-        .map_err(|_| malformed(field, "a time like 2026-05-26 17:01:51"))
 }
 
 /// 0 is the callee, 1 the caller; other numbers belong to other operations and say nothing here.
@@ -184,6 +249,55 @@ mod tests {
         {
             assert!(normalize(data).is_err(), "{data}");
         }
+    }
+
+    #[test]
+    fn a_field_that_stands_there_twice_must_say_the_same() {
+        assert!(normalize(r#"{"state":"200000","state":"200000","x":1,"x":2}"#).is_ok());
+        let why = normalize(r#"{"state":"200000","state":"200002"}"#).unwrap_err().to_string();
+        assert_eq!(why, "the field state of Data stands there twice, with different values");
+        assert!(normalize(r#"{"duration":null,"duration":4}"#).is_err());
+    }
+
+    #[test]
+    fn an_object_without_a_field_of_a_record_is_no_record() {
+        for data in ["{ }", r#"{"called":"1","stateCode":"200000"}"#, r#"{"state":null}"#] {
+            assert_eq!(
+                normalize(data).unwrap_err().to_string(),
+                "Data holds none of the fields of a record",
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_beyond_all_calls_are_malformed_and_nothing_overflows() {
+        for data in [
+            r#"{"duration":9223372036854775807}"#,
+            r#"{"duration":"31622401"}"#,
+            r#"{"endDate":"-262143-01-01 00:00:00"}"#,
+            r#"{"endDate":"+262142-12-31 23:59:59"}"#,
+            r#"{"callee":1e20}"#,
+            r#"{"callee":123456789012345678901234567890}"#,
+        ] {
+            assert!(normalize(data).is_err(), "{data}");
+        }
+        let deep = format!(r#"{{"state":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(normalize(&deep).is_err());
+        let deep = format!(r#"{{"state":"200000","x":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(normalize(&deep).unwrap().outcome, Outcome::Answered);
+        let fraction = normalize(r#"{"endDate":"2026-05-26 17:01:51.0"}"#).unwrap();
+        assert_eq!(provider_text(fraction.ended_at.unwrap()), "2026-05-26 17:01:51");
+    }
+
+    #[test]
+    fn what_has_no_state_is_judged_by_its_talk_time() {
+        let d = normalize(r#"{"duration":4,"bStartTime":"2026-05-26 17:01:47"}"#).unwrap();
+        assert_eq!(
+            (d.outcome, d.answered, d.is_final, d.state_known),
+            (Outcome::Unknown, Some(true), true, true)
+        );
+        assert_eq!(normalize(r#"{"duration":0,"state":""}"#).unwrap().answered, None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Source;
 use crate::normalize::normalize;
 use crate::output::Outputs;
+use crate::provider::wire::MALFORMED;
 use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
 use crate::totals::Totals;
 
@@ -197,6 +198,8 @@ pub(crate) fn look_up(
         AnswerKind::NoRecord => lookup.status = without_record(row, *fetched_at, settle),
         AnswerKind::Rejected => fail(&mut lookup, failure(false, false)),
         AnswerKind::Exhausted => fail(&mut lookup, failure(false, true)),
+        // Nothing could be taken out of the answer: what is kept is no Data that could be read better another time.
+        AnswerKind::Malformed if answer.code == MALFORMED => fail(&mut lookup, failure(true, false)),
         AnswerKind::Final | AnswerKind::Interim | AnswerKind::Malformed => {
             read_record(&mut lookup, answer.data.as_deref().unwrap_or_default(), answer.found_date);
         }
@@ -226,7 +229,7 @@ fn read_record(lookup: &mut Lookup, data: &str, found_on: chrono::NaiveDate) {
             lookup.detail = Some(detail);
         }
         Err(why) => {
-            let (code, message) = ("MalformedData".into(), why.to_string());
+            let (code, message) = (MALFORMED.into(), why.to_string());
             fail(lookup, Failure { code, message, malformed: true, transient: false });
         }
     }

@@ -15,15 +15,15 @@ use crate::clock::SystemClock;
 use crate::collect::{Workload, collect, workload};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::fetch::Fetcher;
 use crate::fetch::cap::Cap;
 use crate::fetch::retry::Policy;
+use crate::fetch::{Fetcher, Watch};
 use crate::ledger::{Input, Source};
 use crate::messages::{self, Closing, Opening};
 use crate::output::{Outputs, Provenance, Summary};
 use crate::progress::{Form, Progress};
 use crate::provider::credentials::Credentials;
-use crate::provider::http::HttpProvider;
+use crate::provider::http::{Connection, HttpProvider};
 use crate::publish::publish;
 use crate::sandbox::{self, Sandbox};
 use crate::stop::{Reason, Stop};
@@ -96,7 +96,14 @@ async fn connect(settings: &Settings) -> Result<Option<HttpProvider>> {
         Answers::Provider(endpoint) => (endpoint.clone(), Credentials::from_env()?),
         Answers::Sandbox => start_sandbox(settings).await?,
     };
-    HttpProvider::new(&endpoint, credentials, settings.timeout).map(Some)
+    let connection = Connection {
+        endpoint,
+        timeout: settings.timeout,
+        wire_format: settings.wire_format,
+        ca_file: settings.ca_file.clone(),
+        insecure_http: settings.insecure_http,
+    };
+    HttpProvider::new(&connection, credentials).map(Some)
 }
 
 /// Starts the simulated provider inside this process; it allows exactly what the cap says.
@@ -119,6 +126,7 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Credentials)> {
 struct Collected {
     all_asked: bool,
     slowdown: Slowdown,
+    notes: Vec<String>,
 }
 
 impl Run<'_> {
@@ -155,6 +163,7 @@ impl Run<'_> {
             store: self.store.clone(),
             scope: self.scope.clone(),
             monitor: progress.monitor(),
+            watch: Watch::default(),
             stop: self.stop.clone(),
         };
         let timers: Vec<_> = timers.into_iter().map(|timer| self.start_timer(timer)).collect();
@@ -162,7 +171,7 @@ impl Run<'_> {
         let all_asked = collect(source, &fetcher, reader, settings.concurrency, order).await;
         timers.iter().for_each(JoinHandle::abort);
         progress.finish();
-        Ok(Collected { all_asked, slowdown: cap.slowdown() })
+        Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.watch.notes() })
     }
 
     /// What is to be asked. Answers that are found damaged are forgotten and asked for again.
@@ -254,7 +263,7 @@ impl Run<'_> {
             incomplete_because: because.as_deref(),
             go_on: &self.voice.command,
             open_items: &open_items,
-            notes: &self.notes(),
+            notes: &[self.notes(), collected.notes.clone()].concat(),
         };
         outputs.finish(&summary)?;
         self.store.end_session(&self.scope, Some(summary.complete()))?;

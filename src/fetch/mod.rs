@@ -5,6 +5,7 @@
 mod allowance;
 pub mod cap;
 pub mod retry;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::stop::{Reason, Stop};
 use crate::store::{AnswerKind, Decision, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store};
 use cap::Cap;
 use retry::{Policy, Verdict};
+pub use watch::Watch;
 
 /// All that the fetch stage tells the world outside.
 pub trait Monitor: Send + Sync {
@@ -65,6 +67,8 @@ pub struct Fetcher<P> {
     pub scope: Scope,
     /// What is told of it.
     pub monitor: Arc<dyn Monitor>,
+    /// What it finds out about the run as a whole.
+    pub watch: Watch,
     /// Where it is told to stop.
     pub stop: Stop,
 }
@@ -143,7 +147,9 @@ impl<P: Provider> Fetcher<P> {
         } else if answer.http_status.is_some() {
             self.cap.let_through(taken_at);
         }
-        let verdict = retry::decide(&self.policy, attempt, &answer, fastrand::f64());
+        let clock_corrected = self.correct_clock(&answer);
+        self.watch.hear(&answer);
+        let verdict = retry::decide(&self.policy, attempt, &answer, clock_corrected, fastrand::f64());
         let kept = keep(&answer, &verdict, question.day, then);
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, attempt, &answer, &verdict, throttled);
@@ -156,6 +162,16 @@ impl<P: Provider> Fetcher<P> {
         }
         self.store.end_request(&self.scope, begun, end, kept).await?;
         Ok(Some((verdict, kind)))
+    }
+
+    /// Whether an answer about the time stamp told the provider's time, which is signed with from now on.
+    fn correct_clock(&self, answer: &Answer) -> bool {
+        let date = answer.date.filter(|_| answer.said == Said::Error(Class::Clock));
+        let correction = date.and_then(|date| self.provider.correct_clock(date));
+        if let Some(correction) = correction.filter(|correction| correction.first) {
+            self.watch.clock_is_off(correction.behind);
+        }
+        correction.is_some()
     }
 
     fn report(&self, question: &Question, attempt: u32, answer: &Answer, verdict: &Verdict, throttled: bool) {
@@ -202,6 +218,7 @@ fn keep(answer: &Answer, verdict: &Verdict, day: NaiveDate, then: Option<NaiveDa
     let (kind, data) = match (&answer.said, verdict) {
         (Said::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
         (Said::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
+        (Said::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),
         (Said::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
         (_, Verdict::Exhausted) => (AnswerKind::Exhausted, None),
         _ => return None,

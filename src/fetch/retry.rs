@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::provider::codes::Class;
+use crate::provider::codes::{self, Class};
 use crate::provider::wire::{Answer, Said};
 
 /// How often and how patiently a call is tried.
@@ -49,16 +49,20 @@ pub enum Verdict {
     Stop(&'static str),
 }
 
-const CLOCK: &str = "set this machine's clock (NTP): it must be within 15 minutes of the provider's";
-
-/// Decides. `attempt` counts from 1 over this call's tries; `jitter` lies in [0, 1).
+/// Decides. `attempt` counts from 1 over this call's tries; `clock_corrected` says that requests are signed with the
+/// provider's time from now on; `jitter` lies in [0, 1).
 #[must_use]
-pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, jitter: f64) -> Verdict {
+pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, clock_corrected: bool, jitter: f64) -> Verdict {
     let Said::Error(class) = answer.said else { return Verdict::Done };
+    let second = attempt >= policy.max_attempts.min(2);
     let tries = match class {
         Class::Row | Class::NoRecord => return Verdict::Done,
         Class::Fatal(advice) => return Verdict::Stop(advice),
-        Class::Clock if attempt >= policy.max_attempts.min(2) => return Verdict::Stop(CLOCK),
+        Class::Route(advice) if second => return Verdict::Stop(advice),
+        // The provider's own time did not help, or there is none to be had.
+        Class::Clock if answer.by_provider_time || (second && !clock_corrected) => {
+            return Verdict::Stop(codes::SET_CLOCK);
+        }
         Class::Doubtful => policy.max_attempts.min(DOUBTFUL_TRIES),
         _ => policy.max_attempts,
     };
@@ -71,9 +75,8 @@ pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, jitter: f64) -> Ve
     let own = doubled.mul_f64(0.5 + jitter / 2.0);
     match class {
         // A throttled call waits with everybody else: the cap slows the whole run down.
-        Class::Nonce | Class::Clock | Class::Throttle => {
-            Verdict::Again { after: Duration::ZERO, everybody: false }
-        }
+        Class::Clock | Class::Throttle => Verdict::Again { after: Duration::ZERO, everybody: false },
+        Class::Nonce if attempt == 1 => Verdict::Again { after: Duration::ZERO, everybody: false },
         _ => Verdict::Again { after: hint.map_or(own, |h| h.max(own)), everybody: hint.is_some() },
     }
 }
@@ -96,17 +99,20 @@ mod tests {
             request_id: None,
             http_status: None,
             retry_after,
+            date: None,
+            by_provider_time: false,
         }
     }
 
     fn verdict(class: Class, attempt: u32, hint: Option<Duration>) -> Verdict {
-        decide(&Policy::default(), attempt, &answer(Said::Error(class), hint), 0.0)
+        decide(&Policy::default(), attempt, &answer(Said::Error(class), hint), false, 0.0)
     }
 
     #[test]
     fn an_answer_is_an_answer() {
-        let done = |said| decide(&Policy::default(), 1, &answer(said, None), 0.5) == Verdict::Done;
+        let done = |said| decide(&Policy::default(), 1, &answer(said, None), false, 0.5) == Verdict::Done;
         assert!(done(Said::NoRecord) && done(Said::Data("{}".into())) && done(Said::Error(Class::Row)));
+        assert!(done(Said::Malformed { text: "x".into(), why: "y".into() }));
     }
 
     #[test]
@@ -135,18 +141,35 @@ mod tests {
 
     #[test]
     fn a_throttled_call_has_no_pause_of_its_own_and_still_uses_up_its_attempts() {
-        let at_once = Verdict::Again { after: Duration::ZERO, everybody: false };
-        assert_eq!(verdict(Class::Throttle, 1, Some(Duration::from_secs(1))), at_once);
+        assert_eq!(verdict(Class::Throttle, 1, Some(Duration::from_secs(1))), AT_ONCE);
         assert_eq!(verdict(Class::Throttle, 6, None), Verdict::Exhausted);
     }
 
+    const AT_ONCE: Verdict = Verdict::Again { after: Duration::ZERO, everybody: false };
+
     #[test]
     fn a_clock_fault_is_tried_once_more_and_a_fatal_one_never() {
-        assert_eq!(
-            verdict(Class::Clock, 1, None),
-            Verdict::Again { after: Duration::ZERO, everybody: false }
-        );
-        assert_eq!(verdict(Class::Clock, 2, None), Verdict::Stop(CLOCK));
+        assert_eq!(verdict(Class::Clock, 1, None), AT_ONCE);
+        assert_eq!(verdict(Class::Clock, 2, None), Verdict::Stop(codes::SET_CLOCK));
         assert_eq!(verdict(Class::Fatal("do this"), 1, None), Verdict::Stop("do this"));
+        assert!(matches!(verdict(Class::Route("do that"), 1, None), Verdict::Again { .. }));
+        assert_eq!(verdict(Class::Route("do that"), 2, None), Verdict::Stop("do that"));
+    }
+
+    #[test]
+    fn a_corrected_clock_is_given_its_chance_and_no_second_one() {
+        let fault = answer(Said::Error(Class::Clock), None);
+        // Whatever went wrong with this call before.
+        assert_eq!(decide(&Policy::default(), 5, &fault, true, 0.0), AT_ONCE);
+        assert_eq!(decide(&Policy::default(), 6, &fault, true, 0.0), Verdict::Exhausted);
+        let signed_so = Answer { by_provider_time: true, ..fault };
+        assert_eq!(decide(&Policy::default(), 1, &signed_so, true, 0.0), Verdict::Stop(codes::SET_CLOCK));
+    }
+
+    #[test]
+    fn a_used_nonce_is_replaced_at_once_and_then_is_an_error_that_may_go_away() {
+        assert_eq!(verdict(Class::Nonce, 1, None), AT_ONCE);
+        assert_eq!(verdict(Class::Nonce, 2, None), verdict(Class::Transient, 2, None));
+        assert_eq!(verdict(Class::Nonce, 6, None), Verdict::Exhausted);
     }
 }

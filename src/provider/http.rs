@@ -1,54 +1,99 @@
 //! One request over HTTP. The only place that knows reqwest.
 //!
 //! Promises: exactly one request per question reaches the wire. reqwest's own retries and redirects are
-//! off, and the request is a POST, which no proxy repeats by itself. Every request has a new nonce and time stamp.
+//! off, and the request is a POST, which no proxy repeats by itself. (Below reqwest, a request is given to another
+//! connection when its own was found dead before a byte of it was written: that is still one request on the wire.)
+//! Every request has a new nonce and time stamp. Proxies come from the usual environment variables, loopback never has
+//! one; TLS is rustls with the platform's roots, and those of `--ca-file`.
 
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
 use super::credentials::Credentials;
 use super::sign;
-use super::wire::Reply;
-use super::{Provider, Question};
+use super::wire::{BODY_LIMIT, Received, Reply};
+use super::{Correction, Provider, Question, WireFormat};
 use crate::call::midnight_ms;
 use crate::error::{Error, Result};
 
-/// The largest body that is read, in bytes; the provider's own are under 2 KiB.
-const BODY_LIMIT: usize = 4 << 20;
+/// An idle connection is not used again after this long: gateways close theirs after 15 s and more, and a request
+/// that meets the closing is lost.
+const IDLE: Duration = Duration::from_secs(10);
+/// The clocks agree when they are not further apart than this: `Date` has whole seconds, and the reply takes its time.
+const AGREED: TimeDelta = TimeDelta::seconds(60);
+
+/// How the provider is reached.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Its URL.
+    pub endpoint: String,
+    /// For one request, from connect to last byte.
+    pub timeout: Duration,
+    /// The form of the answers that is asked for.
+    pub wire_format: WireFormat,
+    /// PEM file of certificates that are trusted beside the platform's.
+    pub ca_file: Option<PathBuf>,
+    /// `http://` is allowed beyond loopback.
+    pub insecure_http: bool,
+}
 
 /// The provider over HTTP.
 pub struct HttpProvider {
     client: reqwest::Client,
     endpoint: reqwest::Url,
     credentials: Credentials,
+    format: WireFormat,
+    /// What the provider's clock said and when that was, once it is gone by.
+    provider_time: OnceLock<(DateTime<Utc>, Instant)>,
 }
 
 impl HttpProvider {
-    /// A client for `endpoint` whose requests take at most `timeout` from connect to last byte.
+    /// A client whose requests reach this provider, or fail, within the time-out.
     ///
     /// # Errors
     ///
-    /// Exit 2 when the endpoint is no http(s) URL, or TLS cannot be set up.
-    pub fn new(endpoint: &str, credentials: Credentials, timeout: Duration) -> Result<Self> {
-        let endpoint = parse_endpoint(endpoint)?;
+    /// Exit 2 when the endpoint is no http(s) URL or would send in clear text what must not be read on the way, when
+    /// the file of certificates cannot be used, or TLS cannot be set up.
+    pub fn new(connection: &Connection, credentials: Credentials) -> Result<Self> {
+        let endpoint = parse_endpoint(&connection.endpoint)?;
+        let loopback = is_loopback(&endpoint);
+        if endpoint.scheme() == "http" && !loopback && !connection.insecure_http {
+            return Err(in_clear_text(&endpoint));
+        }
         // Without a provider reqwest panics, even for http://. A second call finds it installed; that is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout)
+            .timeout(connection.timeout)
+            .connect_timeout(connection.timeout)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .user_agent(concat!("reconcile/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&endpoint) {
+        if loopback {
             builder = builder.no_proxy();
         }
-        let client = builder
-            .build()
-            .map_err(|e| Error::usage("the HTTP client cannot be set up").because(e.without_url()))?;
-        Ok(Self { client, endpoint, credentials })
+        builder = match &connection.ca_file {
+            Some(path) => builder.tls_certs_merge(certificates(path)?),
+            // No TLS, and no proxy that might speak it: the platform's roots need not be there.
+            None if loopback && endpoint.scheme() == "http" => builder.tls_certs_only([]),
+            None => builder,
+        };
+        let client = builder.build().map_err(|e| not_set_up(connection, e))?;
+        let (format, provider_time) = (connection.wire_format, OnceLock::new());
+        Ok(Self { client, endpoint, credentials, format, provider_time })
+    }
+
+    /// The time to sign with, and whether it is the provider's. That one runs on from when it was told, whatever
+    /// becomes of this machine's clock meanwhile.
+    fn now(&self) -> (DateTime<Utc>, bool) {
+        let told = self.provider_time.get();
+        let since = |told_at: &Instant| TimeDelta::from_std(told_at.elapsed()).unwrap_or_default();
+        told.map_or_else(|| (Utc::now(), false), |(date, told_at)| (*date + since(told_at), true))
     }
 
     /// The signed form of a question.
@@ -60,7 +105,7 @@ impl HttpProvider {
             ("AccessKeyId", self.credentials.access_key_id.as_str()),
             ("Action", "QueryCallDetailByCallId"),
             ("CallId", question.call_id.as_str()),
-            ("Format", "JSON"),
+            ("Format", self.format.parameter()),
             ("ProdId", prod_id.as_str()),
             ("QueryDate", query_date.as_str()),
             ("RegionId", "cn-hangzhou"),
@@ -78,33 +123,98 @@ impl HttpProvider {
         sign::encode_pairs(&params)
     }
 
-    async fn send(&self, form: String) -> Result<Reply, reqwest::Error> {
+    async fn send(&self, form: String) -> Result<Received, reqwest::Error> {
         let request = self
             .client
             .post(self.endpoint.clone())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form);
         let mut response = request.send().await?;
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), Utc::now());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > BODY_LIMIT {
-                let message = format!("the answer is longer than {BODY_LIMIT} bytes");
-                return Ok(Reply::Lost { code: "too long", message });
-            }
-            body.extend_from_slice(&chunk);
+        let headers = response.headers();
+        let date = text(headers, "date").and_then(http_date);
+        let mut received = Received {
+            status: response.status().as_u16(),
+            // A date is by the provider's clock.
+            retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
+            date,
+            content_type: text(headers, "content-type").map(str::to_owned),
+            ..Received::default()
+        };
+        if response.status().is_redirection() {
+            received.location = text(headers, "location").map(|location| self.origin(location));
         }
-        Ok(Reply::Received { status, retry_after, body })
+        let length = response.content_length();
+        while let Some(chunk) = response.chunk().await? {
+            let room = BODY_LIMIT - received.body.len();
+            received.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                // What is left is not waited for: the connection is closed.
+                let length = length.map(|length| format!("{length} bytes long"));
+                received.cut = Some(length.unwrap_or_else(|| "of unknown length".into()));
+                break;
+            }
+        }
+        Ok(received)
+    }
+
+    /// Scheme, host and port of a redirect's target, which may be relative; the rest may hold what must not be shown.
+    fn origin(&self, location: &str) -> String {
+        let target = self.endpoint.join(location).ok();
+        target.map_or_else(|| "an unreadable place".into(), |url| url.origin().ascii_serialization())
     }
 }
 
 impl Provider for HttpProvider {
     async fn ask(&self, question: &Question) -> Reply {
         let nonce = uuid::Uuid::new_v4().to_string();
-        let form = self.form(question, &nonce, Utc::now());
-        self.send(form).await.unwrap_or_else(|e| lost(&e))
+        let (now, by_provider_time) = self.now();
+        let form = self.form(question, &nonce, now);
+        match self.send(form).await {
+            Ok(received) => Reply::Received(Received { by_provider_time, ..received }),
+            Err(error) => lost(&error),
+        }
     }
+
+    fn correct_clock(&self, date: DateTime<Utc>) -> Option<Correction> {
+        let behind = date - Utc::now();
+        let first = self.provider_time.get().is_none();
+        if first && behind.abs() <= AGREED {
+            return None;
+        }
+        let first = first && self.provider_time.set((date, Instant::now())).is_ok();
+        Some(Correction { behind, first })
+    }
+}
+
+fn in_clear_text(endpoint: &reqwest::Url) -> Error {
+    Error::usage(format!(
+        "--endpoint {endpoint}: over http:// the phone numbers, the access key's id and its signatures would travel \
+         in clear text"
+    ))
+    .hint("use https://, or add --insecure-http where the way there is safe")
+}
+
+/// The certificates of `--ca-file`, at least one.
+fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
+    let wrong = |why: &str| {
+        Error::usage(format!("--ca-file {}: {why}", path.display()))
+            .hint("give a PEM file with the certificate of the authority, between BEGIN CERTIFICATE and END CERTIFICATE")
+    };
+    let pem = std::fs::read(path).map_err(|e| wrong("cannot be read").because(e))?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem)
+        .map_err(|e| wrong("a certificate in it cannot be read").because(e.without_url()))?;
+    if found.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(found) }
+}
+
+fn not_set_up(connection: &Connection, error: reqwest::Error) -> Error {
+    let hint = match &connection.ca_file {
+        Some(path) => format!("check that {} holds certificates of an authority", path.display()),
+        None => {
+            "install the system's certificates (the package ca-certificates), or name some with --ca-file"
+                .into()
+        }
+    };
+    Error::usage("the HTTP client cannot be set up").hint(hint).because(error.without_url())
 }
 
 fn parse_endpoint(text: &str) -> Result<reqwest::Url> {
@@ -137,22 +247,33 @@ fn is_loopback(url: &reqwest::Url) -> bool {
 /// The provider's hint (`x-acs-retry-after`, milliseconds) before the standard one (seconds or a date).
 /// Zero, negative and unreadable hints are none.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
-    if let Some(ms) = text("x-acs-retry-after").and_then(|v| v.parse::<u64>().ok()).filter(|ms| *ms > 0) {
+    if let Some(ms) =
+        text(headers, "x-acs-retry-after").and_then(|v| v.parse::<u64>().ok()).filter(|ms| *ms > 0)
+    {
         return Some(Duration::from_millis(ms));
     }
-    let value = text(RETRY_AFTER.as_str())?;
+    let value = text(headers, RETRY_AFTER.as_str())?;
     if let Ok(seconds) = value.parse::<u64>() {
         return (seconds > 0).then(|| Duration::from_secs(seconds));
     }
-    let date = DateTime::parse_from_rfc2822(value).ok()?;
-    (date.with_timezone(&Utc) - now).to_std().ok().filter(|d| !d.is_zero())
+    (http_date(value)? - now).to_std().ok().filter(|d| !d.is_zero())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+/// `Mon, 23 Nov 2026 10:00:30 GMT`.
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
 /// A failed request in a word and a line. The URL is taken out: it is no secret, but it is noise.
 fn lost(error: &reqwest::Error) -> Reply {
     let code = if error.is_timeout() {
         "timeout"
+    } else if is_about_certificate(error) {
+        "certificate"
     } else if error.is_connect() {
         "connect"
     } else if error.is_body() || error.is_decode() {
@@ -170,6 +291,17 @@ fn lost(error: &reqwest::Error) -> Reply {
         message = format!("the request failed ({code})");
     }
     Reply::Lost { code, message }
+}
+
+/// Whether TLS failed because the provider's certificate is not trusted.
+fn is_about_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
+    }
+    // What an I/O error wraps is not its source, and may be an I/O error itself.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.is_some_and(|wrapped| is_about_certificate(wrapped))
+        || error.source().is_some_and(is_about_certificate)
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! The provider: how a question is signed, sent and understood.
 //!
-//! [`sign`], [`wire`], [`codes`] and [`states`] are pure; [`credentials`] reads the environment;
-//! [`http`] is the one place that knows the HTTP library.
+//! [`sign`], [`wire`] (with `charset`, `envelope` and `xml`), [`codes`] and [`states`] are pure; [`credentials`] reads
+//! the environment; [`http`] is the one place that knows the HTTP library.
 
+mod charset;
 pub mod codes;
 pub mod credentials;
+mod envelope;
 pub mod http;
 pub mod sign;
 pub mod states;
 pub mod wire;
+mod xml;
 
 use std::future::Future;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::call::ProductId;
 use wire::Reply;
@@ -28,9 +31,46 @@ pub struct Question {
     pub day: NaiveDate,
 }
 
+/// The form of the answers that is asked for. What comes is known by its content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WireFormat {
+    /// `Format=JSON`.
+    #[default]
+    Json,
+    /// `Format=XML`.
+    Xml,
+}
+
+impl WireFormat {
+    /// The value of `Format`. It is always sent: the provider's pages disagree on what comes without it.
+    #[must_use]
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Xml => "XML",
+        }
+    }
+}
+
+/// What was made of the provider's `Date`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Correction {
+    /// How far this machine's clock is behind the provider's.
+    pub behind: TimeDelta,
+    /// It was not known before.
+    pub first: bool,
+}
+
 /// One attempt at one call: the seam at which tests replace the network.
 pub trait Provider: Send + Sync {
     /// Sends one freshly signed request and waits for its end. Never sends twice: no retries, no
     /// redirects. A failure is a [`Reply::Lost`], not an error.
     fn ask(&self, question: &Question) -> impl Future<Output = Reply> + Send;
+
+    /// The provider found a time stamp too old or too new, and its clock says `date`: signs with the provider's time
+    /// from now on. `None` when the clocks agree, and there is nothing to correct.
+    fn correct_clock(&self, date: DateTime<Utc>) -> Option<Correction> {
+        let _ = date;
+        None
+    }
 }

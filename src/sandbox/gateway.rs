@@ -43,7 +43,7 @@ impl Params {
     }
 
     /// A parameter that is there and not empty.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
     }
 
@@ -139,9 +139,8 @@ fn operation(params: &Params) -> Result<(), Refusal> {
     if params.need("Version")? != "2017-05-25" {
         return Err(Refusal::new(400, "InvalidVersion", "Specified parameter Version is not valid."));
     }
-    // The provider itself would answer in XML when no format is given.
-    if params.get("Format") != Some("JSON") {
-        let message = "Specified parameter Format is not valid: the sandbox speaks JSON only.";
+    if !matches!(params.get("Format"), None | Some("JSON" | "XML")) {
+        let message = "Specified parameter Format is not valid: the sandbox speaks JSON and XML.";
         return Err(Refusal::new(400, "InvalidParameter.Format", message));
     }
     Ok(())
@@ -290,8 +289,7 @@ mod tests {
             ("Action", "SingleCallByTts", 404, "InvalidAction.NotFound"),
             ("Version", "", 400, "MissingVersion"),
             ("Version", "2017-05-26", 400, "InvalidVersion"),
-            ("Format", "", 400, "InvalidParameter.Format"),
-            ("Format", "XML", 400, "InvalidParameter.Format"),
+            ("Format", "YAML", 400, "InvalidParameter.Format"),
             ("AccessKeyId", "", 400, "MissingAccessKeyId"),
             ("AccessKeyId", "nobody", 404, "InvalidAccessKeyId.NotFound"),
             ("Signature", "", 400, "MissingSignature"),

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod alone;
+mod envelope;
 mod gateway;
 mod records;
 mod signature;
@@ -18,16 +19,16 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, DATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
-use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio::net::TcpListener;
 
 pub use accounts::parse_accounts;
 pub use alone::serve_alone;
+use envelope::{Envelope, Form};
 use gateway::{Gateway, Params, Refusal};
 use records::{Records, Told};
 
@@ -47,6 +48,8 @@ pub struct Options {
     pub cap_requests: u32,
     /// ... in any window of this length.
     pub cap_window: Duration,
+    /// How far its clock is ahead of this machine's.
+    pub clock_ahead: TimeDelta,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             accounts: vec![("testid".into(), "testsecret".into())],
             cap_requests: 100,
             cap_window: Duration::from_secs(60),
+            clock_ahead: TimeDelta::zero(),
         }
     }
 }
@@ -83,7 +87,8 @@ impl Sandbox {
         let listener = TcpListener::bind(wanted).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let gateway = Gateway::new(options.accounts, options.cap_requests, options.cap_window);
-        let provider = Simulated { gateway, records: Records::sample()?, host: address.to_string() };
+        let (records, host, clock_ahead) = (Records::sample()?, address.to_string(), options.clock_ahead);
+        let provider = Simulated { gateway, records, host, clock_ahead };
         Ok(Self { listener, address, provider: Arc::new(provider) })
     }
 
@@ -109,39 +114,28 @@ struct Simulated {
     records: Records,
     /// `HostId` of its answers.
     host: String,
-}
-
-/// The provider's answer, with an error's fields where there are any.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Envelope<'a> {
-    request_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host_id: Option<&'a str>,
-    code: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recommend: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a str>,
+    clock_ahead: TimeDelta,
 }
 
 async fn handle(State(provider): State<Arc<Simulated>>, request: Request) -> Response {
-    let told = provider.ask(request).await.unwrap_or_else(Told::Refused);
-    match &told {
-        Told::Data(data) => provider.ok(Some(data)),
-        Told::NoRecord => provider.ok(None),
-        Told::Refused(refusal) => provider.refuse(refusal),
+    let (form, told) = match provider.read(request).await {
+        Ok((method, params)) => (Form::asked(&params), provider.ask(&method, &params)),
+        Err(refusal) => (Form::Json, Err(refusal)),
+    };
+    match told.unwrap_or_else(Told::Refused) {
+        Told::Data(data) => provider.ok(form, Some(&data)),
+        Told::NoRecord => provider.ok(form, None),
+        Told::Refused(refusal) => provider.refuse(form, &refusal),
         Told::Page { status } => {
             let page =
                 format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
-            reply(*status, "text/html", page)
+            provider.reply(status, "text/html", page)
         }
     }
 }
 
 impl Simulated {
-    async fn ask(&self, request: Request) -> Result<Told, Refusal> {
+    async fn read(&self, request: Request) -> Result<(Method, Params), Refusal> {
         let known = matches!(*request.method(), Method::GET | Method::POST);
         if !known || request.uri().path() != "/" {
             let message = "Specified api is not found, please check your url and method.";
@@ -159,36 +153,62 @@ impl Simulated {
         // A body that does not say it is a form is none.
         let body = if form { String::from_utf8_lossy(&body) } else { "".into() };
         let params = Params::read(parts.uri.query().unwrap_or_default(), &body)?;
-        self.gateway.check(parts.method.as_str(), &params, Utc::now(), Instant::now())?;
-        let (call_id, prod_id, day) = question(&params)?;
+        Ok((parts.method, params))
+    }
+
+    fn ask(&self, method: &Method, params: &Params) -> Result<Told, Refusal> {
+        self.gateway.check(method.as_str(), params, self.now(), Instant::now())?;
+        let (call_id, prod_id, day) = question(params)?;
         Ok(self.records.tell(call_id, prod_id, day))
     }
 
-    fn ok(&self, data: Option<&str>) -> Response {
-        let request_id = request_id();
-        json(200, &Envelope { request_id, host_id: None, code: "OK", message: "OK", recommend: None, data })
+    fn ok(&self, form: Form, data: Option<&str>) -> Response {
+        let envelope = Envelope {
+            request_id: request_id(),
+            host_id: None,
+            code: "OK",
+            message: "OK",
+            recommend: None,
+            data,
+        };
+        self.reply(200, form.content_type(), envelope.write(form))
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Response {
+    fn refuse(&self, form: Form, refusal: &Refusal) -> Response {
         // The service's own errors carry no more than a success does; only the gateway names itself.
         let gateway = refusal.status != 200;
         let code = refusal.code.as_str();
         let search = || format!("https://error-center.aliyun.com/status/search?Keyword={code}&source=PopGw");
-        let mut response = json(
-            refusal.status,
-            &Envelope {
-                request_id: request_id(),
-                host_id: gateway.then_some(self.host.as_str()),
-                code,
-                message: &refusal.message,
-                recommend: gateway.then(search),
-                data: None,
-            },
-        );
+        let envelope = Envelope {
+            request_id: request_id(),
+            host_id: gateway.then_some(self.host.as_str()),
+            code,
+            message: &refusal.message,
+            recommend: gateway.then(search),
+            data: None,
+        };
+        let mut response = self.reply(refusal.status, form.content_type(), envelope.write(form));
         if let Some(ms) = refusal.retry_after_ms {
             response.headers_mut().insert("x-acs-retry-after", HeaderValue::from(ms));
         }
         response
+    }
+
+    fn reply(&self, status: u16, content_type: &'static str, body: String) -> Response {
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert("x-reconcile-sandbox", HeaderValue::from_static("1"));
+        if let Ok(date) = self.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string().try_into() {
+            headers.insert(DATE, date);
+        }
+        response
+    }
+
+    /// What the gateway's clock says.
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + self.clock_ahead
     }
 }
 
@@ -217,20 +237,6 @@ fn request_id() -> String {
     uuid::Uuid::new_v4().to_string().to_uppercase()
 }
 
-fn json(status: u16, envelope: &Envelope) -> Response {
-    // Text alone is written, which cannot fail; an empty body would be an answer that no client takes for one.
-    reply(status, "application/json;charset=utf-8", serde_json::to_string(envelope).unwrap_or_default())
-}
-
-fn reply(status: u16, content_type: &'static str, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert("x-reconcile-sandbox", HeaderValue::from_static("1"));
-    response
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -240,6 +246,7 @@ mod tests {
     use super::*;
     use crate::exit::Exit;
     use crate::provider::sign;
+    use crate::provider::wire::{Reply, Said, understand};
 
     /// A sandbox at work on a run time of its own; it ends with the value.
     struct Bench {
@@ -322,6 +329,31 @@ mod tests {
         assert_eq!(field(&data, "callId"), "116014888060^语音 +*~");
         let (_, again) = bench.get(&format!("/?{}", form("GET", &ASKED)));
         assert_eq!(field(&again, "Data"), data);
+    }
+
+    #[test]
+    fn xml_is_written_where_it_is_asked_for_and_where_nothing_is() {
+        let bench = Bench::new(Options::default());
+        let asked = form("POST", &ASKED);
+        for form in [asked.replace("Format=JSON", "Format=XML"), asked.replace("&Format=JSON", "")] {
+            // The signature is another's now; the refusal is what is looked at.
+            let (head, body) = bench.post(&form);
+            assert!(head.starts_with("http/1.1 400") && head.contains("content-type: text/xml"), "{head}");
+            assert!(
+                body.contains("<Error><RequestId>") && body.contains("<Message><![CDATA[Specified"),
+                "{body}"
+            );
+        }
+        let envelope = Envelope {
+            request_id: "R".into(),
+            host_id: None,
+            code: "OK",
+            message: "a]]>b",
+            recommend: None,
+            data: Some("{\"a\":\"<&>\"}"),
+        };
+        let answer = understand(&Reply::received(200, envelope.write(Form::Xml)));
+        assert_eq!((answer.said, answer.message), (Said::Data("{\"a\":\"<&>\"}".into()), "a]]>b".into()));
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! Runs the real binary against a scripted provider. Owns the list of what is shown, one module a question.
 //!
+//! What the provider answers: `answers` every code, state and form of `Data` · `readings` texts that contradict each other ·
+//! `midnight` days and time zones · `clock` a clock that is off · `network` connections, proxies, TLS · `fuzz` whatever
+//! bytes come back · `provider_docs` what docs/provider.md says.
+//!
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs · `kills` two
 //! hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another ·
 //! `commands` plan, explain, verify-cap, purge, forget · `outputs` what the four files say · `cli` usage, store and folder ·
@@ -8,17 +12,24 @@
 //! `snapshots` help and report word for word · `readme` the Parquet and the README's queries, by DuckDB.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod answers;
 mod cap;
 mod cli;
+mod clock;
 mod commands;
 mod damage;
 mod disk_full;
 mod fatal;
 mod faults;
+mod fuzz;
 mod kills;
 mod layers;
+mod midnight;
+mod network;
 mod nights;
 mod outputs;
+mod provider_docs;
+mod readings;
 mod readme;
 mod receiver;
 mod resume;

@@ -15,7 +15,7 @@ use reconcile::call::{CallKey, ProductId};
 use reconcile::clock::{Clock, Moment};
 use reconcile::fetch::cap::Cap;
 use reconcile::fetch::retry::Policy;
-use reconcile::fetch::{Ended, Fetcher, Job, Monitor};
+use reconcile::fetch::{Ended, Fetcher, Job, Monitor, Watch};
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{Provider, Question};
 use reconcile::rate::Rate;
@@ -146,14 +146,14 @@ impl Provider for Line {
         if !through {
             let said =
                 serde_json::json!({"Code": "Throttling.User", "Message": "flow control", "RequestId": "R"});
-            return Reply::Received { status: 400, retry_after: None, body: body(said) };
+            return Reply::received(400, body(said));
         }
         if account.random.lock().unwrap().u64(0..1_000) < account.faults {
             return Reply::Lost { code: "cut", message: String::new() };
         }
         let data = detail(&question.call_id).to_string();
         let said = serde_json::json!({"Code": "OK", "Message": "OK", "RequestId": "R", "Data": data});
-        Reply::Received { status: 200, retry_after: None, body: body(said) }
+        Reply::received(200, body(said))
     }
 }
 
@@ -217,6 +217,7 @@ impl House {
             store: store.clone(),
             scope: scope.clone(),
             monitor: Arc::new(Silent),
+            watch: Watch::default(),
             stop: Stop::default(),
         };
         let mut ended = BTreeMap::new();

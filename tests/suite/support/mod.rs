@@ -3,6 +3,7 @@
 
 pub mod duckdb;
 pub mod provider;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

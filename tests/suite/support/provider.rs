@@ -41,7 +41,7 @@ enum Kind {
     Whole {
         status: u16,
         content_type: &'static str,
-        body: String,
+        body: Vec<u8>,
     },
     /// The connection is closed without a byte.
     Drop,
@@ -49,6 +49,8 @@ enum Kind {
     CutBody,
     /// Nothing, until the client gives up.
     Stall,
+    /// The good record, a byte at a time, for longer than a client waits.
+    Dribble,
 }
 
 /// What the provider does with one request.
@@ -58,11 +60,12 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
     before: Duration,
     after: Duration,
+    then_close: bool,
 }
 
 impl Reply {
     fn new(kind: Kind) -> Self {
-        Self { kind, headers: Vec::new(), before: Duration::ZERO, after: Duration::ZERO }
+        Self { kind, headers: Vec::new(), before: Duration::ZERO, after: Duration::ZERO, then_close: false }
     }
 
     /// The good record of the call that is asked for.
@@ -71,8 +74,12 @@ impl Reply {
     }
 
     pub fn json(status: u16, body: &Value) -> Self {
-        let body = body.to_string();
-        Self::new(Kind::Whole { status, content_type: "application/json;charset=utf-8", body })
+        Self::raw(status, "application/json;charset=utf-8", body.to_string())
+    }
+
+    /// These bytes, whatever they are.
+    pub fn raw(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self::new(Kind::Whole { status, content_type, body: body.into() })
     }
 
     /// A successful envelope around this detail.
@@ -105,13 +112,12 @@ impl Reply {
     }
 
     pub fn html(status: u16) -> Self {
-        let body =
-            "<html><head><title>proxy</title></head><body><h1>Bad Gateway</h1></body></html>".to_owned();
-        Self::new(Kind::Whole { status, content_type: "text/html", body })
+        let body = "<html><head><title>proxy</title></head><body><h1>Bad Gateway</h1></body></html>";
+        Self::raw(status, "text/html", body)
     }
 
     pub fn empty(status: u16) -> Self {
-        Self::new(Kind::Whole { status, content_type: "text/plain", body: String::new() })
+        Self::raw(status, "text/plain", "")
     }
 
     pub fn dropped() -> Self {
@@ -124,6 +130,16 @@ impl Reply {
 
     pub fn stall() -> Self {
         Self::new(Kind::Stall)
+    }
+
+    pub fn dribble() -> Self {
+        Self::new(Kind::Dribble)
+    }
+
+    /// The connection is closed after the reply, which does not say so.
+    pub fn then_close(mut self) -> Self {
+        self.then_close = true;
+        self
     }
 
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -171,8 +187,11 @@ pub fn detail(call_id: &str) -> Value {
     })
 }
 
+/// Answers where no reply is scripted.
+type Answering = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+
 struct State {
-    default: Reply,
+    default: Answering,
     script: HashMap<String, VecDeque<Reply>>,
     requests: Vec<Request>,
 }
@@ -198,7 +217,8 @@ impl Provider {
     pub fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = State { default: Reply::record(), script: HashMap::new(), requests: Vec::new() };
+        let state =
+            State { default: Arc::new(|_| Reply::record()), script: HashMap::new(), requests: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new() });
         let for_threads = Arc::clone(&shared);
         thread::spawn(move || {
@@ -218,6 +238,10 @@ impl Provider {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The next replies to this call; then the default again.
     pub fn script(&self, call_id: &str, replies: impl IntoIterator<Item = Reply>) {
         self.shared.lock().script.entry(call_id.to_owned()).or_default().extend(replies);
@@ -225,7 +249,12 @@ impl Provider {
 
     /// The reply to all that is not scripted.
     pub fn by_default(&self, reply: Reply) {
-        self.shared.lock().default = reply;
+        self.answer_with(move |_| reply.clone());
+    }
+
+    /// What answers all that is not scripted.
+    pub fn answer_with(&self, answering: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
+        self.shared.lock().default = Arc::new(answering);
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -281,7 +310,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             let mut state = shared.lock();
             let id = request.call_id();
             let scripted = state.script.get_mut(id).and_then(VecDeque::pop_front);
-            scripted.unwrap_or_else(|| state.default.clone())
+            scripted.unwrap_or_else(|| (state.default)(&request))
         };
         thread::sleep(reply.before);
         {
@@ -338,7 +367,7 @@ fn answer(mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::
         envelope["Data"] = detail(request.call_id()).to_string().into();
         envelope.to_string()
     };
-    let whole = |status, content_type, body: &str| {
+    let whole = |status, content_type, body: &[u8]| {
         let mut head = format!(
             "HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n",
             body.len()
@@ -346,18 +375,26 @@ fn answer(mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::
         for (name, value) in &reply.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        head + "\r\n" + body
+        [head.as_bytes(), b"\r\n", body].concat()
     };
     match &reply.kind {
-        Kind::Record => stream.write_all(whole(200, "application/json;charset=utf-8", &good()).as_bytes())?,
+        Kind::Record => {
+            stream.write_all(&whole(200, "application/json;charset=utf-8", good().as_bytes()))?;
+        }
         Kind::Whole { status, content_type, body } => {
-            stream.write_all(whole(*status, content_type, body).as_bytes())?;
+            stream.write_all(&whole(*status, content_type, body))?;
         }
         Kind::Drop => return Ok(false),
         Kind::CutBody => {
-            let text = whole(200, "application/json;charset=utf-8", &good());
-            stream.write_all(&text.as_bytes()[..text.len() - 40])?;
+            let text = whole(200, "application/json;charset=utf-8", good().as_bytes());
+            stream.write_all(&text[..text.len() - 40])?;
             return Ok(false);
+        }
+        Kind::Dribble => {
+            for byte in whole(200, "application/json;charset=utf-8", good().as_bytes()) {
+                stream.write_all(&[byte])?;
+                thread::sleep(Duration::from_millis(20));
+            }
         }
         Kind::Stall => {
             // Ends when the client closes the connection.
@@ -366,5 +403,5 @@ fn answer(mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::
         }
     }
     stream.flush()?;
-    Ok(true)
+    Ok(!reply.then_close)
 }

@@ -1,0 +1,121 @@
+//! This machine's clock is not the provider's. Owns the providers whose clock goes wrong.
+//!
+//! The provider's `Date` is taken into account once, for all requests; it is said by how much the clock is off; what
+//! that does not help against ends the run.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use reconcile::sandbox::{Options, Sandbox};
+
+use crate::support::provider::{Reply, Request};
+use crate::support::{Bench, column, ledger};
+
+const OFF: &str = "InvalidTimeStamp.Expired";
+
+fn date(time: DateTime<Utc>) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// How far the time stamp of a request lies before `now`.
+fn age(request: &Request, now: DateTime<Utc>) -> TimeDelta {
+    now - NaiveDateTime::parse_from_str(request.param("Timestamp"), "%Y-%m-%dT%H:%M:%SZ").unwrap().and_utc()
+}
+
+/// A provider whose clock is so far ahead of ours, and which says so.
+fn ahead(by: TimeDelta) -> impl Fn(&Request) -> Reply {
+    move |request| {
+        let now = Utc::now() + by;
+        let reply = if age(request, now).abs() > TimeDelta::minutes(15) {
+            Reply::code(400, OFF, "Specified time stamp or date value is expired.")
+        } else {
+            Reply::record()
+        };
+        reply.header("Date", &date(now))
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_is_made_up_for_once_and_told() {
+    for (by, words) in [(TimeDelta::minutes(135), "2h 15m"), (TimeDelta::days(-40), "ahead of")] {
+        let bench = Bench::new(&ledger(40));
+        bench.provider.answer_with(ahead(by));
+        let run = bench.run(&["--concurrency", "8"]).exits(0).says("clock").says(words);
+        assert_eq!(run.stderr.matches("this machine's clock is").count(), 1, "{}", run.stderr);
+        assert_eq!(column(&bench.details(), "status"), ["found"; 40]);
+        // Only what was in flight before the first answer had to be signed again.
+        let (seen, summary) = (bench.provider.seen(), bench.summary());
+        assert!((41..=48).contains(&seen), "{seen} requests");
+        assert_eq!((summary.number("requests"), summary.number("retries")), (seen as u64, seen as u64 - 40));
+        assert!(summary.0["notes"].to_string().contains("this machine's clock is"), "{}", summary.0["notes"]);
+        bench.provider.assert_own_nonces();
+    }
+}
+
+#[test]
+fn a_time_that_the_provider_itself_does_not_accept_ends_the_run() {
+    let bench = Bench::new(&ledger(9));
+    // It says a time, and then does not take it.
+    let wrong = Utc::now() + TimeDelta::hours(3);
+    bench.provider.by_default(Reply::code(400, OFF, "expired").header("Date", &date(wrong)));
+    bench.run(&["--concurrency", "1"]).exits(3).says("NTP");
+    let requests = bench.provider.requests();
+    assert_eq!(requests.len(), 2);
+    assert!(age(&requests[0], wrong) > TimeDelta::hours(2));
+    assert!(age(&requests[1], wrong).abs() < TimeDelta::minutes(2));
+}
+
+#[test]
+fn where_the_clocks_agree_there_is_nothing_to_correct_and_the_run_ends() {
+    let bench = Bench::new(&ledger(9));
+    bench.provider.answer_with(|_| Reply::code(400, OFF, "expired").header("Date", &date(Utc::now())));
+    let run = bench.run(&["--concurrency", "1"]).exits(3).says("NTP");
+    assert!(!run.stderr.contains("this machine's clock is"), "{}", run.stderr);
+    assert_eq!(bench.provider.seen(), 2);
+}
+
+#[test]
+fn with_one_attempt_the_first_call_fails_and_all_others_are_signed_right() {
+    let bench = Bench::new(&ledger(6));
+    bench.provider.answer_with(ahead(TimeDelta::hours(1)));
+    bench.run(&["--concurrency", "1", "--max-attempts", "1"]).exits(4);
+    assert_eq!(column(&bench.details(), "status"), ["failed", "found", "found", "found", "found", "found"]);
+    assert_eq!(bench.provider.seen(), 6);
+}
+
+#[test]
+fn a_correction_outlasts_other_errors_of_the_same_call() {
+    let bench = Bench::new(&ledger(1));
+    let calls = AtomicUsize::new(0);
+    let skewed = ahead(TimeDelta::hours(1));
+    bench.provider.answer_with(move |request| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::code(503, "ServiceUnavailable", "Wait."),
+        _ => skewed(request),
+    });
+    // The fault comes at the second attempt, and the third is the first by the provider's time.
+    bench.run(&[]).exits(0);
+    assert_eq!(bench.provider.seen(), 3);
+}
+
+/// The sandbox judges time stamps with code of its own.
+#[test]
+fn the_sandbox_with_another_clock_is_answered_by_its_own_time() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
+    let options = Options {
+        clock_ahead: TimeDelta::minutes(-31),
+        cap_requests: 1_000,
+        cap_window: Duration::from_secs(1),
+        ..Options::default()
+    };
+    let sandbox = runtime.block_on(Sandbox::bind(options)).unwrap();
+    let endpoint = sandbox.url();
+    runtime.spawn(sandbox.serve());
+    let bench = Bench::new(&ledger(5));
+    for format in ["json", "xml"] {
+        let store = format!("{format}.db");
+        let options = ["--endpoint", &endpoint, "--wire-format", format, "--store", &store];
+        bench.run(&options).exits(0).says("31m ahead of");
+        assert!(!column(&bench.details(), "status").contains(&"failed"));
+    }
+}

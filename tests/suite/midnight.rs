@@ -1,0 +1,209 @@
+//! A thousand random calls around midnight, on machines in five time zones. Owns the calendar that judges, which is
+//! whole numbers alone.
+//!
+//! The day is the call's in UTC+8, `QueryDate` its midnight in milliseconds; the neighbouring day is asked only when it
+//! can help; what is found there is told; the age decides between `pending` and `not_found`. The machine's zone is nowhere
+//! in it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, FixedOffset, Utc};
+use fastrand::Rng;
+use serde_json::json;
+
+use crate::support::provider::Reply;
+use crate::support::{Bench, cell};
+
+const DAY: i64 = 86_400;
+const UTC_8: i64 = 8 * 3_600;
+const SETTLE: i64 = 30 * DAY;
+
+/// Rules of time zones that no list has to be installed for.
+const ZONES: [&str; 5] = ["UTC0", "CST-8", "PST8PDT,M3.2.0,M11.1.0", "<+14>-14", "<-11>11"];
+
+/// The day in UTC+8, counted from 1970.
+fn day(second: i64) -> i64 {
+    (second + UTC_8).div_euclid(DAY)
+}
+
+fn query_date(day: i64) -> String {
+    ((day * DAY - UTC_8) * 1_000).to_string()
+}
+
+fn date(day: i64) -> String {
+    DateTime::from_timestamp(day * DAY, 0).unwrap().date_naive().to_string()
+}
+
+fn local(second: i64) -> String {
+    DateTime::from_timestamp(second + UTC_8, 0).unwrap().format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The first days of years and months, and the one after 29 February.
+const SPECIAL: [&str; 6] =
+    ["2024-01-01", "2024-02-29", "2024-03-01", "2025-01-01", "2025-03-01", "2026-01-01"];
+
+struct Call {
+    id: String,
+    /// When it was made.
+    at: i64,
+    /// On which day its record stands.
+    stands: Option<i64>,
+}
+
+impl Call {
+    fn random(random: &mut Rng, i: usize, now: i64) -> Self {
+        let midnight = if random.u8(..3) == 0 {
+            let day = random.choice(SPECIAL).unwrap().parse::<chrono::NaiveDate>().unwrap();
+            day.and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp() - UTC_8
+        } else {
+            (day(now) - random.i64(2..60)) * DAY - UTC_8
+        };
+        let near = [-601, -600, -599, -1, 0, 1, 599, 600, 601];
+        let at =
+            midnight + if random.bool() { *random.choice(&near).unwrap() } else { random.i64(-1_200..1_200) };
+        let neighbour = if at < midnight { day(at) + 1 } else { day(at) - 1 };
+        let stands = *random.choice(&[Some(day(at)), Some(day(at)), Some(neighbour), None]).unwrap();
+        Self { id: format!("{i:012}^{i:012}"), at, stands }
+    }
+
+    /// The neighbouring day, from ten minutes before a midnight until ten minutes after it.
+    fn neighbour(&self) -> Option<i64> {
+        let second = (self.at + UTC_8).rem_euclid(DAY);
+        match second {
+            0..600 => Some(day(self.at) - 1),
+            85_800.. => Some(day(self.at) + 1),
+            _ => None,
+        }
+    }
+
+    /// As one of the forms in which a ledger may give it.
+    fn called_at(&self, i: usize) -> String {
+        let utc = DateTime::from_timestamp(self.at, 0).unwrap();
+        let with =
+            |hours: i32| utc.with_timezone(&FixedOffset::east_opt(hours * 3_600).unwrap()).to_rfc3339();
+        match i % 6 {
+            0 => format!("{}000", self.at),
+            1 => self.at.to_string(),
+            2 => with(0),
+            3 => with(-11),
+            4 => with(14),
+            _ => local(self.at),
+        }
+    }
+
+    /// Status, day, and how often it has to be asked for.
+    fn right(&self, now: i64) -> (&'static str, i64, usize) {
+        let (own, neighbour) = (day(self.at), self.neighbour());
+        if self.stands == Some(own) {
+            return ("found", own, 1);
+        }
+        let asked = 1 + usize::from(neighbour.is_some());
+        if let Some(on) = self.stands.filter(|on| neighbour == Some(*on)) {
+            return ("found", on, asked);
+        }
+        (if now - self.at < SETTLE { "pending" } else { "not_found" }, own, asked)
+    }
+}
+
+fn calls(now: i64) -> Vec<Call> {
+    let mut random = Rng::with_seed(24);
+    // Not so near to the age that decides that the test's own time would matter.
+    let clear = |call: &Call| (now - call.at - SETTLE).abs() > 3_600;
+    (0..).map(|i| Call::random(&mut random, i, now)).filter(clear).take(1_000).collect()
+}
+
+#[test]
+fn day_and_status_are_right_in_every_time_zone() {
+    let now = Utc::now().timestamp();
+    let calls = calls(now);
+    let mut text = String::from("call_id,prod_id,called_at\n");
+    for (i, call) in calls.iter().enumerate() {
+        text.push_str(&format!("{},11000000300006,{}\n", call.id, call.called_at(i)));
+    }
+    for zone in ZONES {
+        let bench = Bench::new(&text);
+        let diary: HashMap<(String, String), String> = calls
+            .iter()
+            .filter_map(|call| Some(((call.id.clone(), query_date(call.stands?)), local(call.at))))
+            .collect();
+        bench.provider.answer_with(move |request| {
+            let asked = (request.call_id().to_owned(), request.param("QueryDate").to_owned());
+            diary.get(&asked).map_or_else(Reply::without_data, |created| {
+                Reply::ok(&json!({"callId": asked.0, "gmtCreate": created, "state": "200003", "duration": 0}))
+            })
+        });
+        let mut command = bench.command(&["--settle", "30d"]);
+        command.env("TZ", zone);
+        bench.start_command(command).wait().exits(0);
+        judge(&bench, &calls, now, zone);
+    }
+}
+
+fn judge(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
+    let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in bench.provider.requests() {
+        asked.entry(request.call_id().to_owned()).or_default().push(request.param("QueryDate").to_owned());
+    }
+    let (mut other_days, mut seen) = (Vec::new(), BTreeMap::new());
+    let details = bench.details();
+    assert_eq!(details.len(), calls.len());
+    for (call, row) in calls.iter().zip(&details) {
+        let at = local(call.at);
+        let (status, on, requests) = call.right(now);
+        assert_eq!(
+            (cell(row, "status"), cell(row, "call_date")),
+            (status, date(on).as_str()),
+            "{at} in {zone}"
+        );
+        let days = std::iter::once(day(call.at)).chain(call.neighbour()).take(requests).map(query_date);
+        assert_eq!(asked[&call.id], days.collect::<Vec<_>>(), "{at} in {zone}");
+        if status == "found" {
+            assert_eq!(cell(row, "created_at"), (call.at * 1_000_000).to_string(), "{at} in {zone}");
+            other_days.extend((on != day(call.at)).then(|| (call.id.clone(), date(day(call.at)), date(on))));
+        }
+        *seen.entry((status, on != day(call.at), requests)).or_insert(0) += 1;
+    }
+    let told = bench.discrepancies().into_iter().filter(|row| cell(row, "kind") == "other_day");
+    let told: Vec<_> = told
+        .map(|row| (cell(&row, "call_id").into(), cell(&row, "expected").into(), cell(&row, "actual").into()))
+        .collect();
+    assert_eq!(told, other_days, "{zone}");
+    let unexpected = |kind: &str| !matches!(kind, "other_day" | "pending" | "not_found");
+    assert!(!bench.kinds().iter().any(|(kind, _)| unexpected(kind)), "{zone}: {:?}", bench.kinds());
+    bench.summary().assert_foots();
+    // Found on the own day, on the other; not found and pending, with one request and with two.
+    assert!(seen.len() == 6 && seen.values().all(|n| *n >= 20), "{seen:?}");
+}
+
+#[test]
+fn the_zones_of_the_test_are_zones_of_the_machine() {
+    // `--deadline` alone is by the machine's zone: the next full hour lies differently far away in each.
+    let bench = Bench::new("call_id,prod_id,called_at\n1^1,11000000300006,2024-05-26\n");
+    let mut ends = std::collections::BTreeSet::new();
+    for zone in ZONES {
+        let mut command = bench.command(&[]);
+        command.env("TZ", zone).args(["--deadline", "12:00"]);
+        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_reconcile"))
+            .args(["plan", "--json"])
+            .args(arguments)
+            .env("TZ", zone)
+            .current_dir(bench.path(""))
+            .output()
+            .unwrap();
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        ends.insert(plan["limit"]["ends_in_s"].as_u64().unwrap() / 3_600);
+    }
+    assert_eq!(ends.len(), 5, "{ends:?}");
+}
+
+#[test]
+fn a_day_that_has_not_begun_is_not_asked() {
+    let tomorrow = day(Utc::now().timestamp()) + 1;
+    let late = local(tomorrow * DAY - UTC_8 + DAY - 300);
+    let bench = Bench::new(&format!("call_id,prod_id,called_at\n1^1,11000000300006,{late}\n"));
+    bench.provider.by_default(Reply::without_data());
+    bench.run(&[]).exits(0);
+    assert_eq!(bench.provider.seen(), 1);
+    assert_eq!(cell(&bench.details()[0], "status"), "pending");
+}
