@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::columnar::MAGIC;
 use super::repeats::scan;
 use super::{Ledger, Options, Scan};
 use crate::error::{Error, Result};
@@ -74,7 +75,15 @@ impl Input {
     ///
     /// Exit 2 when it cannot be opened, and as [`Ledger::open`].
     pub fn ledger(&self, options: &Options) -> Result<Ledger<File>> {
-        Ledger::open(open(&self.path, &self.name)?, &self.name, options)
+        let mut file = open(&self.path, &self.name)?;
+        let mut head = Vec::new();
+        let begin = file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut head).and_then(|_| file.rewind());
+        begin.map_err(|e| unreadable(&self.name, e))?;
+        if head == MAGIC {
+            Ledger::open_parquet(file, &self.name, options)
+        } else {
+            Ledger::open(file, &self.name, options)
+        }
     }
 }
 

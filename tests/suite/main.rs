@@ -17,6 +17,7 @@ mod fatal;
 mod faults;
 mod kills;
 mod layers;
+mod ledgers;
 mod nights;
 mod outputs;
 mod readme;
