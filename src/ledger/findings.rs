@@ -113,7 +113,7 @@ impl Findings {
         let zeros = columns.filter_map(|(numbers, name)| {
             numbers.fixed_without_zero.text().map(|rows| {
                 format!(
-                    "none of the {} numbers in `{name}` begins with 0, and in {rows} it looks like a fixed-line number \
+                    "none of the {} values of `{name}` begins with 0, and in {rows} it looks like a fixed-line number \
                      without it: a spreadsheet may have dropped leading zeros. Nothing is changed; export the column as text",
                     numbers.all
                 )

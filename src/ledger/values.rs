@@ -48,11 +48,21 @@ pub(super) fn narrow(c: char) -> char {
     }
 }
 
-/// A value without full-width characters, and without what makes a spreadsheet take it for text: `="0571"`, `'0571`.
+/// What nobody sees: marks of byte order and of writing direction, spaces without width. They come with what is copied
+/// from web pages and address books, and with files that were joined.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}')
+}
+
+/// A value without full-width and invisible characters, and without what makes a spreadsheet take it for text: `="0571"`, `'0571`.
 fn plain(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix("=\"").and_then(|inner| inner.strip_suffix('"')).unwrap_or(text);
     let text = text.strip_prefix('\'').unwrap_or(text);
-    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.chars().map(narrow).collect()) }
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let text: String = text.chars().filter(|c| !is_invisible(*c)).map(narrow).collect();
+    Cow::Owned(text.trim().to_owned())
 }
 
 /// A number as spreadsheets show long ones: `1.16E+11`.
@@ -87,6 +97,12 @@ pub(super) fn call_id(text: &str) -> Result<(), Fault> {
     if !text.is_ascii() && text.chars().any(|c| narrow(c) != c || c == '\u{2c6}') {
         return fault(
             "the CallId has full-width characters where the provider's has digits and `^`; export it anew from \
+             the system it came from",
+        );
+    }
+    if !text.is_ascii() && text.chars().any(is_invisible) {
+        return fault(
+            "the CallId has an invisible character in it, such as a byte order mark; type it anew, or export it from \
              the system it came from",
         );
     }

@@ -37,7 +37,7 @@ impl Rejects {
     pub(super) fn push(&mut self, row: &InvalidRow) -> Result<()> {
         let (csv, _) = match &mut self.begun {
             Some(begun) => begun,
-            none => none.insert(begin(&self.target, &self.layout)?),
+            none => none.insert(begin(&self.target, &self.layout, row)?),
         };
         csv.write_record(&row.original).map_err(|e| unwritable(&self.target, e))
     }
@@ -54,11 +54,13 @@ impl Rejects {
     }
 }
 
-fn begin(target: &Path, layout: &Layout) -> Result<(csv::Writer<File>, Staged)> {
+fn begin(target: &Path, layout: &Layout, first: &InvalidRow) -> Result<(csv::Writer<File>, Staged)> {
     let failed = |e: std::io::Error| unwritable(target, e);
     let staged = Staged::create(target)?;
     let mut file = staged.writer()?;
-    if layout.mark {
+    // Zero bytes would make it look like UTF-16.
+    let zeros = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
+    if layout.mark || zeros {
         file.write_all("\u{feff}".as_bytes()).map_err(failed)?;
     }
     let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);

@@ -14,7 +14,9 @@ use reconcile::error::Error;
 use reconcile::ledger::{Input, Options, Scan, Source};
 use tempfile::NamedTempFile;
 
+mod fuzz;
 mod parquet;
+mod runs;
 mod table;
 
 /// One ledger.
@@ -157,6 +159,20 @@ fn every_ledger_gives_its_rows_and_its_rejects() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_opened_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all = String::new();
+    for name in ["", "nowhere.csv"] {
+        let error = Input::open(&dir.path().join(name)).unwrap_err();
+        writeln!(all, "error: {}\n  to do: {}", error.what, error.hint.unwrap()).unwrap();
+    }
+    let all = all.replace(&dir.path().display().to_string(), "folder");
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("ledgers_open", all);
+    });
 }
 
 #[test]

@@ -463,6 +463,16 @@ fn values() -> Vec<Case> {
             "2 1^1 2026-11-01 prod_id=11000000300006 callee=+86-138 answered=true duration_s=75",
         ),
         case(
+            "a number copied from an address book, with marks of direction around it",
+            "call_id,called_at,callee\n1^1,2026-11-01,\u{202d}13800000001\u{202c}\n",
+            "2 1^1 2026-11-01 callee=13800000001",
+        ),
+        case(
+            "cat of files that each begin with a byte order mark",
+            "call_id,called_at\n1^1,2026-11-01\n\u{feff}call_id,called_at\n\u{feff}2^1,2026-11-01\n",
+            "2 1^1 2026-11-01\n 3! call_id 1@33 \"\\u{feff}call_id\"\n 4! call_id 1@54 \"\\u{feff}2^1\"",
+        ),
+        case(
             "full width in a column of one's own stays",
             "call_id,called_at,note\n1^1,2026-11-01,Ａ＋\n",
             "2 1^1 2026-11-01 ledger_note=Ａ＋",
