@@ -123,7 +123,7 @@ impl CallKey {
     pub fn fingerprint(&self) -> u128 {
         let mut hash = Sha256::new();
         hash.update(self.prod_id.0.to_le_bytes());
-        hash.update(self.day.format("%Y-%m-%d").to_string());
+        hash.update(self.day.to_string());
         hash.update(&self.call_id);
         let digest = hash.finalize();
         let mut half = [0_u8; 16];

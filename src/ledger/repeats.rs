@@ -4,9 +4,10 @@
 //! [`fingerprints`](super::fingerprints)) and holds 20 bytes for each call that is named more than once.
 
 use super::fingerprints::{Fingerprints, Sorted};
+use super::input::no_room;
 use super::{Input, Layout, Options};
 use crate::call::Record;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What a whole ledger comes to.
 #[derive(Debug)]
@@ -101,13 +102,6 @@ pub(super) fn scan(input: &Input, options: &Options) -> Result<Scan> {
         sha256: ledger.finish()?,
         repeats,
     })
-}
-
-fn no_room(error: std::io::Error) -> Error {
-    let folder = std::env::temp_dir();
-    Error::output(format!("temporary files cannot be written or read in {}", folder.display()))
-        .hint("they take 16 bytes a row of the ledger; make room there, or name another folder with TMPDIR")
-        .because(error)
 }
 
 #[cfg(test)]

@@ -110,3 +110,16 @@ fn a_delimiter_that_is_none_is_refused() {
     bench.write("calls.csv", &ledger(1).replace(',', "\t"));
     bench.run(&["--delimiter", "tab"]).exits(0).says("separated by tab");
 }
+
+#[test]
+fn without_room_for_temporary_files_it_says_where_and_what_to_do() {
+    let bench = Bench::new(&ledger(1));
+    let mut command = bench.command(&["--input", "-"]);
+    command.env("TMPDIR", "nowhere");
+    let stdin = Stdio::from(File::open(bench.path("calls.csv")).unwrap());
+    let run = bench.start_reading(command, stdin).wait().exits(6);
+    let said: Vec<&str> = run.stderr.lines().filter(|line| !line.contains("because")).collect();
+    insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("ledgers_no_room", said.join("\n"));
+    });
+}

@@ -356,7 +356,7 @@ fn spreadsheets() -> Vec<Case> {
             "call_id,called_at,caller,callee\n1^1,2026-11-01,5344750000,13800000001\n2^1,2026-11-01,1088888888,4001234567\n",
             "2 1^1 2026-11-01 caller=5344750000 callee=13800000001
              3 2^1 2026-11-01 caller=1088888888 callee=4001234567
-             ~ none of the 2 numbers in `caller` begins with 0, and in 2 rows (line 2 is the first) it looks like",
+             ~ none of the 2 values of `caller` begins with 0, and in 2 rows (line 2 is the first) it looks like",
         ),
         case(
             "leading zeros that are there stay, and are not missed elsewhere",
