@@ -230,6 +230,10 @@ pub struct LedgerRow {
 pub struct InvalidRow {
     /// Physical line of the file on which the row begins.
     pub line: u64,
+    /// Bytes before it in the (unpacked) file; `None` where rows have no place of their own, as in Parquet.
+    pub offset: Option<u64>,
+    /// The column at fault, from 1; `None` when it is the row as a whole.
+    pub column: Option<u64>,
     /// The CallId, if the row has one.
     pub call_id: Option<String>,
     /// The ledger field at fault; empty when the row as a whole is.
@@ -242,6 +246,19 @@ pub struct InvalidRow {
     pub reason: String,
     /// The columns carried through, as far as the row has them.
     pub carried: Vec<String>,
+    /// All its values as found, in the ledger's own columns; a row that could not be split into values is one.
+    pub original: Vec<String>,
+}
+
+impl InvalidRow {
+    /// What is wrong, what to do, and where it is: `not a time; … (column 3, byte 512)`.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let column = self.column.map(|column| format!("column {column}"));
+        let offset = self.offset.map(|offset| format!("byte {offset}"));
+        let place: Vec<String> = column.into_iter().chain(offset).collect();
+        if place.is_empty() { self.reason.clone() } else { format!("{} ({})", self.reason, place.join(", ")) }
+    }
 }
 
 /// One record of the ledger.

@@ -233,6 +233,9 @@ pub struct LedgerArgs {
     /// Read FIELD from the column HEADER; repeatable
     #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = mapping, help_heading = "Ledger")]
     map: Vec<(String, String)>,
+    /// What separates the fields: `,` `;` `|` or tab [default: what the header has]
+    #[arg(long, env = "RECONCILE_DELIMITER", value_name = "CHARACTER", value_parser = delimiter, help_heading = "Ledger")]
+    delimiter: Option<u8>,
     /// Talk seconds may differ by so many and still match
     #[arg(
         long,
@@ -255,7 +258,12 @@ pub struct LedgerArgs {
 
 impl LedgerArgs {
     fn options(&self) -> ledger::Options {
-        ledger::Options { prod_id: self.prod_id, call_date: self.call_date, map: self.map.clone() }
+        ledger::Options {
+            prod_id: self.prod_id,
+            call_date: self.call_date,
+            map: self.map.clone(),
+            delimiter: self.delimiter,
+        }
     }
 
     fn tolerances(&self) -> Tolerances {
@@ -265,7 +273,7 @@ impl LedgerArgs {
 
 #[derive(Debug, Args)]
 struct JobArgs {
-    /// Ledger CSV; `-` is standard input
+    /// Ledger: CSV, also as .gz or .zst, or Parquet; `-` is standard input
     #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
     input: Option<PathBuf>,
     /// Details Parquet
@@ -531,6 +539,14 @@ fn day(text: &str) -> Result<NaiveDate, String> {
 fn mapping(text: &str) -> Result<(String, String), String> {
     let (field, header) = text.split_once('=').ok_or("there is no `=`; write FIELD=HEADER")?;
     Ok((field.trim().to_owned(), header.to_owned()))
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "," | ";" | "|" | "\t" => Ok(text.as_bytes()[0]),
+        "tab" | "\\t" => Ok(b'\t'),
+        _ => Err("not one of , ; | tab".into()),
+    }
 }
 
 /// More than this many requests in flight would only fill the provider's queue.

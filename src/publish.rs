@@ -79,7 +79,8 @@ impl Publisher<'_> {
         match record {
             Record::Invalid(row) => {
                 self.totals.invalid += 1;
-                let what = Discrepancy::new(Kind::InvalidRow, row.reason)
+                self.outputs.reject(&row)?;
+                let what = Discrepancy::new(Kind::InvalidRow, row.message())
                     .field(row.field)
                     .values(row.expected, Some(row.found));
                 let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);

@@ -249,8 +249,8 @@ impl Run<'_> {
         let settings = self.settings;
         let traffic = Traffic { slowdown: collected.slowdown, ..self.store.traffic(&self.scope)? };
         let provenance = self.provenance();
-        let mut outputs =
-            Outputs::create(&settings.outputs, &self.source.scan.carried, &provenance, &traffic)?;
+        let columns = (self.source.scan.carried.as_slice(), &self.source.scan.layout);
+        let mut outputs = Outputs::create(&settings.outputs, columns, &provenance, &traffic)?;
         let (totals, open_items) = self.write_rows(&mut outputs)?;
         let tie_out = foot(&totals, &traffic, settings)?;
         let because = self.incomplete_because(collected.all_asked, &totals);
@@ -320,6 +320,11 @@ impl Run<'_> {
         if scan.hinted > 0 {
             let rows = if scan.hinted == 1 { "1 row names" } else { &format!("{} rows name", scan.hinted) };
             notes.push(format!("{rows} no day; it was taken from the CallId"));
+        }
+        if scan.invalid > 0 {
+            let rejects = self.settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
+            let rows = if scan.invalid == 1 { "1 row" } else { &format!("{} rows", scan.invalid) };
+            notes.push(format!("{rows} cannot be used; {rejects} has them, to be mended and fed back"));
         }
         notes
     }

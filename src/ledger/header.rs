@@ -5,6 +5,7 @@
 //! names both. Errors show headers with their long digit runs masked, because the first row of a
 //! file without a header is data.
 
+use super::values::narrow;
 use crate::error::{Error, Result};
 
 /// A field of the ledger; the discriminant is its place in [`FIELDS`].
@@ -49,6 +50,27 @@ const FIELDS: [(&str, &[&str]); COUNT] = [
 const RESERVED: [&str; 1] = ["ledger_line"];
 
 impl Field {
+    const ALL: [Self; COUNT] = [
+        Self::CallId,
+        Self::ProdId,
+        Self::CalledAt,
+        Self::QueryDate,
+        Self::Caller,
+        Self::Callee,
+        Self::CallerShowNumber,
+        Self::CalleeShowNumber,
+        Self::State,
+        Self::Answered,
+        Self::DurationS,
+        Self::StartedAt,
+        Self::EndedAt,
+    ];
+
+    /// The field of that name in the contract.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
     /// The contract's name.
     pub(super) fn name(self) -> &'static str {
         FIELDS[self as usize].0
@@ -58,8 +80,8 @@ impl Field {
 /// The columns of one ledger.
 #[derive(Debug)]
 pub(super) struct Header {
-    /// How many columns there are.
-    pub(super) width: usize,
+    /// All columns as the header names them.
+    pub(super) names: Vec<String>,
     /// The column of each field.
     columns: [Option<usize>; COUNT],
     /// The columns carried through, ascending.
@@ -92,7 +114,21 @@ impl Header {
         }
         let carried_at: Vec<usize> = (0..names.len()).filter(|at| !columns.contains(&Some(*at))).collect();
         let (carried, notes) = carried_names(names, &carried_at);
-        Ok(Self { width: names.len(), columns, carried_at, carried, notes })
+        Ok(Self { names: names.to_vec(), columns, carried_at, carried, notes })
+    }
+
+    /// How well these names serve as a header: whether there is a `call_id`, how many fields, how many columns.
+    pub(super) fn fit(names: &[String], map: &[(String, String)]) -> (bool, usize, usize) {
+        let mapped = mapped(names, map, "").unwrap_or_default();
+        let fields: Vec<usize> = names.iter().filter_map(|name| field_index(name)).collect();
+        let call_id = Field::CallId as usize;
+        let named = mapped[call_id].is_some() || fields.contains(&call_id);
+        (named, fields.len() + mapped.iter().flatten().count(), names.len())
+    }
+
+    /// How many columns there are.
+    pub(super) fn width(&self) -> usize {
+        self.names.len()
     }
 
     /// The column of a field, from 0.
@@ -101,10 +137,10 @@ impl Header {
     }
 }
 
-/// A header without what does not count: case, white space of any width, `_` and `-`.
+/// A header without what does not count: case, width, white space, `_` and `-`.
 fn plain(header: &str) -> String {
     let counts = |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '\u{feff}');
-    header.chars().filter(counts).flat_map(char::to_lowercase).collect()
+    header.chars().map(narrow).filter(counts).flat_map(char::to_lowercase).collect()
 }
 
 fn field_index(header: &str) -> Option<usize> {
@@ -171,20 +207,50 @@ fn two_columns(names: &[String], field: usize, first: usize, second: usize, sour
         first + 1,
         second + 1
     );
-    Error::usage(what).hint(if names[first].trim() == names[second].trim() {
+    let choice = if names[first].trim() == names[second].trim() {
         "rename one of them in the ledger's header row".to_owned()
     } else {
         format!("choose with `--map {field}={one}` or `--map {field}={other}`; the other is carried through")
-    })
+    };
+    Error::usage(what).hint(format!("{choice}. Its columns are: {}", list(names)))
 }
 
 fn no_call_id(names: &[String], source: &str) -> Error {
+    let near = near_call_id(names);
     let hint = if names.iter().any(|name| looks_like_data(name)) {
-        "its first row looks like data: put a header row above it, with `call_id` over the CallIds"
+        "its first row looks like data: put a header row above it, with `call_id` over the CallIds".to_owned()
+    } else if let Some(nearest) = near.first() {
+        let all: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+        format!("the nearest to it: {}. If it is that column: --map 'call_id={nearest}'", all.join(", "))
+    } else if names.len() == 1 {
+        "if its columns are separated by something other than , ; | or tab, convert it; if it is the CallId: \
+         --map call_id=HEADER"
+            .to_owned()
     } else {
-        "name the column that holds the CallId: --map call_id=HEADER"
+        "name the column that holds the CallId: --map call_id=HEADER".to_owned()
     };
     Error::usage(format!("{source} has no column `call_id`; its columns are: {}", list(names))).hint(hint)
+}
+
+/// The headers most like one of the names of `call_id`, at most three, the nearest first.
+fn near_call_id(names: &[String]) -> Vec<String> {
+    let (name, aliases) = FIELDS[Field::CallId as usize];
+    let far = |header: &str| {
+        let header = plain(header);
+        let near = |known: &&str| {
+            let (known, length) = (plain(known), header.chars().count());
+            let far = distance(&header, &known);
+            (far * 2 <= known.chars().count().max(length) + 2).then_some(far)
+        };
+        std::iter::once(&name).chain(aliases).filter_map(near).min()
+    };
+    let mut near: Vec<(usize, String)> = names
+        .iter()
+        .filter(|header| field_index(header).is_none())
+        .filter_map(|header| far(header).map(|far| (far, shown(header))))
+        .collect();
+    near.sort_by_key(|(far, _)| *far);
+    near.into_iter().take(3).map(|(_, header)| header).collect()
 }
 
 /// The output names of the carried columns, and a note for each that is not its header's.
@@ -293,7 +359,8 @@ mod tests {
 
     #[test]
     fn case_spaces_underscores_and_dashes_do_not_matter() {
-        for name in ["CallId", "call_id", "Call ID", " CALL-ID ", "call\u{3000}id", "呼叫 id"] {
+        for name in ["CallId", "call_id", "Call ID", " CALL-ID ", "call\u{3000}id", "呼叫 id", "ＣａｌｌＩｄ"]
+        {
             assert_eq!(read(&["x", name], &[]).unwrap().column(Field::CallId), Some(1), "{name}");
         }
     }
@@ -319,8 +386,10 @@ mod tests {
 
     #[test]
     fn a_ledger_without_call_id_is_refused_with_its_header_and_the_way_out() {
-        let text = refused(&["id", "when"], &[]);
-        assert!(text.contains("`id`, `when`") && text.contains("--map call_id=HEADER"), "{text}");
+        let text = refused(&["when", "who"], &[]);
+        assert!(text.contains("`when`, `who`") && text.contains("--map call_id=HEADER"), "{text}");
+        let text = refused(&["when", "id", "cal_id"], &[]);
+        assert!(text.contains("`cal_id`, `id`") && text.contains("--map 'call_id=cal_id'"), "{text}");
         let text = refused(&["1671552000000^1", "13800001234"], &[]);
         assert!(!text.contains("13800001234") && text.contains("header row"), "{text}");
     }

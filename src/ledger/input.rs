@@ -2,11 +2,12 @@
 //! standard input or a pipe, is put aside in a temporary file first.
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::columnar::MAGIC;
 use super::repeats::scan;
 use super::{Ledger, Options, Scan};
 use crate::error::{Error, Result};
@@ -36,7 +37,7 @@ impl Input {
         let kind = file.metadata().map_err(|e| unreadable(&name, e))?.file_type();
         if kind.is_dir() {
             return Err(
-                Error::usage(format!("the ledger {name} is a folder")).hint("name a CSV file with --input")
+                Error::usage(format!("the ledger {name} is a folder")).hint("name a file in it with --input")
             );
         }
         if kind.is_file() {
@@ -46,13 +47,16 @@ impl Input {
     }
 
     fn putaside(name: String, source: &mut impl Read) -> Result<Self> {
-        let copy = |source: &mut dyn Read| -> io::Result<NamedTempFile> {
-            let mut aside = NamedTempFile::new()?;
-            io::copy(source, &mut aside)?;
-            aside.rewind()?;
-            Ok(aside)
-        };
-        let aside = copy(source).map_err(|e| unreadable(&name, e))?;
+        let mut aside = NamedTempFile::new().map_err(no_room)?;
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            match source.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(got) => aside.write_all(&chunk[..got]).map_err(no_room)?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(unreadable(&name, e)),
+            }
+        }
         Ok(Self { name, path: aside.path().to_owned(), aside: Some(aside) })
     }
 
@@ -74,7 +78,15 @@ impl Input {
     ///
     /// Exit 2 when it cannot be opened, and as [`Ledger::open`].
     pub fn ledger(&self, options: &Options) -> Result<Ledger<File>> {
-        Ledger::open(open(&self.path, &self.name)?, &self.name, options)
+        let mut file = open(&self.path, &self.name)?;
+        let mut head = Vec::new();
+        let begin = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head).and_then(|_| file.rewind());
+        begin.map_err(|e| unreadable(&self.name, e))?;
+        if head == MAGIC {
+            Ledger::open_parquet(file, &self.name, options)
+        } else {
+            Ledger::open(file, &self.name, options)
+        }
     }
 }
 
@@ -116,6 +128,16 @@ fn open(path: &Path, name: &str) -> Result<File> {
             .hint("check --input; nothing was sent")
             .because(e)
     })
+}
+
+/// Temporary files hold what can be read only once, and the fingerprints of a large ledger.
+pub(super) fn no_room(e: io::Error) -> Error {
+    let folder = std::env::temp_dir();
+    Error::output(format!("temporary files cannot be written or read in {}", folder.display()))
+        .hint(
+            "make room there, or name another folder with the environment variable TMPDIR; nothing was sent",
+        )
+        .because(e)
 }
 
 fn unreadable(name: &str, e: io::Error) -> Error {

@@ -1,29 +1,47 @@
-//! Reads the ledger: one CSV row per call that the company believes it made.
+//! Reads the ledger: one row per call that the company believes it made.
+//!
+//! ```text
+//!  file ─► unpack (SHA-256; gzip, zstd) ─► text (encoding → UTF-8) ─► split (records, lines) ─► csv ─► row (values)
+//!  file ─► columnar (Parquet) ──────────────────────────────────────────────────────────────────────► row
+//! ```
 //!
 //! Promises that every record below the header becomes one [`Record`], in order, usable or not: a bad row
 //! never stops the run and is never dropped. Nothing of the file is held but the present record, of at most
-//! 1 MiB; a longer one, which in practice is a quote that is never closed, is an [`InvalidRow`], and reading
-//! goes on with the line after that quote. Errors are kept for what makes the whole file unusable.
+//! 1 MiB, and what the stages before it have read ahead; a longer one, which in practice is a quote that is never
+//! closed, is an [`InvalidRow`], and reading goes on with the line after that quote. Errors are kept for what makes the
+//! whole file unusable.
 
+mod columnar;
+mod delimiter;
+mod findings;
+mod fingerprints;
 mod header;
 mod input;
 mod repeats;
 mod row;
 mod split;
+mod text;
+mod times;
+mod unpack;
 mod values;
 
 pub use input::{Input, Source};
 pub use repeats::{Repeats, Scan};
 
-use crate::call::{InvalidRow, ProductId, Record};
-use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{Read, Seek as _};
+
 use chrono::NaiveDate;
 use csv::ByteRecord;
-use header::Header;
-use split::{MAX_RECORD, Piece, Split};
-use std::io::Read;
 
-const DELIMITER: u8 = b',';
+use crate::call::{InvalidRow, ProductId, Record};
+use crate::error::{Error, Result};
+use columnar::Table;
+use findings::Findings;
+use header::{Field, Header};
+use split::{KEPT, MAX_RECORD, Piece, Place, Split};
+use text::{Encoding, Text};
+use unpack::Unpacked;
 
 /// How to read a ledger that does not say everything itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,52 +52,81 @@ pub struct Options {
     pub call_date: Option<NaiveDate>,
     /// Columns named by hand, as (field, header).
     pub map: Vec<(String, String)>,
+    /// What separates the fields; without it, the header tells.
+    pub delimiter: Option<u8>,
+}
+
+/// The columns of a ledger as it writes them, to write rows that its owner can feed back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The header row.
+    pub names: Vec<String>,
+    /// What separates the fields.
+    pub delimiter: u8,
+    /// It needs a byte order mark to be shown right by those who made it: it had one, or was not UTF-8.
+    pub mark: bool,
+}
+
+/// Where the records come from.
+enum Rows<R> {
+    Text { csv: Box<csv::Reader<Split<Text<R>>>>, delimiter: u8 },
+    Parquet { table: Box<Table>, file: File, row: u64 },
 }
 
 /// A ledger being read; an iterator over its records.
 ///
 /// An item is an error only when the source cannot be read any further; it is then the last.
 pub struct Ledger<R> {
-    csv: csv::Reader<Split<R>>,
+    rows: Rows<R>,
     header: Header,
     options: Options,
     record: ByteRecord,
     source_name: String,
-    hinted: u64,
+    findings: Findings,
     failed: bool,
 }
 
 impl<R: Read> Ledger<R> {
-    /// Reads the header row. `source_name` is what errors call the source, such as its path.
+    /// Reads the header row of a text. `source_name` is what errors call the source, such as its path.
     ///
     /// # Errors
-    /// Wrong usage: the source cannot be read, is empty, or its header is not UTF-8, lacks `call_id`,
+    /// Wrong usage: the source cannot be read, is empty or no text, or its header is damaged, lacks `call_id`,
     /// has two columns for one field, or lacks what `options.map` names.
     pub fn open(reader: R, source_name: &str, options: &Options) -> Result<Self> {
         let unreadable = |error| unreadable(source_name, error);
-        let mut split = Split::new(reader, DELIMITER).map_err(unreadable)?;
+        let mut split = Split::new(Text::new(reader).map_err(unreadable)?, b',');
+        let found = delimiter::find(&mut split, &options.map).map_err(unreadable)?;
+        let delimiter = options.delimiter.unwrap_or(found);
+        split.set_delimiter(delimiter);
         let piece = split.advance().map_err(unreadable)?;
         let mut csv = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .delimiter(DELIMITER)
+            .delimiter(delimiter)
             .from_reader(split);
         let mut record = ByteRecord::new();
         match piece {
-            Piece::Record { .. } => parse(&mut csv, &mut record, source_name)?,
+            Piece::Record(_) => parse(&mut csv, &mut record, source_name)?,
             Piece::End => {
                 return Err(Error::usage(format!("{source_name} is empty"))
                     .hint("the ledger needs a header row with at least the column `call_id`"));
             }
-            Piece::Unclosed { .. } | Piece::TooLong { .. } => {
+            Piece::Unclosed(_) | Piece::TooLong(_) => {
                 let what =
                     format!("the header row of {source_name} has a quote that is never closed, or no end");
                 return Err(Error::usage(what).hint("is it a CSV file? Its first row must name the columns"));
             }
         }
-        let header = Header::read(&header_names(&record, source_name)?, &options.map, source_name)?;
+        let encoding = csv.get_ref().source().encoding();
+        let names = header_names(&record, encoding, source_name)?;
+        Self::with(Rows::Text { csv: Box::new(csv), delimiter }, &names, source_name, options)
+    }
+
+    fn with(rows: Rows<R>, names: &[String], source_name: &str, options: &Options) -> Result<Self> {
+        let header = Header::read(names, &options.map, source_name)?;
         let (options, source_name) = (options.clone(), source_name.to_owned());
-        Ok(Self { csv, header, options, record, source_name, hinted: 0, failed: false })
+        let (record, findings) = (ByteRecord::new(), Findings::default());
+        Ok(Self { rows, header, options, record, source_name, findings, failed: false })
     }
 
     /// Reads what is left and returns the SHA-256 of all bytes of the source, in lower-case hex.
@@ -87,50 +134,122 @@ impl<R: Read> Ledger<R> {
     /// # Errors
     /// Wrong usage, when the source cannot be read to its end.
     pub fn finish(self) -> Result<String> {
-        self.csv.into_inner().finish().map_err(|error| unreadable(&self.source_name, error))
+        let digest = match self.rows {
+            Rows::Text { csv, .. } => csv.into_inner().into_source().finish(),
+            Rows::Parquet { mut file, .. } => {
+                file.rewind().and_then(|()| Unpacked::new(file)).and_then(Unpacked::finish)
+            }
+        };
+        digest.map_err(|error| unreadable(&self.source_name, error))
     }
 
     fn read(&mut self) -> Result<Option<Record>> {
-        let piece = self.csv.get_mut().advance().map_err(|error| unreadable(&self.source_name, error))?;
-        let line = match piece {
-            Piece::End => return Ok(None),
-            Piece::Unclosed { line } => {
-                return Ok(Some(endless(
-                    line,
-                    "a quote that is never closed; close it, or double it inside a value",
-                )));
+        let (line, offset, encoding) = match &mut self.rows {
+            Rows::Parquet { table, row, .. } => {
+                if !table.read(&mut self.record)? {
+                    return Ok(None);
+                }
+                *row += 1;
+                // As if the header stood on line 1.
+                (*row + 1, None, Encoding::Utf8)
             }
-            Piece::TooLong { line } => {
-                let reason = format!("the row is longer than {MAX_RECORD} bytes; is the file damaged?");
-                return Ok(Some(endless(line, &reason)));
+            Rows::Text { csv, .. } => {
+                let piece = csv.get_mut().advance();
+                let piece =
+                    piece.map_err(|error| broken_off(&self.source_name, csv.get_ref().line(), error))?;
+                let place = match piece {
+                    Piece::End => return Ok(None),
+                    Piece::Unclosed(place) | Piece::TooLong(place) => {
+                        let closed = matches!(piece, Piece::TooLong(_));
+                        return Ok(Some(Record::Invalid(endless(csv.get_mut(), place, closed))));
+                    }
+                    Piece::Record(place) => place,
+                };
+                parse(csv, &mut self.record, &self.source_name)?;
+                let text = csv.get_mut().source_mut();
+                (place.line, Some(text.offset_of(place.offset)), text.encoding())
             }
-            Piece::Record { line } => line,
         };
-        parse(&mut self.csv, &mut self.record, &self.source_name)?;
-        let source = row::Source { header: &self.header, options: &self.options, record: &self.record, line };
-        let (record, hinted) = source.read();
-        self.hinted += u64::from(hinted);
+        let what = (&self.header, &self.options, &self.record);
+        let (record, remarks) = row::Source::new(what, (line, offset), encoding.name()).read();
+        self.findings.see(&record, remarks);
         Ok(Some(record))
     }
 }
 
-impl<R> Ledger<R> {
+impl Ledger<File> {
+    /// Reads the footer of a Parquet file.
+    ///
+    /// # Errors
+    /// Wrong usage: the file is damaged, or its columns cannot be used, as with [`Ledger::open`].
+    pub(crate) fn open_parquet(file: File, source_name: &str, options: &Options) -> Result<Self> {
+        let own = file.try_clone().map_err(|error| unreadable(source_name, error))?;
+        let table = Table::open(own, source_name)?;
+        let names = table.names().to_vec();
+        let rows = Rows::Parquet { table: Box::new(table), file, row: 0 };
+        let ledger = Self::with(rows, &names, source_name, options)?;
+        let Rows::Parquet { table, .. } = &ledger.rows else { return Ok(ledger) };
+        let times = [Field::CalledAt, Field::QueryDate, Field::StartedAt, Field::EndedAt];
+        let of_old =
+            |field: &Field| ledger.header.column(*field).is_some_and(|at| table.is_without_zone_rule(at));
+        match times.iter().find(|field| of_old(field)) {
+            None => Ok(ledger),
+            Some(field) => Err(Error::usage(format!(
+                "the column for `{}` of {source_name} has timestamps of the old INT96 kind, which do not say their time \
+                 zone",
+                field.name()
+            ))
+            .hint("write the column as TIMESTAMP with a time zone, or as text in UTC+8")),
+        }
+    }
+}
+
+impl<R: Read> Ledger<R> {
     /// Output names of the columns carried through, `ledger_<name>`, in the order of the header.
     #[must_use]
     pub fn carried(&self) -> &[String] {
         &self.header.carried
     }
 
-    /// What deserves a line in the log, such as a carried column that had to be renamed.
+    /// The ledger's own columns.
     #[must_use]
-    pub fn notes(&self) -> &[String] {
-        &self.header.notes
+    pub fn layout(&self) -> Layout {
+        let (delimiter, mark) = match &self.rows {
+            Rows::Text { csv, delimiter } => {
+                let text = csv.get_ref().source();
+                let unicode = matches!(text.encoding(), Encoding::Ascii | Encoding::Utf8);
+                (*delimiter, text.has_mark() || !unicode)
+            }
+            Rows::Parquet { .. } => (b',', false),
+        };
+        Layout { names: self.header.names.clone(), delimiter, mark }
+    }
+
+    /// How it is read, in words, as far as it was read.
+    #[must_use]
+    pub fn form(&self) -> String {
+        let Rows::Text { csv, delimiter } = &self.rows else {
+            return "Parquet, its first row counted as line 2".to_owned();
+        };
+        let text = csv.get_ref().source();
+        let packing = text.packing().map_or_else(String::new, |packing| format!(", unpacked from {packing}"));
+        format!("{}, separated by {}{packing}", text.encoding().name(), delimiter::shown(*delimiter))
+    }
+
+    /// What deserves a line in the log: how it is read, where that is not plain CSV; carried columns that had to be
+    /// renamed; what looks damaged. Complete when all was read.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        const PLAIN: &str = "UTF-8, separated by `,`";
+        let form = self.form();
+        let form = (form != PLAIN).then(|| format!("the ledger is read as {form}"));
+        form.into_iter().chain(self.header.notes.iter().cloned()).chain(self.findings.notes()).collect()
     }
 
     /// How many rows so far took their day from the CallId, no other source naming one.
     #[must_use]
     pub fn hinted(&self) -> u64 {
-        self.hinted
+        self.findings.hinted()
     }
 }
 
@@ -158,33 +277,55 @@ fn parse<R: Read>(csv: &mut csv::Reader<Split<R>>, record: &mut ByteRecord, sour
     }
 }
 
-fn header_names(record: &ByteRecord, source_name: &str) -> Result<Vec<String>> {
+fn header_names(record: &ByteRecord, encoding: Encoding, source_name: &str) -> Result<Vec<String>> {
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned);
     let names: Result<Vec<String>, _> = record.iter().map(text).collect();
     names.map_err(|error| {
-        Error::usage(format!("the header row of {source_name} is not valid UTF-8"))
+        Error::usage(format!("the header row of {source_name} is not valid {}", encoding.name()))
             .hint("save the ledger as `CSV UTF-8`")
             .because(error)
     })
 }
 
+/// `error` may say itself what to do, behind a semicolon.
 fn unreadable(source_name: &str, error: std::io::Error) -> Error {
-    Error::usage(format!("cannot read the ledger {source_name}: {error}"))
-        .hint("check --input; what is stored is kept")
-        .because(error)
+    let text = error.to_string();
+    let (what, hint) = text.split_once("; ").unwrap_or((&text, "check --input; what is stored is kept"));
+    Error::usage(format!("cannot read the ledger {source_name}: {what}")).hint(hint).because(error)
 }
 
-/// A row of which not even the fields can be told apart. Its text is not shown: it may be anything.
-fn endless(line: u64, reason: &str) -> Record {
-    Record::Invalid(InvalidRow {
-        line,
+/// The same, of a source that could be read up to this line.
+fn broken_off(source_name: &str, line: u64, error: std::io::Error) -> Error {
+    let mut error = unreadable(source_name, error);
+    error.what += &format!(", at line {line} or behind it");
+    error
+}
+
+/// A row of which not even the fields can be told apart. `closed` says that no quote is to blame.
+fn endless<R: Read>(split: &mut Split<Text<R>>, place: Place, closed: bool) -> InvalidRow {
+    let (lost, whole) = split.lost();
+    let original = vec![String::from_utf8_lossy(lost).into_owned()];
+    let mut reason = if closed {
+        format!("the row is longer than {MAX_RECORD} bytes; is the file damaged?")
+    } else {
+        "a quote that is never closed; close it, or double it inside a value".to_owned()
+    };
+    if !whole {
+        reason += &format!(" Only its first {KEPT} bytes are kept");
+    }
+    InvalidRow {
+        line: place.line,
+        offset: Some(split.source_mut().offset_of(place.offset)),
+        column: None,
         call_id: None,
         field: "",
         expected: None,
+        // It may be anything; the rejects have it.
         found: String::new(),
-        reason: reason.to_owned(),
+        reason,
         carried: Vec::new(),
-    })
+        original,
+    }
 }
 
 #[cfg(test)]
@@ -377,19 +518,20 @@ mod tests {
 
     #[test]
     fn a_source_that_breaks_off_is_one_error_and_then_the_end() {
-        struct Broken(bool);
+        struct Broken(usize);
         impl Read for Broken {
             fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-                if std::mem::replace(&mut self.0, true) {
+                self.0 += 1;
+                if self.0 > 9_000 {
                     return Err(std::io::Error::other("gone"));
                 }
-                into[..10].copy_from_slice(b"call_id\na\n");
-                Ok(10)
+                into[..8].copy_from_slice(b"call_id\n");
+                Ok(8)
             }
         }
-        let mut ledger = Ledger::open(Broken(false), "calls.csv", &Options::default()).unwrap();
+        let mut ledger = Ledger::open(Broken(0), "calls.csv", &Options::default()).unwrap();
         assert!(matches!(ledger.next(), Some(Ok(Record::Invalid(_)))));
-        assert!(matches!(ledger.next(), Some(Err(error)) if error.what.contains("gone")));
+        assert!(matches!(ledger.find(Result::is_err), Some(Err(error)) if error.what.contains("gone")));
         assert!(ledger.next().is_none());
     }
 

@@ -1,10 +1,11 @@
 //! The first pass over a ledger: its totals, its digest, and the calls named more than once.
 //!
-//! Promises that `rows = invalid + duplicates + calls`. Memory during the scan is a vector of 16 bytes
-//! per usable row (up to thrice that for a moment while it grows); afterwards 32 bytes per
-//! repeated call.
+//! Promises that `rows = invalid + duplicates + calls`. Memory is flat in the number of rows (see
+//! [`fingerprints`](super::fingerprints)) and holds 20 bytes for each call that is named more than once.
 
-use super::{Input, Options};
+use super::fingerprints::{Fingerprints, Sorted};
+use super::input::no_room;
+use super::{Input, Layout, Options};
 use crate::call::Record;
 use crate::error::Result;
 
@@ -25,6 +26,8 @@ pub struct Scan {
     pub repeats: Repeats,
     /// Output names of the columns carried through, in the order of the header.
     pub carried: Vec<String>,
+    /// The ledger's own columns, for rows that are given back.
+    pub layout: Layout,
     /// What deserves a line in the log.
     pub notes: Vec<String>,
     /// Usable rows whose day came from the CallId, no other source naming one.
@@ -34,60 +37,70 @@ pub struct Scan {
 /// Calls named by more than one row, by [`crate::call::CallKey::fingerprint`].
 #[derive(Debug, Clone, Default)]
 pub struct Repeats {
-    /// Sorted by fingerprint; the number is that of the rows after the first.
-    later: Vec<(u128, u64)>,
+    /// Ascending.
+    calls: Vec<u128>,
+    /// Of each of them, the number of the rows after the first.
+    later: Vec<u32>,
 }
 
 impl Repeats {
     /// How many rows after the first name this call: 0 when it is named once, or not at all.
     #[must_use]
     pub fn later_rows(&self, fingerprint: u128) -> u64 {
-        let found = self.later.binary_search_by_key(&fingerprint, |(call, _)| *call);
-        found.map_or(0, |at| self.later[at].1)
+        self.calls.binary_search(&fingerprint).map_or(0, |at| u64::from(self.later[at]))
     }
 
     /// From the fingerprints of all rows; also returns the number of distinct ones.
-    fn of(mut rows: Vec<u128>) -> (Self, u64) {
-        rows.sort_unstable();
-        let mut later = Vec::new();
+    fn of(sorted: Sorted) -> std::io::Result<(Self, u64)> {
+        let mut repeats = Self::default();
         let mut calls = 0;
-        for same in rows.chunk_by(|a, b| a == b) {
-            calls += 1;
-            if same.len() > 1 {
-                later.push((same[0], same.len() as u64 - 1));
+        let mut last = None;
+        for fingerprint in sorted {
+            let fingerprint = fingerprint?;
+            if last.replace(fingerprint) != Some(fingerprint) {
+                calls += 1;
+            } else if repeats.calls.last() == Some(&fingerprint) {
+                if let Some(later) = repeats.later.last_mut() {
+                    *later = later.saturating_add(1);
+                }
+            } else {
+                repeats.calls.push(fingerprint);
+                repeats.later.push(1);
             }
         }
-        (Self { later }, calls)
+        Ok((repeats, calls))
     }
 }
 
 /// Reads the whole ledger once.
 ///
 /// # Errors
-/// Wrong usage, when the file cannot be read or its header cannot be used.
+/// Wrong usage, when the file cannot be read or its header cannot be used; exit 6, when the temporary files have no
+/// room.
 pub(super) fn scan(input: &Input, options: &Options) -> Result<Scan> {
     let mut ledger = input.ledger(options)?;
     let (mut rows, mut invalid) = (0, 0);
-    let mut named = Vec::new();
+    let mut named = Fingerprints::default();
     for record in ledger.by_ref() {
         rows += 1;
         match record? {
-            Record::Row(row) => named.push(row.key.fingerprint()),
+            Record::Row(row) => named.push(row.key.fingerprint()).map_err(no_room)?,
             Record::Invalid(_) => invalid += 1,
         }
     }
-    let (usable, hinted) = (named.len() as u64, ledger.hinted());
-    let (repeats, calls) = Repeats::of(named);
+    let (repeats, calls) = named.sorted().and_then(Repeats::of).map_err(no_room)?;
+    tracing::debug!("{} is {}", input.name(), ledger.form());
     Ok(Scan {
         rows,
         invalid,
-        duplicates: usable - calls,
+        duplicates: rows - invalid - calls,
         calls,
         carried: ledger.carried().to_vec(),
-        notes: ledger.notes().to_vec(),
+        layout: ledger.layout(),
+        notes: ledger.notes(),
+        hinted: ledger.hinted(),
         sha256: ledger.finish()?,
         repeats,
-        hinted,
     })
 }
 
@@ -123,7 +136,17 @@ mod tests {
             .collect();
         assert_eq!(scan.repeats.later_rows(keys[0]), 2);
         assert_eq!(scan.repeats.later_rows(keys[2]), 0);
-        assert!(Repeats::of(vec![1, 2]).0.later.is_empty());
+        let of = |all: &[u128]| {
+            let mut named = Fingerprints::default();
+            all.iter().for_each(|one| named.push(*one).unwrap());
+            Repeats::of(named.sorted().unwrap()).unwrap()
+        };
+        assert!(of(&[1, 2]).0.calls.is_empty());
+        let (repeats, calls) = of(&[3, 1, 3, 2, 3, 1]);
+        assert_eq!(
+            (calls, repeats.later_rows(3), repeats.later_rows(1), repeats.later_rows(2)),
+            (3, 2, 1, 0)
+        );
     }
 
     #[test]

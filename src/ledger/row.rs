@@ -2,7 +2,9 @@
 //!
 //! Pure. Promises that every record becomes exactly one [`Record`], that the first fault in the order of
 //! the contract's fields is the one told, and that nothing is altered on the way but white space around
-//! the recognized values.
+//! the recognized values, and what [`values`] reads as the same.
+
+use std::cell::Cell;
 
 use super::Options;
 use super::header::{Field, Header, shown};
@@ -11,6 +13,22 @@ use crate::call::{CallKey, Expected, InvalidRow, LedgerRow, LedgerTime, ProductI
 use chrono::NaiveDate;
 use csv::ByteRecord;
 
+/// What databases write for a value that is not there.
+const NULLS: [&str; 3] = ["\\N", "NULL", "null"];
+
+/// What is to be said of a row beside what it says itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Remarks {
+    /// Its day came from the CallId alone.
+    pub(super) hinted: bool,
+    /// One of its times is a spreadsheet's serial day.
+    pub(super) serial_day: bool,
+    /// One of its values is a database's word for none.
+    pub(super) null: bool,
+    /// The next column begins with the `^` that the CallId lacks.
+    pub(super) split_call_id: bool,
+}
+
 /// One record with what it takes to read it.
 pub(super) struct Source<'a> {
     pub(super) header: &'a Header,
@@ -18,43 +36,78 @@ pub(super) struct Source<'a> {
     pub(super) record: &'a ByteRecord,
     /// Physical line on which the record begins.
     pub(super) line: u64,
+    /// Bytes of the unpacked file before it, where that can be said.
+    pub(super) offset: Option<u64>,
+    /// How the file is encoded.
+    pub(super) encoding: &'static str,
+    remarks: Cell<Remarks>,
 }
 
 impl<'a> Source<'a> {
-    /// The record as a [`Record`], and whether its day came from the CallId alone.
-    pub(super) fn read(&self) -> (Record, bool) {
+    pub(super) fn new(
+        (header, options, record): (&'a Header, &'a Options, &'a ByteRecord),
+        (line, offset): (u64, Option<u64>),
+        encoding: &'static str,
+    ) -> Self {
+        Self { header, options, record, line, offset, encoding, remarks: Cell::default() }
+    }
+
+    /// The record as a [`Record`], and what is to be said of it.
+    pub(super) fn read(&self) -> (Record, Remarks) {
         match self.row() {
-            Ok((row, hinted)) => (Record::Row(row), hinted),
-            Err(fault) => (Record::Invalid(self.invalid(fault)), false),
+            Ok(row) => (Record::Row(row), self.remarks.get()),
+            Err(fault) => (Record::Invalid(self.invalid(fault)), Remarks::default()),
         }
     }
 
-    fn row(&self) -> Result<(LedgerRow, bool), Fault> {
+    fn remark(&self, change: impl FnOnce(&mut Remarks)) {
+        let mut remarks = self.remarks.get();
+        change(&mut remarks);
+        self.remarks.set(remarks);
+    }
+
+    fn row(&self) -> Result<LedgerRow, Fault> {
         self.width()?;
         let call_id = self.text(Field::CallId)?.ok_or_else(|| {
             Fault::new(Field::CallId.name(), "", "the row has no CallId; fill it in, or remove the row")
         })?;
         values::call_id(call_id)?;
+        if self.rest_of_call_id() && !call_id.contains('^') {
+            self.remark(|remarks| remarks.split_call_id = true);
+        }
         let prod_id = self.product()?;
         let expected = self.expected()?;
         let query_date = self.time(Field::QueryDate)?;
         let named = expected.called_at.or(query_date).map(LedgerTime::day);
-        let (day, hinted) = self.day(named, call_id)?;
+        let day = self.day(named, call_id)?;
         let carried = self.carried()?;
         let key = CallKey { call_id: call_id.to_owned(), prod_id, day };
-        Ok((LedgerRow { line: self.line, key, expected, query_date, carried }, hinted))
+        Ok(LedgerRow { line: self.line, key, expected, query_date, carried })
     }
 
     fn width(&self) -> Result<(), Fault> {
-        let (wanted, found) = (self.header.width, self.record.len());
+        let (wanted, found) = (self.header.width(), self.record.len());
         if wanted == found {
             return Ok(());
         }
-        let reason = format!(
-            "the row has {found} fields where the header has {wanted}; a comma inside a value needs quotes \
-             around it"
-        );
+        let advice = match found {
+            _ if found == wanted + 1 && self.rest_of_call_id() => {
+                "the CallId was split at its `^`; join its halves"
+            }
+            _ if found < wanted => {
+                "fields are missing, or a line end inside a value needs quotes around the value"
+            }
+            _ => "a delimiter inside a value needs quotes around the value",
+        };
+        let fields = if found == 1 { "field" } else { "fields" };
+        let reason = format!("the row has {found} {fields} where the header has {wanted}; {advice}");
         Err(Fault::new("", &found.to_string(), reason).wanted(wanted.to_string()))
+    }
+
+    /// Whether the cell behind the CallId's begins with the `^` of a CallId.
+    fn rest_of_call_id(&self) -> bool {
+        let next = self.header.column(Field::CallId).and_then(|at| self.record.get(at + 1));
+        next.is_some_and(|cell| cell.trim_ascii_start().starts_with(b"^"))
     }
 
     fn product(&self) -> Result<ProductId, Fault> {
@@ -67,11 +120,12 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn day(&self, named: Option<NaiveDate>, call_id: &str) -> Result<(NaiveDate, bool), Fault> {
+    fn day(&self, named: Option<NaiveDate>, call_id: &str) -> Result<NaiveDate, Fault> {
         if let Some(day) = named.or(self.options.call_date) {
-            return Ok((day, false));
+            return Ok(day);
         }
-        values::day_in_call_id(call_id).map(|day| (day, true)).ok_or_else(|| {
+        self.remark(|remarks| remarks.hinted = true);
+        values::day_in_call_id(call_id).ok_or_else(|| {
             let reason = "no day: the row has neither called_at nor query_date; give one for all such rows \
                           with --call-date YYYY-MM-DD";
             Fault::new(Field::CalledAt.name(), "", reason).wanted("a time")
@@ -86,7 +140,7 @@ impl<'a> Source<'a> {
             callee: self.number(Field::Callee)?,
             caller_show_number: self.number(Field::CallerShowNumber)?,
             callee_show_number: self.number(Field::CalleeShowNumber)?,
-            state: self.text(Field::State)?.map(str::to_owned),
+            state: self.number(Field::State)?,
             answered: typed(Field::Answered)?
                 .map(|(name, text)| values::yes_or_no(name, text))
                 .transpose()?,
@@ -99,7 +153,12 @@ impl<'a> Source<'a> {
     }
 
     fn time(&self, field: Field) -> Result<Option<LedgerTime>, Fault> {
-        self.text(field)?.map(|text| values::time(field.name(), text)).transpose()
+        let Some(text) = self.text(field)? else { return Ok(None) };
+        let read = values::time(field.name(), text)?;
+        if read.serial_day {
+            self.remark(|remarks| remarks.serial_day = true);
+        }
+        Ok(Some(read.time))
     }
 
     fn number(&self, field: Field) -> Result<Option<String>, Fault> {
@@ -112,43 +171,57 @@ impl<'a> Source<'a> {
             return Ok(None);
         };
         let text =
-            std::str::from_utf8(bytes).map_err(|_| not_utf8(field.name(), field.name(), bytes))?.trim();
+            std::str::from_utf8(bytes).map_err(|_| self.damaged(field.name(), field.name(), bytes))?.trim();
+        if !text.is_ascii() && text.contains('\u{fffd}') {
+            let reason = "characters were lost when an earlier program converted this value (they stand here as \
+                          \u{fffd}); export it anew from the system it came from";
+            return Err(Fault::new(field.name(), text, reason));
+        }
+        if NULLS.contains(&text) {
+            self.remark(|remarks| remarks.null = true);
+            return Ok(None);
+        }
         Ok((!text.is_empty()).then_some(text))
     }
 
     fn carried(&self) -> Result<Vec<String>, Fault> {
         let columns = self.header.carried_at.iter().zip(&self.header.carried);
-        let cells = columns.filter_map(|(at, name)| self.record.get(*at).map(|bytes| (bytes, name)));
+        let cells = columns.filter_map(|(at, name)| self.record.get(*at).map(|bytes| (*at, bytes, name)));
         cells
-            .map(|(bytes, name)| match std::str::from_utf8(bytes) {
+            .map(|(at, bytes, name)| match std::str::from_utf8(bytes) {
                 Ok(text) => Ok(text.to_owned()),
-                // A carried column is no field of the contract; only the reason can name it.
-                Err(_) => Err(not_utf8("", &shown(name), bytes)),
+                // A carried column is no field of the contract; the reason and the column name it.
+                Err(_) => Err(Fault { column: Some(at), ..self.damaged("", &shown(name), bytes) }),
             })
             .collect()
+    }
+
+    fn damaged(&self, field: &'static str, shown: &str, bytes: &[u8]) -> Fault {
+        let encoding = self.encoding;
+        let reason = format!(
+            "`{shown}` has bytes that are not valid {encoding} (they stand here as \u{fffd}); export the row anew, \
+             or correct it"
+        );
+        Fault::new(field, &String::from_utf8_lossy(bytes), reason)
     }
 
     /// The row as one that cannot be used, with what can be said of it.
     fn invalid(&self, fault: Fault) -> InvalidRow {
         let call_id = self.text(Field::CallId).ok().flatten().filter(|text| values::call_id(text).is_ok());
-        let lossy =
-            |at: &usize| self.record.get(*at).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let field_column = || Field::named(fault.field).and_then(|field| self.header.column(field));
+        let column = fault.column.or_else(field_column);
         InvalidRow {
             line: self.line,
+            offset: self.offset,
+            column: column.map(|at| at as u64 + 1),
             call_id: call_id.map(str::to_owned),
             field: fault.field,
             expected: fault.expected,
             found: fault.found,
             reason: fault.reason,
-            carried: self.header.carried_at.iter().map_while(lossy).collect(),
+            carried: self.header.carried_at.iter().map_while(|at| self.record.get(*at).map(lossy)).collect(),
+            original: self.record.iter().map(lossy).collect(),
         }
     }
-}
-
-fn not_utf8(field: &'static str, shown: &str, bytes: &[u8]) -> Fault {
-    let reason = format!(
-        "`{shown}` is not valid UTF-8 (the bytes that are not stand here as \u{fffd}); save the ledger as \
-         UTF-8"
-    );
-    Fault::new(field, &String::from_utf8_lossy(bytes), reason)
 }

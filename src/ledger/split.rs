@@ -1,13 +1,13 @@
-//! Splits the bytes of a ledger into records, and hands them to the CSV parser one at a time.
+//! Splits the text of a ledger into records, and hands them to the CSV parser one at a time.
 //!
-//! Owns what the parser cannot say for itself: the physical line on which a record begins, the
-//! largest record ([`MAX_RECORD`]), the way on after a quote that is never closed, and the SHA-256 of
-//! all bytes read. Promises that memory stays below [`MAX_RECORD`] plus two read chunks whatever the
-//! input is, that the outcome does not depend on how the input arrives in pieces, and that every byte
-//! belongs to exactly one record or line end.
+//! Owns what the parser cannot say for itself: the physical line and the byte at which a record begins, the
+//! largest record ([`MAX_RECORD`]), and the way on after a quote that is never closed. Promises that memory stays
+//! below [`MAX_RECORD`] plus two read chunks whatever the input is, that the outcome does not depend on how the
+//! input arrives in pieces, and that every byte belongs to exactly one record or line end.
 
-use sha2::{Digest, Sha256};
 use std::io::{ErrorKind, Read, Result};
+
+use memchr::{memchr, memchr2, memchr2_iter};
 
 /// The largest record in bytes. A real row is a few hundred; what is longer is a quote never closed.
 pub(super) const MAX_RECORD: usize = 1 << 20;
@@ -15,27 +15,28 @@ pub(super) const MAX_RECORD: usize = 1 << 20;
 /// Bytes asked of the source at a time.
 const CHUNK: usize = 64 * 1024;
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// How much of a record that is given up is kept to be shown.
+pub(super) const KEPT: usize = 64 * 1024;
+
+/// Where a record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Physical line, from 1.
+    pub(super) line: u64,
+    /// Bytes of text before it.
+    pub(super) offset: u64,
+}
 
 /// What [`Split::advance`] came upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece {
     /// A whole record, now to be read through [`Read`].
-    Record {
-        /// Physical line on which it begins, from 1.
-        line: u64,
-    },
+    Record(Place),
     /// A quote is opened and not closed before the input ends, or before [`MAX_RECORD`]. Reading goes
     /// on with the line after that quote, so that one bad row does not swallow the good ones below it.
-    Unclosed {
-        /// Physical line on which the record begins, from 1.
-        line: u64,
-    },
+    Unclosed(Place),
     /// A line without such a quote, yet longer than [`MAX_RECORD`]. It is skipped.
-    TooLong {
-        /// Physical line on which the record begins, from 1.
-        line: u64,
-    },
+    TooLong(Place),
     /// The input is at its end.
     End,
 }
@@ -53,54 +54,80 @@ enum State {
 /// A reader that yields one record per [`Split::advance`], always ended by a single `\n`.
 pub(super) struct Split<R> {
     source: R,
-    hash: Sha256,
     delimiter: u8,
     buf: Vec<u8>,
     /// Everything before this is done with.
     start: usize,
     /// Physical line of `buf[start]`.
     line: u64,
+    /// Bytes of text before `buf[0]`.
+    gone: u64,
     eof: bool,
     /// The part of `buf` that the parser has yet to read.
     out: std::ops::Range<usize>,
     newline_due: bool,
+    /// Of the record given up last: its beginning, at most [`KEPT`] bytes.
+    lost: Vec<u8>,
 }
 
 impl<R: Read> Split<R> {
-    /// Splits `source`, whose fields are separated by `delimiter`; a UTF-8 byte order mark is
-    /// skipped. Fails when the source cannot be read.
-    pub(super) fn new(source: R, delimiter: u8) -> Result<Self> {
-        let mut split = Self {
+    /// Splits `source`, whose fields are separated by `delimiter`.
+    pub(super) fn new(source: R, delimiter: u8) -> Self {
+        Self {
             source,
-            hash: Sha256::new(),
             delimiter,
             buf: Vec::new(),
             start: 0,
             line: 1,
+            gone: 0,
             eof: false,
             out: 0..0,
             newline_due: false,
-        };
-        while split.buf.len() < BOM.len() && split.fill()? {}
-        if split.buf.starts_with(BOM) {
-            split.start = BOM.len();
+            lost: Vec::new(),
         }
-        Ok(split)
+    }
+
+    /// The first line that is not blank, still to be split; longer where quotes hold line ends. At most [`KEPT`]
+    /// bytes. Fails when the source cannot be read.
+    pub(super) fn peek(&mut self) -> Result<&[u8]> {
+        self.skip_line_ends()?;
+        let (mut at, mut quoted, mut first) = (0, false, None);
+        while at < KEPT && (self.start + at < self.buf.len() || self.fill()?) {
+            match self.buf[self.start + at] {
+                b'"' => quoted = !quoted,
+                b'\n' | b'\r' if !quoted => return Ok(&self.buf[self.start..self.start + at]),
+                b'\n' | b'\r' => first = first.or(Some(at)),
+                _ => {}
+            }
+            at += 1;
+        }
+        // A quote that is never closed ends with its line.
+        let end = if quoted { first.unwrap_or(at) } else { at };
+        Ok(&self.buf[self.start..self.start + end])
+    }
+
+    /// From now on fields are separated by this byte.
+    pub(super) fn set_delimiter(&mut self, delimiter: u8) {
+        self.delimiter = delimiter;
     }
 
     /// Goes to the next record, past blank lines. Fails when the source cannot be read.
     pub(super) fn advance(&mut self) -> Result<Piece> {
         self.skip_line_ends()?;
-        let line = self.line;
+        let place = Place { line: self.line, offset: self.gone + self.start as u64 };
+        if let Some(len) = self.line_without_quotes() {
+            self.take(len, false)?;
+            return Ok(Piece::Record(place));
+        }
         let (mut at, mut quote_at, mut spans) = (0, 0, false);
         let mut state = State::FieldStart;
         loop {
             if at == MAX_RECORD {
-                return self.give_up(line, at, (state == State::Quoted).then_some(quote_at));
+                return self.give_up(place, at, (state == State::Quoted).then_some(quote_at));
             }
             if self.start + at == self.buf.len() && !self.fill()? {
                 if state == State::Quoted {
-                    return self.give_up(line, at, Some(quote_at));
+                    return self.give_up(place, at, Some(quote_at));
                 }
                 break;
             }
@@ -127,17 +154,37 @@ impl<R: Read> Split<R> {
             return Ok(Piece::End);
         }
         self.take(at, spans)?;
-        Ok(Piece::Record { line })
+        Ok(Piece::Record(place))
     }
 
-    /// Reads what is left and returns the SHA-256 of all bytes of the source, in lower-case hex.
-    pub(super) fn finish(mut self) -> Result<String> {
-        loop {
-            self.start = self.buf.len();
-            if !self.fill()? {
-                return Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-            }
-        }
+    /// What the last piece that was no record says, as far as it is kept, and whether that is all of it.
+    pub(super) fn lost(&self) -> (&[u8], bool) {
+        (&self.lost, self.lost.len() < KEPT)
+    }
+
+    /// The physical line that comes next.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The source, to be asked about what was read.
+    pub(super) fn source(&self) -> &R {
+        &self.source
+    }
+
+    pub(super) fn source_mut(&mut self) -> &mut R {
+        &mut self.source
+    }
+
+    pub(super) fn into_source(self) -> R {
+        self.source
+    }
+
+    /// The length of the next record where that is its line: where no quote stands before the line end at hand.
+    fn line_without_quotes(&self) -> Option<usize> {
+        let ahead = &self.buf[self.start..];
+        let len = memchr2(b'\n', b'\r', ahead)?;
+        (len < MAX_RECORD && memchr(b'"', &ahead[..len]).is_none()).then_some(len)
     }
 
     /// Offers `len` bytes to the parser and moves past them and their line end.
@@ -158,23 +205,33 @@ impl<R: Read> Split<R> {
 
     /// Leaves a record that cannot be read, for the line after its unclosed quote (or, without one,
     /// after its bytes so far).
-    fn give_up(&mut self, line: u64, scanned: usize, quote_at: Option<usize>) -> Result<Piece> {
+    fn give_up(&mut self, place: Place, scanned: usize, quote_at: Option<usize>) -> Result<Piece> {
         let mut from = self.start + quote_at.unwrap_or(scanned);
         self.line += line_ends(&self.buf[self.start..from]);
+        self.lost.clear();
+        self.keep(self.start..from);
         loop {
             let rest = &self.buf[from..];
-            if let Some(found) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            if let Some(found) = memchr2(b'\n', b'\r', rest) {
+                self.keep(from..from + found);
                 self.start = from + found;
                 self.pass_line_end()?;
                 break;
             }
+            self.keep(from..self.buf.len());
             self.start = self.buf.len();
             if !self.fill()? {
                 break;
             }
             from = 0;
         }
-        Ok(if quote_at.is_some() { Piece::Unclosed { line } } else { Piece::TooLong { line } })
+        Ok(if quote_at.is_some() { Piece::Unclosed(place) } else { Piece::TooLong(place) })
+    }
+
+    fn keep(&mut self, range: std::ops::Range<usize>) {
+        let room = KEPT - self.lost.len();
+        let bytes = &self.buf[range];
+        self.lost.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn skip_line_ends(&mut self) -> Result<()> {
@@ -209,6 +266,7 @@ impl<R: Read> Split<R> {
             return Ok(false);
         }
         self.buf.drain(..self.start);
+        self.gone += self.start as u64;
         self.start = 0;
         let kept = self.buf.len();
         self.buf.resize(kept + CHUNK, 0);
@@ -219,7 +277,6 @@ impl<R: Read> Split<R> {
             }
         };
         self.buf.truncate(kept + *got.as_ref().unwrap_or(&0));
-        self.hash.update(&self.buf[kept..]);
         self.eof = got? == 0;
         Ok(!self.eof)
     }
@@ -242,12 +299,8 @@ impl<R> Read for Split<R> {
 
 /// Physical line ends in `bytes`: LF, CRLF and a CR of its own.
 fn line_ends(bytes: &[u8]) -> u64 {
-    let ends = |(at, byte): (usize, &u8)| match byte {
-        b'\n' => true,
-        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-        _ => false,
-    };
-    bytes.iter().enumerate().filter(|pair| ends(*pair)).count() as u64
+    let ends = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
+    memchr2_iter(b'\n', b'\r', bytes).filter(ends).count() as u64
 }
 
 #[cfg(test)]
@@ -268,15 +321,19 @@ mod tests {
         }
     }
 
+    fn at(line: u64, offset: u64) -> Place {
+        Place { line, offset }
+    }
+
     fn pieces(bytes: &[u8], step: usize) -> Vec<(Piece, Vec<u8>)> {
-        let mut split = Split::new(Trickle(bytes, step), b',').unwrap();
+        let mut split = Split::new(Trickle(bytes, step), b',');
         let mut all = Vec::new();
         loop {
             let piece = split.advance().unwrap();
             let mut text = Vec::new();
             match piece {
                 Piece::End => return all,
-                Piece::Record { .. } => drop(split.read_to_end(&mut text).unwrap()),
+                Piece::Record(_) => drop(split.read_to_end(&mut text).unwrap()),
                 _ => {}
             }
             all.push((piece, text));
@@ -285,7 +342,7 @@ mod tests {
 
     fn lines(bytes: &[u8]) -> Vec<u64> {
         let line = |(piece, _): &(Piece, Vec<u8>)| match piece {
-            Piece::Record { line } | Piece::Unclosed { line } | Piece::TooLong { line } => *line,
+            Piece::Record(at) | Piece::Unclosed(at) | Piece::TooLong(at) => at.line,
             Piece::End => 0,
         };
         pieces(bytes, usize::MAX).iter().map(line).collect()
@@ -296,15 +353,15 @@ mod tests {
         assert_eq!(lines(b"h\na\nb\n"), [1, 2, 3]);
         assert_eq!(lines(b"h\r\na\r\nb"), [1, 2, 3]);
         assert_eq!(lines(b"h\ra\rb\r"), [1, 2, 3]);
-        assert_eq!(lines(b"\xEF\xBB\xBFh\n\n\na\n\r\nb\n"), [1, 4, 6]);
+        assert_eq!(lines(b"h\n\n\na\n\r\nb\n"), [1, 4, 6]);
         assert_eq!(lines(b"h\n\"x\ny\r\nz\",1\nb\n\n\"c\rd\"\ne"), [1, 2, 5, 7, 9]);
     }
 
     #[test]
     fn an_unclosed_quote_costs_only_its_own_line() {
         let all = pieces(b"h\na,\"b\nc\nd\n", usize::MAX);
-        assert_eq!(all[1].0, Piece::Unclosed { line: 2 });
-        assert_eq!((all[2].0, all[2].1.as_slice()), (Piece::Record { line: 3 }, b"c\n".as_slice()));
+        assert_eq!(all[1].0, Piece::Unclosed(at(2, 2)));
+        assert_eq!((all[2].0, all[2].1.as_slice()), (Piece::Record(at(3, 7)), b"c\n".as_slice()));
         assert_eq!(all.len(), 4);
         // The quote that is not closed may stand below a field that properly spans lines.
         assert_eq!(lines(b"h\n\"a\nb\",\"c\nd\n"), [1, 2, 4]);
@@ -312,25 +369,44 @@ mod tests {
 
     #[test]
     fn a_record_beyond_the_limit_is_left_and_the_next_line_is_read() {
-        for (head, piece) in [("x", Piece::TooLong { line: 2 }), ("\"", Piece::Unclosed { line: 2 })] {
+        for (head, piece) in [("x", Piece::TooLong(at(2, 2))), ("\"", Piece::Unclosed(at(2, 2)))] {
             let text = format!("h\n{head}{}\nafter\n", "y".repeat(3 * MAX_RECORD));
-            let mut split = Split::new(text.as_bytes(), b',').unwrap();
+            let mut split = Split::new(text.as_bytes(), b',');
             split.advance().unwrap();
             assert_eq!(split.advance().unwrap(), piece);
-            assert_eq!(split.advance().unwrap(), Piece::Record { line: 3 });
+            let (kept, whole) = split.lost();
+            assert_eq!((kept.len(), whole), (KEPT, false));
+            assert_eq!(split.advance().unwrap(), Piece::Record(at(3, text.len() as u64 - 6)));
             assert!(split.buf.capacity() < 4 * MAX_RECORD);
         }
         let text = format!("h\n\"a\n{}", "row\n".repeat(MAX_RECORD / 2));
         let all = pieces(text.as_bytes(), usize::MAX);
         assert_eq!(all.len(), 2 + MAX_RECORD / 2);
-        assert_eq!(all[1].0, Piece::Unclosed { line: 2 });
+        assert_eq!(all[1].0, Piece::Unclosed(at(2, 2)));
     }
 
     #[test]
-    fn the_digest_is_that_of_every_byte() {
-        let digest = Split::new(b"\xEF\xBB\xBFabc".as_slice(), b',').unwrap().finish().unwrap();
-        let whole = Sha256::digest(b"\xEF\xBB\xBFabc");
-        assert_eq!(digest, whole.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    fn what_is_given_up_is_kept_to_be_shown() {
+        let mut split = Split::new(b"h\n\"a\nb\",\"c\nd\n".as_slice(), b',');
+        split.advance().unwrap();
+        split.advance().unwrap();
+        assert_eq!(split.lost(), (b"\"a\nb\",\"c".as_slice(), true));
+    }
+
+    #[test]
+    fn the_first_line_can_be_looked_at_before_anything_is_split() {
+        for (text, first) in [
+            ("\n\r\na;b\nc", "a;b"),
+            ("a,b", "a,b"),
+            ("\"a\nb\",c\nd", "\"a\nb\",c"),
+            ("\"a\nb\nc", "\"a"),
+            ("", ""),
+        ] {
+            let mut split = Split::new(Trickle(text.as_bytes(), 1), b',');
+            assert_eq!(split.peek().unwrap(), first.as_bytes());
+            let first_record = matches!(split.advance().unwrap(), Piece::Record(_));
+            assert_eq!(first_record, !first.is_empty() && !text.starts_with("\"a\nb\nc"));
+        }
     }
 
     proptest! {
@@ -344,7 +420,7 @@ mod tests {
         #[test]
         fn records_are_the_parsers_own(text in "[a,\"\r\n]{0,60}") {
             let all = pieces(text.as_bytes(), usize::MAX);
-            prop_assume!(all.iter().all(|(piece, _)| matches!(piece, Piece::Record { .. })));
+            prop_assume!(all.iter().all(|(piece, _)| matches!(piece, Piece::Record(_))));
             let parse = |bytes: &[u8]| -> Vec<csv::ByteRecord> {
                 let mut builder = csv::ReaderBuilder::new();
                 let reader = builder.has_headers(false).flexible(true).from_reader(bytes);

@@ -1,22 +1,25 @@
 //! Reads one value of a ledger: identifiers, products, times, yes or no, seconds.
 //!
 //! Pure. Promises that a value is read exactly or not at all: a [`Fault`] says what is wrong and what to
-//! do, and quotes nothing of the value, which it keeps aside as it was found.
+//! do, and quotes nothing of the value, which it keeps aside as it was found. Full-width characters are read as
+//! what they stand for, but not in a CallId, which has to be untouched.
 
-use crate::call::{LedgerTime, ProductId, day_of, from_provider_local};
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use std::borrow::Cow;
+
+use super::times;
+use crate::call::{ProductId, day_of};
+use chrono::{DateTime, Datelike as _, NaiveDate};
 
 /// The longest CallId in bytes; the provider's own have fewer than 50.
 const MAX_CALL_ID: usize = 256;
-
-/// Numbers below this are Unix seconds (until the year 5138), from it on milliseconds (since 1973).
-const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
 /// Why a value cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     /// The contract's name of the field; empty when the row as a whole is at fault.
     pub(super) field: &'static str,
+    /// The column, from 0, where it is not the field's.
+    pub(super) column: Option<usize>,
     /// What was wanted.
     pub(super) expected: Option<String>,
     /// The text as found.
@@ -27,13 +30,39 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(field: &'static str, found: &str, reason: impl Into<String>) -> Self {
-        Self { field, expected: None, found: found.to_owned(), reason: reason.into() }
+        Self { field, column: None, expected: None, found: found.to_owned(), reason: reason.into() }
     }
 
     pub(super) fn wanted(mut self, expected: impl Into<String>) -> Self {
         self.expected = Some(expected.into());
         self
     }
+}
+
+/// A full-width character as what it stands for.
+pub(super) fn narrow(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' | '\u{a0}' => ' ',
+        _ => c,
+    }
+}
+
+/// What nobody sees: marks of byte order and of writing direction, spaces without width. They come with what is copied
+/// from web pages and address books, and with files that were joined.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}')
+}
+
+/// A value without full-width and invisible characters, and without what makes a spreadsheet take it for text: `="0571"`, `'0571`.
+fn plain(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix("=\"").and_then(|inner| inner.strip_suffix('"')).unwrap_or(text);
+    let text = text.strip_prefix('\'').unwrap_or(text);
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let text: String = text.chars().filter(|c| !is_invisible(*c)).map(narrow).collect();
+    Cow::Owned(text.trim().to_owned())
 }
 
 /// A number as spreadsheets show long ones: `1.16E+11`.
@@ -54,43 +83,67 @@ fn spreadsheet(field: &'static str, text: &str) -> Fault {
 
 /// A CallId, of text already trimmed and not empty.
 pub(super) fn call_id(text: &str) -> Result<(), Fault> {
-    let field = "call_id";
+    let fault = |reason: &str| Err(Fault::new("call_id", text, reason));
     // A hexadecimal identifier may happen to read as `123e456`; a spreadsheet writes a sign.
-    if is_scientific(text) && text.contains(['+', '.', ',']) {
-        return Err(spreadsheet(field, text));
+    if text.contains(['+', '.', ',']) && is_scientific(text) {
+        return Err(spreadsheet("call_id", text));
     }
     if text.chars().any(char::is_control) {
-        let reason = "the CallId contains a control character or a line break; correct the ledger";
-        return Err(Fault::new(field, text, reason));
+        return fault("the CallId contains a control character or a line break; correct the ledger");
     }
     if text.len() > MAX_CALL_ID {
-        let reason = format!("the CallId is longer than {MAX_CALL_ID} bytes; is this the right column?");
-        return Err(Fault::new(field, text, reason));
+        return fault(&format!("the CallId is longer than {MAX_CALL_ID} bytes; is this the right column?"));
+    }
+    if !text.is_ascii() && text.chars().any(|c| narrow(c) != c || c == '\u{2c6}') {
+        return fault(
+            "the CallId has full-width characters where the provider's has digits and `^`; export it anew from \
+             the system it came from",
+        );
+    }
+    if !text.is_ascii() && text.chars().any(is_invisible) {
+        return fault(
+            "the CallId has an invisible character in it, such as a byte order mark; type it anew, or export it from \
+             the system it came from",
+        );
+    }
+    if text.contains('"') || text.starts_with(['\'', '=']) {
+        return fault("the CallId has quotes or a formula of a spreadsheet around it; leave only the CallId");
+    }
+    if text.starts_with('^') || text.ends_with('^') {
+        return fault(
+            "half of the CallId is missing: it was split at its `^`; put both halves back into one column",
+        );
     }
     Ok(())
 }
 
+/// Digits alone, where the provider's CallIds have a `^` between two numbers. It may have been lost; nobody can say.
+pub(super) fn has_lost_caret(call_id: &str) -> bool {
+    call_id.len() >= 12 && call_id.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// A product by number or name.
 pub(super) fn product(text: &str) -> Result<ProductId, Fault> {
-    let field = "prod_id";
-    if is_scientific(text) {
+    let (field, value) = ("prod_id", plain(text));
+    if is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("a product"));
     }
-    ProductId::parse(text).ok_or_else(|| {
+    ProductId::parse(&value).ok_or_else(|| {
         let names: Vec<&str> = crate::call::PRODUCTS.iter().map(|(_, name)| *name).collect();
         let reason = format!("not a product; give its number or one of {}", names.join(", "));
         Fault::new(field, text, reason).wanted("a product")
     })
 }
 
-/// A number that someone calls or is called by, as text. Only what a spreadsheet has spoilt is refused.
+/// A number that someone calls or is called by, or a code, as text. Only what a spreadsheet has spoilt is refused.
 pub(super) fn number(field: &'static str, text: &str) -> Result<String, Fault> {
-    if is_scientific(text) { Err(spreadsheet(field, text)) } else { Ok(text.to_owned()) }
+    let value = plain(text);
+    if is_scientific(&value) { Err(spreadsheet(field, text)) } else { Ok(value.into_owned()) }
 }
 
 /// Yes or no, in the contract's words.
 pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Fault> {
-    match text.to_lowercase().as_str() {
+    match plain(text).to_lowercase().as_str() {
         "true" | "1" | "yes" | "y" | "是" => Ok(true),
         "false" | "0" | "no" | "n" | "否" => Ok(false),
         _ => {
@@ -102,68 +155,24 @@ pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Fault> 
 
 /// Whole seconds, not negative.
 pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, Fault> {
-    if is_scientific(text) {
+    let value = plain(text);
+    if is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("whole seconds"));
     }
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|_| digits).ok_or_else(|| {
+    let digits = value.bytes().all(|b| b.is_ascii_digit());
+    value.parse().ok().filter(|_| digits).ok_or_else(|| {
         let reason = "not a number of whole seconds; write digits only, such as 75";
         Fault::new(field, text, reason).wanted("whole seconds")
     })
 }
 
-/// A point in time, floored to whole seconds (the provider knows no finer), or a day.
-pub(super) fn time(field: &'static str, text: &str) -> Result<LedgerTime, Fault> {
-    if is_scientific(text) {
+/// A point in time or a day.
+pub(super) fn time(field: &'static str, text: &str) -> Result<times::Read, Fault> {
+    let value = plain(text);
+    if is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("a time"));
     }
-    let time = if text.bytes().all(|b| b.is_ascii_digit()) { unix(text) } else { written(text) };
-    let Some(time) = time else {
-        let reason = "not a time; write YYYY-MM-DD or YYYY-MM-DD HH:MM:SS (UTC+8), RFC 3339, or Unix seconds \
-                      or milliseconds";
-        return Err(Fault::new(field, text, reason).wanted("a time"));
-    };
-    if !(2000..=2100).contains(&time.day().year()) {
-        let reason = format!(
-            "read as {}, which is outside the years 2000 to 2100; write YYYY-MM-DD HH:MM:SS (UTC+8), or Unix \
-             seconds or milliseconds",
-            time.day()
-        );
-        return Err(Fault::new(field, text, reason).wanted("a time"));
-    }
-    Ok(time)
-}
-
-fn unix(text: &str) -> Option<LedgerTime> {
-    let number: i64 = text.parse().ok()?;
-    let seconds = if number < MILLISECONDS_FROM { number } else { number.div_euclid(1000) };
-    DateTime::from_timestamp(seconds, 0).map(LedgerTime::Instant)
-}
-
-fn written(text: &str) -> Option<LedgerTime> {
-    let whole = |time: DateTime<Utc>| DateTime::from_timestamp(time.timestamp(), 0).map(LedgerTime::Instant);
-    // chrono alone would read years of any length and months of one digit.
-    let bytes = text.as_bytes();
-    let shape =
-        |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
-    if bytes.len() < 10 || !bytes[..10].iter().enumerate().all(shape) {
-        return None;
-    }
-    if bytes.len() == 10 {
-        return NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(LedgerTime::Day);
-    }
-    if !matches!(bytes[10], b' ' | b'T' | b't') {
-        return None;
-    }
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return whole(time.to_utc());
-    }
-    // The eleventh byte is ASCII, so both cuts lie between characters.
-    let local = format!("{} {}", &text[..10], &text[11..]);
-    ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(&local, form).ok())
-        .and_then(|local| whole(from_provider_local(local)))
+    times::read(&value).map_err(|trouble| Fault::new(field, text, trouble.reason()).wanted("a time"))
 }
 
 /// The day that a CallId says itself: its part before `^`, when that is 13 digits and Unix milliseconds
@@ -180,62 +189,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
-    fn read(text: &str) -> String {
-        match time("called_at", text) {
-            Ok(time @ LedgerTime::Instant(_)) => time.text(),
-            Ok(LedgerTime::Day(day)) => format!("day {day}"),
-            Err(fault) => {
-                assert_eq!(fault.found, text);
-                format!("! {}", fault.reason)
-            }
-        }
-    }
-
-    #[test]
-    fn every_form_of_time_is_read_to_the_second_in_utc_plus_8() {
-        for (text, wanted) in [
-            ("1671552000000", "2022-12-21 00:00:00"),
-            ("1671552000999", "2022-12-21 00:00:00"),
-            ("1671552000", "2022-12-21 00:00:00"),
-            ("2022-12-20T16:00:00Z", "2022-12-21 00:00:00"),
-            ("2022-12-21T00:00:00.75+08:00", "2022-12-21 00:00:00"),
-            ("2022-12-21", "day 2022-12-21"),
-            ("2022-12-21 09:05", "2022-12-21 09:05:00"),
-            ("2022-12-21T09:05", "2022-12-21 09:05:00"),
-            ("2022-12-21 09:05:07", "2022-12-21 09:05:07"),
-            ("2022-12-21T09:05:07.999", "2022-12-21 09:05:07"),
-            ("2000-01-01", "day 2000-01-01"),
-            ("2100-12-31 23:59:59", "2100-12-31 23:59:59"),
-        ] {
-            assert_eq!(read(text), wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_time_is_refused_with_its_reason() {
-        for text in [
-            "yesterday",
-            "2022-13-01",
-            "2022-02-29",
-            "2022-1-2",
-            "21.12.2022",
-            "2022/12/21",
-            "2022-12-21 24:00",
-            "2022-12-21 ",
-            "2022-12-21é10:00",
-            "-1671552000",
-            "1671552000.5",
-            "99999999999999999999",
-            "12022-12-21",
-        ] {
-            assert!(read(text).starts_with("! not a time"), "{text}: {}", read(text));
-        }
-        for text in ["1999-12-31", "2101-01-01", "0", "20260601", "9999999999999"] {
-            assert!(read(text).contains("outside the years 2000 to 2100"), "{text}: {}", read(text));
-        }
-        assert!(read("1.67155E+12").contains("spreadsheet"));
-    }
-
     #[test]
     fn scientific_notation_names_the_spreadsheet() {
         for fault in [
@@ -244,6 +197,8 @@ mod tests {
             product("1,1e+13").unwrap_err(),
             number("caller", "1.38E+10").unwrap_err(),
             seconds("duration_s", "1E+2").unwrap_err(),
+            time("called_at", "1.67155E+12").unwrap_err(),
+            product("１.１Ｅ＋１３").unwrap_err(),
         ] {
             assert!(fault.reason.contains("spreadsheet"), "{fault:?}");
             assert!(!fault.reason.contains(&fault.found), "{fault:?}");
@@ -257,6 +212,35 @@ mod tests {
         assert_eq!(call_id(&"x".repeat(256)), Ok(()));
         assert!(call_id(&"x".repeat(257)).unwrap_err().reason.contains("256 bytes"));
         assert!(call_id("a\nb").unwrap_err().reason.contains("control character"));
+    }
+
+    #[test]
+    fn a_damaged_call_id_is_named() {
+        for (text, word) in [
+            ("116014888060＾102816313060", "full-width"),
+            ("１１６^102", "full-width"),
+            ("116014888060^", "half"),
+            ("^102816313060", "half"),
+            ("'116^102", "quotes"),
+            ("=\"116^102\"", "quotes"),
+            ("a\"b", "quotes"),
+        ] {
+            assert!(call_id(text).unwrap_err().reason.contains(word), "{text}");
+        }
+        assert_eq!(call_id("呼叫-7"), Ok(()));
+        assert!(has_lost_caret("116014888060102816313060") && !has_lost_caret("116014888060^102816313060"));
+    }
+
+    #[test]
+    fn full_width_characters_are_read_as_what_they_stand_for() {
+        assert_eq!(number("caller", "＋８６ １３８－１２").as_deref(), Ok("+86 138-12"));
+        assert_eq!(number("caller", "=\"0571\"").as_deref(), Ok("0571"));
+        assert_eq!(number("caller", "'0571").as_deref(), Ok("0571"));
+        assert_eq!(seconds("duration_s", "７５"), Ok(75));
+        assert_eq!(yes_or_no("answered", "ＹＥＳ"), Ok(true));
+        assert_eq!(product("１１００００００３００００６").unwrap().0, 11_000_000_300_006);
+        let at = |text| time("called_at", text).unwrap().time.text();
+        assert_eq!(at("２０２６／１１／１\u{3000}９：０５"), "2026-11-01 09:05:00");
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The four files of a run. They appear together at its end: each is written beside its target, all are synced,
-//! then all are renamed. Owns their paths, columns and texts.
+//! The four files of a run, and the rejects beside them. They appear together at its end: each is written beside its
+//! target, all are synced, then all are renamed. Owns their paths, columns and texts.
 
 mod details;
 mod discrepancies;
 mod parquet;
+mod rejects;
 mod report;
 pub mod schema;
 mod staged;
@@ -14,14 +15,16 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use crate::call::LedgerRow;
+use crate::call::{InvalidRow, LedgerRow};
 use crate::detail::Lookup;
 use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
+use crate::ledger::Layout;
 use crate::rate::Rate;
 use crate::totals::Traffic;
 use discrepancies::{Discrepancies, Form};
 use parquet::Table;
+use rejects::Rejects;
 use staged::{Staged, unwritable};
 
 pub use summary::Summary;
@@ -37,11 +40,14 @@ pub struct Paths {
     pub report: PathBuf,
     /// JSON.
     pub summary: PathBuf,
+    /// CSV in the ledger's own columns; only there when a row cannot be used.
+    pub rejects: PathBuf,
 }
 
 impl Paths {
     /// The details' path, and beside it the others that are not given: `details.parquet` has
-    /// `details.discrepancies.csv`, `details.report.html` and `details.summary.json`.
+    /// `details.discrepancies.csv`, `details.report.html`, `details.summary.json` and, always there,
+    /// `details.rejects.csv`.
     #[must_use]
     pub fn beside(
         details: PathBuf,
@@ -53,16 +59,18 @@ impl Paths {
             discrepancies: discrepancies.unwrap_or_else(|| details.with_extension("discrepancies.csv")),
             report: report.unwrap_or_else(|| details.with_extension("report.html")),
             summary: summary.unwrap_or_else(|| details.with_extension("summary.json")),
+            rejects: details.with_extension("rejects.csv"),
             details,
         }
     }
 
-    fn named(&self) -> [(&'static str, &Path); 4] {
+    fn named(&self) -> [(&'static str, &Path); 5] {
         [
             ("--out", &self.details),
             ("--discrepancies", &self.discrepancies),
             ("--report", &self.report),
             ("--summary", &self.summary),
+            ("the rejects", &self.rejects),
         ]
     }
 
@@ -167,19 +175,21 @@ pub struct Outputs {
     discrepancies: Discrepancies,
     report: Staged,
     summary: Staged,
+    rejects: Rejects,
     /// For the report; the file has them all.
     first: Vec<report::Shown>,
 }
 
 impl Outputs {
-    /// Begins all four beside their targets.
+    /// Begins all four beside their targets, for a ledger with these columns: those carried through, and all as it
+    /// has them.
     ///
     /// # Errors
     ///
     /// Exit 6 when one cannot be written.
     pub fn create(
         paths: &Paths,
-        carried: &[String],
+        (carried, layout): (&[String], &Layout),
         provenance: &Provenance,
         traffic: &Traffic,
     ) -> Result<Self> {
@@ -189,7 +199,8 @@ impl Outputs {
             Table::create(details_file.writer()?, &paths.details, &schema::DETAILS, carried, &metadata)?;
         let discrepancies = Discrepancies::create(&paths.discrepancies, carried, &metadata)?;
         let (report, summary) = (Staged::create(&paths.report)?, Staged::create(&paths.summary)?);
-        Ok(Self { details, details_file, discrepancies, report, summary, first: Vec::new() })
+        let rejects = Rejects::new(&paths.rejects, layout);
+        Ok(Self { details, details_file, discrepancies, report, summary, rejects, first: Vec::new() })
     }
 
     /// Writes a call.
@@ -213,7 +224,16 @@ impl Outputs {
         self.discrepancies.push(row)
     }
 
-    /// Ends all four, puts them on disk, and then in their places.
+    /// Writes a row that cannot be used, to be mended and fed back.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be written.
+    pub fn reject(&mut self, row: &InvalidRow) -> Result<()> {
+        self.rejects.push(row)
+    }
+
+    /// Ends all of them, puts them on disk, and then in their places.
     ///
     /// # Errors
     ///
@@ -222,9 +242,14 @@ impl Outputs {
         self.details.finish()?;
         write(&self.report, &report::render(summary, &self.first)?)?;
         write(&self.summary, &summary.to_json()?)?;
-        let files = [self.details_file, self.discrepancies.finish()?, self.report, self.summary];
+        let stale = self.rejects.target().to_owned();
+        let rejects = self.rejects.finish()?;
+        let none = rejects.is_none();
+        let four = [self.details_file, self.discrepancies.finish()?, self.report, self.summary];
+        let files: Vec<Staged> = four.into_iter().chain(rejects).collect();
         files.iter().try_for_each(Staged::sync)?;
-        files.into_iter().try_for_each(Staged::rename)
+        files.into_iter().try_for_each(Staged::rename)?;
+        if none { rejects::remove_stale(&stale) } else { Ok(()) }
     }
 }
 

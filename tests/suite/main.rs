@@ -24,6 +24,7 @@ mod faults;
 mod fuzz;
 mod kills;
 mod layers;
+mod ledgers;
 mod midnight;
 mod network;
 mod nights;
