@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
 use super::credentials::Credentials;
@@ -263,9 +263,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
-/// `Mon, 23 Nov 2026 10:00:30 GMT`.
+/// `Mon, 23 Nov 2026 10:00:30 GMT`; a year beyond what can be calculated with is none.
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
+    let date = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
+    (1970..=9999).contains(&date.year()).then_some(date)
 }
 
 /// A failed request in a word and a line. The URL is taken out: it is no secret, but it is noise.
@@ -322,6 +323,7 @@ mod tests {
         assert_eq!(read("retry-after", "7"), Some(Duration::from_secs(7)));
         assert_eq!(read("retry-after", "Mon, 23 Nov 2026 10:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(read("retry-after", "soon"), None);
+        assert_eq!(http_date("Mon, 23 Nov 262100 10:00:30 GMT"), None);
     }
 
     #[test]
