@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::columnar::MAGIC;
-use super::repeats::scan;
-use super::{Ledger, Options, Scan};
+use super::{Ledger, Options};
 use crate::error::{Error, Result};
 
 /// A ledger that can be read as often as needed.
@@ -87,38 +86,6 @@ impl Input {
         } else {
             Ledger::open(file, &self.name, options)
         }
-    }
-}
-
-/// A ledger that was read once from end to end, to be read again by both passes.
-#[derive(Debug)]
-pub struct Source {
-    /// Where it is.
-    pub input: Input,
-    /// How it is read.
-    pub options: Options,
-    /// What the first reading found.
-    pub scan: Scan,
-}
-
-impl Source {
-    /// Reads the ledger once.
-    ///
-    /// # Errors
-    ///
-    /// Exit 2 when it cannot be read or its header cannot be used.
-    pub fn scan(input: Input, options: Options) -> Result<Self> {
-        let scan = scan(&input, &options)?;
-        Ok(Self { input, options, scan })
-    }
-
-    /// Reads it again from its beginning.
-    ///
-    /// # Errors
-    ///
-    /// Exit 2 when it cannot be opened any more.
-    pub fn read(&self) -> Result<Ledger<File>> {
-        self.input.ledger(&self.options)
     }
 }
 

@@ -19,14 +19,16 @@ mod header;
 mod input;
 mod repeats;
 mod row;
+mod source;
 mod split;
 mod text;
 mod times;
 mod unpack;
 mod values;
 
-pub use input::{Input, Source};
+pub use input::Input;
 pub use repeats::{Repeats, Scan};
+pub use source::Source;
 
 use std::fs::File;
 use std::io::{Read, Seek as _};

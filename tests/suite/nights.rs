@@ -101,14 +101,20 @@ fn a_deferred_call_keeps_the_night_in_which_it_was_first_seen() {
     assert_eq!(bench.summary().0["open_items"]["by_age"], json!([]));
 }
 
-#[test]
-fn a_run_goes_on_though_another_ledger_was_reconciled_in_between() {
+/// A run over twelve calls that was killed after some five; the first call had no record yet.
+fn killed() -> Bench {
     let bench = Bench::new(&ledger_of((0..12).map(id)));
     bench.provider.script(&id(0), [Reply::without_data()]);
     bench.provider.by_default(Reply::record().after(std::time::Duration::from_millis(30)));
     let run = bench.start(&["--concurrency", "1"]);
     bench.provider.wait_for(5);
     run.kill();
+    bench
+}
+
+#[test]
+fn a_run_goes_on_though_another_ledger_was_reconciled_in_between() {
+    let bench = killed();
     bench.write("other.csv", &ledger_of((20..22).map(id)));
     bench.run(&["--input", "other.csv", "--out", "other.parquet"]).exits(0);
     let seen = bench.provider.seen();
@@ -120,12 +126,7 @@ fn a_run_goes_on_though_another_ledger_was_reconciled_in_between() {
 
 #[test]
 fn an_unfinished_run_of_another_night_is_not_gone_on_with() {
-    let bench = Bench::new(&ledger_of((0..12).map(id)));
-    bench.provider.script(&id(0), [Reply::without_data()]);
-    bench.provider.by_default(Reply::record().after(std::time::Duration::from_millis(30)));
-    let run = bench.start(&["--concurrency", "1"]);
-    bench.provider.wait_for(5);
-    run.kill();
+    let bench = killed();
     a_day_passes(&bench);
     let seen = bench.provider.seen();
     bench.run(&[]).exits(0);

@@ -8,6 +8,7 @@ mod checksum;
 mod open_items;
 mod places;
 mod reader;
+mod rows;
 mod runs;
 mod schema;
 mod upkeep;

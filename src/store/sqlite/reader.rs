@@ -6,21 +6,16 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::checksum::checksum;
+use super::rows::{COLUMNS, CallRow};
 use super::{attempts, failed, places, runs, schema};
-use crate::call::{CallKey, ProductId, day_from_text};
+use crate::call::CallKey;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::rate::Rate;
-use crate::store::{
-    AnswerKind, KnownCall, Nature, NewAnswer, RunIdentity, Scope, SessionEvidence, StoredAnswer, StoredCall,
-};
+use crate::store::{KnownCall, Nature, RunIdentity, Scope, SessionEvidence, StoredCall};
 
-const COLUMNS: &str = "call_no, call_id, prod_id, call_date, attempts, answer, session_no, fetched_at, found_date, \
-                       next_date, request_id, code, message, data, checksum";
 /// Rows read ahead at once.
 const AHEAD: i64 = 256;
 /// A ledger may leave out so many of the rows read ahead before they are given up.
@@ -39,14 +34,6 @@ struct Ahead {
     rows: VecDeque<CallRow>,
     /// The row after the one that was found last, wherever it was found.
     next_no: i64,
-}
-
-/// A call as it lies in the store.
-struct CallRow {
-    call_no: i64,
-    key: Option<CallKey>,
-    stored: StoredCall,
-    whole: bool,
 }
 
 impl Reader {
@@ -123,7 +110,7 @@ impl Reader {
         self.connection
             .prepare_cached(&sql)?
             .query_row(params![key.call_id, key.prod_id.0, key.day.to_string()], |row| {
-                call_row(row, Some(key.clone()))
+                CallRow::read_as(row, Some(key.clone()))
             })
             .optional()
     }
@@ -131,7 +118,7 @@ impl Reader {
     fn read_ahead(&self, ahead: &mut Ahead) -> rusqlite::Result<()> {
         let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no >= ?1 ORDER BY call_no LIMIT ?2");
         let mut query = self.connection.prepare_cached(&sql)?;
-        let rows = query.query_map(params![ahead.next_no, AHEAD], |row| call_row(row, key_of(row)?))?;
+        let rows = query.query_map(params![ahead.next_no, AHEAD], CallRow::read)?;
         for row in rows {
             ahead.rows.push_back(row?);
         }
@@ -165,7 +152,7 @@ impl Reader {
         self.read(|c| {
             let sql = format!("SELECT {COLUMNS} FROM call WHERE call_id = ?1 ORDER BY call_no");
             let mut query = c.prepare(&sql)?;
-            let rows = query.query_map([call_id], |row| call_row(row, key_of(row)?))?;
+            let rows = query.query_map([call_id], CallRow::read)?;
             rows.filter_map(|row| match row {
                 Ok(CallRow { call_no, key: Some(key), stored, whole }) => {
                     let attempts = attempts::of_call(c, call_no);
@@ -205,48 +192,4 @@ impl Reader {
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         work(&self.connection).map_err(|e| failed(&self.path, "read", e))
     }
-}
-
-fn call_row(row: &Row<'_>, key: Option<CallKey>) -> rusqlite::Result<CallRow> {
-    let answer = answer_of(row)?;
-    let stated: Option<i64> = row.get(14)?;
-    let whole = match (&key, &answer) {
-        (Some(key), Some(a)) => stated == Some(checksum(key, &a.answer, a.session_no, row.get(7)?)),
-        // An answer that cannot even be read is damaged; none at all is whole.
-        (_, None) => row.get_ref(5)?.as_str_or_null()?.is_none(),
-        (None, Some(_)) => false,
-    };
-    Ok(CallRow { call_no: row.get(0)?, key, stored: StoredCall { attempts: row.get(4)?, answer }, whole })
-}
-
-/// The key of a row of [`COLUMNS`]; `None` when its day is damaged.
-pub(super) fn key_of(row: &Row<'_>) -> rusqlite::Result<Option<CallKey>> {
-    let Some(day) = day(row, 3)? else { return Ok(None) };
-    Ok(Some(CallKey { call_id: row.get(1)?, prod_id: ProductId(row.get(2)?), day }))
-}
-
-/// The answer of a row of [`COLUMNS`].
-pub(super) fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>> {
-    let kind = row.get_ref(5)?.as_str_or_null()?.and_then(AnswerKind::parse);
-    let (Some(kind), Some(found_date)) = (kind, day(row, 8)?) else { return Ok(None) };
-    let text = |i| -> rusqlite::Result<String> {
-        Ok(row.get_ref(i)?.as_str_or_null()?.unwrap_or_default().to_owned())
-    };
-    Ok(Some(StoredAnswer {
-        answer: NewAnswer {
-            kind,
-            found_date,
-            next_date: day(row, 9)?,
-            request_id: row.get(10)?,
-            code: text(11)?,
-            message: text(12)?,
-            data: row.get(13)?,
-        },
-        fetched_at: DateTime::from_timestamp_micros(row.get(7)?).unwrap_or_default(),
-        session_no: row.get(6)?,
-    }))
-}
-
-fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
-    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(day_from_text))
 }

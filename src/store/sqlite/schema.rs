@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::checksum::checksum;
 use super::failed;
-use super::reader::{answer_of, key_of};
+use super::rows::{COLUMNS, answer_of, key_of};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::store::Nature;
@@ -193,10 +193,7 @@ fn migrate(c: &Connection) -> rusqlite::Result<()> {
 
 /// What is there is taken to be right: nothing tells otherwise.
 fn add_checksums(c: &Connection) -> rusqlite::Result<()> {
-    let mut rows = c.prepare(
-        "SELECT call_no, call_id, prod_id, call_date, attempts, answer, session_no, fetched_at, found_date, next_date,
-                request_id, code, message, data, checksum FROM call",
-    )?;
+    let mut rows = c.prepare(&format!("SELECT {COLUMNS} FROM call"))?;
     let mut rows = rows.query([])?;
     let mut add = c.prepare("UPDATE call SET checksum = ?2 WHERE call_no = ?1")?;
     while let Some(row) = rows.next()? {

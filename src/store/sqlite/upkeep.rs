@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 use rusqlite::{Connection, params};
 
 use super::checksum::checksum;
-use super::reader::{answer_of, key_of};
+use super::rows::{COLUMNS, answer_of, key_of};
 use super::{Store, failed, lock, us};
 use crate::compare::bare_number;
 use crate::error::Result;
@@ -78,10 +78,8 @@ impl Store {
 }
 
 fn forget_answers(c: &Connection, number: &str) -> rusqlite::Result<usize> {
-    let mut rows = c.prepare(
-        "SELECT call_no, call_id, prod_id, call_date, attempts, answer, session_no, fetched_at, found_date, next_date,
-                request_id, code, message, data, checksum FROM call WHERE data IS NOT NULL OR message IS NOT NULL",
-    )?;
+    let mut rows =
+        c.prepare(&format!("SELECT {COLUMNS} FROM call WHERE data IS NOT NULL OR message IS NOT NULL"))?;
     let mut rows = rows.query([])?;
     let mut forget = c.prepare(
         "UPDATE call SET answer = ?2, next_date = NULL, request_id = NULL, code = ?3, message = ?4, data = NULL,
