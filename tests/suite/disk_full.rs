@@ -38,6 +38,7 @@ fn can_mount() -> bool {
     let script = "mount -t tmpfs tmpfs /mnt || mount -t tmpfs tmpfs /tmp";
     let status = Command::new("unshare").args(["--map-root-user", "--mount", "sh", "-c", script]).status();
     let can = status.is_ok_and(|status| status.success());
+    #[allow(clippy::print_stderr)]
     if !can {
         eprintln!("skipped: this machine does not let tests mount a file system of their own");
     }
