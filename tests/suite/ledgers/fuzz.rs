@@ -276,6 +276,10 @@ fn feed_back(records: &[Record], layout: &Layout, options: &Options) {
     if layout.mark || bytes.contains(&0) {
         bytes.splice(0..0, *b"\xEF\xBB\xBF");
     }
+    if bytes.len() > MAX_RECORD {
+        // Doubled quotes may have made a row longer than a row may be.
+        return;
+    }
     let options = Options { delimiter: Some(delimiter), ..options.clone() };
     let again = read(bytes.as_slice(), &options);
     let again = again
