@@ -24,7 +24,7 @@ use crate::output::{Outputs, Provenance, Summary};
 use crate::progress::{Form, Progress};
 use crate::provider::credentials::Credentials;
 use crate::provider::http::HttpProvider;
-use crate::publish::publish;
+use crate::publish::{Counted, publish};
 use crate::sandbox::{self, Sandbox};
 use crate::stop::{Reason, Stop};
 use crate::store::{Nature, OpenItems, RunIdentity, Scope, Store};
@@ -242,12 +242,13 @@ impl Run<'_> {
         let provenance = self.provenance();
         let mut outputs =
             Outputs::create(&settings.outputs, &self.source.scan.carried, &provenance, &traffic)?;
-        let (totals, open_items) = self.write_rows(&mut outputs)?;
+        let (Counted { totals, figures }, open_items) = self.write_rows(&mut outputs)?;
         let tie_out = foot(&totals, &traffic, settings)?;
         let because = self.incomplete_because(collected.all_asked, &totals);
         let summary = Summary {
             provenance: &provenance,
             totals: &totals,
+            figures: &figures,
             traffic: &traffic,
             tie_out: &tie_out,
             elapsed: self.started.elapsed(),
@@ -264,7 +265,7 @@ impl Run<'_> {
     }
 
     /// Details and discrepancies; what is open goes back into the store.
-    fn write_rows(&self, outputs: &mut Outputs) -> Result<(Totals, OpenItems)> {
+    fn write_rows(&self, outputs: &mut Outputs) -> Result<(Counted, OpenItems)> {
         let mut open = Vec::new();
         let mut on_open = |item| {
             open.push(item);
@@ -275,9 +276,9 @@ impl Run<'_> {
         };
         let (rules, session_no) = (self.settings.rules, self.scope.session_no);
         let reader = self.store.reader()?;
-        let totals = publish(&self.source, &reader, rules, session_no, outputs, &mut on_open)?;
+        let counted = publish(&self.source, &reader, rules, session_no, outputs, &mut on_open)?;
         self.store.note_open(&self.scope, &open)?;
-        Ok((totals, self.store.open_items(&self.scope)?))
+        Ok((counted, self.store.open_items(&self.scope)?))
     }
 
     fn provenance(&self) -> Provenance {

@@ -60,10 +60,6 @@ pub struct Totals {
     pub discrepancies: BTreeMap<&'static str, u64>,
     /// Calls whose answer was in the store before this process began.
     pub from_store: u64,
-    /// Answered calls, where ledger and provider both say so.
-    pub answered: BothSides,
-    /// Talk seconds, where ledger and provider both say so.
-    pub duration_s: BothSides,
 }
 
 impl Totals {

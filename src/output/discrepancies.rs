@@ -169,6 +169,7 @@ mod tests {
             call_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 16),
             prod_id: Some(11_000_000_300_006),
             carried: vec!["a, \"b\"".into()],
+            at_stake_s: 2,
         };
         file.push(&row).unwrap();
         let staged = file.finish().unwrap();

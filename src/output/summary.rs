@@ -9,6 +9,8 @@ use super::Provenance;
 use super::schema::SCHEMA_VERSION;
 use crate::discrepancy::Kind;
 use crate::error::{Error, Result};
+use crate::figures::Figures;
+use crate::patterns::{Pattern, Within};
 use crate::store::OpenItems;
 use crate::totals::{BothSides, TieOutLine, Totals, Traffic};
 
@@ -19,6 +21,8 @@ pub struct Summary<'a> {
     pub provenance: &'a Provenance,
     /// What was counted.
     pub totals: &'a Totals,
+    /// What the page shows beside.
+    pub figures: &'a Figures,
     /// What was sent.
     pub traffic: &'a Traffic,
     /// What must foot.
@@ -83,6 +87,8 @@ struct File<'a> {
     clean: u64,
     with_discrepancies: u64,
     discrepancies: BTreeMap<&'static str, u64>,
+    patterns: Vec<Pattern>,
+    within_tolerance: &'a BTreeMap<&'static str, Within>,
     answered: BothSides,
     duration_s: BothSides,
     requests: u64,
@@ -152,8 +158,10 @@ impl<'a> File<'a> {
             clean: t.clean,
             with_discrepancies: t.with_discrepancies,
             discrepancies: by_kind(t),
-            answered: t.answered,
-            duration_s: t.duration_s,
+            patterns: summary.figures.observed.patterns(),
+            within_tolerance: summary.figures.observed.within(),
+            answered: summary.figures.all.answered,
+            duration_s: summary.figures.all.duration_s,
             requests: x.requests,
             first_tries: x.first_tries,
             retries: x.retries,
