@@ -28,7 +28,7 @@ use crate::publish::{Counted, publish};
 use crate::sandbox::{self, Sandbox};
 use crate::stop::{Reason, Stop};
 use crate::store::{Nature, OpenItems, RunIdentity, Scope, Store};
-use crate::totals::{Slowdown, TieOutLine, Totals, Traffic, tie_out};
+use crate::totals::{Slowdown, TieOutLine, Totals, Traffic, Written, tie_out};
 
 /// Open calls are noted in the store so many at a time.
 const OPEN_AT_ONCE: usize = 1_000;
@@ -243,7 +243,8 @@ impl Run<'_> {
         let mut outputs =
             Outputs::create(&settings.outputs, &self.source.scan.carried, &provenance, &traffic)?;
         let (Counted { totals, figures }, open_items) = self.write_rows(&mut outputs)?;
-        let tie_out = foot(&totals, &traffic, settings)?;
+        let (outputs, written) = outputs.close()?;
+        let tie_out = foot(&totals, &written, &traffic, settings)?;
         let because = self.incomplete_because(collected.all_asked, &totals);
         let summary = Summary {
             provenance: &provenance,
@@ -339,8 +340,13 @@ impl Timer {
 }
 
 /// The tie-out.
-fn foot(totals: &Totals, traffic: &Traffic, settings: &Settings) -> Result<Vec<TieOutLine>> {
-    let lines = tie_out(totals, traffic, u64::from(settings.rate.requests.get()));
+fn foot(
+    totals: &Totals,
+    written: &Written,
+    traffic: &Traffic,
+    settings: &Settings,
+) -> Result<Vec<TieOutLine>> {
+    let lines = tie_out(totals, written, traffic, u64::from(settings.rate.requests.get()));
     match lines.iter().find(|line| !line.foots) {
         None => Ok(lines),
         Some(line) => {

@@ -19,7 +19,7 @@ use crate::detail::Lookup;
 use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
 use crate::rate::Rate;
-use crate::totals::Traffic;
+use crate::totals::{Traffic, Written};
 use discrepancies::{Discrepancies, Form};
 use parquet::Table;
 use staged::{Staged, unwritable};
@@ -213,16 +213,45 @@ impl Outputs {
         self.discrepancies.push(row)
     }
 
-    /// Ends all four, puts them on disk, and then in their places.
+    /// Ends details and discrepancies and reads them back: what they say now is what the tie-out is made of.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when one cannot be written, or does not read as it was written.
+    pub fn close(self) -> Result<(ClosedOutputs, Written)> {
+        let mut written = Written::default();
+        self.details.finish()?;
+        details::read_back(self.details_file.reader()?, self.details_file.target(), &mut written)?;
+        let closed = ClosedOutputs {
+            details: self.details_file,
+            discrepancies: self.discrepancies.finish(&mut written)?,
+            report: self.report,
+            summary: self.summary,
+            first: self.first,
+        };
+        Ok((closed, written))
+    }
+}
+
+/// The four files, two of them whole: what is left to write is what people and machines are told of them.
+pub struct ClosedOutputs {
+    details: Staged,
+    discrepancies: Staged,
+    report: Staged,
+    summary: Staged,
+    first: Vec<report::Shown>,
+}
+
+impl ClosedOutputs {
+    /// Writes report and summary, puts all four on disk, and then in their places.
     ///
     /// # Errors
     ///
     /// Exit 6 when one cannot be written; before the first rename the old files all stand.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        self.details.finish()?;
         write(&self.report, &report::render(summary, &self.first)?)?;
         write(&self.summary, &summary.to_json()?)?;
-        let files = [self.details_file, self.discrepancies.finish()?, self.report, self.summary];
+        let files = [self.details, self.discrepancies, self.report, self.summary];
         files.iter().try_for_each(Staged::sync)?;
         files.into_iter().try_for_each(Staged::rename)
     }

@@ -1,4 +1,4 @@
-//! A table as Parquet. Owns arrow and parquet.
+//! A table as Parquet, written and read back. Owns arrow and parquet.
 //!
 //! Rows are gathered into batches and written as they come; what is held is at most one row group, compressed.
 
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder,
-    TimestampMicrosecondBuilder,
+    Array as _, ArrayRef, AsArray as _, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Date32Type, Field, Schema, TimeUnit};
-use parquet::arrow::ArrowWriter;
+use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, TimeUnit};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::KeyValue;
@@ -19,7 +20,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::schema::{Cell, Column, Presence, Type};
-use super::staged::unwritable;
+use super::staged::{unreadable, unwritable};
 use crate::error::{Error, Result};
 
 /// DuckDB's own row-group size, so that its threads share a file well.
@@ -145,6 +146,51 @@ impl Table {
             self.flush()?;
         }
         self.writer.close().map(drop).map_err(|e| unwritable(&self.target, e))
+    }
+}
+
+/// Reads some columns of a Parquet file, row by row, in the order in which they are named. What is held is one batch.
+///
+/// # Errors
+///
+/// Exit 6 when it cannot be read, or a column is not there.
+pub(super) fn read(
+    file: File,
+    target: &Path,
+    columns: &[&str],
+    each: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>,
+) -> Result<()> {
+    for batch in batches(file, columns).map_err(|e| unreadable(target, e))? {
+        let batch = batch.map_err(|e| unreadable(target, e))?;
+        let found: Option<Vec<&ArrayRef>> = columns.iter().map(|name| batch.column_by_name(name)).collect();
+        let found = found.ok_or_else(|| unreadable(target, "a column is missing"))?;
+        for row in 0..batch.num_rows() {
+            let cells: Vec<Cell<'_>> = found.iter().map(|column| cell(column, row)).collect();
+            each(&cells)?;
+        }
+    }
+    Ok(())
+}
+
+fn batches(file: File, columns: &[&str]) -> ParquetResult<ParquetRecordBatchReader> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    let names = builder.parquet_schema().columns().iter().map(|column| column.name().to_owned());
+    let wanted: Vec<usize> =
+        names.enumerate().filter(|(_, name)| columns.contains(&name.as_str())).map(|(i, _)| i).collect();
+    let mask = ProjectionMask::leaves(builder.parquet_schema(), wanted);
+    builder.with_projection(mask).with_batch_size(BATCH).build()
+}
+
+/// A value of a column; one of a type that this program does not write is none.
+fn cell(column: &ArrayRef, row: usize) -> Cell<'_> {
+    if column.is_null(row) {
+        return Cell::Text(None);
+    }
+    match column.data_type() {
+        DataType::Utf8 => Cell::Text(Some(column.as_string::<i32>().value(row))),
+        DataType::Int64 => Cell::Whole(Some(column.as_primitive::<Int64Type>().value(row))),
+        DataType::Date32 => Cell::Day(column.as_primitive::<Date32Type>().value_as_date(row)),
+        _ => Cell::Text(None),
     }
 }
 
