@@ -13,9 +13,9 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::Result as ParquetResult;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
@@ -31,6 +31,11 @@ const UTC: &str = "UTC";
 
 /// Long texts that hardly ever repeat: a dictionary of them only costs memory.
 const WITHOUT_DICTIONARY: [&str; 3] = ["call_id", "request_id", "raw"];
+/// Calls are looked up by their id: of the row groups without it, one in a hundred is read in vain.
+const LOOKED_UP: &str = "call_id";
+const IN_VAIN: f64 = 0.01;
+/// Both tables are in this order.
+const SORTED_BY: &str = "ledger_line";
 
 enum Builder {
     Text(StringBuilder),
@@ -213,11 +218,29 @@ fn writer(
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_column_bloom_filter_fpp(LOOKED_UP.into(), IN_VAIN)
+        .set_column_bloom_filter_max_ndv(LOOKED_UP.into(), ROW_GROUP as u64)
+        .set_sorting_columns(sorted(schema))
         .set_key_value_metadata(Some(pairs));
+    // Line numbers and times hardly repeat, but each is near the one before.
+    for field in schema.fields() {
+        if field.name() == SORTED_BY || matches!(field.data_type(), DataType::Timestamp(..)) {
+            let column = ColumnPath::from(field.name().as_str());
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+        }
+    }
     for name in WITHOUT_DICTIONARY {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
     // Nobody looks for a range of raw texts; without statistics they do not swell the footer.
     properties = properties.set_column_statistics_enabled(ColumnPath::from("raw"), EnabledStatistics::None);
     ArrowWriter::try_new(file, schema.clone(), Some(properties.build()))
+}
+
+fn sorted(schema: &Schema) -> Option<Vec<SortingColumn>> {
+    let column_idx = i32::try_from(schema.index_of(SORTED_BY).ok()?).ok()?;
+    Some(vec![SortingColumn { column_idx, descending: false, nulls_first: false }])
 }

@@ -6,7 +6,8 @@
 //! `morning` planted discrepancies, exactly those ·
 //! `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch
 //! stage and store over virtual time · `signature_vectors` published signatures · `layers` the order of the house ·
-//! `snapshots` help and report word for word · `readme` the Parquet and the README's queries, by DuckDB.
+//! `snapshots` help and report word for word · `readme` the README's queries, by DuckDB · `readers` the
+//! Parquet by DuckDB, pyarrow and Polars.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod cap;
@@ -21,6 +22,7 @@ mod layers;
 mod morning;
 mod nights;
 mod outputs;
+mod readers;
 mod readme;
 mod receiver;
 mod resume;

@@ -3,6 +3,7 @@
 
 pub mod duckdb;
 pub mod provider;
+pub mod venv;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
