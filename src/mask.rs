@@ -33,12 +33,12 @@ fn is_space(c: char) -> bool {
 /// A number with its middle hidden: `138****5678`. Of a short one only the last two digits stay.
 #[must_use]
 pub fn number(text: &str) -> String {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
     let (front, back) = if digits >= 10 { (3, 4) } else { (0, 2.min(digits / 2)) };
     let mut seen = 0;
     let mut masked = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_ascii_digit() {
+        if c.is_numeric() {
             let shown = seen < front || seen >= digits - back;
             masked.push(if shown { c } else { '*' });
             seen += 1;

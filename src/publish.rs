@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::figures::{Figures, at_stake_s};
 use crate::ledger::Source;
 use crate::normalize::normalize;
-use crate::output::Outputs;
+use crate::output::{Outputs, own_numbers};
 use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
 use crate::totals::Totals;
 
@@ -102,6 +102,7 @@ impl Publisher<'_> {
                     prod_id: None,
                     carried,
                     at_stake_s: 0,
+                    own_numbers: Vec::new(),
                 })
             }
             Record::Row(row) => {
@@ -110,8 +111,12 @@ impl Publisher<'_> {
                     Some(named) => {
                         self.counted.totals.duplicates += 1;
                         let what = compare::duplicate(&named.first, &row, &self.source.scan.carried);
-                        let call_date = named.call_date;
-                        self.write(&discrepancy_row(&row, None, call_date, what))
+                        let mut written = discrepancy_row(&row, None, named.call_date, what);
+                        if self.outputs.masks() {
+                            written.own_numbers = own_numbers(&row.expected, None);
+                            written.own_numbers.extend(own_numbers(&named.first.expected, None));
+                        }
+                        self.write(&written)
                     }
                     None => self.call(row, fingerprint),
                 }
@@ -131,7 +136,12 @@ impl Publisher<'_> {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
         for what in found {
-            self.write(&discrepancy_row(&row, lookup.detail.as_ref(), lookup.found_on, what))?;
+            let detail = lookup.detail.as_ref();
+            let mut written = discrepancy_row(&row, detail, lookup.found_on, what);
+            if self.outputs.masks() {
+                written.own_numbers = own_numbers(&row.expected, detail);
+            }
+            self.write(&written)?;
         }
         if later_rows > 0 {
             self.named.insert(fingerprint, Named { call_date: lookup.found_on, first: row });
@@ -171,6 +181,7 @@ fn discrepancy_row(
 ) -> DiscrepancyRow {
     DiscrepancyRow {
         at_stake_s: at_stake_s(row, detail, &what),
+        own_numbers: Vec::new(),
         call_id: Some(row.key.call_id.clone()),
         ledger_line: row.line,
         what,

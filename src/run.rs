@@ -291,6 +291,7 @@ impl Run<'_> {
             started_at: self.started_at,
             sandbox: self.settings.in_sandbox(),
             cap: self.settings.rate,
+            mask: self.settings.mask.clone(),
         }
     }
 
@@ -310,6 +311,7 @@ impl Run<'_> {
     fn notes(&self) -> Vec<String> {
         let scan = &self.source.scan;
         let mut notes = scan.notes.clone();
+        notes.extend(self.settings.mask_note.clone());
         if scan.hinted > 0 {
             let rows = if scan.hinted == 1 { "1 row names" } else { &format!("{} rows name", scan.hinted) };
             notes.push(format!("{rows} no day; it was taken from the CallId"));

@@ -225,6 +225,7 @@ mod tests {
             prod_id: Some(11_000_000_300_006),
             carried: vec!["a, \"b\"".into()],
             at_stake_s: 2,
+            own_numbers: Vec::new(),
         };
         file.push(&row).unwrap();
         let mut read_back = Written::default();

@@ -3,6 +3,7 @@
 
 mod details;
 mod discrepancies;
+mod masked;
 mod parquet;
 mod report;
 pub mod schema;
@@ -24,6 +25,7 @@ use discrepancies::{Discrepancies, Form};
 use parquet::Table;
 use staged::{Staged, unwritable};
 
+pub use masked::{MaskPhones, TokenKey, own_numbers};
 pub use summary::Summary;
 
 /// Where the four files go.
@@ -123,7 +125,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 /// What made the files.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Provenance {
     /// The program's version.
     pub version: &'static str,
@@ -139,6 +141,8 @@ pub struct Provenance {
     pub sandbox: bool,
     /// The cap.
     pub cap: Rate,
+    /// How phone numbers stand in the data files.
+    pub mask: MaskPhones,
 }
 
 impl Provenance {
@@ -155,8 +159,10 @@ impl Provenance {
             ("cap", self.cap.to_string()),
             ("requests", traffic.requests.to_string()),
             ("most_in_any_window", traffic.evidence.most_in_any_window.to_string()),
+            ("mask_phones", self.mask.name().to_owned()),
         ];
-        pairs.into_iter().map(|(key, value)| (format!("reconcile.{key}"), value)).collect()
+        let key_id = self.mask.key_id().map(|id| ("mask_key_id", id.to_owned()));
+        pairs.into_iter().chain(key_id).map(|(key, value)| (format!("reconcile.{key}"), value)).collect()
     }
 }
 
@@ -169,6 +175,7 @@ pub struct Outputs {
     summary: Staged,
     /// For the report; the file has them all.
     first: Vec<report::Shown>,
+    mask: MaskPhones,
 }
 
 impl Outputs {
@@ -189,7 +196,15 @@ impl Outputs {
             Table::create(details_file.writer()?, &paths.details, &schema::DETAILS, carried, &metadata)?;
         let discrepancies = Discrepancies::create(&paths.discrepancies, carried, &metadata)?;
         let (report, summary) = (Staged::create(&paths.report)?, Staged::create(&paths.summary)?);
-        Ok(Self { details, details_file, discrepancies, report, summary, first: Vec::new() })
+        Ok(Self {
+            details,
+            details_file,
+            discrepancies,
+            report,
+            summary,
+            first: Vec::new(),
+            mask: provenance.mask.clone(),
+        })
     }
 
     /// Writes a call.
@@ -198,7 +213,14 @@ impl Outputs {
     ///
     /// Exit 6 when it cannot be written.
     pub fn call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
-        self.details.push(details::cells(row, lookup, discrepancies))
+        let (row, lookup) = self.mask.call(row, lookup);
+        self.details.push(details::cells(&row, &lookup, discrepancies))
+    }
+
+    /// Whether phone numbers are hidden in the data files.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        !matches!(self.mask, MaskPhones::None)
     }
 
     /// Writes a discrepancy.
@@ -210,7 +232,7 @@ impl Outputs {
         if self.first.len() < report::SHOWN_AT_MOST {
             self.first.push(report::Shown::new(row));
         }
-        self.discrepancies.push(row)
+        self.discrepancies.push(&self.mask.discrepancy(row))
     }
 
     /// Ends details and discrepancies and reads them back: what they say now is what the tie-out is made of.

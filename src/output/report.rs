@@ -257,6 +257,7 @@ mod tests {
             prod_id: None,
             carried: vec!["13812345678".into()],
             at_stake_s: 0,
+            own_numbers: Vec::new(),
         })
     }
 

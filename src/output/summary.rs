@@ -65,6 +65,9 @@ struct File<'a> {
     version: &'a str,
     schema_version: &'static str,
     sandbox: bool,
+    mask_phones: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask_key_id: Option<&'a str>,
     run_id: &'a str,
     started_at: String,
     elapsed_s: f64,
@@ -138,6 +141,8 @@ impl<'a> File<'a> {
             version: p.version,
             schema_version: SCHEMA_VERSION,
             sandbox: p.sandbox,
+            mask_phones: p.mask.name(),
+            mask_key_id: p.mask.key_id(),
             run_id: &p.run_id,
             started_at: p.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             elapsed_s: seconds(summary.elapsed),

@@ -15,7 +15,7 @@ use reconcile::call::{CallKey, ProductId};
 use reconcile::clock::SystemClock;
 use reconcile::compare::Tolerances;
 use reconcile::ledger::{Input, Options, Source};
-use reconcile::output::{Outputs, Paths, Provenance, Summary};
+use reconcile::output::{MaskPhones, Outputs, Paths, Provenance, Summary};
 use reconcile::publish::{Counted, Rules, publish};
 use reconcile::rate::Rate;
 use reconcile::store::{
@@ -492,6 +492,7 @@ pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
         started_at: chrono::Utc::now(),
         sandbox: false,
         cap: "100/min".parse().unwrap(),
+        mask: MaskPhones::None,
     };
     let traffic = Traffic::default();
     let mut outputs = Outputs::create(&paths, &source.scan.carried, &provenance, &traffic).unwrap();
