@@ -14,7 +14,7 @@ use crate::call::ProductId;
 use crate::compare::Tolerances;
 use crate::error::{Error, Result};
 use crate::ledger;
-use crate::output::Paths;
+use crate::output::{MaskPhones, Paths, TokenKey};
 use crate::provider::WireFormat;
 use crate::publish::Rules;
 use crate::rate::Rate;
@@ -220,6 +220,18 @@ pub enum ShowProgress {
     Never,
 }
 
+/// How phone numbers stand in the data files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Masking {
+    /// In full.
+    #[default]
+    None,
+    /// 138****5678
+    Partial,
+    /// A keyed token, equal for equal numbers under the same key
+    Token,
+}
+
 /// How the ledger is read and compared.
 #[derive(Debug, Clone, Args)]
 pub struct LedgerArgs {
@@ -289,6 +301,20 @@ struct JobArgs {
     /// JSON summary [default: beside --out, .summary.json]
     #[arg(long, env = "RECONCILE_SUMMARY", value_name = "PATH", help_heading = "Outputs")]
     summary: Option<PathBuf>,
+
+    /// Phone numbers in the data files; logs, errors and the HTML are always masked
+    #[arg(
+        long,
+        env = "RECONCILE_MASK_PHONES",
+        value_name = "HOW",
+        value_enum,
+        default_value_t,
+        help_heading = "Outputs"
+    )]
+    mask_phones: Masking,
+    /// The secret key of --mask-phones token: a file of at least 16 bytes
+    #[arg(long, env = "RECONCILE_MASK_KEY_FILE", value_name = "PATH", help_heading = "Outputs")]
+    mask_key_file: Option<PathBuf>,
 
     #[command(flatten)]
     ledger: LedgerArgs,
@@ -403,6 +429,10 @@ pub struct Settings {
     pub ledger: ledger::Options,
     /// The four files.
     pub outputs: Paths,
+    /// How phone numbers stand in them.
+    pub mask: MaskPhones,
+    /// What is to be said of the key.
+    pub mask_note: Option<String>,
     /// The store.
     pub store: PathBuf,
     /// Who is asked.
@@ -495,6 +525,7 @@ impl JobArgs {
             ))
             .hint("leave --burst out, or give a number up to the cap's N"));
         }
+        let (mask, mask_note) = masking(self.mask_phones, self.mask_key_file.as_deref())?;
         let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
         Ok(Settings {
             ledger: self.ledger.options(),
@@ -502,6 +533,8 @@ impl JobArgs {
             outputs: Paths::beside(out, self.discrepancies, self.report, self.summary),
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
+            mask,
+            mask_note,
             input,
             wire_format: self.wire_format,
             ca_file: self.ca_file,
@@ -519,6 +552,53 @@ impl JobArgs {
             exit_code: self.exit_code,
         })
     }
+}
+
+/// How numbers are masked, and what is to be said of the key.
+fn masking(how: Masking, key_file: Option<&Path>) -> Result<(MaskPhones, Option<String>)> {
+    match (how, key_file) {
+        (Masking::None, None) => Ok((MaskPhones::None, None)),
+        (Masking::Partial, None) => Ok((MaskPhones::Partial, None)),
+        (Masking::Token, Some(path)) => Ok((MaskPhones::Token(token_key(path)?), readable_by_others(path))),
+        (Masking::Token, None) => {
+            Err(Error::usage("--mask-phones token needs --mask-key-file").hint(MAKE_A_KEY))
+        }
+        (Masking::None | Masking::Partial, Some(_)) => {
+            Err(Error::usage("--mask-key-file is only for --mask-phones token")
+                .hint("add that, or leave the key out"))
+        }
+    }
+}
+
+const MAKE_A_KEY: &str = "make a key with `openssl rand -base64 32 > mask.key` and `chmod 600 mask.key`, and keep it: only the \
+                          same key gives the same tokens";
+
+fn token_key(path: &Path) -> Result<TokenKey> {
+    let bytes = std::fs::read(path).map_err(|e| {
+        Error::usage(format!("--mask-key-file {} cannot be read", path.display())).hint(MAKE_A_KEY).because(e)
+    })?;
+    // An editor ends a file with a line break; the key is the same with and without it.
+    let key = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    TokenKey::new(key.strip_suffix(b"\r").unwrap_or(key)).ok_or_else(|| {
+        let least = TokenKey::BYTES_AT_LEAST;
+        Error::usage(format!("--mask-key-file {} has fewer than {least} bytes", path.display()))
+            .hint(MAKE_A_KEY)
+    })
+}
+
+#[cfg(unix)]
+fn readable_by_others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    let path = path.display();
+    (mode & 0o077 != 0)
+        .then(|| format!("others can read the mask key {path}; `chmod 600 {path}` keeps it secret"))
+}
+
+/// Elsewhere permissions are not in a mode.
+#[cfg(not(unix))]
+fn readable_by_others(_: &Path) -> Option<String> {
+    None
 }
 
 fn settle(age: Duration) -> TimeDelta {

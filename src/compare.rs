@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::call::{Expected, LedgerRow, LedgerTime, day_of, provider_text};
 use crate::detail::{CallDetail, Lookup, Status};
 use crate::discrepancy::{Discrepancy, Kind};
+pub use crate::mask::bare_number;
 
 /// How far two values may lie apart and still match, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -190,21 +191,26 @@ fn number(field: &str, expected: &Option<String>, actual: &Option<String>) -> Op
         .then(|| differs(field).values(Some(expected.clone()), Some(actual.clone())))
 }
 
-/// A number as it is compared: without spaces and `-`, and without `+86`, `0086` or `86` before a mainland
-/// mobile number (eleven digits that begin with 1).
-#[must_use]
-pub fn bare_number(text: &str) -> String {
-    let bare: String = text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    for prefix in ["+86", "0086", "86"] {
-        if let Some(rest) = bare.strip_prefix(prefix)
-            && rest.len() == 11
-            && rest.starts_with('1')
-            && rest.bytes().all(|b| b.is_ascii_digit())
-        {
-            return rest.to_owned();
-        }
-    }
-    bare
+/// Actual − expected in whole seconds. The provider's clock has no finer ones, so a part of a second in the ledger is
+/// dropped first: the result is what the two texts in the discrepancy file are apart.
+fn apart(expected: DateTime<Utc>, actual: DateTime<Utc>) -> i64 {
+    actual.timestamp() - expected.timestamp()
+}
+
+/// Actual − expected in seconds, for every field that is measured in them and that both sides give.
+pub fn deltas(expected: &Expected, detail: &CallDetail) -> impl Iterator<Item = (&'static str, i64)> {
+    let time = |field, ledger: Option<LedgerTime>, provider: Option<DateTime<Utc>>| {
+        Some((field, apart(ledger.and_then(LedgerTime::instant)?, provider?)))
+    };
+    let talk = expected.duration_s.zip(detail.duration_s);
+    [
+        talk.map(|(ledger, provider)| ("duration_s", provider.saturating_sub(ledger))),
+        time("called_at", expected.called_at, detail.created_at),
+        time("started_at", expected.started_at, detail.started_at),
+        time("ended_at", expected.ended_at, detail.ended_at),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn duration(expected: Option<i64>, actual: Option<i64>, tolerance: i64) -> Option<Discrepancy> {
@@ -226,14 +232,14 @@ fn time(
     let Some(actual) = actual else {
         return empty_speaks.then(|| differs(field).values(Some(expected.text()), None));
     };
-    let (apart, delta) = match expected {
+    let (too_far, delta) = match expected {
         LedgerTime::Instant(t) => {
-            let delta = (actual - t).num_seconds();
+            let delta = apart(t, actual);
             (delta.abs() > tolerance, Some(delta))
         }
         LedgerTime::Day(day) => (day_of(actual) != day, None),
     };
-    apart.then(|| differs(field).values(Some(expected.text()), Some(provider_text(actual))).delta(delta))
+    too_far.then(|| differs(field).values(Some(expected.text()), Some(provider_text(actual))).delta(delta))
 }
 
 /// A later row that names the same call: what it says, and the first field in which it differs.
@@ -243,7 +249,7 @@ pub fn duplicate(first: &LedgerRow, later: &LedgerRow, carried: &[String]) -> Di
     let differing = statements(first, carried)
         .into_iter()
         .zip(statements(later, carried))
-        .find(|((_, a), (_, b))| a != b)
+        .find(|((field, a), (_, b))| !says_the_same(field, a.as_deref(), b.as_deref()))
         .map(|((field, a), (_, b))| (field, a, b));
     match differing {
         None => Discrepancy::new(Kind::Duplicate, message),
@@ -253,6 +259,11 @@ pub fn duplicate(first: &LedgerRow, later: &LedgerRow, carried: &[String]) -> Di
                 .values(first, later)
         }
     }
+}
+
+/// A number may be spelled in another way.
+fn says_the_same(field: &str, a: Option<&str>, b: Option<&str>) -> bool {
+    a == b || (crate::mask::NUMBERS.contains(&field) && a.map(bare_number) == b.map(bare_number))
 }
 
 /// All that a row says of its call, in the order in which differences are named.
@@ -346,6 +357,17 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_second_in_the_ledger_is_dropped_as_in_the_texts() {
+        let at = |ms| Some(LedgerTime::Instant(DateTime::from_timestamp_millis(ms).unwrap()));
+        let created = normalize(ANSWERED).unwrap().created_at.unwrap().timestamp_millis();
+        for (off, wanted) in [(999, None), (-1, Some(1)), (-5_001, Some(6)), (5_999, Some(-5))] {
+            let e = Expected { called_at: at(created + off), ..Expected::default() };
+            let said = say(&row(e), &found(ANSWERED), Tolerances::default());
+            assert_eq!(said.first().map(|d| d.4.unwrap()), wanted, "{off} ms");
+        }
+    }
+
+    #[test]
     fn called_at_is_compared_only_with_a_time_of_day() {
         let mut e = Expected { called_at: Some(LedgerTime::Day(day())), ..Expected::default() };
         assert_eq!(say(&row(e.clone()), &found(ANSWERED), Tolerances::default()), vec![]);
@@ -396,6 +418,13 @@ mod tests {
         let first = row(Expected { duration_s: Some(3), ..Expected::default() });
         let mut later = LedgerRow { line: 9, ..first.clone() };
         assert_eq!(duplicate(&first, &later, &carried).field, "");
+        let mut other_spelling = first.clone();
+        other_spelling.expected.callee = Some("+86 13735460000".into());
+        let said = Expected { callee: Some("13735460000".into()), ..first.expected.clone() };
+        assert_eq!(
+            duplicate(&LedgerRow { expected: said, ..first.clone() }, &other_spelling, &carried).field,
+            ""
+        );
         later.carried = vec!["y".into()];
         assert_eq!(duplicate(&first, &later, &carried).field, "ledger_x");
         later.expected.duration_s = Some(4);

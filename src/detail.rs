@@ -95,8 +95,14 @@ impl CallDetail {
     /// Talk time rounded up to whole minutes; an estimate, for no source states how calls are billed.
     #[must_use]
     pub fn billable_minutes(&self) -> Option<i64> {
-        self.duration_s.map(|s| s.max(0).div_euclid(60) + i64::from(s.max(0) % 60 != 0))
+        self.duration_s.map(billable_minutes)
     }
+}
+
+/// Seconds rounded up to whole minutes.
+#[must_use]
+pub fn billable_minutes(seconds: i64) -> i64 {
+    seconds.max(0) / 60 + i64::from(seconds.max(0) % 60 != 0)
 }
 
 /// The status of a call in the details.

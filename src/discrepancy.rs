@@ -147,4 +147,8 @@ pub struct DiscrepancyRow {
     pub prod_id: Option<i64>,
     /// The columns carried through.
     pub carried: Vec<String>,
+    /// The talk seconds that it puts in question; in no column, for the page.
+    pub at_stake_s: u64,
+    /// The numbers of its call, so that they can be masked in texts; empty when nothing is.
+    pub own_numbers: Vec<String>,
 }

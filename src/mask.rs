@@ -1,19 +1,44 @@
-//! Phone numbers as they may be shown: in logs, errors and the report. Pure.
+//! Phone numbers: how they are compared, and how they may be shown in logs, errors and the report. Pure.
 //!
 //! The data files are for analysts and keep what ledger and provider say; everything else goes through here.
 
 /// What this program may show of a run of digits: a phone number has at least this many.
 const SHORTEST: usize = 7;
 
+/// The fields whose values are numbers that somebody calls or is called by.
+pub const NUMBERS: [&str; 4] = ["caller", "callee", "caller_show_number", "callee_show_number"];
+
+/// A number as it is compared: without spaces of any width (none as well) and `-`, and without `+86`, `0086` or `86` before
+/// a mainland mobile number (eleven digits that begin with 1). A lost leading zero stays a difference.
+#[must_use]
+pub fn bare_number(text: &str) -> String {
+    let bare: String = text.chars().filter(|c| !is_space(*c) && *c != '-').collect();
+    for prefix in ["+86", "0086", "86"] {
+        if let Some(rest) = bare.strip_prefix(prefix)
+            && rest.len() == 11
+            && rest.starts_with('1')
+            && rest.bytes().all(|b| b.is_ascii_digit())
+        {
+            return rest.to_owned();
+        }
+    }
+    bare
+}
+
+/// A space of any width, the three of no width included.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
+}
+
 /// A number with its middle hidden: `138****5678`. Of a short one only the last two digits stay.
 #[must_use]
 pub fn number(text: &str) -> String {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
     let (front, back) = if digits >= 10 { (3, 4) } else { (0, 2.min(digits / 2)) };
     let mut seen = 0;
     let mut masked = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_ascii_digit() {
+        if c.is_numeric() {
             let shown = seen < front || seen >= digits - back;
             masked.push(if shown { c } else { '*' });
             seen += 1;
@@ -68,6 +93,26 @@ fn is_time(run: &str, after: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spaces_of_any_width_and_the_country_code_of_a_mobile_are_no_part_of_a_number() {
+        for spelling in [
+            "13812345678",
+            "138 1234 5678",
+            "138-1234-5678",
+            "+86 13812345678",
+            "008613812345678",
+            "8613812345678",
+            "\u{3000}138\u{a0}1234\u{2009}5678",
+            "138\u{200b}12345678\u{feff}",
+        ] {
+            assert_eq!(bare_number(spelling), "13812345678", "{spelling:?}");
+        }
+        for other in ["3812345678", "+13812345678", "(138)12345678", "+85213812345678", "138.1234.5678"] {
+            assert_ne!(bare_number(other), "13812345678", "{other}");
+        }
+        assert_eq!(bare_number("86 571 12345678"), "8657112345678");
+    }
 
     #[test]
     fn the_middle_of_a_number_is_hidden() {

@@ -9,12 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::call::{LedgerRow, LedgerTime, Record, end_of_day};
 use crate::compare::{self, Tolerances};
-use crate::detail::{Failure, Lookup, Status};
+use crate::detail::{CallDetail, Failure, Lookup, Status};
 use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use crate::error::{Error, Result};
+use crate::figures::{Figures, at_stake_s};
 use crate::ledger::Source;
 use crate::normalize::normalize;
-use crate::output::Outputs;
+use crate::output::{Outputs, own_numbers};
 use crate::provider::wire::MALFORMED;
 use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
 use crate::totals::Totals;
@@ -41,8 +42,17 @@ struct Publisher<'a> {
     session_no: i64,
     outputs: &'a mut Outputs,
     on_open: &'a mut dyn FnMut(OpenItem) -> Result<()>,
-    totals: Totals,
+    counted: Counted,
     named: HashMap<u128, Named>,
+}
+
+/// What publishing counts.
+#[derive(Debug)]
+pub struct Counted {
+    /// What must foot.
+    pub totals: Totals,
+    /// What the page shows beside.
+    pub figures: Figures,
 }
 
 /// Writes the rows of details and discrepancies, and counts them. `on_open` is told of every call without a lasting
@@ -59,9 +69,10 @@ pub fn publish(
     session_no: i64,
     outputs: &mut Outputs,
     on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
-) -> Result<Totals> {
-    let (totals, named) = (Totals::default(), HashMap::new());
-    let mut publisher = Publisher { source, reader, rules, session_no, outputs, on_open, totals, named };
+) -> Result<Counted> {
+    let counted = Counted { totals: Totals::default(), figures: Figures::new(rules.tolerances) };
+    let named = HashMap::new();
+    let mut publisher = Publisher { source, reader, rules, session_no, outputs, on_open, counted, named };
     let mut ledger = source.read()?;
     for record in ledger.by_ref() {
         publisher.record(record?)?;
@@ -70,15 +81,16 @@ pub fn publish(
         return Err(Error::usage("the ledger was changed while the run was going on")
             .hint("run the same command again: all answers are stored and none is asked for twice"));
     }
-    Ok(publisher.totals)
+    Ok(publisher.counted)
 }
 
 impl Publisher<'_> {
     fn record(&mut self, record: Record) -> Result<()> {
-        self.totals.rows += 1;
+        self.counted.totals.rows += 1;
         match record {
             Record::Invalid(row) => {
-                self.totals.invalid += 1;
+                self.counted.totals.invalid += 1;
+                self.counted.figures.add_rejected(&row);
                 self.outputs.reject(&row)?;
                 let what = Discrepancy::new(Kind::InvalidRow, row.message())
                     .field(row.field)
@@ -91,16 +103,22 @@ impl Publisher<'_> {
                     call_date: None,
                     prod_id: None,
                     carried,
+                    at_stake_s: 0,
+                    own_numbers: Vec::new(),
                 })
             }
             Record::Row(row) => {
                 let fingerprint = row.key.fingerprint();
                 match self.named.get(&fingerprint) {
                     Some(named) => {
-                        self.totals.duplicates += 1;
+                        self.counted.totals.duplicates += 1;
                         let what = compare::duplicate(&named.first, &row, &self.source.scan.carried);
-                        let call_date = named.call_date;
-                        self.write(&discrepancy_row(&row, call_date, what))
+                        let mut written = discrepancy_row(&row, None, named.call_date, what);
+                        if self.outputs.masks() {
+                            written.own_numbers = own_numbers(&row.expected, None);
+                            written.own_numbers.extend(own_numbers(&named.first.expected, None));
+                        }
+                        self.write(&written)
                     }
                     None => self.call(row, fingerprint),
                 }
@@ -120,7 +138,12 @@ impl Publisher<'_> {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
         for what in found {
-            self.write(&discrepancy_row(&row, lookup.found_on, what))?;
+            let detail = lookup.detail.as_ref();
+            let mut written = discrepancy_row(&row, detail, lookup.found_on, what);
+            if self.outputs.masks() {
+                written.own_numbers = own_numbers(&row.expected, detail);
+            }
+            self.write(&written)?;
         }
         if later_rows > 0 {
             self.named.insert(fingerprint, Named { call_date: lookup.found_on, first: row });
@@ -129,22 +152,17 @@ impl Publisher<'_> {
     }
 
     fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
-        self.totals.add_discrepancy(row.what.kind);
+        self.counted.totals.add_discrepancy(row.what.kind);
+        self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s);
         self.outputs.discrepancy(row)
     }
 
     fn count(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) {
-        let t = &mut self.totals;
+        let t = &mut self.counted.totals;
         t.add_call(lookup.status, discrepancies);
         t.from_store += u64::from(lookup.from_store);
         t.exhausted += u64::from(lookup.failure.as_ref().is_some_and(|f| f.transient));
-        let Some(detail) = lookup.detail.as_ref().filter(|_| lookup.status == Status::Found) else { return };
-        if let (Some(ledger), Some(provider)) = (row.expected.answered, detail.answered) {
-            t.answered.add(i64::from(ledger), i64::from(provider));
-        }
-        if let (Some(ledger), Some(provider)) = (row.expected.duration_s, detail.duration_s) {
-            t.duration_s.add(ledger, provider);
-        }
+        self.counted.figures.add_call(row, lookup);
     }
 }
 
@@ -157,8 +175,15 @@ fn is_open(lookup: &Lookup) -> bool {
     }
 }
 
-fn discrepancy_row(row: &LedgerRow, call_date: chrono::NaiveDate, what: Discrepancy) -> DiscrepancyRow {
+fn discrepancy_row(
+    row: &LedgerRow,
+    detail: Option<&CallDetail>,
+    call_date: chrono::NaiveDate,
+    what: Discrepancy,
+) -> DiscrepancyRow {
     DiscrepancyRow {
+        at_stake_s: at_stake_s(row, detail, &what),
+        own_numbers: Vec::new(),
         call_id: Some(row.key.call_id.clone()),
         ledger_line: row.line,
         what,

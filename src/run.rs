@@ -24,11 +24,11 @@ use crate::output::{Outputs, Provenance, Summary};
 use crate::progress::{Form, Progress};
 use crate::provider::credentials::Credentials;
 use crate::provider::http::{Connection, HttpProvider};
-use crate::publish::publish;
+use crate::publish::{Counted, publish};
 use crate::sandbox::{self, Sandbox};
 use crate::stop::{Reason, Stop};
 use crate::store::{Nature, OpenItems, RunIdentity, Scope, Store};
-use crate::totals::{Slowdown, TieOutLine, Totals, Traffic, tie_out};
+use crate::totals::{Slowdown, TieOutLine, Totals, Traffic, Written, tie_out};
 
 /// Open calls are noted in the store so many at a time.
 const OPEN_AT_ONCE: usize = 1_000;
@@ -251,12 +251,14 @@ impl Run<'_> {
         let provenance = self.provenance();
         let columns = (self.source.scan.carried.as_slice(), &self.source.scan.layout);
         let mut outputs = Outputs::create(&settings.outputs, columns, &provenance, &traffic)?;
-        let (totals, open_items) = self.write_rows(&mut outputs)?;
-        let tie_out = foot(&totals, &traffic, settings)?;
+        let (Counted { totals, figures }, open_items) = self.write_rows(&mut outputs)?;
+        let (outputs, written) = outputs.close()?;
+        let tie_out = foot(&totals, &written, &traffic, settings)?;
         let because = self.incomplete_because(collected.all_asked, &totals);
         let summary = Summary {
             provenance: &provenance,
             totals: &totals,
+            figures: &figures,
             traffic: &traffic,
             tie_out: &tie_out,
             elapsed: self.started.elapsed(),
@@ -273,7 +275,7 @@ impl Run<'_> {
     }
 
     /// Details and discrepancies; what is open goes back into the store.
-    fn write_rows(&self, outputs: &mut Outputs) -> Result<(Totals, OpenItems)> {
+    fn write_rows(&self, outputs: &mut Outputs) -> Result<(Counted, OpenItems)> {
         let mut open = Vec::new();
         let mut on_open = |item| {
             open.push(item);
@@ -284,9 +286,9 @@ impl Run<'_> {
         };
         let (rules, session_no) = (self.settings.rules, self.scope.session_no);
         let reader = self.store.reader()?;
-        let totals = publish(&self.source, &reader, rules, session_no, outputs, &mut on_open)?;
+        let counted = publish(&self.source, &reader, rules, session_no, outputs, &mut on_open)?;
         self.store.note_open(&self.scope, &open)?;
-        Ok((totals, self.store.open_items(&self.scope)?))
+        Ok((counted, self.store.open_items(&self.scope)?))
     }
 
     fn provenance(&self) -> Provenance {
@@ -298,6 +300,7 @@ impl Run<'_> {
             started_at: self.started_at,
             sandbox: self.settings.in_sandbox(),
             cap: self.settings.rate,
+            mask: self.settings.mask.clone(),
         }
     }
 
@@ -317,16 +320,28 @@ impl Run<'_> {
     fn notes(&self) -> Vec<String> {
         let scan = &self.source.scan;
         let mut notes = scan.notes.clone();
+        notes.extend(self.settings.mask_note.clone());
         if scan.hinted > 0 {
             let rows = if scan.hinted == 1 { "1 row names" } else { &format!("{} rows name", scan.hinted) };
             notes.push(format!("{rows} no day; it was taken from the CallId"));
         }
-        if scan.invalid > 0 {
-            let rejects = self.settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
-            let rows = if scan.invalid == 1 { "1 row" } else { &format!("{} rows", scan.invalid) };
-            notes.push(format!("{rows} cannot be used; {rejects} has them, to be mended and fed back"));
-        }
+        notes.extend(self.rejects_note());
         notes
+    }
+
+    fn rejects_note(&self) -> Option<String> {
+        let rows = match self.source.scan.invalid {
+            0 => return None,
+            1 => "1 row".to_owned(),
+            n => format!("{n} rows"),
+        };
+        if self.settings.mask.is_on() {
+            return Some(format!(
+                "{rows} cannot be used; the discrepancies name them (with --mask-phones no rejects are written)"
+            ));
+        }
+        let rejects = self.settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
+        Some(format!("{rows} cannot be used; {rejects} has them, to be mended and fed back"))
     }
 }
 
@@ -352,8 +367,13 @@ impl Timer {
 }
 
 /// The tie-out.
-fn foot(totals: &Totals, traffic: &Traffic, settings: &Settings) -> Result<Vec<TieOutLine>> {
-    let lines = tie_out(totals, traffic, u64::from(settings.rate.requests.get()));
+fn foot(
+    totals: &Totals,
+    written: &Written,
+    traffic: &Traffic,
+    settings: &Settings,
+) -> Result<Vec<TieOutLine>> {
+    let lines = tie_out(totals, written, traffic, u64::from(settings.rate.requests.get()));
     match lines.iter().find(|line| !line.foots) {
         None => Ok(lines),
         Some(line) => {

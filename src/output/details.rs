@@ -1,9 +1,16 @@
 //! The details: one row per distinct call, as Parquet.
 
+use std::fs::File;
+use std::path::Path;
+
 use crate::call::LedgerRow;
 use crate::detail::Lookup;
+use crate::error::Result;
+use crate::totals::Written;
 
-use super::schema::{Cell, whole};
+use super::parquet;
+use super::schema::{Cell, call_key, whole};
+use super::staged::unreadable;
 
 /// The cells of a call, in the order of [`super::schema::DETAILS`], then the carried ones.
 pub(super) fn cells<'a>(
@@ -50,4 +57,22 @@ pub(super) fn cells<'a>(
     ]
     .into_iter()
     .chain(row.carried.iter().map(|value| Cell::Text(Some(value))))
+}
+
+/// Counts what a file of details says.
+///
+/// # Errors
+///
+/// Exit 6 when it does not read as it was written.
+pub(super) fn read_back(file: File, target: &Path, written: &mut Written) -> Result<()> {
+    let columns = ["call_id", "prod_id", "call_date", "status", "discrepancies"];
+    parquet::read(file, target, &columns, &mut |row| {
+        let (Some(call), [.., Cell::Text(Some(status)), Cell::Whole(Some(discrepancies))]) =
+            (call_key(row), row)
+        else {
+            return Err(unreadable(target, "a row has no call, no status or no count of discrepancies"));
+        };
+        written.add_call(&call, status, discrepancies.unsigned_abs());
+        Ok(())
+    })
 }

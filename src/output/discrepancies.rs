@@ -1,17 +1,18 @@
 //! The discrepancies: one row each, as CSV, JSON lines or Parquet, chosen by the file's extension.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::parquet::Table;
-use super::schema::{Cell, DISCREPANCIES, whole};
-use super::staged::{Staged, unwritable};
-use crate::call::provider_text;
+use super::parquet::{self, Table};
+use super::schema::{Cell, DISCREPANCIES, call_key, whole};
+use super::staged::{Staged, unreadable, unwritable};
+use crate::call::{day_from_text, provider_text};
 use crate::discrepancy::DiscrepancyRow;
 use crate::error::Result;
+use crate::totals::Written;
 
 /// The form of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,20 +92,73 @@ impl Discrepancies {
         }
     }
 
-    /// Ends the file; it still has to be synced and renamed.
+    /// Ends the file and counts what it says; it still has to be synced and renamed.
     ///
     /// # Errors
     ///
-    /// Exit 6 when it cannot be written.
-    pub(super) fn finish(self) -> Result<Staged> {
+    /// Exit 6 when it cannot be written, or does not read as it was written.
+    pub(super) fn finish(self, written: &mut Written) -> Result<Staged> {
         let target = self.staged.target();
         match self.sink {
             Sink::Csv(mut csv) => csv.flush().map_err(|e| unwritable(target, e))?,
             Sink::Jsonl(mut file) => file.flush().map_err(|e| unwritable(target, e))?,
             Sink::Parquet(table) => table.finish()?,
         }
+        read_back(&self.staged, written)?;
         Ok(self.staged)
     }
+}
+
+/// The columns that say which call a row is about, and of which kind it is.
+const READ_BACK: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
+
+fn read_back(staged: &Staged, written: &mut Written) -> Result<()> {
+    let (file, target) = (staged.reader()?, staged.target());
+    let mut count = |row: &[Cell<'_>]| {
+        let [.., Cell::Text(Some(kind))] = row else {
+            return Err(unreadable(target, "a row has no kind"));
+        };
+        written.add_discrepancy(kind, call_key(row).as_ref());
+        Ok(())
+    };
+    match Form::of(target).unwrap_or(Form::Csv) {
+        Form::Csv => read_csv(file, target, &mut count),
+        Form::Jsonl => read_jsonl(file, target, &mut count),
+        Form::Parquet => parquet::read(file, target, &READ_BACK, &mut count),
+    }
+}
+
+/// The cells of [`READ_BACK`], from their texts.
+fn typed<'a>([id, prod_id, day, kind]: [&'a str; 4]) -> [Cell<'a>; 4] {
+    let text = |text: &'a str| Cell::Text(Some(text).filter(|text| !text.is_empty()));
+    [text(id), Cell::Whole(prod_id.parse().ok()), Cell::Day(day_from_text(day)), text(kind)]
+}
+
+fn read_csv(file: File, target: &Path, each: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
+    let failed = |e: csv::Error| unreadable(target, e);
+    let mut csv = csv::Reader::from_reader(file);
+    let header = csv.headers().map_err(failed)?.clone();
+    let at = READ_BACK.map(|name| header.iter().position(|column| column == name).unwrap_or(usize::MAX));
+    let mut record = csv::StringRecord::new();
+    while csv.read_record(&mut record).map_err(failed)? {
+        each(&typed(at.map(|at| record.get(at).unwrap_or_default())))?;
+    }
+    Ok(())
+}
+
+fn read_jsonl(file: File, target: &Path, each: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|e| unreadable(target, e))?;
+        let row: Value = serde_json::from_str(&line).map_err(|e| unreadable(target, e))?;
+        let text = |name: &str| match &row[name] {
+            Value::String(text) => text.clone(),
+            Value::Number(n) => n.to_string(),
+            _ => String::new(),
+        };
+        let texts = READ_BACK.map(text);
+        each(&typed(texts.each_ref().map(String::as_str)))?;
+    }
+    Ok(())
 }
 
 /// The cells of a row. An invalid row may have fewer carried values than there are columns: the rest is empty.
@@ -152,9 +206,10 @@ fn json(cell: Cell<'_>) -> Value {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::call::{CallKey, ProductId};
     use crate::discrepancy::{Discrepancy, Kind};
 
-    fn written(name: &str) -> String {
+    fn written(name: &str) -> Vec<u8> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         let mut file = Discrepancies::create(&path, &["ledger_note".into(), "ledger_b".into()], &[]).unwrap();
@@ -169,18 +224,26 @@ mod tests {
             call_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 16),
             prod_id: Some(11_000_000_300_006),
             carried: vec!["a, \"b\"".into()],
+            at_stake_s: 2,
+            own_numbers: Vec::new(),
         };
         file.push(&row).unwrap();
-        let staged = file.finish().unwrap();
+        let mut read_back = Written::default();
+        let staged = file.finish(&mut read_back).unwrap();
+        let mut expected = Written::default();
+        let day = day_from_text("2026-11-16").unwrap();
+        let call = CallKey { call_id: "1^2".into(), prod_id: ProductId(11_000_000_300_006), day };
+        expected.add_discrepancy("mismatch", Some(&call));
+        assert_eq!(read_back, expected, "{name}");
         staged.sync().unwrap();
         staged.rename().unwrap();
-        std::fs::read_to_string(&path).unwrap()
+        std::fs::read(&path).unwrap()
     }
 
     #[test]
     fn a_row_as_csv_has_every_column_even_where_the_ledgers_row_was_short() {
         assert_eq!(
-            written("d.csv"),
+            String::from_utf8(written("d.csv")).unwrap(),
             "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id,ledger_note,ledger_b\n\
              1^2,3,mismatch,duration_s,7,5,-2,duration_s differs,2026-11-16,11000000300006,\"a, \"\"b\"\"\",\n"
         );
@@ -188,11 +251,16 @@ mod tests {
 
     #[test]
     fn a_row_as_json_lines_says_the_same() {
-        let row: Value = serde_json::from_str(&written("d.jsonl")).unwrap();
+        let row: Value = serde_json::from_slice(&written("d.jsonl")).unwrap();
         assert_eq!(row["delta"], -2);
         assert_eq!(row["call_date"], "2026-11-16");
         assert_eq!(row["ledger_note"], "a, \"b\"");
         assert_eq!(row["ledger_b"], Value::Null);
+    }
+
+    #[test]
+    fn a_row_as_parquet_reads_back() {
+        assert_eq!(&written("d.parquet")[..4], b"PAR1");
     }
 
     #[test]

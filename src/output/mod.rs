@@ -3,6 +3,7 @@
 
 mod details;
 mod discrepancies;
+mod masked;
 mod parquet;
 mod rejects;
 mod report;
@@ -21,12 +22,13 @@ use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
 use crate::ledger::Layout;
 use crate::rate::Rate;
-use crate::totals::Traffic;
+use crate::totals::{Traffic, Written};
 use discrepancies::{Discrepancies, Form};
 use parquet::Table;
 use rejects::Rejects;
 use staged::{Staged, unwritable};
 
+pub use masked::{MaskPhones, TokenKey, own_numbers};
 pub use summary::Summary;
 
 /// Where the four files go.
@@ -131,7 +133,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 /// What made the files.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Provenance {
     /// The program's version.
     pub version: &'static str,
@@ -147,6 +149,8 @@ pub struct Provenance {
     pub sandbox: bool,
     /// The cap.
     pub cap: Rate,
+    /// How phone numbers stand in the data files.
+    pub mask: MaskPhones,
 }
 
 impl Provenance {
@@ -163,8 +167,10 @@ impl Provenance {
             ("cap", self.cap.to_string()),
             ("requests", traffic.requests.to_string()),
             ("most_in_any_window", traffic.evidence.most_in_any_window.to_string()),
+            ("mask_phones", self.mask.name().to_owned()),
         ];
-        pairs.into_iter().map(|(key, value)| (format!("reconcile.{key}"), value)).collect()
+        let key_id = self.mask.key_id().map(|id| ("mask_key_id", id.to_owned()));
+        pairs.into_iter().chain(key_id).map(|(key, value)| (format!("reconcile.{key}"), value)).collect()
     }
 }
 
@@ -178,6 +184,7 @@ pub struct Outputs {
     rejects: Rejects,
     /// For the report; the file has them all.
     first: Vec<report::Shown>,
+    mask: MaskPhones,
 }
 
 impl Outputs {
@@ -200,7 +207,16 @@ impl Outputs {
         let discrepancies = Discrepancies::create(&paths.discrepancies, carried, &metadata)?;
         let (report, summary) = (Staged::create(&paths.report)?, Staged::create(&paths.summary)?);
         let rejects = Rejects::new(&paths.rejects, layout);
-        Ok(Self { details, details_file, discrepancies, report, summary, rejects, first: Vec::new() })
+        Ok(Self {
+            details,
+            details_file,
+            discrepancies,
+            report,
+            summary,
+            rejects,
+            first: Vec::new(),
+            mask: provenance.mask.clone(),
+        })
     }
 
     /// Writes a call.
@@ -209,7 +225,14 @@ impl Outputs {
     ///
     /// Exit 6 when it cannot be written.
     pub fn call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
-        self.details.push(details::cells(row, lookup, discrepancies))
+        let (row, lookup) = self.mask.call(row, lookup);
+        self.details.push(details::cells(&row, &lookup, discrepancies))
+    }
+
+    /// Whether phone numbers are hidden in the data files.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        self.mask.is_on()
     }
 
     /// Writes a discrepancy.
@@ -221,31 +244,63 @@ impl Outputs {
         if self.first.len() < report::SHOWN_AT_MOST {
             self.first.push(report::Shown::new(row));
         }
-        self.discrepancies.push(row)
+        self.discrepancies.push(&self.mask.discrepancy(row))
     }
 
-    /// Writes a row that cannot be used, to be mended and fed back.
+    /// Writes a row that cannot be used, to be mended and fed back. A masked run writes none: what is masked cannot be
+    /// fed back, and the discrepancies name each line.
     ///
     /// # Errors
     ///
     /// Exit 6 when it cannot be written.
     pub fn reject(&mut self, row: &InvalidRow) -> Result<()> {
-        self.rejects.push(row)
+        if self.masks() { Ok(()) } else { self.rejects.push(row) }
     }
 
-    /// Ends all of them, puts them on disk, and then in their places.
+    /// Ends details and discrepancies and reads them back: what they say now is what the tie-out is made of.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when one cannot be written, or does not read as it was written.
+    pub fn close(self) -> Result<(ClosedOutputs, Written)> {
+        let mut written = Written::default();
+        self.details.finish()?;
+        details::read_back(self.details_file.reader()?, self.details_file.target(), &mut written)?;
+        let closed = ClosedOutputs {
+            details: self.details_file,
+            discrepancies: self.discrepancies.finish(&mut written)?,
+            report: self.report,
+            summary: self.summary,
+            rejects: self.rejects,
+            first: self.first,
+        };
+        Ok((closed, written))
+    }
+}
+
+/// The files, two of them whole: what is left to write is what people and machines are told of them.
+pub struct ClosedOutputs {
+    details: Staged,
+    discrepancies: Staged,
+    report: Staged,
+    summary: Staged,
+    rejects: Rejects,
+    first: Vec<report::Shown>,
+}
+
+impl ClosedOutputs {
+    /// Writes report and summary, puts all of them on disk, and then in their places.
     ///
     /// # Errors
     ///
     /// Exit 6 when one cannot be written; before the first rename the old files all stand.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        self.details.finish()?;
         write(&self.report, &report::render(summary, &self.first)?)?;
         write(&self.summary, &summary.to_json()?)?;
         let stale = self.rejects.target().to_owned();
         let rejects = self.rejects.finish()?;
         let none = rejects.is_none();
-        let four = [self.details_file, self.discrepancies.finish()?, self.report, self.summary];
+        let four = [self.details, self.discrepancies, self.report, self.summary];
         let files: Vec<Staged> = four.into_iter().chain(rejects).collect();
         files.iter().try_for_each(Staged::sync)?;
         files.into_iter().try_for_each(Staged::rename)?;

@@ -7,14 +7,12 @@ use super::Summary;
 use crate::discrepancy::{DiscrepancyRow, Kind};
 use crate::error::{Error, Result};
 use crate::mask;
+use crate::patterns::Pattern;
 use crate::store::{OpenAge, OpenItems};
 use crate::totals::{BothSides, TieOutLine, Totals};
 
 /// How many discrepancies the page lists; the file has them all.
 pub(super) const SHOWN_AT_MOST: usize = 100;
-
-/// The fields whose values are numbers that somebody calls.
-const NUMBERS: [&str; 4] = ["caller", "callee", "caller_show_number", "callee_show_number"];
 
 /// A discrepancy as it is shown.
 #[derive(Debug, Serialize)]
@@ -49,7 +47,7 @@ impl Shown {
 
 /// A value as the page may show it.
 fn masked(field: &str, value: &str) -> String {
-    if NUMBERS.contains(&field) {
+    if mask::NUMBERS.contains(&field) {
         mask::number(value)
     } else if field == "call_id" && is_call_id(value) {
         value.to_owned()
@@ -141,6 +139,7 @@ struct Page<'a> {
     totals: PageTotals,
     statuses: Vec<Bar>,
     kinds: Vec<Bar>,
+    patterns: Vec<String>,
     sides: [Sides; 2],
     tie_out: &'a [TieOutLine],
     requests: u64,
@@ -212,7 +211,11 @@ impl<'a> Page<'a> {
             },
             statuses: statuses(t),
             kinds: kinds(t),
-            sides: [sides("answered calls", t.answered), sides("talk time, seconds", t.duration_s)],
+            patterns: summary.figures.observed.patterns().iter().map(Pattern::text).collect(),
+            sides: [
+                sides("answered calls", summary.figures.all.answered),
+                sides("talk time, seconds", summary.figures.all.duration_s),
+            ],
             tie_out: summary.tie_out,
             requests: x.requests,
             throttled: x.throttled,
@@ -253,6 +256,8 @@ mod tests {
             call_date: None,
             prod_id: None,
             carried: vec!["13812345678".into()],
+            at_stake_s: 0,
+            own_numbers: Vec::new(),
         })
     }
 

@@ -4,6 +4,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::call::{CallKey, ProductId};
+
 /// Version of both tables' columns, in the files' metadata. It grows when a column changes its meaning.
 pub const SCHEMA_VERSION: &str = "1";
 
@@ -100,6 +102,17 @@ pub enum Cell<'a> {
     Day(Option<NaiveDate>),
     /// For [`Type::Time`].
     Time(Option<DateTime<Utc>>),
+}
+
+/// The call that a row names, of its cells `call_id`, `prod_id` and `call_date`, which come first.
+#[must_use]
+pub fn call_key(row: &[Cell<'_>]) -> Option<CallKey> {
+    match row {
+        [Cell::Text(Some(id)), Cell::Whole(Some(prod_id)), Cell::Day(Some(day)), ..] => {
+            Some(CallKey { call_id: (*id).to_owned(), prod_id: ProductId(*prod_id), day: *day })
+        }
+        _ => None,
+    }
 }
 
 /// A count or a line number as a BIGINT holds it.

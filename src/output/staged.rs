@@ -29,6 +29,15 @@ pub(super) fn unwritable(target: &Path, e: impl Into<Box<dyn std::error::Error +
         .because(e)
 }
 
+/// An output that does not read as it was written.
+pub(super) fn unreadable(target: &Path, e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::output(format!("the output {} cannot be read back as it was written", target.display()))
+        .hint(
+            "the old outputs stand; check the disk, then run the same command again: all answers are stored",
+        )
+        .because(e)
+}
+
 impl Staged {
     /// Begins to write the file that will be `target`.
     ///
@@ -61,6 +70,15 @@ impl Staged {
     /// Exit 6 when the system has no more handles.
     pub(super) fn writer(&self) -> Result<File> {
         self.file.try_clone().map_err(|e| unwritable(&self.target, e))
+    }
+
+    /// A handle to read back what was written.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be opened.
+    pub(super) fn reader(&self) -> Result<File> {
+        File::open(&self.beside).map_err(|e| unwritable(&self.target, e))
     }
 
     /// The file it will be.

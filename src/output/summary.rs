@@ -9,6 +9,8 @@ use super::Provenance;
 use super::schema::SCHEMA_VERSION;
 use crate::discrepancy::Kind;
 use crate::error::{Error, Result};
+use crate::figures::Figures;
+use crate::patterns::{Pattern, Within};
 use crate::store::OpenItems;
 use crate::totals::{BothSides, TieOutLine, Totals, Traffic};
 
@@ -19,6 +21,8 @@ pub struct Summary<'a> {
     pub provenance: &'a Provenance,
     /// What was counted.
     pub totals: &'a Totals,
+    /// What the page shows beside.
+    pub figures: &'a Figures,
     /// What was sent.
     pub traffic: &'a Traffic,
     /// What must foot.
@@ -61,6 +65,9 @@ struct File<'a> {
     version: &'a str,
     schema_version: &'static str,
     sandbox: bool,
+    mask_phones: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask_key_id: Option<&'a str>,
     run_id: &'a str,
     started_at: String,
     elapsed_s: f64,
@@ -83,6 +90,8 @@ struct File<'a> {
     clean: u64,
     with_discrepancies: u64,
     discrepancies: BTreeMap<&'static str, u64>,
+    patterns: Vec<Pattern>,
+    within_tolerance: &'a BTreeMap<&'static str, Within>,
     answered: BothSides,
     duration_s: BothSides,
     requests: u64,
@@ -132,6 +141,8 @@ impl<'a> File<'a> {
             version: p.version,
             schema_version: SCHEMA_VERSION,
             sandbox: p.sandbox,
+            mask_phones: p.mask.name(),
+            mask_key_id: p.mask.key_id(),
             run_id: &p.run_id,
             started_at: p.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             elapsed_s: seconds(summary.elapsed),
@@ -152,8 +163,10 @@ impl<'a> File<'a> {
             clean: t.clean,
             with_discrepancies: t.with_discrepancies,
             discrepancies: by_kind(t),
-            answered: t.answered,
-            duration_s: t.duration_s,
+            patterns: summary.figures.observed.patterns(),
+            within_tolerance: summary.figures.observed.within(),
+            answered: summary.figures.all.answered,
+            duration_s: summary.figures.all.duration_s,
             requests: x.requests,
             first_tries: x.first_tries,
             retries: x.retries,

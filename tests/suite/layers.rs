@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import only modules that stand before it. Two pure parts of `provider` stand by themselves.
-const GROUND_UP: [&str; 30] = [
+const GROUND_UP: [&str; 32] = [
     "exit",
     "error",
     "mask",
@@ -19,6 +19,8 @@ const GROUND_UP: [&str; 30] = [
     "provider::states",
     "normalize",
     "compare",
+    "patterns",
+    "figures",
     "ledger",
     "provider",
     "store",

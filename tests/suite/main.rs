@@ -6,10 +6,13 @@
 //!
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs · `kills` two
 //! hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another ·
-//! `commands` plan, explain, verify-cap, purge, forget · `ledgers` any ledger a company really has · `outputs` what the four files say · `cli` usage, store and folder ·
+//! `commands` plan, explain, verify-cap, purge, forget · `ledgers` any ledger a company really has · `outputs` what the four
+//! files say · `masks` a byte scan for numbers and secrets · `morning` planted discrepancies, exactly those · `cli` usage, store
+//! and folder ·
 //! `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch
 //! stage and store over virtual time · `signature_vectors` published signatures · `layers` the order of the house ·
-//! `snapshots` help and report word for word · `readme` the Parquet and the README's queries, by DuckDB.
+//! `snapshots` help and report word for word · `readme` the README's queries, by DuckDB · `readers` the
+//! Parquet by DuckDB, pyarrow and Polars.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod answers;
@@ -25,11 +28,14 @@ mod fuzz;
 mod kills;
 mod layers;
 mod ledgers;
+mod masks;
 mod midnight;
+mod morning;
 mod network;
 mod nights;
 mod outputs;
 mod provider_docs;
+mod readers;
 mod readings;
 mod readme;
 mod receiver;

@@ -23,7 +23,7 @@ pub fn sample_run() -> Bench {
 }
 
 /// The details' columns and types, as the contract promises them.
-const COLUMNS: [(&str, &str); 33] = [
+pub const COLUMNS: [(&str, &str); 33] = [
     ("call_id", "VARCHAR"),
     ("prod_id", "BIGINT"),
     ("product", "VARCHAR"),

@@ -4,6 +4,7 @@
 pub mod duckdb;
 pub mod provider;
 pub mod tls;
+pub mod venv;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

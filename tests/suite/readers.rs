@@ -1,0 +1,168 @@
+//! The Parquet as its readers see it: DuckDB, pyarrow and Polars agree on schema and values, for a file of this version and
+//! for one of every version that was released. Owns the comparison of the three.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::readme::{COLUMNS, sample_run};
+use crate::support::{Row, duckdb, parquet_metadata, read_parquet, venv};
+
+/// A column's type as DuckDB, pyarrow and Polars name it.
+const TYPES: [[&str; 3]; 5] = [
+    ["VARCHAR", "string", "String"],
+    ["BIGINT", "int64", "Int64"],
+    ["BOOLEAN", "bool", "Boolean"],
+    ["DATE", "date32[day]", "Date"],
+    ["TIMESTAMP WITH TIME ZONE", "timestamp[us, tz=UTC]", "Datetime(time_unit='us', time_zone='UTC')"],
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Columns with their types, then the rows.
+type Table = (Vec<(String, String)>, Vec<Row>);
+
+#[derive(serde::Deserialize)]
+struct Read {
+    schema: Vec<(String, String)>,
+    rows: Vec<Row>,
+}
+
+fn with_python(reader: &str, path: &Path) -> Table {
+    let mut command = venv::command("python");
+    command.arg(root().join("readers/read.py")).arg(reader).arg(path);
+    let read: Read = serde_json::from_str(&venv::output(&mut command, reader)).unwrap();
+    (read.schema, read.rows)
+}
+
+fn with_duckdb(path: &Path) -> Table {
+    let query = |sql: &str| -> Vec<BTreeMap<String, Option<String>>> {
+        let text = duckdb::query(path.parent().unwrap(), &["-json"], sql);
+        if text.trim().is_empty() { Vec::new() } else { serde_json::from_str(&text).unwrap() }
+    };
+    let from = format!("read_parquet('{}')", path.display());
+    let described = query(&format!("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {from})"));
+    let text = |row: &BTreeMap<String, Option<String>>, name: &str| row[name].clone().unwrap();
+    let schema: Vec<(String, String)> =
+        described.iter().map(|row| (text(row, "column_name"), text(row, "column_type"))).collect();
+    let value = |(name, kind): &(String, String)| match kind.as_str() {
+        "TIMESTAMP WITH TIME ZONE" => format!("epoch_us(\"{name}\")::VARCHAR AS \"{name}\""),
+        _ => format!("\"{name}\"::VARCHAR AS \"{name}\""),
+    };
+    let values: Vec<String> = schema.iter().map(value).collect();
+    let rows = query(&format!("SELECT {} FROM {from}", values.join(", ")));
+    let present = |row: BTreeMap<String, Option<String>>| {
+        row.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    };
+    (schema, rows.into_iter().map(present).collect())
+}
+
+/// All three give these columns, of these of [`TYPES`], and these rows.
+#[track_caller]
+fn all_read(path: &Path, columns: &[(String, usize)], rows: &[Row]) {
+    let tables = [with_duckdb(path), with_python("pyarrow", path), with_python("polars", path)];
+    for (reader, (schema, read)) in tables.iter().enumerate() {
+        let expected: Vec<(String, String)> =
+            columns.iter().map(|(name, kind)| (name.clone(), TYPES[*kind][reader].to_owned())).collect();
+        assert_eq!(*schema, expected, "{}", path.display());
+        assert_eq!(read.len(), rows.len());
+        for (read, row) in read.iter().zip(rows) {
+            assert_eq!(read, row, "reader {reader} of {}", path.display());
+        }
+    }
+}
+
+fn kind_of(duckdb: &str) -> usize {
+    TYPES.iter().position(|names| names[0] == duckdb).unwrap()
+}
+
+/// The contract's columns, and those carried through.
+fn details(carried: &[&str]) -> Vec<(String, usize)> {
+    let (_, fixed) = COLUMNS.split_last().unwrap();
+    let fixed = fixed.iter().map(|(name, kind)| ((*name).to_owned(), kind_of(kind)));
+    fixed.chain(carried.iter().map(|name| ((*name).to_owned(), 0))).collect()
+}
+
+const CARRIED: [&str; 2] = ["ledger_campaign", "ledger_ticket"];
+
+#[test]
+fn duckdb_pyarrow_and_polars_read_the_same_schema_and_values() {
+    let bench = sample_run();
+    bench.run(&["--sandbox", "--out", "out/details.parquet", "--discrepancies", "out/d.parquet"]).exits(0);
+    let path = bench.path("out/details.parquet");
+    all_read(&path, &details(&CARRIED), &read_parquet(&path));
+    let columns = [
+        ("call_id", 0),
+        ("ledger_line", 1),
+        ("kind", 0),
+        ("field", 0),
+        ("expected", 0),
+        ("actual", 0),
+        ("delta", 1),
+        ("message", 0),
+        ("call_date", 3),
+        ("prod_id", 1),
+        ("ledger_campaign", 0),
+        ("ledger_ticket", 0),
+    ];
+    let columns: Vec<(String, usize)> = columns.iter().map(|(name, kind)| ((*name).into(), *kind)).collect();
+    let path = bench.path("out/d.parquet");
+    all_read(&path, &columns, &read_parquet(&path));
+}
+
+#[test]
+fn a_file_of_every_released_version_reads_as_it_was_written() {
+    let mut versions = 0;
+    for entry in std::fs::read_dir(root().join("outputs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            let kept = std::fs::read_to_string(path.with_extension("jsonl")).unwrap();
+            let rows: Vec<Row> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            all_read(&path, &details(&CARRIED), &rows);
+            versions += 1;
+        }
+    }
+    assert!(versions > 0, "no file is kept");
+}
+
+#[test]
+fn a_call_is_found_by_bloom_filter_and_page_index() {
+    let bench = sample_run();
+    let folder = bench.path("out");
+    let first = "116092070332^102894141802";
+    let probe = |id: &str| {
+        format!("SELECT bloom_filter_excludes FROM parquet_bloom_probe('details.parquet', 'call_id', '{id}')")
+    };
+    let print = |sql: &str| duckdb::query(&folder, &["-csv", "-noheader"], sql);
+    assert_eq!(print(&probe(first)).trim(), "false");
+    let strangers: Vec<String> = (0..100).map(|i| probe(&format!("no-{i}"))).collect();
+    let excluded = print(&strangers.join(" UNION ALL ")).matches("true").count();
+    assert!(excluded >= 90, "the filter excludes only {excluded} of 100 calls that are not there");
+    let metadata = print(
+        "SELECT DISTINCT compression, has_min_max FROM (SELECT compression, stats_min_value IS NOT NULL AS has_min_max
+         FROM parquet_metadata('details.parquet') WHERE path_in_schema IN ('call_id', 'ledger_line', 'call_date'))",
+    );
+    assert_eq!(metadata.trim(), "ZSTD,true");
+}
+
+#[test]
+fn the_metadata_has_the_evidence_of_the_cap() {
+    let bench = sample_run();
+    let metadata = parquet_metadata(&bench.path("out/details.parquet"));
+    let summary: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap();
+    for (key, name) in [
+        ("version", "version"),
+        ("run_id", "run_id"),
+        ("input_sha256", "input_sha256"),
+        ("schema_version", "schema_version"),
+        ("requests", "requests"),
+        ("most_in_any_window", "most_in_any_window"),
+    ] {
+        let value = &summary[name];
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        assert_eq!(metadata[&format!("reconcile.{key}")], text, "{key}");
+    }
+    assert_eq!(metadata["reconcile.cap"], "100000 per minute");
+}
