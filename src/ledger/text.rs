@@ -177,7 +177,10 @@ impl<R: Read> Text<R> {
     /// The next byte is not ASCII: what is it?
     fn decide(&mut self) -> Result<()> {
         self.fill(EVIDENCE)?;
-        let encoding = reads_best_as(&self.raw[self.at..], self.eof);
+        // Never more than that, even where more is at hand: how the bytes arrive must decide nothing.
+        let ahead = &self.raw[self.at..];
+        let evidence = &ahead[..ahead.len().min(EVIDENCE)];
+        let encoding = reads_best_as(evidence, evidence.len() < EVIDENCE);
         self.choose(encoding);
         Ok(())
     }
@@ -438,6 +441,17 @@ mod tests {
             assert_eq!(found, encoding);
             assert!(String::from_utf8(text).is_err(), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn what_lies_behind_the_evidence_decides_nothing() {
+        let mut bytes = b"\xE9t".to_vec();
+        bytes.resize(EVIDENCE, b' ');
+        bytes.extend_from_slice("\n通话通话\n".as_bytes());
+        for step in [1_000, usize::MAX] {
+            assert_eq!(read(&bytes, step).1, Encoding::Gb18030);
+        }
+        assert_eq!(read(&bytes[EVIDENCE..], usize::MAX).1, Encoding::Utf8);
     }
 
     #[test]
