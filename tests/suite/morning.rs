@@ -302,7 +302,7 @@ impl Plan {
             0..=3 if mobile => match self.rng.u8(0..4) {
                 0 => format!("+86 {said}"),
                 1 => format!("0086{said}"),
-                2 => format!("{}\u{3000}{}", &said[..3], &said[3..]),
+                2 => format!("{}\u{2009}{}", &said[..3], &said[3..]),
                 _ => format!("86-{}-{}", &said[..3], &said[3..]),
             },
             0..=3 => format!("{} {}", &said[..4], &said[4..]),
