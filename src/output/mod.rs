@@ -1,6 +1,7 @@
 //! The four files of a run. They appear together at its end: each is written beside its target, all are synced,
 //! then all are renamed. Owns their paths, columns and texts.
 
+mod charts;
 mod details;
 mod discrepancies;
 mod masked;
@@ -9,6 +10,7 @@ mod report;
 pub mod schema;
 mod staged;
 mod summary;
+mod texts;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ use staged::{Staged, unwritable};
 
 pub use masked::{MaskPhones, TokenKey, own_numbers};
 pub use summary::Summary;
+pub use texts::Lang;
 
 /// Where the four files go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,7 +177,7 @@ pub struct Outputs {
     report: Staged,
     summary: Staged,
     /// For the report; the file has them all.
-    first: Vec<report::Shown>,
+    largest: report::Largest,
     mask: MaskPhones,
 }
 
@@ -202,7 +205,7 @@ impl Outputs {
             discrepancies,
             report,
             summary,
-            first: Vec::new(),
+            largest: report::Largest::default(),
             mask: provenance.mask.clone(),
         })
     }
@@ -229,9 +232,7 @@ impl Outputs {
     ///
     /// Exit 6 when it cannot be written.
     pub fn discrepancy(&mut self, row: &DiscrepancyRow) -> Result<()> {
-        if self.first.len() < report::SHOWN_AT_MOST {
-            self.first.push(report::Shown::new(row));
-        }
+        self.largest.add(row);
         self.discrepancies.push(&self.mask.discrepancy(row))
     }
 
@@ -249,7 +250,7 @@ impl Outputs {
             discrepancies: self.discrepancies.finish(&mut written)?,
             report: self.report,
             summary: self.summary,
-            first: self.first,
+            largest: self.largest,
         };
         Ok((closed, written))
     }
@@ -261,7 +262,7 @@ pub struct ClosedOutputs {
     discrepancies: Staged,
     report: Staged,
     summary: Staged,
-    first: Vec<report::Shown>,
+    largest: report::Largest,
 }
 
 impl ClosedOutputs {
@@ -271,12 +272,19 @@ impl ClosedOutputs {
     ///
     /// Exit 6 when one cannot be written; before the first rename the old files all stand.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        write(&self.report, &report::render(summary, &self.first)?)?;
+        write(
+            &self.report,
+            &report::render(summary, self.largest, &file_name(self.discrepancies.target()))?,
+        )?;
         write(&self.summary, &summary.to_json()?)?;
         let files = [self.details, self.discrepancies, self.report, self.summary];
         files.iter().try_for_each(Staged::sync)?;
         files.into_iter().try_for_each(Staged::rename)
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn write(staged: &Staged, text: &str) -> Result<()> {

@@ -40,7 +40,7 @@ const GROUND_UP: [&str; 32] = [
 ];
 
 /// A foreign crate and the only places, files or folders, that know it. (`parquet` is also a module of `output`.)
-const OWNERS: [(&str, &[&str]); 13] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     ("reqwest", &["provider/http.rs"]),
     ("rusqlite", &["store/sqlite/"]),
     ("arrow", &["output/parquet.rs"]),
@@ -48,6 +48,7 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("governor", &["fetch/cap.rs"]),
     ("indicatif", &["progress.rs"]),
     ("minijinja", &["output/report.rs"]),
+    ("plotters", &["output/charts.rs"]),
     ("axum", &["sandbox/mod.rs"]),
     ("clap", &["cli.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs"]),

@@ -3,7 +3,7 @@
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs · `kills` two
 //! hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another ·
 //! `commands` plan, explain, verify-cap, purge, forget · `outputs` what the four files say · `cli` usage, store and folder ·
-//! `masks` a byte scan for numbers and secrets · `morning` planted discrepancies, exactly those ·
+//! `page` the report in a browser · `masks` a byte scan for numbers and secrets · `morning` planted discrepancies, exactly those ·
 //! `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch
 //! stage and store over virtual time · `signature_vectors` published signatures · `layers` the order of the house ·
 //! `snapshots` help and report word for word · `readme` the README's queries, by DuckDB · `readers` the
@@ -23,6 +23,7 @@ mod masks;
 mod morning;
 mod nights;
 mod outputs;
+mod page;
 mod readers;
 mod readme;
 mod receiver;

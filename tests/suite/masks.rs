@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::provider::{Reply, detail};
-use crate::support::{
-    Bench, KEY_ID, Row, SECRET, cell, column, id, parquet_metadata, read_parquet,
-};
+use crate::support::{Bench, Row, SECRET, cell, column, id, parquet_metadata, read_parquet};
 
 /// Numbers of ledger and provider, as digits: mobiles, a landline, a number without its area code, a short one.
 const NUMBERS: [&str; 6] =

@@ -15,14 +15,14 @@ use reconcile::call::{CallKey, ProductId};
 use reconcile::clock::SystemClock;
 use reconcile::compare::Tolerances;
 use reconcile::ledger::{Input, Options, Source};
-use reconcile::output::{MaskPhones, Outputs, Paths, Provenance, Summary};
+use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
 use reconcile::publish::{Counted, Rules, publish};
 use reconcile::rate::Rate;
 use reconcile::store::{
     AnswerKind, Decision, Nature, NewAnswer, NewRequest, OpenItems, Purpose, RequestEnd, RunIdentity, Scope,
     Store,
 };
-use reconcile::totals::{Traffic, tie_out};
+use reconcile::totals::{Sending, Traffic, tie_out};
 
 use crate::support::{Row, cell, id, read_csv};
 
@@ -507,6 +507,8 @@ pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
         totals: &counted.totals,
         figures: &counted.figures,
         traffic: &traffic,
+        sending: &Sending::default(),
+        lang: Lang::En,
         tie_out: &tie_out,
         elapsed: Duration::ZERO,
         incomplete_because: None,
