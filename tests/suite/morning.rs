@@ -209,13 +209,13 @@ async fn settle(store: &Store, scope: &Scope, call: usize) {
     store.end_request(scope, begun, end, Some(answer)).await.unwrap();
 }
 
-/// A store with every call's answer.
-fn filled(path: &Path) -> (Store, Scope) {
+/// A store with the answers of so many calls.
+pub fn filled(path: &Path, calls: usize) -> (Store, Scope) {
     let store = Store::open(path, Nature::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this test".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();
-    let all = futures::stream::iter(0..CALLS).for_each_concurrent(1_024, |call| settle(&store, &scope, call));
+    let all = futures::stream::iter(0..calls).for_each_concurrent(1_024, |call| settle(&store, &scope, call));
     tokio::runtime::Runtime::new().unwrap().block_on(all);
     (store, scope)
 }
@@ -523,7 +523,7 @@ pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
 /// Every `nth` seed, so that the tests share the work among the processor's cores.
 fn exactly_what_was_planted_is_reported(nth: u64, of: u64) {
     let dir = tempfile::TempDir::new().unwrap();
-    let (store, scope) = filled(&dir.path().join("reconcile.db"));
+    let (store, scope) = filled(&dir.path().join("reconcile.db"), CALLS);
     let mut kinds = BTreeSet::new();
     for seed in (0..SEEDS).filter(|seed| seed % of == nth) {
         let mut plan = Plan::new(seed);

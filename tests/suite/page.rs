@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::readme::sample_run;
-use crate::support::{Bench, cell, read_csv};
+use crate::support::{Bench, cell, id, read_csv};
 
 /// Whom the browser itself asks, whatever page is open.
 const MAKERS: [&str; 3] = [".google.com", ".googleapis.com", ".gvt1.com"];
@@ -181,6 +181,27 @@ fn the_chinese_report_is_as_good() {
     // Only what is open was asked again, and answered at the first try: nothing to show of retries.
     assert_marks(&opened.dom, 4);
     assert_numbers(&opened.dom, &summary(&bench));
+}
+
+#[test]
+fn with_200_000_discrepancies_the_page_stays_small_and_says_where_the_rest_is() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (store, scope) = crate::morning::filled(&dir.path().join("reconcile.db"), 0);
+    let mut text = String::from("call_id,prod_id,called_at,duration_s\n");
+    for i in 0..200_000 {
+        text.push_str(&format!("{},11000000300006,2024-05-26,{}\n", id(i), i % 1_000));
+    }
+    std::fs::write(dir.path().join("calls.csv"), text).unwrap();
+    let counted = crate::morning::published(dir.path(), &store, &scope);
+    assert_eq!(counted.totals.discrepancies_total(), 200_000);
+    let page = std::fs::read_to_string(dir.path().join("details.report.html")).unwrap();
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    assert!(page.contains("data-at=\"/discrepancies_total\">200,000</data>"));
+    assert!(page.contains("details.discrepancies.csv"));
+    let largest = between(&page, "<table class=\"stack largest\">", "</table>").next().unwrap();
+    let lines: Vec<&str> = between(largest, "data-label=\"line\">", "<").collect();
+    let expected: Vec<String> = (0..100).map(|i| (i * 1_000 + 999 + 2).to_string()).collect();
+    assert_eq!(lines, expected, "the first hundred of those with the most seconds at stake");
 }
 
 #[test]
