@@ -14,7 +14,7 @@ use crate::call::ProductId;
 use crate::compare::Tolerances;
 use crate::error::{Error, Result};
 use crate::ledger;
-use crate::output::{MaskPhones, Paths, TokenKey};
+use crate::output::{Lang, MaskPhones, Paths, TokenKey};
 use crate::provider::WireFormat;
 use crate::publish::Rules;
 use crate::rate::Rate;
@@ -302,6 +302,9 @@ struct JobArgs {
     #[arg(long, env = "RECONCILE_SUMMARY", value_name = "PATH", help_heading = "Outputs")]
     summary: Option<PathBuf>,
 
+    /// Language of the report
+    #[arg(long, env = "RECONCILE_LANG", value_name = "LANG", value_parser = language, default_value = "en", help_heading = "Outputs")]
+    lang: Lang,
     /// Phone numbers in the data files; logs, errors and the HTML are always masked
     #[arg(
         long,
@@ -429,6 +432,8 @@ pub struct Settings {
     pub ledger: ledger::Options,
     /// The four files.
     pub outputs: Paths,
+    /// The report's language.
+    pub lang: Lang,
     /// How phone numbers stand in them.
     pub mask: MaskPhones,
     /// What is to be said of the key.
@@ -533,6 +538,7 @@ impl JobArgs {
             outputs: Paths::beside(out, self.discrepancies, self.report, self.summary),
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
+            lang: self.lang,
             mask,
             mask_note,
             input,
@@ -610,6 +616,10 @@ fn product(text: &str) -> Result<ProductId, String> {
         let names: Vec<&str> = crate::call::PRODUCTS.iter().map(|(_, name)| *name).collect();
         format!("not a product; give its number or one of {}", names.join(", "))
     })
+}
+
+fn language(text: &str) -> Result<Lang, String> {
+    Lang::parse(text).ok_or_else(|| "the report is in en or zh".into())
 }
 
 fn day(text: &str) -> Result<NaiveDate, String> {

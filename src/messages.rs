@@ -191,7 +191,8 @@ impl Closing<'_> {
                 t.from_store
             ),
         ];
-        let kinds: Vec<String> = t.discrepancies.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let kinds: Vec<String> =
+            t.discrepancies.iter().map(|(kind, n)| format!("{n} {}", kind.as_str())).collect();
         lines.push(match kinds.len() {
             0 => "  no discrepancies".to_owned(),
             _ => format!("  {} discrepancies: {}", t.discrepancies_total(), kinds.join(", ")),

@@ -260,6 +260,8 @@ impl Run<'_> {
             totals: &totals,
             figures: &figures,
             traffic: &traffic,
+            sending: &self.store.sending(&self.scope)?,
+            lang: settings.lang,
             tie_out: &tie_out,
             elapsed: self.started.elapsed(),
             incomplete_because: because.as_deref(),

@@ -5,13 +5,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::ser::SerializeStruct as _;
+
 use crate::audit::Evidence;
 use crate::call::CallKey;
 use crate::detail::Status;
 use crate::discrepancy::Kind;
 
 /// The ledger's and the provider's figure for the same calls.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BothSides {
     /// Calls for which both sides give a value.
     pub calls: u64,
@@ -19,6 +21,18 @@ pub struct BothSides {
     pub ledger: i64,
     /// Sum over the provider's values.
     pub provider: i64,
+}
+
+/// With the difference, which is what a reader looks for.
+impl serde::Serialize for BothSides {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("BothSides", 4)?;
+        fields.serialize_field("calls", &self.calls)?;
+        fields.serialize_field("ledger", &self.ledger)?;
+        fields.serialize_field("provider", &self.provider)?;
+        fields.serialize_field("difference", &self.provider.saturating_sub(self.ledger))?;
+        fields.end()
+    }
 }
 
 impl BothSides {
@@ -58,7 +72,7 @@ pub struct Totals {
     /// Found, with discrepancies.
     pub with_discrepancies: u64,
     /// Discrepancies by kind.
-    pub discrepancies: BTreeMap<&'static str, u64>,
+    pub discrepancies: BTreeMap<Kind, u64>,
     /// Calls whose answer was in the store before this process began.
     pub from_store: u64,
 }
@@ -85,7 +99,7 @@ impl Totals {
 
     /// Counts one row of the discrepancy file.
     pub fn add_discrepancy(&mut self, kind: Kind) {
-        *self.discrepancies.entry(kind.as_str()).or_default() += 1;
+        *self.discrepancies.entry(kind).or_default() += 1;
     }
 
     /// All rows of the discrepancy file.
@@ -112,6 +126,28 @@ pub struct Traffic {
     pub evidence: Evidence,
     /// How the provider slowed the run down.
     pub slowdown: Slowdown,
+}
+
+/// The record of what this process sent, for people: as many windows as it took, and what was tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Sending {
+    /// Windows of the cap that share a point; 1 unless the run took very long.
+    pub windows_per_point: u64,
+    /// From the first request on.
+    pub points: Vec<SendingPoint>,
+    /// Tries that were followed by another one, by the code that came back.
+    pub tried_again: Vec<(String, u64)>,
+}
+
+/// One window of the cap, or the fullest of several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SendingPoint {
+    /// Which, from 0.
+    pub point: u64,
+    /// The requests sent in it.
+    pub requests: u64,
+    /// Of those of the point, the ones that the provider throttled.
+    pub throttled: u64,
 }
 
 /// How often and how long a run was slowed down by a provider that throttles although the cap holds.
@@ -212,7 +248,7 @@ impl Written {
             (Status::Failed, t.failed),
             (Status::Deferred, t.deferred),
         ];
-        let kinds = t.discrepancies.iter().map(|(kind, n)| ((*kind).to_owned(), *n));
+        let kinds = t.discrepancies.iter().map(|(kind, n)| (kind.as_str().to_owned(), *n));
         statuses.iter().all(|(status, n)| self.status(*status) == *n)
             && self.by_status.values().sum::<u64>() == t.calls
             && (self.clean, self.with_discrepancies) == (t.clean, t.with_discrepancies)

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde::Serializer as _;
+use serde_json::Value;
 
 use super::parquet::{self, Table};
 use super::schema::{Cell, DISCREPANCIES, call_key, whole};
@@ -85,8 +86,10 @@ impl Discrepancies {
         match &mut self.sink {
             Sink::Csv(csv) => csv.write_record(cells.map(csv_text)).map_err(|e| unwritable(target, e)),
             Sink::Jsonl(file) => {
-                let object: Map<String, Value> = self.names.iter().cloned().zip(cells.map(json)).collect();
-                writeln!(file, "{}", Value::Object(object)).map_err(|e| unwritable(target, e))
+                let columns = self.names.iter().zip(cells.map(json));
+                let object = serde_json::Serializer::new(&mut *file).collect_map(columns);
+                object.map_err(|e| unwritable(target, e))?;
+                file.write_all(b"\n").map_err(|e| unwritable(target, e))
             }
             Sink::Parquet(table) => table.push(cells),
         }
@@ -161,23 +164,25 @@ fn read_jsonl(file: File, target: &Path, each: &mut dyn FnMut(&[Cell<'_>]) -> Re
     Ok(())
 }
 
-/// The cells of a row. An invalid row may have fewer carried values than there are columns: the rest is empty.
+/// The cells of a row. An invalid row may have fewer carried values than there are columns: the rest is empty. CSV cannot
+/// tell an empty text from none, so that no form does.
 fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>> {
     let what = &row.what;
+    let text = |value: Option<_>| Cell::Text(value.filter(|value: &&str| !value.is_empty()));
     [
-        Cell::Text(row.call_id.as_deref()),
+        text(row.call_id.as_deref()),
         whole(row.ledger_line),
         Cell::Text(Some(what.kind.as_str())),
-        Cell::Text(Some(what.field.as_str()).filter(|f| !f.is_empty())),
-        Cell::Text(what.expected.as_deref()),
-        Cell::Text(what.actual.as_deref()),
+        text(Some(&what.field)),
+        text(what.expected.as_deref()),
+        text(what.actual.as_deref()),
         Cell::Whole(what.delta),
         Cell::Text(Some(&what.message)),
         Cell::Day(row.call_date),
         Cell::Whole(row.prod_id),
     ]
     .into_iter()
-    .chain(row.carried.iter().map(|value| Cell::Text(Some(value))))
+    .chain(row.carried.iter().map(move |value| text(Some(value))))
     .chain(std::iter::repeat(Cell::Text(None)))
     .take(columns)
 }

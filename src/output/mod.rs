@@ -1,6 +1,7 @@
 //! The four files of a run, and the rejects beside them. They appear together at its end: each is written beside its
 //! target, all are synced, then all are renamed. Owns their paths, columns and texts.
 
+mod charts;
 mod details;
 mod discrepancies;
 mod masked;
@@ -10,6 +11,7 @@ mod report;
 pub mod schema;
 mod staged;
 mod summary;
+mod texts;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ use staged::{Staged, unwritable};
 
 pub use masked::{MaskPhones, TokenKey, own_numbers};
 pub use summary::Summary;
+pub use texts::Lang;
 
 /// Where the four files go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,7 +186,7 @@ pub struct Outputs {
     summary: Staged,
     rejects: Rejects,
     /// For the report; the file has them all.
-    first: Vec<report::Shown>,
+    largest: report::Largest,
     mask: MaskPhones,
 }
 
@@ -214,7 +217,7 @@ impl Outputs {
             report,
             summary,
             rejects,
-            first: Vec::new(),
+            largest: report::Largest::default(),
             mask: provenance.mask.clone(),
         })
     }
@@ -241,9 +244,7 @@ impl Outputs {
     ///
     /// Exit 6 when it cannot be written.
     pub fn discrepancy(&mut self, row: &DiscrepancyRow) -> Result<()> {
-        if self.first.len() < report::SHOWN_AT_MOST {
-            self.first.push(report::Shown::new(row));
-        }
+        self.largest.add(row);
         self.discrepancies.push(&self.mask.discrepancy(row))
     }
 
@@ -272,7 +273,7 @@ impl Outputs {
             report: self.report,
             summary: self.summary,
             rejects: self.rejects,
-            first: self.first,
+            largest: self.largest,
         };
         Ok((closed, written))
     }
@@ -285,7 +286,7 @@ pub struct ClosedOutputs {
     report: Staged,
     summary: Staged,
     rejects: Rejects,
-    first: Vec<report::Shown>,
+    largest: report::Largest,
 }
 
 impl ClosedOutputs {
@@ -295,7 +296,10 @@ impl ClosedOutputs {
     ///
     /// Exit 6 when one cannot be written; before the first rename the old files all stand.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        write(&self.report, &report::render(summary, &self.first)?)?;
+        write(
+            &self.report,
+            &report::render(summary, self.largest, &file_name(self.discrepancies.target()))?,
+        )?;
         write(&self.summary, &summary.to_json()?)?;
         let stale = self.rejects.target().to_owned();
         let rejects = self.rejects.finish()?;
@@ -306,6 +310,10 @@ impl ClosedOutputs {
         files.into_iter().try_for_each(Staged::rename)?;
         if none { rejects::remove_stale(&stale) } else { Ok(()) }
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn write(staged: &Staged, text: &str) -> Result<()> {

@@ -1,22 +1,28 @@
 //! The report: one self-contained page for people. No script, nothing from the network, every number masked.
+//!
+//! The page is made of summary.json: each number on it is fetched from there by its place, which it carries along, so that
+//! the two cannot differ. Beside it stand only the largest discrepancies, and charts of the same numbers.
 
-use minijinja::{AutoEscape, Environment};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use super::Summary;
-use crate::discrepancy::{DiscrepancyRow, Kind};
+use super::charts::{Chart, Failure, grouped};
+use crate::call::provider_text;
+use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
 use crate::mask;
-use crate::patterns::Pattern;
-use crate::store::{OpenAge, OpenItems};
-use crate::totals::{BothSides, TieOutLine, Totals};
 
 /// How many discrepancies the page lists; the file has them all.
-pub(super) const SHOWN_AT_MOST: usize = 100;
+const SHOWN_AT_MOST: usize = 100;
 
 /// A discrepancy as it is shown.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+struct Shown {
     line: u64,
     call_id: String,
     kind: &'static str,
@@ -24,11 +30,11 @@ pub(super) struct Shown {
     expected: String,
     actual: String,
     delta: Option<i64>,
-    message: String,
+    at_stake_s: u64,
 }
 
 impl Shown {
-    pub(super) fn new(row: &DiscrepancyRow) -> Self {
+    fn new(row: &DiscrepancyRow) -> Self {
         let what = &row.what;
         let value = |v: &Option<String>| v.as_deref().map(|v| masked(&what.field, v)).unwrap_or_default();
         Self {
@@ -39,16 +45,42 @@ impl Shown {
             expected: value(&what.expected),
             actual: value(&what.actual),
             delta: what.delta,
-            // Messages are this program's own words and quote no number.
-            message: what.message.clone(),
+            at_stake_s: row.at_stake_s,
         }
+    }
+}
+
+/// The discrepancies with the most seconds at stake, of equal ones the first of the file.
+#[derive(Debug, Default)]
+pub(super) struct Largest {
+    rows: Vec<Shown>,
+    /// Once there are enough: less than this is not shown.
+    least: Option<u64>,
+}
+
+impl Largest {
+    /// Keeps a row if it is among the largest so far.
+    pub(super) fn add(&mut self, row: &DiscrepancyRow) {
+        if self.least.is_none_or(|least| row.at_stake_s > least) {
+            self.rows.push(Shown::new(row));
+        }
+        if self.rows.len() >= 2 * SHOWN_AT_MOST {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        // Stable: of equal ones the first stay.
+        self.rows.sort_by_key(|row| Reverse(row.at_stake_s));
+        self.rows.truncate(SHOWN_AT_MOST);
+        self.least = self.rows.last().filter(|_| self.rows.len() == SHOWN_AT_MOST).map(|row| row.at_stake_s);
     }
 }
 
 /// A value as the page may show it.
 fn masked(field: &str, value: &str) -> String {
     if mask::NUMBERS.contains(&field) {
-        mask::number(value)
+        mask::number(&mask::bare_number(value))
     } else if field == "call_id" && is_call_id(value) {
         value.to_owned()
     } else {
@@ -63,168 +95,64 @@ fn is_call_id(value: &str) -> bool {
     value.contains('^') && !value.split('^').any(mobile)
 }
 
-/// A line with a bar.
-#[derive(Debug, Serialize)]
-struct Bar {
-    name: &'static str,
-    count: u64,
-    share: String,
-    /// Of the page's width, in percent.
-    width: f64,
-    meaning: &'static str,
-}
-
-#[allow(clippy::cast_precision_loss, reason = "shares are shown with one decimal")]
-fn bar(name: &'static str, count: u64, of: u64, meaning: &'static str) -> Bar {
-    let width = if of == 0 { 0.0 } else { 100.0 * count as f64 / of as f64 };
-    Bar { name, count, share: format!("{width:.1} %"), width, meaning }
-}
-
-fn statuses(t: &Totals) -> Vec<Bar> {
-    [
-        ("found", t.found, "the provider has a record in a final state"),
-        ("not_found", t.not_found, "the provider has no record on any day asked"),
-        ("pending", t.pending, "no record yet, or the state is not final; the next run asks again"),
-        ("failed", t.failed, "the look-up ended in an error"),
-        ("deferred", t.deferred, "not asked; the next run asks"),
-    ]
-    .into_iter()
-    .map(|(name, count, meaning)| bar(name, count, t.calls, meaning))
-    .collect()
-}
-
-fn kinds(t: &Totals) -> Vec<Bar> {
-    let total = t.discrepancies_total();
-    Kind::ALL
-        .into_iter()
-        .filter_map(|kind| {
-            let count = t.discrepancies.get(kind.as_str()).copied()?;
-            Some(bar(kind.as_str(), count, total, kind.rule()))
-        })
-        .collect()
-}
-
-/// The ledger's figure beside the provider's.
-#[derive(Debug, Serialize)]
-struct Sides {
-    name: &'static str,
-    calls: u64,
-    ledger: i64,
-    provider: i64,
-    difference: String,
-}
-
-fn sides(name: &'static str, both: BothSides) -> Sides {
-    let difference = format!("{:+}", both.provider - both.ledger);
-    Sides { name, calls: both.calls, ledger: both.ledger, provider: both.provider, difference }
-}
-
-/// What the template knows.
+/// What the template knows beside the summary.
 #[derive(Serialize)]
 struct Page<'a> {
-    input: &'a str,
-    sha256: &'a str,
-    run_id: &'a str,
-    version: &'a str,
-    sandbox: bool,
+    s: &'a Json,
+    t: std::collections::BTreeMap<String, &'static str>,
+    lang: &'static str,
     started_at: String,
-    cap: String,
-    incomplete_because: Option<&'a str>,
     go_on: String,
-    notes: &'a [String],
-    open: Vec<Open<'a>>,
-    cleared: u64,
-    elsewhere: u64,
-    elapsed: String,
-    totals: PageTotals,
-    statuses: Vec<Bar>,
-    kinds: Vec<Bar>,
     patterns: Vec<String>,
-    sides: [Sides; 2],
-    tie_out: &'a [TieOutLine],
-    requests: u64,
-    throttled: u64,
-    most: u64,
-    allowance: u64,
-    slowdown: Option<String>,
-    first: &'a [Shown],
+    tolerated: bool,
+    largest: &'a [Shown],
+    discrepancies_file: &'a str,
+    outcomes: String,
+    rate: String,
+    talk: String,
+    timeline: String,
+    retries: String,
 }
 
-/// Open calls of one age.
-#[derive(Serialize)]
-struct Open<'a> {
-    first_seen: String,
-    age: String,
-    status: &'a str,
-    calls: u64,
+fn charts(summary: &Summary<'_>) -> std::result::Result<[String; 5], Failure> {
+    let chart =
+        |title: &str, desc: &str| Chart { title: summary.lang.text(title), desc: summary.lang.text(desc) };
+    let figures = summary.figures;
+    let mut outcomes: Vec<(String, u64)> =
+        figures.outcomes.iter().map(|(outcome, n)| (outcome.as_str().to_owned(), *n)).collect();
+    outcomes.sort_by_key(|(_, n)| Reverse(*n));
+    #[allow(clippy::cast_precision_loss, reason = "for the eye")]
+    let (rate, talk): (Vec<f64>, Vec<f64>) = figures
+        .hours
+        .iter()
+        .map(|hour| (100.0 * hour.answered as f64 / hour.calls.max(1) as f64, hour.talk_s as f64 / 60.0))
+        .unzip();
+    let most_talk = talk.iter().copied().fold(1.0, f64::max);
+    let sending = summary.sending;
+    let points: Vec<(u64, u64, u64)> =
+        sending.points.iter().map(|p| (p.point, p.requests, p.throttled)).collect();
+    #[allow(clippy::cast_precision_loss, reason = "for the eye")]
+    let minutes =
+        summary.provenance.cap.window.as_secs_f64() / 60.0 * sending.windows_per_point.max(1) as f64;
+    let cap = u64::from(summary.provenance.cap.requests.get());
+    Ok([
+        chart("outcomes", "outcomes_desc").bars(&outcomes)?,
+        chart("rate", "rate_desc").hours(&rate, 100.0, "%")?,
+        chart("talk", "talk_desc").hours(&talk, most_talk, "")?,
+        chart("timeline", "timeline_desc").timeline(&points, minutes, cap)?,
+        chart("retries", "retries_desc").bars(&sending.tried_again)?,
+    ])
 }
 
-fn open<'a>(items: &'a OpenItems) -> Vec<Open<'a>> {
-    let age = |nights| match nights {
-        0 => "tonight".to_owned(),
-        1 => "1 night".to_owned(),
-        n => format!("{n} nights"),
+/// A number of the summary by its JSON pointer, as people read it; the place goes with it.
+fn number(summary: &Json, pointer: &str, signed: bool) -> std::result::Result<Value, minijinja::Error> {
+    let Some(Json::Number(n)) = summary.pointer(pointer) else {
+        let what = format!("the summary has no number at {pointer}");
+        return Err(minijinja::Error::new(ErrorKind::UndefinedError, what));
     };
-    let one = |a: &'a OpenAge| Open {
-        first_seen: a.first_seen.to_string(),
-        age: age(a.nights),
-        status: &a.status,
-        calls: a.calls,
-    };
-    items.by_age.iter().map(one).collect()
-}
-
-/// The totals that the page names by themselves.
-#[derive(Serialize)]
-struct PageTotals {
-    rows: u64,
-    calls: u64,
-    clean: u64,
-    from_store: u64,
-    discrepancies: u64,
-}
-
-impl<'a> Page<'a> {
-    fn new(summary: &'a Summary<'_>, first: &'a [Shown]) -> Self {
-        let (p, t, x) = (summary.provenance, summary.totals, summary.traffic);
-        Self {
-            input: &p.input,
-            sha256: &p.input_sha256,
-            run_id: &p.run_id,
-            version: p.version,
-            sandbox: p.sandbox,
-            started_at: crate::call::provider_text(p.started_at),
-            cap: p.cap.to_string(),
-            incomplete_because: summary.incomplete_because,
-            go_on: mask::text(summary.go_on),
-            notes: summary.notes,
-            open: open(summary.open_items),
-            cleared: summary.open_items.cleared,
-            elsewhere: summary.open_items.elsewhere,
-            elapsed: format!("{:.1} s", summary.elapsed.as_secs_f64()),
-            totals: PageTotals {
-                rows: t.rows,
-                calls: t.calls,
-                clean: t.clean,
-                from_store: t.from_store,
-                discrepancies: t.discrepancies_total(),
-            },
-            statuses: statuses(t),
-            kinds: kinds(t),
-            patterns: summary.figures.observed.patterns().iter().map(Pattern::text).collect(),
-            sides: [
-                sides("answered calls", summary.figures.all.answered),
-                sides("talk time, seconds", summary.figures.all.duration_s),
-            ],
-            tie_out: summary.tie_out,
-            requests: x.requests,
-            throttled: x.throttled,
-            most: x.evidence.most_in_any_window,
-            allowance: x.evidence.allowance,
-            slowdown: x.slowdown.text(),
-            first,
-        }
-    }
+    let plus = if signed && n.as_i64().is_some_and(|n| n > 0) { "+" } else { "" };
+    let text = grouped(n);
+    Ok(Value::from_safe_string(format!("<data value=\"{n}\" data-at=\"{pointer}\">{plus}{text}</data>")))
 }
 
 /// The page.
@@ -232,20 +160,47 @@ impl<'a> Page<'a> {
 /// # Errors
 ///
 /// Exit 6 when the template fails, which is a bug.
-pub(super) fn render(summary: &Summary<'_>, first: &[Shown]) -> Result<String> {
-    let bug = |e: minijinja::Error| Error::output("the report cannot be made; this is a bug").because(e);
+pub(super) fn render(
+    summary: &Summary<'_>,
+    mut largest: Largest,
+    discrepancies_file: &str,
+) -> Result<String> {
+    largest.cut();
+    let bug = |e: Failure| Error::output("the report cannot be made; this is a bug").because(e);
+    let values = Arc::new(summary.to_value()?);
+    let [outcomes, rate, talk, timeline, retries] = charts(summary).map_err(bug)?;
+    let page = Page {
+        s: &values,
+        t: summary.lang.texts(),
+        lang: summary.lang.code(),
+        started_at: provider_text(summary.provenance.started_at),
+        go_on: mask::text(summary.go_on),
+        patterns: summary.figures.observed.patterns().iter().map(|p| summary.lang.pattern(p)).collect(),
+        tolerated: summary.figures.observed.within().values().any(|within| within.matches > 0),
+        largest: &largest.rows,
+        discrepancies_file,
+        outcomes,
+        rate,
+        talk,
+        timeline,
+        retries,
+    };
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    environment.add_template("report", include_str!("report.html")).map_err(bug)?;
-    let page = minijinja::value::Serde(Page::new(summary, first));
-    environment.get_template("report").and_then(|template| template.render(page)).map_err(bug)
+    let of = values.clone();
+    environment.add_function("n", move |pointer: &str| number(&of, pointer, false));
+    let of = values.clone();
+    environment.add_function("signed", move |pointer: &str| number(&of, pointer, true));
+    environment.add_filter("mask", |text: &str| mask::text(text));
+    let template = environment.template_from_str(include_str!("report.html"));
+    template.and_then(|template| template.render(minijinja::value::Serde(&page))).map_err(|e| bug(e.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discrepancy::Discrepancy;
+    use crate::discrepancy::{Discrepancy, Kind};
 
     fn shown(field: &str, kind: Kind, call_id: &str, expected: &str) -> Shown {
         let what = Discrepancy::new(kind, "m").field(field).values(Some(expected.into()), None);
@@ -266,7 +221,7 @@ mod tests {
         let row = shown("callee", Kind::Mismatch, "116014888060^102816313060", "+86 138-1234-5678");
         assert_eq!(
             (row.call_id.as_str(), row.expected.as_str()),
-            ("116014888060^102816313060", "+86 1**-****-5678")
+            ("116014888060^102816313060", "138****5678")
         );
         assert_eq!(
             shown("ledger_note", Kind::Duplicate, "1^2", "ask 13812345678").expected,

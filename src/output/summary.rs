@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::Provenance;
 use super::schema::SCHEMA_VERSION;
+use super::texts::Lang;
 use crate::discrepancy::Kind;
 use crate::error::{Error, Result};
-use crate::figures::Figures;
+use crate::figures::{Figures, Hour, Lines, Sides};
 use crate::patterns::{Pattern, Within};
 use crate::store::OpenItems;
-use crate::totals::{BothSides, TieOutLine, Totals, Traffic};
+use crate::totals::{BothSides, Sending, TieOutLine, Totals, Traffic};
 
 /// All that the summary and the report say.
 #[derive(Debug)]
@@ -25,6 +26,10 @@ pub struct Summary<'a> {
     pub figures: &'a Figures,
     /// What was sent.
     pub traffic: &'a Traffic,
+    /// The same window by window.
+    pub sending: &'a Sending,
+    /// The report's language.
+    pub lang: Lang,
     /// What must foot.
     pub tie_out: &'a [TieOutLine],
     /// How long this process took.
@@ -52,10 +57,21 @@ impl Summary<'_> {
     ///
     /// Exit 6 when it cannot be written as JSON, which is a bug.
     pub(super) fn to_json(&self) -> Result<String> {
-        let bug =
-            |e: serde_json::Error| Error::output("the summary cannot be made; this is a bug").because(e);
         Ok(serde_json::to_string_pretty(&File::new(self)).map_err(bug)? + "\n")
     }
+
+    /// The same as a value, for the page: every number on it is one of these.
+    ///
+    /// # Errors
+    ///
+    /// As [`Summary::to_json`].
+    pub(super) fn to_value(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(File::new(self)).map_err(bug)
+    }
+}
+
+fn bug(e: serde_json::Error) -> Error {
+    Error::output("the summary cannot be made; this is a bug").because(e)
 }
 
 /// The file, in its order.
@@ -90,10 +106,19 @@ struct File<'a> {
     clean: u64,
     with_discrepancies: u64,
     discrepancies: BTreeMap<&'static str, u64>,
+    discrepancies_total: u64,
+    at_stake_s: BTreeMap<&'static str, u64>,
+    at_stake_total_s: u64,
     patterns: Vec<Pattern>,
     within_tolerance: &'a BTreeMap<&'static str, Within>,
     answered: BothSides,
     duration_s: BothSides,
+    billable_minutes: BothSides,
+    by_product: Vec<Line<Sides>>,
+    by_day: Vec<Line<Sides>>,
+    outcomes: BTreeMap<&'static str, u64>,
+    by_hour: &'a [Hour],
+    rejected: Vec<RejectedLine<'a>>,
     requests: u64,
     first_tries: u64,
     retries: u64,
@@ -104,9 +129,43 @@ struct File<'a> {
     cap: Cap,
     cap_use: CapUse,
     slowdown: Slowdown,
+    sending: &'a Sending,
     open_items: &'a OpenItems,
     tie_out: &'a [TieOutLine],
     notes: &'a [String],
+}
+
+/// A line of a table; the last one may stand for all that found no place, and has no name.
+#[derive(Serialize)]
+struct Line<V> {
+    name: Option<String>,
+    #[serde(flatten)]
+    value: V,
+}
+
+fn lines<K: Ord + ToString>(lines: &Lines<K, Sides>) -> Vec<Line<Sides>> {
+    lines.iter().map(|(key, value)| Line { name: key.map(ToString::to_string), value: *value }).collect()
+}
+
+/// Rows that could not be used for one reason.
+#[derive(Serialize)]
+struct RejectedLine<'a> {
+    field: Option<&'a str>,
+    reason: Option<&'a str>,
+    rows: u64,
+    first_line: u64,
+}
+
+fn rejected(figures: &Figures) -> Vec<RejectedLine<'_>> {
+    let named = figures.rejected.iter();
+    named
+        .map(|(key, line)| RejectedLine {
+            field: key.map(|(field, _)| *field),
+            reason: key.map(|(_, reason)| reason.as_str()),
+            rows: line.rows,
+            first_line: line.first_line,
+        })
+        .collect()
 }
 
 /// How much of what the cap allows was used.
@@ -135,7 +194,7 @@ struct Cap {
 
 impl<'a> File<'a> {
     fn new(summary: &Summary<'a>) -> Self {
-        let (p, t, x) = (summary.provenance, summary.totals, summary.traffic);
+        let (p, t, x, f) = (summary.provenance, summary.totals, summary.traffic, summary.figures);
         Self {
             program: env!("CARGO_PKG_NAME"),
             version: p.version,
@@ -162,11 +221,20 @@ impl<'a> File<'a> {
             deferred: t.deferred,
             clean: t.clean,
             with_discrepancies: t.with_discrepancies,
-            discrepancies: by_kind(t),
-            patterns: summary.figures.observed.patterns(),
-            within_tolerance: summary.figures.observed.within(),
-            answered: summary.figures.all.answered,
-            duration_s: summary.figures.all.duration_s,
+            discrepancies: by_kind(&t.discrepancies),
+            discrepancies_total: t.discrepancies_total(),
+            at_stake_s: by_kind(&f.at_stake_s),
+            at_stake_total_s: f.at_stake_s.values().sum(),
+            patterns: f.observed.patterns(),
+            within_tolerance: f.observed.within(),
+            answered: f.all.answered,
+            duration_s: f.all.duration_s,
+            billable_minutes: f.all.billable_minutes,
+            by_product: lines(&f.by_product),
+            by_day: lines(&f.by_day),
+            outcomes: f.outcomes.iter().map(|(outcome, n)| (outcome.as_str(), *n)).collect(),
+            by_hour: &f.hours,
+            rejected: rejected(f),
             requests: x.requests,
             first_tries: x.first_tries,
             retries: x.retries,
@@ -185,6 +253,7 @@ impl<'a> File<'a> {
                 held_s: seconds(x.slowdown.held),
                 slowed_s: seconds(x.slowdown.slowed),
             },
+            sending: summary.sending,
             open_items: summary.open_items,
             tie_out: summary.tie_out,
             notes: summary.notes,
@@ -198,8 +267,8 @@ fn seconds(duration: Duration) -> f64 {
 }
 
 /// Every kind, those without a discrepancy too: a reader need not know which there are.
-fn by_kind(totals: &Totals) -> BTreeMap<&'static str, u64> {
-    let count = |kind: Kind| totals.discrepancies.get(kind.as_str()).copied().unwrap_or(0);
+fn by_kind(counts: &BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
+    let count = |kind| counts.get(&kind).copied().unwrap_or(0);
     Kind::ALL.into_iter().map(|kind| (kind.as_str(), count(kind))).collect()
 }
 

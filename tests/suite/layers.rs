@@ -40,7 +40,7 @@ const GROUND_UP: [&str; 32] = [
 ];
 
 /// A foreign crate and the only places, files or folders, that know it. (`parquet` is also a module of `output`.)
-const OWNERS: [(&str, &[&str]); 17] = [
+const OWNERS: [(&str, &[&str]); 18] = [
     ("reqwest", &["provider/http.rs"]),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/text.rs"]),
@@ -52,6 +52,7 @@ const OWNERS: [(&str, &[&str]); 17] = [
     ("governor", &["fetch/cap.rs"]),
     ("indicatif", &["progress.rs"]),
     ("minijinja", &["output/report.rs"]),
+    ("plotters", &["output/charts.rs"]),
     ("axum", &["sandbox/mod.rs"]),
     ("clap", &["cli.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/rejects.rs"]),

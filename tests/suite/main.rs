@@ -7,8 +7,8 @@
 //! `faults` what goes wrong for a while · `fatal` what ends a run · `resume` kills, signals, second runs · `kills` two
 //! hundred of them · `damage` broken stores · `disk_full` a small file system · `nights` one night after another ·
 //! `commands` plan, explain, verify-cap, purge, forget · `ledgers` any ledger a company really has · `outputs` what the four
-//! files say · `masks` a byte scan for numbers and secrets · `morning` planted discrepancies, exactly those · `cli` usage, store
-//! and folder ·
+//! files say · `page` the report in a browser · `masks` a byte scan for numbers and secrets · `morning` planted discrepancies,
+//! exactly those · `cli` usage, store and folder ·
 //! `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch
 //! stage and store over virtual time · `signature_vectors` published signatures · `layers` the order of the house ·
 //! `snapshots` help and report word for word · `readme` the README's queries, by DuckDB · `readers` the
@@ -34,6 +34,7 @@ mod morning;
 mod network;
 mod nights;
 mod outputs;
+mod page;
 mod provider_docs;
 mod readers;
 mod readings;

@@ -15,14 +15,14 @@ use reconcile::call::{CallKey, ProductId};
 use reconcile::clock::SystemClock;
 use reconcile::compare::Tolerances;
 use reconcile::ledger::{Input, Options, Source};
-use reconcile::output::{MaskPhones, Outputs, Paths, Provenance, Summary};
+use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
 use reconcile::publish::{Counted, Rules, publish};
 use reconcile::rate::Rate;
 use reconcile::store::{
     AnswerKind, Decision, Nature, NewAnswer, NewRequest, OpenItems, Purpose, RequestEnd, RunIdentity, Scope,
     Store,
 };
-use reconcile::totals::{Traffic, tie_out};
+use reconcile::totals::{Sending, Traffic, tie_out};
 
 use crate::support::{Row, cell, id, read_csv};
 
@@ -209,13 +209,13 @@ async fn settle(store: &Store, scope: &Scope, call: usize) {
     store.end_request(scope, begun, end, Some(answer)).await.unwrap();
 }
 
-/// A store with every call's answer.
-fn filled(path: &Path) -> (Store, Scope) {
+/// A store with the answers of so many calls.
+pub fn filled(path: &Path, calls: usize) -> (Store, Scope) {
     let store = Store::open(path, Nature::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this test".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();
-    let all = futures::stream::iter(0..CALLS).for_each_concurrent(1_024, |call| settle(&store, &scope, call));
+    let all = futures::stream::iter(0..calls).for_each_concurrent(1_024, |call| settle(&store, &scope, call));
     tokio::runtime::Runtime::new().unwrap().block_on(all);
     (store, scope)
 }
@@ -508,6 +508,8 @@ pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
         totals: &counted.totals,
         figures: &counted.figures,
         traffic: &traffic,
+        sending: &Sending::default(),
+        lang: Lang::En,
         tie_out: &tie_out,
         elapsed: Duration::ZERO,
         incomplete_because: None,
@@ -522,7 +524,7 @@ pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
 /// Every `nth` seed, so that the tests share the work among the processor's cores.
 fn exactly_what_was_planted_is_reported(nth: u64, of: u64) {
     let dir = tempfile::TempDir::new().unwrap();
-    let (store, scope) = filled(&dir.path().join("reconcile.db"));
+    let (store, scope) = filled(&dir.path().join("reconcile.db"), CALLS);
     let mut kinds = BTreeSet::new();
     for seed in (0..SEEDS).filter(|seed| seed % of == nth) {
         let mut plan = Plan::new(seed);

@@ -112,6 +112,38 @@ fn duckdb_pyarrow_and_polars_read_the_same_schema_and_values() {
 }
 
 #[test]
+fn discrepancies_are_the_same_rows_in_every_form() {
+    let bench = sample_run();
+    for name in ["d.jsonl", "d.parquet", "d.csv"] {
+        let out = format!("out/{name}");
+        bench
+            .run(&["--sandbox", "--offline", "--out", "out/details.parquet", "--discrepancies", &out])
+            .exits(0);
+    }
+    let folder = bench.path("out");
+    let columns =
+        duckdb::query(&folder, &["-csv", "-noheader"], "SELECT column_name FROM (DESCRIBE FROM 'd.parquet')");
+    let columns: Vec<&str> = columns.lines().collect();
+    for name in ["d.jsonl", "d.csv"] {
+        let first = std::fs::read_to_string(folder.join(name)).unwrap().lines().next().unwrap().to_owned();
+        let at: Vec<usize> = columns.iter().map(|column| first.find(column).unwrap()).collect();
+        assert!(at.is_sorted(), "{name} has its columns in another order: {first}");
+    }
+    let text = |from: &str| format!("SELECT COLUMNS(*)::VARCHAR FROM {from}");
+    let parquet = text("'d.parquet'");
+    for from in
+        ["read_csv('d.csv', all_varchar = true)", "read_json('d.jsonl', format = 'newline_delimited')"]
+    {
+        let other = text(from);
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM ({parquet} EXCEPT ALL {other})), (SELECT count(*) FROM ({other} EXCEPT ALL \
+             {parquet})), (SELECT count(*) FROM ({parquet}))"
+        );
+        assert_eq!(duckdb::query(&folder, &["-csv", "-noheader"], &sql).trim(), "0,0,46", "{from}");
+    }
+}
+
+#[test]
 fn a_file_of_every_released_version_reads_as_it_was_written() {
     let mut versions = 0;
     for entry in std::fs::read_dir(root().join("outputs")).unwrap() {

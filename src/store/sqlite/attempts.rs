@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use crate::audit::{Audit, Evidence, Trip};
 use crate::rate::Rate;
 use crate::store::{Attempt, SessionEvidence};
-use crate::totals::Traffic;
+use crate::totals::{Sending, SendingPoint, Traffic};
 
 /// A session and its place in the record.
 struct SessionRow {
@@ -45,6 +45,50 @@ pub(super) fn traffic(c: &Connection, session_no: i64) -> rusqlite::Result<Traff
         c.query_row(&format!("SELECT * FROM ({SESSIONS}) WHERE session_no = ?1"), [session_no], session_row)?;
     let (counts, evidence) = read_session(c, &session)?;
     Ok(Traffic { evidence, ..counts })
+}
+
+/// So many points a chart can show.
+const POINTS_AT_MOST: i64 = 240;
+/// The codes with the most tries; a provider has not many more.
+const CODES_AT_MOST: i64 = 20;
+
+/// What a session sent, window by window, and what it tried again.
+pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sending> {
+    let session =
+        c.query_row(&format!("SELECT * FROM ({SESSIONS}) WHERE session_no = ?1"), [session_no], session_row)?;
+    let range = (session.first_request_no, session.end);
+    let (first, last): (Option<i64>, Option<i64>) = c.query_row(
+        "SELECT min(sent_boot_us), max(sent_boot_us) FROM request WHERE request_no >= ?1 AND request_no < ?2",
+        range,
+        |r| Ok((r.get(0)?, r.get(1)?)),
+    )?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(Sending::default()) };
+    let window = session.rate.window_us().max(1);
+    let per_point = (last - first) / window / POINTS_AT_MOST + 1;
+    let mut points = c.prepare(
+        "SELECT w / ?5, max(requests), sum(throttled)
+         FROM (SELECT (sent_boot_us - ?3) / ?4 AS w, count(*) AS requests, sum(throttled) AS throttled FROM request
+               WHERE request_no >= ?1 AND request_no < ?2 GROUP BY w)
+         GROUP BY 1 ORDER BY 1",
+    )?;
+    let points = points.query_map(params![range.0, range.1, first, window, per_point], |r| {
+        Ok(SendingPoint { point: count(r.get(0)?), requests: count(r.get(1)?), throttled: count(r.get(2)?) })
+    })?;
+    let mut codes = c.prepare(
+        "SELECT coalesce(code, ''), count(*) FROM request
+         WHERE request_no >= ?1 AND request_no < ?2 AND decision = 'again' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3",
+    )?;
+    let codes =
+        codes.query_map(params![range.0, range.1, CODES_AT_MOST], |r| Ok((r.get(0)?, count(r.get(1)?))))?;
+    Ok(Sending {
+        windows_per_point: count(per_point),
+        points: points.collect::<rusqlite::Result<_>>()?,
+        tried_again: codes.collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+fn count(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
 }
 
 /// The same for every session that sent anything, oldest first.

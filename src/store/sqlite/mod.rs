@@ -29,7 +29,7 @@ use super::{
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
 use crate::rate::Rate;
-use crate::totals::Traffic;
+use crate::totals::{Sending, Traffic};
 use writer::{Command, Writer, lock};
 
 pub use reader::Reader;
@@ -218,6 +218,15 @@ impl Store {
     /// Exit 6 when the store cannot be read.
     pub fn traffic(&self, scope: &Scope) -> Result<Traffic> {
         self.read(|c| attempts::traffic(c, scope.session_no))
+    }
+
+    /// The same window by window, and what was tried again.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub fn sending(&self, scope: &Scope) -> Result<Sending> {
+        self.read(|c| attempts::sending(c, scope.session_no))
     }
 
     /// Forgets answers that were found damaged, so that they are asked for again.
