@@ -6,11 +6,13 @@ mod details;
 mod discrepancies;
 mod masked;
 mod parquet;
+mod partitions;
 mod report;
 pub mod schema;
 mod staged;
 mod summary;
 mod texts;
+mod views;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,8 +25,8 @@ use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
 use crate::rate::Rate;
 use crate::totals::{Traffic, Written};
+use details::{ClosedDetails, Details};
 use discrepancies::{Discrepancies, Form};
-use parquet::Table;
 use staged::{Staged, unwritable};
 
 pub use masked::{MaskPhones, TokenKey, own_numbers};
@@ -42,6 +44,10 @@ pub struct Paths {
     pub report: PathBuf,
     /// JSON.
     pub summary: PathBuf,
+    /// Views for DuckDB, where they are asked for.
+    pub sql: Option<PathBuf>,
+    /// The details are a folder of days, `call_date=YYYY-MM-DD`.
+    pub by_day: bool,
 }
 
 impl Paths {
@@ -59,16 +65,19 @@ impl Paths {
             report: report.unwrap_or_else(|| details.with_extension("report.html")),
             summary: summary.unwrap_or_else(|| details.with_extension("summary.json")),
             details,
+            by_day: false,
+            sql: None,
         }
     }
 
-    fn named(&self) -> [(&'static str, &Path); 4] {
-        [
-            ("--out", &self.details),
-            ("--discrepancies", &self.discrepancies),
-            ("--report", &self.report),
-            ("--summary", &self.summary),
-        ]
+    fn named(&self) -> Vec<(&'static str, &Path)> {
+        let files = [
+            ("--out", self.details.as_path()),
+            ("--discrepancies", self.discrepancies.as_path()),
+            ("--report", self.report.as_path()),
+            ("--summary", self.summary.as_path()),
+        ];
+        files.into_iter().chain(self.sql.iter().map(|path| ("--sql", path.as_path()))).collect()
     }
 
     /// Refuses what could not be written in the morning, before the night's work begins: `others` are files of
@@ -85,7 +94,12 @@ impl Paths {
         }
         let named = self.named();
         for (i, (option, path)) in named.iter().enumerate() {
-            check_place(option, path)?;
+            if self.by_day && *option == "--out" {
+                partitions::check(option, path)?;
+                check_folder(option, path)?;
+            } else {
+                check_place(option, path)?;
+            }
             for (other, taken) in named[..i].iter().chain(others) {
                 if same_file(path, taken) {
                     let what = format!("{option} {} is the same file as {other}", path.display());
@@ -103,16 +117,22 @@ fn check_place(option: &str, path: &Path) -> Result<()> {
             Error::usage(format!("{option} {} is a folder", path.display())).hint("name a file in it")
         );
     }
-    let folder = staged::folder(path);
-    if !folder.is_dir() {
-        let what = format!("{option} {}: there is no folder {}", path.display(), folder.display());
-        return Err(Error::usage(what).hint("make the folder first, or choose another"));
-    }
+    check_folder(option, path)?;
     if path.exists() && !path.is_file() {
         let what = format!("{option} {} is no regular file", path.display());
         return Err(
             Error::usage(what).hint("outputs are written beside their target and renamed; name a file")
         );
+    }
+    Ok(())
+}
+
+/// That there is a folder to write it in.
+fn check_folder(option: &str, path: &Path) -> Result<()> {
+    let folder = staged::folder(path);
+    if !folder.is_dir() {
+        let what = format!("{option} {}: there is no folder {}", path.display(), folder.display());
+        return Err(Error::usage(what).hint("make the folder first, or choose another"));
     }
     Ok(())
 }
@@ -171,11 +191,12 @@ impl Provenance {
 
 /// The four files being written.
 pub struct Outputs {
-    details: Table,
-    details_file: Staged,
+    details: Details,
     discrepancies: Discrepancies,
     report: Staged,
     summary: Staged,
+    /// With its text.
+    sql: Option<(Staged, String)>,
     /// For the report; the file has them all.
     largest: report::Largest,
     mask: MaskPhones,
@@ -194,17 +215,17 @@ impl Outputs {
         traffic: &Traffic,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
-        let details_file = Staged::create(&paths.details)?;
-        let details =
-            Table::create(details_file.writer()?, &paths.details, &schema::DETAILS, carried, &metadata)?;
+        let details = Details::create(&paths.details, paths.by_day, carried, &metadata)?;
         let discrepancies = Discrepancies::create(&paths.discrepancies, carried, &metadata)?;
         let (report, summary) = (Staged::create(&paths.report)?, Staged::create(&paths.summary)?);
+        let views = |path: &PathBuf| Ok::<_, Error>((Staged::create(path)?, views::text(paths, path)));
+        let sql = paths.sql.as_ref().map(views).transpose()?;
         Ok(Self {
             details,
-            details_file,
             discrepancies,
             report,
             summary,
+            sql,
             largest: report::Largest::default(),
             mask: provenance.mask.clone(),
         })
@@ -217,7 +238,7 @@ impl Outputs {
     /// Exit 6 when it cannot be written.
     pub fn call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
         let (row, lookup) = self.mask.call(row, lookup);
-        self.details.push(details::cells(&row, &lookup, discrepancies))
+        self.details.push(&row, &lookup, discrepancies)
     }
 
     /// Whether phone numbers are hidden in the data files.
@@ -243,13 +264,12 @@ impl Outputs {
     /// Exit 6 when one cannot be written, or does not read as it was written.
     pub fn close(self) -> Result<(ClosedOutputs, Written)> {
         let mut written = Written::default();
-        self.details.finish()?;
-        details::read_back(self.details_file.reader()?, self.details_file.target(), &mut written)?;
         let closed = ClosedOutputs {
-            details: self.details_file,
+            details: self.details.finish(&mut written)?,
             discrepancies: self.discrepancies.finish(&mut written)?,
             report: self.report,
             summary: self.summary,
+            sql: self.sql,
             largest: self.largest,
         };
         Ok((closed, written))
@@ -258,10 +278,11 @@ impl Outputs {
 
 /// The four files, two of them whole: what is left to write is what people and machines are told of them.
 pub struct ClosedOutputs {
-    details: Staged,
+    details: ClosedDetails,
     discrepancies: Staged,
     report: Staged,
     summary: Staged,
+    sql: Option<(Staged, String)>,
     largest: report::Largest,
 }
 
@@ -277,8 +298,14 @@ impl ClosedOutputs {
             &report::render(summary, self.largest, &file_name(self.discrepancies.target()))?,
         )?;
         write(&self.summary, &summary.to_json()?)?;
-        let files = [self.details, self.discrepancies, self.report, self.summary];
+        let mut files = vec![self.discrepancies, self.report, self.summary];
+        if let Some((file, text)) = self.sql {
+            write(&file, &text)?;
+            files.push(file);
+        }
+        self.details.sync()?;
         files.iter().try_for_each(Staged::sync)?;
+        self.details.rename()?;
         files.into_iter().try_for_each(Staged::rename)
     }
 }

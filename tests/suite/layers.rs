@@ -44,7 +44,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("reqwest", &["provider/http.rs"]),
     ("rusqlite", &["store/sqlite/"]),
     ("arrow", &["output/parquet.rs"]),
-    ("parquet", &["output/parquet.rs", "output/mod.rs", "output/discrepancies.rs"]),
+    ("parquet", &["output/parquet.rs", "output/mod.rs", "output/discrepancies.rs", "output/details.rs"]),
     ("governor", &["fetch/cap.rs"]),
     ("indicatif", &["progress.rs"]),
     ("minijinja", &["output/report.rs"]),
@@ -53,7 +53,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("clap", &["cli.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs"]),
     ("secrecy", &["provider/credentials.rs", "sandbox/gateway.rs"]),
-    ("rustix", &["clock.rs"]),
+    ("rustix", &["clock.rs", "output/partitions.rs"]),
     ("tracing_subscriber", &["main.rs"]),
 ];
 
