@@ -528,7 +528,7 @@ impl JobArgs {
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
                 sql: self.sql.map(|path| path.unwrap_or_else(|| out.with_extension("sql"))),
-                ..Paths::beside(out.clone(), self.discrepancies, self.report, self.summary)
+                ..Paths::beside(out, self.discrepancies, self.report, self.summary)
             },
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },

@@ -79,7 +79,7 @@ impl Chart {
                 let (left, right) = (Pos::new(HPos::Right, VPos::Center), Pos::new(HPos::Left, VPos::Center));
                 chart.draw_series([bar]).map_err(failed)?;
                 chart.draw_series([beside(0.0, name.clone(), -8, left)]).map_err(failed)?;
-                chart.draw_series([beside(n_at, grouped(*n), 6, right)]).map_err(failed)?;
+                chart.draw_series([beside(n_at, grouped(n), 6, right)]).map_err(failed)?;
             }
             Ok(())
         })
@@ -169,6 +169,7 @@ impl Chart {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed<E: std::error::Error + Send + Sync>(e: DrawingAreaErrorKind<E>) -> Failure {
     e.to_string().into()
 }
@@ -179,7 +180,7 @@ fn float(n: u64) -> f64 {
 }
 
 /// `1234567` as `1,234,567`.
-pub(super) fn grouped(n: impl ToString) -> String {
+pub(super) fn grouped(n: &impl ToString) -> String {
     let text = n.to_string();
     let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
     let (whole, rest) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
@@ -195,7 +196,7 @@ pub(super) fn grouped(n: impl ToString) -> String {
 
 /// A number at an axis.
 fn short(value: f64) -> String {
-    if value.fract().abs() < 1e-9 { grouped(format!("{value:.0}")) } else { format!("{value:.1}") }
+    if value.fract().abs() < 1e-9 { grouped(&format!("{value:.0}")) } else { format!("{value:.1}") }
 }
 
 #[cfg(test)]
@@ -234,7 +235,7 @@ mod tests {
     #[test]
     fn thousands_are_parted() {
         for (n, text) in [("7", "7"), ("1000", "1,000"), ("-1234567", "-1,234,567"), ("1234.5", "1,234.5")] {
-            assert_eq!(grouped(n), text);
+            assert_eq!(grouped(&n), text);
         }
     }
 }

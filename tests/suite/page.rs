@@ -24,6 +24,7 @@ struct Opened {
     requests: Vec<String>,
 }
 
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser", "google-chrome"];
