@@ -3,6 +3,7 @@
 //! Colours are marks that the page's style sheet turns into those of its light, dark or printed form.
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -88,26 +89,7 @@ impl Chart {
     /// A bar for each hour of the day.
     pub(super) fn hours(&self, values: &[f64], top: f64, unit: &'static str) -> Result<String, Failure> {
         self.svg(HEIGHT, |root| {
-            let mut chart = ChartBuilder::on(root)
-                .margin(8)
-                .margin_right(16)
-                .x_label_area_size(28)
-                .y_label_area_size(64)
-                .build_cartesian_2d(0_f64..24_f64, 0_f64..top)
-                .map_err(failed)?;
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .light_line_style(TRANSPARENT)
-                .bold_line_style(GRID)
-                .axis_style(GRID)
-                .label_style(letters())
-                .x_labels(8)
-                .y_labels(6)
-                .x_label_formatter(&|hour| format!("{hour:.0}"))
-                .y_label_formatter(&|value| format!("{}{unit}", short(*value)))
-                .draw()
-                .map_err(failed)?;
+            let mut chart = axes(root, (24.0, 8), top, &|value| format!("{}{unit}", short(value)))?;
             let bars = (0_u32..).zip(values).filter(|(_, value)| **value > 0.0).map(|(hour, value)| {
                 Rectangle::new([(f64::from(hour) + 0.1, 0.0), (f64::from(hour) + 0.9, *value)], BAR.filled())
             });
@@ -128,26 +110,7 @@ impl Chart {
         let top = points.iter().map(|(_, requests, _)| *requests).max().unwrap_or(0).max(cap);
         self.svg(HEIGHT, |root| {
             let (right, top) = (float(end) * minutes, float(top) * 1.15);
-            let mut chart = ChartBuilder::on(root)
-                .margin(8)
-                .margin_right(16)
-                .x_label_area_size(28)
-                .y_label_area_size(64)
-                .build_cartesian_2d(0_f64..right, 0_f64..top)
-                .map_err(failed)?;
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .light_line_style(TRANSPARENT)
-                .bold_line_style(GRID)
-                .axis_style(GRID)
-                .label_style(letters())
-                .x_labels(6)
-                .y_labels(6)
-                .x_label_formatter(&|minute| short(*minute))
-                .y_label_formatter(&|value| short(*value))
-                .draw()
-                .map_err(failed)?;
+            let mut chart = axes(root, (right, 6), top, &short)?;
             let gap = 0.05 * minutes;
             chart
                 .draw_series(points.iter().map(|(point, requests, _)| {
@@ -167,6 +130,38 @@ impl Chart {
             Ok(())
         })
     }
+}
+
+type Axes<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Axes from 0 to the right end, with so many labels, and to the top.
+fn axes<'a, 'b>(
+    root: &'a DrawingArea<SVGBackend<'b>, Shift>,
+    (right, labels): (f64, usize),
+    top: f64,
+    y_label: &dyn Fn(f64) -> String,
+) -> Result<Axes<'a, 'b>, Failure> {
+    let mut chart = ChartBuilder::on(root)
+        .margin(8)
+        .margin_right(16)
+        .x_label_area_size(28)
+        .y_label_area_size(64)
+        .build_cartesian_2d(0_f64..right, 0_f64..top)
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .label_style(letters())
+        .x_labels(labels)
+        .y_labels(6)
+        .x_label_formatter(&|value| short(*value))
+        .y_label_formatter(&|value| y_label(*value))
+        .draw()
+        .map_err(failed)?;
+    Ok(chart)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
