@@ -220,6 +220,14 @@ pub enum ShowProgress {
     Never,
 }
 
+/// What the details may be partitioned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum PartitionBy {
+    /// The day on which a call was found, or that was asked for.
+    CallDate,
+}
+
 /// How phone numbers stand in the data files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Masking {
@@ -302,6 +310,12 @@ struct JobArgs {
     #[arg(long, env = "RECONCILE_SUMMARY", value_name = "PATH", help_heading = "Outputs")]
     summary: Option<PathBuf>,
 
+    /// Write the details as a folder, one day of calls a part: --out is that folder then
+    #[arg(long, env = "RECONCILE_PARTITION_BY", value_name = "COLUMN", value_enum, help_heading = "Outputs")]
+    partition_by: Option<PartitionBy>,
+    /// Views for DuckDB that give the report's tables [default without PATH: beside --out, .sql]
+    #[arg(long, env = "RECONCILE_SQL", value_name = "PATH", num_args = 0..=1, help_heading = "Outputs")]
+    sql: Option<Option<PathBuf>>,
     /// Language of the report
     #[arg(long, env = "RECONCILE_LANG", value_name = "LANG", value_parser = language, default_value = "en", help_heading = "Outputs")]
     lang: Lang,
@@ -535,7 +549,11 @@ impl JobArgs {
         Ok(Settings {
             ledger: self.ledger.options(),
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
-            outputs: Paths::beside(out, self.discrepancies, self.report, self.summary),
+            outputs: Paths {
+                by_day: self.partition_by.is_some(),
+                sql: self.sql.map(|path| path.unwrap_or_else(|| out.with_extension("sql"))),
+                ..Paths::beside(out, self.discrepancies, self.report, self.summary)
+            },
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
             lang: self.lang,

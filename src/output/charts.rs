@@ -3,6 +3,7 @@
 //! Colours are marks that the page's style sheet turns into those of its light, dark or printed form.
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -79,7 +80,7 @@ impl Chart {
                 let (left, right) = (Pos::new(HPos::Right, VPos::Center), Pos::new(HPos::Left, VPos::Center));
                 chart.draw_series([bar]).map_err(failed)?;
                 chart.draw_series([beside(0.0, name.clone(), -8, left)]).map_err(failed)?;
-                chart.draw_series([beside(n_at, grouped(*n), 6, right)]).map_err(failed)?;
+                chart.draw_series([beside(n_at, grouped(n), 6, right)]).map_err(failed)?;
             }
             Ok(())
         })
@@ -88,26 +89,7 @@ impl Chart {
     /// A bar for each hour of the day.
     pub(super) fn hours(&self, values: &[f64], top: f64, unit: &'static str) -> Result<String, Failure> {
         self.svg(HEIGHT, |root| {
-            let mut chart = ChartBuilder::on(root)
-                .margin(8)
-                .margin_right(16)
-                .x_label_area_size(28)
-                .y_label_area_size(64)
-                .build_cartesian_2d(0_f64..24_f64, 0_f64..top)
-                .map_err(failed)?;
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .light_line_style(TRANSPARENT)
-                .bold_line_style(GRID)
-                .axis_style(GRID)
-                .label_style(letters())
-                .x_labels(8)
-                .y_labels(6)
-                .x_label_formatter(&|hour| format!("{hour:.0}"))
-                .y_label_formatter(&|value| format!("{}{unit}", short(*value)))
-                .draw()
-                .map_err(failed)?;
+            let mut chart = axes(root, (24.0, 8), top, &|value| format!("{}{unit}", short(value)))?;
             let bars = (0_u32..).zip(values).filter(|(_, value)| **value > 0.0).map(|(hour, value)| {
                 Rectangle::new([(f64::from(hour) + 0.1, 0.0), (f64::from(hour) + 0.9, *value)], BAR.filled())
             });
@@ -128,26 +110,7 @@ impl Chart {
         let top = points.iter().map(|(_, requests, _)| *requests).max().unwrap_or(0).max(cap);
         self.svg(HEIGHT, |root| {
             let (right, top) = (float(end) * minutes, float(top) * 1.15);
-            let mut chart = ChartBuilder::on(root)
-                .margin(8)
-                .margin_right(16)
-                .x_label_area_size(28)
-                .y_label_area_size(64)
-                .build_cartesian_2d(0_f64..right, 0_f64..top)
-                .map_err(failed)?;
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .light_line_style(TRANSPARENT)
-                .bold_line_style(GRID)
-                .axis_style(GRID)
-                .label_style(letters())
-                .x_labels(6)
-                .y_labels(6)
-                .x_label_formatter(&|minute| short(*minute))
-                .y_label_formatter(&|value| short(*value))
-                .draw()
-                .map_err(failed)?;
+            let mut chart = axes(root, (right, 6), top, &short)?;
             let gap = 0.05 * minutes;
             chart
                 .draw_series(points.iter().map(|(point, requests, _)| {
@@ -169,6 +132,39 @@ impl Chart {
     }
 }
 
+type Axes<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Axes from 0 to the right end, with so many labels, and to the top.
+fn axes<'a, 'b>(
+    root: &'a DrawingArea<SVGBackend<'b>, Shift>,
+    (right, labels): (f64, usize),
+    top: f64,
+    y_label: &dyn Fn(f64) -> String,
+) -> Result<Axes<'a, 'b>, Failure> {
+    let mut chart = ChartBuilder::on(root)
+        .margin(8)
+        .margin_right(16)
+        .x_label_area_size(28)
+        .y_label_area_size(64)
+        .build_cartesian_2d(0_f64..right, 0_f64..top)
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .label_style(letters())
+        .x_labels(labels)
+        .y_labels(6)
+        .x_label_formatter(&|value| short(*value))
+        .y_label_formatter(&|value| y_label(*value))
+        .draw()
+        .map_err(failed)?;
+    Ok(chart)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed<E: std::error::Error + Send + Sync>(e: DrawingAreaErrorKind<E>) -> Failure {
     e.to_string().into()
 }
@@ -179,7 +175,7 @@ fn float(n: u64) -> f64 {
 }
 
 /// `1234567` as `1,234,567`.
-pub(super) fn grouped(n: impl ToString) -> String {
+pub(super) fn grouped(n: &impl ToString) -> String {
     let text = n.to_string();
     let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
     let (whole, rest) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
@@ -195,7 +191,7 @@ pub(super) fn grouped(n: impl ToString) -> String {
 
 /// A number at an axis.
 fn short(value: f64) -> String {
-    if value.fract().abs() < 1e-9 { grouped(format!("{value:.0}")) } else { format!("{value:.1}") }
+    if value.fract().abs() < 1e-9 { grouped(&format!("{value:.0}")) } else { format!("{value:.1}") }
 }
 
 #[cfg(test)]
@@ -234,7 +230,7 @@ mod tests {
     #[test]
     fn thousands_are_parted() {
         for (n, text) in [("7", "7"), ("1000", "1,000"), ("-1234567", "-1,234,567"), ("1234.5", "1,234.5")] {
-            assert_eq!(grouped(n), text);
+            assert_eq!(grouped(&n), text);
         }
     }
 }

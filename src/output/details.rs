@@ -1,23 +1,22 @@
-//! The details: one row per distinct call, as Parquet.
+//! The details: one row per distinct call, as one Parquet file or a folder of days.
 
 use std::fs::File;
 use std::path::Path;
+
+use chrono::NaiveDate;
 
 use crate::call::LedgerRow;
 use crate::detail::Lookup;
 use crate::error::Result;
 use crate::totals::Written;
 
-use super::parquet;
-use super::schema::{Cell, call_key, whole};
-use super::staged::unreadable;
+use super::parquet::{self, Table};
+use super::partitions::{ClosedPartitions, Partitions};
+use super::schema::{Cell, Column, DETAILS, call_key, whole};
+use super::staged::{Staged, unreadable};
 
 /// The cells of a call, in the order of [`super::schema::DETAILS`], then the carried ones.
-pub(super) fn cells<'a>(
-    row: &'a LedgerRow,
-    lookup: &'a Lookup,
-    discrepancies: u64,
-) -> impl Iterator<Item = Cell<'a>> {
+fn cells<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -> impl Iterator<Item = Cell<'a>> {
     let (detail, failure) = (lookup.detail.as_ref(), lookup.failure.as_ref());
     let text = |value: Option<&'a str>| Cell::Text(value);
     let day = lookup.found_on;
@@ -59,19 +58,123 @@ pub(super) fn cells<'a>(
     .chain(row.carried.iter().map(|value| Cell::Text(Some(value))))
 }
 
-/// Counts what a file of details says.
-///
-/// # Errors
-///
-/// Exit 6 when it does not read as it was written.
-pub(super) fn read_back(file: File, target: &Path, written: &mut Written) -> Result<()> {
-    let columns = ["call_id", "prod_id", "call_date", "status", "discrepancies"];
+/// The details being written: one file, or a folder of days.
+pub(super) enum Details {
+    File(Box<Table>, Staged),
+    Folder(Box<Partitions>),
+}
+
+/// The details, whole; they still have to be put in their place.
+pub(super) enum ClosedDetails {
+    File(Staged),
+    Folder(ClosedPartitions),
+}
+
+/// The column that a folder's name has in its place.
+const PARTITIONED_BY: &str = "call_date";
+
+impl Details {
+    /// Begins them.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when they cannot be written.
+    pub(super) fn create(
+        target: &Path,
+        by_day: bool,
+        carried: &[String],
+        metadata: &[(String, String)],
+    ) -> Result<Self> {
+        if by_day {
+            let columns: Vec<Column> =
+                DETAILS.into_iter().filter(|(name, ..)| *name != PARTITIONED_BY).collect();
+            let folder = Partitions::create(target, &columns, carried, metadata)?;
+            return Ok(Self::Folder(Box::new(folder)));
+        }
+        let staged = Staged::create(target)?;
+        let table = Table::create(staged.writer()?, target, &DETAILS, carried, metadata)?;
+        Ok(Self::File(Box::new(table), staged))
+    }
+
+    /// Adds a call.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when it cannot be written.
+    pub(super) fn push(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
+        let cells = cells(row, lookup, discrepancies);
+        match self {
+            Self::File(table, _) => table.push(cells),
+            Self::Folder(folder) => {
+                let named = DETAILS.iter().map(|(name, ..)| *name).chain(std::iter::repeat(""));
+                let kept = cells.zip(named).filter(|(_, name)| *name != PARTITIONED_BY);
+                folder.push(lookup.found_on, kept.map(|(cell, _)| cell))
+            }
+        }
+    }
+
+    /// Ends them and counts what they say.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when they cannot be written, or do not read as they were written.
+    pub(super) fn finish(self, written: &mut Written) -> Result<ClosedDetails> {
+        match self {
+            Self::File(table, staged) => {
+                table.finish()?;
+                read_back(staged.reader()?, staged.target(), None, written)?;
+                Ok(ClosedDetails::File(staged))
+            }
+            Self::Folder(folder) => {
+                let closed = folder.finish()?;
+                for (day, path) in closed.parts() {
+                    let file = File::open(path).map_err(|e| unreadable(closed.target(), e))?;
+                    read_back(file, closed.target(), Some(*day), written)?;
+                }
+                Ok(ClosedDetails::Folder(closed))
+            }
+        }
+    }
+}
+
+impl ClosedDetails {
+    /// Puts what was written on disk.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the disk is full or failing.
+    pub(super) fn sync(&self) -> Result<()> {
+        match self {
+            Self::File(staged) => staged.sync(),
+            Self::Folder(folder) => folder.sync(),
+        }
+    }
+
+    /// Puts them in their place.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when they cannot be renamed.
+    pub(super) fn rename(self) -> Result<()> {
+        match self {
+            Self::File(staged) => staged.rename(),
+            Self::Folder(folder) => folder.rename(),
+        }
+    }
+}
+
+/// Counts what a file of details says; `day` is that of its folder.
+fn read_back(file: File, target: &Path, day: Option<NaiveDate>, written: &mut Written) -> Result<()> {
+    let all = ["call_id", "prod_id", PARTITIONED_BY, "status", "discrepancies"];
+    let columns: Vec<&str> =
+        all.into_iter().filter(|name| day.is_none() || *name != PARTITIONED_BY).collect();
     parquet::read(file, target, &columns, &mut |row| {
-        let (Some(call), [.., Cell::Text(Some(status)), Cell::Whole(Some(discrepancies))]) =
-            (call_key(row), row)
-        else {
-            return Err(unreadable(target, "a row has no call, no status or no count of discrepancies"));
+        let [id, prod_id, .., Cell::Text(Some(status)), Cell::Whole(Some(discrepancies))] = row else {
+            return Err(unreadable(target, "a row has no status, or no count of discrepancies"));
         };
+        let day = day.map_or(row[2], |day| Cell::Day(Some(day)));
+        let call =
+            call_key(&[*id, *prod_id, day]).ok_or_else(|| unreadable(target, "a row names no call"))?;
         written.add_call(&call, status, discrepancies.unsigned_abs());
         Ok(())
     })

@@ -6,12 +6,14 @@ mod details;
 mod discrepancies;
 mod masked;
 mod parquet;
+mod partitions;
 mod rejects;
 mod report;
 pub mod schema;
 mod staged;
 mod summary;
 mod texts;
+mod views;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,8 +27,8 @@ use crate::error::{Error, Result};
 use crate::ledger::Layout;
 use crate::rate::Rate;
 use crate::totals::{Traffic, Written};
+use details::{ClosedDetails, Details};
 use discrepancies::{Discrepancies, Form};
-use parquet::Table;
 use rejects::Rejects;
 use staged::{Staged, unwritable};
 
@@ -47,6 +49,10 @@ pub struct Paths {
     pub summary: PathBuf,
     /// CSV in the ledger's own columns; only there when a row cannot be used.
     pub rejects: PathBuf,
+    /// Views for DuckDB, where they are asked for.
+    pub sql: Option<PathBuf>,
+    /// The details are a folder of days, `call_date=YYYY-MM-DD`.
+    pub by_day: bool,
 }
 
 impl Paths {
@@ -66,17 +72,20 @@ impl Paths {
             summary: summary.unwrap_or_else(|| details.with_extension("summary.json")),
             rejects: details.with_extension("rejects.csv"),
             details,
+            by_day: false,
+            sql: None,
         }
     }
 
-    fn named(&self) -> [(&'static str, &Path); 5] {
-        [
-            ("--out", &self.details),
-            ("--discrepancies", &self.discrepancies),
-            ("--report", &self.report),
-            ("--summary", &self.summary),
-            ("the rejects", &self.rejects),
-        ]
+    fn named(&self) -> Vec<(&'static str, &Path)> {
+        let files = [
+            ("--out", self.details.as_path()),
+            ("--discrepancies", self.discrepancies.as_path()),
+            ("--report", self.report.as_path()),
+            ("--summary", self.summary.as_path()),
+            ("the rejects", self.rejects.as_path()),
+        ];
+        files.into_iter().chain(self.sql.iter().map(|path| ("--sql", path.as_path()))).collect()
     }
 
     /// Refuses what could not be written in the morning, before the night's work begins: `others` are files of
@@ -93,7 +102,12 @@ impl Paths {
         }
         let named = self.named();
         for (i, (option, path)) in named.iter().enumerate() {
-            check_place(option, path)?;
+            if self.by_day && *option == "--out" {
+                partitions::check(option, path)?;
+                check_folder(option, path)?;
+            } else {
+                check_place(option, path)?;
+            }
             for (other, taken) in named[..i].iter().chain(others) {
                 if same_file(path, taken) {
                     let what = format!("{option} {} is the same file as {other}", path.display());
@@ -111,16 +125,22 @@ fn check_place(option: &str, path: &Path) -> Result<()> {
             Error::usage(format!("{option} {} is a folder", path.display())).hint("name a file in it")
         );
     }
-    let folder = staged::folder(path);
-    if !folder.is_dir() {
-        let what = format!("{option} {}: there is no folder {}", path.display(), folder.display());
-        return Err(Error::usage(what).hint("make the folder first, or choose another"));
-    }
+    check_folder(option, path)?;
     if path.exists() && !path.is_file() {
         let what = format!("{option} {} is no regular file", path.display());
         return Err(
             Error::usage(what).hint("outputs are written beside their target and renamed; name a file")
         );
+    }
+    Ok(())
+}
+
+/// That there is a folder to write it in.
+fn check_folder(option: &str, path: &Path) -> Result<()> {
+    let folder = staged::folder(path);
+    if !folder.is_dir() {
+        let what = format!("{option} {}: there is no folder {}", path.display(), folder.display());
+        return Err(Error::usage(what).hint("make the folder first, or choose another"));
     }
     Ok(())
 }
@@ -179,12 +199,13 @@ impl Provenance {
 
 /// The four files being written.
 pub struct Outputs {
-    details: Table,
-    details_file: Staged,
+    details: Details,
     discrepancies: Discrepancies,
     report: Staged,
     summary: Staged,
     rejects: Rejects,
+    /// With its text.
+    sql: Option<(Staged, String)>,
     /// For the report; the file has them all.
     largest: report::Largest,
     mask: MaskPhones,
@@ -204,19 +225,19 @@ impl Outputs {
         traffic: &Traffic,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
-        let details_file = Staged::create(&paths.details)?;
-        let details =
-            Table::create(details_file.writer()?, &paths.details, &schema::DETAILS, carried, &metadata)?;
+        let details = Details::create(&paths.details, paths.by_day, carried, &metadata)?;
         let discrepancies = Discrepancies::create(&paths.discrepancies, carried, &metadata)?;
         let (report, summary) = (Staged::create(&paths.report)?, Staged::create(&paths.summary)?);
         let rejects = Rejects::new(&paths.rejects, layout);
+        let views = |path: &PathBuf| Ok::<_, Error>((Staged::create(path)?, views::text(paths, path)));
+        let sql = paths.sql.as_ref().map(views).transpose()?;
         Ok(Self {
             details,
-            details_file,
             discrepancies,
             report,
             summary,
             rejects,
+            sql,
             largest: report::Largest::default(),
             mask: provenance.mask.clone(),
         })
@@ -229,7 +250,7 @@ impl Outputs {
     /// Exit 6 when it cannot be written.
     pub fn call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
         let (row, lookup) = self.mask.call(row, lookup);
-        self.details.push(details::cells(&row, &lookup, discrepancies))
+        self.details.push(&row, &lookup, discrepancies)
     }
 
     /// Whether phone numbers are hidden in the data files.
@@ -265,14 +286,13 @@ impl Outputs {
     /// Exit 6 when one cannot be written, or does not read as it was written.
     pub fn close(self) -> Result<(ClosedOutputs, Written)> {
         let mut written = Written::default();
-        self.details.finish()?;
-        details::read_back(self.details_file.reader()?, self.details_file.target(), &mut written)?;
         let closed = ClosedOutputs {
-            details: self.details_file,
+            details: self.details.finish(&mut written)?,
             discrepancies: self.discrepancies.finish(&mut written)?,
             report: self.report,
             summary: self.summary,
             rejects: self.rejects,
+            sql: self.sql,
             largest: self.largest,
         };
         Ok((closed, written))
@@ -281,11 +301,12 @@ impl Outputs {
 
 /// The files, two of them whole: what is left to write is what people and machines are told of them.
 pub struct ClosedOutputs {
-    details: Staged,
+    details: ClosedDetails,
     discrepancies: Staged,
     report: Staged,
     summary: Staged,
     rejects: Rejects,
+    sql: Option<(Staged, String)>,
     largest: report::Largest,
 }
 
@@ -304,9 +325,15 @@ impl ClosedOutputs {
         let stale = self.rejects.target().to_owned();
         let rejects = self.rejects.finish()?;
         let none = rejects.is_none();
-        let four = [self.details, self.discrepancies, self.report, self.summary];
-        let files: Vec<Staged> = four.into_iter().chain(rejects).collect();
+        let mut files = vec![self.discrepancies, self.report, self.summary];
+        files.extend(rejects);
+        if let Some((file, text)) = self.sql {
+            write(&file, &text)?;
+            files.push(file);
+        }
+        self.details.sync()?;
         files.iter().try_for_each(Staged::sync)?;
+        self.details.rename()?;
         files.into_iter().try_for_each(Staged::rename)?;
         if none { rejects::remove_stale(&stale) } else { Ok(()) }
     }

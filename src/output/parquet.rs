@@ -141,6 +141,23 @@ impl Table {
         Ok(())
     }
 
+    /// What it holds in memory, in bytes, roughly: rows not yet handed to the writer are taken at 1 KiB each.
+    pub(super) fn held(&self) -> usize {
+        self.rows * 1_024 + self.writer.memory_size()
+    }
+
+    /// Writes what it holds as a row group.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the file cannot be written.
+    pub(super) fn end_group(&mut self) -> Result<()> {
+        if self.rows > 0 {
+            self.flush()?;
+        }
+        self.writer.flush().map_err(|e| unwritable(&self.target, e))
+    }
+
     /// Writes what is left, and the footer.
     ///
     /// # Errors

@@ -46,7 +46,16 @@ const OWNERS: [(&str, &[&str]); 18] = [
     ("encoding_rs", &["provider/charset.rs", "ledger/text.rs"]),
     ("rusqlite", &["store/sqlite/"]),
     ("arrow", &["output/parquet.rs", "ledger/columnar.rs"]),
-    ("parquet", &["output/parquet.rs", "output/mod.rs", "output/discrepancies.rs", "ledger/columnar.rs"]),
+    (
+        "parquet",
+        &[
+            "output/parquet.rs",
+            "output/mod.rs",
+            "output/discrepancies.rs",
+            "output/details.rs",
+            "ledger/columnar.rs",
+        ],
+    ),
     ("flate2", &["ledger/unpack.rs"]),
     ("zstd", &["ledger/unpack.rs"]),
     ("governor", &["fetch/cap.rs"]),
@@ -57,7 +66,7 @@ const OWNERS: [(&str, &[&str]); 18] = [
     ("clap", &["cli.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/rejects.rs"]),
     ("secrecy", &["provider/credentials.rs", "sandbox/gateway.rs"]),
-    ("rustix", &["clock.rs"]),
+    ("rustix", &["clock.rs", "output/partitions.rs"]),
     ("tracing_subscriber", &["main.rs"]),
 ];
 

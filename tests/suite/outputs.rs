@@ -286,3 +286,35 @@ fn discrepancies_may_be_json_lines_or_parquet() {
     let rows = read_parquet(&bench.path("d.parquet"));
     assert_eq!(column(&rows, "field"), ["duration_s"]);
 }
+
+#[test]
+fn one_cause_of_many_discrepancies_is_named_once_above_them() {
+    let row = |i: usize| {
+        let minutes = talk_seconds(&id(i)).div_ceil(60) * 60;
+        format!("{},11000000300006,2024-05-26 09:00:58,{minutes}\n", id(i))
+    };
+    let rows: String = (0..5).map(row).collect();
+    let bench = Bench::new(&format!("call_id,prod_id,called_at,duration_s\n{rows}"));
+    bench.run(&[]).exits(0);
+    let patterns = &bench.summary().0["patterns"];
+    assert_eq!(patterns[0]["pattern"], "times_shifted");
+    assert_eq!((&patterns[0]["hours"], &patterns[0]["rows"]), (&8.into(), &5.into()));
+    assert_eq!(patterns[1]["pattern"], "durations_rounded_up");
+    let page = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
+    for words in ["8 hours early", "rounded up to whole minutes"] {
+        assert_eq!(page.matches(words).count(), 1, "{words}");
+        assert!(page.find(words) < page.find("<code>mismatch</code>"), "above the rows that it explains");
+    }
+}
+
+#[test]
+fn a_match_within_tolerance_is_counted_with_the_largest_seen() {
+    let row =
+        |i: usize, off: u64| format!("{},11000000300006,2024-05-26,{}\n", id(i), talk_seconds(&id(i)) + off);
+    let rows = [row(0, 0), row(1, 1), row(2, 2), row(3, 4)].concat();
+    let bench = Bench::new(&format!("call_id,prod_id,called_at,duration_s\n{rows}"));
+    bench.run(&["--duration-tolerance", "3"]).exits(0);
+    let within = &bench.summary().0["within_tolerance"]["duration_s"];
+    assert_eq!(*within, serde_json::json!({"tolerance": 3, "matches": 2, "largest": 2}));
+    assert_eq!(bench.kinds(), [("mismatch".into(), "duration_s".into())]);
+}

@@ -24,6 +24,7 @@ struct Opened {
     requests: Vec<String>,
 }
 
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser", "google-chrome"];
@@ -31,7 +32,7 @@ fn chromium() -> Option<PathBuf> {
     let found = found.into_iter().find(|path| path.is_file());
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "in CI the page must be opened, and there is no Chromium");
-        println!("skipped: there is no Chromium on this machine");
+        eprintln!("skipped: there is no Chromium on this machine");
     }
     found
 }

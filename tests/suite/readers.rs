@@ -159,6 +159,79 @@ fn a_file_of_every_released_version_reads_as_it_was_written() {
 }
 
 #[test]
+fn a_folder_of_days_has_the_same_rows_as_one_file() {
+    let bench = sample_run();
+    let arguments = ["--sandbox", "--offline", "--store", "out/reconcile.sandbox.db"];
+    let days = ["--partition-by", "call_date", "--out", "out/days"];
+    // The second run replaces the folder of the first.
+    for _ in 0..2 {
+        bench.run(&[&arguments[..], &days].concat()).exits(0);
+    }
+    let folder = bench.path("out");
+    let names = std::fs::read_dir(folder.join("days")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["call_date=2026-11-16", "call_date=2026-11-17", "call_date=2026-11-18"]);
+    let left =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.starts_with('.')).count(), 0, "nothing is left behind");
+    let print = |sql: &str| duckdb::query(&folder, &["-csv", "-noheader"], sql).trim().to_owned();
+    let hive = "read_parquet('days/*/*.parquet', hive_partitioning = true)";
+    assert_eq!(print(&format!("SELECT DISTINCT typeof(call_date) FROM {hive}")), "DATE");
+    // As a run that sends nothing, both were published by the same answers.
+    bench.run(&[&arguments[..], &["--out", "out/details.parquet"]].concat()).exits(0);
+    let columns = "call_date, * EXCLUDE (call_date)";
+    let (one, many) =
+        (format!("SELECT {columns} FROM 'details.parquet'"), format!("SELECT {columns} FROM {hive}"));
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {many})), (SELECT count(*) FROM ({many} EXCEPT ALL {one})), \
+         (SELECT count(*) FROM ({many}))"
+    );
+    assert_eq!(print(&sql), "0,0,86");
+    bench.write("out/other.txt", "");
+    bench.run(&[&arguments[..], &["--partition-by", "call_date", "--out", "out"]].concat()).exits(2);
+    assert!(folder.join("other.txt").exists());
+}
+
+#[test]
+fn the_views_give_the_pages_tables() {
+    let bench = sample_run();
+    let arguments = ["--sandbox", "--offline", "--store", "out/reconcile.sandbox.db", "--sql"];
+    for others in [
+        &["--out", "out/details.parquet"][..],
+        &["--out", "out/details.parquet", "--discrepancies", "out/d.jsonl"],
+        &["--out", "out/details", "--partition-by", "call_date", "--discrepancies", "out/d.parquet"],
+    ] {
+        bench.run(&[others, &arguments[..]].concat()).exits(0);
+        let folder = bench.path("out");
+        let print = |sql: &str| duckdb::query(&folder, &["-csv", "-noheader", "-init", "details.sql"], sql);
+        let summary: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder.join("details.summary.json")).unwrap()).unwrap();
+        let lines = |rows: Vec<String>| rows.join("\n") + "\n";
+        let products = summary["by_product"].as_array().unwrap().iter().map(|p| {
+            let name = p["name"].as_str().unwrap();
+            format!("{name},{},{},{}", p["calls"], p["found"], p["duration_s"]["difference"])
+        });
+        assert_eq!(
+            print("SELECT product, calls, found, difference_s FROM by_product"),
+            lines(products.collect())
+        );
+        let outcomes = summary["outcomes"].as_object().unwrap().iter().map(|(name, n)| format!("{name},{n}"));
+        assert_eq!(print("FROM outcomes ORDER BY outcome"), lines(outcomes.collect()));
+        let hours =
+            summary["by_hour"].as_array().unwrap().iter().enumerate().filter(|(_, h)| h["calls"] != 0);
+        let hours = hours.map(|(hour, h)| format!("{hour},{},{},{}", h["calls"], h["answered"], h["talk_s"]));
+        assert_eq!(print("FROM by_hour"), lines(hours.collect()));
+        let kinds = summary["discrepancies"].as_object().unwrap().iter().filter(|(_, n)| **n != 0);
+        let kinds = kinds.map(|(kind, n)| format!("{kind},{n}"));
+        assert_eq!(
+            print("SELECT kind, sum(rows)::BIGINT FROM by_kind GROUP BY kind ORDER BY kind"),
+            lines(kinds.collect())
+        );
+    }
+}
+
+#[test]
 fn a_call_is_found_by_bloom_filter_and_page_index() {
     let bench = sample_run();
     let folder = bench.path("out");
