@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::Summary;
 use super::charts::{Chart, Failure, grouped};
+use super::texts::Lang;
 use crate::call::provider_text;
 use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
@@ -144,15 +145,30 @@ fn charts(summary: &Summary<'_>) -> std::result::Result<[String; 5], Failure> {
     ])
 }
 
+/// How a number is shown.
+#[derive(Clone, Copy)]
+enum Shape {
+    Plain,
+    /// A difference.
+    Signed,
+    /// An age.
+    Nights(Lang),
+}
+
 /// A number of the summary by its JSON pointer, as people read it; the place goes with it.
-fn number(summary: &Json, pointer: &str, signed: bool) -> std::result::Result<Value, minijinja::Error> {
+fn number(summary: &Json, pointer: &str, shown: Shape) -> std::result::Result<Value, minijinja::Error> {
     let Some(Json::Number(n)) = summary.pointer(pointer) else {
         let what = format!("the summary has no number at {pointer}");
         return Err(minijinja::Error::new(ErrorKind::UndefinedError, what));
     };
-    let plus = if signed && n.as_i64().is_some_and(|n| n > 0) { "+" } else { "" };
-    let text = grouped(n);
-    Ok(Value::from_safe_string(format!("<data value=\"{n}\" data-at=\"{pointer}\">{plus}{text}</data>")))
+    let text = match (shown, n.as_i64()) {
+        (Shape::Signed, Some(1..)) => format!("+{}", grouped(n)),
+        (Shape::Nights(lang), Some(0)) => lang.text("tonight").to_owned(),
+        (Shape::Nights(lang), Some(1)) => lang.text("night").to_owned(),
+        (Shape::Nights(lang), _) => grouped(n) + lang.text("nights"),
+        _ => grouped(n),
+    };
+    Ok(Value::from_safe_string(format!("<data value=\"{n}\" data-at=\"{pointer}\">{text}</data>")))
 }
 
 /// The page.
@@ -188,10 +204,12 @@ pub(super) fn render(
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    let of = values.clone();
-    environment.add_function("n", move |pointer: &str| number(&of, pointer, false));
-    let of = values.clone();
-    environment.add_function("signed", move |pointer: &str| number(&of, pointer, true));
+    for (name, shape) in
+        [("n", Shape::Plain), ("signed", Shape::Signed), ("nights", Shape::Nights(summary.lang))]
+    {
+        let of = values.clone();
+        environment.add_function(name, move |pointer: &str| number(&of, pointer, shape));
+    }
     environment.add_filter("mask", |text: &str| mask::text(text));
     let template = environment.template_from_str(include_str!("report.html"));
     template.and_then(|template| template.render(minijinja::value::Serde(&page))).map_err(|e| bug(e.into()))
