@@ -1,7 +1,7 @@
 //! Pass 2: ledger ⋈ store, in ledger order, into the four files.
 //!
 //! A pure function of (ledger, store, options, version): neither the order of replies nor the number of restarts
-//! can show in the rows. Streams; what is remembered are the first rows of calls that are named more than once.
+//! can show in the rows. Streams; what is remembered are the first rows of calls that are named again further down.
 
 use std::collections::HashMap;
 
@@ -33,6 +33,8 @@ pub struct Rules {
 struct Named {
     first: LedgerRow,
     call_date: chrono::NaiveDate,
+    /// Rows that are still to come; after the last one the first is forgotten.
+    later_rows: u64,
 }
 
 struct Publisher<'a> {
@@ -109,21 +111,28 @@ impl Publisher<'_> {
             }
             Record::Row(row) => {
                 let fingerprint = row.key.fingerprint();
-                match self.named.get(&fingerprint) {
-                    Some(named) => {
-                        self.counted.totals.duplicates += 1;
-                        let what = compare::duplicate(&named.first, &row, &self.source.scan.carried);
-                        let mut written = discrepancy_row(&row, None, named.call_date, what);
-                        if self.outputs.masks() {
-                            written.own_numbers = own_numbers(&row.expected, None);
-                            written.own_numbers.extend(own_numbers(&named.first.expected, None));
-                        }
-                        self.write(&written)
-                    }
+                match self.named.remove(&fingerprint) {
+                    Some(named) => self.later_row(&row, fingerprint, named),
                     None => self.call(row, fingerprint),
                 }
             }
         }
+    }
+
+    /// A row that names a call again.
+    fn later_row(&mut self, row: &LedgerRow, fingerprint: u128, mut named: Named) -> Result<()> {
+        self.counted.totals.duplicates += 1;
+        let what = compare::duplicate(&named.first, row, &self.source.scan.carried);
+        let mut written = discrepancy_row(row, None, named.call_date, what);
+        if self.outputs.masks() {
+            written.own_numbers = own_numbers(&row.expected, None);
+            written.own_numbers.extend(own_numbers(&named.first.expected, None));
+        }
+        named.later_rows -= 1;
+        if named.later_rows > 0 {
+            self.named.insert(fingerprint, named);
+        }
+        self.write(&written)
     }
 
     fn call(&mut self, row: LedgerRow, fingerprint: u128) -> Result<()> {
@@ -146,7 +155,7 @@ impl Publisher<'_> {
             self.write(&written)?;
         }
         if later_rows > 0 {
-            self.named.insert(fingerprint, Named { call_date: lookup.found_on, first: row });
+            self.named.insert(fingerprint, Named { call_date: lookup.found_on, first: row, later_rows });
         }
         Ok(())
     }
