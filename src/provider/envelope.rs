@@ -8,33 +8,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::fields::{CODE, DATA, Fields, MESSAGE, REQUEST_ID, Value, is_known};
 use super::xml;
-
-/// A field's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    /// Null, or an element that is not there.
-    Nothing,
-    /// Text; of what is no text, the text that stands there.
-    Text(String),
-    /// It stands there, but no text can be made of it.
-    Unreadable {
-        /// What stands there.
-        raw: String,
-        /// Why it cannot be read.
-        why: &'static str,
-    },
-}
-
-impl Value {
-    /// The text, where there is some.
-    fn into_text(self) -> Option<String> {
-        match self {
-            Self::Nothing => None,
-            Self::Text(text) | Self::Unreadable { raw: text, .. } => Some(text),
-        }
-    }
-}
 
 /// What the provider writes around every answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,20 +32,6 @@ pub(super) enum Reading {
     /// Something else, or half of an envelope.
     Other,
 }
-
-/// The names a field goes by, the first one before the others.
-const CODE: &[&str] = &["Code", "code"];
-const MESSAGE: &[&str] = &["Message", "message"];
-const REQUEST_ID: &[&str] = &["RequestId", "requestId", "requestid"];
-const DATA: &[&str] = &["Data", "data"];
-
-/// Whether a field of this name is looked at.
-pub(super) fn is_known(name: &str) -> bool {
-    [CODE, MESSAGE, REQUEST_ID, DATA].iter().any(|names| names.contains(&name))
-}
-
-/// The fields as they stand, those that are known.
-pub(super) type Fields = Vec<(String, Value)>;
 
 /// Reads a text.
 pub(super) fn read(text: &str) -> Reading {

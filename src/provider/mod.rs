@@ -1,12 +1,13 @@
 //! The provider: how a question is signed, sent and understood.
 //!
-//! [`sign`], [`wire`] (with `charset`, `envelope` and `xml`), [`codes`] and [`states`] are pure; [`credentials`] reads
+//! [`sign`], [`wire`] (with `charset`, `envelope`, `fields` and `xml`), [`codes`] and [`states`] are pure; [`credentials`] reads
 //! the environment; [`http`] is the one place that knows the HTTP library.
 
 mod charset;
 pub mod codes;
 pub mod credentials;
 mod envelope;
+mod fields;
 pub mod http;
 pub mod sign;
 pub mod states;

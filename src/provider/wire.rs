@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::charset::{self, Text};
 use super::codes::{self, Class};
-use super::envelope::{self, Envelope, Reading, Value};
+use super::envelope::{self, Envelope, Reading};
+use super::fields::Value;
 
 /// The largest body that is read, in bytes; the provider's own are under 2 KiB.
 pub const BODY_LIMIT: usize = 1 << 20;

@@ -7,7 +7,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
-use super::envelope::{Fields, Value, is_known};
+use super::fields::{Fields, Value, is_known};
 
 /// The fields of an envelope; else whether the text begins and ends as one.
 pub(super) fn fields(text: &str) -> Result<Fields, bool> {
