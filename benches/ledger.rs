@@ -83,7 +83,7 @@ fn measure(file: &Path) {
 fn compare() {
     let rows = std::env::var("RECONCILE_BENCH_ROWS").map_or(100_000, |rows| rows.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let duckdb = Path::new(env!("CARGO_TARGET_TMPDIR")).join("duckdb-venv/bin/duckdb");
+    let duckdb = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers-venv/bin/duckdb");
     let has_duckdb = duckdb.exists();
     if !has_duckdb {
         println!(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::call::{Expected, LedgerRow, LedgerTime, day_of, provider_text};
 use crate::detail::{CallDetail, Lookup, Status};
 use crate::discrepancy::{Discrepancy, Kind};
-pub use crate::mask::bare_number;
+use crate::mask::bare_number;
 
 /// How far two values may lie apart and still match, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

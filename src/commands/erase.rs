@@ -8,10 +8,9 @@ use super::count;
 use crate::call::day_of;
 use crate::cli::{ForgetArgs, PurgeArgs};
 use crate::clock::SystemClock;
-use crate::compare::bare_number;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::mask;
+use crate::mask::{self, bare_number};
 use crate::messages;
 use crate::store::{Erased, Store};
 

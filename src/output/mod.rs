@@ -1,5 +1,5 @@
-//! The four files of a run, and the rejects beside them. They appear together at its end: each is written beside its
-//! target, all are synced, then all are renamed. Owns their paths, columns and texts.
+//! The four files of a run, and beside them the rejects and, on request, the views. They appear together at its end: each is
+//! written beside its target, all are synced, then all are renamed. Owns their paths, columns and texts.
 
 mod charts;
 mod details;
@@ -36,7 +36,7 @@ pub use masked::{MaskPhones, TokenKey, own_numbers};
 pub use summary::Summary;
 pub use texts::Lang;
 
-/// Where the four files go.
+/// Where the files go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     /// Parquet.
@@ -197,7 +197,7 @@ impl Provenance {
     }
 }
 
-/// The four files being written.
+/// The files being written.
 pub struct Outputs {
     details: Details,
     discrepancies: Discrepancies,
@@ -212,7 +212,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Begins all four beside their targets, for a ledger with these columns: those carried through, and all as it
+    /// Begins them beside their targets, for a ledger with these columns: those carried through, and all as it
     /// has them.
     ///
     /// # Errors

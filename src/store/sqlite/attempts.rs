@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use rusqlite::{Connection, Row, params};
 
+use super::count;
 use crate::audit::{Audit, Evidence, Trip};
 use crate::rate::Rate;
 use crate::store::{Attempt, SessionEvidence};
@@ -23,6 +24,10 @@ const SESSIONS: &str = "SELECT session_no, boot_id, cap_requests, cap_window_us,
                                coalesce(lead(first_request_no) OVER (ORDER BY session_no), 9223372036854775807)
                         FROM session";
 
+fn session(c: &Connection, session_no: i64) -> rusqlite::Result<SessionRow> {
+    c.query_row(&format!("SELECT * FROM ({SESSIONS}) WHERE session_no = ?1"), [session_no], session_row)
+}
+
 fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
     let window_us: i64 = r.get(3)?;
     let requests: u32 = r.get(2)?;
@@ -41,8 +46,7 @@ fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
 
 /// What a session sent, and what its record says of the cap.
 pub(super) fn traffic(c: &Connection, session_no: i64) -> rusqlite::Result<Traffic> {
-    let session =
-        c.query_row(&format!("SELECT * FROM ({SESSIONS}) WHERE session_no = ?1"), [session_no], session_row)?;
+    let session = session(c, session_no)?;
     let (counts, evidence) = read_session(c, &session)?;
     Ok(Traffic { evidence, ..counts })
 }
@@ -54,8 +58,7 @@ const CODES_AT_MOST: i64 = 20;
 
 /// What a session sent, window by window, and what it tried again.
 pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sending> {
-    let session =
-        c.query_row(&format!("SELECT * FROM ({SESSIONS}) WHERE session_no = ?1"), [session_no], session_row)?;
+    let session = session(c, session_no)?;
     let range = (session.first_request_no, session.end);
     let (first, last): (Option<i64>, Option<i64>) = c.query_row(
         "SELECT min(sent_boot_us), max(sent_boot_us) FROM request WHERE request_no >= ?1 AND request_no < ?2",
@@ -85,10 +88,6 @@ pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sendi
         points: points.collect::<rusqlite::Result<_>>()?,
         tried_again: codes.collect::<rusqlite::Result<_>>()?,
     })
-}
-
-fn count(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
 }
 
 /// The same for every session that sent anything, oldest first.

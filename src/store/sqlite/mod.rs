@@ -49,6 +49,11 @@ fn us(t: DateTime<Utc>) -> i64 {
     t.timestamp_micros()
 }
 
+/// A count as SQLite gives it; none is negative.
+fn count(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
 fn duration_us(d: Duration) -> i64 {
     i64::try_from(d.as_micros()).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
+use super::count;
 use crate::call::day_of;
 use crate::store::{OpenAge, OpenItem, OpenItems};
 
@@ -59,8 +60,4 @@ pub(super) fn standing(c: &Connection, run_no: i64, now: DateTime<Utc>) -> rusql
             "SELECT count(*) FROM open_item WHERE cleared_run_no IS NULL AND last_run_no <> ?1",
         )?,
     })
-}
-
-fn count(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
 }

@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 use super::checksum::checksum;
 use super::rows::{COLUMNS, answer_of, key_of};
 use super::{Store, failed, lock, us};
-use crate::compare::bare_number;
 use crate::error::Result;
+use crate::mask::bare_number;
 use crate::store::{AnswerKind, NewAnswer};
 
 /// Requests younger than this stay: the cap of the next runs counts them.
