@@ -38,6 +38,7 @@ mod morning;
 mod network;
 mod nights;
 mod outputs;
+mod packaging;
 mod page;
 mod provider_docs;
 mod readers;
