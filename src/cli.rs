@@ -1,35 +1,42 @@
-//! Flags and environment → [`Settings`], validated once.
+//! Flags, environment and configuration file → [`Settings`], validated once.
 //!
-//! Every option can be given by environment too, as `RECONCILE_` and its name; a flag beats it. What is wrong is
-//! told before anything is opened or sent.
+//! Every option can be given by environment too, as `RECONCILE_` and its name, or in the file of `--config` (config.rs); a flag
+//! beats the environment, and that the file. What is wrong is told before anything is opened or sent.
 
+use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
-use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
+use clap_complete::Shell;
 
 use crate::call::ProductId;
 use crate::compare::Tolerances;
+use crate::config::ConfigFile;
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::ledger;
+use crate::notify;
 use crate::output::{Lang, MaskPhones, Paths, TokenKey};
 use crate::provider::WireFormat;
 use crate::publish::Rules;
 use crate::rate::Rate;
 
-const ENVIRONMENT: &str = "Every option but -v and -q can be given by environment as RECONCILE_ and its name, such as \
-    RECONCILE_RATE=50/min; a flag beats it.";
+/// The version, and the commit it was built from where that is known (build.rs).
+const VERSION: &str = env!("RECONCILE_VERSION");
 
-const EXIT_CODES: &str = "Exit codes:
-  0  every call has its answer and the four files are written
-  1  the same, and there are discrepancies (only with --exit-code)
-  2  wrong usage, credentials or input: nothing was sent
-  3  stopped by the provider for a reason that is the same for every call (keys, permission, arrears, clock)
-  4  incomplete (deadline, signal, lasting errors): outputs are marked; the same command goes on
-  5  another run holds the store
-  6  an output or the store could not be written: nothing is lost";
+const ENVIRONMENT: &str = "Every option but -v and -q can be given by environment as RECONCILE_ and its name, such as \
+    RECONCILE_RATE=50/min, and every option in the TOML file that --config names, as in rate = \"50/min\". A flag beats the \
+    environment, and that the file; `reconcile config` shows what holds.";
+
+fn exit_codes() -> String {
+    let line = |exit: Exit| format!("\n  {}  {}", exit.code(), exit.meaning());
+    format!("Exit codes:{}", Exit::ALL.map(line).concat())
+}
 
 /// Reconciles a ledger of voice calls with what the provider knows of them.
 ///
@@ -43,18 +50,24 @@ const EXIT_CODES: &str = "Exit codes:
 #[derive(Debug, Parser)]
 #[command(
     name = "reconcile",
-    version,
+    version = VERSION,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     max_term_width = 110,
     after_help = ENVIRONMENT,
-    after_long_help = format!("{ENVIRONMENT}\n\n{EXIT_CODES}")
+    after_long_help = format!("{ENVIRONMENT}\n\n{}", exit_codes())
 )]
 pub struct Cli {
     #[command(flatten)]
     job: JobArgs,
     #[command(subcommand)]
     command: Option<Command>,
+    /// What `reconcile config` prints.
+    #[arg(skip)]
+    holds: String,
+    /// TOML file of options, by their long names
+    #[arg(long, global = true, env = "RECONCILE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Say more: every failed attempt
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
@@ -88,6 +101,32 @@ enum Command {
     Forget(ForgetArgs),
     /// Run the simulated provider as a server of its own on 127.0.0.1
     Sandbox(SandboxArgs),
+    /// Show every option with the value that holds and where it comes from
+    Config(Box<ConfigArgs>),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
+}
+
+/// The job's options, which are shown.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    #[command(flatten)]
+    _job: JobArgs,
+}
+
+/// For which shell.
+#[derive(Debug, Clone, Copy, Args)]
+struct CompletionsArgs {
+    shell: Shell,
+}
+
+/// Of what.
+#[derive(Debug, Clone, Args)]
+struct ManArgs {
+    /// The page of this command [default: that of reconcile itself]
+    command: Option<String>,
 }
 
 /// The job's options, and the form of the plan.
@@ -96,7 +135,7 @@ struct PlanArgs {
     #[command(flatten)]
     job: JobArgs,
     /// As JSON
-    #[arg(long)]
+    #[arg(long, env = "RECONCILE_JSON")]
     json: bool,
 }
 
@@ -137,7 +176,7 @@ pub struct ExplainArgs {
     #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     settle: Duration,
     /// As JSON
-    #[arg(long)]
+    #[arg(long, env = "RECONCILE_JSON")]
     pub json: bool,
 }
 
@@ -162,7 +201,7 @@ pub struct VerifyCapArgs {
     #[command(flatten)]
     pub store: StoreArgs,
     /// As JSON
-    #[arg(long)]
+    #[arg(long, env = "RECONCILE_JSON")]
     pub json: bool,
 }
 
@@ -170,7 +209,7 @@ pub struct VerifyCapArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PurgeArgs {
     /// Calls made longer ago than this: 90d, 12w, 1year
-    #[arg(long, value_name = "DURATION", value_parser = length_of_time)]
+    #[arg(long, env = "RECONCILE_OLDER_THAN", value_name = "DURATION", value_parser = length_of_time)]
     pub older_than: Duration,
     /// Which store.
     #[command(flatten)]
@@ -191,10 +230,10 @@ pub struct ForgetArgs {
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
     /// Port to listen on; 0 takes a free one
-    #[arg(long)]
+    #[arg(long, env = "RECONCILE_PORT")]
     pub port: u16,
     /// TOML file with one `access-key-id = "secret"` a line; without it, testid with testsecret is accepted
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "RECONCILE_ACCOUNTS", value_name = "FILE")]
     pub accounts: Option<PathBuf>,
 }
 
@@ -313,9 +352,9 @@ struct JobArgs {
     /// Write the details as a folder, one day of calls a part: --out is that folder then
     #[arg(long, env = "RECONCILE_PARTITION_BY", value_name = "COLUMN", value_enum, help_heading = "Outputs")]
     partition_by: Option<PartitionBy>,
-    /// Views for DuckDB that give the report's tables [default without PATH: beside --out, .sql]
-    #[arg(long, env = "RECONCILE_SQL", value_name = "PATH", num_args = 0..=1, help_heading = "Outputs")]
-    sql: Option<Option<PathBuf>>,
+    /// Views for DuckDB that give the report's tables; without PATH, or with `true`, beside --out, .sql
+    #[arg(long, env = "RECONCILE_SQL", value_name = "PATH", num_args = 0..=1, default_missing_value = "true", help_heading = "Outputs")]
+    sql: Option<PathBuf>,
     /// Language of the report
     #[arg(long, env = "RECONCILE_LANG", value_name = "LANG", value_parser = language, default_value = "en", help_heading = "Outputs")]
     lang: Lang,
@@ -404,6 +443,19 @@ struct JobArgs {
     /// Exit 1 when there are discrepancies
     #[arg(long, env = "RECONCILE_EXIT_CODE", action = ArgAction::SetTrue)]
     exit_code: bool,
+
+    /// Prometheus textfile of the run, written each minute and at its end
+    #[arg(long, env = "RECONCILE_METRICS_FILE", value_name = "PATH", help_heading = "Watching")]
+    metrics_file: Option<PathBuf>,
+    /// Where the summary, or the error, is posted at the end; may hold a secret, and is not shown
+    #[arg(
+        long,
+        env = "RECONCILE_NOTIFY_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Watching"
+    )]
+    notify_url: Option<String>,
 }
 
 /// What the command line asks for.
@@ -423,6 +475,12 @@ pub enum Action {
     Forget(ForgetArgs),
     /// The simulated provider, alone.
     Sandbox(SandboxArgs),
+    /// This text is what `reconcile config` prints.
+    Config(String),
+    /// Completions for a shell.
+    Completions(Shell),
+    /// The manual page, of reconcile or of a command.
+    Man(Option<String>),
 }
 
 const STORE: &str = "reconcile.db";
@@ -486,15 +544,50 @@ pub struct Settings {
     pub progress: ShowProgress,
     /// Exit 1 when there are discrepancies.
     pub exit_code: bool,
+    /// Prometheus textfile.
+    pub metrics_file: Option<PathBuf>,
+    /// Where the end is posted.
+    pub notify: Option<notify::Target>,
 }
 
 impl Cli {
-    /// Reads the process's arguments. For `--help`, `--version` and wrong usage clap says what there is to say
-    /// and ends the process, with 0 or 2.
+    /// Reads the process's arguments, its environment, and the file that they name. For `--help` and `--version` clap says
+    /// what there is to say and ends the process.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 for wrong usage, and for a file that is wrong.
+    pub fn read() -> Result<Self> {
+        Self::read_from(&std::env::args_os().collect::<Vec<_>>())
+    }
+
+    fn read_from(words: &[OsString]) -> Result<Self> {
+        let file = match leniently(words).and_then(|matches| matches.get_one::<PathBuf>("config").cloned()) {
+            Some(path) => ConfigFile::read(&path, &command())?,
+            None => ConfigFile::default(),
+        };
+        let parse = |file: &ConfigFile| {
+            file.apply(command()).try_get_matches_from(words).map_err(|e| wrong_usage(&e))
+        };
+        let built = built();
+        let matches = parse(&file)?;
+        let (of, given) = used(&built, &matches);
+        let beaten = file.beaten(of, given)?;
+        let file = file.without(&beaten);
+        let matches = if beaten.is_empty() { matches } else { parse(&file)? };
+        let mut cli = Self::from_arg_matches(&matches).map_err(|e| wrong_usage(&e))?;
+        let (of, given) = used(&built, &matches);
+        if matches!(cli.command, Some(Command::Config(_))) {
+            cli.holds = file.dump(of, given);
+        }
+        Ok(cli)
+    }
+
+    /// The form of the messages that was asked for, where all that was asked for cannot be had.
     #[must_use]
-    pub fn read() -> Self {
-        let matches = command().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+    pub fn log_format_at_least() -> LogFormat {
+        let words: Vec<OsString> = std::env::args_os().collect();
+        leniently(&words).and_then(|matches| matches.get_one("log_format").copied()).unwrap_or_default()
     }
 
     /// What is to be done.
@@ -512,15 +605,53 @@ impl Cli {
             Some(Command::Purge(args)) => Ok(Action::Purge(args)),
             Some(Command::Forget(args)) => Ok(Action::Forget(args)),
             Some(Command::Sandbox(args)) => Ok(Action::Sandbox(args)),
+            Some(Command::Config(_)) => Ok(Action::Config(self.holds)),
+            Some(Command::Completions(args)) => Ok(Action::Completions(args.shell)),
+            Some(Command::Man(args)) => Ok(Action::Man(args.command)),
             None => self.job.settings().map(|settings| Action::Reconcile(Box::new(settings))),
         }
     }
 }
 
-/// The environment is explained once, not at every option.
-fn command() -> clap::Command {
+/// The commands and their options. The environment is explained once, not at every option.
+pub(crate) fn command() -> clap::Command {
     let quiet = |command: clap::Command| command.mut_args(|arg| arg.hide_env(true));
-    quiet(Cli::command()).mut_subcommands(quiet)
+    let command = quiet(Cli::command()).mut_subcommands(quiet);
+    // What is to be shown need not be enough for a run.
+    command.mut_subcommand("config", |config| config.mut_args(|arg| arg.required(false)))
+}
+
+/// The same with each command's global options among its own.
+fn built() -> clap::Command {
+    let mut command = command();
+    command.build();
+    command
+}
+
+/// The command that is used, with what was given to it.
+fn used<'a>(command: &'a clap::Command, matches: &'a ArgMatches) -> (&'a clap::Command, &'a ArgMatches) {
+    let sub = matches.subcommand().and_then(|(name, given)| Some((command.find_subcommand(name)?, given)));
+    sub.unwrap_or((command, matches))
+}
+
+/// What can be understood of the arguments, whatever is wrong with the rest; a subcommand's where there is one.
+fn leniently(words: &[OsString]) -> Option<ArgMatches> {
+    let matches = command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    Some(matches.subcommand().map_or_else(|| matches.clone(), |(_, sub)| sub.clone()))
+}
+
+/// What clap says of wrong usage, in the form of all errors. Help and version are printed, and the process ends.
+fn wrong_usage(error: &clap::Error) -> Error {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let mut blocks =
+        text.trim().split("\n\n").map(|block| block.split_whitespace().collect::<Vec<_>>().join(" "));
+    let what = blocks.next().unwrap_or_default();
+    let tips: String =
+        blocks.filter_map(|block| block.strip_prefix("tip: ").map(|tip| format!("{tip}; "))).collect();
+    Error::usage(what.strip_prefix("error: ").unwrap_or(&what)).hint(format!("{tips}see reconcile --help"))
 }
 
 impl Settings {
@@ -544,6 +675,7 @@ impl JobArgs {
             ))
             .hint("leave --burst out, or give a number up to the cap's N"));
         }
+        let notify = self.notify_url.as_deref().map(|url| notify::Target::parse(url, self.insecure_http));
         let (mask, mask_note) = masking(self.mask_phones, self.mask_key_file.as_deref())?;
         let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
         Ok(Settings {
@@ -551,7 +683,9 @@ impl JobArgs {
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
-                sql: self.sql.map(|path| path.unwrap_or_else(|| out.with_extension("sql"))),
+                sql: self
+                    .sql
+                    .map(|path| if path == Path::new("true") { out.with_extension("sql") } else { path }),
                 ..Paths::beside(out, self.discrepancies, self.report, self.summary)
             },
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
@@ -574,6 +708,8 @@ impl JobArgs {
             max_duration: self.max_duration,
             progress: self.progress,
             exit_code: self.exit_code,
+            metrics_file: self.metrics_file,
+            notify: notify.transpose()?,
         })
     }
 }

@@ -3,77 +3,60 @@
 use std::process::ExitCode;
 
 use reconcile::cli::{Action, Cli, LogFormat};
-use reconcile::error::Error;
+use reconcile::error::Result;
+use reconcile::exit::Exit;
+use reconcile::log::{self, Volume};
 use reconcile::run::{Voice, run};
-use reconcile::{commands, mask, messages, sandbox, signals};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
+use reconcile::{commands, messages, sandbox, signals};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::read();
-    start_log(&cli);
-    let voice = Voice {
-        quiet: cli.quiet,
-        no_bar: cli.verbose || cli.log_format == LogFormat::Json,
-        command: command_line(),
-    };
-    let ended = match cli.action() {
-        Ok(Action::Reconcile(settings)) => match signals::heed() {
-            Ok(stop) => run(&settings, &voice, stop).await,
-            Err(error) => Err(error),
-        },
-        Ok(Action::Plan(settings, json)) => commands::plan(&settings, json),
-        Ok(Action::Explain(args)) => commands::explain(&args),
-        Ok(Action::VerifyCap(args)) => commands::verify_cap(&args),
-        Ok(Action::Purge(args)) => commands::purge(&args),
-        Ok(Action::Forget(args)) => commands::forget(&args),
-        Ok(Action::Sandbox(args)) => sandbox::serve_alone(args.port, args.accounts.as_deref()).await,
-        Err(error) => Err(error),
+    let ended = match Cli::read() {
+        Ok(cli) => {
+            let volume = match (cli.quiet, cli.verbose) {
+                (true, _) => Volume::Quiet,
+                (_, true) => Volume::Verbose,
+                _ => Volume::Usual,
+            };
+            log::start(cli.log_format == LogFormat::Json, volume);
+            act(cli).await
+        }
+        Err(error) => {
+            log::start(Cli::log_format_at_least() == LogFormat::Json, Volume::Usual);
+            Err(error)
+        }
     };
     let exit = ended.unwrap_or_else(|error| {
-        tell(&error);
+        messages::say_error(&error);
         error.exit
     });
     ExitCode::from(exit.code())
 }
 
-/// Only this program's own messages: those of libraries may hold what must not be shown.
-fn start_log(cli: &Cli) {
-    let json = cli.log_format == LogFormat::Json;
-    let level = match (cli.verbose, json && !cli.quiet) {
-        (true, _) => LevelFilter::DEBUG,
-        (_, true) => LevelFilter::INFO,
-        _ => LevelFilter::WARN,
+async fn act(cli: Cli) -> Result<Exit> {
+    let voice = Voice {
+        quiet: cli.quiet,
+        no_bar: cli.verbose || cli.log_format == LogFormat::Json,
+        command: command_line(),
     };
-    let only_ours = Targets::new().with_target("reconcile", level);
-    let registry = tracing_subscriber::registry().with(only_ours);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    if json {
-        messages::speak_json();
-        registry.with(layer.json().flatten_event(true)).init();
-    } else {
-        registry.with(layer.with_ansi(false)).init();
+    match cli.action()? {
+        Action::Reconcile(settings) => run(&settings, &voice, signals::heed()?).await,
+        Action::Plan(settings, json) => commands::plan(&settings, json),
+        Action::Explain(args) => commands::explain(&args),
+        Action::VerifyCap(args) => commands::verify_cap(&args),
+        Action::Purge(args) => commands::purge(&args),
+        Action::Forget(args) => commands::forget(&args),
+        Action::Sandbox(args) => sandbox::serve_alone(args.port, args.accounts.as_deref()).await,
+        Action::Config(text) => {
+            messages::print(text.trim_end());
+            Ok(Exit::Success)
+        }
+        Action::Completions(shell) => commands::completions(shell),
+        Action::Man(of) => commands::man(of.as_deref()),
     }
 }
 
-/// Says what is wrong, why, and what to do.
-fn tell(error: &Error) {
-    let mut text = format!("error: {error}");
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text += &format!("\n  because: {}", mask::text(&cause.to_string()));
-        source = cause.source();
-    }
-    if let Some(hint) = &error.hint {
-        text += &format!("\n  to do: {hint}");
-    }
-    messages::say_error(&text);
-}
-
-/// The command as typed, quoted for a shell.
+/// The command as typed, quoted for a shell; without what may be a secret.
 fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     let quoted = |word: String| {
@@ -83,7 +66,14 @@ fn command_line() -> String {
             format!("'{}'", word.replace('\'', r"'\''"))
         }
     };
-    let words: Vec<String> =
-        std::env::args_os().map(|word| quoted(word.to_string_lossy().into_owned())).collect();
+    let mut typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let mut words = Vec::new();
+    while let Some(word) = typed.next() {
+        if word == "--notify-url" {
+            typed.next();
+        } else if !word.starts_with("--notify-url=") {
+            words.push(quoted(word));
+        }
+    }
     words.join(" ")
 }

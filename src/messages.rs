@@ -3,32 +3,23 @@
 //! On a terminal the end is a summary of at most twenty lines; elsewhere, in a cron mail or a log, it is one line,
 //! and one more with the command to go on with.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::Local;
 
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::ledger::Scan;
+use crate::log;
+use crate::mask;
 use crate::output::{Paths, Summary};
 use crate::rate::Rate;
 
-/// Set once, by `main`.
-static AS_JSON: AtomicBool = AtomicBool::new(false);
-
-/// From now on every line is a JSON object.
-pub fn speak_json() {
-    AS_JSON.store(true, Ordering::Relaxed);
-}
-
-/// One line on standard error. A closed standard error is no reason to stop a night's job.
+/// One line on standard error.
 pub fn say(line: &str) {
-    if AS_JSON.load(Ordering::Relaxed) {
-        tracing::info!("{line}");
-    } else {
-        let _ = writeln!(std::io::stderr(), "{line}");
-    }
+    tracing::info!("{line}");
 }
 
 /// What was asked for, on standard output. A reader that has gone away (`| head`) is no error.
@@ -36,13 +27,19 @@ pub fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// What is wrong, on standard error.
-pub fn say_error(text: &str) {
-    if AS_JSON.load(Ordering::Relaxed) {
-        tracing::error!("{text}");
-    } else {
-        let _ = writeln!(std::io::stderr(), "{text}");
+/// What ended the program on standard error: what is wrong, why, what that means, and what to do.
+pub fn say_error(error: &Error) {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text += &format!("\n  because: {}", mask::text(&cause.to_string()));
+        source = cause.source();
     }
+    text += &format!("\n  this means: exit {}, {}", error.exit.code(), error.exit.meaning());
+    if let Some(hint) = &error.hint {
+        text += &format!("\n  to do: {hint}");
+    }
+    tracing::error!("{text}");
 }
 
 /// The first line: what is to be done, under which cap, and when it is ready.
@@ -124,18 +121,23 @@ pub struct Closing<'a> {
 impl Closing<'_> {
     /// Says it, in the form that suits standard error. With `quiet`, only what is wrong.
     pub fn say(&self, quiet: bool) {
-        let terminal = std::io::stderr().is_terminal() && !AS_JSON.load(Ordering::Relaxed);
         if !quiet {
-            if terminal { self.lines().iter().for_each(|line| say(line)) } else { say(&self.line()) }
+            if log::on_terminal() {
+                self.lines().iter().for_each(|line| say(line))
+            } else {
+                say(&self.line())
+            }
         }
         if let Some(slowdown) = self.summary.traffic.slowdown.text().filter(|_| !quiet) {
             say(&format!("note: {slowdown}"));
         }
         if let Some(because) = self.summary.incomplete_because {
-            say(&format!(
-                "incomplete: {because}. To go on, run the same command again: {}",
+            tracing::warn!(
+                "incomplete: {because}\n  this means: exit {}, {}\n  to do: to go on, run the same command again: {}",
+                Exit::Incomplete.code(),
+                Exit::Incomplete.meaning(),
                 self.summary.go_on
-            ));
+            );
         }
     }
 

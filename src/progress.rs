@@ -3,9 +3,10 @@
 //! Three forms: a bar on a terminal; without one, a plain line a minute; silence. The time left is calculated
 //! from the cap, not guessed. It shows itself at its own pace, however many requests a second there are.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::Local;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::messages::say;
+use crate::metrics::{MetricsFile, Sending};
 use crate::rate::Rate;
 use crate::stop::{Reason, Stop};
 use crate::store::AnswerKind;
@@ -45,9 +47,28 @@ struct Counts {
     found: AtomicU64,
     problems: AtomicU64,
     throttled: AtomicU64,
+    by_kind: Mutex<BTreeMap<&'static str, u64>>,
+    by_code: Mutex<BTreeMap<String, u64>>,
+}
+
+/// So many codes are told apart: the provider has some forty, and what a broken proxy makes up must not fill memory.
+const CODES_AT_MOST: usize = 64;
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Monitor for Counts {
+    fn came_back(&self, code: &str) {
+        let mut by_code = held(&self.by_code);
+        let full = by_code.len() >= CODES_AT_MOST;
+        match by_code.get_mut(code) {
+            Some(n) => *n += 1,
+            None if full => *by_code.entry("other".into()).or_default() += 1,
+            None => drop(by_code.insert(code.to_owned(), 1)),
+        }
+    }
+
     fn throttled(&self) {
         self.throttled.fetch_add(1, Ordering::Relaxed);
     }
@@ -55,6 +76,7 @@ impl Monitor for Counts {
     fn ended(&self, kind: AnswerKind) {
         let counter = if kind == AnswerKind::Final { &self.found } else { &self.problems };
         counter.fetch_add(1, Ordering::Relaxed);
+        *held(&self.by_kind).entry(kind.as_str()).or_default() += 1;
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -107,19 +129,27 @@ struct Shown {
     rate: Rate,
     form: Form,
     bar: ProgressBar,
+    metrics: Option<Arc<MetricsFile>>,
 }
 
 impl Progress {
     /// Begins to show a run that asks for `total` calls. Needs a tokio run time.
     #[must_use]
-    pub fn start(form: Form, total: u64, rate: Rate, cap: Arc<Cap>, stop: Stop) -> Self {
+    pub fn start(
+        form: Form,
+        total: u64,
+        rate: Rate,
+        cap: Arc<Cap>,
+        stop: Stop,
+        metrics: Option<Arc<MetricsFile>>,
+    ) -> Self {
         let target =
             if form == Form::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} calls · {msg}") {
             bar.set_style(style);
         }
-        let shown = Arc::new(Shown { counts: Arc::default(), cap, total, rate, form, bar });
+        let shown = Arc::new(Shown { counts: Arc::default(), cap, total, rate, form, bar, metrics });
         let ticker = tokio::spawn(shown.clone().tick(stop));
         Self { shown, ticker }
     }
@@ -133,15 +163,18 @@ impl Progress {
     /// Ends the bar; the closing summary follows.
     pub fn finish(self) {
         self.ticker.abort();
+        self.shown.measure();
         self.shown.bar.finish_and_clear();
     }
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Form {
     fn pace(self) -> Duration {
         match self {
             Self::Bar => Duration::from_millis(200),
-            Self::Lines | Self::Silent => Duration::from_secs(60),
+            Self::Lines | Self::Silent => MINUTE,
         }
     }
 }
@@ -152,13 +185,16 @@ impl Shown {
         let pace = self.form.pace();
         let first = tokio::time::Instant::now() + pace;
         let mut ticks = tokio::time::interval_at(first, pace);
+        let mut minutes = tokio::time::interval(MINUTE);
         let mut stopped = false;
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.show(),
+                _ = minutes.tick() => self.measure(),
                 () = stop.stopped(), if !stopped => {
                     stopped = true;
                     self.say_why(stop.reason());
+                    self.measure();
                 }
             }
         }
@@ -173,6 +209,21 @@ impl Shown {
             Form::Bar => self.bar.suspend(|| say(&text)),
             Form::Lines => say(&text),
         }
+    }
+
+    /// Writes the metrics, where they are asked for.
+    fn measure(&self) {
+        let Some(metrics) = &self.metrics else { return };
+        let standing = self.standing();
+        metrics.sending(Sending {
+            to_ask: standing.total,
+            answers: held(&self.counts.by_kind).clone(),
+            requests: held(&self.counts.by_code).clone(),
+            throttled: standing.throttled,
+            taken: standing.forecast.taken as u64,
+            in_flight: standing.forecast.in_flight as u64,
+            left_s: standing.forecast.all_sent_in.as_secs(),
+        });
     }
 
     fn standing(&self) -> Standing {

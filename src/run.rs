@@ -19,7 +19,9 @@ use crate::fetch::cap::Cap;
 use crate::fetch::retry::Policy;
 use crate::fetch::{Fetcher, Watch};
 use crate::ledger::{Input, Source};
+use crate::log;
 use crate::messages::{self, Closing, Opening};
+use crate::metrics::MetricsFile;
 use crate::output::{Outputs, Provenance, Summary};
 use crate::progress::{Form, Progress};
 use crate::provider::credentials::Credentials;
@@ -54,14 +56,37 @@ struct Run<'a> {
     stop: Stop,
     started: Instant,
     started_at: DateTime<Utc>,
+    metrics: Option<Arc<MetricsFile>>,
 }
 
-/// Does the job. `stop` is where signals arrive.
+/// Does the job, and tells its end to whoever watches. `stop` is where signals arrive.
 ///
 /// # Errors
 ///
 /// Every way to end but exit 0, 1 and 4, as the contract lists them.
 pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit> {
+    let ended = match settings.metrics_file.as_deref().map(MetricsFile::open).transpose() {
+        Ok(None) => night(settings, voice, stop, None).await,
+        Ok(Some(metrics)) => {
+            let metrics = Arc::new(metrics);
+            let ended = night(settings, voice, stop, Some(metrics.clone())).await;
+            metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
+            ended
+        }
+        Err(error) => Err(error),
+    };
+    if let Some(target) = &settings.notify {
+        target.post(&ended, &settings.outputs.summary, settings.ca_file.as_deref()).await;
+    }
+    ended
+}
+
+async fn night(
+    settings: &Settings,
+    voice: &Voice,
+    stop: Stop,
+    metrics: Option<Arc<MetricsFile>>,
+) -> Result<Exit> {
     let (started, started_at) = (Instant::now(), Utc::now());
     let input = Input::open(&settings.input)?;
     check_places(settings, &input)?;
@@ -71,7 +96,11 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
     let store = Arc::new(Store::open(&settings.store, nature, Arc::new(SystemClock::new()))?);
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
-    let run = Run { settings, voice, source, store, scope, stop, started, started_at };
+    log::of_run(&scope.run_id);
+    if let Some(metrics) = &metrics {
+        metrics.begin(started_at, settings.rate, settings.in_sandbox());
+    }
+    let run = Run { settings, voice, source, store, scope, stop, started, started_at, metrics };
     let result = run.session(provider).await;
     if result.is_err() {
         // The run is left open: the same command goes on with it. The first error is the one to tell.
@@ -84,6 +113,7 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
 pub(crate) fn check_places(settings: &Settings, input: &Input) -> Result<()> {
     let mut others: Vec<(&str, &Path)> = vec![("--store", &settings.store)];
     others.extend(input.path().map(|path| ("--input", path)));
+    others.extend(settings.metrics_file.as_deref().map(|path| ("--metrics-file", path)));
     settings.outputs.check(&others)
 }
 
@@ -154,8 +184,9 @@ impl Run<'_> {
         self.open(workload.to_ask, Some(ready_in));
         let timers = self.timers()?;
         let fits = self.fits(&timers, ready_in);
+        let (form, metrics) = (self.form(), self.metrics.clone());
         let progress =
-            Progress::start(self.form(), workload.to_ask, settings.rate, cap.clone(), self.stop.clone());
+            Progress::start(form, workload.to_ask, settings.rate, cap.clone(), self.stop.clone(), metrics);
         let fetcher = Fetcher {
             provider,
             cap: cap.clone(),
@@ -271,6 +302,9 @@ impl Run<'_> {
         };
         outputs.finish(&summary)?;
         self.store.end_session(&self.scope, Some(summary.complete()))?;
+        if let Some(metrics) = &self.metrics {
+            metrics.published(&totals);
+        }
         let closing = Closing { summary: &summary, paths: &settings.outputs };
         closing.say(self.voice.quiet);
         Ok(exit(&totals, &summary, settings))

@@ -1,7 +1,6 @@
 //! SIGINT and SIGTERM: the first stops the run in good order, the second ends it at once.
 
 use crate::error::{Error, Result};
-use crate::messages;
 use crate::stop::{Reason, Stop};
 
 /// From now on signals stop what is returned. A second one ends the process at once, which loses nothing that is
@@ -18,9 +17,10 @@ pub fn heed() -> Result<Stop> {
         let (name, _) = signals.next().await;
         stopper.stop(Reason::Signal(name));
         let (name, number) = signals.next().await;
-        messages::say_error(&format!(
-            "{name} again: ended at once. No outputs were written; all answers are stored, the same command goes on"
-        ));
+        tracing::error!(
+            "{name} again: ended at once\n  this means: no outputs were written; all answers are stored\n  to do: run the same \
+             command again, which goes on"
+        );
         #[allow(clippy::exit, reason = "asked for twice; the store is whole at every instant")]
         std::process::exit(128 + number);
     });

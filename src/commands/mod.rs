@@ -2,11 +2,13 @@
 
 mod erase;
 mod explain;
+mod manual;
 mod plan;
 mod verify_cap;
 
 pub use erase::{forget, purge};
 pub use explain::explain;
+pub use manual::{completions, man};
 pub use plan::plan;
 pub use verify_cap::verify_cap;
 

@@ -27,6 +27,8 @@ pub use watch::Watch;
 
 /// All that the fetch stage tells the world outside.
 pub trait Monitor: Send + Sync {
+    /// A request came back with this code, or this word for what happened instead.
+    fn came_back(&self, code: &str);
     /// The provider throttled.
     fn throttled(&self);
     /// A call has its answer.
@@ -175,6 +177,7 @@ impl<P: Provider> Fetcher<P> {
     }
 
     fn report(&self, question: &Question, attempt: u32, answer: &Answer, verdict: &Verdict, throttled: bool) {
+        self.monitor.came_back(&answer.code);
         if throttled {
             self.monitor.throttled();
         }

@@ -195,7 +195,7 @@ fn in_clear_text(endpoint: &reqwest::Url) -> Error {
 }
 
 /// The certificates of `--ca-file`, at least one.
-fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
+pub(crate) fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
     let wrong = |why: &str| {
         Error::usage(format!("--ca-file {}: {why}", path.display()))
             .hint("give a PEM file with the certificate of the authority, between BEGIN CERTIFICATE and END CERTIFICATE")
@@ -234,7 +234,7 @@ fn parse_endpoint(text: &str) -> Result<reqwest::Url> {
     Ok(url)
 }
 
-fn is_loopback(url: &reqwest::Url) -> bool {
+pub(crate) fn is_loopback(url: &reqwest::Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
         Some(host) => {

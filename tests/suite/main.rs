@@ -11,7 +11,9 @@
 //! exactly those · `cli` usage, store and folder ·
 //! `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch
 //! stage and store over virtual time · `signature_vectors` published signatures · `layers` the order of the house ·
-//! `snapshots` help and report word for word · `readme` the README's queries, by DuckDB · `readers` the
+//! `config` the configuration file · `logs` what is said without a terminal · `watching` metrics and the posted end · `packaging` files
+//! for operators ·
+//! `snapshots` help, manual, configuration and report word for word · `readme` the README's queries, by DuckDB · `readers` the
 //! Parquet by DuckDB, pyarrow and Polars.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
@@ -20,6 +22,7 @@ mod cap;
 mod cli;
 mod clock;
 mod commands;
+mod config;
 mod damage;
 mod disk_full;
 mod fatal;
@@ -28,12 +31,14 @@ mod fuzz;
 mod kills;
 mod layers;
 mod ledgers;
+mod logs;
 mod masks;
 mod midnight;
 mod morning;
 mod network;
 mod nights;
 mod outputs;
+mod packaging;
 mod page;
 mod provider_docs;
 mod readers;
@@ -45,3 +50,4 @@ mod sessions;
 mod signature_vectors;
 mod snapshots;
 mod support;
+mod watching;

@@ -15,10 +15,15 @@ fn sample(name: &str) -> PathBuf {
 
 /// A sandbox run over the sample ledger, as the README shows it.
 pub fn sample_run() -> Bench {
+    sample_run_with(&[])
+}
+
+/// The same with more options.
+pub fn sample_run_with(options: &[&str]) -> Bench {
     let bench = Bench::new(&ledger(0));
     std::fs::create_dir(bench.path("out")).unwrap();
     std::fs::copy(sample("calls.csv"), bench.path("calls.csv")).unwrap();
-    bench.run(&["--sandbox", "--out", "out/details.parquet"]).exits(0);
+    bench.run(&[&["--sandbox", "--out", "out/details.parquet"], options].concat()).exits(0);
     bench
 }
 

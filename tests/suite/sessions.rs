@@ -160,6 +160,7 @@ impl Provider for Line {
 struct Silent;
 
 impl Monitor for Silent {
+    fn came_back(&self, _code: &str) {}
     fn throttled(&self) {}
     fn ended(&self, _kind: AnswerKind) {}
 }

@@ -1,16 +1,38 @@
-//! What users see, word for word: help and report. A change here is meant, or it is a mistake.
+//! What users see, word for word: help, manual page, configuration and report. A change here is meant, or it is a mistake.
 //! `INSTA_UPDATE=always cargo test` writes the snapshots anew.
 
 use crate::support::{Bench, ledger};
 
+/// Compares with the snapshot of this name.
+#[track_caller]
+pub fn shows(name: &str, text: &str) {
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
 #[test]
 fn the_help_is_this() {
-    for (name, arguments) in [("help", &["-h"][..]), ("help_sandbox", &["sandbox", "-h"])] {
-        let output = Bench::new(&ledger(0)).bare(arguments);
-        insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
-            insta::assert_snapshot!(name, output);
-        });
+    for (name, arguments) in
+        [("help", &["-h"][..]), ("help_long", &["--help"]), ("help_sandbox", &["sandbox", "-h"])]
+    {
+        shows(name, &Bench::new(&ledger(0)).bare(arguments));
     }
+}
+
+#[test]
+fn the_manual_page_is_this() {
+    shows("man", &Bench::new(&ledger(0)).bare(&["man"]));
+}
+
+#[test]
+fn the_configuration_is_shown_like_this() {
+    let bench = Bench::new(&ledger(0));
+    bench.write("r.toml", "rate = \"50/min\"\nmap = [\"caller=From\", \"callee=To\"]\n\nquiet = true\n");
+    shows(
+        "config",
+        &bench.bare(&["config", "--config", "r.toml", "--out", "details.parquet", "--exit-code"]),
+    );
 }
 
 #[test]
@@ -24,7 +46,5 @@ fn the_report_of_the_sample_run_is_this() {
     // Only the two lines that say when and how long are left out.
     let lines = page.lines().filter(|line| !line.contains("(UTC+8) ·") && !line.contains("/elapsed_s"));
     let page: Vec<&str> = lines.collect();
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!("report", page.join("\n"));
-    });
+    shows("report", &page.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! The readers of Parquet that users have, at pinned versions, installed by the tests themselves. Owns the virtual
+//! The readers of Parquet and of metrics that users have, at pinned versions, installed by the tests themselves. Owns the virtual
 //! environment below cargo's target directory.
 //!
 //! Whoever comes first installs, the others wait at a lock file. An installation counts only once its mark is
@@ -8,7 +8,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const PACKAGES: [&str; 3] = ["duckdb-cli==1.5.5", "pyarrow==26.0.1", "polars==2.1.0"];
+const PACKAGES: [&str; 4] =
+    ["duckdb-cli==1.5.5", "pyarrow==26.0.1", "polars==2.1.0", "prometheus-client==0.26.0"];
 
 /// A command of the environment, installed if need be.
 pub fn command(name: &str) -> Command {
@@ -31,11 +32,11 @@ fn folder() -> PathBuf {
         fs::remove_dir_all(&venv).unwrap();
     }
     let mut make = Command::new("python3");
-    let why = "the tests read Parquet with DuckDB, pyarrow and Polars and need python3 with venv";
+    let why = "the tests read the outputs with DuckDB, pyarrow, Polars and prometheus-client and need python3 with venv";
     output(make.args(["-m", "venv"]).arg(&venv), why);
     let mut install = Command::new(venv.join("bin/pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
-    output(&mut install, "the readers of Parquet come from the Python package index");
+    output(&mut install, "the readers of the outputs come from the Python package index");
     fs::write(&mark, made).unwrap();
     venv
 }

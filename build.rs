@@ -1,0 +1,36 @@
+//! The version that `--version` says: Cargo.toml's, and the commit where it is built from a clone. No time, no machine, no
+//! path goes into it, so the same commit gives the same text everywhere.
+
+#![allow(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
+
+use std::path::Path;
+use std::process::Command;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    let commit = commit().map(|commit| format!(" ({commit})")).unwrap_or_default();
+    println!("cargo:rustc-env=RECONCILE_VERSION={}{commit}", env!("CARGO_PKG_VERSION"));
+}
+
+/// The first twelve digits of the commit; `None` without git, or where the sources lie in some other clone.
+fn commit() -> Option<String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    if Path::new(&top).canonicalize().ok()? != here.canonicalize().ok()? {
+        return None;
+    }
+    // HEAD names a branch; its log grows with every commit and every change of branch.
+    for file in ["HEAD", "logs/HEAD"] {
+        let path = here.join(git(&["rev-parse", "--git-path", file])?);
+        if path.exists() {
+            println!("cargo:rerun-if-changed={}", path.display());
+        }
+    }
+    git(&["rev-parse", "--short=12", "HEAD"])
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
+}

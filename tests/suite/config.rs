@@ -1,0 +1,184 @@
+//! The configuration file and what holds: precedence, mistakes, the dump. Owns the table of mistakes.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Bench, KEY_ID, id, ledger};
+
+/// Names and values.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// What the binary says in this folder with these variables: exit code, standard output, standard error.
+fn said(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+    command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(bench.path("."));
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// The line of an option in what `reconcile config` prints, its spaces made one.
+fn holds(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: &str) -> String {
+    let (code, stdout, stderr) = said(bench, &[&["config"], arguments].concat(), variables);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let line = stdout.lines().find(|line| line.trim_start_matches("# ").starts_with(&format!("{option} ")));
+    line.unwrap_or_else(|| panic!("no {option} in {stdout}")).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_flag_beats_the_environment_and_that_the_file_and_that_the_default() {
+    let bench = Bench::new(&ledger(0));
+    bench.write("r.toml", "# the night\nrate = \"7/min\"\n");
+    let (file, variable, flag) = (["--config", "r.toml"], [("RECONCILE_RATE", "8/min")], "--rate=9/min");
+    let cases: [(&[&str], Variables<'_>, &str); 5] = [
+        (&[], &[], "rate = \"100/min\" # default"),
+        (&file, &[], "rate = \"7/min\" # r.toml:2"),
+        (&[], &[("RECONCILE_CONFIG", "r.toml")], "rate = \"7/min\" # r.toml:2"),
+        (&file, &variable, "rate = \"8/min\" # RECONCILE_RATE"),
+        (&[file[0], file[1], flag], &variable, "rate = \"9/min\" # --rate"),
+    ];
+    for (arguments, variables, expected) in cases {
+        assert_eq!(holds(&bench, arguments, variables, "rate"), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_run_can_be_described_by_the_file_alone() {
+    let bench = Bench::new(&ledger(3).replace("call_id", "Ticket"));
+    let text = format!(
+        "input = \"calls.csv\"\nout = 'details.parquet'\nendpoint = \"{}\"\nrate = \"100000/min\"\nconcurrency = 2\n\
+         map = [\"call_id=Ticket\"]\nexit-code = true\nprogress = \"never\"\nquiet = true\nsql = true\nprod-id = 11000000300006\n",
+        bench.provider.endpoint()
+    );
+    bench.write("r.toml", &text);
+    let mut command = bench.command(&[]);
+    let mut alone = Command::new(command.get_program());
+    alone.args(["--config", "r.toml"]).current_dir(bench.path(".")).env_clear();
+    alone.envs(command.env("X", "").get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let run = bench.start_command(alone).wait().exits(0);
+    assert_eq!(run.stderr, "");
+    assert_eq!(bench.provider.asked_for(&id(2)).len(), 1);
+    assert!(bench.path("details.sql").exists(), "`sql = true` is the place beside --out");
+}
+
+#[test]
+fn an_option_that_excludes_one_of_the_file_beats_it() {
+    let bench = Bench::new(&ledger(1));
+    bench.write(
+        "r.toml",
+        "endpoint = \"http://127.0.0.1:9\"\nrefresh = true\nquiet = true\nsandbox = false\n",
+    );
+    let file = ["--config", "r.toml", "--sandbox", "--offline", "-v"];
+    for (option, expected) in [
+        ("sandbox", "sandbox = true # --sandbox"),
+        ("endpoint", "endpoint = \"https://dyvmsapi.aliyuncs.com\" # default"),
+        ("refresh", "refresh = false # default"),
+        ("quiet", "quiet = false # default"),
+    ] {
+        let line = holds(&bench, &file, &[], option);
+        // What was beaten is named by the file's line no longer.
+        assert_eq!(line.replace("# r.toml:1", "# default"), expected);
+    }
+    bench.run(&["--config", "r.toml", "--sandbox", "--offline"]).exits(4);
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+/// The file's text, and what is said of it.
+const MISTAKES: [(&str, &[&str]); 16] = [
+    ("\ninptu = \"a\"", &["r.toml:2: there is no option `inptu`; the nearest is `input`"]),
+    ("prod_id = 1", &["r.toml:1: there is no option `prod_id`; the nearest is `prod-id`"]),
+    ("config = \"b.toml\"", &["r.toml:1: there is no option `config`"]),
+    ("help = true", &["r.toml:1: there is no option `help`"]),
+    ("rate = \"fast\"", &["r.toml:1: `rate` = \"fast\": there is no `/`; write N/UNIT"]),
+    ("# a\n\nconcurrency = 0", &["r.toml:3: `concurrency` = \"0\": not a whole number from 1 to 1024"]),
+    ("progress = \"loud\"", &["r.toml:1: `progress` = \"loud\": not one of auto, always, never"]),
+    ("deadline = 06:30:00", &["r.toml:1: `deadline` = \"06:30:00\": not a time of day like 06:30"]),
+    ("sandbox = \"yes\"", &["r.toml:1: `sandbox` is true or false", "to do: write sandbox = true"]),
+    ("rate = [\"1/s\", \"2/s\"]", &["r.toml:1: `rate` is one value, not a table or a list"]),
+    ("[requests]\nrate = \"1/s\"", &["r.toml:1: there is no option `requests`"]),
+    ("map = [\"call_id\"]", &["r.toml:1: `map` = \"call_id\": there is no `=`"]),
+    ("rate = 100/min", &["r.toml:1: ", "texts in quotes"]),
+    ("rate = \"1/s\"\nrate = \"2/s\"", &["r.toml:2: duplicate key"]),
+    ("refresh = true\n\noffline = true", &["r.toml:3: `offline` excludes `refresh` of line 1"]),
+    ("notify-url = [\"https://x/t0ken\"]", &["r.toml:1: `notify-url` is one value"]),
+];
+
+#[test]
+fn a_mistake_is_told_with_file_line_and_what_to_do_before_anything_is_sent() {
+    let bench = Bench::new(&ledger(1));
+    for (text, expected) in MISTAKES {
+        bench.write("r.toml", text);
+        let run = bench.run(&["--config", "r.toml"]).exits(2);
+        for words in expected.iter().chain(&["nothing was sent", "to do: "]) {
+            assert!(run.stderr.contains(words), "{text}: no `{words}` in\n{}", run.stderr);
+        }
+        assert!(!run.stderr.contains("t0ken"), "{}", run.stderr);
+    }
+    bench.run(&["--config", "nowhere.toml"]).exits(2).says("--config nowhere.toml cannot be read");
+    assert_eq!(bench.provider.seen(), 0);
+    assert!(!bench.path("reconcile.db").exists());
+}
+
+#[test]
+fn every_option_has_its_variable_and_its_key() {
+    let bench = Bench::new(&ledger(0));
+    let names: Vec<String> = bench
+        .bare(&["config"])
+        .lines()
+        .skip(1)
+        .map(|line| line.trim_start_matches("# ").split(' ').next().unwrap().to_owned())
+        .collect();
+    assert!(names.len() > 35, "{names:?}");
+    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli.rs")).unwrap();
+    for name in names.iter().filter(|name| !matches!(name.as_str(), "verbose" | "quiet")) {
+        let variable = format!("\"RECONCILE_{}\"", name.to_uppercase().replace('-', "_"));
+        assert!(source.contains(&variable), "{variable} is not read");
+    }
+}
+
+#[test]
+fn the_dump_can_be_fed_back_and_shows_no_secret() {
+    let bench = Bench::new(&ledger(0));
+    let given = [
+        "--input",
+        "a \"b\"\\c.csv",
+        "--rate",
+        "50/min",
+        "--map",
+        "caller=Von",
+        "--map",
+        "callee=An",
+        "--sandbox",
+    ];
+    let (code, first, _) = said(
+        &bench,
+        &[&["config"][..], &given].concat(),
+        &[("RECONCILE_NOTIFY_URL", "https://x.example/t0ken")],
+    );
+    assert_eq!(code, 0);
+    assert!(first.contains("# notify-url is set, and not shown") && !first.contains("t0ken"), "{first}");
+    bench.write("dump.toml", &first.replace("endpoint = ", "# endpoint = "));
+    let (code, second, stderr) = said(&bench, &["config", "--config", "dump.toml"], &[]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let values = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.rsplit_once("  # ").unwrap().0.trim_end().to_owned()).collect()
+    };
+    assert_eq!(values(&second), values(&first));
+}
+
+#[test]
+fn neither_help_nor_a_dump_shows_a_variable_s_secret() {
+    let bench = Bench::new(&ledger(0));
+    let variables =
+        [("RECONCILE_NOTIFY_URL", "https://x.example/t0ken"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_ID)];
+    for arguments in [&["--help"][..], &["plan", "--help"], &["config"], &["man"], &["completions", "zsh"]] {
+        let (code, stdout, stderr) = said(&bench, arguments, &variables);
+        assert_eq!(code, 0, "{stderr}");
+        assert!(!format!("{stdout}{stderr}").contains("t0ken"), "{arguments:?}");
+    }
+    let wrong = [("RECONCILE_NOTIFY_URL", "http://x.example/t0ken")];
+    let (code, _, stderr) = said(&bench, &["--sandbox", "-i", "calls.csv", "-o", "d.parquet"], &wrong);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("http://x.example/…") && !stderr.contains("t0ken"), "{stderr}");
+}

@@ -1,0 +1,129 @@
+//! What a run says without a terminal: how many lines, in which form, with which run. Owns the list of failures that have to say
+//! what happened, what it means and what to do.
+
+use serde_json::Value;
+
+use crate::support::provider::Reply;
+use crate::support::{Bench, Run, SECRET, id, ledger};
+
+fn lines(run: &Run) -> Vec<&str> {
+    run.stderr.lines().collect()
+}
+
+/// A ledger that nothing needs to be said of.
+fn clean(n: usize) -> Bench {
+    Bench::new(&ledger(n))
+}
+
+#[test]
+fn a_clean_night_says_at_most_three_lines_and_with_q_none() {
+    let bench = clean(30);
+    let arguments = ["--progress", "auto", "--refresh"];
+    let run = bench.run(&arguments).exits(0);
+    assert!((2..=3).contains(&lines(&run).len()), "{}", run.stderr);
+    for quiet in [&["-q"][..], &["-q", "--log-format", "json"]] {
+        let run = bench.run(&[quiet, &arguments].concat()).exits(0);
+        assert_eq!(run.stderr, "");
+    }
+    let mut command = bench.command(&arguments);
+    command.env("RUST_LOG", "debug");
+    assert!(lines(&bench.start_command(command).wait()).len() >= 3, "RUST_LOG asks for more");
+}
+
+#[test]
+fn every_line_has_the_run_s_id_once_there_is_a_run() {
+    let bench = clean(2);
+    bench
+        .provider
+        .script(&id(0), [Reply::code(200, "isv.BUSINESS_LIMIT", "caller 13812345678"), Reply::record()]);
+    let run = bench.run(&["-v"]).exits(0).keeps_secrets(&bench.provider);
+    let run_id = bench.summary().0["run_id"].as_str().unwrap().to_owned();
+    let tag = format!("reconcile[{}]: ", &run_id[..8]);
+    // What is said of the ledger comes before the store is open and the run has an id.
+    let of_the_run: Vec<&str> =
+        lines(&run).into_iter().skip_while(|line| line.contains("calls.csv is")).collect();
+    assert!(of_the_run.len() >= 3, "{}", run.stderr);
+    assert!(of_the_run.iter().all(|line| line.starts_with(&tag)), "{}", run.stderr);
+
+    let run = bench.run(&["-v", "--log-format", "json", "--refresh"]).exits(0);
+    let run_id = bench.summary().0["run_id"].clone();
+    let events: Vec<Value> = run.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let later: Vec<&Value> = events.iter().skip_while(|event| event.get("run_id").is_none()).collect();
+    assert!(later.len() >= 2, "{}", run.stderr);
+    for event in later {
+        assert_eq!(event["run_id"], run_id);
+        for name in ["timestamp", "level", "message"] {
+            assert!(event[name].is_string(), "{name}: {event}");
+        }
+    }
+}
+
+#[test]
+fn flags_beat_rust_log_and_a_wrong_one_is_told() {
+    let bench = clean(1);
+    let with = |value: &str, arguments: &[&str]| {
+        let mut command = bench.command(&[arguments, &["--refresh"]].concat());
+        command.env("RUST_LOG", value);
+        bench.start_command(command).wait().exits(0).stderr
+    };
+    assert_eq!(with("debug", &["-q"]), "");
+    assert_eq!(with("error", &[]), "");
+    assert!(with("off", &["-v"]).contains("debug: "));
+    assert!(with("reconcile=loud", &[]).contains("RUST_LOG is left alone"));
+    // What libraries say may hold what must not be shown.
+    let all = with("trace,hyper=trace,reqwest=trace,rustls=trace", &[]);
+    assert!(!all.contains("hyper") && !all.contains("reqwest") && !all.contains(SECRET), "{all}");
+}
+
+/// A failure says all three, whichever way the program ends.
+#[track_caller]
+fn tells(run: &Run, what: &str) {
+    let exit = run.code.unwrap();
+    for words in [what, &format!("this means: exit {exit}, "), "to do: "] {
+        assert!(run.stderr.contains(words), "no `{words}` in:\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn every_failure_says_what_happened_what_it_means_and_what_to_do() {
+    let bench = clean(2);
+    tells(&bench.run(&["-q", "--rate", "fast"]).exits(2), "--rate");
+    tells(&bench.run(&["-q", "--no-such-option"]).exits(2), "--no-such-option");
+    tells(&bench.run(&["-q", "--input", "nowhere.csv"]).exits(2), "nowhere.csv");
+    tells(&bench.run(&["-q", "--endpoint", "ftp://x"]).exits(2), "ftp://x");
+    tells(&bench.run(&["-q", "--max-duration", "1ns"]).exits(4), "incomplete: ");
+
+    bench.provider.by_default(Reply::code(404, "InvalidAccessKeyId.NotFound", "no such key"));
+    tells(&bench.run(&["-q"]).exits(3), "InvalidAccessKeyId.NotFound");
+
+    bench.provider.by_default(Reply::stall());
+    let before = bench.provider.seen();
+    let first = bench.start(&["--timeout", "60s"]);
+    bench.provider.wait_for(before + 1);
+    tells(&bench.run(&["-q"]).exits(5), "run");
+    first.kill();
+
+    std::fs::write(bench.path("reconcile.db"), "no database at all, but long enough to be read as one")
+        .unwrap();
+    tells(&bench.run(&["-q"]).exits(6), "reconcile.db");
+}
+
+#[test]
+fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
+    let bench = clean(1);
+    let run = bench.run(&["--log-format", "json", "--rate", "fast"]).exits(2);
+    let event: Value = serde_json::from_str(run.stderr.trim_end()).unwrap();
+    assert_eq!(event["level"], "ERROR");
+    assert!(event["message"].as_str().unwrap().contains("--rate"), "{event}");
+}
+
+#[test]
+fn a_secret_url_is_not_in_the_command_to_go_on_with() {
+    let bench = clean(1);
+    let url = "http://127.0.0.1:9/t0ken";
+    let run = bench.run(&["--offline", "--notify-url", url, &format!("--notify-url={url}")][..3]).exits(4);
+    assert!(!run.stderr.contains("t0ken"), "{}", run.stderr);
+    assert!(run.stderr.contains("127.0.0.1:9"), "the failed post is told: {}", run.stderr);
+    assert!(!std::fs::read_to_string(bench.path("details.summary.json")).unwrap().contains("t0ken"));
+    assert!(!std::fs::read_to_string(bench.path("details.report.html")).unwrap().contains("t0ken"));
+}
