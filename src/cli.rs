@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::ledger;
 use crate::output::{Lang, MaskPhones, Paths, TokenKey};
 use crate::provider::WireFormat;
+use crate::provider::credentials::{self, Access};
 use crate::publish::Rules;
 use crate::rate::Rate;
 
@@ -38,8 +39,8 @@ const EXIT_CODES: &str = "Exit codes:
 /// discrepancies as CSV, a report as HTML, and a summary as JSON. The same command goes on where an interrupted run
 /// stopped.
 ///
-/// Credentials come from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary keys,
-/// ALIBABA_CLOUD_SECURITY_TOKEN.
+/// Credentials are found where the provider's own tools find them: in the environment (ALIBABA_CLOUD_ACCESS_KEY_ID,
+/// ALIBABA_CLOUD_ACCESS_KEY_SECRET), in a profile, or by a role. `reconcile whoami` says which are used.
 #[derive(Debug, Parser)]
 #[command(
     name = "reconcile",
@@ -86,6 +87,8 @@ enum Command {
     Purge(PurgeArgs),
     /// Erase every answer that has this phone number in it
     Forget(ForgetArgs),
+    /// Say which credentials a run would use, and when they expire; never the secret
+    Whoami(WhoamiArgs),
     /// Run the simulated provider as a server of its own on 127.0.0.1
     Sandbox(SandboxArgs),
 }
@@ -185,6 +188,40 @@ pub struct ForgetArgs {
     /// Which store.
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+/// Which credentials, and how the services are reached that give them.
+#[derive(Debug, Clone, Args)]
+struct AccessArgs {
+    /// Credentials profile, of `aliyun configure` or of the SDKs [default: by the provider's standard chain]
+    #[arg(long, env = "RECONCILE_PROFILE", value_name = "NAME", help_heading = "Credentials")]
+    profile: Option<String>,
+    /// Where roles are assumed [default: the provider's STS, of the region in ALIBABA_CLOUD_STS_REGION]
+    #[arg(long, env = "RECONCILE_STS_ENDPOINT", value_name = "URL", help_heading = "Credentials")]
+    sts_endpoint: Option<String>,
+    /// PEM file of certificates that are trusted beside the system's
+    #[arg(long, env = "RECONCILE_CA_FILE", value_name = "PATH", help_heading = "Requests")]
+    ca_file: Option<PathBuf>,
+    /// Allow an http:// endpoint beyond this machine, over which numbers and signatures travel in clear text
+    #[arg(long, env = "RECONCILE_INSECURE_HTTP", help_heading = "Requests")]
+    insecure_http: bool,
+}
+
+impl AccessArgs {
+    fn access(self) -> Access {
+        let Self { profile, sts_endpoint, ca_file, insecure_http } = self;
+        Access { profile, sts_endpoint, ca_file, insecure_http }
+    }
+}
+
+/// Whose credentials.
+#[derive(Debug, Clone, Args)]
+struct WhoamiArgs {
+    #[command(flatten)]
+    access: AccessArgs,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// The simulated provider's options.
@@ -378,12 +415,8 @@ struct JobArgs {
     /// Form of the answers that is asked for
     #[arg(long, env = "RECONCILE_WIRE_FORMAT", value_name = "json|xml", default_value = "json", value_parser = wire_format, help_heading = "Requests")]
     wire_format: WireFormat,
-    /// PEM file of certificates that are trusted beside the system's
-    #[arg(long, env = "RECONCILE_CA_FILE", value_name = "PATH", help_heading = "Requests")]
-    ca_file: Option<PathBuf>,
-    /// Allow an http:// endpoint beyond this machine, over which numbers and signatures travel in clear text
-    #[arg(long, env = "RECONCILE_INSECURE_HTTP", help_heading = "Requests")]
-    insecure_http: bool,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Talk to a provider simulated inside this process, which allows what --rate says; needs no credentials
     #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Requests")]
     sandbox: bool,
@@ -421,6 +454,8 @@ pub enum Action {
     Purge(PurgeArgs),
     /// Erasing by number.
     Forget(ForgetArgs),
+    /// Which credentials are used; as JSON, if so.
+    Whoami(Access, bool),
     /// The simulated provider, alone.
     Sandbox(SandboxArgs),
 }
@@ -458,10 +493,8 @@ pub struct Settings {
     pub answers: Answers,
     /// Form of the answers that is asked for.
     pub wire_format: WireFormat,
-    /// Certificates that are trusted beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// An `http://` endpoint is allowed beyond this machine.
-    pub insecure_http: bool,
+    /// Which credentials, and how other services are reached.
+    pub access: Access,
     /// Nobody is asked.
     pub offline: bool,
     /// Settled calls are asked for again.
@@ -511,6 +544,7 @@ impl Cli {
             Some(Command::VerifyCap(args)) => Ok(Action::VerifyCap(args)),
             Some(Command::Purge(args)) => Ok(Action::Purge(args)),
             Some(Command::Forget(args)) => Ok(Action::Forget(args)),
+            Some(Command::Whoami(args)) => Ok(Action::Whoami(args.access.access(), args.json)),
             Some(Command::Sandbox(args)) => Ok(Action::Sandbox(args)),
             None => self.job.settings().map(|settings| Action::Reconcile(Box::new(settings))),
         }
@@ -561,8 +595,7 @@ impl JobArgs {
             mask_note,
             input,
             wire_format: self.wire_format,
-            ca_file: self.ca_file,
-            insecure_http: self.insecure_http,
+            access: self.access.access(),
             offline: self.offline,
             refresh: self.refresh,
             rate: self.rate,
@@ -610,19 +643,10 @@ fn token_key(path: &Path) -> Result<TokenKey> {
     })
 }
 
-#[cfg(unix)]
 fn readable_by_others(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    let path = path.display();
-    (mode & 0o077 != 0)
-        .then(|| format!("others can read the mask key {path}; `chmod 600 {path}` keeps it secret"))
-}
-
-/// Elsewhere permissions are not in a mode.
-#[cfg(not(unix))]
-fn readable_by_others(_: &Path) -> Option<String> {
-    None
+    let shown = path.display();
+    credentials::readable_by_others(path)
+        .then(|| format!("others can read the mask key {shown}; `chmod 600 {shown}` keeps it secret"))
 }
 
 fn settle(age: Duration) -> TimeDelta {

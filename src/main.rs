@@ -30,6 +30,7 @@ async fn main() -> ExitCode {
         Ok(Action::VerifyCap(args)) => commands::verify_cap(&args),
         Ok(Action::Purge(args)) => commands::purge(&args),
         Ok(Action::Forget(args)) => commands::forget(&args),
+        Ok(Action::Whoami(access, json)) => commands::whoami(&access, json).await,
         Ok(Action::Sandbox(args)) => sandbox::serve_alone(args.port, args.accounts.as_deref()).await,
         Err(error) => Err(error),
     };
