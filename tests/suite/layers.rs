@@ -65,7 +65,7 @@ const OWNERS: [(&str, &[&str]); 18] = [
     ("axum", &["sandbox/mod.rs"]),
     ("clap", &["cli.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/rejects.rs"]),
-    ("secrecy", &["provider/credentials/mod.rs", "sandbox/gateway.rs"]),
+    ("secrecy", &["provider/credentials/mod.rs", "sandbox/gateway.rs", "sandbox/sts.rs"]),
     ("rustix", &["clock.rs", "output/partitions.rs"]),
     ("tracing_subscriber", &["main.rs"]),
 ];

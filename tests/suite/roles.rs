@@ -2,6 +2,8 @@
 //! cases; the services are stand-ins (`support::keys`).
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -418,4 +420,48 @@ fn a_clock_that_is_off_is_made_up_for_at_sts_too() {
     assert_eq!(asked.len(), 2);
     assert_eq!(asked[1].param("Timestamp")[..16], ahead.format("%Y-%m-%dT%H:%M").to_string()[..]);
     asked.iter().for_each(assert_signed);
+}
+
+/// `reconcile sandbox`, until it is dropped.
+struct Sandbox(Child, String);
+
+impl Sandbox {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        let mut child = command.args(["sandbox", "--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        Self(child, url.trim_end_matches(',').to_owned())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn the_sandbox_gives_a_role_s_key_and_accepts_it() {
+    let sandbox = Sandbox::start();
+    let bench = Bench::new(&ledger(5));
+    let user =
+        json!({"name": "user", "mode": "AK", "access_key_id": "testid", "access_key_secret": "testsecret"});
+    let hop = |name: &str, source: &str| json!({"name": name, "mode": "ChainableRamRoleArn", "ram_role_arn": ROLE, "source_profile": source});
+    profile(&bench, &hop("p", "middle"), &[hop("middle", "user"), user]);
+    let options = ["--endpoint", &sandbox.1, "--sts-endpoint", &sandbox.1];
+    run(&bench, &options, &[]).exits(0);
+    let summary = bench.summary();
+    summary.assert_foots();
+    assert_eq!((summary.number("failed"), summary.number("retries")), (0, 0));
+    let who = told(&whoami(&bench, &["--json", "--sts-endpoint", &sandbox.1], &[]));
+    assert_eq!((&who["role"], &who["temporary"]), (&json!("voice-night"), &json!(true)));
+    // A wrong secret gets none.
+    let mut wrong = ak("p", "testid");
+    wrong["mode"] = "RamRoleArn".into();
+    wrong["ram_role_arn"] = ROLE.into();
+    profile(&bench, &wrong, &[]);
+    run(&bench, &[&options[..], &["--refresh"]].concat(), &[]).exits(3).says("SignatureDoesNotMatch");
 }
