@@ -210,6 +210,9 @@ struct AccessArgs {
 impl AccessArgs {
     fn access(self) -> Access {
         let Self { profile, sts_endpoint, ca_file, insecure_http } = self;
+        // A variable that is set to nothing asks for nothing.
+        let profile = profile.filter(|name| !name.trim().is_empty());
+        let sts_endpoint = sts_endpoint.filter(|url| !url.trim().is_empty());
         Access { profile, sts_endpoint, ca_file, insecure_http }
     }
 }

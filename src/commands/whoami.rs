@@ -1,4 +1,5 @@
-//! `reconcile whoami`: which credentials a run would use. Gets a temporary key where a run would, and never shows a secret.
+//! `reconcile whoami`: which credentials a run would use. Gets a temporary key where a run would, and never shows a
+//! secret.
 
 use std::time::Duration;
 

@@ -165,8 +165,8 @@ impl<P: Provider> Fetcher<P> {
         Ok(Some((verdict, kind)))
     }
 
-    /// The number of the key to sign with; `None` when the run is stopped. The place that is held is not used while this waits: it
-    /// counts from when the request is sent.
+    /// The number of the key to sign with; `None` when the run is stopped. The place that is held is not used while
+    /// this waits: it counts from when the request is sent.
     async fn key(&self) -> Option<u64> {
         let ready = tokio::select! {
             biased;

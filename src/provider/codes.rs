@@ -18,8 +18,8 @@ pub enum Class {
     Nonce,
     /// The clocks disagree; signed once more with the provider's time, then the run stops.
     Clock,
-    /// The security token has expired or is not this key's: a new key is fetched, once, where the source gives temporary ones, and
-    /// signed with; else the run stops. Says what the operator has to do.
+    /// The security token has expired or is not this key's: a new key is fetched, once, where the source gives
+    /// temporary ones, and signed with; else the run stops. Says what the operator has to do.
     Token(&'static str),
     /// Something on the way to the provider that is most likely the same for every call, or else one hiccup of a
     /// proxy: tried once more after a pause, then the run stops. Says what the operator has to do.

@@ -1,7 +1,7 @@
 //! The provider: how a question is signed, sent and understood.
 //!
-//! [`sign`], [`wire`] (with `charset`, `envelope`, `fields` and `xml`), [`codes`] and [`states`] are pure; [`credentials`] finds
-//! the access key and keeps it fresh; [`http`] knows the HTTP library.
+//! [`sign`], [`wire`] (with `charset`, `envelope`, `fields` and `xml`), [`codes`] and [`states`] are pure;
+//! [`credentials`] finds the access key and keeps it fresh; [`http`] knows the HTTP library.
 
 mod charset;
 pub mod codes;
@@ -69,8 +69,8 @@ pub trait Provider: Send + Sync {
     /// redirects. A failure is a [`Reply::Lost`], not an error.
     fn ask(&self, question: &Question) -> impl Future<Output = Reply> + Send;
 
-    /// Waits until there is a key to sign with that has not expired, and says which: they are counted. Whoever gives it is another
-    /// service than the provider, so this is no request under the cap.
+    /// Waits until there is a key to sign with that has not expired, and says which: they are counted. Whoever gives
+    /// it is another service than the provider, so this is no request under the cap.
     ///
     /// # Errors
     ///

@@ -1,7 +1,9 @@
-//! STS of the simulated provider: `AssumeRole` gives a temporary key, which the gateway then accepts with its token until it expires.
+//! STS of the simulated provider: `AssumeRole` gives a temporary key, which the gateway then accepts with its token
+//! until it expires.
 //!
-//! Any role may be assumed: the sandbox knows none. A key counts as its account's under flow control, as the provider counts, and
-//! asking for one does not count at all: STS is another service. Memory is bounded. The clock comes in as an argument.
+//! Any role may be assumed: the sandbox knows none. A key counts as its account's under flow control, as the provider
+//! counts, and asking for one does not count at all: STS is another service. Memory is bounded. The clock comes in as
+//! an argument.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -96,9 +98,10 @@ impl Sts {
         let random = || uuid::Uuid::new_v4().simple().to_string();
         let (key, secret, token) = (format!("STS.{}", random()), random(), random() + &random());
         let ends = utc + TimeDelta::seconds(duration_s);
+        let assumed = format!("{}/{session}", arn.replace(":role/", ":assumed-role/"));
         let answer = json!({
             "RequestId": super::request_id(),
-            "AssumedRoleUser": {"Arn": format!("{}/{session}", arn.replace(":role/", ":assumed-role/")), "AssumedRoleId": session},
+            "AssumedRoleUser": {"Arn": assumed, "AssumedRoleId": session},
             "Credentials": {
                 "AccessKeyId": key, "AccessKeySecret": secret, "SecurityToken": token,
                 "Expiration": ends.to_rfc3339_opts(SecondsFormat::Secs, true)

@@ -1,5 +1,5 @@
-//! Where the access key is found: the environment, the profiles of both kinds of file, and what is said when there is none. Owns
-//! nothing but its cases.
+//! Where the access key is found: the environment, the profiles of both kinds of file, and what is said when there is
+//! none. Owns nothing but its cases.
 
 use serde_json::{Value, json};
 
@@ -359,8 +359,8 @@ fn a_static_token_whose_time_comes_in_mid_run_is_not_sent_any_more() {
         .says("the security token from the profile `night`")
         .says("goes on from here");
     let latest = *latest.lock().unwrap();
-    assert!(latest < expires * 1000 + 50, "sent {} ms after it expired", latest - expires * 1000);
-    assert!((20..80).contains(&bench.provider.seen()), "{}", bench.provider.seen());
+    assert!(latest < expires * 1000 + 500, "sent {} ms after it expired", latest - expires * 1000);
+    assert!((5..80).contains(&bench.provider.seen()), "{}", bench.provider.seen());
 }
 
 #[test]

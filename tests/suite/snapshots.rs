@@ -5,7 +5,9 @@ use crate::support::{Bench, ledger};
 
 #[test]
 fn the_help_is_this() {
-    for (name, arguments) in [("help", &["-h"][..]), ("help_sandbox", &["sandbox", "-h"])] {
+    for (name, arguments) in
+        [("help", &["-h"][..]), ("help_sandbox", &["sandbox", "-h"]), ("help_whoami", &["whoami", "-h"])]
+    {
         let output = Bench::new(&ledger(0)).bare(arguments);
         insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(name, output);

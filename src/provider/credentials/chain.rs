@@ -1,7 +1,7 @@
 //! The order in which sources are looked at: the provider's default chain.
 //!
-//! Environment, OIDC, the command-line tool's file, the SDKs' files, the machine's metadata service, the credentials URI. A profile
-//! that is asked for by name stands in one of the files, and nothing else will do.
+//! Environment, OIDC, the command-line tool's file, the SDKs' files, the machine's metadata service, the credentials
+//! URI. A profile that is asked for by name stands in one of the files, and nothing else will do.
 
 use std::path::PathBuf;
 
@@ -75,7 +75,21 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Finds the source of keys. Asks nobody but the machine's metadata service, and that only when nothing else is set up.
+/// Looks at one place.
+type Look = fn(&Context<'_>) -> Result<Looked>;
+
+/// The places that can be looked at without asking anybody, up to those that only a whole chain comes to.
+const PLACES: [(&str, Look); 4] = [
+    ("environment", |context| environment::look(context.environment)),
+    ("OIDC", |context| Ok(oidc(context))),
+    ("profile of aliyun", config_json::look),
+    ("profile of the SDKs", ini::look),
+];
+/// The first of them that has profiles.
+const PROFILES: usize = 2;
+
+/// Finds the source of keys. Asks nobody but the machine's metadata service, and that only when no place before it is
+/// set up.
 ///
 /// # Errors
 ///
@@ -84,45 +98,50 @@ pub async fn find(access: &Access, environment: &Environment) -> Result<Keeper> 
     let context = Context::new(access, environment)?;
     let web = Web::new(access.ca_file.clone());
     let mut lacks = Vec::new();
-    let mut settle = |place: &str, looked: Looked| match looked {
+    let found = match local(&context, access.profile.is_some(), &mut lacks)? {
+        Some(found) => found,
+        None => elsewhere(&context, &web, &mut lacks).await?,
+    };
+    Ok(Keeper::new(found, web))
+}
+
+/// What is set up in a place of this machine's own.
+fn local(context: &Context<'_>, profiles_only: bool, lacks: &mut Vec<String>) -> Result<Option<Found>> {
+    let places = if profiles_only { &PLACES[PROFILES..] } else { &PLACES[..] };
+    for (place, look) in places {
+        if let Some(found) = noted(place, look(context)?, lacks) {
+            return Ok(Some(found));
+        }
+    }
+    let Some(Wanted { name, by }) = &context.wanted else { return Ok(None) };
+    let what = format!("the profile `{name}` ({by}) is nowhere to be found:\n{}", lacks.join("\n"));
+    Err(Error::usage(what)
+        .hint(format!("set it up with `aliyun configure --profile {name}`, or name another")))
+}
+
+/// Who else gives keys, without being named.
+async fn elsewhere(context: &Context<'_>, web: &Web, lacks: &mut Vec<String>) -> Result<Found> {
+    if let Some(found) = noted("metadata of ECS", ecs(context, web).await?, lacks) {
+        return Ok(found);
+    }
+    noted("credentials URI", uri(context)?, lacks).ok_or_else(|| nothing(lacks))
+}
+
+/// What is found; what lacks is noted.
+fn noted(place: &str, looked: Looked, lacks: &mut Vec<String>) -> Option<Found> {
+    match looked {
         Looked::Found(found) => Some(found),
         Looked::Lacks(why) => {
             lacks.push(format!("  {place}: {why}"));
             None
         }
-    };
-    if access.profile.is_none() {
-        if let Some(found) = settle("environment", environment::look(environment)?) {
-            return Ok(Keeper::new(found, web));
-        }
-        if let Some(found) = settle("OIDC", oidc(&context)) {
-            return Ok(Keeper::new(found, web));
-        }
     }
-    if let Some(found) = settle("profile of aliyun", config_json::look(&context)?) {
-        return Ok(Keeper::new(found, web));
-    }
-    if let Some(found) = settle("profile of the SDKs", ini::look(&context)?) {
-        return Ok(Keeper::new(found, web));
-    }
-    if let Some(Wanted { name, by }) = &context.wanted {
-        let what = format!("the profile `{name}` ({by}) is nowhere to be found:\n{}", lacks.join("\n"));
-        return Err(Error::usage(what)
-            .hint(format!("set it up with `aliyun configure --profile {name}`, or name another")));
-    }
-    if let Some(found) = settle("metadata of ECS", ecs(&context, &web).await?) {
-        return Ok(Keeper::new(found, web));
-    }
-    if let Some(found) = settle("credentials URI", uri(&context)?) {
-        return Ok(Keeper::new(found, web));
-    }
-    Err(nothing(&lacks))
 }
 
 fn nothing(lacks: &[String]) -> Error {
     Error::usage(format!("no credentials are found; looked at, in this order:\n{}", lacks.join("\n"))).hint(
-        "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or set up a profile with `aliyun configure`, or \
-         try the job with --sandbox, which needs none",
+        "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or set up a profile with \
+         `aliyun configure`, or try the job with --sandbox, which needs none",
     )
 }
 

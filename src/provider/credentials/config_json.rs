@@ -1,4 +1,5 @@
-//! The profiles of the provider's command-line tool, `~/.aliyun/config.json`. Promises that an error never quotes the file.
+//! The profiles of the provider's command-line tool, `~/.aliyun/config.json`. Promises that an error never quotes the
+//! file.
 //!
 //! The profile is the one that is named, else the one that the file calls `current`; never the first.
 

@@ -1,4 +1,5 @@
-//! The role of the machine itself: ECS metadata service, version 2 (a token first), and version 1 where that is not switched off.
+//! The role of the machine itself: ECS metadata service, version 2 (a token first), and version 1 where that is not
+//! switched off.
 //!
 //! A machine that is no ECS instance has nothing at that address: the time-out is short, and no proxy is asked.
 
@@ -70,10 +71,7 @@ impl EcsRole {
         }
         let read =
             serde_json::from_slice::<Temporary>(&received.body).map_err(|_| "it cannot be read".to_owned());
-        let given = read.and_then(|answer| match answer.code.as_deref() {
-            None | Some("Success") => answer.given(received.date),
-            Some(_) => Err("its Code is not Success".to_owned()),
-        });
+        let given = read.and_then(|answer| answer.given(received.date));
         given.map_err(|why| {
             refused(&format!("the metadata service's answer for the role `{name}` cannot be used: {why}"))
         })
@@ -107,7 +105,8 @@ impl EcsRole {
             200 if !token.is_empty() => Ok(Some(token)),
             _ if self.version_1 => Ok(None),
             status => Err(refused(&format!(
-                "the metadata service gives no token (HTTP {status}), and version 1 is switched off by ALIBABA_CLOUD_IMDSV1_DISABLED"
+                "the metadata service gives no token (HTTP {status}), and version 1 is switched off by \
+                 ALIBABA_CLOUD_IMDSV1_DISABLED"
             ))),
         }
     }

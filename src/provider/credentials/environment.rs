@@ -1,4 +1,5 @@
-//! The surroundings in which credentials are looked for: variables and the home folder. Owns the aliases of the variables.
+//! The surroundings in which credentials are looked for: variables and the home folder. Owns the aliases of the
+//! variables.
 //!
 //! Looked at once, so that the whole chain sees the same; tests make their own.
 

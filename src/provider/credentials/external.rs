@@ -1,4 +1,5 @@
-//! Keys that another program prints, as JSON in the form of a profile. Nothing that it says is shown: it may hold the secret.
+//! Keys that another program prints, as JSON in the form of a profile. Nothing that it says is shown: it may hold the
+//! secret.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -73,8 +74,8 @@ impl Process {
 
     fn wrong(&self, why: &str) -> Error {
         Error::usage(format!("the program `{}` of the profile's process_command {why}", self.program)).hint(
-            "run it by hand: it has to print {\"mode\": \"StsToken\", \"access_key_id\": …, \"access_key_secret\": …, \"sts_token\": …, \
-             \"expiration\": …} on standard output, and nothing else",
+            "run it by hand: it has to print {\"mode\": \"StsToken\", \"access_key_id\": …, \"access_key_secret\": …, \
+             \"sts_token\": …, \"expiration\": …} on standard output, and nothing else",
         )
     }
 }

@@ -1,8 +1,8 @@
-//! The profile file of the provider's SDKs, `~/.alibabacloud/credentials.ini` or `~/.alibabacloud/credentials`: both names are
-//! in use, by one language each, so both are read.
+//! The profile file of the provider's SDKs, `~/.alibabacloud/credentials.ini` or `~/.alibabacloud/credentials`: both
+//! names are in use, by one language each, so both are read.
 //!
-//! Owns the form of such files: sections, `key = value`, and `#` that begins a comment, within a value too. Promises that an error
-//! names the line and never quotes it.
+//! Owns the form of such files: sections, `key = value`, and `#` that begins a comment, within a value too. Promises
+//! that an error names the line and never quotes it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

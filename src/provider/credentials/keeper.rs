@@ -1,8 +1,8 @@
 //! Holds the key in use, and fetches a temporary one anew before it expires.
 //!
-//! Promises: no more than one fetch at a time, whoever waits; while the old key lives, nobody waits for the new one; a key whose time
-//! is over is never given out. Time runs by the monotonic clock. Fetching is no request to the provider, so it takes no place
-//! under the cap.
+//! Promises: no more than one fetch at a time, whoever waits; while the old key lives, nobody waits for the new one;
+//! a key whose time is over is never given out. Time runs by the monotonic clock. Fetching is no request to the
+//! provider, so it takes no place under the cap.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::stop::Reason;
 
-/// A key is fetched anew so long before it expires, or a quarter of its lifetime before, if that is shorter. (The provider's
-/// tools: three minutes.)
+/// A key is fetched anew so long before it expires, or a quarter of its lifetime before, if that is shorter. (The
+/// provider's tools: three minutes.)
 const AHEAD: Duration = Duration::from_secs(180);
 /// While the old key lives, a failed fetch is tried again after this.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -123,8 +123,8 @@ impl Keeper {
         self.number().await.map_err(|failure| self.reason(failure))
     }
 
-    /// Fetches a key in place of number `refused`, which the provider finds expired. False when that is of no use: the source gives
-    /// no other, or the refused one was fetched just for this.
+    /// Fetches a key in place of number `refused`, which the provider finds expired. False when that is of no use:
+    /// the source gives no other, or the refused one was fetched just for this.
     ///
     /// # Errors
     ///
@@ -287,6 +287,13 @@ mod tests {
             ("1234567890123456".into(), "night/voice".into())
         );
         assert_eq!(told("EcsVoice"), (String::new(), "EcsVoice".into()));
+    }
+
+    #[test]
+    fn a_keeper_cannot_be_made_to_print_a_secret() {
+        let key = Credentials::new("LTAIid".into(), "hunter2".into(), Some("hunter2".into()));
+        let shown = format!("{:?}", Keeper::fixed(key, "a test"));
+        assert!(shown.contains("a test") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,9 @@
 //! Where the access key comes from, as the provider's own tools find it, and how it is kept fresh.
 //!
-//! [`find`] looks along the provider's default chain; the first source that is set up is the one, and one that is set up wrongly is
-//! an error, never passed over for the next: another key may be another account. [`Keeper`] holds the key, and fetches it anew
-//! before it expires where its source gives temporary ones. No secret leaves this folder but for signing: none stands in an
-//! error, a message or `Debug`.
+//! [`find`] looks along the provider's default chain; the first source that is set up is the one, and one that is set
+//! up wrongly is an error, never passed over for the next: another key may be another account. [`Keeper`] holds the
+//! key, and fetches it anew before it expires where its source gives temporary ones. No secret leaves this folder but
+//! for signing: none stands in an error, a message or `Debug`.
 
 mod chain;
 mod config_json;

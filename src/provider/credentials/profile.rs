@@ -51,7 +51,8 @@ impl Profile {
         Ok(Looked::Found(Found::new(source, origin)))
     }
 
-    /// The mode that is named, in the tool's own spelling; a profile of the command-line tool may leave it to be recognized.
+    /// The mode that is named, in the tool's own spelling; a profile of the command-line tool may leave it to be
+    /// recognized.
     fn mode(&self) -> &str {
         let Some(named) = self.get("mode") else {
             return if self.style == Style::Json { self.recognized() } else { "" };
@@ -208,8 +209,8 @@ impl Profile {
     }
 
     fn unusable(&self, mode: &str) -> Error {
-        let usable = "use a profile of the mode AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, OIDC, External or \
-                      CredentialsURI";
+        let usable = "use a profile of the mode AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, OIDC, \
+                      External or CredentialsURI";
         let (why, to_do) = match mode {
             "" => (
                 "it has no `type`".to_owned(),

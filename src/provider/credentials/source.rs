@@ -1,7 +1,7 @@
 //! A source of keys, and what it gives. Owns how long a key lives.
 //!
-//! A lifetime is counted from the giver's own clock, where it says its time, and runs by the monotonic clock: this machine's
-//! may be off.
+//! A lifetime is counted from the giver's own clock, where it says its time, and runs by the monotonic clock: this
+//! machine's may be off.
 
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ impl Source {
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct Temporary {
     /// `Success`, where it is said at all.
-    pub(super) code: Option<String>,
+    code: Option<String>,
     access_key_id: Option<String>,
     access_key_secret: Option<String>,
     security_token: Option<String>,
@@ -151,6 +151,9 @@ impl Temporary {
         let whole = |value: Option<String>, name: &str| {
             value.filter(|text| !text.trim().is_empty()).ok_or_else(|| format!("{name} is missing"))
         };
+        if self.code.is_some_and(|code| code != "Success") {
+            return Err("its Code is not Success".into());
+        }
         let id = whole(self.access_key_id, "AccessKeyId")?;
         let secret = whole(self.access_key_secret, "AccessKeySecret")?;
         let token = whole(self.security_token, "SecurityToken")?;

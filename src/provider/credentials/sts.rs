@@ -1,4 +1,5 @@
-//! Roles: keys that STS gives for another key (`AssumeRole`), or for a token of another identity provider (`AssumeRoleWithOIDC`).
+//! Roles: keys that STS gives for another key (`AssumeRole`), or for a token of another identity provider
+//! (`AssumeRoleWithOIDC`).
 //!
 //! Source: the provider's STS pages, version 2015-04-01. `AssumeRole` is signed by the code that signs the look-ups.
 
@@ -129,8 +130,8 @@ fn advice(code: &str) -> &'static str {
     } else if begins("InvalidSecurityToken") || begins("MissingSecurityToken") {
         "get a fresh security token for the key that assumes the role"
     } else if begins("InvalidParameter") {
-        "check the profile's values: session name, policy, and expired_seconds, which is at least 900 and at most the role's longest \
-         session"
+        "check the profile's values: session name, policy, and expired_seconds, which is at least 900 \
+         and at most the role's longest session"
     } else {
         "look the code up in the provider's list of STS errors"
     }

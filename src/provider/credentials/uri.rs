@@ -43,11 +43,7 @@ impl Uri {
             200 => {
                 let read = serde_json::from_slice::<Temporary>(&received.body)
                     .map_err(|_| "it is no JSON".to_owned());
-                let given = read.and_then(|answer| match answer.code.as_deref() {
-                    None | Some("Success") => answer.given(received.date),
-                    Some(_) => Err("its Code is not Success".to_owned()),
-                });
-                match given {
+                match read.and_then(|answer| answer.given(received.date)) {
                     Ok(given) => return Ok(given),
                     Err(why) => format!("its answer cannot be used: {why}"),
                 }
@@ -59,7 +55,7 @@ impl Uri {
         };
         Err(Failure::Refused(
             Error::new(Exit::Fatal, format!("the credentials URI at {} gives no key: {why}", self.place))
-                .hint("check ALIBABA_CLOUD_CREDENTIALS_URI or the profile's credentials_uri, and the service that answers there"),
+                .hint("check ALIBABA_CLOUD_CREDENTIALS_URI or the profile's credentials_uri, and the service behind it"),
         ))
     }
 }

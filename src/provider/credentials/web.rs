@@ -1,5 +1,5 @@
-//! Requests to the services that give keys: STS, the metadata service, credentials URIs. They go to other services than the
-//! provider's, so they take no place under the cap.
+//! Requests to the services that give keys: STS, the metadata service, credentials URIs. They go to other services
+//! than the provider's, so they take no place under the cap.
 //!
 //! Nothing of what is sent or received stands in an error.
 
@@ -14,8 +14,8 @@ use crate::provider::http;
 use crate::provider::wire::{Received, Reply};
 
 const EXAMPLE: &str = "https://sts.aliyuncs.com";
-const CERTIFICATE: &str = "check this machine's clock; where a proxy opens TLS, or the service is one of your own, name its authority's \
-                           certificate with --ca-file";
+const CERTIFICATE: &str = "check this machine's clock; where a proxy opens TLS, or the service is one of your own, \
+                           name its authority's certificate with --ca-file";
 
 /// How such services are reached.
 #[derive(Debug, Clone)]
@@ -36,8 +36,8 @@ impl Web {
         Self { ca_file }
     }
 
-    /// The URL, and its scheme, host and port, which may be shown. Over `http://`, keys travel on this machine only, or where that is
-    /// `allowed`; `None` where it cannot be.
+    /// The URL, and its scheme, host and port, which may be shown. Over `http://`, keys travel on this machine only,
+    /// or where that is `allowed`; `None` where it cannot be.
     ///
     /// # Errors
     ///

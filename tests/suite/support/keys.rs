@@ -1,5 +1,5 @@
-//! Keys, where they are found, and stand-ins of the services that give them. Owns what they answer, and how the provider's side
-//! checks a key.
+//! Keys, where they are found, and stand-ins of the services that give them. Owns what they answer, and how the
+//! provider's side checks a key.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -145,7 +145,8 @@ impl Mint {
         self.0.next.load(Ordering::Relaxed)
     }
 
-    /// Answers as the provider does: with the record for a key that lives and comes with its token, else with the refusal.
+    /// Answers as the provider does: with the record for a key that lives and comes with its token, else with the
+    /// refusal.
     pub fn check(&self, request: &Request) -> Reply {
         let id = request.param("AccessKeyId");
         let Some(ends) = self.0.ends.lock().unwrap().get(id).copied() else {
