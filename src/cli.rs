@@ -23,6 +23,7 @@ use crate::ledger;
 use crate::notify;
 use crate::output::{Lang, MaskPhones, Paths, TokenKey};
 use crate::provider::WireFormat;
+use crate::provider::credentials::{self, Access};
 use crate::publish::Rules;
 use crate::rate::Rate;
 
@@ -45,8 +46,8 @@ fn exit_codes() -> String {
 /// discrepancies as CSV, a report as HTML, and a summary as JSON. The same command goes on where an interrupted run
 /// stopped.
 ///
-/// Credentials come from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary keys,
-/// ALIBABA_CLOUD_SECURITY_TOKEN.
+/// Credentials are found where the provider's own tools find them: in the environment (ALIBABA_CLOUD_ACCESS_KEY_ID,
+/// ALIBABA_CLOUD_ACCESS_KEY_SECRET), in a profile, or by a role. `reconcile whoami` says which are used.
 #[derive(Debug, Parser)]
 #[command(
     name = "reconcile",
@@ -99,6 +100,8 @@ enum Command {
     Purge(PurgeArgs),
     /// Erase every answer that has this phone number in it
     Forget(ForgetArgs),
+    /// Say which credentials a run would use, and when they expire; never the secret
+    Whoami(WhoamiArgs),
     /// Run the simulated provider as a server of its own on 127.0.0.1
     Sandbox(SandboxArgs),
     /// Show every option with the value that holds and where it comes from
@@ -224,6 +227,43 @@ pub struct ForgetArgs {
     /// Which store.
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+/// Which credentials, and how the services are reached that give them.
+#[derive(Debug, Clone, Args)]
+struct AccessArgs {
+    /// Credentials profile, of `aliyun configure` or of the SDKs [default: by the provider's standard chain]
+    #[arg(long, env = "RECONCILE_PROFILE", value_name = "NAME", help_heading = "Credentials")]
+    profile: Option<String>,
+    /// Where roles are assumed [default: the provider's STS, of the region in ALIBABA_CLOUD_STS_REGION]
+    #[arg(long, env = "RECONCILE_STS_ENDPOINT", value_name = "URL", help_heading = "Credentials")]
+    sts_endpoint: Option<String>,
+    /// PEM file of certificates that are trusted beside the system's
+    #[arg(long, env = "RECONCILE_CA_FILE", value_name = "PATH", help_heading = "Requests")]
+    ca_file: Option<PathBuf>,
+    /// Allow an http:// endpoint beyond this machine, over which numbers and signatures travel in clear text
+    #[arg(long, env = "RECONCILE_INSECURE_HTTP", help_heading = "Requests")]
+    insecure_http: bool,
+}
+
+impl AccessArgs {
+    fn access(self) -> Access {
+        let Self { profile, sts_endpoint, ca_file, insecure_http } = self;
+        // A variable that is set to nothing asks for nothing.
+        let profile = profile.filter(|name| !name.trim().is_empty());
+        let sts_endpoint = sts_endpoint.filter(|url| !url.trim().is_empty());
+        Access { profile, sts_endpoint, ca_file, insecure_http }
+    }
+}
+
+/// Whose credentials.
+#[derive(Debug, Clone, Args)]
+struct WhoamiArgs {
+    #[command(flatten)]
+    access: AccessArgs,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// The simulated provider's options.
@@ -417,12 +457,8 @@ struct JobArgs {
     /// Form of the answers that is asked for
     #[arg(long, env = "RECONCILE_WIRE_FORMAT", value_name = "json|xml", default_value = "json", value_parser = wire_format, help_heading = "Requests")]
     wire_format: WireFormat,
-    /// PEM file of certificates that are trusted beside the system's
-    #[arg(long, env = "RECONCILE_CA_FILE", value_name = "PATH", help_heading = "Requests")]
-    ca_file: Option<PathBuf>,
-    /// Allow an http:// endpoint beyond this machine, over which numbers and signatures travel in clear text
-    #[arg(long, env = "RECONCILE_INSECURE_HTTP", help_heading = "Requests")]
-    insecure_http: bool,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Talk to a provider simulated inside this process, which allows what --rate says; needs no credentials
     #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Requests")]
     sandbox: bool,
@@ -473,6 +509,8 @@ pub enum Action {
     Purge(PurgeArgs),
     /// Erasing by number.
     Forget(ForgetArgs),
+    /// Which credentials are used; as JSON, if so.
+    Whoami(Access, bool),
     /// The simulated provider, alone.
     Sandbox(SandboxArgs),
     /// This text is what `reconcile config` prints.
@@ -516,10 +554,8 @@ pub struct Settings {
     pub answers: Answers,
     /// Form of the answers that is asked for.
     pub wire_format: WireFormat,
-    /// Certificates that are trusted beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// An `http://` endpoint is allowed beyond this machine.
-    pub insecure_http: bool,
+    /// Which credentials, and how other services are reached.
+    pub access: Access,
     /// Nobody is asked.
     pub offline: bool,
     /// Settled calls are asked for again.
@@ -604,6 +640,7 @@ impl Cli {
             Some(Command::VerifyCap(args)) => Ok(Action::VerifyCap(args)),
             Some(Command::Purge(args)) => Ok(Action::Purge(args)),
             Some(Command::Forget(args)) => Ok(Action::Forget(args)),
+            Some(Command::Whoami(args)) => Ok(Action::Whoami(args.access.access(), args.json)),
             Some(Command::Sandbox(args)) => Ok(Action::Sandbox(args)),
             Some(Command::Config(_)) => Ok(Action::Config(self.holds)),
             Some(Command::Completions(args)) => Ok(Action::Completions(args.shell)),
@@ -675,7 +712,8 @@ impl JobArgs {
             ))
             .hint("leave --burst out, or give a number up to the cap's N"));
         }
-        let notify = self.notify_url.as_deref().map(|url| notify::Target::parse(url, self.insecure_http));
+        let notify =
+            self.notify_url.as_deref().map(|url| notify::Target::parse(url, self.access.insecure_http));
         let (mask, mask_note) = masking(self.mask_phones, self.mask_key_file.as_deref())?;
         let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
         Ok(Settings {
@@ -695,8 +733,7 @@ impl JobArgs {
             mask_note,
             input,
             wire_format: self.wire_format,
-            ca_file: self.ca_file,
-            insecure_http: self.insecure_http,
+            access: self.access.access(),
             offline: self.offline,
             refresh: self.refresh,
             rate: self.rate,
@@ -746,19 +783,10 @@ fn token_key(path: &Path) -> Result<TokenKey> {
     })
 }
 
-#[cfg(unix)]
 fn readable_by_others(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    let path = path.display();
-    (mode & 0o077 != 0)
-        .then(|| format!("others can read the mask key {path}; `chmod 600 {path}` keeps it secret"))
-}
-
-/// Elsewhere permissions are not in a mode.
-#[cfg(not(unix))]
-fn readable_by_others(_: &Path) -> Option<String> {
-    None
+    let shown = path.display();
+    credentials::readable_by_others(path)
+        .then(|| format!("others can read the mask key {shown}; `chmod 600 {shown}` keeps it secret"))
 }
 
 fn settle(age: Duration) -> TimeDelta {

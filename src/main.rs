@@ -46,6 +46,7 @@ async fn act(cli: Cli) -> Result<Exit> {
         Action::VerifyCap(args) => commands::verify_cap(&args),
         Action::Purge(args) => commands::purge(&args),
         Action::Forget(args) => commands::forget(&args),
+        Action::Whoami(access, json) => commands::whoami(&access, json).await,
         Action::Sandbox(args) => sandbox::serve_alone(args.port, args.accounts.as_deref()).await,
         Action::Config(text) => {
             messages::print(text.trim_end());

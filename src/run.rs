@@ -24,7 +24,7 @@ use crate::messages::{self, Closing, Opening};
 use crate::metrics::MetricsFile;
 use crate::output::{Outputs, Provenance, Summary};
 use crate::progress::{Form, Progress};
-use crate::provider::credentials::Credentials;
+use crate::provider::credentials::{self, Credentials, Environment, Keeper};
 use crate::provider::http::{Connection, HttpProvider};
 use crate::publish::{Counted, publish};
 use crate::sandbox::{self, Sandbox};
@@ -54,6 +54,8 @@ struct Run<'a> {
     store: Arc<Store>,
     scope: Scope,
     stop: Stop,
+    /// The key that is signed with; none with `--offline`.
+    keys: Option<Arc<Keeper>>,
     started: Instant,
     started_at: DateTime<Utc>,
     metrics: Option<Arc<MetricsFile>>,
@@ -76,7 +78,7 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
         Err(error) => Err(error),
     };
     if let Some(target) = &settings.notify {
-        target.post(&ended, &settings.outputs.summary, settings.ca_file.as_deref()).await;
+        target.post(&ended, &settings.outputs.summary, settings.access.ca_file.as_deref()).await;
     }
     ended
 }
@@ -91,7 +93,7 @@ async fn night(
     let input = Input::open(&settings.input)?;
     check_places(settings, &input)?;
     let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
-    let provider = connect(settings).await?;
+    let (provider, keys) = connect(settings).await?.unzip();
     let nature = if settings.in_sandbox() { Nature::Sandbox } else { Nature::Provider };
     let store = Arc::new(Store::open(&settings.store, nature, Arc::new(SystemClock::new()))?);
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
@@ -100,7 +102,7 @@ async fn night(
     if let Some(metrics) = &metrics {
         metrics.begin(started_at, settings.rate, settings.in_sandbox());
     }
-    let run = Run { settings, voice, source, store, scope, stop, started, started_at, metrics };
+    let run = Run { settings, voice, source, store, scope, stop, keys, started, started_at, metrics };
     let result = run.session(provider).await;
     if result.is_err() {
         // The run is left open: the same command goes on with it. The first error is the one to tell.
@@ -117,27 +119,30 @@ pub(crate) fn check_places(settings: &Settings, input: &Input) -> Result<()> {
     settings.outputs.check(&others)
 }
 
-/// Who is asked; nobody with `--offline`.
-async fn connect(settings: &Settings) -> Result<Option<HttpProvider>> {
+/// Who is asked, and the key for it; nobody with `--offline`.
+async fn connect(settings: &Settings) -> Result<Option<(HttpProvider, Arc<Keeper>)>> {
     if settings.offline {
         return Ok(None);
     }
-    let (endpoint, credentials) = match &settings.answers {
-        Answers::Provider(endpoint) => (endpoint.clone(), Credentials::from_env()?),
+    let (endpoint, keys) = match &settings.answers {
+        Answers::Provider(endpoint) => {
+            (endpoint.clone(), credentials::find(&settings.access, &Environment::of_process()).await?)
+        }
         Answers::Sandbox => start_sandbox(settings).await?,
     };
     let connection = Connection {
         endpoint,
         timeout: settings.timeout,
         wire_format: settings.wire_format,
-        ca_file: settings.ca_file.clone(),
-        insecure_http: settings.insecure_http,
+        ca_file: settings.access.ca_file.clone(),
+        insecure_http: settings.access.insecure_http,
     };
-    HttpProvider::new(&connection, credentials).map(Some)
+    let keys = Arc::new(keys);
+    Ok(Some((HttpProvider::new(&connection, keys.clone())?, keys)))
 }
 
 /// Starts the simulated provider inside this process; it allows exactly what the cap says.
-async fn start_sandbox(settings: &Settings) -> Result<(String, Credentials)> {
+async fn start_sandbox(settings: &Settings) -> Result<(String, Keeper)> {
     let rate = settings.rate;
     let options = sandbox::Options {
         cap_requests: rate.requests.get(),
@@ -148,7 +153,7 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Credentials)> {
     let server = Sandbox::bind(options).await?;
     let url = server.url();
     tokio::spawn(server.serve());
-    Ok((url, Credentials::new(id, secret, None)))
+    Ok((url, Keeper::fixed(Credentials::new(id, secret, None), "the sandbox")))
 }
 
 /// What pass 1 came to.
@@ -169,7 +174,7 @@ impl Run<'_> {
             }
         };
         if let Some(reason) = self.stop.reason() {
-            refuse(reason)?;
+            refuse(reason, self.keys.as_deref())?;
         }
         self.publish(&collected)
     }
@@ -357,6 +362,7 @@ impl Run<'_> {
         let scan = &self.source.scan;
         let mut notes = scan.notes.clone();
         notes.extend(self.settings.mask_note.clone());
+        notes.extend(self.keys.iter().flat_map(|keys| keys.warnings().iter().cloned()));
         if scan.hinted > 0 {
             let rows = if scan.hinted == 1 { "1 row names" } else { &format!("{} rows name", scan.hinted) };
             notes.push(format!("{rows} no day; it was taken from the CallId"));
@@ -420,13 +426,14 @@ fn foot(
 }
 
 /// What ends a run without outputs.
-fn refuse(reason: Reason) -> Result<()> {
+fn refuse(reason: Reason, keys: Option<&Keeper>) -> Result<()> {
     match reason {
-        Reason::Time(_) | Reason::Signal(_) => Ok(()),
+        Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_) => Ok(()),
         Reason::Fatal { code, message, advice } => {
             let what = format!("the provider refuses every request: {code}: {message}");
+            let key = keys.map_or_else(String::new, |keys| format!(" The key is from {}.", keys.origin()));
             Err(Error::new(Exit::Fatal, what)
-                .hint(format!("{advice}. What is stored is kept; the old outputs stand")))
+                .hint(format!("{advice}.{key} What is stored is kept; the old outputs stand")))
         }
         Reason::Failed(error) => {
             // The error is shared with the task that met it; its text and its way to end are what count.

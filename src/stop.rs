@@ -13,6 +13,8 @@ pub enum Reason {
     Time(String),
     /// A signal; says which.
     Signal(&'static str),
+    /// No key can be had to sign with, for a reason that may go away; says which.
+    NoKey(String),
     /// The provider, for a reason that is the same for every call.
     Fatal {
         /// The provider's code.
@@ -33,6 +35,7 @@ impl Reason {
         match self {
             Self::Time(what) => format!("{what} was reached"),
             Self::Signal(name) => format!("stopped by {name}"),
+            Self::NoKey(why) => format!("no key can be had: {why}"),
             Self::Fatal { code, .. } => format!("the provider refused with {code}"),
             Self::Failed(error) => error.to_string(),
         }

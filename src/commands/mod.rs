@@ -1,16 +1,18 @@
-//! What can be asked of a store beside the job itself. Each prints what it was asked for to standard output.
+//! What can be asked beside the job itself, most of it of a store. Each prints what it was asked for to standard output.
 
 mod erase;
 mod explain;
 mod manual;
 mod plan;
 mod verify_cap;
+mod whoami;
 
 pub use erase::{forget, purge};
 pub use explain::explain;
 pub use manual::{completions, man};
 pub use plan::plan;
 pub use verify_cap::verify_cap;
+pub use whoami::whoami;
 
 use serde::Serialize;
 

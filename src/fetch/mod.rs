@@ -22,7 +22,7 @@ use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
 use crate::store::{AnswerKind, Decision, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store};
 use cap::Cap;
-use retry::{Policy, Verdict};
+use retry::{Mended, Policy, Verdict};
 pub use watch::Watch;
 
 /// All that the fetch stage tells the world outside.
@@ -135,6 +135,7 @@ impl<P: Provider> Fetcher<P> {
             () = self.stop.stopped() => return Ok(None),
             place = self.cap.take() => place,
         };
+        let Some(key) = self.key().await else { return Ok(None) };
         let begun = self.store.begin_request(&self.scope, request).await?;
         place.sending();
         let reply = self.provider.ask(question).await;
@@ -149,9 +150,9 @@ impl<P: Provider> Fetcher<P> {
         } else if answer.http_status.is_some() {
             self.cap.let_through(taken_at);
         }
-        let clock_corrected = self.correct_clock(&answer);
+        let mended = Mended { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
         self.watch.hear(&answer);
-        let verdict = retry::decide(&self.policy, attempt, &answer, clock_corrected, fastrand::f64());
+        let verdict = retry::decide(&self.policy, attempt, &answer, mended, fastrand::f64());
         let kept = keep(&answer, &verdict, question.day, then);
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, attempt, &answer, &verdict, throttled);
@@ -164,6 +165,33 @@ impl<P: Provider> Fetcher<P> {
         }
         self.store.end_request(&self.scope, begun, end, kept).await?;
         Ok(Some((verdict, kind)))
+    }
+
+    /// The number of the key to sign with; `None` when the run is stopped. The place that is held is not used while
+    /// this waits: it counts from when the request is sent.
+    async fn key(&self) -> Option<u64> {
+        let ready = tokio::select! {
+            biased;
+            () = self.stop.stopped() => return None,
+            ready = self.provider.ready() => ready,
+        };
+        ready.map_err(|reason| self.stop.stop(reason)).ok()
+    }
+
+    /// Whether an answer about the security token brought another key.
+    async fn renew_key(&self, answer: &Answer, refused: u64) -> bool {
+        if !matches!(answer.said, Said::Error(Class::Token(_))) {
+            return false;
+        }
+        let renewed = tokio::select! {
+            biased;
+            () = self.stop.stopped() => return false,
+            renewed = self.provider.renew_key(refused) => renewed,
+        };
+        renewed.unwrap_or_else(|reason| {
+            self.stop.stop(reason);
+            false
+        })
     }
 
     /// Whether an answer about the time stamp told the provider's time, which is signed with from now on.

@@ -49,18 +49,27 @@ pub enum Verdict {
     Stop(&'static str),
 }
 
-/// Decides. `attempt` counts from 1 over this call's tries; `clock_corrected` says that requests are signed with the
-/// provider's time from now on; `jitter` lies in [0, 1).
+/// What was mended after an answer, so that the next request is signed otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mended {
+    /// Requests are signed with the provider's time from now on.
+    pub clock: bool,
+    /// There is another key.
+    pub key: bool,
+}
+
+/// Decides. `attempt` counts from 1 over this call's tries; `jitter` lies in [0, 1).
 #[must_use]
-pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, clock_corrected: bool, jitter: f64) -> Verdict {
+pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, mended: Mended, jitter: f64) -> Verdict {
     let Said::Error(class) = answer.said else { return Verdict::Done };
     let second = attempt >= policy.max_attempts.min(2);
     let tries = match class {
         Class::Row | Class::NoRecord => return Verdict::Done,
         Class::Fatal(advice) => return Verdict::Stop(advice),
+        Class::Token(advice) if !mended.key => return Verdict::Stop(advice),
         Class::Route(advice) if second => return Verdict::Stop(advice),
         // The provider's own time did not help, or there is none to be had.
-        Class::Clock if answer.by_provider_time || (second && !clock_corrected) => {
+        Class::Clock if answer.by_provider_time || (second && !mended.clock) => {
             return Verdict::Stop(codes::SET_CLOCK);
         }
         Class::Doubtful => policy.max_attempts.min(DOUBTFUL_TRIES),
@@ -75,7 +84,9 @@ pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, clock_corrected: b
     let own = doubled.mul_f64(0.5 + jitter / 2.0);
     match class {
         // A throttled call waits with everybody else: the cap slows the whole run down.
-        Class::Clock | Class::Throttle => Verdict::Again { after: Duration::ZERO, everybody: false },
+        Class::Clock | Class::Token(_) | Class::Throttle => {
+            Verdict::Again { after: Duration::ZERO, everybody: false }
+        }
         Class::Nonce if attempt == 1 => Verdict::Again { after: Duration::ZERO, everybody: false },
         _ => Verdict::Again { after: hint.map_or(own, |h| h.max(own)), everybody: hint.is_some() },
     }
@@ -105,12 +116,14 @@ mod tests {
     }
 
     fn verdict(class: Class, attempt: u32, hint: Option<Duration>) -> Verdict {
-        decide(&Policy::default(), attempt, &answer(Said::Error(class), hint), false, 0.0)
+        decide(&Policy::default(), attempt, &answer(Said::Error(class), hint), Mended::default(), 0.0)
     }
 
     #[test]
     fn an_answer_is_an_answer() {
-        let done = |said| decide(&Policy::default(), 1, &answer(said, None), false, 0.5) == Verdict::Done;
+        let done = |said| {
+            decide(&Policy::default(), 1, &answer(said, None), Mended::default(), 0.5) == Verdict::Done
+        };
         assert!(done(Said::NoRecord) && done(Said::Data("{}".into())) && done(Said::Error(Class::Row)));
         assert!(done(Said::Malformed { text: "x".into(), why: "y".into() }));
     }
@@ -159,11 +172,22 @@ mod tests {
     #[test]
     fn a_corrected_clock_is_given_its_chance_and_no_second_one() {
         let fault = answer(Said::Error(Class::Clock), None);
+        let true_time = Mended { clock: true, ..Mended::default() };
         // Whatever went wrong with this call before.
-        assert_eq!(decide(&Policy::default(), 5, &fault, true, 0.0), AT_ONCE);
-        assert_eq!(decide(&Policy::default(), 6, &fault, true, 0.0), Verdict::Exhausted);
+        assert_eq!(decide(&Policy::default(), 5, &fault, true_time, 0.0), AT_ONCE);
+        assert_eq!(decide(&Policy::default(), 6, &fault, true_time, 0.0), Verdict::Exhausted);
         let signed_so = Answer { by_provider_time: true, ..fault };
-        assert_eq!(decide(&Policy::default(), 1, &signed_so, true, 0.0), Verdict::Stop(codes::SET_CLOCK));
+        assert_eq!(
+            decide(&Policy::default(), 1, &signed_so, true_time, 0.0),
+            Verdict::Stop(codes::SET_CLOCK)
+        );
+    }
+
+    #[test]
+    fn a_token_that_has_expired_ends_the_run_unless_there_is_another() {
+        let expired = answer(Said::Error(Class::Token("renew it")), None);
+        let with = |key| decide(&Policy::default(), 1, &expired, Mended { key, ..Mended::default() }, 0.0);
+        assert_eq!((with(false), with(true)), (Verdict::Stop("renew it"), AT_ONCE));
     }
 
     #[test]

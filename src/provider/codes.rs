@@ -18,6 +18,9 @@ pub enum Class {
     Nonce,
     /// The clocks disagree; signed once more with the provider's time, then the run stops.
     Clock,
+    /// The security token has expired or is not this key's: a new key is fetched, once, where the source gives
+    /// temporary ones, and signed with; else the run stops. Says what the operator has to do.
+    Token(&'static str),
     /// Something on the way to the provider that is most likely the same for every call, or else one hiccup of a
     /// proxy: tried once more after a pause, then the run stops. Says what the operator has to do.
     Route(&'static str),
@@ -39,6 +42,7 @@ impl Class {
             Self::Doubtful => "doubtful",
             Self::Nonce => "nonce",
             Self::Clock => "clock",
+            Self::Token(_) => "token",
             Self::Route(_) => "route",
             Self::NoRecord => "no record",
             Self::Row => "call",
@@ -50,7 +54,7 @@ impl Class {
     #[must_use]
     pub fn advice(self) -> Option<&'static str> {
         match self {
-            Self::Fatal(advice) | Self::Route(advice) => Some(advice),
+            Self::Fatal(advice) | Self::Route(advice) | Self::Token(advice) => Some(advice),
             Self::Clock => Some(SET_CLOCK),
             _ => None,
         }
@@ -59,10 +63,8 @@ impl Class {
 
 /// What to do about a clock that stays off.
 pub const SET_CLOCK: &str = "set this machine's clock (NTP): it must be within 15 minutes of the provider's";
-const KEYS: &str = "check ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET: \
-                    the key must exist, be active, and belong to the secret";
-const TOKEN: &str = "get a fresh security token (ALIBABA_CLOUD_SECURITY_TOKEN) that belongs to this key, \
-                     then run the same command again";
+const KEYS: &str = "check the access key: it must exist, be active, and belong to its secret";
+const TOKEN: &str = "get a fresh security token that belongs to this key, then run the same command again";
 const PERMISSION: &str =
     "grant the key's user the RAM action dyvms:QueryCallDetailByCallId, then run the same command again";
 const ACCOUNT: &str = "settle the account (arrears, product not opened, account state) in the provider's console, \
@@ -76,7 +78,7 @@ const PROXY_LOGIN: &str = "the proxy wants a user name and a password: put them 
 const CERTIFICATE: &str = "check --endpoint and this machine's clock; where a proxy opens TLS, or the provider is one \
                            of your own, name its authority's certificate with --ca-file";
 
-use Class::{Clock, Doubtful, Fatal, NoRecord, Nonce, Route, Row, Throttle, Transient};
+use Class::{Clock, Doubtful, Fatal, NoRecord, Nonce, Route, Row, Throttle, Token, Transient};
 
 /// A code that the provider's pages name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,14 +124,14 @@ pub const CODES: &[Known] = &[
     // Keys and permission.
     known("InvalidAccessKeyId.NotFound", Fatal(KEYS), "no such access key"),
     known("InvalidAccessKeyId.Inactive", Fatal(KEYS), "the access key is switched off"),
-    known("InvalidSecurityToken.Expired", Fatal(TOKEN), "the security token has expired"),
-    known("InvalidSecurityToken.Malformed", Fatal(TOKEN), "the security token cannot be read"),
+    known("InvalidSecurityToken.Expired", Token(TOKEN), "the security token has expired"),
+    known("InvalidSecurityToken.Malformed", Token(TOKEN), "the security token cannot be read"),
     known(
         "InvalidSecurityToken.MismatchWithAccessKey",
-        Fatal(TOKEN),
+        Token(TOKEN),
         "the security token belongs to another key",
     ),
-    known("MissingSecurityToken", Fatal(TOKEN), "a temporary key without its security token"),
+    known("MissingSecurityToken", Token(TOKEN), "a temporary key without its security token"),
     known("Forbidden.RAM", Fatal(PERMISSION), "the RAM user lacks the permission"),
     known("NoPermission", Fatal(PERMISSION), "permission missing"),
     known("Forbidden", Fatal(PERMISSION), "refused"),
@@ -187,7 +189,7 @@ pub const CODES: &[Known] = &[
 pub const FAMILIES: &[Known] = &[
     known("Throttling.*", Throttle, "flow control"),
     known("InvalidAccessKeyId.*", Fatal(KEYS), "access key"),
-    known("InvalidSecurityToken.*", Fatal(TOKEN), "security token"),
+    known("InvalidSecurityToken.*", Token(TOKEN), "security token"),
     known("Forbidden.*", Fatal(PERMISSION), "permission"),
     known("InvalidTimeStamp.*", Fatal(FORMAT), "time stamp"),
 ];
@@ -301,7 +303,7 @@ mod tests {
     #[test]
     fn whatever_stops_the_run_says_what_to_do() {
         for known in CODES.iter().chain(FAMILIES) {
-            let stops = matches!(known.class, Fatal(_) | Clock | Route(_));
+            let stops = matches!(known.class, Fatal(_) | Clock | Token(_) | Route(_));
             assert_eq!(known.class.advice().is_some_and(|a| !a.is_empty()), stops, "{}", known.code);
         }
     }

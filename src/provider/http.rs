@@ -6,20 +6,23 @@
 //! Every request has a new nonce and time stamp. Proxies come from the usual environment variables, loopback never has
 //! one; TLS is rustls with the platform's roots, and those of `--ca-file`.
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Keeper};
 use super::sign;
 use super::wire::{BODY_LIMIT, Received, Reply};
 use super::{Correction, Provider, Question, WireFormat};
 use crate::call::midnight_ms;
 use crate::error::{Error, Result};
+use crate::stop::Reason;
 
+/// The content type of a form.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 /// An idle connection is not used again after this long: gateways close theirs after 15 s and more, and a request
 /// that meets the closing is lost.
 const IDLE: Duration = Duration::from_secs(10);
@@ -45,7 +48,7 @@ pub struct Connection {
 pub struct HttpProvider {
     client: reqwest::Client,
     endpoint: reqwest::Url,
-    credentials: Credentials,
+    keys: Arc<Keeper>,
     format: WireFormat,
     /// What the provider's clock said and when that was, once it is gone by.
     provider_time: OnceLock<(DateTime<Utc>, Instant)>,
@@ -58,34 +61,14 @@ impl HttpProvider {
     ///
     /// Exit 2 when the endpoint is no http(s) URL or would send in clear text what must not be read on the way, when
     /// the file of certificates cannot be used, or TLS cannot be set up.
-    pub fn new(connection: &Connection, credentials: Credentials) -> Result<Self> {
-        let endpoint = parse_endpoint(&connection.endpoint)?;
-        let loopback = is_loopback(&endpoint);
-        if endpoint.scheme() == "http" && !loopback && !connection.insecure_http {
+    pub fn new(connection: &Connection, keys: Arc<Keeper>) -> Result<Self> {
+        let endpoint = parse_url("--endpoint", &connection.endpoint, "https://dyvmsapi.aliyuncs.com")?;
+        if endpoint.scheme() == "http" && !is_loopback(&endpoint) && !connection.insecure_http {
             return Err(in_clear_text(&endpoint));
         }
-        // Without a provider reqwest panics, even for http://. A second call finds it installed; that is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .timeout(connection.timeout)
-            .connect_timeout(connection.timeout)
-            .pool_idle_timeout(IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .user_agent(concat!("reconcile/", env!("CARGO_PKG_VERSION")));
-        if loopback {
-            builder = builder.no_proxy();
-        }
-        builder = match &connection.ca_file {
-            Some(path) => builder.tls_certs_merge(certificates(path)?),
-            // No TLS, and no proxy that might speak it: the platform's roots need not be there.
-            None if loopback && endpoint.scheme() == "http" => builder.tls_certs_only([]),
-            None => builder,
-        };
-        let client = builder.build().map_err(|e| not_set_up(connection, e))?;
+        let client = client(&endpoint, connection.timeout, connection.ca_file.as_deref(), false)?;
         let (format, provider_time) = (connection.wire_format, OnceLock::new());
-        Ok(Self { client, endpoint, credentials, format, provider_time })
+        Ok(Self { client, endpoint, keys, format, provider_time })
     }
 
     /// The time to sign with, and whether it is the provider's. That one runs on from when it was told, whatever
@@ -97,82 +80,115 @@ impl HttpProvider {
     }
 
     /// The signed form of a question.
-    fn form(&self, question: &Question, nonce: &str, now: DateTime<Utc>) -> String {
+    fn form(&self, question: &Question, key: &Credentials, now: DateTime<Utc>) -> String {
         let prod_id = question.prod_id.0.to_string();
         let query_date = midnight_ms(question.day).to_string();
-        let timestamp = now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mut params = vec![
-            ("AccessKeyId", self.credentials.access_key_id.as_str()),
+        let asked = [
             ("Action", "QueryCallDetailByCallId"),
             ("CallId", question.call_id.as_str()),
             ("Format", self.format.parameter()),
             ("ProdId", prod_id.as_str()),
             ("QueryDate", query_date.as_str()),
             ("RegionId", "cn-hangzhou"),
-            ("SignatureMethod", "HMAC-SHA1"),
-            ("SignatureNonce", nonce),
-            ("SignatureVersion", "1.0"),
-            ("Timestamp", timestamp.as_str()),
             ("Version", "2017-05-25"),
         ];
-        if let Some(token) = self.credentials.token() {
-            params.push(("SecurityToken", token));
-        }
-        let signature = sign::signature("POST", &params, self.credentials.secret());
-        params.push(("Signature", &signature));
-        sign::encode_pairs(&params)
+        sign::form(key, &asked, now)
     }
+}
 
-    async fn send(&self, form: String) -> Result<Received, reqwest::Error> {
-        let request = self
-            .client
-            .post(self.endpoint.clone())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form);
-        let mut response = request.send().await?;
-        let headers = response.headers();
-        let date = text(headers, "date").and_then(http_date);
-        let mut received = Received {
-            status: response.status().as_u16(),
-            // A date is by the provider's clock.
-            retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
-            date,
-            content_type: text(headers, "content-type").map(str::to_owned),
-            ..Received::default()
-        };
-        if response.status().is_redirection() {
-            received.location = text(headers, "location").map(|location| self.origin(location));
-        }
-        let length = response.content_length();
-        while let Some(chunk) = response.chunk().await? {
-            let room = BODY_LIMIT - received.body.len();
-            received.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() > room {
-                // What is left is not waited for: the connection is closed.
-                let length = length.map(|length| format!("{length} bytes long"));
-                received.cut = Some(length.unwrap_or_else(|| "of unknown length".into()));
-                break;
-            }
-        }
-        Ok(received)
+/// Sends it, once, and takes what comes back, up to the longest body that is read.
+pub(super) async fn receive(
+    request: reqwest::RequestBuilder,
+    url: &reqwest::Url,
+) -> Result<Received, reqwest::Error> {
+    let mut response = request.send().await?;
+    let headers = response.headers();
+    let date = text(headers, "date").and_then(http_date);
+    let mut received = Received {
+        status: response.status().as_u16(),
+        // A date is by the provider's clock.
+        retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
+        date,
+        content_type: text(headers, "content-type").map(str::to_owned),
+        ..Received::default()
+    };
+    if response.status().is_redirection() {
+        received.location = text(headers, "location").map(|location| origin(url, location));
     }
+    let length = response.content_length();
+    while let Some(chunk) = response.chunk().await? {
+        let room = BODY_LIMIT - received.body.len();
+        received.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            // What is left is not waited for: the connection is closed.
+            let length = length.map(|length| format!("{length} bytes long"));
+            received.cut = Some(length.unwrap_or_else(|| "of unknown length".into()));
+            break;
+        }
+    }
+    Ok(received)
+}
 
-    /// Scheme, host and port of a redirect's target, which may be relative; the rest may hold what must not be shown.
-    fn origin(&self, location: &str) -> String {
-        let target = self.endpoint.join(location).ok();
-        target.map_or_else(|| "an unreadable place".into(), |url| url.origin().ascii_serialization())
+/// Scheme, host and port of a redirect's target, which may be relative; the rest may hold what must not be shown.
+fn origin(url: &reqwest::Url, location: &str) -> String {
+    let target = url.join(location).ok();
+    target.map_or_else(|| "an unreadable place".into(), |url| url.origin().ascii_serialization())
+}
+
+/// A client for one service. `direct` is without a proxy, as loopback is in any case.
+pub(super) fn client(
+    url: &reqwest::Url,
+    timeout: Duration,
+    ca_file: Option<&Path>,
+    direct: bool,
+) -> Result<reqwest::Client> {
+    let direct = direct || is_loopback(url);
+    // Without a provider reqwest panics, even for http://. A second call finds it installed; that is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .pool_idle_timeout(IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .user_agent(concat!("reconcile/", env!("CARGO_PKG_VERSION")));
+    if direct {
+        builder = builder.no_proxy();
     }
+    builder = match ca_file {
+        Some(path) => builder.tls_certs_merge(certificates(path)?),
+        // No TLS, and no proxy that might speak it: the platform's roots need not be there.
+        None if direct && url.scheme() == "http" => builder.tls_certs_only([]),
+        None => builder,
+    };
+    builder.build().map_err(|e| not_set_up(ca_file, e))
 }
 
 impl Provider for HttpProvider {
     async fn ask(&self, question: &Question) -> Reply {
-        let nonce = uuid::Uuid::new_v4().to_string();
         let (now, by_provider_time) = self.now();
-        let form = self.form(question, &nonce, now);
-        match self.send(form).await {
+        let Some(key) = self.keys.current() else {
+            // Its time came while the request was put on disk.
+            return Reply::Lost {
+                code: "expired",
+                message: "the key expired before the request was sent".into(),
+            };
+        };
+        let form = self.form(question, &key, now);
+        let request = self.client.post(self.endpoint.clone()).header(CONTENT_TYPE, FORM).body(form);
+        match receive(request, &self.endpoint).await {
             Ok(received) => Reply::Received(Received { by_provider_time, ..received }),
             Err(error) => lost(&error),
         }
+    }
+
+    async fn ready(&self) -> Result<u64, Reason> {
+        self.keys.ready().await
+    }
+
+    async fn renew_key(&self, refused: u64) -> Result<bool, Reason> {
+        self.keys.renew(refused).await
     }
 
     fn correct_clock(&self, date: DateTime<Utc>) -> Option<Correction> {
@@ -195,7 +211,7 @@ fn in_clear_text(endpoint: &reqwest::Url) -> Error {
 }
 
 /// The certificates of `--ca-file`, at least one.
-pub(crate) fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>> {
     let wrong = |why: &str| {
         Error::usage(format!("--ca-file {}: {why}", path.display()))
             .hint("give a PEM file with the certificate of the authority, between BEGIN CERTIFICATE and END CERTIFICATE")
@@ -206,8 +222,8 @@ pub(crate) fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certif
     if found.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(found) }
 }
 
-fn not_set_up(connection: &Connection, error: reqwest::Error) -> Error {
-    let hint = match &connection.ca_file {
+fn not_set_up(ca_file: Option<&Path>, error: reqwest::Error) -> Error {
+    let hint = match ca_file {
         Some(path) => format!("check that {} holds certificates of an authority", path.display()),
         None => {
             "install the system's certificates (the package ca-certificates), or name some with --ca-file"
@@ -217,10 +233,15 @@ fn not_set_up(connection: &Connection, error: reqwest::Error) -> Error {
     Error::usage("the HTTP client cannot be set up").hint(hint).because(error.without_url())
 }
 
-fn parse_endpoint(text: &str) -> Result<reqwest::Url> {
+/// A URL over HTTP. `given_by` names the option or variable that gave it.
+///
+/// # Errors
+///
+/// Exit 2 when it is none. An option's value is shown, as the process list does; another's may be secret.
+pub(super) fn parse_url(given_by: &str, text: &str, example: &str) -> Result<reqwest::Url> {
+    let shown = if given_by.starts_with("--") { format!(" {text}") } else { String::new() };
     let wrong = |why: String| {
-        Error::usage(format!("--endpoint {text}: {why}"))
-            .hint("give a URL such as https://dyvmsapi.aliyuncs.com")
+        Error::usage(format!("{given_by}{shown}: {why}")).hint(format!("give a URL such as {example}"))
     };
     let url = reqwest::Url::parse(text).map_err(|e| wrong(format!("not a URL ({e})")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -228,12 +249,13 @@ fn parse_endpoint(text: &str) -> Result<reqwest::Url> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         // It would stand in messages, in the outputs and in the process list.
-        return Err(Error::usage("--endpoint contains a user name or password")
-            .hint("requests are signed with the access key; leave it out"));
+        return Err(Error::usage(format!("{given_by} contains a user name or password"))
+            .hint("leave it out: nobody asks for one there"));
     }
     Ok(url)
 }
 
+/// Whether it is on this machine.
 pub(crate) fn is_loopback(url: &reqwest::Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
@@ -270,7 +292,7 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// A failed request in a word and a line. The URL is taken out: it is no secret, but it is noise.
-fn lost(error: &reqwest::Error) -> Reply {
+pub(super) fn lost(error: &reqwest::Error) -> Reply {
     let code = if error.is_timeout() {
         "timeout"
     } else if is_about_certificate(error) {
@@ -328,12 +350,13 @@ mod tests {
 
     #[test]
     fn an_endpoint_must_be_an_http_url() {
-        assert!(parse_endpoint("https://dyvmsapi.aliyuncs.com").is_ok());
-        assert!(parse_endpoint("dyvmsapi.aliyuncs.com").is_err());
-        assert!(parse_endpoint("ftp://dyvmsapi.aliyuncs.com").is_err());
-        let refused = parse_endpoint("https://me:s3cret@dyvmsapi.aliyuncs.com").unwrap_err();
+        let parse = |text| parse_url("--endpoint", text, "https://x");
+        assert!(parse("https://dyvmsapi.aliyuncs.com").is_ok());
+        assert!(parse("dyvmsapi.aliyuncs.com").is_err());
+        assert!(parse("ftp://dyvmsapi.aliyuncs.com").is_err());
+        let refused = parse("https://me:s3cret@dyvmsapi.aliyuncs.com").unwrap_err();
         assert!(!refused.to_string().contains("s3cret"), "{refused}");
-        assert!(is_loopback(&parse_endpoint("http://[::1]:80").unwrap()));
-        assert!(!is_loopback(&parse_endpoint("http://192.0.2.1").unwrap()));
+        assert!(is_loopback(&parse("http://[::1]:80").unwrap()));
+        assert!(!is_loopback(&parse("http://192.0.2.1").unwrap()));
     }
 }

@@ -1,7 +1,7 @@
 //! The provider: how a question is signed, sent and understood.
 //!
-//! [`sign`], [`wire`] (with `charset`, `envelope`, `fields` and `xml`), [`codes`] and [`states`] are pure; [`credentials`] reads
-//! the environment; [`http`] is the one place that knows the HTTP library.
+//! [`sign`], [`wire`] (with `charset`, `envelope`, `fields` and `xml`), [`codes`] and [`states`] are pure;
+//! [`credentials`] finds the access key and keeps it fresh; [`http`] knows the HTTP library.
 
 mod charset;
 pub mod codes;
@@ -19,6 +19,7 @@ use std::future::Future;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::call::ProductId;
+use crate::stop::Reason;
 use wire::Reply;
 
 /// What is asked: one call on one day.
@@ -67,6 +68,26 @@ pub trait Provider: Send + Sync {
     /// Sends one freshly signed request and waits for its end. Never sends twice: no retries, no
     /// redirects. A failure is a [`Reply::Lost`], not an error.
     fn ask(&self, question: &Question) -> impl Future<Output = Reply> + Send;
+
+    /// Waits until there is a key to sign with that has not expired, and says which: they are counted. Whoever gives
+    /// it is another service than the provider, so this is no request under the cap.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none; the run stops for it.
+    fn ready(&self) -> impl Future<Output = Result<u64, Reason>> + Send {
+        async { Ok(0) }
+    }
+
+    /// The provider finds the key of this number expired: gets another, if there can be one. False when there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Provider::ready`].
+    fn renew_key(&self, refused: u64) -> impl Future<Output = Result<bool, Reason>> + Send {
+        let _ = refused;
+        async { Ok(false) }
+    }
 
     /// The provider found a time stamp too old or too new, and its clock says `date`: signs with the provider's time
     /// from now on. `None` when the clocks agree, and there is nothing to correct.

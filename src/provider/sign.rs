@@ -1,12 +1,15 @@
-//! Signature version 1.0 of the provider's gateway (RPC style, HMAC-SHA1). Pure.
+//! Signature version 1.0 of the provider's gateway (RPC style, HMAC-SHA1). Pure but for the nonces.
 //!
 //! Source: the provider's signature page; every published vector is under test.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
+
+use super::credentials::Credentials;
 
 /// All but `A-Z a-z 0-9 - _ . ~` is encoded; space is `%20`, never `+`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -40,6 +43,31 @@ pub fn signature(method: &str, params: &[(&str, &str)], secret: &str) -> String 
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key.as_bytes()) else { return String::new() };
     mac.update(string_to_sign(method, params).as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
+}
+
+/// A time as the gateway reads it.
+#[must_use]
+pub fn timestamp(now: DateTime<Utc>) -> String {
+    now.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The body of a signed POST: the operation's own parameters, those that every request has, with a nonce of its own, and the
+/// signature.
+#[must_use]
+pub fn form(key: &Credentials, own: &[(&str, &str)], now: DateTime<Utc>) -> String {
+    let (nonce, timestamp) = (uuid::Uuid::new_v4().to_string(), timestamp(now));
+    let mut params = own.to_vec();
+    params.extend([
+        ("AccessKeyId", key.access_key_id.as_str()),
+        ("SignatureMethod", "HMAC-SHA1"),
+        ("SignatureNonce", nonce.as_str()),
+        ("SignatureVersion", "1.0"),
+        ("Timestamp", timestamp.as_str()),
+    ]);
+    params.extend(key.token().map(|token| ("SecurityToken", token)));
+    let signature = signature("POST", &params, key.secret());
+    params.push(("Signature", &signature));
+    encode_pairs(&params)
 }
 
 #[cfg(test)]

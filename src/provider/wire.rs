@@ -32,7 +32,7 @@ pub enum Reply {
     Received(Received),
     /// None did.
     Lost {
-        /// In a word: `timeout`, `connect`, `certificate`, `cut`, `transport`.
+        /// In a word: `timeout`, `connect`, `certificate`, `cut`, `transport`; `expired` when it was not sent for want of a key.
         code: &'static str,
         /// The library's message, without the URL.
         message: String,

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::signature;
+use super::sts::{self, Account, Sts};
 
 /// How far a time stamp may lie from the gateway's clock, in either direction.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(15);
@@ -80,6 +81,8 @@ pub(super) struct Gateway {
     cap_requests: usize,
     cap_window: Duration,
     memory: Mutex<Memory>,
+    /// Temporary keys.
+    pub(super) sts: Sts,
 }
 
 #[derive(Default)]
@@ -94,7 +97,7 @@ impl Gateway {
     pub(super) fn new(accounts: Vec<(String, String)>, cap_requests: u32, cap_window: Duration) -> Self {
         let accounts = accounts.into_iter().map(|(id, secret)| (id, secret.into())).collect();
         let cap_requests = usize::try_from(cap_requests).unwrap_or(usize::MAX);
-        Self { accounts, cap_requests, cap_window, memory: Mutex::default() }
+        Self { accounts, cap_requests, cap_window, memory: Mutex::default(), sts: Sts::default() }
     }
 
     /// Passes a request that arrived at `now`, which the wall clock calls `utc`, or says why not.
@@ -112,9 +115,7 @@ impl Gateway {
             params.need(name)?;
         }
         signature_form(params)?;
-        let secret = self.accounts.get(key).ok_or_else(|| {
-            Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-        })?;
+        let Account { owner, secret } = self.account(key, params, utc)?;
         timestamp(params.need("Timestamp")?, utc)?;
         // A poisoned lock only means that another request panicked; what it guards is whole at every moment.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,12 +127,34 @@ impl Gateway {
             );
             return Err(Refusal::new(400, "SignatureDoesNotMatch", message));
         }
-        memory.arrival(key, self.cap_requests, self.cap_window, now)
+        if sts::is_asked(params) {
+            return Ok(());
+        }
+        memory.arrival(&owner, self.cap_requests, self.cap_window, now)
+    }
+
+    /// Whose request it is: of a lasting key, or of a temporary one.
+    pub(super) fn account(&self, key: &str, params: &Params, utc: DateTime<Utc>) -> Result<Account, Refusal> {
+        match self.accounts.get(key) {
+            Some(secret) => Ok(Account { owner: key.to_owned(), secret: secret.clone() }),
+            None => self.sts.account(key, params, utc),
+        }
     }
 }
 
 /// Whether there is such an operation, and whether the answer's format is one that the sandbox speaks.
 fn operation(params: &Params) -> Result<(), Refusal> {
+    if sts::is_asked(params) {
+        return match (params.need("Version")?, params.get("Format")) {
+            ("2015-04-01", Some("JSON")) => Ok(()),
+            ("2015-04-01", _) => Err(Refusal::new(
+                400,
+                "InvalidParameter.Format",
+                "Specified parameter Format is not valid: the sandbox's STS speaks JSON.",
+            )),
+            _ => Err(Refusal::new(400, "InvalidVersion", "Specified parameter Version is not valid.")),
+        };
+    }
     if params.need("Action")? != "QueryCallDetailByCallId" {
         let message = "Specified api is not found, please check your url and method.";
         return Err(Refusal::new(404, "InvalidAction.NotFound", message));

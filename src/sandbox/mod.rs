@@ -11,6 +11,7 @@ mod envelope;
 mod gateway;
 mod records;
 mod signature;
+mod sts;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -119,6 +120,10 @@ struct Simulated {
 
 async fn handle(State(provider): State<Arc<Simulated>>, request: Request) -> Response {
     let (form, told) = match provider.read(request).await {
+        Ok((method, params)) if sts::is_asked(&params) => match provider.assume(&method, &params) {
+            Ok(answer) => return provider.reply(200, Form::Json.content_type(), answer),
+            Err(refusal) => (Form::Json, Err(refusal)),
+        },
         Ok((method, params)) => (Form::asked(&params), provider.ask(&method, &params)),
         Err(refusal) => (Form::Json, Err(refusal)),
     };
@@ -160,6 +165,13 @@ impl Simulated {
         self.gateway.check(method.as_str(), params, self.now(), Instant::now())?;
         let (call_id, prod_id, day) = question(params)?;
         Ok(self.records.tell(call_id, prod_id, day))
+    }
+
+    /// `AssumeRole`.
+    fn assume(&self, method: &Method, params: &Params) -> Result<String, Refusal> {
+        self.gateway.check(method.as_str(), params, self.now(), Instant::now())?;
+        let account = self.gateway.account(params.need("AccessKeyId")?, params, self.now())?;
+        self.gateway.sts.assume(&account.owner, params, self.now())
     }
 
     fn ok(&self, form: Form, data: Option<&str>) -> Response {

@@ -10,12 +10,21 @@ use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, cell, column, id, ledger};
 
 /// Classes by name, each with its codes; section by section as the pages list them.
-const CLASSES: [(&str, &[&str]); 9] = [
+const CLASSES: [(&str, &[&str]); 10] = [
     ("throttle", &["Throttling", "Throttling.User", "Throttling.Api", "isv.BUSINESS_LIMIT_CONTROL"]),
     ("transient", &["isp.SYSTEM_ERROR", "InternalError", "ServiceUnavailable"]),
     ("doubtful", &["isp.GATEWAY_ERROR", "isp.UNKNOWN"]),
     ("nonce", &["SignatureNonceUsed"]),
     ("clock", &["InvalidTimeStamp.Expired"]),
+    (
+        "token",
+        &[
+            "InvalidSecurityToken.Expired",
+            "InvalidSecurityToken.Malformed",
+            "InvalidSecurityToken.MismatchWithAccessKey",
+            "MissingSecurityToken",
+        ],
+    ),
     ("route", &[]),
     ("no record", &["100008.0", "isv.BILLID_NOT_EXIST", "BillidNotExist"]),
     (
@@ -40,10 +49,6 @@ const CLASSES: [(&str, &[&str]); 9] = [
             "UnsupportedHTTPMethod",
             "InvalidAccessKeyId.NotFound",
             "InvalidAccessKeyId.Inactive",
-            "InvalidSecurityToken.Expired",
-            "InvalidSecurityToken.Malformed",
-            "InvalidSecurityToken.MismatchWithAccessKey",
-            "MissingSecurityToken",
             "Forbidden.RAM",
             "NoPermission",
             "Forbidden",
@@ -149,7 +154,7 @@ fn an_unknown_code_is_judged_by_its_family_and_then_by_the_status() {
         ("MissingTimestamp", ["fatal"; 8]),
         ("Throttling.NeverSeen", ["throttle"; 8]),
         ("Forbidden.NeverSeen", ["fatal"; 8]),
-        ("InvalidSecurityToken.NeverSeen", ["fatal"; 8]),
+        ("InvalidSecurityToken.NeverSeen", ["token"; 8]),
         ("InvalidAccessKeyId.NeverSeen", ["fatal"; 8]),
     ] {
         for (status, class) in STATUSES.into_iter().zip(classes) {

@@ -73,7 +73,7 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("toml", &["config.rs"]),
     ("strsim", &["config.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/rejects.rs"]),
-    ("secrecy", &["provider/credentials.rs", "sandbox/gateway.rs"]),
+    ("secrecy", &["provider/credentials/mod.rs", "sandbox/gateway.rs", "sandbox/sts.rs"]),
     ("rustix", &["clock.rs", "output/partitions.rs"]),
     ("tracing_subscriber", &["log.rs"]),
 ];

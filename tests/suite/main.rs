@@ -9,6 +9,7 @@
 //! `commands` plan, explain, verify-cap, purge, forget · `ledgers` any ledger a company really has · `outputs` what the four
 //! files say · `page` the report in a browser · `masks` a byte scan for numbers and secrets · `morning` planted discrepancies,
 //! exactly those · `cli` usage, store and folder ·
+//! `credentials` where the key is found · `roles` keys that others give, and that expire ·
 //! `cap` what the provider sees of the cap · `receiver` the same over virtual time, a million requests · `sessions` fetch
 //! stage and store over virtual time · `signature_vectors` published signatures · `layers` the order of the house ·
 //! `config` the configuration file · `logs` what is said without a terminal · `watching` metrics and the posted end · `packaging` files
@@ -23,6 +24,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod credentials;
 mod damage;
 mod disk_full;
 mod fatal;
@@ -46,6 +48,7 @@ mod readings;
 mod readme;
 mod receiver;
 mod resume;
+mod roles;
 mod sessions;
 mod signature_vectors;
 mod snapshots;

@@ -51,7 +51,7 @@ fn no_code() -> String {
         (502, "HTTP 5xx"),
     ];
     let of_status = statuses.map(|(status, name)| (name.to_owned(), classify_status(status)));
-    let words = ["timeout", "connect", "certificate", "cut", "transport"];
+    let words = ["timeout", "connect", "certificate", "cut", "transport", "expired"];
     let of_word = words.map(|word| (format!("`{word}`"), classify_lost(word)));
     let rows = of_status.into_iter().chain(of_word);
     let rows =

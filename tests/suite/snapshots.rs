@@ -13,9 +13,12 @@ pub fn shows(name: &str, text: &str) {
 
 #[test]
 fn the_help_is_this() {
-    for (name, arguments) in
-        [("help", &["-h"][..]), ("help_long", &["--help"]), ("help_sandbox", &["sandbox", "-h"])]
-    {
+    for (name, arguments) in [
+        ("help", &["-h"][..]),
+        ("help_long", &["--help"]),
+        ("help_sandbox", &["sandbox", "-h"]),
+        ("help_whoami", &["whoami", "-h"]),
+    ] {
         shows(name, &Bench::new(&ledger(0)).bare(arguments));
     }
 }

@@ -2,6 +2,7 @@
 //! of its outputs. Owns the environment in which the binary runs.
 
 pub mod duckdb;
+pub mod keys;
 pub mod provider;
 pub mod tls;
 pub mod venv;

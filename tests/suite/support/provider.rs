@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 pub struct Request {
     pub arrived: Instant,
     pub method: String,
+    pub path: String,
+    /// By their names in lower case.
+    pub headers: BTreeMap<String, String>,
     pub params: BTreeMap<String, String>,
 }
 
@@ -334,21 +337,21 @@ fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> 
     }
     let mut words = line.split_whitespace();
     let (method, target) = (words.next().unwrap_or("").to_owned(), words.next().unwrap_or("").to_owned());
-    let mut length = 0;
+    let mut headers = BTreeMap::new();
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
         let Some((name, value)) = header.trim_end().split_once(':') else { break };
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().unwrap_or(0);
-        }
+        headers.insert(name.to_lowercase(), value.trim().to_owned());
     }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let mut params = BTreeMap::new();
-    parse_form(target.split_once('?').map_or("", |(_, query)| query), &mut params);
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    parse_form(query, &mut params);
     parse_form(&String::from_utf8_lossy(&body), &mut params);
-    Ok(Some(Request { arrived: Instant::now(), method, params }))
+    Ok(Some(Request { arrived: Instant::now(), method, path: path.to_owned(), headers, params }))
 }
 
 fn parse_form(text: &str, params: &mut BTreeMap<String, String>) {

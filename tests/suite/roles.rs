@@ -1,0 +1,469 @@
+//! Keys that another service or program gives: how each is asked for, and what becomes of them in mid-run. Owns
+//! nothing but its cases; the services are stand-ins (`support::keys`).
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use crate::support::keys::{
+    Mint, ak, assert_signed, config_json, in_home, keys_seen, metadata, run, secret_of, sts, told, whoami,
+};
+use crate::support::provider::{Provider, Reply};
+use crate::support::{Bench, column, ledger};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const ROLE: &str = "acs:ram::1234567890123456:role/voice-night";
+
+/// A bench whose provider accepts the keys of the mint.
+fn bench(calls: usize, mint: &Mint) -> Bench {
+    let bench = Bench::new(&ledger(calls));
+    let mint = mint.clone();
+    bench.provider.answer_with(move |request| mint.check(request));
+    bench
+}
+
+/// The profile `p`, the current one, beside others.
+fn profile(bench: &Bench, profile: &Value, others: &[Value]) {
+    let mut profile = profile.clone();
+    profile["name"] = "p".into();
+    let all = [&[profile][..], others].concat();
+    config_json(bench, &json!({"current": "p", "profiles": all}));
+}
+
+/// A profile that assumes the role.
+fn role_profile(bench: &Bench) {
+    let mut value = ak("p", "LTAIuser");
+    value["mode"] = "RamRoleArn".into();
+    value["ram_role_arn"] = ROLE.into();
+    profile(bench, &value, &[]);
+}
+
+#[track_caller]
+fn all_found(bench: &Bench, calls: usize) {
+    assert_eq!(column(&bench.details(), "status"), vec!["found"; calls]);
+    bench.summary().assert_foots();
+    bench.provider.requests().iter().for_each(assert_signed);
+}
+
+#[test]
+fn a_role_is_assumed_by_a_signed_request_and_its_key_is_used() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(3, &mint), sts(&mint, HOUR));
+    let mut value = ak("p", "LTAIuser");
+    let fields = json!({"mode": "RamRoleArn", "ram_role_arn": ROLE, "ram_session_name": "night", "expired_seconds": 900,
+                        "external_id": "ours", "policy": "{\"Version\":\"1\"}"});
+    value.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    profile(&bench, &value, &[]);
+    let endpoint = [("RECONCILE_STS_ENDPOINT", service.endpoint())];
+    let variables = [(endpoint[0].0, endpoint[0].1.as_str())];
+    run(&bench, &[], &variables).exits(0);
+    all_found(&bench, 3);
+    assert_eq!(keys_seen(&bench.provider), ["STS.1"]);
+    let asked = service.requests();
+    assert_eq!(asked.len(), 1);
+    assert_signed(&asked[0]);
+    for (name, value) in [
+        ("Action", "AssumeRole"),
+        ("Version", "2015-04-01"),
+        ("AccessKeyId", "LTAIuser"),
+        ("RoleArn", ROLE),
+        ("RoleSessionName", "night"),
+        ("DurationSeconds", "900"),
+        ("ExternalId", "ours"),
+        ("Policy", "{\"Version\":\"1\"}"),
+    ] {
+        assert_eq!(asked[0].param(name), value, "{name}");
+    }
+    let who = told(&whoami(&bench, &["--json", "--sts-endpoint", &service.endpoint()], &[]));
+    assert_eq!((&who["account"], &who["role"]), (&json!("1234567890123456"), &json!("voice-night")));
+    assert_eq!((&who["key"], &who["temporary"]), (&json!("TS.2"), &json!(true)));
+    assert!((3590..=3600).contains(&who["expires_in_s"].as_i64().unwrap()), "{who}");
+    assert!(who["source"].as_str().unwrap().ends_with("mode RamRoleArn"), "{who}");
+}
+
+#[test]
+fn a_chain_of_roles_is_followed_to_its_first_key() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(2, &mint), sts(&mint, HOUR));
+    let hop = |name: &str, source: &str| {
+        json!({"name": name, "mode": "ChainableRamRoleArn", "ram_role_arn": format!("acs:ram::1:role/{name}"),
+               "ram_session_name": "night", "source_profile": source})
+    };
+    profile(&bench, &hop("p", "middle"), &[hop("middle", "user"), ak("user", "LTAIuser")]);
+    run(&bench, &["--sts-endpoint", &service.endpoint()], &[]).exits(0);
+    all_found(&bench, 2);
+    let asked = service.requests();
+    asked.iter().for_each(assert_signed);
+    let hops: Vec<_> = asked.iter().map(|r| (r.param("AccessKeyId"), r.param("RoleArn"))).collect();
+    assert_eq!(hops, [("LTAIuser", "acs:ram::1:role/middle"), ("STS.1", "acs:ram::1:role/p")]);
+    assert!(asked[1].param("SecurityToken").contains("STS.1"));
+    assert_eq!(keys_seen(&bench.provider), ["STS.2"]);
+}
+
+#[test]
+fn a_role_of_the_sdks_file_is_assumed_as_well() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(2, &mint), sts(&mint, HOUR));
+    let secret = secret_of("LTAIini");
+    let section = format!(
+        "[default]\ntype = ram_role_arn\naccess_key_id = LTAIini\naccess_key_secret = {secret}\nrole_arn = {ROLE}\n\
+         role_session_name = ini\n"
+    );
+    in_home(&bench, ".alibabacloud/credentials", &section);
+    run(&bench, &["--sts-endpoint", &service.endpoint()], &[]).exits(0);
+    all_found(&bench, 2);
+    assert_eq!(service.requests()[0].param("RoleSessionName"), "ini");
+}
+
+#[test]
+fn an_oidc_token_is_exchanged_for_a_key_by_variables_and_by_profile() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(2, &mint), sts(&mint, HOUR));
+    bench.write("token", "hunter2-oidc\n");
+    let endpoint = service.endpoint();
+    let by_variables = [
+        ("ALIBABA_CLOUD_ROLE_ARN", ROLE),
+        ("ALIBABACLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/k8s"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "token"),
+        ("ALIBABA_CLOUD_ROLE_SESSION_NAME", "pod"),
+        ("RECONCILE_STS_ENDPOINT", endpoint.as_str()),
+    ];
+    // OIDC comes before every profile.
+    config_json(&bench, &json!({"current": "x", "profiles": [ak("x", "LTAIx")]}));
+    run(&bench, &[], &by_variables).exits(0);
+    all_found(&bench, 2);
+    let oidc = json!({"mode": "OIDC", "ram_role_arn": ROLE, "oidc_provider_arn": "acs:ram::1:oidc-provider/k8s",
+                      "oidc_token_file": "token"});
+    profile(&bench, &oidc, &[]);
+    bench.write("token", "hunter2-renewed");
+    run(&bench, &["--refresh"], &by_variables[4..]).exits(0);
+    let asked = service.requests();
+    let told: Vec<_> = asked.iter().map(|r| (r.param("OIDCToken"), r.param("RoleSessionName"))).collect();
+    assert_eq!(told, [("hunter2-oidc", "pod"), ("hunter2-renewed", "reconcile")]);
+    for request in &asked {
+        assert_eq!(request.param("Action"), "AssumeRoleWithOIDC");
+        assert_eq!(request.param("OIDCProviderArn"), "acs:ram::1:oidc-provider/k8s");
+        assert_eq!((request.param("Signature"), request.param("AccessKeyId")), ("", ""), "it is not signed");
+    }
+    assert_eq!(keys_seen(&bench.provider), ["STS.1", "STS.2"]);
+    fs::remove_file(bench.path("token")).unwrap();
+    run(&bench, &["--refresh"], &by_variables).exits(2).says("OIDC token file token cannot be read");
+}
+
+#[test]
+fn the_machine_s_role_is_asked_for_with_a_token_first_and_last_of_all() {
+    for (version_2, role, given) in
+        [(true, "EcsVoice", ""), (false, "EcsVoice", ""), (true, "EcsVoice", "EcsVoice")]
+    {
+        let mint = Mint::default();
+        let (bench, service) = (bench(2, &mint), metadata(&mint, role, version_2));
+        let endpoint = service.endpoint();
+        let variables = [
+            ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "false"),
+            ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", endpoint.as_str()),
+            ("ALIBABA_CLOUD_ECS_METADATA", given),
+        ];
+        run(&bench, &[], &variables).exits(0);
+        all_found(&bench, 2);
+        let who = told(&whoami(&bench, &["--json"], &variables));
+        assert_eq!((&who["role"], &who["account"]), (&json!("EcsVoice"), &Value::Null));
+        // A profile comes before it, without a look at the service.
+        let asked = service.seen();
+        config_json(&bench, &json!({"current": "x", "profiles": [ak("x", "LTAIx")]}));
+        let other = told(&whoami(&bench, &["--json"], &variables));
+        assert_eq!((&other["key"], service.seen()), (&json!("TAIx"), asked));
+        // And may be of this mode.
+        profile(&bench, &json!({"mode": "EcsRamRole", "ram_role_name": role}), &[]);
+        run(&bench, &["--refresh"], &variables[..2]).exits(0);
+        assert!(service.seen() > asked);
+    }
+}
+
+#[test]
+fn a_machine_without_a_role_or_with_version_1_alone_is_told_as_that() {
+    let mint = Mint::default();
+    let bench = bench(1, &mint);
+    let lacks = |service: &Provider, version_1_off: &str| {
+        let endpoint = service.endpoint();
+        let variables = [
+            ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ""),
+            ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", endpoint.as_str()),
+            ("ALIBABA_CLOUD_IMDSV1_DISABLED", version_1_off),
+        ];
+        run(&bench, &[], &variables).exits(2)
+    };
+    lacks(&metadata(&mint, "", true), "").says("no RAM role is attached to this machine");
+    lacks(&metadata(&mint, "EcsVoice", false), "true").says("ALIBABA_CLOUD_IMDSV1_DISABLED");
+    // Nobody there: it takes no longer than its time-out.
+    let silent = Provider::start();
+    silent.by_default(Reply::stall());
+    let began = std::time::Instant::now();
+    lacks(&silent, "").says("timeout").says("ALIBABA_CLOUD_CREDENTIALS_URI is not set");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!((silent.seen(), bench.provider.seen()), (1, 0));
+}
+
+#[test]
+fn a_url_gives_a_key_by_variable_and_by_profile() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(2, &mint), Provider::start());
+    let minted = mint.clone();
+    service.answer_with(move |_| {
+        let mut key = minted.key(HOUR);
+        key["Code"] = "Success".into();
+        Reply::json(200, &key)
+    });
+    let uri = format!("{}/keys?for=hunter2", service.endpoint());
+    run(&bench, &[], &[("ALIBABA_CLOUD_CREDENTIALS_URI", &uri)]).exits(0);
+    all_found(&bench, 2);
+    profile(&bench, &json!({"mode": "CredentialsURI", "credentials_uri": uri}), &[]);
+    run(&bench, &["--refresh"], &[]).exits(0);
+    let asked = service.requests();
+    assert_eq!((asked.len(), asked[1].method.as_str(), asked[1].path.as_str()), (2, "GET", "/keys"));
+
+    for (reply, code, says) in [
+        (Reply::json(200, &json!({"Code": "Failed"})), 3, "Code is not Success"),
+        (
+            Reply::json(200, &json!({"AccessKeyId": "a", "AccessKeySecret": "hunter2"})),
+            3,
+            "SecurityToken is missing",
+        ),
+        (Reply::raw(200, "text/plain", "hunter2"), 3, "no JSON"),
+        (Reply::html(404), 3, "HTTP 404"),
+        (Reply::empty(302).header("Location", "http://hunter2/"), 3, "HTTP 302"),
+        (Reply::json(200, &mint.key(Duration::ZERO)), 4, "has expired already"),
+    ] {
+        service.by_default(reply);
+        run(&bench, &["--refresh"], &[]).exits(code).says(says);
+        assert_eq!(whoami(&bench, &[], &[]).code, Some(code), "{says}");
+    }
+    assert_eq!(bench.provider.seen(), 4);
+}
+
+#[test]
+fn another_program_prints_a_key() {
+    let mint = Mint::default();
+    let bench = bench(2, &mint);
+    let given = mint.key(HOUR);
+    let printed = json!({"mode": "StsToken", "access_key_id": given["AccessKeyId"], "access_key_secret": given["AccessKeySecret"],
+                         "sts_token": given["SecurityToken"], "expiration": given["Expiration"]});
+    let script = |text: &str| {
+        let path = in_home(&bench, "give key.sh", &format!("#!/bin/sh\necho hunter2 >&2\n{text}\n"));
+        crate::support::keys::mode(&path, 0o700);
+        path
+    };
+    let path = script(&format!("test \"$1\" = 'for night' && echo '{printed}'"));
+    profile(
+        &bench,
+        &json!({"mode": "External", "process_command": format!("'{}' \"for night\"", path.display())}),
+        &[],
+    );
+    run(&bench, &[], &[]).exits(0);
+    all_found(&bench, 2);
+    let who = told(&whoami(&bench, &["--json"], &[]));
+    assert!(who["expires_in_s"].as_i64().unwrap() > 3000, "{who}");
+    for (text, code, says) in [
+        ("echo hunter2", 2, "printed no key"),
+        ("echo '{\"mode\":\"AK\",\"access_key_id\":\"a\"}'", 2, "access_key_secret is missing"),
+        ("exit 7", 4, "exit status: 7"),
+    ] {
+        script(text);
+        run(&bench, &["--refresh"], &[]).exits(code).says(says);
+    }
+    assert_eq!(bench.provider.seen(), 2);
+}
+
+#[test]
+fn a_key_is_fetched_anew_before_it_expires_and_by_one_alone() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(120, &mint), sts(&mint, Duration::from_secs(3)));
+    role_profile(&bench);
+    let options = ["--rate", "20/s", "--burst", "1", "--sts-endpoint", &service.endpoint()];
+    run(&bench, &[&options[..], &["--concurrency", "16"]].concat(), &[]).exits(0);
+    all_found(&bench, 120);
+    // Six seconds, keys that live three and are renewed after two and a quarter: the provider would have refused an
+    // expired one.
+    let keys = keys_seen(&bench.provider);
+    assert!((3..=5).contains(&keys.len()), "{keys:?}");
+    assert!(mint.given() <= keys.len() as u64 + 1, "{} keys were fetched, {} used", mint.given(), keys.len());
+    assert_eq!(
+        (bench.provider.seen(), bench.summary().number("requests")),
+        (120, 120),
+        "no request was in vain"
+    );
+    assert_eq!(bench.summary().number("retries"), 0);
+}
+
+#[test]
+fn a_role_s_key_that_is_refused_as_expired_is_renewed_once_for_all_in_flight() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(60, &mint), sts(&mint, HOUR));
+    role_profile(&bench);
+    // Whatever STS said: the first key lives for twenty requests.
+    let (count, accepted) = (AtomicUsize::new(0), mint);
+    bench.provider.answer_with(move |request| {
+        let first = request.param("AccessKeyId") == "STS.1";
+        if first && count.fetch_add(1, Ordering::Relaxed) >= 20 {
+            let refusal =
+                Reply::code(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.");
+            return refusal.after(Duration::from_millis(30));
+        }
+        accepted.check(request)
+    });
+    run(&bench, &["--concurrency", "8", "--sts-endpoint", &service.endpoint()], &[]).exits(0);
+    all_found(&bench, 60);
+    assert_eq!((service.seen(), keys_seen(&bench.provider)), (2, vec!["STS.1".into(), "STS.2".into()]));
+    assert!(bench.provider.seen() <= 60 + 8, "{}", bench.provider.seen());
+}
+
+#[test]
+fn a_renewed_key_that_is_refused_as_well_ends_the_run() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(20, &mint), sts(&mint, HOUR));
+    role_profile(&bench);
+    bench.provider.by_default(Reply::code(
+        400,
+        "InvalidSecurityToken.Expired",
+        "Specified SecurityToken is expired.",
+    ));
+    let ended = run(&bench, &["--concurrency", "1", "--sts-endpoint", &service.endpoint()], &[]).exits(3);
+    ended.says("InvalidSecurityToken.Expired").says("the profile `p`");
+    assert_eq!((service.seen(), bench.provider.seen()), (2, 2));
+}
+
+#[test]
+fn what_sts_refuses_ends_the_run_with_what_to_do() {
+    for (status, code, says) in [
+        (403, "NoPermission", "sts:AssumeRole"),
+        (404, "EntityNotExist.Role", "check the role's ARN"),
+        (404, "InvalidAccessKeyId.NotFound", "the access key that assumes the role"),
+        (400, "InvalidParameter.DurationSeconds", "expired_seconds"),
+        (400, "SomethingNew", "list of STS errors"),
+    ] {
+        let mint = Mint::default();
+        let (bench, service) = (bench(2, &mint), Provider::start());
+        role_profile(&bench);
+        service.by_default(Reply::code(
+            status,
+            code,
+            "hidden; server string to sign is:POST&SecurityToken%3Dhunter2",
+        ));
+        let options = ["--sts-endpoint", &service.endpoint()];
+        run(&bench, &options, &[]).exits(3).says(code).says(says).says(ROLE);
+        let asked = whoami(&bench, &options, &[]);
+        assert_eq!((asked.code, asked.stdout.as_str()), (Some(3), ""), "{asked:?}");
+        assert_eq!((bench.provider.seen(), service.seen()), (0, 2));
+    }
+}
+
+#[test]
+fn sts_that_is_away_for_a_while_is_waited_for_and_for_long_leaves_the_run_incomplete() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(3, &mint), sts(&mint, HOUR));
+    role_profile(&bench);
+    service.script("", [Reply::code(503, "ServiceUnavailable", "later"), Reply::dropped()]);
+    let options = ["--sts-endpoint", &service.endpoint()];
+    run(&bench, &options, &[]).exits(0);
+    all_found(&bench, 3);
+    assert_eq!((service.seen(), bench.provider.seen()), (3, 3));
+
+    bench.write("calls.csv", &ledger(5));
+    service.by_default(Reply::code(503, "ServiceUnavailable", "later"));
+    run(&bench, &options, &[]).exits(4).says("no key can be had").says("ServiceUnavailable");
+    assert!(!bench.summary().complete());
+    assert_eq!(column(&bench.details(), "status"), ["found", "found", "found", "deferred", "deferred"]);
+    assert_eq!(bench.provider.seen(), 3);
+}
+
+#[test]
+fn while_the_old_key_lives_nobody_waits_for_sts() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(90, &mint), Provider::start());
+    role_profile(&bench);
+    // The first key lives six seconds and is to be renewed after four and a half; then STS takes its time.
+    let (minted, first) = (mint.clone(), AtomicUsize::new(0));
+    service.answer_with(move |_| match first.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::json(200, &json!({"Credentials": minted.key(Duration::from_secs(6))})),
+        _ => Reply::json(200, &json!({"Credentials": minted.key(HOUR)})).after(Duration::from_millis(1200)),
+    });
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let (seen, accepted) = (arrivals.clone(), mint);
+    bench.provider.answer_with(move |request| {
+        seen.lock().unwrap().push(Utc::now());
+        accepted.check(request)
+    });
+    let options = ["--rate", "15/s", "--burst", "1", "--sts-endpoint", &service.endpoint()];
+    run(&bench, &options, &[]).exits(0);
+    all_found(&bench, 90);
+    let arrivals = arrivals.lock().unwrap();
+    let longest = arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(longest.num_milliseconds() < 900, "the run stood still for {longest}");
+    assert_eq!((service.seen(), bench.summary().number("retries")), (2, 0));
+}
+
+#[test]
+fn a_clock_that_is_off_is_made_up_for_at_sts_too() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(2, &mint), sts(&mint, HOUR));
+    role_profile(&bench);
+    let ahead = Utc::now() + chrono::TimeDelta::hours(5);
+    let date = ahead.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    service.script("", [Reply::code(400, "InvalidTimeStamp.Expired", "expired").header("Date", &date)]);
+    run(&bench, &["--sts-endpoint", &service.endpoint()], &[]).exits(0);
+    all_found(&bench, 2);
+    let asked = service.requests();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[1].param("Timestamp")[..16], ahead.format("%Y-%m-%dT%H:%M").to_string()[..]);
+    asked.iter().for_each(assert_signed);
+}
+
+/// `reconcile sandbox`, until it is dropped.
+struct Sandbox(Child, String);
+
+impl Sandbox {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        let mut child = command.args(["sandbox", "--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        Self(child, url.trim_end_matches(',').to_owned())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn the_sandbox_gives_a_role_s_key_and_accepts_it() {
+    let sandbox = Sandbox::start();
+    let bench = Bench::new(&ledger(5));
+    let user =
+        json!({"name": "user", "mode": "AK", "access_key_id": "testid", "access_key_secret": "testsecret"});
+    let mode = "ChainableRamRoleArn";
+    let hop = |name: &str, source: &str| json!({"name": name, "mode": mode, "ram_role_arn": ROLE, "source_profile": source});
+    profile(&bench, &hop("p", "middle"), &[hop("middle", "user"), user]);
+    let options = ["--endpoint", &sandbox.1, "--sts-endpoint", &sandbox.1];
+    run(&bench, &options, &[]).exits(0);
+    let summary = bench.summary();
+    summary.assert_foots();
+    assert_eq!((summary.number("failed"), summary.number("retries")), (0, 0));
+    let who = told(&whoami(&bench, &["--json", "--sts-endpoint", &sandbox.1], &[]));
+    assert_eq!((&who["role"], &who["temporary"]), (&json!("voice-night"), &json!(true)));
+    // A wrong secret gets none.
+    let mut wrong = ak("p", "testid");
+    wrong["mode"] = "RamRoleArn".into();
+    wrong["ram_role_arn"] = ROLE.into();
+    profile(&bench, &wrong, &[]);
+    run(&bench, &[&options[..], &["--refresh"]].concat(), &[]).exits(3).says("SignatureDoesNotMatch");
+}
