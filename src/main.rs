@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
         Ok(Action::VerifyCap(args)) => commands::verify_cap(&args),
         Ok(Action::Purge(args)) => commands::purge(&args),
         Ok(Action::Forget(args)) => commands::forget(&args),
-        Ok(Action::Sandbox(args)) => sandbox::serve_alone(args.port, args.accounts.as_deref()).await,
+        Ok(Action::Sandbox(alone)) => sandbox::serve_alone(*alone).await,
         Err(error) => Err(error),
     };
     let exit = ended.unwrap_or_else(|error| {

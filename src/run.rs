@@ -67,8 +67,7 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
     check_places(settings, &input)?;
     let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
     let provider = connect(settings).await?;
-    let nature = if settings.in_sandbox() { Nature::Sandbox } else { Nature::Provider };
-    let store = Arc::new(Store::open(&settings.store, nature, Arc::new(SystemClock::new()))?);
+    let store = Arc::new(Store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?);
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
     let run = Run { settings, voice, source, store, scope, stop, started, started_at };
@@ -84,6 +83,7 @@ pub async fn run(settings: &Settings, voice: &Voice, stop: Stop) -> Result<Exit>
 pub(crate) fn check_places(settings: &Settings, input: &Input) -> Result<()> {
     let mut others: Vec<(&str, &Path)> = vec![("--store", &settings.store)];
     others.extend(input.path().map(|path| ("--input", path)));
+    others.extend(settings.record.as_deref().map(|path| ("--record", path)));
     settings.outputs.check(&others)
 }
 
@@ -102,6 +102,7 @@ async fn connect(settings: &Settings) -> Result<Option<HttpProvider>> {
         wire_format: settings.wire_format,
         ca_file: settings.ca_file.clone(),
         insecure_http: settings.insecure_http,
+        record: settings.record.clone(),
     };
     HttpProvider::new(&connection, credentials).map(Some)
 }
@@ -114,11 +115,11 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Credentials)> {
         cap_window: rate.window,
         ..sandbox::Options::default()
     };
-    let (id, secret) = options.accounts.first().cloned().unwrap_or_default();
+    let (id, secret) = sandbox::TEST_ACCOUNT;
     let server = Sandbox::bind(options).await?;
     let url = server.url();
     tokio::spawn(server.serve());
-    Ok((url, Credentials::new(id, secret, None)))
+    Ok((url, Credentials::new(id.into(), secret.into(), None)))
 }
 
 /// What pass 1 came to.
@@ -195,7 +196,7 @@ impl Run<'_> {
             ready_in,
             rate: self.settings.rate,
             burst: self.settings.burst,
-            sandbox: self.settings.in_sandbox(),
+            sandbox: self.store.nature() == Nature::Sandbox,
             resumed: self.scope.resumed,
         };
         if !self.voice.quiet {
@@ -300,7 +301,7 @@ impl Run<'_> {
             input: self.source.input.name().to_owned(),
             input_sha256: self.source.scan.sha256.clone(),
             started_at: self.started_at,
-            sandbox: self.settings.in_sandbox(),
+            sandbox: self.store.nature() == Nature::Sandbox,
             cap: self.settings.rate,
             mask: self.settings.mask.clone(),
         }

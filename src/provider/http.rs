@@ -19,12 +19,18 @@ use super::wire::{BODY_LIMIT, Received, Reply};
 use super::{Correction, Provider, Question, WireFormat};
 use crate::call::midnight_ms;
 use crate::error::{Error, Result};
+use crate::recording::{Exchange, Recorder};
 
 /// An idle connection is not used again after this long: gateways close theirs after 15 s and more, and a request
 /// that meets the closing is lost.
 const IDLE: Duration = Duration::from_secs(10);
 /// The clocks agree when they are not further apart than this: `Date` has whole seconds, and the reply takes its time.
 const AGREED: TimeDelta = TimeDelta::seconds(60);
+
+/// What a sandbox marks each of its replies with.
+const SANDBOX: &str = "x-reconcile-sandbox";
+/// The headers of an answer that are recorded: those that decide what is made of it.
+const RECORDED: [&str; 3] = ["content-type", "retry-after", "x-acs-retry-after"];
 
 /// How the provider is reached.
 #[derive(Debug, Clone)]
@@ -39,6 +45,8 @@ pub struct Connection {
     pub ca_file: Option<PathBuf>,
     /// `http://` is allowed beyond loopback.
     pub insecure_http: bool,
+    /// Where every answer is recorded.
+    pub record: Option<PathBuf>,
 }
 
 /// The provider over HTTP.
@@ -47,6 +55,7 @@ pub struct HttpProvider {
     endpoint: reqwest::Url,
     credentials: Credentials,
     format: WireFormat,
+    recorder: Option<Recorder>,
     /// What the provider's clock said and when that was, once it is gone by.
     provider_time: OnceLock<(DateTime<Utc>, Instant)>,
 }
@@ -84,8 +93,11 @@ impl HttpProvider {
             None => builder,
         };
         let client = builder.build().map_err(|e| not_set_up(connection, e))?;
+        let record = connection.record.as_deref();
+        let recorder =
+            record.map(|path| Recorder::open(path, credentials.secret().as_bytes())).transpose()?;
         let (format, provider_time) = (connection.wire_format, OnceLock::new());
-        Ok(Self { client, endpoint, credentials, format, provider_time })
+        Ok(Self { client, endpoint, credentials, format, recorder, provider_time })
     }
 
     /// The time to sign with, and whether it is the provider's. That one runs on from when it was told, whatever
@@ -123,7 +135,7 @@ impl HttpProvider {
         sign::encode_pairs(&params)
     }
 
-    async fn send(&self, form: String) -> Result<Received, reqwest::Error> {
+    async fn send(&self, form: String) -> Result<(Received, HeaderMap), reqwest::Error> {
         let request = self
             .client
             .post(self.endpoint.clone())
@@ -137,13 +149,14 @@ impl HttpProvider {
             // A date is by the provider's clock.
             retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
             date,
+            make_believe: headers.contains_key(SANDBOX),
             content_type: text(headers, "content-type").map(str::to_owned),
             ..Received::default()
         };
         if response.status().is_redirection() {
             received.location = text(headers, "location").map(|location| self.origin(location));
         }
-        let length = response.content_length();
+        let (length, headers) = (response.content_length(), headers.clone());
         while let Some(chunk) = response.chunk().await? {
             let room = BODY_LIMIT - received.body.len();
             received.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -154,7 +167,21 @@ impl HttpProvider {
                 break;
             }
         }
-        Ok(received)
+        Ok((received, headers))
+    }
+
+    /// Adds what came back to the recording, if one is made.
+    fn record(&self, question: &Question, sent: Option<&(Received, HeaderMap)>) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut exchange = Exchange::lost(&question.call_id, question.prod_id.0, question.day);
+        if let Some((received, headers)) = sent {
+            exchange = exchange.answered(received.status, &received.body);
+            let kept = RECORDED
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), text(headers, name)?.to_owned())));
+            exchange.headers = kept.collect();
+        }
+        recorder.note(exchange);
     }
 
     /// Scheme, host and port of a redirect's target, which may be relative; the rest may hold what must not be shown.
@@ -169,8 +196,10 @@ impl Provider for HttpProvider {
         let nonce = uuid::Uuid::new_v4().to_string();
         let (now, by_provider_time) = self.now();
         let form = self.form(question, &nonce, now);
-        match self.send(form).await {
-            Ok(received) => Reply::Received(Received { by_provider_time, ..received }),
+        let sent = self.send(form).await;
+        self.record(question, sent.as_ref().ok());
+        match sent {
+            Ok((received, _)) => Reply::Received(Received { by_provider_time, ..received }),
             Err(error) => lost(&error),
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod duckdb;
 pub mod provider;
+pub mod sandbox;
 pub mod tls;
 pub mod venv;
 
