@@ -26,6 +26,8 @@ use crate::provider::WireFormat;
 use crate::provider::credentials::{self, Access};
 use crate::publish::Rules;
 use crate::rate::Rate;
+use crate::sandbox;
+use crate::store::{Expect, Nature};
 
 /// The version, and the commit it was built from where that is known (build.rs).
 const VERSION: &str = env!("RECONCILE_VERSION");
@@ -268,13 +270,45 @@ struct WhoamiArgs {
 
 /// The simulated provider's options.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = sandbox::faults_help())]
 pub struct SandboxArgs {
     /// Port to listen on; 0 takes a free one
-    #[arg(long, env = "RECONCILE_PORT")]
-    pub port: u16,
+    #[arg(long, env = "RECONCILE_PORT", default_value_t = 8080)]
+    port: u16,
     /// TOML file with one `access-key-id = "secret"` a line; without it, testid with testsecret is accepted
+    ///
+    /// A temporary key is a table: `access-key-id = { secret = "…", token = "…", expires = "1h" }`; `inactive = true`
+    /// disables a key, `denied = true` takes its permission.
     #[arg(long, env = "RECONCILE_ACCOUNTS", value_name = "FILE")]
-    pub accounts: Option<PathBuf>,
+    accounts: Option<PathBuf>,
+    /// The cap of each key: 100/min, 100/s, 25/15s
+    #[arg(long, env = "RECONCILE_CAP", value_name = "N/UNIT", default_value = "100/min")]
+    cap: Rate,
+    /// What goes wrong, by name and share: 503=2%,cut=0.5%,late=30s; or a scenario file that ends in .toml
+    #[arg(long, env = "RECONCILE_FAULTS", value_name = "SPEC")]
+    faults: Option<String>,
+    /// The calls that it knows: a ledger, whose records are made up to fit, or a recording of --record
+    #[arg(long, env = "RECONCILE_CALLS", value_name = "FILE")]
+    calls: Option<PathBuf>,
+    /// Which share of that ledger's calls disagrees with it: 2%
+    #[arg(long, env = "RECONCILE_PLANT", value_name = "SHARE", default_value = "0%", value_parser = sandbox::share, requires = "calls")]
+    plant: u64,
+    /// Read FIELD of that ledger from the column HEADER; repeatable
+    #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = mapping)]
+    map: Vec<(String, String)>,
+    /// What chance begins with: the same seed, the same faults
+    #[arg(long, env = "RECONCILE_SEED", value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// How long an answer takes: 20ms..400ms
+    #[arg(long, env = "RECONCILE_LATENCY", value_name = "MIN..MAX", default_value = "0s..0s", hide_default_value = true, value_parser = latency)]
+    latency: (Duration, Duration),
+}
+
+impl From<SandboxArgs> for sandbox::Alone {
+    fn from(args: SandboxArgs) -> Self {
+        let SandboxArgs { port, accounts, cap, faults, calls, plant, map, seed, latency } = args;
+        Self { port, accounts, cap, faults, calls, map, plant, seed, latency }
+    }
 }
 
 /// Form of the messages.
@@ -459,6 +493,15 @@ struct JobArgs {
     wire_format: WireFormat,
     #[command(flatten)]
     access: AccessArgs,
+    /// Record the provider's answers in FILE, phone numbers replaced, for `reconcile sandbox --calls FILE`
+    #[arg(
+        long,
+        env = "RECONCILE_RECORD",
+        value_name = "FILE",
+        conflicts_with = "offline",
+        help_heading = "Requests"
+    )]
+    record: Option<PathBuf>,
     /// Talk to a provider simulated inside this process, which allows what --rate says; needs no credentials
     #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Requests")]
     sandbox: bool,
@@ -512,7 +555,7 @@ pub enum Action {
     /// Which credentials are used; as JSON, if so.
     Whoami(Access, bool),
     /// The simulated provider, alone.
-    Sandbox(SandboxArgs),
+    Sandbox(Box<sandbox::Alone>),
     /// This text is what `reconcile config` prints.
     Config(String),
     /// Completions for a shell.
@@ -556,6 +599,8 @@ pub struct Settings {
     pub wire_format: WireFormat,
     /// Which credentials, and how other services are reached.
     pub access: Access,
+    /// Where the answers are recorded.
+    pub record: Option<PathBuf>,
     /// Nobody is asked.
     pub offline: bool,
     /// Settled calls are asked for again.
@@ -641,7 +686,7 @@ impl Cli {
             Some(Command::Purge(args)) => Ok(Action::Purge(args)),
             Some(Command::Forget(args)) => Ok(Action::Forget(args)),
             Some(Command::Whoami(args)) => Ok(Action::Whoami(args.access.access(), args.json)),
-            Some(Command::Sandbox(args)) => Ok(Action::Sandbox(args)),
+            Some(Command::Sandbox(args)) => Ok(Action::Sandbox(Box::new(args.into()))),
             Some(Command::Config(_)) => Ok(Action::Config(self.holds)),
             Some(Command::Completions(args)) => Ok(Action::Completions(args.shell)),
             Some(Command::Man(args)) => Ok(Action::Man(args.command)),
@@ -692,10 +737,14 @@ fn wrong_usage(error: &clap::Error) -> Error {
 }
 
 impl Settings {
-    /// Whether the answers are make-believe.
+    /// Whose answers are expected. What is reached over plain HTTP may be a sandbox; the first answer tells.
     #[must_use]
-    pub fn in_sandbox(&self) -> bool {
-        self.answers == Answers::Sandbox
+    pub fn expects(&self) -> Expect {
+        match &self.answers {
+            Answers::Sandbox => Nature::Sandbox.into(),
+            Answers::Provider(url) if url.starts_with("http://") => Expect::Either,
+            Answers::Provider(_) => Nature::Provider.into(),
+        }
     }
 }
 
@@ -734,6 +783,7 @@ impl JobArgs {
             input,
             wire_format: self.wire_format,
             access: self.access.access(),
+            record: self.record,
             offline: self.offline,
             refresh: self.refresh,
             rate: self.rate,
@@ -840,6 +890,15 @@ fn length_of_time(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("must be longer than nothing".into()) } else { Ok(duration) }
 }
 
+fn latency(text: &str) -> Result<(Duration, Duration), String> {
+    let read = || {
+        let (least, most) = text.split_once("..")?;
+        let length = |text: &str| humantime::parse_duration(text.trim()).ok();
+        Some((length(least)?, length(most)?)).filter(|(least, most)| least <= most)
+    };
+    read().ok_or_else(|| "write the least and the most, such as 20ms..400ms".into())
+}
+
 fn time_of_day(text: &str) -> Result<NaiveTime, String> {
     NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| "not a time of day like 06:30".into())
 }
@@ -885,7 +944,12 @@ mod tests {
 
     #[test]
     fn the_sandbox_alone_needs_no_ledger() {
-        let cli = Cli::try_parse_from(["reconcile", "sandbox", "--port", "8080"]).unwrap();
-        assert!(matches!(cli.action().unwrap(), Action::Sandbox(SandboxArgs { port: 8080, accounts: None })));
+        let cli = Cli::try_parse_from(["reconcile", "sandbox", "--latency", "20ms..1s"]).unwrap();
+        let Action::Sandbox(alone) = cli.action().unwrap() else { panic!("not the sandbox") };
+        assert_eq!((alone.port, alone.cap.to_string().as_str(), alone.plant), (8080, "100 per minute", 0));
+        assert_eq!(alone.latency, (Duration::from_millis(20), Duration::from_secs(1)));
+        for wrong in [["--latency", "1s..20ms"], ["--latency", "1s"], ["--plant", "2%"], ["--cap", "0/min"]] {
+            assert!(Cli::try_parse_from([&["reconcile", "sandbox"][..], &wrong[..]].concat()).is_err());
+        }
     }
 }

@@ -35,6 +35,7 @@ pub mod progress;
 pub mod provider;
 pub mod publish;
 pub mod rate;
+pub mod recording;
 pub mod run;
 pub mod sandbox;
 pub mod signals;

@@ -47,7 +47,7 @@ async fn act(cli: Cli) -> Result<Exit> {
         Action::Purge(args) => commands::purge(&args),
         Action::Forget(args) => commands::forget(&args),
         Action::Whoami(access, json) => commands::whoami(&access, json).await,
-        Action::Sandbox(args) => sandbox::serve_alone(args.port, args.accounts.as_deref()).await,
+        Action::Sandbox(alone) => sandbox::serve_alone(*alone).await,
         Action::Config(text) => {
             messages::print(text.trim_end());
             Ok(Exit::Success)

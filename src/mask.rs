@@ -53,22 +53,32 @@ pub fn number(text: &str) -> String {
 /// not end it. Times such as `2026-05-26 17:01:51` and dates stay as they are.
 #[must_use]
 pub fn text(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
+    replace_numbers(text, |run, _, _| number(run))
+}
+
+/// A text with every run of digits that may be a phone number replaced by what `other` makes of it and of the characters
+/// before and after it.
+pub fn replace_numbers(
+    text: &str,
+    mut other: impl FnMut(&str, Option<char>, Option<char>) -> String,
+) -> String {
+    let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, run_on) = rest.split_at(at);
         let (run, after) = run_on.split_at(run_length(run_on));
-        masked.push_str(before);
+        replaced.push_str(before);
         let long = run.bytes().filter(u8::is_ascii_digit).count() >= SHORTEST;
         if long && !is_time(run, after) {
-            masked.push_str(&number(run));
+            let neighbours = (replaced.chars().next_back(), after.chars().next());
+            replaced.push_str(&other(run, neighbours.0, neighbours.1));
         } else {
-            masked.push_str(run);
+            replaced.push_str(run);
         }
         rest = after;
     }
-    masked.push_str(rest);
-    masked
+    replaced.push_str(rest);
+    replaced
 }
 
 /// How many bytes from the first digit to the last one of the run.

@@ -27,6 +27,7 @@ use crate::progress::{Form, Progress};
 use crate::provider::credentials::{self, Credentials, Environment, Keeper};
 use crate::provider::http::{Connection, HttpProvider};
 use crate::publish::{Counted, publish};
+use crate::recording::Recorder;
 use crate::sandbox::{self, Sandbox};
 use crate::stop::{Reason, Stop};
 use crate::store::{Nature, OpenItems, RunIdentity, Scope, Store};
@@ -94,13 +95,16 @@ async fn night(
     check_places(settings, &input)?;
     let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
     let (provider, keys) = connect(settings).await?.unzip();
-    let nature = if settings.in_sandbox() { Nature::Sandbox } else { Nature::Provider };
-    let store = Arc::new(Store::open(&settings.store, nature, Arc::new(SystemClock::new()))?);
+    let store = Arc::new(Store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?);
+    let provider = match (&settings.record, provider) {
+        (Some(path), Some(provider)) => Some(provider.recorded(Recorder::open(path, &store.secret()?)?)),
+        (_, provider) => provider,
+    };
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
     log::of_run(&scope.run_id);
     if let Some(metrics) = &metrics {
-        metrics.begin(started_at, settings.rate, settings.in_sandbox());
+        metrics.begin(started_at, settings.rate, store.nature() == Nature::Sandbox);
     }
     let run = Run { settings, voice, source, store, scope, stop, keys, started, started_at, metrics };
     let result = run.session(provider).await;
@@ -116,6 +120,7 @@ pub(crate) fn check_places(settings: &Settings, input: &Input) -> Result<()> {
     let mut others: Vec<(&str, &Path)> = vec![("--store", &settings.store)];
     others.extend(input.path().map(|path| ("--input", path)));
     others.extend(settings.metrics_file.as_deref().map(|path| ("--metrics-file", path)));
+    others.extend(settings.record.as_deref().map(|path| ("--record", path)));
     settings.outputs.check(&others)
 }
 
@@ -149,11 +154,11 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Keeper)> {
         cap_window: rate.window,
         ..sandbox::Options::default()
     };
-    let (id, secret) = options.accounts.first().cloned().unwrap_or_default();
+    let (id, secret) = sandbox::TEST_ACCOUNT;
     let server = Sandbox::bind(options).await?;
     let url = server.url();
     tokio::spawn(server.serve());
-    Ok((url, Keeper::fixed(Credentials::new(id, secret, None), "the sandbox")))
+    Ok((url, Keeper::fixed(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
 }
 
 /// What pass 1 came to.
@@ -231,7 +236,7 @@ impl Run<'_> {
             ready_in,
             rate: self.settings.rate,
             burst: self.settings.burst,
-            sandbox: self.settings.in_sandbox(),
+            sandbox: self.store.nature() == Nature::Sandbox,
             resumed: self.scope.resumed,
         };
         if !self.voice.quiet {
@@ -339,7 +344,7 @@ impl Run<'_> {
             input: self.source.input.name().to_owned(),
             input_sha256: self.source.scan.sha256.clone(),
             started_at: self.started_at,
-            sandbox: self.settings.in_sandbox(),
+            sandbox: self.store.nature() == Nature::Sandbox,
             cap: self.settings.rate,
             mask: self.settings.mask.clone(),
         }

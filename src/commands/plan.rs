@@ -13,7 +13,7 @@ use crate::fetch::cap::Cap;
 use crate::ledger::{Input, Scan, Source};
 use crate::messages;
 use crate::run::{Timer, check_places};
-use crate::store::{Nature, Reader, RunIdentity, Scope};
+use crate::store::{Reader, RunIdentity, Scope};
 
 #[derive(Serialize)]
 struct Plan {
@@ -54,8 +54,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     check_places(settings, &input)?;
     let source = Source::scan(input, settings.ledger.clone())?;
     let clock = SystemClock::new();
-    let nature = if settings.in_sandbox() { Nature::Sandbox } else { Nature::Provider };
-    let reader = Reader::open(&settings.store, Some(nature))?;
+    let reader = Reader::open(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = match &reader {
         Some(reader) => reader.foresee(&identity, &clock)?,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use crate::call::CallKey;
+use crate::clock::Moment;
 use crate::error::Result;
 use crate::mask;
 use crate::normalize::normalize;
@@ -20,7 +21,9 @@ use crate::provider::codes::Class;
 use crate::provider::wire::{self, Answer, Said};
 use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
-use crate::store::{AnswerKind, Decision, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store};
+use crate::store::{
+    AnswerKind, BegunRequest, Decision, Nature, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store,
+};
 use cap::Cap;
 use retry::{Mended, Policy, Verdict};
 pub use watch::Watch;
@@ -143,6 +146,9 @@ impl<P: Provider> Fetcher<P> {
         // earlier, so that what the next process counts, and what the audit finds, is never ahead of the cap.
         let (at, taken_at) = (self.store.moment(), place.taken_at());
         drop(place);
+        if let Some(make_believe) = reply.make_believe() {
+            self.admit(make_believe, &begun, at).await?;
+        }
         let answer = wire::understand(&reply);
         let throttled = answer.said == Said::Error(Class::Throttle);
         if throttled {
@@ -192,6 +198,17 @@ impl<P: Provider> Fetcher<P> {
             self.stop.stop(reason);
             false
         })
+    }
+
+    /// Make-believe never mixes with the real: an answer of the other nature than the store's ends the run, and nothing of it
+    /// is kept but that it was asked for.
+    async fn admit(&self, make_believe: bool, begun: &BegunRequest, at: Moment) -> Result<()> {
+        let nature = if make_believe { Nature::Sandbox } else { Nature::Provider };
+        let Err(error) = self.store.admit(nature) else { return Ok(()) };
+        let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
+        let end = RequestEnd { at, http_status: None, code, throttled: false, decision, pause: None };
+        self.store.end_request(&self.scope, begun.clone(), end, None).await?;
+        Err(error)
     }
 
     /// Whether an answer about the time stamp told the provider's time, which is signed with from now on.

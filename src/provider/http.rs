@@ -19,6 +19,7 @@ use super::wire::{BODY_LIMIT, Received, Reply};
 use super::{Correction, Provider, Question, WireFormat};
 use crate::call::midnight_ms;
 use crate::error::{Error, Result};
+use crate::recording::{Exchange, Recorder};
 use crate::stop::Reason;
 
 /// The content type of a form.
@@ -28,6 +29,9 @@ pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 const IDLE: Duration = Duration::from_secs(10);
 /// The clocks agree when they are not further apart than this: `Date` has whole seconds, and the reply takes its time.
 const AGREED: TimeDelta = TimeDelta::seconds(60);
+
+/// What a sandbox marks each of its replies with.
+const SANDBOX: &str = "x-reconcile-sandbox";
 
 /// How the provider is reached.
 #[derive(Debug, Clone)]
@@ -50,6 +54,7 @@ pub struct HttpProvider {
     endpoint: reqwest::Url,
     keys: Arc<Keeper>,
     format: WireFormat,
+    recorder: Option<Recorder>,
     /// What the provider's clock said and when that was, once it is gone by.
     provider_time: OnceLock<(DateTime<Utc>, Instant)>,
 }
@@ -68,7 +73,27 @@ impl HttpProvider {
         }
         let client = client(&endpoint, connection.timeout, connection.ca_file.as_deref(), false)?;
         let (format, provider_time) = (connection.wire_format, OnceLock::new());
-        Ok(Self { client, endpoint, keys, format, provider_time })
+        Ok(Self { client, endpoint, keys, format, recorder: None, provider_time })
+    }
+
+    /// The same with every answer recorded.
+    #[must_use]
+    pub fn recorded(self, recorder: Recorder) -> Self {
+        Self { recorder: Some(recorder), ..self }
+    }
+
+    /// Adds what came back to the recording, if one is made, with the headers that decide what is made of it.
+    fn record(&self, question: &Question, received: Option<&Received>) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut exchange = Exchange::lost(&question.call_id, question.prod_id.0, question.day);
+        if let Some(received) = received {
+            let wait = received.retry_after.map(|wait| wait.as_millis().to_string());
+            let headers = [("content-type", received.content_type.clone()), ("x-acs-retry-after", wait)];
+            exchange = exchange.answered(received.status, &received.body);
+            exchange.headers =
+                headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        }
+        recorder.note(exchange);
     }
 
     /// The time to sign with, and whether it is the provider's. That one runs on from when it was told, whatever
@@ -109,6 +134,7 @@ pub(super) async fn receive(
         // A date is by the provider's clock.
         retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
         date,
+        make_believe: headers.contains_key(SANDBOX),
         content_type: text(headers, "content-type").map(str::to_owned),
         ..Received::default()
     };
@@ -177,7 +203,9 @@ impl Provider for HttpProvider {
         };
         let form = self.form(question, &key, now);
         let request = self.client.post(self.endpoint.clone()).header(CONTENT_TYPE, FORM).body(form);
-        match receive(request, &self.endpoint).await {
+        let sent = receive(request, &self.endpoint).await;
+        self.record(question, sent.as_ref().ok());
+        match sent {
             Ok(received) => Reply::Received(Received { by_provider_time, ..received }),
             Err(error) => lost(&error),
         }

@@ -50,6 +50,8 @@ pub struct Received {
     pub date: Option<DateTime<Utc>>,
     /// The request was signed with the provider's time, not with this machine's.
     pub by_provider_time: bool,
+    /// It says itself that it is a sandbox's.
+    pub make_believe: bool,
     /// `Content-Type`.
     pub content_type: Option<String>,
     /// Where a redirect points to: scheme, host and port.
@@ -61,6 +63,15 @@ pub struct Received {
 }
 
 impl Reply {
+    /// Whether it is a sandbox's; `None` when nothing came back.
+    #[must_use]
+    pub fn make_believe(&self) -> Option<bool> {
+        match self {
+            Self::Received(received) => Some(received.make_believe),
+            Self::Lost { .. } => None,
+        }
+    }
+
     /// A response with nothing but status and body.
     #[must_use]
     pub fn received(status: u16, body: impl Into<Vec<u8>>) -> Self {

@@ -1,94 +1,155 @@
 //! The accounts that the simulated provider knows, read from their file.
 //!
-//! Owns the file's form: the part of TOML that `access-key-id = "secret"` lines need. Promises that an error
-//! names the line and never quotes it, for what is wrong there may be the secret.
+//! Owns the file's form: TOML, with one `access-key-id = "secret"` a line, or a table for a key that is temporary or
+//! refused. Promises that an error names the line and never quotes it, for what is wrong there may be the secret.
 
-/// Reads the accounts: one `access-key-id = "secret"` a line, keys bare or quoted, comments and blank lines
-/// allowed.
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The account that is accepted without a file of accounts: id and secret.
+pub const TEST_ACCOUNT: (&str, &str) = ("testid", "testsecret");
+
+/// An access key. It cannot be printed: it holds secrets.
+pub struct Account {
+    /// `AccessKeyId`.
+    pub(super) id: String,
+    /// The key to which its requests are counted: itself, or the one that it was given for.
+    pub(super) owner: String,
+    pub(super) secret: SecretString,
+    /// A temporary key is only accepted with it.
+    pub(super) token: Option<SecretString>,
+    /// When the token ends.
+    pub(super) expires: Option<DateTime<Utc>>,
+    /// The key is disabled.
+    pub(super) inactive: bool,
+    /// Its user lacks the permission.
+    pub(super) denied: bool,
+}
+
+impl Account {
+    /// A key that lasts and may ask.
+    #[must_use]
+    pub fn new(id: &str, secret: &str) -> Self {
+        let (id, owner, secret) = (id.to_owned(), id.to_owned(), secret.to_owned().into());
+        Self { id, owner, secret, token: None, expires: None, inactive: false, denied: false }
+    }
+}
+
+const FORM: &str = "write `access-key-id = \"secret\"`, or `access-key-id = { secret = \"…\", token = \"…\", expires = \"1h\" }`";
+
+/// Reads the accounts: one `access-key-id = "secret"` a line, or a table with `secret` and any of `token`, `expires`
+/// (a time, or a length of time from `now`), `inactive` and `denied`.
 ///
 /// # Errors
 ///
 /// What is wrong, with the number of the line and nothing of its text.
-pub fn parse_accounts(text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut accounts: Vec<(String, String)> = Vec::new();
-    for (at, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
-        let wrong = |why: &str| format!("line {}: {why}", at + 1);
-        let Some((id, secret)) = account(line).map_err(wrong)? else { continue };
-        if accounts.iter().any(|(known, _)| *known == id) {
-            return Err(wrong("this access key id stands in the file already"));
-        }
-        accounts.push((id, secret));
-    }
-    if accounts.is_empty() {
-        return Err("there is no account: write `access-key-id = \"secret\"`, one a line".into());
-    }
-    Ok(accounts)
+pub fn parse_accounts(text: &str, now: DateTime<Utc>) -> Result<Vec<Account>, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let at = |place: usize, why: &str| {
+        let line = text.as_bytes()[..place.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+        format!("line {line}: {why}")
+    };
+    let table = DeTable::parse(text).map_err(|error| {
+        // Its own message may quote the line.
+        let place = error.span().map_or(0, |span| span.start);
+        at(place, &format!("this is no TOML, or a key that stands twice; {FORM}"))
+    })?;
+    let accounts: Result<Vec<Account>, String> = table
+        .get_ref()
+        .iter()
+        .map(|(id, value)| account(id.get_ref(), value, now).map_err(|why| at(id.span().start, &why)))
+        .collect();
+    let accounts = accounts?;
+    if accounts.is_empty() { Err(format!("there is no account; {FORM}")) } else { Ok(accounts) }
 }
 
-/// One line; `None` when it says nothing.
-fn account(line: &str) -> Result<Option<(String, String)>, &'static str> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return Ok(None);
-    }
-    if line.starts_with('[') {
-        return Err("tables are not read here; write `access-key-id = \"secret\"`");
-    }
-    let (id, rest) = if line.starts_with(['"', '\'']) { quoted(line)? } else { bare(line) };
-    let rest =
-        rest.trim_start().strip_prefix('=').ok_or("there is no `=` after the access key id")?.trim_start();
-    if !rest.starts_with(['"', '\'']) {
-        return Err("the secret needs quotes around it");
-    }
-    let (secret, rest) = quoted(rest)?;
-    let rest = rest.trim_start();
-    if !(rest.is_empty() || rest.starts_with('#')) {
-        return Err("there is more after the secret; only a comment may follow");
+fn account(id: &str, value: &Spanned<DeValue<'_>>, now: DateTime<Utc>) -> Result<Account, String> {
+    let mut account = Account::new(id, "");
+    let mut secret = String::new();
+    match value.get_ref() {
+        DeValue::String(text) => secret = text.to_string(),
+        DeValue::Table(table) => {
+            for (name, value) in table {
+                match (name.get_ref().as_ref(), value.get_ref()) {
+                    ("secret", DeValue::String(text)) => secret = text.to_string(),
+                    ("token", DeValue::String(text)) => account.token = Some(text.to_string().into()),
+                    ("expires", value) => account.expires = Some(expiry(value, now)?),
+                    ("inactive", DeValue::Boolean(yes)) => account.inactive = *yes,
+                    ("denied", DeValue::Boolean(yes)) => account.denied = *yes,
+                    _ => {
+                        return Err(format!(
+                            "a table has `secret`, `token` and `expires` as text, `inactive` and `denied` as true or \
+                             false, and nothing else; {FORM}"
+                        ));
+                    }
+                }
+            }
+        }
+        _ => return Err(format!("the secret needs quotes around it; {FORM}")),
     }
     if id.is_empty() || secret.is_empty() {
-        return Err("the access key id or the secret is empty");
+        return Err(format!("the access key id or the secret is empty; {FORM}"));
     }
-    Ok(Some((id, secret)))
+    if account.expires.is_some() && account.token.is_none() {
+        return Err("only a key with a `token` expires".into());
+    }
+    account.secret = secret.into();
+    Ok(account)
 }
 
-/// A bare key and what follows it.
-fn bare(line: &str) -> (String, &str) {
-    let end =
-        line.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))).unwrap_or(line.len());
-    let (id, rest) = line.split_at(end);
-    (id.to_owned(), rest)
-}
-
-/// A string in quotes and what follows it. Between `'` everything stands for itself; between `"` a backslash
-/// escapes a quote or itself.
-fn quoted(text: &str) -> Result<(String, &str), &'static str> {
-    let mut chars = text.char_indices();
-    let quote = chars.next().map(|(_, c)| c);
-    let mut value = String::new();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            c if Some(c) == quote => return Ok((value, &text[at + c.len_utf8()..])),
-            '\\' if quote == Some('"') => match chars.next() {
-                Some((_, c @ ('"' | '\\'))) => value.push(c),
-                _ => return Err("only \\\" and \\\\ are read as escapes"),
-            },
-            c => value.push(c),
-        }
-    }
-    Err("a quote is never closed")
+/// A time with its zone, or a length of time from now.
+fn expiry(value: &DeValue<'_>, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    let text = match value {
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::String(text) => text.to_string(),
+        _ => String::new(),
+    };
+    let after = || {
+        let length = TimeDelta::from_std(humantime::parse_duration(&text).ok()?).ok()?;
+        now.checked_add_signed(length)
+    };
+    let at = DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc());
+    at.or_else(after).ok_or_else(|| {
+        "`expires` is a time like 2026-11-24T10:00:00Z, or a length of time like \"1h\"".into()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use secrecy::ExposeSecret as _;
+
     use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-24T10:00:00Z".parse().unwrap()
+    }
 
     #[test]
     fn keys_may_be_bare_or_quoted_and_comments_may_follow() {
         let text = "\u{feff}# keys\r\n\r\nLTAI-test_1 = \"s#1\" # the first\r\n\"a.b\"='s\\2'\r\n'c d' = \"q\\\"\\\\\"\r\n";
-        let expected = [("LTAI-test_1", "s#1"), ("a.b", "s\\2"), ("c d", "q\"\\")];
-        let found = parse_accounts(text).unwrap();
-        assert_eq!(found, expected.map(|(id, secret)| (id.to_owned(), secret.to_owned())));
+        let mut found = parse_accounts(text, now()).unwrap();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        let found: Vec<_> = found.iter().map(|a| (a.id.as_str(), a.secret.expose_secret())).collect();
+        assert_eq!(found, [("LTAI-test_1", "s#1"), ("a.b", "s\\2"), ("c d", "q\"\\")]);
+    }
+
+    #[test]
+    fn a_temporary_key_has_a_token_and_an_end() {
+        for (expires, at) in [
+            ("\"90s\"", "2026-11-24T10:01:30Z"),
+            ("2026-11-24T19:00:00+08:00", "2026-11-24T11:00:00Z"),
+            ("\"2026-11-24T11:00:00Z\"", "2026-11-24T11:00:00Z"),
+        ] {
+            let text = format!("sts = {{ secret = \"s\", token = \"t\", expires = {expires} }}");
+            let found = parse_accounts(&text, now()).unwrap();
+            assert_eq!(found[0].expires, Some(at.parse().unwrap()), "{expires}");
+            assert_eq!(found[0].token.as_ref().unwrap().expose_secret(), "t");
+        }
+        let found = parse_accounts("[a]\nsecret = \"s\"\ninactive = true\ndenied = true\n", now()).unwrap();
+        assert!(found[0].inactive && found[0].denied && found[0].token.is_none());
     }
 
     #[test]
@@ -98,16 +159,19 @@ mod tests {
             "id \"hunter2\"",
             "id = \"hunter2",
             "id = \"hunter2\" hunter2",
-            "id = \"hunter2\\n\"",
+            "id = \"hunter2\\n",
             "[hunter2]",
             "= \"hunter2\"",
             "hunter2.x = \"hunter2\"",
             "ok = \"hunter2\"",
             "id = \"\"",
+            "id = 2",
+            "id = { secret = \"hunter2\", expires = \"1h\" }",
+            "id = { secret = \"hunter2\", token = \"t\", expires = \"hunter2\" }",
         ] {
-            let error = parse_accounts(&format!("ok = \"fine\"\n\n{line}\n")).unwrap_err();
+            let error = parse_accounts(&format!("ok = \"fine\"\n\n{line}\n"), now()).err().unwrap();
             assert!(error.starts_with("line 3: ") && !error.contains("hunter2"), "{line}: {error}");
         }
-        assert!(parse_accounts("# nothing\n").unwrap_err().contains("no account"));
+        assert!(parse_accounts("# nothing\n", now()).err().unwrap().contains("no account"));
     }
 }

@@ -5,7 +5,7 @@
 use quick_xml::escape::escape;
 use serde::Serialize;
 
-use super::gateway::Params;
+use super::gateway::Heard;
 
 /// In which form an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +15,15 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// What a request asks for. Without a `Format` the older pages of the gateway say XML.
-    pub(super) fn asked(params: &Params) -> Self {
-        match params.get("Format") {
-            None | Some("XML") => Self::Xml,
-            Some(_) => Self::Json,
-        }
+    /// What a request asks for. Without a `Format` the older pages of the gateway say XML; signed in version 3 it asks
+    /// by `accept`, and gets JSON without.
+    pub(super) fn asked(heard: &Heard) -> Self {
+        let xml = match heard.params.get("Format") {
+            Some(format) => format.eq_ignore_ascii_case("XML"),
+            None if heard.is_version_3() => heard.header("accept").is_some_and(|kind| kind.contains("xml")),
+            None => true,
+        };
+        if xml { Self::Xml } else { Self::Json }
     }
 
     pub(super) fn content_type(self) -> &'static str {

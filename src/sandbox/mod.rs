@@ -1,66 +1,113 @@
 //! The simulated provider: an HTTP server on 127.0.0.1 that answers as the provider's gateway does.
 //!
-//! It needs no credentials of anybody's and knows no real call. It checks what the provider checks, signatures
-//! and the cap among it, with code of its own, so that a run against it shows whether the client is right.
+//! ```text
+//!  server ─► simulated: gateway (signature · accounts · sts) ─► scenario (faults) ─► records (invented · rehearsed · replay) ─► envelope
+//!                └─► journal                                                                 alone: the same as a command
+//! ```
+//!
+//! It needs no credentials of anybody's and knows no real call. It checks what the provider checks, signatures of both
+//! versions and the cap among it, with code of its own, so that a run against it shows whether the client is right.
 //! Every reply to what HTTP can read carries the header `x-reconcile-sandbox: 1`. Nothing here panics on what it
 //! is sent.
 
 mod accounts;
 mod alone;
 mod envelope;
+mod faults;
 mod gateway;
+mod invented;
+mod journal;
 mod records;
+mod rehearsed;
+mod replay;
+mod scenario;
+mod server;
 mod signature;
+mod simulated;
 mod sts;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, DATE};
-use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::Response;
-use axum::serve::ListenerExt as _;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 
-pub use accounts::parse_accounts;
-pub use alone::serve_alone;
-use envelope::{Envelope, Form};
-use gateway::{Gateway, Params, Refusal};
-use records::{Records, Told};
+pub use accounts::{Account, TEST_ACCOUNT, parse_accounts};
+pub use alone::{Alone, serve_alone};
+pub use faults::{Faults, faults_help, share};
+use records::Known;
+use rehearsed::Rehearsed;
+use replay::Replay;
+pub use scenario::Scenario;
+use simulated::Simulated;
 
-use crate::call::day_of;
 use crate::error::{Error, Result};
+use crate::recording;
 
-/// The largest body that is read, in bytes; a signed question has fewer than 1 KiB.
-const BODY_LIMIT: usize = 64 << 10;
+/// Whose calls the provider knows, when it is not the sample data.
+pub struct Calls(Known);
+
+impl Calls {
+    /// Reads a ledger, of whose calls `share` of 2^64 get a discrepancy, or a recording; the content tells which.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when the file cannot be read.
+    pub fn read(path: &Path, map: &[(String, String)], seed: u64, share: u64) -> Result<Self> {
+        if recording::is_recording(path) {
+            return Ok(Self(Known::Recording(Replay::new(recording::read(path)?))));
+        }
+        Rehearsed::read(path, map, seed, share).map(|rehearsed| Self(Known::Ledger(rehearsed)))
+    }
+
+    /// What they are, in words.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match &self.0 {
+            Known::Sample(_) => "the calls of the sample data".into(),
+            Known::Ledger(rehearsed) => rehearsed.summary(),
+            Known::Recording(replay) => format!("the recorded answers to {} questions", replay.len()),
+        }
+    }
+}
 
 /// How the sandbox is set up. It cannot be printed: it holds secrets.
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    /// Access key ids with their secrets.
-    pub accounts: Vec<(String, String)>,
+    /// The keys that it accepts.
+    pub accounts: Vec<Account>,
     /// How many requests of one key are accepted...
     pub cap_requests: u32,
     /// ... in any window of this length.
     pub cap_window: Duration,
     /// How far its clock is ahead of this machine's.
     pub clock_ahead: TimeDelta,
+    /// What is to go wrong.
+    pub scenario: Scenario,
+    /// The only calls that it knows; without, those of the sample data and any other.
+    pub calls: Option<Calls>,
+    /// What chance begins with.
+    pub seed: u64,
+    /// The least and the most that an answer takes.
+    pub latency: (Duration, Duration),
 }
 
 impl Default for Options {
     fn default() -> Self {
+        let (id, secret) = TEST_ACCOUNT;
         Self {
             port: 0,
-            accounts: vec![("testid".into(), "testsecret".into())],
+            accounts: vec![Account::new(id, secret)],
             cap_requests: 100,
             cap_window: Duration::from_secs(60),
             clock_ahead: TimeDelta::zero(),
+            scenario: Scenario::default(),
+            calls: None,
+            seed: 0,
+            latency: (Duration::ZERO, Duration::ZERO),
         }
     }
 }
@@ -87,9 +134,7 @@ impl Sandbox {
         };
         let listener = TcpListener::bind(wanted).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let gateway = Gateway::new(options.accounts, options.cap_requests, options.cap_window);
-        let (records, host, clock_ahead) = (Records::sample()?, address.to_string(), options.clock_ahead);
-        let provider = Simulated { gateway, records, host, clock_ahead };
+        let provider = Simulated::new(options, address.to_string())?;
         Ok(Self { listener, address, provider: Arc::new(provider) })
     }
 
@@ -101,152 +146,8 @@ impl Sandbox {
 
     /// Answers until it is dropped.
     pub async fn serve(self) {
-        let app = Router::new().fallback(handle).with_state(self.provider);
-        // Small replies must not wait for the peer's acknowledgement. Where this fails they do; no more.
-        let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        // Serving never ends by itself: a connection that cannot be accepted is no error of the server's.
-        let _ = axum::serve(listener, app).await;
+        server::serve(self.listener, self.provider).await;
     }
-}
-
-/// The provider behind the server.
-struct Simulated {
-    gateway: Gateway,
-    records: Records,
-    /// `HostId` of its answers.
-    host: String,
-    clock_ahead: TimeDelta,
-}
-
-async fn handle(State(provider): State<Arc<Simulated>>, request: Request) -> Response {
-    let (form, told) = match provider.read(request).await {
-        Ok((method, params)) if sts::is_asked(&params) => match provider.assume(&method, &params) {
-            Ok(answer) => return provider.reply(200, Form::Json.content_type(), answer),
-            Err(refusal) => (Form::Json, Err(refusal)),
-        },
-        Ok((method, params)) => (Form::asked(&params), provider.ask(&method, &params)),
-        Err(refusal) => (Form::Json, Err(refusal)),
-    };
-    match told.unwrap_or_else(Told::Refused) {
-        Told::Data(data) => provider.ok(form, Some(&data)),
-        Told::NoRecord => provider.ok(form, None),
-        Told::Refused(refusal) => provider.refuse(form, &refusal),
-        Told::Page { status } => {
-            let page =
-                format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
-            provider.reply(status, "text/html", page)
-        }
-    }
-}
-
-impl Simulated {
-    async fn read(&self, request: Request) -> Result<(Method, Params), Refusal> {
-        let known = matches!(*request.method(), Method::GET | Method::POST);
-        if !known || request.uri().path() != "/" {
-            let message = "Specified api is not found, please check your url and method.";
-            return Err(Refusal::new(404, "InvalidApi.NotFound", message));
-        }
-        let (parts, body) = request.into_parts();
-        let form = parts.headers.get(CONTENT_TYPE).is_some_and(is_form);
-        let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| {
-            Refusal::new(
-                413,
-                "RequestTooLarge",
-                format!("The body is cut, or longer than {BODY_LIMIT} bytes."),
-            )
-        })?;
-        // A body that does not say it is a form is none.
-        let body = if form { String::from_utf8_lossy(&body) } else { "".into() };
-        let params = Params::read(parts.uri.query().unwrap_or_default(), &body)?;
-        Ok((parts.method, params))
-    }
-
-    fn ask(&self, method: &Method, params: &Params) -> Result<Told, Refusal> {
-        self.gateway.check(method.as_str(), params, self.now(), Instant::now())?;
-        let (call_id, prod_id, day) = question(params)?;
-        Ok(self.records.tell(call_id, prod_id, day))
-    }
-
-    /// `AssumeRole`.
-    fn assume(&self, method: &Method, params: &Params) -> Result<String, Refusal> {
-        self.gateway.check(method.as_str(), params, self.now(), Instant::now())?;
-        let account = self.gateway.account(params.need("AccessKeyId")?, params, self.now())?;
-        self.gateway.sts.assume(&account.owner, params, self.now())
-    }
-
-    fn ok(&self, form: Form, data: Option<&str>) -> Response {
-        let envelope = Envelope {
-            request_id: request_id(),
-            host_id: None,
-            code: "OK",
-            message: "OK",
-            recommend: None,
-            data,
-        };
-        self.reply(200, form.content_type(), envelope.write(form))
-    }
-
-    fn refuse(&self, form: Form, refusal: &Refusal) -> Response {
-        // The service's own errors carry no more than a success does; only the gateway names itself.
-        let gateway = refusal.status != 200;
-        let code = refusal.code.as_str();
-        let search = || format!("https://error-center.aliyun.com/status/search?Keyword={code}&source=PopGw");
-        let envelope = Envelope {
-            request_id: request_id(),
-            host_id: gateway.then_some(self.host.as_str()),
-            code,
-            message: &refusal.message,
-            recommend: gateway.then(search),
-            data: None,
-        };
-        let mut response = self.reply(refusal.status, form.content_type(), envelope.write(form));
-        if let Some(ms) = refusal.retry_after_ms {
-            response.headers_mut().insert("x-acs-retry-after", HeaderValue::from(ms));
-        }
-        response
-    }
-
-    fn reply(&self, status: u16, content_type: &'static str, body: String) -> Response {
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert("x-reconcile-sandbox", HeaderValue::from_static("1"));
-        if let Ok(date) = self.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string().try_into() {
-            headers.insert(DATE, date);
-        }
-        response
-    }
-
-    /// What the gateway's clock says.
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now() + self.clock_ahead
-    }
-}
-
-/// The question's own parameters, once the gateway has let it pass.
-fn question(params: &Params) -> Result<(&str, i64, NaiveDate), Refusal> {
-    let call_id = params.need("CallId")?;
-    let number = |name: &str| {
-        let digits = params.need(name)?.bytes().all(|b| b.is_ascii_digit());
-        let number = params.need(name)?.parse::<i64>().ok().filter(|n| digits && *n > 0);
-        number.ok_or_else(|| Refusal::new(400, "InvalidParameters", format!("{name} is not a number.")))
-    };
-    let prod_id = number("ProdId")?;
-    let instant = DateTime::from_timestamp_millis(number("QueryDate")?);
-    let day =
-        instant.map(day_of).ok_or_else(|| Refusal::new(400, "InvalidParameter.date", "date not invalid."))?;
-    Ok((call_id, prod_id, day))
-}
-
-fn is_form(content_type: &HeaderValue) -> bool {
-    let text = content_type.to_str().unwrap_or_default();
-    let kind = text.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-fn request_id() -> String {
-    uuid::Uuid::new_v4().to_string().to_uppercase()
 }
 
 #[cfg(test)]
@@ -255,6 +156,9 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
+    use chrono::Utc;
+
+    use super::envelope::{Envelope, Form};
     use super::*;
     use crate::exit::Exit;
     use crate::provider::sign;
@@ -419,5 +323,70 @@ mod tests {
         let error = bound.err().unwrap();
         assert_eq!(error.exit, Exit::Usage);
         assert!(error.what.contains(&format!("127.0.0.1:{port}")), "{}", error.what);
+    }
+
+    fn json(body: &str) -> serde_json::Value {
+        serde_json::from_str(body).unwrap()
+    }
+
+    #[test]
+    fn what_it_saw_can_be_looked_up_and_holds_no_secret() {
+        let bench = Bench::new(Options::default());
+        bench.post(&form("POST", &ASKED));
+        bench.post(&form("GET", &ASKED));
+        bench.get("/");
+        let (head, stats) = bench.get("/_sandbox/stats");
+        assert!(head.starts_with("http/1.1 200") && head.contains("application/json"), "{head}");
+        let stats = json(&stats);
+        assert_eq!((stats["requests"].as_u64(), stats["most_in_any_window"].as_u64()), (Some(3), Some(1)));
+        assert_eq!((&stats["verdicts"]["answered"], &stats["verdicts"]["refused"]), (&1.into(), &2.into()));
+        let (_, text) = bench.get("/_sandbox/requests");
+        let requests = json(&text);
+        let codes: Vec<_> = (0..3).map(|i| requests["requests"][i]["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, ["OK", "SignatureDoesNotMatch", "MissingAction"]);
+        assert_eq!(requests["requests"][0]["account"], "testid");
+        assert!(!text.contains("testsecret") && !text.contains("Signature="), "{text}");
+        assert_eq!(json(&bench.get("/_sandbox/planted").1)["planted"], serde_json::json!([]));
+        assert!(bench.get("/_sandbox/other").0.starts_with("http/1.1 404"));
+    }
+
+    #[test]
+    fn connections_end_where_the_faults_say() {
+        for (fault, says) in [("drop", ""), ("cut", "http/1.1 200"), ("empty", "content-length: 0")] {
+            let scenario = Scenario::from(Faults::parse(&format!("{fault}=100%")).unwrap());
+            let bench = Bench::new(Options { scenario, ..Options::default() });
+            let form = form("POST", &ASKED);
+            let mut stream = TcpStream::connect(bench.address).unwrap();
+            let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                        Connection: close\r\n";
+            write!(stream, "{head}Content-Length: {}\r\n\r\n{form}", form.len()).unwrap();
+            let mut reply = Vec::new();
+            // A connection that ends so may be reset.
+            let _ = stream.read_to_end(&mut reply);
+            let reply = String::from_utf8_lossy(&reply).to_lowercase();
+            assert!(
+                if says.is_empty() { reply.is_empty() } else { reply.contains(says) },
+                "{fault}: {reply}"
+            );
+            if let Some((head, body)) = reply.split_once("\r\n\r\n").filter(|_| fault == "cut") {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+                assert!(!body.is_empty() && body.len() < length.parse().unwrap(), "{reply}");
+            }
+            let stats = json(&bench.get("/_sandbox/stats").1);
+            assert_eq!(stats["verdicts"][fault], 1, "{stats}");
+        }
+    }
+
+    #[test]
+    fn a_record_on_another_day_is_found_on_the_neighbouring_day_alone() {
+        let scenario = Scenario::from(Faults::parse("other-day=100%").unwrap());
+        let bench = Bench::new(Options { scenario, ..Options::default() });
+        let next = (1_793_894_400_000_i64 + 86_400_000).to_string();
+        let ask = |date: &str| {
+            field(&bench.post(&form("POST", &[ASKED[0], ASKED[1], ("QueryDate", date)])).1, "Data")
+        };
+        assert_eq!(ask("1793894400000"), "none");
+        assert!(ask(&next).contains("gmtCreate"));
+        assert_eq!(ask("1793894400000"), "none");
     }
 }

@@ -1,15 +1,23 @@
-//! How the gateway reads and verifies a signature, version 1.0.
+//! How the gateway reads and verifies signatures: version 1.0 (HMAC-SHA1 over all parameters) and ACS3-HMAC-SHA256
+//! (version 3, over the canonical request).
 //!
 //! Written a second time, from the provider's page and apart from `provider::sign`: decoding, encoding and the
-//! string to sign share no line with the client's, so that the sandbox can fail the client. Pure.
+//! strings to sign share no line with the client's, so that the sandbox can fail the client. Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+/// A name with its value, as they were sent and decoded.
+pub(super) type Pair = (String, String);
+
+/// What an `Authorization` of version 3 begins with.
+pub(super) const ACS3: &str = "ACS3-HMAC-SHA256";
 
 /// The pairs of a query or a form, decoded; `None` when an escape is broken or the text is no UTF-8.
-pub(super) fn decode_pairs(raw: &str) -> Option<Vec<(String, String)>> {
+pub(super) fn decode_pairs(raw: &str) -> Option<Vec<Pair>> {
     let mut pairs = Vec::new();
     for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
         let cut = pair.find('=');
@@ -57,8 +65,15 @@ fn encode_into(out: &mut String, text: &str) {
 }
 
 /// What the client must have signed: all pairs but the signature itself, in byte order of their names.
-pub(super) fn string_to_sign(method: &str, pairs: &[(String, String)]) -> String {
-    let mut sorted: Vec<&(String, String)> = pairs.iter().filter(|(name, _)| name != "Signature").collect();
+pub(super) fn string_to_sign(method: &str, pairs: &[Pair]) -> String {
+    let mut text = format!("{method}&%2F&");
+    encode_into(&mut text, &canonical_query(pairs));
+    text
+}
+
+/// All pairs but the signature itself, in byte order of their names, encoded.
+fn canonical_query(pairs: &[Pair]) -> String {
+    let mut sorted: Vec<&Pair> = pairs.iter().filter(|(name, _)| name != "Signature").collect();
     sorted
         .sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()).then_with(|| a.1.as_bytes().cmp(b.1.as_bytes())));
     let mut canonical = String::new();
@@ -70,9 +85,82 @@ pub(super) fn string_to_sign(method: &str, pairs: &[(String, String)]) -> String
         canonical.push('=');
         encode_into(&mut canonical, value);
     }
-    let mut text = format!("{method}&%2F&");
-    encode_into(&mut text, &canonical);
+    canonical
+}
+
+/// An `Authorization` header of version 3, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Authorization<'a> {
+    /// The access key's id.
+    pub(super) credential: &'a str,
+    /// The names of the headers that are signed, as they stand there.
+    pub(super) signed_headers: &'a str,
+    /// Lower-case hex.
+    pub(super) signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    /// `None` when a part is missing or empty, or stands twice.
+    pub(super) fn read(header: &'a str) -> Option<Self> {
+        let parts = header.trim().strip_prefix(ACS3)?.strip_prefix(' ')?;
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for part in parts.split(',') {
+            let (name, value) = part.trim().split_once('=')?;
+            let place = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut signed_headers,
+                "Signature" => &mut signature,
+                _ => return None,
+            };
+            if place.replace(value).is_some() || value.is_empty() {
+                return None;
+            }
+        }
+        Some(Self { credential: credential?, signed_headers: signed_headers?, signature: signature? })
+    }
+}
+
+/// The canonical request of version 3. `signed_headers` have to be sorted, in lower case, and joined by `;`; `header`
+/// gives their values, `payload` is the SHA-256 of the body in hex.
+pub(super) fn canonical_request<'a>(
+    method: &str,
+    query: &[Pair],
+    signed_headers: &str,
+    header: impl Fn(&str) -> Option<&'a str>,
+    payload: &str,
+) -> String {
+    let mut text = format!("{method}\n/\n{}\n", canonical_query(query));
+    for name in signed_headers.split(';') {
+        text.push_str(&format!("{name}:{}\n", header(name).unwrap_or_default().trim()));
+    }
+    text.push_str(&format!("\n{signed_headers}\n{payload}"));
     text
+}
+
+/// What the client must have signed of a canonical request.
+pub(super) fn string_to_sign_3(canonical_request: &str) -> String {
+    format!("{ACS3}\n{}", sha256_hex(canonical_request.as_bytes()))
+}
+
+/// SHA-256 in lower-case hex.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// Whether `signature` (hex) is that of `text` under `secret`; compared in constant time.
+pub(super) fn verify_3(text: &str, secret: &str, signature: &str) -> bool {
+    let digits: Option<Vec<u8>> = signature.bytes().map(nibble).collect();
+    let Some(digits) = digits.filter(|digits| digits.len() == 64) else { return false };
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
+    mac.update(text.as_bytes());
+    mac.verify_slice(&bytes).is_ok()
 }
 
 /// Whether `signature` (base64) is that of `text` under `secret`; compared in constant time.
@@ -98,7 +186,7 @@ mod tests {
         assert!(vectors.len() >= 16);
         for vector in vectors {
             let text = |name: &str| vector[name].as_str().unwrap();
-            let pairs: Vec<(String, String)> = vector["params"]
+            let pairs: Vec<Pair> = vector["params"]
                 .as_object()
                 .unwrap()
                 .iter()
@@ -108,6 +196,47 @@ mod tests {
             assert_eq!(signed, text("string_to_sign"), "{}", text("name"));
             assert!(verify(&signed, text("access_key_secret"), text("signature")), "{}", text("name"));
             assert!(!verify(&signed, "another", text("signature")), "{}", text("name"));
+        }
+    }
+
+    #[test]
+    fn the_published_vectors_of_version_3_are_verified() {
+        let vectors: serde_json::Value = serde_json::from_str(VECTORS).unwrap();
+        let vectors = vectors["acs3"].as_array().unwrap();
+        assert!(vectors.len() >= 3);
+        for vector in vectors {
+            let text = |name: &str| vector[name].as_str().unwrap();
+            let query = vector["query"].as_object().unwrap().iter();
+            let query: Vec<Pair> =
+                query.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+            let header = |name: &str| vector["headers"][name].as_str();
+            let given = Authorization::read(text("authorization")).unwrap();
+            assert_eq!((given.credential, given.signature), (text("access_key_id"), text("signature")));
+            let payload = text("hashed_payload");
+            let canonical = canonical_request(text("method"), &query, given.signed_headers, header, payload);
+            assert_eq!(canonical, text("canonical_request"), "{}", text("name"));
+            let signed = string_to_sign_3(&canonical);
+            assert_eq!(signed, text("string_to_sign"), "{}", text("name"));
+            assert!(verify_3(&signed, text("access_key_secret"), given.signature));
+            assert!(!verify_3(&signed, "another", given.signature));
+            assert!(!verify_3(&signed, text("access_key_secret"), &given.signature[1..]));
+        }
+    }
+
+    #[test]
+    fn an_authorization_has_three_parts_once_each() {
+        let whole = "ACS3-HMAC-SHA256 Credential=a, SignedHeaders=host;x-acs-date, Signature=00";
+        assert_eq!(Authorization::read(whole).unwrap().signed_headers, "host;x-acs-date");
+        for broken in [
+            "",
+            "ACS3-HMAC-SHA256",
+            "ACS3-HMAC-SHA256 Credential=a,SignedHeaders=host",
+            "ACS3-HMAC-SHA256 Credential=,SignedHeaders=host,Signature=00",
+            "ACS3-HMAC-SHA256 Credential=a,Credential=a,SignedHeaders=host,Signature=00",
+            "ACS3-HMAC-SHA256 Credential=a,SignedHeaders=host,Signature=00,More=1",
+            "Basic Credential=a,SignedHeaders=host,Signature=00",
+        ] {
+            assert_eq!(Authorization::read(broken), None, "{broken}");
         }
     }
 

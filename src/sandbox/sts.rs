@@ -6,71 +6,46 @@
 //! an argument.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
+use super::accounts::Account;
 use super::gateway::{Params, Refusal};
+use super::simulated::request_id;
 
 /// How many keys are remembered; those that expire first go first.
 const KEYS: usize = 1_000;
 /// Seconds, as the provider allows for a role.
 const DURATIONS_S: std::ops::RangeInclusive<i64> = 900..=43_200;
 
-/// Whose request it is.
-pub(super) struct Account {
-    /// The access key id to which its requests are counted.
-    pub(super) owner: String,
-    pub(super) secret: SecretString,
-}
-
-struct Issued {
-    owner: String,
-    secret: SecretString,
-    token: SecretString,
-    ends: DateTime<Utc>,
-}
+/// Its only operation, and the version of its interface.
+pub(super) const ACTION: &str = "AssumeRole";
+pub(super) const VERSION: &str = "2015-04-01";
 
 /// The keys that were given.
 #[derive(Default)]
 pub(super) struct Sts {
-    issued: Mutex<HashMap<String, Issued>>,
-}
-
-/// Whether STS is asked, not the voice service.
-pub(super) fn is_asked(params: &Params) -> bool {
-    params.get("Action") == Some("AssumeRole")
+    issued: Mutex<HashMap<String, Arc<Account>>>,
 }
 
 impl Sts {
-    /// The account behind a temporary key.
-    ///
-    /// # Errors
-    ///
-    /// It was never given, or its token is missing, another's or expired.
-    pub(super) fn account(&self, key: &str, params: &Params, utc: DateTime<Utc>) -> Result<Account, Refusal> {
-        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = issued.get(key) else {
-            return Err(Refusal::new(
-                404,
-                "InvalidAccessKeyId.NotFound",
-                "Specified access key is not found.",
-            ));
-        };
-        if params.need("SecurityToken")? != known.token.expose_secret() {
-            let message = "Specified SecurityToken is not matched with the access key.";
-            return Err(Refusal::new(400, "InvalidSecurityToken.MismatchWithAccessKey", message));
-        }
-        if known.ends <= utc {
-            return Err(Refusal::new(
-                400,
-                "InvalidSecurityToken.Expired",
-                "Specified SecurityToken is expired.",
-            ));
-        }
-        Ok(Account { owner: known.owner.clone(), secret: known.secret.clone() })
+    /// The account of a key that was given, whether its time is over or not.
+    pub(super) fn account(&self, key: &str) -> Option<Arc<Account>> {
+        self.issued().get(key).cloned()
+    }
+
+    /// Whether some key was given with this token.
+    pub(super) fn has(&self, token: &str) -> bool {
+        let is = |known: &SecretString| known.expose_secret() == token;
+        self.issued().values().any(|account| account.token.as_ref().is_some_and(is))
+    }
+
+    fn issued(&self) -> MutexGuard<'_, HashMap<String, Arc<Account>>> {
+        // A poisoned lock only means that another request panicked; the table is whole at every moment.
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a request that the gateway has let pass is answered with, as JSON.
@@ -78,7 +53,12 @@ impl Sts {
     /// # Errors
     ///
     /// A parameter is missing or wrong.
-    pub(super) fn assume(&self, owner: &str, params: &Params, utc: DateTime<Utc>) -> Result<String, Refusal> {
+    pub(super) fn assume(
+        &self,
+        account: &Account,
+        params: &Params,
+        utc: DateTime<Utc>,
+    ) -> Result<String, Refusal> {
         let wrong = |name: &str| {
             Refusal::new(
                 400,
@@ -100,28 +80,31 @@ impl Sts {
         let ends = utc + TimeDelta::seconds(duration_s);
         let assumed = format!("{}/{session}", arn.replace(":role/", ":assumed-role/"));
         let answer = json!({
-            "RequestId": super::request_id(),
+            "RequestId": request_id(),
             "AssumedRoleUser": {"Arn": assumed, "AssumedRoleId": session},
             "Credentials": {
                 "AccessKeyId": key, "AccessKeySecret": secret, "SecurityToken": token,
                 "Expiration": ends.to_rfc3339_opts(SecondsFormat::Secs, true)
             }
         });
-        let issued = Issued { owner: owner.to_owned(), secret: secret.into(), token: token.into(), ends };
-        self.remember(key, issued, utc);
+        let (token, expires, owner) = (Some(token.into()), Some(ends), account.owner.clone());
+        let denied = account.denied;
+        let issued = Account { owner, token, expires, denied, ..Account::new(&key, &secret) };
+        self.remember(issued, utc);
         Ok(answer.to_string())
     }
 
-    fn remember(&self, key: String, new: Issued, utc: DateTime<Utc>) {
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, new: Account, utc: DateTime<Utc>) {
+        let mut issued = self.issued();
         // An expired key is known for another hour, so that it is refused as that.
-        issued.retain(|_, known| known.ends + TimeDelta::hours(1) > utc);
+        issued.retain(|_, known| known.expires.is_some_and(|ends| ends + TimeDelta::hours(1) > utc));
         if issued.len() >= KEYS
-            && let Some(first) = issued.iter().min_by_key(|(_, known)| known.ends).map(|(key, _)| key.clone())
+            && let Some(first) =
+                issued.iter().min_by_key(|(_, known)| known.expires).map(|(key, _)| key.clone())
         {
             issued.remove(&first);
         }
-        issued.insert(key, new);
+        issued.insert(new.id.clone(), Arc::new(new));
     }
 }
 
@@ -129,6 +112,10 @@ impl Sts {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn account() -> Account {
+        Account::new("owner", "secret")
+    }
 
     fn params(pairs: &[(&str, &str)]) -> Params {
         Params::read(&crate::provider::sign::encode_pairs(pairs), "").unwrap()
@@ -138,27 +125,20 @@ mod tests {
         let asked =
             params(&[("RoleArn", "acs:ram::1:role/x"), ("RoleSessionName", "s"), ("DurationSeconds", "900")]);
         let answer: serde_json::Value =
-            serde_json::from_str(&sts.assume("owner", &asked, utc).unwrap()).unwrap();
+            serde_json::from_str(&sts.assume(&account(), &asked, utc).unwrap()).unwrap();
         let text = |name: &str| answer["Credentials"][name].as_str().unwrap().to_owned();
         (text("AccessKeyId"), text("SecurityToken"))
     }
 
     #[test]
-    fn a_key_is_accepted_with_its_token_until_it_expires() {
+    fn a_key_is_given_with_its_token_its_end_and_its_owner() {
         let (sts, now) = (Sts::default(), Utc::now());
         let (key, token) = assumed(&sts, now);
-        let account = |token: &str, after: i64| {
-            let params = params(&[("SecurityToken", token)]);
-            sts.account(&key, &params, now + TimeDelta::seconds(after))
-                .map(|account| account.owner)
-                .map_err(|r| r.code)
-        };
-        assert_eq!(account(&token, 899), Ok("owner".into()));
-        assert_eq!(account(&token, 900), Err("InvalidSecurityToken.Expired".into()));
-        assert_eq!(account("another", 0), Err("InvalidSecurityToken.MismatchWithAccessKey".into()));
-        assert_eq!(account("", 0), Err("MissingSecurityToken".into()));
-        let stranger = sts.account("STS.x", &params(&[]), now).err().unwrap();
-        assert_eq!((stranger.status, stranger.code.as_str()), (404, "InvalidAccessKeyId.NotFound"));
+        let given = sts.account(&key).unwrap();
+        assert_eq!(given.expires, Some(now + TimeDelta::seconds(900)));
+        assert_eq!((given.id.as_str(), given.owner.as_str()), (key.as_str(), "owner"));
+        assert_eq!(given.token.as_ref().unwrap().expose_secret(), token);
+        assert!(sts.has(&token) && !sts.has("another") && sts.account("STS.x").is_none());
     }
 
     #[test]
@@ -168,7 +148,7 @@ mod tests {
             let mut asked = vec![("RoleArn", "acs:ram::1:role/x"), ("RoleSessionName", "s")];
             asked.retain(|(known, _)| *known != name);
             asked.push((name, value));
-            let refusal = Sts::default().assume("owner", &params(&asked), Utc::now()).unwrap_err();
+            let refusal = Sts::default().assume(&account(), &params(&asked), Utc::now()).unwrap_err();
             assert_eq!(refusal.code, format!("InvalidParameter.{name}"));
         }
     }

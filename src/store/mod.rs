@@ -40,6 +40,32 @@ impl Nature {
     }
 }
 
+/// Whose answers a run expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Of this nature alone.
+    Only(Nature),
+    /// Of a server over plain HTTP, which may be a sandbox: a new store is of the nature of its first answer, and what such
+    /// a sandbox filled is gone on with.
+    Either,
+}
+
+impl From<Nature> for Expect {
+    fn from(nature: Nature) -> Self {
+        Self::Only(nature)
+    }
+}
+
+impl Expect {
+    /// What a new store is until the first answer.
+    pub(crate) fn at_first(self) -> Nature {
+        match self {
+            Self::Only(nature) => nature,
+            Self::Either => Nature::Provider,
+        }
+    }
+}
+
 /// What makes the next process go on with an unfinished run rather than begin a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunIdentity {

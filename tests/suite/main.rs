@@ -1,5 +1,8 @@
 //! Runs the real binary against a scripted provider. Owns the list of what is shown, one module a question.
 //!
+//! The judge itself: `sdks` the provider's own clients against the sandbox · `tampering` clients that sign wrongly ·
+//! `rehearsal` nights with every fault, recordings, make-believe and the real.
+//!
 //! What the provider answers: `answers` every code, state and form of `Data` · `readings` texts that contradict each other ·
 //! `midnight` days and time zones · `clock` a clock that is off · `network` connections, proxies, TLS · `fuzz` whatever
 //! bytes come back · `provider_docs` what docs/provider.md says.
@@ -47,10 +50,13 @@ mod readers;
 mod readings;
 mod readme;
 mod receiver;
+mod rehearsal;
 mod resume;
 mod roles;
+mod sdks;
 mod sessions;
 mod signature_vectors;
 mod snapshots;
 mod support;
+mod tampering;
 mod watching;

@@ -15,7 +15,7 @@ mod upkeep;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::lock::StoreLock;
 use super::{
-    BegunRequest, Nature, NewAnswer, NewRequest, OpenItem, OpenItems, RequestEnd, RunIdentity, Scope,
+    BegunRequest, Expect, Nature, NewAnswer, NewRequest, OpenItem, OpenItems, RequestEnd, RunIdentity, Scope,
 };
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
@@ -42,7 +42,14 @@ pub struct Store {
     writer: Arc<Writer>,
     clock: Arc<dyn Clock>,
     lock: StoreLock,
+    standing: Mutex<Standing>,
+}
+
+/// Of which nature the store is, and whether that can still change.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
     nature: Nature,
+    settled: bool,
 }
 
 fn us(t: DateTime<Utc>) -> i64 {
@@ -82,8 +89,8 @@ impl Store {
     ///
     /// Exit 5 when another run holds it; exit 2 when it is of another nature, newer than this program, or no
     /// store at all; exit 6 when it is damaged, or cannot be read or written.
-    pub fn open(path: &Path, nature: Nature, clock: Arc<dyn Clock>) -> Result<Self> {
-        Self::open_as(path, Some(nature), clock)
+    pub fn open(path: &Path, expect: impl Into<Expect>, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_as(path, Some(expect.into()), clock)
     }
 
     /// Opens a store that is there already, of whichever nature.
@@ -96,18 +103,54 @@ impl Store {
         Self::open_as(path, None, clock)
     }
 
-    fn open_as(path: &Path, nature: Option<Nature>, clock: Arc<dyn Clock>) -> Result<Self> {
+    fn open_as(path: &Path, expect: Option<Expect>, clock: Arc<dyn Clock>) -> Result<Self> {
         schema::check_place(path)?;
         let lock = StoreLock::take(path)?;
         let connection = Connection::open(path).map_err(|e| failed(path, "opened", e))?;
-        let nature = schema::prepare(&connection, path, nature)?;
-        Ok(Self { path: path.to_owned(), writer: Arc::new(Writer::new(connection)), clock, lock, nature })
+        let nature = schema::prepare(&connection, path, expect)?;
+        let settled = schema::has_answers(&connection).map_err(|e| failed(path, "read", e))?;
+        let standing = Mutex::new(Standing { nature, settled });
+        Ok(Self { path: path.to_owned(), writer: Arc::new(Writer::new(connection)), clock, lock, standing })
     }
 
     /// Whether its answers are real.
     #[must_use]
     pub fn nature(&self) -> Nature {
-        self.nature
+        lock(&self.standing).nature
+    }
+
+    /// Takes note of the nature of an answer, before anything of it is kept. A store that has none yet, and was made for a
+    /// provider, becomes a sandbox's when its first answer is one.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when the store is of the other nature: nothing of the answer may be kept. Exit 6 when it cannot be written.
+    pub fn admit(&self, answer: Nature) -> Result<()> {
+        let mut standing = lock(&self.standing);
+        if standing.nature != answer {
+            if standing.settled || standing.nature == Nature::Sandbox {
+                return Err(schema::other_nature(&self.path, standing.nature));
+            }
+            self.write(schema::become_sandbox)?;
+            standing.nature = answer;
+        }
+        standing.settled = true;
+        Ok(())
+    }
+
+    /// Random bytes of this store's own, drawn when they are first asked for: what `--record` replaces numbers by, so that the
+    /// next run over this store goes on with the same recording.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be written.
+    pub fn secret(&self) -> Result<Vec<u8>> {
+        let drawn = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|id| id.simple().to_string()).concat();
+        self.write(|c| {
+            c.execute("INSERT INTO meta (key, value) VALUES ('secret', ?1) ON CONFLICT DO NOTHING", [drawn])?;
+            c.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |r| r.get::<_, String>(0))
+        })
+        .map(String::into_bytes)
     }
 
     /// Begins a session: goes on with the newest run if that has not ended and is over the same ledger, else

@@ -14,7 +14,7 @@ use crate::call::CallKey;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::rate::Rate;
-use crate::store::{KnownCall, Nature, RunIdentity, Scope, SessionEvidence, StoredCall};
+use crate::store::{Expect, KnownCall, RunIdentity, Scope, SessionEvidence, StoredCall};
 
 /// Rows read ahead at once.
 const AHEAD: i64 = 256;
@@ -46,7 +46,7 @@ impl Reader {
     /// # Errors
     ///
     /// Exit 2 when it is no store, of another schema or nature; exit 6 when it cannot be read.
-    pub fn open(path: &Path, nature: Option<Nature>) -> Result<Option<Self>> {
+    pub fn open(path: &Path, expect: Option<Expect>) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
@@ -58,7 +58,7 @@ impl Reader {
             return Err(Error::usage(format!("the store {} is of an older schema", path.display()))
                 .hint("the next run brings it to this version's; it can be read then"));
         }
-        schema::check_nature(&connection, path, nature)?;
+        schema::check_nature(&connection, path, expect)?;
         Ok(Some(Self::new(connection, path.to_owned())))
     }
 

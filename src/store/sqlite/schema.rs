@@ -10,7 +10,7 @@ use super::failed;
 use super::rows::{COLUMNS, answer_of, key_of};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::store::Nature;
+use crate::store::{Expect, Nature};
 
 /// "RCNL" in ASCII: marks the file as a store of this program.
 const APPLICATION_ID: i64 = 0x5243_4e4c;
@@ -64,12 +64,12 @@ pub(super) fn damaged(path: &Path, why: &str) -> Error {
 ///
 /// Exit 2 when it is no store, newer than this program, or of another nature than `wanted`; exit 6 when it is damaged
 /// or cannot be written.
-pub(super) fn prepare(c: &Connection, path: &Path, wanted: Option<Nature>) -> Result<Nature> {
+pub(super) fn prepare(c: &Connection, path: &Path, wanted: Option<Expect>) -> Result<Nature> {
     check_kind(c, path)?;
     configure(c).map_err(|e| failed(path, "opened", e))?;
     let empty = is_empty(c).map_err(|e| failed(path, "read", e))?;
     if empty {
-        let nature = wanted.ok_or_else(|| not_a_store(path))?;
+        let nature = wanted.ok_or_else(|| not_a_store(path))?.at_first();
         return make(c, nature).map(|()| nature).map_err(|e| failed(path, "written", e));
     }
     check_whole(c, path)?;
@@ -159,22 +159,51 @@ pub(super) fn nature_of(c: &Connection) -> rusqlite::Result<Option<Nature>> {
     Ok(word.and_then(|word| Nature::ALL.into_iter().find(|nature| nature.as_str() == word)))
 }
 
-pub(super) fn check_nature(c: &Connection, path: &Path, wanted: Option<Nature>) -> Result<Nature> {
+pub(super) fn check_nature(c: &Connection, path: &Path, wanted: Option<Expect>) -> Result<Nature> {
     let found = nature_of(c).map_err(|e| failed(path, "read", e))?;
     let found = found.ok_or_else(|| damaged(path, "it does not say whether its answers are real"))?;
-    if wanted.is_none_or(|wanted| wanted == found) {
-        return Ok(found);
-    }
-    let (what, hint) = match found {
-        Nature::Sandbox => {
-            ("was filled by the sandbox and is refused for a provider", "choose another --store")
+    let right = match (wanted, found) {
+        (None, _) | (Some(Expect::Either), Nature::Provider) => true,
+        (Some(Expect::Only(wanted)), found) => wanted == found,
+        (Some(Expect::Either), Nature::Sandbox) => {
+            filled_over_http(c).map_err(|e| failed(path, "read", e))?
         }
+    };
+    if right { Ok(found) } else { Err(other_nature(path, found)) }
+}
+
+/// A store of this nature, and answers of the other.
+pub(super) fn other_nature(path: &Path, found: Nature) -> Error {
+    let (what, hint) = match found {
+        Nature::Sandbox => (
+            "was filled by the sandbox and is refused for a provider",
+            "choose another --store; nothing was stored in this one",
+        ),
         Nature::Provider => (
             "holds a provider's answers and is refused for the sandbox",
-            "leave --store out, or choose another",
+            "leave --store out, or choose another; nothing of the sandbox's answers was stored in this one",
         ),
     };
-    Err(Error::usage(format!("the store {} {what}", path.display())).hint(hint))
+    Error::usage(format!("the store {} {what}", path.display())).hint(hint)
+}
+
+/// Whether any answer is kept.
+pub(super) fn has_answers(c: &Connection) -> rusqlite::Result<bool> {
+    c.query_row("SELECT EXISTS (SELECT 1 FROM call WHERE answer IS NOT NULL)", [], |r| r.get(0))
+}
+
+/// Whether a sandbox that was reached by its URL filled it.
+fn filled_over_http(c: &Connection) -> rusqlite::Result<bool> {
+    c.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'filled_over' AND value = 'http')", [], |r| {
+        r.get(0)
+    })
+}
+
+/// From now on the answers are a sandbox's, reached by its URL.
+pub(super) fn become_sandbox(c: &Connection) -> rusqlite::Result<()> {
+    let sandbox = Nature::Sandbox.as_str();
+    c.execute("UPDATE meta SET value = ?1 WHERE key = 'nature'", [sandbox])?;
+    c.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('filled_over', 'http')", []).map(drop)
 }
 
 /// Brings an older store to this schema, in one transaction: it is of the old schema or of the new one.

@@ -4,6 +4,7 @@
 pub mod duckdb;
 pub mod keys;
 pub mod provider;
+pub mod sandbox;
 pub mod tls;
 pub mod venv;
 

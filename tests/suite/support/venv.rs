@@ -1,5 +1,5 @@
-//! The readers of Parquet and of metrics that users have, at pinned versions, installed by the tests themselves. Owns the virtual
-//! environment below cargo's target directory.
+//! What other programs the tests need, at pinned versions, installed by the tests themselves: the readers of Parquet and of metrics
+//! that users have, and the provider's own SDKs. Owns the environments below cargo's target directory.
 //!
 //! Whoever comes first installs, the others wait at a lock file. An installation counts only once its mark is
 //! written, so one that was cut off is made again.
@@ -8,37 +8,96 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const PACKAGES: [&str; 4] =
-    ["duckdb-cli==1.5.5", "pyarrow==26.0.1", "polars==2.1.0", "prometheus-client==0.26.0"];
-
-/// A command of the environment, installed if need be.
-pub fn command(name: &str) -> Command {
-    Command::new(folder().join("bin").join(name))
+/// A virtual environment of Python.
+struct Environment {
+    name: &'static str,
+    packages: &'static [&'static str],
+    /// A program that is in it once it is whole.
+    proof: &'static str,
 }
 
-fn folder() -> PathBuf {
+const READERS: Environment = Environment {
+    name: "readers-venv",
+    packages: &["duckdb-cli==1.5.5", "pyarrow==26.0.1", "polars==2.1.0", "prometheus-client==0.26.0"],
+    proof: "bin/duckdb",
+};
+
+const SDKS: Environment = Environment {
+    name: "sdks-venv",
+    packages: &[
+        "aliyun-python-sdk-core==2.16.1",
+        "alibabacloud_dyvmsapi20170525==5.3.0",
+        "alibabacloud_tea_openapi==0.4.6",
+        "darabonba-core==1.0.9",
+        "alibabacloud_credentials==1.0.12",
+    ],
+    proof: "bin/python",
+};
+
+/// A command of the readers' environment, installed if need be.
+pub fn command(name: &str) -> Command {
+    Command::new(READERS.folder().join("bin").join(name))
+}
+
+/// Python with the provider's SDKs, installed if need be.
+pub fn python_with_sdks() -> Command {
+    Command::new(SDKS.folder().join("bin/python"))
+}
+
+/// The folder of a script with its packages below it, installed if need be; `None` where there is no npm.
+pub fn node_with_sdks() -> Option<PathBuf> {
+    let there = Command::new("npm").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !there.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdks/node");
+    let text = |name: &str| fs::read_to_string(source.join(name)).unwrap();
+    let made = text("package.json") + &text("package-lock.json");
+    let folder = installed("sdks-node", &made, "node_modules/@alicloud/openapi-client", |folder| {
+        fs::create_dir_all(folder).unwrap();
+        for name in ["package.json", "package-lock.json"] {
+            fs::copy(source.join(name), folder.join(name)).unwrap();
+        }
+        let mut install = Command::new("npm");
+        install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+        output(&mut install, "the provider's SDKs for Node come from the npm registry");
+    });
+    fs::copy(source.join("ask.js"), folder.join("ask.js")).unwrap();
+    Some(folder)
+}
+
+impl Environment {
+    fn folder(&self) -> PathBuf {
+        installed(self.name, &self.packages.join(" "), self.proof, |venv| {
+            let mut make = Command::new("python3");
+            let why = "the tests need python3 with venv, for DuckDB, pyarrow, Polars and the provider's SDKs";
+            output(make.args(["-m", "venv"]).arg(venv), why);
+            let mut install = Command::new(venv.join("bin/pip"));
+            install.args(["install", "--quiet", "--disable-pip-version-check"]).args(self.packages);
+            output(&mut install, "they come from the Python package index");
+        })
+    }
+}
+
+/// The folder of this name with `what` in it, made if need be.
+fn installed(name: &str, what: &str, proof: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(root).unwrap();
-    let lock = File::create(root.join("readers-venv.lock")).unwrap();
+    let lock = File::create(root.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
-    let venv = root.join("readers-venv");
-    let mark = venv.join("installed");
+    let folder = root.join(name);
+    let mark = folder.join("installed");
     // A virtual environment works only where it was made; the target directory may have been moved since.
-    let made = format!("{} in {}", PACKAGES.join(" "), venv.display());
-    if fs::read_to_string(&mark).is_ok_and(|mark| mark == made) && venv.join("bin/duckdb").exists() {
-        return venv;
+    let made = format!("{what} in {}", folder.display());
+    if fs::read_to_string(&mark).is_ok_and(|mark| mark == made) && folder.join(proof).exists() {
+        return folder;
     }
-    if venv.exists() {
-        fs::remove_dir_all(&venv).unwrap();
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
     }
-    let mut make = Command::new("python3");
-    let why = "the tests read the outputs with DuckDB, pyarrow, Polars and prometheus-client and need python3 with venv";
-    output(make.args(["-m", "venv"]).arg(&venv), why);
-    let mut install = Command::new(venv.join("bin/pip"));
-    install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
-    output(&mut install, "the readers of the outputs come from the Python package index");
+    make(&folder);
     fs::write(&mark, made).unwrap();
-    venv
+    folder
 }
 
 /// What a command prints; one that fails fails the test.
