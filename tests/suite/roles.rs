@@ -12,7 +12,8 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::support::keys::{
-    Mint, ak, assert_signed, config_json, in_home, keys_seen, metadata, run, secret_of, sts, told, whoami,
+    Mint, ak, assert_signed, config_json, in_home, keys_seen, metadata, run, secret_of, sts, told, uri,
+    whoami,
 };
 use crate::support::provider::{Provider, Reply};
 use crate::support::{Bench, column, ledger};
@@ -162,7 +163,7 @@ fn the_machine_s_role_is_asked_for_with_a_token_first_and_last_of_all() {
         [(true, "EcsVoice", ""), (false, "EcsVoice", ""), (true, "EcsVoice", "EcsVoice")]
     {
         let mint = Mint::default();
-        let (bench, service) = (bench(2, &mint), metadata(&mint, role, version_2));
+        let (bench, service) = (bench(2, &mint), metadata(&mint, role, version_2, HOUR));
         let endpoint = service.endpoint();
         let variables = [
             ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "false"),
@@ -198,8 +199,8 @@ fn a_machine_without_a_role_or_with_version_1_alone_is_told_as_that() {
         ];
         run(&bench, &[], &variables).exits(2)
     };
-    lacks(&metadata(&mint, "", true), "").says("no RAM role is attached to this machine");
-    lacks(&metadata(&mint, "EcsVoice", false), "true").says("ALIBABA_CLOUD_IMDSV1_DISABLED");
+    lacks(&metadata(&mint, "", true, HOUR), "").says("no RAM role is attached to this machine");
+    lacks(&metadata(&mint, "EcsVoice", false, HOUR), "true").says("ALIBABA_CLOUD_IMDSV1_DISABLED");
     // Nobody there: it takes no longer than its time-out.
     let silent = Provider::start();
     silent.by_default(Reply::stall());
@@ -212,17 +213,11 @@ fn a_machine_without_a_role_or_with_version_1_alone_is_told_as_that() {
 #[test]
 fn a_url_gives_a_key_by_variable_and_by_profile() {
     let mint = Mint::default();
-    let (bench, service) = (bench(2, &mint), Provider::start());
-    let minted = mint.clone();
-    service.answer_with(move |_| {
-        let mut key = minted.key(HOUR);
-        key["Code"] = "Success".into();
-        Reply::json(200, &key)
-    });
-    let uri = format!("{}/keys?for=hunter2", service.endpoint());
-    run(&bench, &[], &[("ALIBABA_CLOUD_CREDENTIALS_URI", &uri)]).exits(0);
+    let (bench, service) = (bench(2, &mint), uri(&mint, HOUR));
+    let url = format!("{}/keys?for=hunter2", service.endpoint());
+    run(&bench, &[], &[("ALIBABA_CLOUD_CREDENTIALS_URI", &url)]).exits(0);
     all_found(&bench, 2);
-    profile(&bench, &json!({"mode": "CredentialsURI", "credentials_uri": uri}), &[]);
+    profile(&bench, &json!({"mode": "CredentialsURI", "credentials_uri": url}), &[]);
     run(&bench, &["--refresh"], &[]).exits(0);
     let asked = service.requests();
     assert_eq!((asked.len(), asked[1].method.as_str(), asked[1].path.as_str()), (2, "GET", "/keys"));
@@ -298,6 +293,68 @@ fn a_key_is_fetched_anew_before_it_expires_and_by_one_alone() {
         "no request was in vain"
     );
     assert_eq!(bench.summary().number("retries"), 0);
+}
+
+/// Four seconds at a slow cap: keys that live shorter are renewed, and no request is in vain.
+#[track_caller]
+fn renewed_in_mid_run(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) {
+    run(bench, &[options, &["--rate", "20/s", "--burst", "1"]].concat(), variables).exits(0);
+    all_found(bench, 80);
+    let keys = keys_seen(&bench.provider);
+    assert!((2..=4).contains(&keys.len()), "{keys:?}");
+    assert_eq!((bench.provider.seen(), bench.summary().number("retries")), (80, 0));
+}
+
+const SHORT: Duration = Duration::from_secs(3);
+
+#[test]
+fn the_machine_s_key_is_renewed_in_mid_run() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(80, &mint), metadata(&mint, "EcsVoice", true, SHORT));
+    let endpoint = service.endpoint();
+    let variables = [
+        ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "false"),
+        ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", endpoint.as_str()),
+    ];
+    renewed_in_mid_run(&bench, &[], &variables);
+}
+
+#[test]
+fn a_url_s_key_is_renewed_in_mid_run() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(80, &mint), uri(&mint, SHORT));
+    renewed_in_mid_run(&bench, &[], &[("ALIBABA_CLOUD_CREDENTIALS_URI", &service.endpoint())]);
+}
+
+#[test]
+fn an_oidc_role_s_key_is_renewed_in_mid_run() {
+    let mint = Mint::default();
+    let (bench, service) = (bench(80, &mint), sts(&mint, SHORT));
+    bench.write("token", "hunter2");
+    let variables = [
+        ("ALIBABA_CLOUD_ROLE_ARN", ROLE),
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/k8s"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "token"),
+    ];
+    renewed_in_mid_run(&bench, &["--sts-endpoint", &service.endpoint()], &variables);
+}
+
+#[test]
+fn a_program_s_key_is_renewed_in_mid_run() {
+    let mint = Mint::default();
+    let bench = bench(80, &mint);
+    // The n-th time that it is asked, the program prints the n-th key.
+    for n in 1..=5 {
+        let key = mint.key(SHORT * n);
+        let printed = json!({"mode": "StsToken", "access_key_id": key["AccessKeyId"], "sts_token": key["SecurityToken"],
+                             "access_key_secret": key["AccessKeySecret"], "expiration": key["Expiration"]});
+        in_home(&bench, &format!("key-{n}"), &printed.to_string());
+    }
+    let script = "#!/bin/sh\ncd \"${0%/*}\" && echo >> asked && cat \"key-$(wc -l < asked)\"\n";
+    let path = in_home(&bench, "give", script);
+    crate::support::keys::mode(&path, 0o700);
+    profile(&bench, &json!({"mode": "External", "process_command": path.display().to_string()}), &[]);
+    renewed_in_mid_run(&bench, &[], &[]);
 }
 
 #[test]

@@ -180,6 +180,10 @@ impl Keeper {
         };
         // Nobody waits for the new key while the old one lives, but for the one who fetches it.
         if let Ok(turn) = self.turn.try_lock() {
+            // Nor is it fetched twice, where another has been quicker.
+            if let Some(held) = self.held().filter(Held::fresh) {
+                return Ok(held.no);
+            }
             match self.fetch(&turn, false).await {
                 Ok(no) => return Ok(no),
                 Err(failure) => self.put_off(&failure),

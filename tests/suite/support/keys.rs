@@ -184,8 +184,20 @@ pub fn sts(mint: &Mint, lives: Duration) -> Provider {
     service
 }
 
-/// The metadata service of a machine with this role: a token first (`version_2`), or none.
-pub fn metadata(mint: &Mint, role: &'static str, version_2: bool) -> Provider {
+/// A service at a URL, which gives keys that live so long.
+pub fn uri(mint: &Mint, lives: Duration) -> Provider {
+    let service = Provider::start();
+    let mint = mint.clone();
+    service.answer_with(move |_| {
+        let mut key = mint.key(lives);
+        key["Code"] = "Success".into();
+        Reply::json(200, &key)
+    });
+    service
+}
+
+/// The metadata service of a machine with this role, whose keys live so long: a token first (`version_2`), or none.
+pub fn metadata(mint: &Mint, role: &'static str, version_2: bool, lives: Duration) -> Provider {
     let service = Provider::start();
     let mint = mint.clone();
     service.answer_with(move |request| {
@@ -201,7 +213,7 @@ pub fn metadata(mint: &Mint, role: &'static str, version_2: bool) -> Provider {
                     Some("") if role.is_empty() => Reply::html(404),
                     Some("") => Reply::raw(200, "text/plain", format!("{role}\n")),
                     Some(name) if name == role => {
-                        let mut key = mint.key(Duration::from_secs(3600));
+                        let mut key = mint.key(lives);
                         key["Code"] = "Success".into();
                         key["LastUpdated"] = "2026-11-24T00:00:00Z".into();
                         Reply::json(200, &key)
