@@ -184,8 +184,10 @@ fn source(matches: &ArgMatches, arg: &Arg) -> Option<ValueSource> {
     matches.value_source(arg.get_id().as_str())
 }
 
+/// Given on the command line or by environment; `RECONCILE_SANDBOX=false` excludes nothing.
 fn explicit(matches: &ArgMatches, arg: &Arg) -> bool {
-    matches!(source(matches, arg), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+    let off = matches!(matches.try_get_one::<bool>(arg.get_id().as_str()), Ok(Some(false)));
+    !off && matches!(source(matches, arg), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }
 
 /// The option of this name, of the command or of one of its subcommands.

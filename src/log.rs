@@ -31,6 +31,9 @@ const SHORT: usize = 8;
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 static RUN: OnceLock<String> = OnceLock::new();
 
+/// What a failure says beside what happened, each in a line of its own for people.
+const LINES: [(&str, &str); 3] = [("because", "because"), ("means", "this means"), ("to_do", "to do")];
+
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volume {
@@ -49,7 +52,13 @@ pub fn start(as_json: bool, volume: Volume) {
     let (shown, wrong) = shown(volume, asked_for.as_deref());
     tracing_subscriber::registry().with(shown).with(Lines { as_json }).init();
     if let Some(why) = wrong {
-        tracing::warn!("RUST_LOG is left alone: {why}; write it like RUST_LOG={OURS}=debug");
+        let to_do = format!("write it like RUST_LOG={OURS}=debug");
+        tracing::warn!(
+            because = why,
+            means = "as much is said as without it",
+            to_do,
+            "RUST_LOG is left alone"
+        );
     }
 }
 
@@ -124,18 +133,24 @@ struct Said {
 
 impl Said {
     /// For people. What is said for debugging has its time with it.
-    fn text(self, level: Level, now: &str) -> String {
+    fn text(mut self, level: Level, now: &str) -> String {
         let mut text = match level {
             Level::ERROR => format!("error: {}", self.message),
             Level::WARN => format!("warning: {}", self.message),
-            Level::INFO => self.message,
+            Level::INFO => self.message.clone(),
             _ => format!("{now} debug: {}", self.message),
         };
+        let exit = self.fields.remove("exit_code").map(|code| format!("exit {code}, ")).unwrap_or_default();
+        let own_lines = LINES.map(|(name, words)| {
+            let value = self.fields.remove(name)?;
+            let exit = if name == "means" { exit.as_str() } else { "" };
+            Some(format!("\n  {words}: {exit}{}", value.as_str().unwrap_or_default()))
+        });
         for (name, value) in &self.fields {
             // A text may be written; writing to one cannot fail.
             let _ = write!(text, " {name}={value}");
         }
-        text
+        text + &own_lines.into_iter().flatten().collect::<String>()
     }
 
     /// For machines.
@@ -240,6 +255,28 @@ mod tests {
         assert_eq!(shown_id("116014888060^102816313060"), "116014888060^102816313060");
         assert_eq!(shown_id("13812345678"), "138****5678");
         assert!(!shown_id("13812345678^102816313060").contains("13812345678"));
+    }
+
+    #[test]
+    fn a_failure_has_its_parts_in_lines_and_in_json_as_fields() {
+        let failure = || {
+            let fields = [
+                ("to_do", "b".into()),
+                ("exit_code", 3.into()),
+                ("means", "c".into()),
+                ("because", "d".into()),
+            ];
+            let fields =
+                fields.into_iter().map(|(name, value): (_, Value)| (name.to_owned(), value)).collect();
+            Said { message: "a".into(), fields }
+        };
+        let text = failure().text(Level::ERROR, "");
+        assert_eq!(text, "error: a\n  because: d\n  this means: exit 3, c\n  to do: b");
+        let json: Value = serde_json::from_str(&failure().json(Level::ERROR, String::new(), None)).unwrap();
+        assert_eq!(
+            (&json["exit_code"], &json["to_do"], &json["message"]),
+            (&3.into(), &"b".into(), &"a".into())
+        );
     }
 
     #[test]

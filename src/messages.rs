@@ -29,17 +29,15 @@ pub fn print(text: &str) {
 
 /// What ended the program on standard error: what is wrong, why, what that means, and what to do.
 pub fn say_error(error: &Error) {
-    let mut text = error.to_string();
+    let mut causes = Vec::new();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        text += &format!("\n  because: {}", mask::text(&cause.to_string()));
+        causes.push(mask::text(&cause.to_string()));
         source = cause.source();
     }
-    text += &format!("\n  this means: exit {}, {}", error.exit.code(), error.exit.meaning());
-    if let Some(hint) = &error.hint {
-        text += &format!("\n  to do: {hint}");
-    }
-    tracing::error!("{text}");
+    let because = (!causes.is_empty()).then(|| causes.join("; because: "));
+    let (exit_code, means) = (error.exit.code(), error.exit.meaning());
+    tracing::error!(because, exit_code, means, to_do = error.hint, "{error}");
 }
 
 /// The first line: what is to be done, under which cap, and when it is ready.
@@ -132,12 +130,9 @@ impl Closing<'_> {
             say(&format!("note: {slowdown}"));
         }
         if let Some(because) = self.summary.incomplete_because {
-            tracing::warn!(
-                "incomplete: {because}\n  this means: exit {}, {}\n  to do: to go on, run the same command again: {}",
-                Exit::Incomplete.code(),
-                Exit::Incomplete.meaning(),
-                self.summary.go_on
-            );
+            let (exit_code, means) = (Exit::Incomplete.code(), Exit::Incomplete.meaning());
+            let to_do = format!("to go on, run the same command again: {}", self.summary.go_on);
+            tracing::warn!(exit_code, means, to_do, "incomplete: {because}");
         }
     }
 

@@ -187,8 +187,10 @@ impl MetricsFile {
             && !self.told.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
-                "--metrics-file {} cannot be written ({e})\n  this means: whoever watches it does not see this run; the run \
-                 goes on\n  to do: check the folder's permissions and free space",
+                because = %e,
+                means = "whoever watches it does not see this run; the run goes on",
+                to_do = "check the folder's permissions and free space",
+                "--metrics-file {} cannot be written",
                 self.path.display()
             );
         }

@@ -77,10 +77,12 @@ impl Target {
         };
         if let Err(why) = sent {
             tracing::warn!(
-                "the end of the run could not be posted to {}/…: {why}\n  this means: whoever is told there does not know yet; \
-                 the exit code stays {}\n  to do: check --notify-url",
-                self.origin(),
-                exit.code()
+                because = why,
+                means =
+                    format!("whoever is told there does not know yet; the exit code stays {}", exit.code()),
+                to_do = "check --notify-url",
+                "the end of the run could not be posted to {}/…",
+                self.origin()
             );
         }
     }

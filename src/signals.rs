@@ -18,8 +18,10 @@ pub fn heed() -> Result<Stop> {
         stopper.stop(Reason::Signal(name));
         let (name, number) = signals.next().await;
         tracing::error!(
-            "{name} again: ended at once\n  this means: no outputs were written; all answers are stored\n  to do: run the same \
-             command again, which goes on"
+            exit_code = 128 + number,
+            means = "no outputs were written; all answers are stored",
+            to_do = "run the same command again, which goes on",
+            "{name} again: ended at once"
         );
         #[allow(clippy::exit, reason = "asked for twice; the store is whole at every instant")]
         std::process::exit(128 + number);

@@ -62,6 +62,19 @@ fn a_run_can_be_described_by_the_file_alone() {
 }
 
 #[test]
+fn an_option_of_a_command_alone_may_stand_in_the_file_too() {
+    let bench = Bench::new(&ledger(1));
+    bench.run(&[]).exits(0);
+    bench.write("r.toml", "older-than = \"1d\"\njson = true\nrate = \"50/min\"\n");
+    let (code, stdout, stderr) = said(&bench, &["purge", "--config", "r.toml"], &[]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let (code, stdout, _) = said(&bench, &["verify-cap", "--config", "r.toml"], &[]);
+    assert!(code == 0 && stdout.starts_with('{'), "{stdout}");
+    let (code, _, stderr) = said(&bench, &["purge"], &[]);
+    assert!(code == 2 && stderr.contains("--older-than"), "{stderr}");
+}
+
+#[test]
 fn an_option_that_excludes_one_of_the_file_beats_it() {
     let bench = Bench::new(&ledger(1));
     bench.write(
@@ -75,10 +88,11 @@ fn an_option_that_excludes_one_of_the_file_beats_it() {
         ("refresh", "refresh = false # default"),
         ("quiet", "quiet = false # default"),
     ] {
-        let line = holds(&bench, &file, &[], option);
-        // What was beaten is named by the file's line no longer.
-        assert_eq!(line.replace("# r.toml:1", "# default"), expected);
+        assert_eq!(holds(&bench, &file, &[], option), expected);
     }
+    let off = [("RECONCILE_SANDBOX", "false")];
+    let line = holds(&bench, &["--config", "r.toml"], &off, "endpoint");
+    assert_eq!(line, "endpoint = \"http://127.0.0.1:9\" # r.toml:1", "what is off excludes nothing");
     bench.run(&["--config", "r.toml", "--sandbox", "--offline"]).exits(4);
     assert_eq!(bench.provider.seen(), 0);
 }

@@ -115,6 +115,10 @@ fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
     let event: Value = serde_json::from_str(run.stderr.trim_end()).unwrap();
     assert_eq!(event["level"], "ERROR");
     assert!(event["message"].as_str().unwrap().contains("--rate"), "{event}");
+    assert_eq!(event["exit_code"], 2);
+    for part in ["means", "to_do"] {
+        assert!(event[part].as_str().is_some_and(|text| text.len() > 10), "{part}: {event}");
+    }
 }
 
 #[test]
