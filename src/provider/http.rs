@@ -142,21 +142,21 @@ impl HttpProvider {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form);
         let mut response = request.send().await?;
-        let headers = response.headers();
-        let date = text(headers, "date").and_then(http_date);
+        let length = response.content_length();
+        let headers = std::mem::take(response.headers_mut());
+        let date = text(&headers, "date").and_then(http_date);
         let mut received = Received {
             status: response.status().as_u16(),
             // A date is by the provider's clock.
-            retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
+            retry_after: retry_after(&headers, date.unwrap_or_else(Utc::now)),
             date,
             make_believe: headers.contains_key(SANDBOX),
-            content_type: text(headers, "content-type").map(str::to_owned),
+            content_type: text(&headers, "content-type").map(str::to_owned),
             ..Received::default()
         };
         if response.status().is_redirection() {
-            received.location = text(headers, "location").map(|location| self.origin(location));
+            received.location = text(&headers, "location").map(|location| self.origin(location));
         }
-        let (length, headers) = (response.content_length(), headers.clone());
         while let Some(chunk) = response.chunk().await? {
             let room = BODY_LIMIT - received.body.len();
             received.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
