@@ -57,6 +57,7 @@ fn until_complete(bench: &Bench, server: &Server, more: &[&str]) -> Vec<i32> {
 }
 
 /// One night of `n` calls with every fault, and four spells that end a run in its course.
+#[allow(clippy::print_stderr, reason = "how long a night took is what it is run for")]
 fn night(n: usize, rate: &str) {
     let bench = Bench::new(&company_ledger(n));
     let spell = |part: usize| format!("{}..{}", n * part / 5, n * part / 5 + 3);

@@ -124,6 +124,7 @@ fn python(script: &str) -> Command {
 }
 
 /// Node with an SDK; says that it was skipped where there is no npm, and fails for that in CI.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn node(sdk: &str) -> Option<Command> {
     let Some(folder) = venv::node_with_sdks() else {
         assert!(std::env::var_os("CI").is_none(), "npm is missing");

@@ -14,11 +14,13 @@ use crate::support::{KEY_ID, SECRET};
 /// Holds every character that is easily encoded wrong.
 const CALL_ID: &str = "116014888060^a b*c~d";
 
+/// How a mutant encodes a byte; `None` where it does as the right client does.
+type Encode = fn(u8) -> Option<&'static str>;
+
 /// What a mutant does otherwise, in what it signs; what it sends is right.
 #[derive(Clone, Copy)]
 struct Mutant {
-    /// How it encodes a byte that the right client encodes or leaves.
-    encode: fn(u8) -> Option<&'static str>,
+    encode: Encode,
     sorted: bool,
     /// A parameter, or a header, that it leaves out.
     unsigned: &'static str,
@@ -144,7 +146,7 @@ fn the_right_client_is_answered() {
 #[test]
 fn a_character_that_is_encoded_wrongly_is_refused() {
     let server = Server::start(&[]);
-    let mutants: [(&str, fn(u8) -> Option<&'static str>); 7] = [
+    let mutants: [(&str, Encode); 7] = [
         ("^ left as it is", |b| (b == b'^').then_some("^")),
         ("^ in lower case", |b| (b == b'^').then_some("%5e")),
         ("^ encoded twice", |b| (b == b'^').then_some("%255E")),
