@@ -59,22 +59,14 @@ async fn act(cli: Cli) -> Result<Exit> {
 
 /// The command as typed, quoted for a shell; without what may be a secret.
 fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    let quoted = |word: String| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    };
     let mut typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let mut words = Vec::new();
     while let Some(word) = typed.next() {
         if word == "--notify-url" {
             typed.next();
         } else if !word.starts_with("--notify-url=") {
-            words.push(quoted(word));
+            words.push(word);
         }
     }
-    words.join(" ")
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
