@@ -13,7 +13,7 @@ mkdir -p "$made/man"
 "$binary" completions zsh > "$made/_reconcile"
 "$binary" completions fish > "$made/reconcile.fish"
 "$binary" man > "$made/man/reconcile.1"
-for command in plan explain verify-cap purge forget sandbox config completions man; do
+for command in plan explain verify-cap purge forget whoami sandbox config completions man; do
   "$binary" man "$command" > "$made/man/reconcile-$command.1"
 done
 cargo deb --locked --no-build

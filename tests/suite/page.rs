@@ -48,7 +48,8 @@ fn open(page: &Path) -> Option<Opened> {
         for stream in proxy.incoming() {
             let mut line = String::new();
             let _ = BufReader::new(stream.unwrap()).read_line(&mut line);
-            if !MAKERS.iter().any(|maker| line.contains(maker)) {
+            // A browser may open a connection ahead of need and end without a word on it.
+            if !line.is_empty() && !MAKERS.iter().any(|maker| line.contains(maker)) {
                 record.lock().unwrap().push(line);
             }
         }
