@@ -119,8 +119,14 @@ impl Running {
 
     /// Waits for the end; a run that hangs is killed and fails the test.
     #[track_caller]
-    pub fn wait(mut self) -> Run {
-        let limit = Instant::now() + Duration::from_secs(90);
+    pub fn wait(self) -> Run {
+        self.wait_at_most(Duration::from_secs(90))
+    }
+
+    /// The same, of a run that may take so long.
+    #[track_caller]
+    pub fn wait_at_most(mut self, longest: Duration) -> Run {
+        let limit = Instant::now() + longest;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
