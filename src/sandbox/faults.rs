@@ -122,11 +122,7 @@ const CONDITIONS: [(&str, &str, &str); 7] = [
     ("late", "30s", "a record appears so long after its call is first asked for"),
     ("skew", "20m", "the provider's clock is ahead by so much (-20m: behind)"),
     ("throttle-burst", "every 5m", "everything is throttled for a tenth of that time, ten seconds at most"),
-    (
-        "denied",
-        "500..520",
-        "Forbidden.RAM from the 500th request until the 520th; also 10m..12m, and 500.. for good",
-    ),
+    ("denied", "500..520", "Forbidden.RAM from the 500th request to the 520th; or 10m..12m; or 500.."),
     ("token-expired", "500..520", "InvalidSecurityToken.Expired; as denied"),
     ("key-disabled", "500..520", "InvalidAccessKeyId.Inactive; as denied"),
     ("arrears", "500..520", "isv.OUT_OF_SERVICE; as denied"),
@@ -402,6 +398,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const README: &str = include_str!("../../README.md");
+
     fn at(call: u64, attempt: u32) -> Moment {
         let (request, since) = (1, Duration::ZERO);
         Moment { call, attempt, request, since_start: since, since_first: since }
@@ -419,10 +417,12 @@ mod tests {
             assert_eq!(befallen, fault.name);
             assert!(step.what != What::Record || !step.drip.is_zero(), "{befallen}");
             assert!(faults_help().contains(fault.name) && faults_help().contains(fault.about));
+            assert!(README.contains(&format!("`{}`", fault.name)), "{befallen} is not in the README");
             // At the second try only what befalls requests or calls as such.
             assert_eq!(name(&faults, 0, at(7, 2)).is_some(), fault.befalls != FirstTries, "{befallen}");
         }
         for (name, value, _) in CONDITIONS {
+            assert!(README.contains(&format!("`{name}={value}`")), "{name} is not in the README");
             assert_ne!(Faults::parse(&format!("{name}={value}")).unwrap(), Faults::default(), "{name}");
         }
     }
