@@ -1,5 +1,6 @@
 //! The discrepancies: one row each, as CSV, JSON lines or Parquet, chosen by the file's extension.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
@@ -84,7 +85,13 @@ impl Discrepancies {
         let cells = cells(row, self.names.len());
         let target = self.staged.target();
         match &mut self.sink {
-            Sink::Csv(csv) => csv.write_record(cells.map(csv_text)).map_err(|e| unwritable(target, e)),
+            Sink::Csv(csv) => {
+                let mut fields = cells.map(|cell| csv.write_field(csv_text(cell).as_bytes()));
+                fields
+                    .try_for_each(|field| field)
+                    .and_then(|()| csv.write_record(None::<&[u8]>))
+                    .map_err(|e| unwritable(target, e))
+            }
             Sink::Jsonl(file) => {
                 let columns = self.names.iter().zip(cells.map(json));
                 let object = serde_json::Serializer::new(&mut *file).collect_map(columns);
@@ -187,13 +194,13 @@ fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>>
     .take(columns)
 }
 
-fn csv_text(cell: Cell<'_>) -> String {
+fn csv_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
-        Cell::Text(v) => v.unwrap_or_default().to_owned(),
-        Cell::Whole(v) => v.map(|n| n.to_string()).unwrap_or_default(),
-        Cell::Flag(v) => v.map(|b| b.to_string()).unwrap_or_default(),
-        Cell::Day(v) => v.map(|d| d.to_string()).unwrap_or_default(),
-        Cell::Time(v) => v.map(provider_text).unwrap_or_default(),
+        Cell::Text(v) => v.unwrap_or_default().into(),
+        Cell::Whole(v) => v.map(|n| n.to_string()).unwrap_or_default().into(),
+        Cell::Flag(v) => v.map(|b| b.to_string()).unwrap_or_default().into(),
+        Cell::Day(v) => v.map(|d| d.to_string()).unwrap_or_default().into(),
+        Cell::Time(v) => v.map(provider_text).unwrap_or_default().into(),
     }
 }
 
