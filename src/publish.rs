@@ -29,9 +29,9 @@ use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
 use crate::totals::Totals;
 
 /// Rows handed from one thread to the next at once.
-const BATCH: usize = 512;
+const BATCH: usize = 256;
 /// Batches that may wait between two threads; with [`BATCH`] it bounds what is held, some 2 KiB a row.
-const WAITING: usize = 4;
+const WAITING: usize = 3;
 
 /// What decides the rows, beside ledger and store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,7 @@ const ROW_GROUP: usize = 122_880;
 /// Rows handed to the writer at once.
 const BATCH: usize = 4_096;
 /// Batches that may wait for the thread that encodes them.
-const WAITING: usize = 2;
+const WAITING: usize = 1;
 const UTC: &str = "UTC";
 
 /// Long texts that hardly ever repeat: a dictionary of them only costs memory.
@@ -186,10 +186,9 @@ impl Table {
     ///
     /// Exit 6 when the file cannot be written.
     pub(super) fn push<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>>) -> Result<()> {
-        let mut fits = 0;
-        for (builder, cell) in self.builders.iter_mut().zip(cells) {
-            fits += usize::from(builder.append(cell));
-        }
+        let (mut fits, mut builders) = (0, self.builders.iter_mut());
+        // From the inside: a chain of iterators that is asked for cell after cell costs more than the cells.
+        cells.for_each(|cell| fits += builders.next().map_or(0, |builder| usize::from(builder.append(cell))));
         if fits != self.builders.len() {
             return Err(Error::output(format!(
                 "a row of {} does not fit its columns; this is a bug",

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::rate::Rate;
 use crate::store::{KnownCall, Nature, RunIdentity, Scope, SessionEvidence, StoredCall};
 
-/// Rows read ahead at once.
-const AHEAD: i64 = 256;
+/// Rows read ahead at once, some MiB: SQLite prepares the query anew each time, since a range may need another plan.
+const AHEAD: i64 = 1_024;
 /// Calls that were in flight together may stand in another order than the ledger's, this far apart; and a ledger may leave
 /// out so many of the rows read ahead before they are given up.
 const NEAR: usize = 32;
