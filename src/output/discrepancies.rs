@@ -38,7 +38,7 @@ impl Form {
 }
 
 enum Sink {
-    Csv(csv::Writer<File>),
+    Csv(Box<csv::Writer<File>>),
     Jsonl(BufWriter<File>),
     Parquet(Table),
 }
@@ -68,7 +68,7 @@ impl Discrepancies {
             Form::Csv => {
                 let mut csv = csv::Writer::from_writer(file);
                 csv.write_record(&names).map_err(|e| unwritable(path, e))?;
-                Sink::Csv(csv)
+                Sink::Csv(Box::new(csv))
             }
             Form::Jsonl => Sink::Jsonl(BufWriter::new(file)),
             Form::Parquet => Sink::Parquet(Table::create(file, path, &DISCREPANCIES, carried, metadata)?),

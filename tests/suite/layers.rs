@@ -40,12 +40,14 @@ const GROUND_UP: [&str; 32] = [
 ];
 
 /// A foreign crate and the only places, files or folders, that know it. (`parquet` is also a module of `output`.)
-const OWNERS: [(&str, &[&str]); 18] = [
+const OWNERS: [(&str, &[&str]); 20] = [
     ("reqwest", &["provider/http.rs"]),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/text.rs"]),
     ("rusqlite", &["store/sqlite/"]),
-    ("arrow", &["output/parquet.rs", "ledger/columnar.rs"]),
+    ("arrow_array", &["output/parquet.rs", "ledger/columnar.rs"]),
+    ("arrow_cast", &["ledger/columnar.rs"]),
+    ("arrow_schema", &["output/parquet.rs", "ledger/columnar.rs"]),
     (
         "parquet",
         &[
