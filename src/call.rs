@@ -33,13 +33,27 @@ pub fn day_of(instant: DateTime<Utc>) -> NaiveDate {
 /// a ledger or a store of millions of rows.
 #[must_use]
 pub fn day_from_text(text: &str) -> Option<NaiveDate> {
-    let digits = |range: std::ops::Range<usize>| {
-        let part = text.get(range)?;
-        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok())?
+    let bytes: &[u8; 10] = text.as_bytes().try_into().ok()?;
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))
     };
-    let shaped = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
-    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day).filter(|_| shaped)
+    if (bytes[4], bytes[7]) != (b'-', b'-') {
+        return None;
+    }
+    let (year, month, day) = (number(&bytes[..4])?, number(&bytes[5..7])?, number(&bytes[8..])?);
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
+}
+
+/// A local time from `YYYY-MM-DD HH:MM:SS` and nothing else, for the same reason.
+#[must_use]
+pub fn local_from_text(text: &str) -> Option<NaiveDateTime> {
+    let time = text.as_bytes().get(10..).filter(|time| time.len() == 9)?;
+    let [b' ', h1, h0, b':', m1, m0, b':', s1, s0] = *time else { return None };
+    let two = |tens: u8, ones: u8| {
+        (tens.is_ascii_digit() && ones.is_ascii_digit())
+            .then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+    };
+    day_from_text(text.get(..10)?)?.and_hms_opt(two(h1, h0)?, two(m1, m0)?, two(s1, s0)?)
 }
 
 /// An instant from local UTC+8 text, as the provider writes all its times.
@@ -303,6 +317,25 @@ mod tests {
             "éé28-02-29",
         ] {
             assert_eq!(day_from_text(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_is_read_as_it_is_written_and_in_no_other_way() {
+        let noon = NaiveDate::from_ymd_opt(2028, 2, 29).unwrap().and_hms_opt(12, 5, 9).unwrap();
+        assert_eq!(local_from_text("2028-02-29 12:05:09"), Some(noon));
+        for text in [
+            "",
+            "2028-02-29",
+            "2028-02-29T12:05:09",
+            "2028-02-29 24:00:00",
+            "2028-02-29 12:05:60",
+            "2028-02-29 12:05:9",
+            "2028-02-29 12:05:09 ",
+            "2027-02-29 12:05:09",
+            "2028-02-29 1é:05:09",
+        ] {
+            assert_eq!(local_from_text(text), None, "{text}");
         }
     }
 

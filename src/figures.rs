@@ -1,6 +1,7 @@
 //! What the page and the summary show beyond the totals, counted while publishing: ledger against provider by product and
 //! by day, outcomes, hours of the day, seconds at stake, rejected rows. Pure; its size does not grow with the ledger.
 
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 
 use chrono::Timelike as _;
@@ -79,12 +80,16 @@ impl<K: Ord, V> Default for Lines<K, V> {
 }
 
 impl<K: Ord, V: Default> Lines<K, V> {
-    fn line(&mut self, key: K) -> &mut V {
-        if self.named.len() < LINES_AT_MOST || self.named.contains_key(&key) {
-            self.named.entry(key).or_default()
-        } else {
-            self.others.get_or_insert_default()
+    fn line<Q: Ord + ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> &mut V
+    where
+        K: Borrow<Q>,
+    {
+        let known = self.named.contains_key(key);
+        if !known && self.named.len() < LINES_AT_MOST {
+            return self.named.entry(key.to_owned()).or_default();
         }
+        let others = &mut self.others;
+        self.named.get_mut(key).unwrap_or_else(|| others.get_or_insert_default())
     }
 
     /// Every line with its key.
@@ -125,9 +130,9 @@ impl Figures {
     /// Counts a call.
     pub fn add_call(&mut self, row: &LedgerRow, lookup: &Lookup) {
         let product = row.key.prod_id;
-        let name = product.name().map_or_else(|| product.0.to_string(), str::to_owned);
+        let name = product.name().map_or_else(|| Cow::Owned(product.0.to_string()), Cow::Borrowed);
         let found = lookup.detail.as_ref().filter(|_| lookup.status == Status::Found);
-        for sides in [&mut self.all, self.by_product.line(name), self.by_day.line(row.key.day)] {
+        for sides in [&mut self.all, self.by_product.line(&*name), self.by_day.line(&row.key.day)] {
             sides.add(row, found);
         }
         if let Some(detail) = &lookup.detail {
@@ -158,7 +163,7 @@ impl Figures {
 
     /// Counts a row that cannot be used.
     pub fn add_rejected(&mut self, row: &InvalidRow) {
-        let line = self.rejected.line((row.field, row.reason.clone()));
+        let line = self.rejected.line(&(row.field, row.reason.clone()));
         line.rows += 1;
         if line.rows == 1 {
             line.first_line = row.line;
@@ -229,7 +234,7 @@ mod tests {
     fn lines_that_find_no_place_share_one() {
         let mut lines: Lines<usize, u64> = Lines::default();
         for key in (0..LINES_AT_MOST + 3).chain([1]) {
-            *lines.line(key) += 1;
+            *lines.line(&key) += 1;
         }
         assert_eq!(lines.iter().count(), LINES_AT_MOST + 1);
         assert_eq!(lines.iter().last(), Some((None, &3)));

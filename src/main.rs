@@ -9,6 +9,9 @@ use reconcile::log::{self, Volume};
 use reconcile::run::{Voice, run};
 use reconcile::{commands, messages, sandbox, signals};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let ended = match Cli::read() {

@@ -4,13 +4,15 @@
 //! Every field is optional; numbers may come as strings and strings as numbers; unknown fields stay in
 //! the raw text. What cannot be read at all is [`Malformed`], with a reason. docs/provider.md lists every form.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
 
-use crate::call::from_provider_local;
+use crate::call::{from_provider_local, local_from_text};
 use crate::detail::{CallDetail, Outcome};
 use crate::provider::states::{self, Answered};
 
@@ -43,29 +45,111 @@ const NAMES: [&str; 17] = [
     "hangupDirection",
 ];
 
+/// A value of `Data`, borrowed from it where it can be.
+#[derive(Debug, Default, PartialEq)]
+enum Given<'a> {
+    #[default]
+    Null,
+    Text(Cow<'a, str>),
+    Number(Number),
+    /// None that any field may have.
+    Other(Value),
+}
+
+impl<'de> Deserialize<'de> for Given<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Given<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Given<'de>, E> {
+                Ok(Given::Null)
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Given<'de>, E> {
+                Ok(Given::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Given<'de>, E> {
+                Ok(Given::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Given<'de>, E> {
+                Ok(Given::Number(number.into()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Given<'de>, E> {
+                Ok(Given::Number(number.into()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Given<'de>, E> {
+                Ok(Given::Other(number.into()))
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Given<'de>, E> {
+                Ok(Given::Other(flag.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Given<'de>, A::Error> {
+                Value::deserialize(SeqAccessDeserializer::new(seq)).map(Given::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Given<'de>, A::Error> {
+                Value::deserialize(MapAccessDeserializer::new(map)).map(Given::Other)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Which of [`NAMES`] a key is.
+struct Name(Option<usize>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Key;
+        impl Visitor<'_> for Key {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(Name(NAMES.iter().position(|known| *known == name)))
+            }
+        }
+        deserializer.deserialize_str(Key)
+    }
+}
+
 /// Their values, null where there is none.
 #[derive(Default)]
-struct Fields {
-    values: [Value; NAMES.len()],
+struct Fields<'a> {
+    values: [Given<'a>; NAMES.len()],
     /// One that stands there twice, with different values.
     twice: Option<&'static str>,
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Fields;
+            type Value = Fields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
                 let mut fields = Fields::default();
                 let mut seen = [false; NAMES.len()];
-                while let Some(name) = map.next_key::<String>()? {
-                    let Some(i) = NAMES.iter().position(|known| *known == name) else {
+                while let Some(Name(known)) = map.next_key()? {
+                    let Some(i) = known else {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
@@ -82,8 +166,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-impl Fields {
-    fn read(data: &str) -> Result<Self, Malformed> {
+impl<'a> Fields<'a> {
+    fn read(data: &'a str) -> Result<Self, Malformed> {
         if !data.trim_start().starts_with('{') {
             return Err(Malformed("Data is not a JSON object".into()));
         }
@@ -94,33 +178,33 @@ impl Fields {
                 "the field {name} of Data stands there twice, with different values"
             )));
         }
-        if fields.values.iter().all(Value::is_null) {
+        if fields.values.iter().all(|value| *value == Given::Null) {
             return Err(Malformed("Data holds none of the fields of a record".into()));
         }
         Ok(fields)
     }
 
-    fn get(&self, field: &str) -> &Value {
-        NAMES.iter().position(|name| *name == field).map_or(&Value::Null, |i| &self.values[i])
+    fn get(&self, field: &str) -> &Given<'a> {
+        NAMES.iter().position(|name| *name == field).map_or(&Given::Null, |i| &self.values[i])
     }
 
     fn text(&self, field: &str) -> Result<Option<String>, Malformed> {
         match self.get(field) {
-            Value::Null => Ok(None),
-            Value::String(s) => Ok(Some(s.trim()).filter(|s| !s.is_empty()).map(str::to_owned)),
+            Given::Null => Ok(None),
+            Given::Text(s) => Ok(Some(s.trim()).filter(|s| !s.is_empty()).map(str::to_owned)),
+            Given::Number(n) => Ok(Some(n.to_string())),
             // A number that is not whole, or too long, has lost digits.
-            Value::Number(n) if !n.is_f64() => Ok(Some(n.to_string())),
-            _ => Err(malformed(field, "text")),
+            Given::Other(_) => Err(malformed(field, "text")),
         }
     }
 
     fn seconds(&self, field: &str) -> Result<Option<i64>, Malformed> {
         let read = match self.get(field) {
-            Value::Null => return Ok(None),
-            Value::Number(n) => n.as_i64(),
-            Value::String(s) if s.trim().is_empty() => return Ok(None),
-            Value::String(s) => s.trim().parse().ok(),
-            _ => None,
+            Given::Null => return Ok(None),
+            Given::Number(n) => n.as_i64(),
+            Given::Text(s) if s.trim().is_empty() => return Ok(None),
+            Given::Text(s) => s.trim().parse().ok(),
+            Given::Other(_) => None,
         };
         let read = read.filter(|n| (0..=LONGEST_CALL_S).contains(n));
         read.map(Some).ok_or_else(|| malformed(field, "a whole number of seconds"))
@@ -128,8 +212,15 @@ impl Fields {
 
     /// `yyyy-MM-dd HH:mm:ss` in UTC+8; empty means none.
     fn time(&self, field: &str) -> Result<Option<DateTime<Utc>>, Malformed> {
-        let Some(text) = self.text(field)? else { return Ok(None) };
-        let local = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok();
+        let text = match self.get(field) {
+            Given::Text(text) => Cow::Borrowed(text.trim()),
+            _ => Cow::Owned(self.text(field)?.unwrap_or_default()),
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let with_fraction = || NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok();
+        let local = local_from_text(&text).or_else(with_fraction);
         // The service began in 2015; what lies far outside is no time of a call, and beyond what can be calculated with.
         let local = local.filter(|local| (1970..=9999).contains(&local.year()));
         let local = local.ok_or_else(|| malformed(field, "a time like 2026-05-26 17:01:51"))?;
@@ -192,12 +283,12 @@ fn malformed(field: &str, wanted: &str) -> Malformed {
 }
 
 /// 0 is the callee, 1 the caller; other numbers belong to other operations and say nothing here.
-fn hangup(value: &Value) -> Option<&'static str> {
+fn hangup(value: &Given<'_>) -> Option<&'static str> {
     match value {
-        Value::Number(n) if n.as_i64() == Some(0) => Some("callee"),
-        Value::Number(n) if n.as_i64() == Some(1) => Some("caller"),
-        Value::String(s) if s == "0" => Some("callee"),
-        Value::String(s) if s == "1" => Some("caller"),
+        Given::Number(n) if n.as_i64() == Some(0) => Some("callee"),
+        Given::Number(n) if n.as_i64() == Some(1) => Some("caller"),
+        Given::Text(s) if s == "0" => Some("callee"),
+        Given::Text(s) if s == "1" => Some("caller"),
         _ => None,
     }
 }

@@ -1,13 +1,21 @@
 //! Pass 2: ledger ⋈ store, in ledger order, into the four files.
 //!
 //! A pure function of (ledger, store, options, version): neither the order of replies nor the number of restarts
-//! can show in the rows. Streams; what is remembered are the first rows of calls that are named again further down.
+//! can show in the rows. Streams, through three threads and short channels of batches, so that every core has work:
+//!
+//! ```text
+//!  ledger → records ─► [ store → answer → normalize → compare ] ─► count, write (Parquet is encoded by one more thread)
+//! ```
+//!
+//! What is remembered are the first rows of calls that are named again further down.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{ScopedJoinHandle, scope};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::call::{LedgerRow, LedgerTime, Record, end_of_day};
+use crate::call::{InvalidRow, LedgerRow, LedgerTime, Record, end_of_day};
 use crate::compare::{self, Tolerances};
 use crate::detail::{CallDetail, Failure, Lookup, Status};
 use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
@@ -20,6 +28,11 @@ use crate::provider::wire::MALFORMED;
 use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
 use crate::totals::Totals;
 
+/// Rows handed from one thread to the next at once.
+const BATCH: usize = 256;
+/// Batches that may wait between two threads; with [`BATCH`] it bounds what is held, some 2 KiB a row.
+const WAITING: usize = 3;
+
 /// What decides the rows, beside ledger and store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
@@ -27,25 +40,6 @@ pub struct Rules {
     pub settle: TimeDelta,
     /// What still matches.
     pub tolerances: Tolerances,
-}
-
-/// A call that is named more than once: where its row stands, and its first row for comparison.
-struct Named {
-    first: LedgerRow,
-    call_date: chrono::NaiveDate,
-    /// Rows that are still to come; after the last one the first is forgotten.
-    later_rows: u64,
-}
-
-struct Publisher<'a> {
-    source: &'a Source,
-    reader: &'a Reader,
-    rules: Rules,
-    session_no: i64,
-    outputs: &'a mut Outputs,
-    on_open: &'a mut dyn FnMut(OpenItem) -> Result<()>,
-    counted: Counted,
-    named: HashMap<u128, Named>,
 }
 
 /// What publishing counts.
@@ -66,98 +60,196 @@ pub struct Counted {
 /// file cannot be written.
 pub fn publish(
     source: &Source,
-    reader: &Reader,
+    reader: Reader,
     rules: Rules,
     session_no: i64,
     outputs: &mut Outputs,
     on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
 ) -> Result<Counted> {
     let counted = Counted { totals: Totals::default(), figures: Figures::new(rules.tolerances) };
-    let named = HashMap::new();
-    let mut publisher = Publisher { source, reader, rules, session_no, outputs, on_open, counted, named };
-    let mut ledger = source.read()?;
-    for record in ledger.by_ref() {
-        publisher.record(record?)?;
-    }
-    if ledger.finish()? != source.scan.sha256 {
-        return Err(Error::usage("the ledger was changed while the run was going on")
-            .hint("run the same command again: all answers are stored and none is asked for twice"));
-    }
-    Ok(publisher.counted)
+    let masks = outputs.masks();
+    let mut publisher = Publisher { outputs, on_open, counted };
+    scope(|threads| {
+        let (records, read) = sync_channel(WAITING);
+        let (rows, judged) = sync_channel(WAITING);
+        let reading = threads.spawn(|| read_ledger(source, &{ records }));
+        let judge = Judge { source, reader, rules, session_no, masks, named: HashMap::new() };
+        let judging = threads.spawn(|| judge.all(&{ read }, &{ rows }));
+        // A thread that fails hangs up, and so the others come to their ends; the first in the row knows why.
+        let written = { judged }.iter().flatten().try_for_each(|judged| publisher.row(judged));
+        let whole = joined(reading)?;
+        joined(judging)?;
+        written?;
+        match whole {
+            Some(sha256) if sha256 == source.scan.sha256 => Ok(publisher.counted),
+            _ => Err(Error::usage("the ledger was changed while the run was going on")
+                .hint("run the same command again: all answers are stored and none is asked for twice")),
+        }
+    })
 }
 
-impl Publisher<'_> {
-    fn record(&mut self, record: Record) -> Result<()> {
-        self.counted.totals.rows += 1;
-        match record {
-            Record::Invalid(row) => {
-                self.counted.totals.invalid += 1;
-                self.counted.figures.add_rejected(&row);
-                self.outputs.reject(&row)?;
-                let what = Discrepancy::new(Kind::InvalidRow, row.message())
-                    .field(row.field)
-                    .values(row.expected, Some(row.found));
-                let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);
-                self.write(&DiscrepancyRow {
-                    call_id,
-                    ledger_line,
-                    what,
-                    call_date: None,
-                    prod_id: None,
-                    carried,
-                    at_stake_s: 0,
-                    own_numbers: Vec::new(),
-                })
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Hands over the ledger's records. Returns its SHA-256; `None` when nobody wants the rest.
+fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<String>> {
+    let mut ledger = source.read()?;
+    loop {
+        let batch: Vec<Record> = ledger.by_ref().take(BATCH).collect::<Result<_>>()?;
+        if batch.is_empty() {
+            return ledger.finish().map(Some);
+        }
+        if out.send(batch).is_err() {
+            return Ok(None);
+        }
+    }
+}
+
+/// A row of the ledger, judged.
+enum Judged {
+    /// The first that names its call.
+    Call(Box<JudgedCall>),
+    /// One that names a call again.
+    Later(Box<DiscrepancyRow>),
+    /// One that cannot be used.
+    Invalid(Box<InvalidRow>),
+}
+
+struct JudgedCall {
+    row: LedgerRow,
+    lookup: Lookup,
+    found: Vec<DiscrepancyRow>,
+    /// Rows further down that name it again.
+    later_rows: u64,
+}
+
+/// A call that is named more than once: where its row stands, and its first row for comparison.
+struct Named {
+    first: LedgerRow,
+    call_date: chrono::NaiveDate,
+    /// Rows that are still to come; after the last one the first is forgotten.
+    later_rows: u64,
+}
+
+/// Says of every record what became of it.
+struct Judge<'a> {
+    source: &'a Source,
+    reader: Reader,
+    rules: Rules,
+    session_no: i64,
+    masks: bool,
+    named: HashMap<u128, Named>,
+}
+
+impl Judge<'_> {
+    fn all(mut self, records: &Receiver<Vec<Record>>, out: &SyncSender<Vec<Judged>>) -> Result<()> {
+        for batch in records {
+            let judged = batch.into_iter().map(|record| self.record(record)).collect::<Result<_>>()?;
+            if out.send(judged).is_err() {
+                break;
             }
-            Record::Row(row) => {
-                let fingerprint = row.key.fingerprint();
-                match self.named.remove(&fingerprint) {
-                    Some(named) => self.later_row(&row, fingerprint, named),
-                    None => self.call(row, fingerprint),
-                }
-            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: Record) -> Result<Judged> {
+        let row = match record {
+            Record::Invalid(row) => return Ok(Judged::Invalid(Box::new(row))),
+            Record::Row(row) => row,
+        };
+        let fingerprint = row.key.fingerprint();
+        match self.named.remove(&fingerprint) {
+            Some(named) => Ok(Judged::Later(Box::new(self.later_row(&row, fingerprint, named)))),
+            None => self.call(row, fingerprint),
         }
     }
 
     /// A row that names a call again.
-    fn later_row(&mut self, row: &LedgerRow, fingerprint: u128, mut named: Named) -> Result<()> {
-        self.counted.totals.duplicates += 1;
+    fn later_row(&mut self, row: &LedgerRow, fingerprint: u128, mut named: Named) -> DiscrepancyRow {
         let what = compare::duplicate(&named.first, row, &self.source.scan.carried);
-        let mut written = discrepancy_row(row, None, named.call_date, what);
-        if self.outputs.masks() {
-            written.own_numbers = own_numbers(&row.expected, None);
-            written.own_numbers.extend(own_numbers(&named.first.expected, None));
+        let mut judged = discrepancy_row(row, None, named.call_date, what);
+        if self.masks {
+            judged.own_numbers = own_numbers(&row.expected, None);
+            judged.own_numbers.extend(own_numbers(&named.first.expected, None));
         }
         named.later_rows -= 1;
         if named.later_rows > 0 {
             self.named.insert(fingerprint, named);
         }
-        self.write(&written)
+        judged
     }
 
-    fn call(&mut self, row: LedgerRow, fingerprint: u128) -> Result<()> {
+    fn call(&mut self, row: LedgerRow, fingerprint: u128) -> Result<Judged> {
         let stored = self.reader.lookup(&row.key)?;
-        let lookup = look_up(&row, stored.as_ref(), self.rules.settle, self.session_no);
-        let found = compare::compare(&row, &lookup, self.rules.tolerances);
+        let lookup = look_up(&row, stored, self.rules.settle, self.session_no);
+        let detail = lookup.detail.as_ref();
+        let found = compare::compare(&row, &lookup, self.rules.tolerances).into_iter().map(|what| {
+            let mut judged = discrepancy_row(&row, detail, lookup.found_on, what);
+            if self.masks {
+                judged.own_numbers = own_numbers(&row.expected, detail);
+            }
+            judged
+        });
+        let found = found.collect();
         let later_rows = self.source.scan.repeats.later_rows(fingerprint);
+        if later_rows > 0 {
+            let (call_date, first) = (lookup.found_on, row.clone());
+            self.named.insert(fingerprint, Named { first, call_date, later_rows });
+        }
+        Ok(Judged::Call(Box::new(JudgedCall { row, lookup, found, later_rows })))
+    }
+}
+
+/// Counts and writes what was judged.
+struct Publisher<'a> {
+    outputs: &'a mut Outputs,
+    on_open: &'a mut dyn FnMut(OpenItem) -> Result<()>,
+    counted: Counted,
+}
+
+impl Publisher<'_> {
+    fn row(&mut self, judged: Judged) -> Result<()> {
+        self.counted.totals.rows += 1;
+        match judged {
+            Judged::Call(call) => self.call(&call),
+            Judged::Later(row) => {
+                self.counted.totals.duplicates += 1;
+                self.write(&row)
+            }
+            Judged::Invalid(row) => self.invalid(*row),
+        }
+    }
+
+    fn invalid(&mut self, row: InvalidRow) -> Result<()> {
+        self.counted.totals.invalid += 1;
+        self.counted.figures.add_rejected(&row);
+        self.outputs.reject(&row)?;
+        let what = Discrepancy::new(Kind::InvalidRow, row.message())
+            .field(row.field)
+            .values(row.expected, Some(row.found));
+        let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);
+        self.write(&DiscrepancyRow {
+            call_id,
+            ledger_line,
+            what,
+            call_date: None,
+            prod_id: None,
+            carried,
+            at_stake_s: 0,
+            own_numbers: Vec::new(),
+        })
+    }
+
+    fn call(&mut self, call: &JudgedCall) -> Result<()> {
+        let JudgedCall { row, lookup, found, later_rows } = call;
         let all = found.len() as u64 + later_rows;
-        self.count(&row, &lookup, all);
-        self.outputs.call(&row, &lookup, all)?;
-        if is_open(&lookup) {
+        self.count(row, lookup, all);
+        self.outputs.call(row, lookup, all)?;
+        if is_open(lookup) {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
-        for what in found {
-            let detail = lookup.detail.as_ref();
-            let mut written = discrepancy_row(&row, detail, lookup.found_on, what);
-            if self.outputs.masks() {
-                written.own_numbers = own_numbers(&row.expected, detail);
-            }
-            self.write(&written)?;
-        }
-        if later_rows > 0 {
-            self.named.insert(fingerprint, Named { call_date: lookup.found_on, first: row, later_rows });
-        }
-        Ok(())
+        found.iter().try_for_each(|row| self.write(row))
     }
 
     fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
@@ -205,38 +297,37 @@ fn discrepancy_row(
 /// What the store knows of a call, as a status with its evidence.
 pub(crate) fn look_up(
     row: &LedgerRow,
-    stored: Option<&StoredCall>,
+    stored: Option<StoredCall>,
     settle: TimeDelta,
     session_no: i64,
 ) -> Lookup {
-    let attempts = stored.map_or(0, |s| s.attempts);
-    let mut lookup = Lookup::deferred(row.key.day, attempts);
-    let Some(StoredAnswer { answer, fetched_at, session_no: by }) = stored.and_then(|s| s.answer.as_ref())
-    else {
+    let mut lookup = Lookup::deferred(row.key.day, stored.as_ref().map_or(0, |s| s.attempts));
+    let Some(StoredAnswer { answer, fetched_at, session_no: by }) = stored.and_then(|s| s.answer) else {
         return lookup;
     };
     if answer.next_date.is_some() {
         // The neighbouring day has not been asked: there is no answer yet.
         return lookup;
     }
-    lookup.from_store = *by < session_no;
-    lookup.request_id.clone_from(&answer.request_id);
-    lookup.fetched_at = Some(*fetched_at);
-    lookup.raw.clone_from(&answer.data);
-    let failure = |malformed, transient| Failure {
-        code: answer.code.clone(),
-        message: answer.message.clone(),
-        malformed,
-        transient,
-    };
+    lookup.from_store = by < session_no;
+    lookup.request_id = answer.request_id;
+    lookup.fetched_at = Some(fetched_at);
+    lookup.raw = answer.data;
+    let (code, message) = (answer.code, answer.message);
     match answer.kind {
-        AnswerKind::NoRecord => lookup.status = without_record(row, *fetched_at, settle),
-        AnswerKind::Rejected => fail(&mut lookup, failure(false, false)),
-        AnswerKind::Exhausted => fail(&mut lookup, failure(false, true)),
+        AnswerKind::NoRecord => lookup.status = without_record(row, fetched_at, settle),
+        AnswerKind::Rejected => {
+            fail(&mut lookup, Failure { code, message, malformed: false, transient: false });
+        }
+        AnswerKind::Exhausted => {
+            fail(&mut lookup, Failure { code, message, malformed: false, transient: true });
+        }
         // Nothing could be taken out of the answer: what is kept is no Data that could be read better another time.
-        AnswerKind::Malformed if answer.code == MALFORMED => fail(&mut lookup, failure(true, false)),
+        AnswerKind::Malformed if code == MALFORMED => {
+            fail(&mut lookup, Failure { code, message, malformed: true, transient: false });
+        }
         AnswerKind::Final | AnswerKind::Interim | AnswerKind::Malformed => {
-            read_record(&mut lookup, answer.data.as_deref().unwrap_or_default(), answer.found_date);
+            read_record(&mut lookup, answer.found_date);
         }
     }
     lookup
@@ -256,8 +347,8 @@ fn fail(lookup: &mut Lookup, failure: Failure) {
     lookup.failure = Some(failure);
 }
 
-fn read_record(lookup: &mut Lookup, data: &str, found_on: chrono::NaiveDate) {
-    match normalize(data) {
+fn read_record(lookup: &mut Lookup, found_on: chrono::NaiveDate) {
+    match normalize(lookup.raw.as_deref().unwrap_or_default()) {
         Ok(detail) => {
             lookup.status = if detail.is_final { Status::Found } else { Status::Pending };
             lookup.found_on = found_on;

@@ -332,7 +332,7 @@ impl Run<'_> {
         };
         let (rules, session_no) = (self.settings.rules, self.scope.session_no);
         let reader = self.store.reader()?;
-        let counted = publish(&self.source, &reader, rules, session_no, outputs, &mut on_open)?;
+        let counted = publish(&self.source, reader, rules, session_no, outputs, &mut on_open)?;
         self.store.note_open(&self.scope, &open)?;
         Ok((counted, self.store.open_items(&self.scope)?))
     }

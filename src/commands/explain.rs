@@ -130,7 +130,7 @@ fn explain_call(call: &KnownCall, rows: &[LedgerRow], carried: &[String], args: 
     let named: Vec<&LedgerRow> = rows.iter().filter(|row| row.key == call.key).collect();
     let first = named.first().copied().unwrap_or(&nameless);
     let stored = Some(&call.stored).filter(|_| call.whole);
-    let lookup = look_up(first, stored, args.rules().settle, i64::MAX);
+    let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
     let found = compare::compare(first, &lookup, args.rules().tolerances);
     let mut judged = vec![(first.line, found)];
     judged.extend(named.iter().skip(1).map(|row| (row.line, vec![compare::duplicate(first, row, carried)])));

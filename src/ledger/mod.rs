@@ -270,6 +270,11 @@ impl<R: Read> Iterator for Ledger<R> {
 
 /// Parses the record to which the splitter has advanced.
 fn parse<R: Read>(csv: &mut csv::Reader<Split<R>>, record: &mut ByteRecord, source_name: &str) -> Result<()> {
+    if let Some(fields) = csv.get_mut().plain_fields() {
+        record.clear();
+        fields.for_each(|field| record.push_field(field));
+        return Ok(());
+    }
     match csv.read_byte_record(record) {
         Ok(true) => Ok(()),
         Ok(false) => {

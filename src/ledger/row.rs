@@ -34,6 +34,8 @@ pub(super) struct Source<'a> {
     pub(super) header: &'a Header,
     pub(super) options: &'a Options,
     pub(super) record: &'a ByteRecord,
+    /// All its fields behind one another, where that is text: so it is looked through once, and not field by field.
+    text: Option<&'a str>,
     /// Physical line on which the record begins.
     pub(super) line: u64,
     /// Bytes of the unpacked file before it, where that can be said.
@@ -49,7 +51,8 @@ impl<'a> Source<'a> {
         (line, offset): (u64, Option<u64>),
         encoding: &'static str,
     ) -> Self {
-        Self { header, options, record, line, offset, encoding, remarks: Cell::default() }
+        let text = std::str::from_utf8(record.as_slice()).ok();
+        Self { header, options, record, text, line, offset, encoding, remarks: Cell::default() }
     }
 
     /// The record as a [`Record`], and what is to be said of it.
@@ -167,11 +170,8 @@ impl<'a> Source<'a> {
 
     /// A field's text, trimmed; `None` when it is empty or the ledger has no such column.
     fn text(&self, field: Field) -> Result<Option<&'a str>, Fault> {
-        let Some(bytes) = self.header.column(field).and_then(|at| self.record.get(at)) else {
-            return Ok(None);
-        };
-        let text =
-            std::str::from_utf8(bytes).map_err(|_| self.damaged(field.name(), field.name(), bytes))?.trim();
+        let Some(cell) = self.header.column(field).and_then(|at| self.cell(at)) else { return Ok(None) };
+        let text = cell.map_err(|bytes| self.damaged(field.name(), field.name(), bytes))?.trim();
         if !text.is_ascii() && text.contains('\u{fffd}') {
             let reason = "characters were lost when an earlier program converted this value (they stand here as \
                           \u{fffd}); export it anew from the system it came from";
@@ -184,14 +184,21 @@ impl<'a> Source<'a> {
         Ok((!text.is_empty()).then_some(text))
     }
 
+    /// A field, if the record has it: its text, or its bytes where they are none.
+    fn cell(&self, at: usize) -> Option<Result<&'a str, &'a [u8]>> {
+        let (range, bytes) = (self.record.range(at)?, self.record.get(at)?);
+        Some(self.text.and_then(|text| text.get(range)).map_or_else(|| Err(bytes), Ok))
+            .map(|cell| cell.or_else(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)))
+    }
+
     fn carried(&self) -> Result<Vec<String>, Fault> {
         let columns = self.header.carried_at.iter().zip(&self.header.carried);
-        let cells = columns.filter_map(|(at, name)| self.record.get(*at).map(|bytes| (*at, bytes, name)));
+        let cells = columns.filter_map(|(at, name)| self.cell(*at).map(|cell| (*at, cell, name)));
         cells
-            .map(|(at, bytes, name)| match std::str::from_utf8(bytes) {
+            .map(|(at, cell, name)| match cell {
                 Ok(text) => Ok(text.to_owned()),
                 // A carried column is no field of the contract; the reason and the column name it.
-                Err(_) => Err(Fault { column: Some(at), ..self.damaged("", &shown(name), bytes) }),
+                Err(bytes) => Err(Fault { column: Some(at), ..self.damaged("", &shown(name), bytes) }),
             })
             .collect()
     }

@@ -7,7 +7,7 @@
 
 use std::io::{ErrorKind, Read, Result};
 
-use memchr::{memchr, memchr2, memchr2_iter};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
 
 /// The largest record in bytes. A real row is a few hundred; what is longer is a quote never closed.
 pub(super) const MAX_RECORD: usize = 1 << 20;
@@ -66,6 +66,8 @@ pub(super) struct Split<R> {
     /// The part of `buf` that the parser has yet to read.
     out: std::ops::Range<usize>,
     newline_due: bool,
+    /// The present record holds no quote.
+    plain: bool,
     /// Of the record given up last: its beginning, at most [`KEPT`] bytes.
     lost: Vec<u8>,
 }
@@ -83,6 +85,7 @@ impl<R: Read> Split<R> {
             eof: false,
             out: 0..0,
             newline_due: false,
+            plain: false,
             lost: Vec::new(),
         }
     }
@@ -115,7 +118,9 @@ impl<R: Read> Split<R> {
     pub(super) fn advance(&mut self) -> Result<Piece> {
         self.skip_line_ends()?;
         let place = Place { line: self.line, offset: self.gone + self.start as u64 };
-        if let Some(len) = self.line_without_quotes() {
+        let plain = self.line_without_quotes();
+        self.plain = plain.is_some();
+        if let Some(len) = plain {
             self.take(len, false)?;
             return Ok(Piece::Record(place));
         }
@@ -155,6 +160,22 @@ impl<R: Read> Split<R> {
         }
         self.take(at, spans)?;
         Ok(Piece::Record(place))
+    }
+
+    /// The fields of the present record, where it holds no quote and thus needs no parser; it is read then.
+    pub(super) fn plain_fields(&mut self) -> Option<impl Iterator<Item = &[u8]>> {
+        if !self.plain {
+            return None;
+        }
+        self.newline_due = false;
+        let record = &self.buf[std::mem::take(&mut self.out)];
+        let mut from = 0;
+        let ends = memchr_iter(self.delimiter, record).chain(std::iter::once(record.len()));
+        Some(ends.map(move |end| {
+            let field = &record[from..end];
+            from = end + 1;
+            field
+        }))
     }
 
     /// What the last piece that was no record says, as far as it is kept, and whether that is all of it.

@@ -7,7 +7,7 @@ use chrono::{
     DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
 };
 
-use crate::call::{LedgerTime, from_provider_local, provider_offset};
+use crate::call::{LedgerTime, from_provider_local, local_from_text, provider_offset};
 
 /// Numbers below this are Unix seconds (until the year 5138), from it on milliseconds (since 1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -70,6 +70,12 @@ pub(super) fn read(text: &str) -> Result<Read> {
     };
     let day = found.time.day();
     if YEARS.contains(&day.year()) { Ok(found) } else { Err(Trouble::OtherYears(day)) }
+}
+
+/// `2026-11-01 09:05:07`, the form that nearly every ledger has, without looking for the others.
+pub(super) fn plain(text: &str) -> Option<Read> {
+    let local = local_from_text(text).filter(|local| YEARS.contains(&local.year()))?;
+    Some(Read { time: LedgerTime::Instant(from_provider_local(local)), serial_day: false })
 }
 
 /// A decimal number as its sign with its whole part, and its fraction.

@@ -84,6 +84,11 @@ fn spreadsheet(field: &'static str, text: &str) -> Fault {
 /// A CallId, of text already trimmed and not empty.
 pub(super) fn call_id(text: &str) -> Result<(), Fault> {
     let fault = |reason: &str| Err(Fault::new("call_id", text, reason));
+    let numbers = text.bytes().all(|b| b.is_ascii_digit() || b == b'^') && text.len() <= MAX_CALL_ID;
+    if numbers && !text.starts_with('^') && !text.ends_with('^') {
+        // The provider's own form: nothing of the below can be wrong with it.
+        return Ok(());
+    }
     // A hexadecimal identifier may happen to read as `123e456`; a spreadsheet writes a sign.
     if text.contains(['+', '.', ',']) && is_scientific(text) {
         return Err(spreadsheet("call_id", text));
@@ -168,6 +173,9 @@ pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, Fault> {
 
 /// A point in time or a day.
 pub(super) fn time(field: &'static str, text: &str) -> Result<times::Read, Fault> {
+    if let Some(read) = times::plain(text) {
+        return Ok(read);
+    }
     let value = plain(text);
     if is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("a time"));

@@ -92,7 +92,7 @@ impl Details {
             return Ok(Self::Folder(Box::new(folder)));
         }
         let staged = Staged::create(target)?;
-        let table = Table::create(staged.writer()?, target, &DETAILS, carried, metadata)?;
+        let table = Table::create(staged.writer()?, target, &DETAILS, carried, metadata)?.beside()?;
         Ok(Self::File(Box::new(table), staged))
     }
 

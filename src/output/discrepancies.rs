@@ -1,5 +1,6 @@
 //! The discrepancies: one row each, as CSV, JSON lines or Parquet, chosen by the file's extension.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
@@ -37,7 +38,7 @@ impl Form {
 }
 
 enum Sink {
-    Csv(csv::Writer<File>),
+    Csv(Box<csv::Writer<File>>),
     Jsonl(BufWriter<File>),
     Parquet(Table),
 }
@@ -67,7 +68,7 @@ impl Discrepancies {
             Form::Csv => {
                 let mut csv = csv::Writer::from_writer(file);
                 csv.write_record(&names).map_err(|e| unwritable(path, e))?;
-                Sink::Csv(csv)
+                Sink::Csv(Box::new(csv))
             }
             Form::Jsonl => Sink::Jsonl(BufWriter::new(file)),
             Form::Parquet => Sink::Parquet(Table::create(file, path, &DISCREPANCIES, carried, metadata)?),
@@ -84,7 +85,13 @@ impl Discrepancies {
         let cells = cells(row, self.names.len());
         let target = self.staged.target();
         match &mut self.sink {
-            Sink::Csv(csv) => csv.write_record(cells.map(csv_text)).map_err(|e| unwritable(target, e)),
+            Sink::Csv(csv) => {
+                let mut fields = cells.map(|cell| csv.write_field(csv_text(cell).as_bytes()));
+                fields
+                    .try_for_each(|field| field)
+                    .and_then(|()| csv.write_record(None::<&[u8]>))
+                    .map_err(|e| unwritable(target, e))
+            }
             Sink::Jsonl(file) => {
                 let columns = self.names.iter().zip(cells.map(json));
                 let object = serde_json::Serializer::new(&mut *file).collect_map(columns);
@@ -187,13 +194,13 @@ fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>>
     .take(columns)
 }
 
-fn csv_text(cell: Cell<'_>) -> String {
+fn csv_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
-        Cell::Text(v) => v.unwrap_or_default().to_owned(),
-        Cell::Whole(v) => v.map(|n| n.to_string()).unwrap_or_default(),
-        Cell::Flag(v) => v.map(|b| b.to_string()).unwrap_or_default(),
-        Cell::Day(v) => v.map(|d| d.to_string()).unwrap_or_default(),
-        Cell::Time(v) => v.map(provider_text).unwrap_or_default(),
+        Cell::Text(v) => v.unwrap_or_default().into(),
+        Cell::Whole(v) => v.map(|n| n.to_string()).unwrap_or_default().into(),
+        Cell::Flag(v) => v.map(|b| b.to_string()).unwrap_or_default().into(),
+        Cell::Day(v) => v.map(|d| d.to_string()).unwrap_or_default().into(),
+        Cell::Time(v) => v.map(provider_text).unwrap_or_default().into(),
     }
 }
 

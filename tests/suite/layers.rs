@@ -50,7 +50,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/text.rs"]),
     ("rusqlite", &["store/sqlite/"]),
-    ("arrow", &["output/parquet.rs", "ledger/columnar.rs"]),
+    ("arrow_array", &["output/parquet.rs", "ledger/columnar.rs"]),
+    ("arrow_cast", &["ledger/columnar.rs"]),
+    ("arrow_schema", &["output/parquet.rs", "ledger/columnar.rs"]),
     (
         "parquet",
         &[

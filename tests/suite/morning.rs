@@ -499,7 +499,7 @@ pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
     let mut outputs = Outputs::create(&paths, columns, &provenance, &traffic).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let reader = store.reader().unwrap();
-    let counted = publish(&source, &reader, rules, i64::MAX, &mut outputs, &mut |_| Ok(())).unwrap();
+    let counted = publish(&source, reader, rules, i64::MAX, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
     assert!(tie_out.iter().all(|line| line.foots), "{tie_out:?}");

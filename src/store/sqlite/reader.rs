@@ -16,10 +16,11 @@ use crate::error::{Error, Result};
 use crate::rate::Rate;
 use crate::store::{Expect, KnownCall, RunIdentity, Scope, SessionEvidence, StoredCall};
 
-/// Rows read ahead at once.
-const AHEAD: i64 = 256;
-/// A ledger may leave out so many of the rows read ahead before they are given up.
-const SKIPPED_AT_MOST: usize = 16;
+/// Rows read ahead at once, some MiB: SQLite prepares the query anew each time, since a range may need another plan.
+const AHEAD: i64 = 1_024;
+/// Calls that were in flight together may stand in another order than the ledger's, this far apart; and a ledger may leave
+/// out so many of the rows read ahead before they are given up.
+const NEAR: usize = 32;
 
 /// A read-only connection of its own.
 pub struct Reader {
@@ -31,9 +32,23 @@ pub struct Reader {
 
 #[derive(Default)]
 struct Ahead {
+    /// Read and not yet looked up.
     rows: VecDeque<CallRow>,
-    /// The row after the one that was found last, wherever it was found.
-    next_no: i64,
+    /// Where reading goes on; `None` when the ledger does not follow the store's order.
+    from_no: Option<i64>,
+    /// The row that was found last, wherever it was found.
+    last_no: i64,
+}
+
+impl Ahead {
+    fn take(&mut self, key: &CallKey) -> Option<CallRow> {
+        let at = self.rows.iter().take(2 * NEAR).position(|row| row.key.as_ref() == Some(key))?;
+        let row = self.rows.remove(at)?;
+        self.last_no = row.call_no;
+        // Those this far behind are not in the ledger.
+        self.rows.drain(..at.saturating_sub(NEAR));
+        Some(row)
+    }
 }
 
 impl Reader {
@@ -85,21 +100,18 @@ impl Reader {
 
     fn find(&self, key: &CallKey) -> rusqlite::Result<Option<CallRow>> {
         let mut ahead = self.ahead.borrow_mut();
-        let near = ahead.rows.iter().take(SKIPPED_AT_MOST).position(|row| row.key.as_ref() == Some(key));
-        if let Some(skipped) = near {
-            ahead.rows.drain(..skipped);
-            let row = ahead.rows.pop_front();
-            ahead.next_no = row.as_ref().map_or(0, |row| row.call_no + 1);
-            return Ok(row);
+        if ahead.rows.len() < 2 * NEAR {
+            self.read_ahead(&mut ahead)?;
+        }
+        if let Some(row) = ahead.take(key) {
+            return Ok(Some(row));
         }
         let found = self.search(key)?;
         if let Some(row) = &found {
-            let in_order = row.call_no == ahead.next_no;
-            ahead.next_no = row.call_no + 1;
+            let in_order = row.call_no.abs_diff(ahead.last_no) <= NEAR as u64;
+            ahead.last_no = row.call_no;
             ahead.rows.clear();
-            if in_order {
-                self.read_ahead(&mut ahead)?;
-            }
+            ahead.from_no = in_order.then_some(row.call_no + 1);
         }
         Ok(found)
     }
@@ -116,11 +128,16 @@ impl Reader {
     }
 
     fn read_ahead(&self, ahead: &mut Ahead) -> rusqlite::Result<()> {
+        let Some(from_no) = ahead.from_no else { return Ok(()) };
         let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no >= ?1 ORDER BY call_no LIMIT ?2");
         let mut query = self.connection.prepare_cached(&sql)?;
-        let rows = query.query_map(params![ahead.next_no, AHEAD], CallRow::read)?;
+        let rows = query.query_map(params![from_no, AHEAD], CallRow::read)?;
+        // At the end of the table there is nothing to go on with.
+        ahead.from_no = None;
         for row in rows {
-            ahead.rows.push_back(row?);
+            let row = row?;
+            ahead.from_no = Some(row.call_no + 1);
+            ahead.rows.push_back(row);
         }
         Ok(())
     }
