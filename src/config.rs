@@ -121,10 +121,14 @@ impl ConfigFile {
     #[must_use]
     pub fn dump(&self, command: &Command, matches: &ArgMatches) -> String {
         let mut lines: Vec<(String, String)> = Vec::new();
+        let said = |arg: &Arg| explicit(matches, arg) || self.in_force(matches, arg).is_some();
         for arg in command.get_arguments().filter(|arg| is_key(arg)) {
             let Some(key) = arg.get_long() else { continue };
             let from = self.origin(matches, arg);
+            let excluded = command.get_arg_conflicts_with(arg).into_iter().any(said);
             lines.push(match (matches.get_raw(arg.get_id().as_str()), from) {
+                // Fed back, a default would stand against what excludes it.
+                _ if excluded && !said(arg) => (format!("# {key} is excluded"), String::new()),
                 (Some(_), Some(from)) if is_secret(arg) => (format!("# {key} is set, and not shown"), from),
                 (Some(raw), Some(from)) => {
                     let values: Vec<String> = raw.map(|v| v.to_string_lossy().into_owned()).collect();

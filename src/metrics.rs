@@ -139,8 +139,9 @@ impl MetricsFile {
         self.write();
     }
 
-    /// The outputs stand. Written with the run's end, which follows at once.
-    pub fn published(&self, totals: &Totals) {
+    /// The outputs stand, and whether they are a sandbox's is known for good. Written with the run's end, which follows at
+    /// once.
+    pub fn published(&self, totals: &Totals, sandbox: bool) {
         let statuses = [
             ("found", totals.found),
             ("not_found", totals.not_found),
@@ -151,6 +152,7 @@ impl MetricsFile {
         let kinds =
             Kind::ALL.map(|kind| (kind.as_str(), totals.discrepancies.get(&kind).copied().unwrap_or(0)));
         let mut state = self.lock();
+        state.sandbox = sandbox;
         state.keep("reconcile_calls", statuses.map(|(status, n)| (labelled("status", status), n)));
         state.keep("reconcile_discrepancies", kinds.map(|(kind, n)| (labelled("kind", kind), n)));
     }
@@ -162,10 +164,11 @@ impl MetricsFile {
         }
         let now = Utc::now();
         let mut state = self.lock();
-        let took = state.started_at.map(|at| (now - at).num_seconds().max(0));
+        let took = state.started_at.map(|at| (now - at).to_std().unwrap_or_default());
         state.active = false;
         (state.sending.taken, state.sending.in_flight, state.sending.left_s) = (0, 0, 0);
-        if let Some(seconds) = took {
+        if let Some(took) = took {
+            let seconds = format!("{:.3}", took.as_secs_f64());
             state.keep("reconcile_last_run_duration_seconds", [(String::new(), seconds)]);
         }
         state.keep("reconcile_last_run_ended_timestamp_seconds", [(String::new(), now.timestamp())]);
@@ -317,7 +320,7 @@ mod tests {
         let path = dir.path().join("reconcile.prom");
         let text = || std::fs::read_to_string(&path).unwrap();
         let first = MetricsFile::open(&path).unwrap();
-        first.published(&Totals { found: 7, ..Totals::default() });
+        first.published(&Totals { found: 7, ..Totals::default() }, true);
         first.end(Exit::Success);
         let success = text().lines().find(|l| l.starts_with("reconcile_last_success")).unwrap().to_owned();
 

@@ -313,7 +313,7 @@ impl Run<'_> {
         outputs.finish(&summary)?;
         self.store.end_session(&self.scope, Some(summary.complete()))?;
         if let Some(metrics) = &self.metrics {
-            metrics.published(&totals);
+            metrics.published(&totals, self.store.nature() == Nature::Sandbox);
         }
         let closing = Closing { summary: &summary, paths: &settings.outputs };
         closing.say(self.voice.quiet);

@@ -156,8 +156,8 @@ fn each_foreign_crate_has_its_owners_and_nobody_else_knows_it() {
         for (name, text) in sources() {
             let uses = |line: &str| {
                 let line = line.trim();
-                !line.starts_with("//")
-                    && (line.starts_with(&format!("use {krate}::")) || line.contains(&format!(" {krate}::")))
+                let called = format!("{krate}::");
+                !line.starts_with("//") && (line.starts_with(&called) || line.contains(&format!(" {called}")))
             };
             if text.lines().any(uses) {
                 users.push(name);
