@@ -1,15 +1,19 @@
-//! The pure parts that every call passes: what each costs by itself, per call.
+//! The parts that every call passes, the pure ones and the details' writer: what each costs by itself, per call.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::io::Write as _;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use reconcile::call::ProductId;
-use reconcile::ledger::{Input, Options};
+use reconcile::call::{CallKey, Expected, LedgerRow, LedgerTime, ProductId};
+use reconcile::compare::{Tolerances, compare};
+use reconcile::detail::{Lookup, Status};
+use reconcile::ledger::{Input, Layout, Options};
 use reconcile::normalize::normalize;
+use reconcile::output::{MaskPhones, Outputs, Paths, Provenance};
 use reconcile::provider::sign::signature;
 use reconcile::provider::wire::{Reply, understand};
+use reconcile::totals::Traffic;
 
 /// The provider's own example of a record.
 const DATA: &str = r#"{"callId":"1779786101083^1779786101083","endDate":"2026-05-26 17:01:51","stateDesc":"用户接听","callee":"18512348980","bStartTime":"2026-05-26 17:01:47","gmtCreate":"2026-05-26 17:01:41","duration":4,"calleeShowNumber":"0571000018363","bRingTime":"2026-05-26 17:01:42","bEndTime":"2026-05-26 17:01:51","state":"200000","startDate":"2026-05-26 17:01:47","hangupDirection":0}"#;
@@ -48,6 +52,62 @@ fn understand_an_answer(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn normalize_a_record(bencher: Bencher<'_, '_>) {
     bencher.bench(|| normalize(divan::black_box(DATA)));
+}
+
+/// A row that agrees with its record in all seven fields.
+#[divan::bench]
+fn compare_a_call(bencher: Bencher<'_, '_>) {
+    let (row, lookup) = agreeing();
+    bencher.bench(|| compare(divan::black_box(&row), divan::black_box(&lookup), Tolerances::default()));
+}
+
+/// All columns of the details, encoded and compressed, the file closed and read back.
+#[divan::bench]
+fn write_the_details(bencher: Bencher<'_, '_>) {
+    let (row, lookup) = agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::beside(folder.path().join("details.parquet"), None, None, None);
+    let provenance = Provenance {
+        version: "bench",
+        run_id: "bench".into(),
+        input: "calls.csv".into(),
+        input_sha256: String::new(),
+        started_at: chrono::Utc::now(),
+        sandbox: false,
+        cap: "100/min".parse().unwrap(),
+        mask: MaskPhones::None,
+    };
+    bencher.counter(ItemsCount::new(ROWS)).bench(|| {
+        let columns = (&[][..], &Layout::default());
+        let mut outputs = Outputs::create(&paths, columns, &provenance, &Traffic::default()).unwrap();
+        for line in 0..ROWS as u64 {
+            outputs.call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
+        }
+        drop(outputs.close().unwrap());
+    });
+}
+
+fn agreeing() -> (LedgerRow, Lookup) {
+    let detail = normalize(DATA).unwrap();
+    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(LedgerTime::Instant);
+    let expected = Expected {
+        callee: detail.callee.clone(),
+        state: detail.state.clone(),
+        answered: detail.answered,
+        duration_s: detail.duration_s,
+        called_at: time(detail.created_at),
+        started_at: time(detail.started_at),
+        ended_at: time(detail.ended_at),
+        ..Expected::default()
+    };
+    let call_id = detail.call_id.clone().unwrap();
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 5, 26).unwrap();
+    let key = CallKey { call_id, prod_id: ProductId(11_000_000_300_006), day };
+    let raw = Some(DATA.to_owned());
+    let lookup = Lookup { status: Status::Found, detail: Some(detail), raw, ..Lookup::deferred(day, 1) };
+    let row = LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() };
+    assert_eq!(compare(&row, &lookup, Tolerances::default()), []);
+    (row, lookup)
 }
 
 /// Rows with as many fields as a company's ledger has.

@@ -1,11 +1,25 @@
-//! The store: answers on disk per second, by how many wait for a commit at once; and how long a night's plan takes over
-//! a store that has every call already, with the memory that it needs. `CALLS=1000000` is the size to quote; without it
+//! The store: answers on disk per second, by how many wait for a commit at once; answers found per second, in the order in
+//! which they came and in none; and how long a night's plan takes over a store that has every call already, with the memory
+//! that it needs. `CALLS=1000000` is the size to quote; without it
 //! 20,000, which is enough to see that it runs.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 
-use support::{calls, fill, open_store, reconcile, write_ledger, write_store};
+use std::path::Path;
+use std::time::Instant;
+
+use reconcile::store::{Nature, Reader};
+use support::{Call, calls, fill, open_store, per_second, reconcile, write_ledger, write_store};
+
+/// Looks all these up; calls a second.
+fn look_up(store: &Path, calls: impl Iterator<Item = usize>) -> f64 {
+    let reader = Reader::open(store, Some(Nature::Provider.into())).unwrap().unwrap();
+    let keys: Vec<_> = calls.map(|no| Call::new(no).key()).collect();
+    let from = Instant::now();
+    keys.iter().for_each(|key| assert!(reader.lookup(key).unwrap().is_some()));
+    per_second(keys.len(), from.elapsed())
+}
 
 fn main() {
     let folder = tempfile::TempDir::new().unwrap();
@@ -19,6 +33,10 @@ fn main() {
     let calls = calls();
     let path = folder.path().join("reconcile.db");
     write_store(&path, calls);
+    let mut shuffled: Vec<usize> = (0..calls).collect();
+    fastrand::Rng::with_seed(7).shuffle(&mut shuffled);
+    let (in_order, in_none) = (look_up(&path, 0..calls), look_up(&path, shuffled.into_iter()));
+    println!("found again: {in_order:.0} a second in the order of the store, {in_none:.0} in none");
     write_ledger(&folder.path().join("calls.csv"), calls);
     let size = std::fs::metadata(&path).unwrap().len() >> 20;
     let took = reconcile(folder.path(), &["plan", "--input", "calls.csv", "--out", "details.parquet"]);

@@ -209,7 +209,9 @@ impl Run<'_> {
         };
         let timers: Vec<_> = timers.into_iter().map(|timer| self.start_timer(timer)).collect();
         let (source, reader, order) = (self.source.clone(), self.store.reader()?, workload.order(!fits));
-        let all_asked = collect(source, &fetcher, reader, settings.concurrency, order).await;
+        // Where nothing is to be asked, the ledger need not be read to find that out again.
+        let all_asked =
+            workload.to_ask == 0 || collect(source, &fetcher, reader, settings.concurrency, order).await;
         timers.iter().for_each(JoinHandle::abort);
         progress.finish();
         Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.watch.notes() })

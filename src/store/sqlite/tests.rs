@@ -156,6 +156,30 @@ async fn many_at_once_all_get_their_own_number() {
 }
 
 #[tokio::test]
+async fn a_call_is_found_in_whatever_order_the_ledger_names_it() {
+    const CALLS: u32 = 300;
+    let place = Place::new();
+    let store = place.open();
+    let scope = store.begin_session(&identity("a"), rate(), TIMEOUT).unwrap();
+    for n in 0..CALLS {
+        ask(&store, &scope, n, AnswerKind::Final, Some(&n.to_string())).await;
+    }
+    let in_order: Vec<u32> = (0..CALLS).collect();
+    let in_flight_together = in_order.chunks(16).flat_map(|some| some.iter().rev().copied()).collect();
+    let with_gaps = in_order.iter().copied().filter(|n| n % 40 == 0 || n % 100 > 60).collect();
+    let none_of_it = (0..CALLS).map(|n| n * 7_919 % CALLS).collect();
+    let with_unknown = in_order.iter().flat_map(|n| [*n, CALLS + n]).collect();
+    let backwards = in_order.iter().rev().copied().collect();
+    for order in [in_order, in_flight_together, with_gaps, none_of_it, with_unknown, backwards] {
+        let reader = store.reader().unwrap();
+        for n in order {
+            let data = reader.lookup(&key(n)).unwrap().and_then(|call| call.answer?.answer.data);
+            assert_eq!(data, (n < CALLS).then(|| n.to_string()), "{n}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_record_is_only_ever_replaced_by_a_record() {
     let place = Place::new();
     let store = place.open();
