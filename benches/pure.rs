@@ -102,7 +102,7 @@ fn agreeing() -> (LedgerRow, Lookup) {
     };
     let call_id = detail.call_id.clone().unwrap();
     let day = chrono::NaiveDate::from_ymd_opt(2026, 5, 26).unwrap();
-    let key = CallKey { call_id, prod_id: ProductId(11_000_000_300_006), day };
+    let key = CallKey { call_id: call_id.into(), prod_id: ProductId(11_000_000_300_006), day };
     let raw = Some(DATA.to_owned());
     let lookup = Lookup { status: Status::Found, detail: Some(detail), raw, ..Lookup::deferred(day, 1) };
     let row = LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() };

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::call::{Expected, LedgerRow, LedgerTime, day_of, provider_text};
+use crate::call::{CompactString, Expected, LedgerRow, LedgerTime, ToCompactString, day_of, provider_text};
 use crate::detail::{CallDetail, Lookup, Status};
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::mask::bare_number;
@@ -83,7 +83,7 @@ fn failed(lookup: &Lookup) -> Discrepancy {
 
 fn wrong_call_id(row: &LedgerRow, detail: &CallDetail) -> Option<Discrepancy> {
     let actual = detail.call_id.as_ref().filter(|id| **id != row.key.call_id)?;
-    Some(OTHER_CALL.found(row.key.call_id.clone(), actual.clone()))
+    Some(OTHER_CALL.found(row.key.call_id.as_str().into(), actual.clone()))
 }
 
 fn unknown_state(detail: &CallDetail) -> Option<Discrepancy> {
@@ -123,7 +123,7 @@ pub const CONTRADICTIONS: [Contradiction; 4] =
     [OTHER_CALL, DURATION_VS_SPAN, ANSWERED_WITHOUT_TALK, TALK_WITHOUT_ANSWER];
 
 impl Contradiction {
-    fn found(self, expected: String, actual: String) -> Discrepancy {
+    fn found(self, expected: CompactString, actual: CompactString) -> Discrepancy {
         Discrepancy::new(Kind::Inconsistent, format!("{}: {}", self.name, self.rule))
             .field(self.field)
             .values(Some(expected), Some(actual))
@@ -133,7 +133,8 @@ impl Contradiction {
 /// Where the provider contradicts itself.
 fn contradictions(detail: &CallDetail) -> Vec<Discrepancy> {
     let Some(duration) = detail.duration_s else { return Vec::new() };
-    let found = |rule: Contradiction, expected: &str| rule.found(expected.to_owned(), duration.to_string());
+    let found =
+        |rule: Contradiction, expected: &str| rule.found(expected.into(), duration.to_compact_string());
     let span = detail.started_at.zip(detail.ended_at).map(|(start, end)| (end - start).num_seconds());
     let off = span.filter(|span| *span != duration);
     let off = off.map(|span| found(DURATION_VS_SPAN, &span.to_string()).delta(Some(duration - span)));
@@ -149,7 +150,7 @@ fn other_day(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {
     (lookup.found_on != row.key.day).then(|| {
         Discrepancy::new(Kind::OtherDay, "the record stands on the neighbouring day")
             .field("call_date")
-            .values(Some(row.key.day.to_string()), Some(lookup.found_on.to_string()))
+            .values(Some(row.key.day.to_compact_string()), Some(lookup.found_on.to_compact_string()))
     })
 }
 
@@ -179,16 +180,21 @@ fn differs(field: &str) -> Discrepancy {
     Discrepancy::new(Kind::Mismatch, format!("{field} differs")).field(field)
 }
 
-fn plain<T: PartialEq + ToString>(
+fn plain<T: PartialEq + ToCompactString>(
     field: &str,
     expected: Option<&T>,
     actual: Option<&T>,
 ) -> Option<Discrepancy> {
     let (expected, actual) = (expected?, actual?);
-    (expected != actual).then(|| differs(field).values(Some(expected.to_string()), Some(actual.to_string())))
+    (expected != actual)
+        .then(|| differs(field).values(Some(expected.to_compact_string()), Some(actual.to_compact_string())))
 }
 
-fn number(field: &str, expected: &Option<String>, actual: &Option<String>) -> Option<Discrepancy> {
+fn number(
+    field: &str,
+    expected: &Option<CompactString>,
+    actual: &Option<CompactString>,
+) -> Option<Discrepancy> {
     let (expected, actual) = (expected.as_ref()?, actual.as_ref()?);
     // Nearly all are spelled alike.
     (expected != actual && bare_number(expected) != bare_number(actual))
@@ -221,7 +227,9 @@ fn duration(expected: Option<i64>, actual: Option<i64>, tolerance: i64) -> Optio
     let (expected, actual) = (expected?, actual?);
     let delta = actual.saturating_sub(expected);
     (delta.abs() > tolerance).then(|| {
-        differs("duration_s").values(Some(expected.to_string()), Some(actual.to_string())).delta(Some(delta))
+        differs("duration_s")
+            .values(Some(expected.to_compact_string()), Some(actual.to_compact_string()))
+            .delta(Some(delta))
     })
 }
 
@@ -271,7 +279,7 @@ fn says_the_same(field: &str, a: Option<&str>, b: Option<&str>) -> bool {
 }
 
 /// All that a row says of its call, in the order in which differences are named.
-fn statements(row: &LedgerRow, carried: &[String]) -> Vec<(String, Option<String>)> {
+fn statements(row: &LedgerRow, carried: &[String]) -> Vec<(String, Option<CompactString>)> {
     let e = &row.expected;
     let time = |t: Option<LedgerTime>| t.map(LedgerTime::text);
     let own = [
@@ -280,8 +288,8 @@ fn statements(row: &LedgerRow, carried: &[String]) -> Vec<(String, Option<String
         ("caller_show_number", e.caller_show_number.clone()),
         ("callee_show_number", e.callee_show_number.clone()),
         ("state", e.state.clone()),
-        ("answered", e.answered.map(|b| b.to_string())),
-        ("duration_s", e.duration_s.map(|s| s.to_string())),
+        ("answered", e.answered.map(|b| b.to_compact_string())),
+        ("duration_s", e.duration_s.map(|s| s.to_compact_string())),
         ("called_at", time(e.called_at)),
         ("started_at", time(e.started_at)),
         ("ended_at", time(e.ended_at)),
@@ -326,7 +334,10 @@ mod tests {
     ) -> Vec<(Kind, String, String, String, Option<i64>)> {
         compare(row, lookup, t)
             .into_iter()
-            .map(|d| (d.kind, d.field, d.expected.unwrap_or_default(), d.actual.unwrap_or_default(), d.delta))
+            .map(|d| {
+                let text = |value: Option<CompactString>| String::from(value.unwrap_or_default());
+                (d.kind, d.field, text(d.expected), text(d.actual), d.delta)
+            })
             .collect()
     }
 

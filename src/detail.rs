@@ -4,6 +4,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::call::CompactString;
+
 /// What became of a call, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the words are the contract's own")]
@@ -48,15 +50,15 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallDetail {
     /// `callId`, where the record repeats it.
-    pub call_id: Option<String>,
+    pub call_id: Option<CompactString>,
     /// `caller`; digits as text.
-    pub caller: Option<String>,
+    pub caller: Option<CompactString>,
     /// `callee`.
-    pub callee: Option<String>,
+    pub callee: Option<CompactString>,
     /// `callerShowNumber`.
-    pub caller_show_number: Option<String>,
+    pub caller_show_number: Option<CompactString>,
     /// `calleeShowNumber`.
-    pub callee_show_number: Option<String>,
+    pub callee_show_number: Option<CompactString>,
     /// `gmtCreate`: the request was accepted.
     pub created_at: Option<DateTime<Utc>>,
     /// `startDate`: the call was answered.
@@ -76,9 +78,9 @@ pub struct CallDetail {
     /// `duration`: talk time in seconds.
     pub duration_s: Option<i64>,
     /// `state`, as received.
-    pub state: Option<String>,
+    pub state: Option<CompactString>,
     /// `stateDesc`, as received.
-    pub state_desc: Option<String>,
+    pub state_desc: Option<CompactString>,
     /// What the state means.
     pub outcome: Outcome,
     /// Whether somebody answered; `None` when the state does not say.
@@ -134,9 +136,9 @@ impl Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The provider's code, `MalformedData`, or the last transport error in a word.
-    pub code: String,
+    pub code: CompactString,
     /// The text that came with it.
-    pub message: String,
+    pub message: CompactString,
     /// `Data` could not be read.
     pub malformed: bool,
     /// It may go away: asked again by the next run, and this run is incomplete.

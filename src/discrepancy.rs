@@ -2,6 +2,8 @@
 //!
 //! Owns the kinds and their order in the files. Pure data.
 
+use crate::call::CompactString;
+
 /// The kinds, in the order of the files (alphabetical, as `ORDER BY kind` has it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the words are the contract's own")]
@@ -86,9 +88,9 @@ pub struct Discrepancy {
     /// The field concerned, or empty.
     pub field: String,
     /// What the ledger says.
-    pub expected: Option<String>,
+    pub expected: Option<CompactString>,
     /// What the provider says.
-    pub actual: Option<String>,
+    pub actual: Option<CompactString>,
     /// `actual - expected` in seconds, where that makes sense.
     pub delta: Option<i64>,
     /// The same in words; never contains a phone number.
@@ -118,7 +120,7 @@ impl Discrepancy {
 
     /// Says what was expected and what was found; empty is `None`.
     #[must_use]
-    pub fn values(mut self, expected: Option<String>, actual: Option<String>) -> Self {
+    pub fn values(mut self, expected: Option<CompactString>, actual: Option<CompactString>) -> Self {
         self.expected = expected;
         self.actual = actual;
         self
@@ -146,7 +148,7 @@ pub struct DiscrepancyRow {
     /// As in the details; `None` for an invalid row.
     pub prod_id: Option<i64>,
     /// The columns carried through.
-    pub carried: Vec<String>,
+    pub carried: Vec<CompactString>,
     /// The talk seconds that it puts in question; in no column, for the page.
     pub at_stake_s: u64,
     /// The numbers of its call, so that they can be masked in texts; empty when nothing is.

@@ -12,7 +12,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use crate::call::{from_provider_local, local_from_text};
+use crate::call::{CompactString, ToCompactString, from_provider_local, local_from_text};
 use crate::detail::{CallDetail, Outcome};
 use crate::provider::states::{self, Answered};
 
@@ -188,11 +188,11 @@ impl<'a> Fields<'a> {
         NAMES.iter().position(|name| *name == field).map_or(&Given::Null, |i| &self.values[i])
     }
 
-    fn text(&self, field: &str) -> Result<Option<String>, Malformed> {
+    fn text(&self, field: &str) -> Result<Option<CompactString>, Malformed> {
         match self.get(field) {
             Given::Null => Ok(None),
-            Given::Text(s) => Ok(Some(s.trim()).filter(|s| !s.is_empty()).map(str::to_owned)),
-            Given::Number(n) => Ok(Some(n.to_string())),
+            Given::Text(s) => Ok(Some(s.trim()).filter(|s| !s.is_empty()).map(Into::into)),
+            Given::Number(n) => Ok(Some(n.to_compact_string())),
             // A number that is not whole, or too long, has lost digits.
             Given::Other(_) => Err(malformed(field, "text")),
         }
@@ -214,7 +214,7 @@ impl<'a> Fields<'a> {
     fn time(&self, field: &str) -> Result<Option<DateTime<Utc>>, Malformed> {
         let text = match self.get(field) {
             Given::Text(text) => Cow::Borrowed(text.trim()),
-            _ => Cow::Owned(self.text(field)?.unwrap_or_default()),
+            _ => Cow::Owned(self.text(field)?.map(Into::into).unwrap_or_default()),
         };
         if text.is_empty() {
             return Ok(None);

@@ -28,10 +28,13 @@ use crate::provider::wire::MALFORMED;
 use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
 use crate::totals::Totals;
 
-/// Rows handed from one thread to the next at once.
+/// Rows handed from one thread to the next at once...
 const BATCH: usize = 256;
-/// Batches that may wait between two threads; with [`BATCH`] it bounds what is held, some 2 KiB a row.
-const WAITING: usize = 3;
+/// ... unless they have so many bytes already: a row of the ledger and an answer may have a MiB each.
+const BATCH_BYTES: usize = 1 << 18;
+/// Batches that may wait between two threads: longer than the system lets one of them wait for a core, so that on two
+/// cores none of the four runs dry. It bounds what is held, some 2 KiB a row.
+const WAITING: usize = 16;
 
 /// What decides the rows, beside ledger and store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,14 +98,40 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 /// Hands over the ledger's records. Returns its SHA-256; `None` when nobody wants the rest.
 fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<String>> {
     let mut ledger = source.read()?;
-    loop {
-        let batch: Vec<Record> = ledger.by_ref().take(BATCH).collect::<Result<_>>()?;
-        if batch.is_empty() {
-            return ledger.finish().map(Some);
-        }
-        if out.send(batch).is_err() {
+    let mut batch = Batch::default();
+    while let Some(record) = ledger.next() {
+        let bytes = ledger.last_len();
+        if batch.is_full_with(record?, bytes) && out.send(batch.take()).is_err() {
             return Ok(None);
         }
+    }
+    if out.send(batch.take()).is_err() {
+        return Ok(None);
+    }
+    ledger.finish().map(Some)
+}
+
+/// What is on its way to the next thread.
+struct Batch<T> {
+    rows: Vec<T>,
+    bytes: usize,
+}
+
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self { rows: Vec::with_capacity(BATCH), bytes: 0 }
+    }
+}
+
+impl<T> Batch<T> {
+    fn is_full_with(&mut self, row: T, bytes: usize) -> bool {
+        self.rows.push(row);
+        self.bytes += bytes;
+        self.rows.len() == BATCH || self.bytes >= BATCH_BYTES
+    }
+
+    fn take(&mut self) -> Vec<T> {
+        std::mem::take(self).rows
     }
 }
 
@@ -114,6 +143,14 @@ enum Judged {
     Later(Box<DiscrepancyRow>),
     /// One that cannot be used.
     Invalid(Box<InvalidRow>),
+}
+
+impl Judged {
+    /// What may be long of it, in bytes: the provider's `Data`. The ledger's part was counted when it was read.
+    fn len(&self) -> usize {
+        let Self::Call(call) = self else { return 0 };
+        call.lookup.raw.as_ref().map_or(0, String::len)
+    }
 }
 
 struct JudgedCall {
@@ -144,12 +181,16 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn all(mut self, records: &Receiver<Vec<Record>>, out: &SyncSender<Vec<Judged>>) -> Result<()> {
-        for batch in records {
-            let judged = batch.into_iter().map(|record| self.record(record)).collect::<Result<_>>()?;
-            if out.send(judged).is_err() {
-                break;
+        let mut batch = Batch::default();
+        for record in records.iter().flatten() {
+            let judged = self.record(record)?;
+            let bytes = judged.len();
+            if batch.is_full_with(judged, bytes) && out.send(batch.take()).is_err() {
+                return Ok(());
             }
         }
+        // Nobody to take the last ones has failed, and says why.
+        let _ = out.send(batch.take());
         Ok(())
     }
 
@@ -355,7 +396,7 @@ fn read_record(lookup: &mut Lookup, found_on: chrono::NaiveDate) {
             lookup.detail = Some(detail);
         }
         Err(why) => {
-            let (code, message) = (MALFORMED.into(), why.to_string());
+            let (code, message) = (MALFORMED.into(), why.to_string().into());
             fail(lookup, Failure { code, message, malformed: true, transient: false });
         }
     }

@@ -112,11 +112,8 @@ impl Call {
             3_000..4_000 => (talk, 200_004),
             _ => (talk, state),
         };
-        let (answered, start, end) = if talk > 0 {
-            ("yes", text(ring), text(ring + talk))
-        } else {
-            ("no", String::new(), String::new())
-        };
+        let (answered, start, end) =
+            if talk > 0 { ("yes", text(ring), text(ring + talk)) } else { ("no", "".into(), "".into()) };
         let order = 7_000_000 + self.no;
         format!(
             "{},{PRODUCT},{},{callee},{said},{answered},{stated},{start},{end},dept-{},ORD{order}",
@@ -134,8 +131,8 @@ impl Call {
             "prod_id": key.prod_id.0,
             "call_date": key.day.to_string(),
             "RequestId": answer.request_id,
-            "Code": answer.code,
-            "Message": answer.message,
+            "Code": answer.code.as_str(),
+            "Message": answer.message.as_str(),
             "Data": answer.data,
         })
         .to_string()

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::{answer, count, table};
-use crate::call::{LedgerRow, Record, provider_text};
+use crate::call::{CompactString, LedgerRow, Record, provider_text};
 use crate::cli::ExplainArgs;
 use crate::compare;
 use crate::detail::{CallDetail, Lookup};
@@ -153,7 +153,7 @@ fn tried(attempt: &Attempt) -> Tried {
     #[allow(clippy::cast_precision_loss, reason = "a time-out is far below 2^53 microseconds")]
     let ms = |us: i64| us as f64 / 1e3;
     Tried {
-        sent_at: provider_text(attempt.sent_at),
+        sent_at: provider_text(attempt.sent_at).into(),
         asked_date: attempt.asked_date.clone(),
         purpose: attempt.purpose.clone(),
         took_ms: attempt.took_us.map(ms),
@@ -170,11 +170,11 @@ fn kept(call: &KnownCall) -> Option<Kept> {
     let a = &stored.answer;
     Some(Kept {
         kind: a.kind.as_str(),
-        fetched_at: provider_text(stored.fetched_at),
+        fetched_at: provider_text(stored.fetched_at).into(),
         found_date: a.found_date.to_string(),
         request_id: a.request_id.clone(),
-        code: a.code.clone(),
-        message: a.message.clone(),
+        code: a.code.to_string(),
+        message: a.message.to_string(),
         data: a.data.clone(),
         damaged: !call.whole,
     })
@@ -184,8 +184,8 @@ fn kept(call: &KnownCall) -> Option<Kept> {
 fn normalized(lookup: &Lookup) -> Vec<(&'static str, String)> {
     let Some(d) = &lookup.detail else { return Vec::new() };
     let CallDetail { outcome, is_final, .. } = d;
-    let text = |value: &Option<String>| value.clone();
-    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(provider_text);
+    let text = |value: &Option<CompactString>| value.as_ref().map(ToString::to_string);
+    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|at| provider_text(at).into());
     let fields = [
         ("caller", text(&d.caller)),
         ("callee", text(&d.callee)),
@@ -208,8 +208,8 @@ fn disagreements(found: Vec<Discrepancy>) -> Vec<Disagreement> {
         kind: d.kind.as_str(),
         rule: d.kind.rule(),
         field: d.field,
-        expected: d.expected,
-        actual: d.actual,
+        expected: d.expected.map(Into::into),
+        actual: d.actual.map(Into::into),
         message: d.message,
     };
     found.into_iter().map(one).collect()

@@ -276,8 +276,8 @@ fn keep(answer: &Answer, verdict: &Verdict, day: NaiveDate, then: Option<NaiveDa
         found_date: day,
         next_date: then.filter(|_| kind == AnswerKind::NoRecord),
         request_id: answer.request_id.clone(),
-        code: answer.code.clone(),
-        message: answer.message.clone(),
+        code: answer.code.as_str().into(),
+        message: answer.message.as_str().into(),
         data,
     })
 }

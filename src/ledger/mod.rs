@@ -36,7 +36,7 @@ use std::io::{Read, Seek as _};
 use chrono::NaiveDate;
 use csv::ByteRecord;
 
-use crate::call::{InvalidRow, ProductId, Record};
+use crate::call::{CompactString, InvalidRow, ProductId, Record};
 use crate::error::{Error, Result};
 use columnar::Table;
 use findings::Findings;
@@ -79,13 +79,48 @@ enum Rows<R> {
 ///
 /// An item is an error only when the source cannot be read any further; it is then the last.
 pub struct Ledger<R> {
+    records: Records<R>,
+    present: Raw,
+    values: Values,
+    failed: bool,
+}
+
+/// The first half of the work: records, whose values nobody has read yet.
+struct Records<R> {
     rows: Rows<R>,
+    source_name: String,
+}
+
+/// A record as it stands in the ledger.
+#[derive(Default)]
+struct Raw {
+    record: ByteRecord,
+    line: u64,
+    offset: Option<u64>,
+    encoding: &'static str,
+    /// Not even its fields can be told apart.
+    endless: Option<InvalidRow>,
+    /// What is held of it, in bytes.
+    len: usize,
+}
+
+/// The second half: the values of a record.
+struct Values {
     header: Header,
     options: Options,
-    record: ByteRecord,
-    source_name: String,
     findings: Findings,
-    failed: bool,
+}
+
+impl Values {
+    fn read(&mut self, raw: &mut Raw) -> Record {
+        if let Some(row) = raw.endless.take() {
+            return Record::Invalid(row);
+        }
+        let what = (&self.header, &self.options, &raw.record);
+        let (record, remarks) = row::Source::new(what, (raw.line, raw.offset), raw.encoding).read();
+        self.findings.see(&record, remarks);
+        record
+    }
 }
 
 impl<R: Read> Ledger<R> {
@@ -126,9 +161,15 @@ impl<R: Read> Ledger<R> {
 
     fn with(rows: Rows<R>, names: &[String], source_name: &str, options: &Options) -> Result<Self> {
         let header = Header::read(names, &options.map, source_name)?;
-        let (options, source_name) = (options.clone(), source_name.to_owned());
-        let (record, findings) = (ByteRecord::new(), Findings::default());
-        Ok(Self { rows, header, options, record, source_name, findings, failed: false })
+        let values = Values { header, options: options.clone(), findings: Findings::default() };
+        let records = Records { rows, source_name: source_name.to_owned() };
+        Ok(Self { records, present: Raw::default(), values, failed: false })
+    }
+
+    /// How long the record read last is, in bytes.
+    #[must_use]
+    pub fn last_len(&self) -> usize {
+        self.present.len
     }
 
     /// Reads what is left and returns the SHA-256 of all bytes of the source, in lower-case hex.
@@ -136,46 +177,56 @@ impl<R: Read> Ledger<R> {
     /// # Errors
     /// Wrong usage, when the source cannot be read to its end.
     pub fn finish(self) -> Result<String> {
-        let digest = match self.rows {
+        let digest = match self.records.rows {
             Rows::Text { csv, .. } => csv.into_inner().into_source().finish(),
             Rows::Parquet { mut file, .. } => {
                 file.rewind().and_then(|()| Unpacked::new(file)).and_then(Unpacked::finish)
             }
         };
-        digest.map_err(|error| unreadable(&self.source_name, error))
+        digest.map_err(|error| unreadable(&self.records.source_name, error))
     }
 
     fn read(&mut self) -> Result<Option<Record>> {
-        let (line, offset, encoding) = match &mut self.rows {
+        let there = self.records.advance(&mut self.present)?;
+        Ok(there.then(|| self.values.read(&mut self.present)))
+    }
+}
+
+impl<R: Read> Records<R> {
+    /// Takes the next record; false at the end.
+    fn advance(&mut self, raw: &mut Raw) -> Result<bool> {
+        match &mut self.rows {
             Rows::Parquet { table, row, .. } => {
-                if !table.read(&mut self.record)? {
-                    return Ok(None);
+                if !table.read(&mut raw.record)? {
+                    return Ok(false);
                 }
                 *row += 1;
                 // As if the header stood on line 1.
-                (*row + 1, None, Encoding::Utf8)
+                (raw.line, raw.offset, raw.encoding) = (*row + 1, None, Encoding::Utf8.name());
             }
             Rows::Text { csv, .. } => {
                 let piece = csv.get_mut().advance();
                 let piece =
                     piece.map_err(|error| broken_off(&self.source_name, csv.get_ref().line(), error))?;
                 let place = match piece {
-                    Piece::End => return Ok(None),
+                    Piece::End => return Ok(false),
                     Piece::Unclosed(place) | Piece::TooLong(place) => {
                         let closed = matches!(piece, Piece::TooLong(_));
-                        return Ok(Some(Record::Invalid(endless(csv.get_mut(), place, closed))));
+                        let row = endless(csv.get_mut(), place, closed);
+                        raw.len = row.original.iter().map(String::len).sum();
+                        raw.endless = Some(row);
+                        return Ok(true);
                     }
                     Piece::Record(place) => place,
                 };
-                parse(csv, &mut self.record, &self.source_name)?;
+                parse(csv, &mut raw.record, &self.source_name)?;
                 let text = csv.get_mut().source_mut();
-                (place.line, Some(text.offset_of(place.offset)), text.encoding())
+                let offset = Some(text.offset_of(place.offset));
+                (raw.line, raw.offset, raw.encoding) = (place.line, offset, text.encoding().name());
             }
-        };
-        let what = (&self.header, &self.options, &self.record);
-        let (record, remarks) = row::Source::new(what, (line, offset), encoding.name()).read();
-        self.findings.see(&record, remarks);
-        Ok(Some(record))
+        }
+        raw.len = raw.record.as_slice().len();
+        Ok(true)
     }
 }
 
@@ -190,10 +241,11 @@ impl Ledger<File> {
         let names = table.names().to_vec();
         let rows = Rows::Parquet { table: Box::new(table), file, row: 0 };
         let ledger = Self::with(rows, &names, source_name, options)?;
-        let Rows::Parquet { table, .. } = &ledger.rows else { return Ok(ledger) };
+        let Rows::Parquet { table, .. } = &ledger.records.rows else { return Ok(ledger) };
         let times = [Field::CalledAt, Field::QueryDate, Field::StartedAt, Field::EndedAt];
-        let of_old =
-            |field: &Field| ledger.header.column(*field).is_some_and(|at| table.is_without_zone_rule(at));
+        let of_old = |field: &Field| {
+            ledger.values.header.column(*field).is_some_and(|at| table.is_without_zone_rule(at))
+        };
         match times.iter().find(|field| of_old(field)) {
             None => Ok(ledger),
             Some(field) => Err(Error::usage(format!(
@@ -210,13 +262,13 @@ impl<R: Read> Ledger<R> {
     /// Output names of the columns carried through, `ledger_<name>`, in the order of the header.
     #[must_use]
     pub fn carried(&self) -> &[String] {
-        &self.header.carried
+        &self.values.header.carried
     }
 
     /// The ledger's own columns.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        let (delimiter, mark) = match &self.rows {
+        let (delimiter, mark) = match &self.records.rows {
             Rows::Text { csv, delimiter } => {
                 let text = csv.get_ref().source();
                 let unicode = matches!(text.encoding(), Encoding::Ascii | Encoding::Utf8);
@@ -224,13 +276,13 @@ impl<R: Read> Ledger<R> {
             }
             Rows::Parquet { .. } => (b',', false),
         };
-        Layout { names: self.header.names.clone(), delimiter, mark }
+        Layout { names: self.values.header.names.clone(), delimiter, mark }
     }
 
     /// How it is read, in words, as far as it was read.
     #[must_use]
     pub fn form(&self) -> String {
-        let Rows::Text { csv, delimiter } = &self.rows else {
+        let Rows::Text { csv, delimiter } = &self.records.rows else {
             return "Parquet, its first row counted as line 2".to_owned();
         };
         let text = csv.get_ref().source();
@@ -245,13 +297,16 @@ impl<R: Read> Ledger<R> {
         const PLAIN: &str = "UTF-8, separated by `,`";
         let form = self.form();
         let form = (form != PLAIN).then(|| format!("the ledger is read as {form}"));
-        form.into_iter().chain(self.header.notes.iter().cloned()).chain(self.findings.notes()).collect()
+        form.into_iter()
+            .chain(self.values.header.notes.iter().cloned())
+            .chain(self.values.findings.notes())
+            .collect()
     }
 
     /// How many rows so far took their day from the CallId, no other source naming one.
     #[must_use]
     pub fn hinted(&self) -> u64 {
-        self.findings.hinted()
+        self.values.findings.hinted()
     }
 }
 
@@ -328,7 +383,7 @@ fn endless<R: Read>(split: &mut Split<Text<R>>, place: Place, closed: bool) -> I
         field: "",
         expected: None,
         // It may be anything; the rejects have it.
-        found: String::new(),
+        found: CompactString::default(),
         reason,
         carried: Vec::new(),
         original,
@@ -464,7 +519,7 @@ mod tests {
                      a,2026-06-01,perhaps,,,,x\na,2026-06-01,,12.0,,,x\na,2026-06-01,,,soon,,x\n\
                      a,never,,,,,x\n ,2026-06-01,,,,,x\n1.16E+11,2026-06-01,,,,,x\n\
                      a,2026-06-01,,,,1.38E+10,x\n";
-        let told: Vec<(&str, String)> =
+        let told: Vec<(&str, CompactString)> =
             all(text).iter().map(|record| (invalid(record).field, invalid(record).found.clone())).collect();
         let wanted = [
             ("answered", "perhaps"),
@@ -475,7 +530,7 @@ mod tests {
             ("call_id", "1.16E+11"),
             ("callee", "1.38E+10"),
         ];
-        assert_eq!(told, wanted.map(|(field, found)| (field, found.to_owned())));
+        assert_eq!(told, wanted.map(|(field, found)| (field, found.into())));
         let records = all(text);
         assert_eq!((invalid(&records[0]).line, invalid(&records[6]).line), (2, 8));
         assert_eq!(invalid(&records[0]).carried, ["x"]);

@@ -3,9 +3,13 @@
 //! Promises that `rows = invalid + duplicates + calls`. Memory is flat in the number of rows (see
 //! [`fingerprints`](super::fingerprints)) and holds 20 bytes for each call that is named more than once.
 
+use std::fs::File;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread;
+
 use super::fingerprints::{Fingerprints, Sorted};
 use super::input::no_room;
-use super::{Input, Layout, Options};
+use super::{Input, Layout, Ledger, Options, Raw, Records};
 use crate::call::Record;
 use crate::error::Result;
 
@@ -72,28 +76,43 @@ impl Repeats {
     }
 }
 
-/// Reads the whole ledger once.
+/// Records handed from one thread to the other at once...
+const BATCH: usize = 256;
+/// ... unless they have so many bytes already.
+const BATCH_BYTES: usize = 1 << 18;
+/// Batches on their way from one thread to the other, and back to be filled again.
+const BATCHES: usize = 16;
+
+/// Reads the whole ledger once, on two threads: one tells the records apart, the other reads their values.
 ///
 /// # Errors
 /// Wrong usage, when the file cannot be read or its header cannot be used; exit 6, when the temporary files have no
 /// room.
 pub(super) fn scan(input: &Input, options: &Options) -> Result<Scan> {
-    let mut ledger = input.ledger(options)?;
-    let (mut rows, mut invalid) = (0, 0);
-    let mut named = Fingerprints::default();
-    for record in ledger.by_ref() {
-        rows += 1;
-        match record? {
-            Record::Row(row) => named.push(row.key.fingerprint()).map_err(no_room)?,
-            Record::Invalid(_) => invalid += 1,
-        }
-    }
-    let (repeats, calls) = named.sorted().and_then(Repeats::of).map_err(no_room)?;
+    let Ledger { records, mut values, .. } = input.ledger(options)?;
+    let mut tally = Tally::default();
+    let records = thread::scope(|threads| {
+        let (filled, to_read) = sync_channel(BATCHES);
+        let (emptied, to_fill) = channel();
+        (0..BATCHES).for_each(|_| drop(emptied.send(Vec::new())));
+        let telling = threads.spawn(|| tell_apart(records, to_fill, &{ filled }));
+        let counted = to_read.into_iter().try_for_each(|mut batch: Vec<Raw>| {
+            batch.iter_mut().try_for_each(|raw| tally.count(&values.read(raw)))?;
+            // Nobody fills it again when all is read.
+            let _ = emptied.send(batch);
+            Ok(())
+        });
+        drop(emptied);
+        let records = telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        counted.and(records)
+    })?;
+    let ledger = Ledger { records, present: Raw::default(), values, failed: false };
+    let (repeats, calls) = tally.named.sorted().and_then(Repeats::of).map_err(no_room)?;
     tracing::debug!("{} is {}", input.name(), ledger.form());
     Ok(Scan {
-        rows,
-        invalid,
-        duplicates: rows - invalid - calls,
+        rows: tally.rows,
+        invalid: tally.invalid,
+        duplicates: tally.rows - tally.invalid - calls,
         calls,
         carried: ledger.carried().to_vec(),
         layout: ledger.layout(),
@@ -102,6 +121,50 @@ pub(super) fn scan(input: &Input, options: &Options) -> Result<Scan> {
         sha256: ledger.finish()?,
         repeats,
     })
+}
+
+/// Fills batches with records until there are no more, or nobody wants them.
+fn tell_apart(
+    mut records: Records<File>,
+    to_fill: Receiver<Vec<Raw>>,
+    filled: &SyncSender<Vec<Raw>>,
+) -> Result<Records<File>> {
+    for mut batch in to_fill {
+        let (mut bytes, mut len, mut more) = (0, 0, true);
+        while more && len < BATCH && bytes < BATCH_BYTES {
+            if len == batch.len() {
+                batch.push(Raw::default());
+            }
+            more = records.advance(&mut batch[len])?;
+            bytes += batch[len].len;
+            len += usize::from(more);
+        }
+        batch.truncate(len);
+        if filled.send(batch).is_err() || !more {
+            break;
+        }
+    }
+    Ok(records)
+}
+
+#[derive(Default)]
+struct Tally {
+    rows: u64,
+    invalid: u64,
+    named: Fingerprints,
+}
+
+impl Tally {
+    fn count(&mut self, record: &Record) -> Result<()> {
+        self.rows += 1;
+        match record {
+            Record::Row(row) => self.named.push(row.key.fingerprint()).map_err(no_room),
+            Record::Invalid(_) => {
+                self.invalid += 1;
+                Ok(())
+            }
+        }
+    }
 }
 
 #[cfg(test)]

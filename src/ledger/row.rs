@@ -9,7 +9,7 @@ use std::cell::Cell;
 use super::Options;
 use super::header::{Field, Header, shown};
 use super::values::{self, Fault};
-use crate::call::{CallKey, Expected, InvalidRow, LedgerRow, LedgerTime, ProductId, Record};
+use crate::call::{CallKey, CompactString, Expected, InvalidRow, LedgerRow, LedgerTime, ProductId, Record};
 use chrono::NaiveDate;
 use csv::ByteRecord;
 
@@ -164,7 +164,7 @@ impl<'a> Source<'a> {
         Ok(Some(read.time))
     }
 
-    fn number(&self, field: Field) -> Result<Option<String>, Fault> {
+    fn number(&self, field: Field) -> Result<Option<CompactString>, Fault> {
         self.text(field)?.map(|text| values::number(field.name(), text)).transpose()
     }
 
@@ -191,12 +191,12 @@ impl<'a> Source<'a> {
             .map(|cell| cell.or_else(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)))
     }
 
-    fn carried(&self) -> Result<Vec<String>, Fault> {
+    fn carried(&self) -> Result<Vec<CompactString>, Fault> {
         let columns = self.header.carried_at.iter().zip(&self.header.carried);
         let cells = columns.filter_map(|(at, name)| self.cell(*at).map(|cell| (*at, cell, name)));
         cells
             .map(|(at, cell, name)| match cell {
-                Ok(text) => Ok(text.to_owned()),
+                Ok(text) => Ok(text.into()),
                 // A carried column is no field of the contract; the reason and the column name it.
                 Err(bytes) => Err(Fault { column: Some(at), ..self.damaged("", &shown(name), bytes) }),
             })
@@ -215,7 +215,7 @@ impl<'a> Source<'a> {
     /// The row as one that cannot be used, with what can be said of it.
     fn invalid(&self, fault: Fault) -> InvalidRow {
         let call_id = self.text(Field::CallId).ok().flatten().filter(|text| values::call_id(text).is_ok());
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let lossy = |bytes: &[u8]| CompactString::from_utf8_lossy(bytes);
         let field_column = || Field::named(fault.field).and_then(|field| self.header.column(field));
         let column = fault.column.or_else(field_column);
         InvalidRow {
@@ -228,7 +228,7 @@ impl<'a> Source<'a> {
             found: fault.found,
             reason: fault.reason,
             carried: self.header.carried_at.iter().map_while(|at| self.record.get(*at).map(lossy)).collect(),
-            original: self.record.iter().map(lossy).collect(),
+            original: self.record.iter().map(|cell| lossy(cell).into()).collect(),
         }
     }
 }

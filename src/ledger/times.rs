@@ -280,7 +280,7 @@ mod tests {
     fn shown(text: &str) -> String {
         match read(text) {
             Ok(Read { time: LedgerTime::Day(day), .. }) => format!("day {day}"),
-            Ok(Read { time, .. }) => time.text(),
+            Ok(Read { time, .. }) => time.text().into(),
             Err(trouble) => format!("! {trouble:?}"),
         }
     }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::times;
-use crate::call::{ProductId, day_of};
+use crate::call::{CompactString, ProductId, day_of};
 use chrono::{DateTime, Datelike as _, NaiveDate};
 
 /// The longest CallId in bytes; the provider's own have fewer than 50.
@@ -21,19 +21,19 @@ pub(super) struct Fault {
     /// The column, from 0, where it is not the field's.
     pub(super) column: Option<usize>,
     /// What was wanted.
-    pub(super) expected: Option<String>,
+    pub(super) expected: Option<CompactString>,
     /// The text as found.
-    pub(super) found: String,
+    pub(super) found: CompactString,
     /// What is wrong and what to do.
     pub(super) reason: String,
 }
 
 impl Fault {
     pub(super) fn new(field: &'static str, found: &str, reason: impl Into<String>) -> Self {
-        Self { field, column: None, expected: None, found: found.to_owned(), reason: reason.into() }
+        Self { field, column: None, expected: None, found: found.into(), reason: reason.into() }
     }
 
-    pub(super) fn wanted(mut self, expected: impl Into<String>) -> Self {
+    pub(super) fn wanted(mut self, expected: impl Into<CompactString>) -> Self {
         self.expected = Some(expected.into());
         self
     }
@@ -141,16 +141,18 @@ pub(super) fn product(text: &str) -> Result<ProductId, Fault> {
 }
 
 /// A number that someone calls or is called by, or a code, as text. Only what a spreadsheet has spoilt is refused.
-pub(super) fn number(field: &'static str, text: &str) -> Result<String, Fault> {
+pub(super) fn number(field: &'static str, text: &str) -> Result<CompactString, Fault> {
     let value = plain(text);
-    if is_scientific(&value) { Err(spreadsheet(field, text)) } else { Ok(value.into_owned()) }
+    if is_scientific(&value) { Err(spreadsheet(field, text)) } else { Ok(value.into()) }
 }
 
 /// Yes or no, in the contract's words.
 pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Fault> {
-    match plain(text).to_lowercase().as_str() {
-        "true" | "1" | "yes" | "y" | "是" => Ok(true),
-        "false" | "0" | "no" | "n" | "否" => Ok(false),
+    let value = plain(text);
+    let is = |words: [&str; 5]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    match (is(["true", "1", "yes", "y", "是"]), is(["false", "0", "no", "n", "否"])) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
         _ => {
             let reason = "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否";
             Err(Fault::new(field, text, reason).wanted("true or false"))
@@ -209,7 +211,7 @@ mod tests {
             product("１.１Ｅ＋１３").unwrap_err(),
         ] {
             assert!(fault.reason.contains("spreadsheet"), "{fault:?}");
-            assert!(!fault.reason.contains(&fault.found), "{fault:?}");
+            assert!(!fault.reason.contains(fault.found.as_str()), "{fault:?}");
         }
         assert_eq!(call_id("123e456"), Ok(()));
         assert_eq!(call_id("116012854210^10281427"), Ok(()));

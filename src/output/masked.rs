@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::call::{Expected, LedgerRow};
+use crate::call::{CompactString, Expected, LedgerRow};
 use crate::detail::{CallDetail, Lookup};
 use crate::discrepancy::{Discrepancy, DiscrepancyRow};
 use crate::mask::{NUMBERS, bare_number, number};
@@ -131,7 +131,7 @@ impl MaskPhones {
         }
         let own = own_numbers(&row.expected, lookup.detail.as_ref());
         let (mut row, mut lookup) = (row.clone(), lookup.clone());
-        let text = |value: &mut String| *value = self.text(value, &own);
+        let text = |value: &mut CompactString| *value = self.text(value, &own).into();
         row.key.call_id = self.text(&row.key.call_id, &[]);
         row.carried.iter_mut().for_each(text);
         lookup.raw = None;
@@ -146,7 +146,7 @@ impl MaskPhones {
                 &mut detail.caller_show_number,
                 &mut detail.callee_show_number,
             ];
-            numbers.into_iter().flatten().for_each(|value| *value = self.whole(value));
+            numbers.into_iter().flatten().for_each(|value| *value = self.whole(value).into());
             [&mut detail.state, &mut detail.state_desc].into_iter().flatten().for_each(text);
         }
         (Cow::Owned(row), Cow::Owned(lookup))
@@ -161,7 +161,9 @@ impl MaskPhones {
         let own = std::mem::take(&mut row.own_numbers);
         let text = |value: &str| self.text(value, &own);
         let is_number = NUMBERS.contains(&row.what.field.as_str());
-        let value = |v: &Option<String>| v.as_ref().map(|v| if is_number { self.whole(v) } else { text(v) });
+        let value = |v: &Option<CompactString>| {
+            v.as_ref().map(|v| if is_number { self.whole(v).into() } else { text(v).into() })
+        };
         row.what = Discrepancy {
             expected: value(&row.what.expected),
             actual: value(&row.what.actual),
@@ -170,7 +172,7 @@ impl MaskPhones {
         };
         // As in the details, whichever row of the ledger names the call.
         row.call_id = row.call_id.as_deref().map(|id| self.text(id, &[]));
-        row.carried.iter_mut().for_each(|value| *value = text(value));
+        row.carried.iter_mut().for_each(|value| *value = text(value).into());
         Cow::Owned(row)
     }
 }

@@ -31,14 +31,19 @@ use crate::error::{Error, Result};
 
 /// DuckDB's own row-group size, so that its threads share a file well.
 const ROW_GROUP: usize = 122_880;
-/// Rows handed to the writer at once.
+/// Rows handed to the writer at once...
 const BATCH: usize = 4_096;
+/// ... unless they have so many bytes already.
+const BATCH_BYTES: usize = 1 << 24;
 /// Batches that may wait for the thread that encodes them.
-const WAITING: usize = 1;
+const WAITING: usize = 2;
 const UTC: &str = "UTC";
 
 /// Long texts that hardly ever repeat: a dictionary of them only costs memory.
 const WITHOUT_DICTIONARY: [&str; 3] = ["call_id", "request_id", "raw"];
+/// In bytes. A column whose dictionary grows beyond it, such as the numbers that were called, goes on without one: it was of
+/// no use, and looking each value up in it is dear.
+const DICTIONARY: usize = 1 << 17;
 /// Calls are looked up by their id: of the row groups without it, one in a hundred is read in vain.
 const LOOKED_UP: &str = "call_id";
 const IN_VAIN: f64 = 0.01;
@@ -199,7 +204,12 @@ impl Table {
             )));
         }
         self.rows += 1;
-        if self.rows == BATCH { self.flush() } else { Ok(()) }
+        if self.rows == BATCH || self.text_len() >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn text_len(&self) -> usize {
+        let len = |builder: &Builder| if let Builder::Text(b) = builder { b.values_slice().len() } else { 0 };
+        self.builders.iter().map(len).sum()
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -310,6 +320,7 @@ fn writer(
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_dictionary_page_size_limit(DICTIONARY)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_column_bloom_filter_fpp(LOOKED_UP.into(), IN_VAIN)
         .set_column_bloom_filter_max_ndv(LOOKED_UP.into(), ROW_GROUP as u64)

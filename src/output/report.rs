@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::Summary;
 use super::charts::{Chart, Failure, grouped};
 use super::texts::Lang;
-use crate::call::provider_text;
+use crate::call::{CompactString, provider_text};
 use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
 use crate::mask;
@@ -37,7 +37,8 @@ struct Shown {
 impl Shown {
     fn new(row: &DiscrepancyRow) -> Self {
         let what = &row.what;
-        let value = |v: &Option<String>| v.as_deref().map(|v| masked(&what.field, v)).unwrap_or_default();
+        let value =
+            |v: &Option<CompactString>| v.as_deref().map(|v| masked(&what.field, v)).unwrap_or_default();
         Self {
             line: row.ledger_line,
             call_id: row.call_id.as_deref().map(|id| masked("call_id", id)).unwrap_or_default(),
@@ -189,7 +190,7 @@ pub(super) fn render(
         s: &values,
         t: summary.lang.texts(),
         lang: summary.lang.code(),
-        started_at: provider_text(summary.provenance.started_at),
+        started_at: provider_text(summary.provenance.started_at).into(),
         go_on: mask::text(summary.go_on),
         patterns: summary.figures.observed.patterns().iter().map(|p| summary.lang.pattern(p)).collect(),
         tolerated: summary.figures.observed.within().values().any(|within| within.matches > 0),

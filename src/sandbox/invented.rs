@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::call::{Expected, LedgerTime, day_of, from_provider_local, provider_text};
+use crate::call::{CompactString, Expected, LedgerTime, day_of, from_provider_local, provider_text};
 use crate::mask::bare_number;
 
 /// A record as the provider writes it, with its names and in its order.
@@ -144,14 +144,14 @@ pub(super) fn expected(seed: u64, call_id: &str, day: NaiveDate, row: &Expected)
         Some(false) => &ENDS[3],
     };
     let mut record = Shape::new(&mut dice, end, call_id, day, row).record(dice);
-    let number = |number: &Option<String>| number.as_deref().map(bare_number);
+    let number = |number: &Option<CompactString>| number.as_deref().map(bare_number);
     record.caller = number(&row.caller).or(record.caller);
     record.caller_show_number = number(&row.caller_show_number);
     record.callee = number(&row.callee).unwrap_or(record.callee);
     record.callee_show_number = number(&row.callee_show_number).unwrap_or(record.callee_show_number);
     if let Some(state) = &row.state {
         record.state_desc = known.map_or(state.as_str(), |end| end.desc).to_owned();
-        record.state.clone_from(state);
+        record.state = state.to_string();
     }
     record
 }
@@ -202,8 +202,9 @@ impl<'a> Shape<'a> {
     }
 
     fn record(&self, mut dice: Dice<'_>) -> Record {
-        let when = |said: bool, at: DateTime<Utc>| said.then(|| provider_text(at));
-        let (answered, [odd_start, odd_end]) = (self.answered, self.odd.map(|at| at.map(provider_text)));
+        let when = |said: bool, at: DateTime<Utc>| said.then(|| provider_text(at).into());
+        let (answered, [odd_start, odd_end]) =
+            (self.answered, self.odd.map(|at| at.map(|at| provider_text(at).into())));
         let number = |dice: &mut Dice<'_>| format!("12500{:06}", dice.throw(1_000_000));
         Record {
             call_id: self.call_id.to_owned(),
@@ -213,7 +214,7 @@ impl<'a> Shape<'a> {
             caller_show_number: None,
             callee: number(&mut dice),
             b_start_time: when(answered, self.start),
-            gmt_create: provider_text(self.created),
+            gmt_create: provider_text(self.created).into(),
             duration: self.duration.num_seconds(),
             callee_show_number: SHOWN[usize::from(dice.throw(3) != 0)].to_owned(),
             b_ring_time: when(self.end.rings, self.ring),

@@ -214,7 +214,7 @@ fn later(text: &str, seconds: i64) -> String {
     let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S");
     time.map_or_else(
         |_| text.to_owned(),
-        |at| provider_text(from_provider_local(at) + TimeDelta::seconds(seconds)),
+        |at| provider_text(from_provider_local(at) + TimeDelta::seconds(seconds)).into(),
     )
 }
 

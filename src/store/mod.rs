@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::audit::Evidence;
-use crate::call::CallKey;
+use crate::call::{CallKey, CompactString};
 use crate::clock::Moment;
 use crate::detail::Status;
 use crate::rate::Rate;
@@ -127,9 +127,9 @@ pub struct NewAnswer {
     /// `RequestId`.
     pub request_id: Option<String>,
     /// The provider's code, or a word for the transport error.
-    pub code: String,
+    pub code: CompactString,
     /// What came with it.
-    pub message: String,
+    pub message: CompactString,
     /// `Data`, byte for byte.
     pub data: Option<String>,
 }
@@ -413,7 +413,7 @@ mod tests {
             next_date: None,
             request_id: None,
             code: "OK".into(),
-            message: String::new(),
+            message: CompactString::default(),
             data: None,
         };
         StoredCall { attempts: 1, answer: Some(StoredAnswer { answer, fetched_at: Utc::now(), session_no }) }

@@ -157,7 +157,7 @@ fn reply(random: &mut Rng, seeds: &[Vec<u8>]) -> Received {
 fn row() -> LedgerRow {
     let day = NaiveDate::from_ymd_opt(2026, 5, 26).unwrap();
     let at = chrono::DateTime::from_timestamp_millis(midnight_ms(day)).map(LedgerTime::Instant);
-    let some = |text: &str| Some(text.to_owned());
+    let some = |text: &str| Some(text.into());
     let expected = Expected {
         caller: some("1"),
         callee: some("2"),

@@ -77,6 +77,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli.rs", "config.rs", "commands/manual.rs"]),
     ("clap_complete", &["cli.rs", "commands/manual.rs"]),
     ("clap_mangen", &["commands/manual.rs"]),
+    ("compact_str", &["call.rs"]),
     ("shlex", &["provider/credentials/external.rs", "main.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/rejects.rs"]),
     (

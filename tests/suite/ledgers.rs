@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use reconcile::call::{InvalidRow, LedgerRow, ProductId, Record};
+use reconcile::call::{InvalidRow, LedgerRow, ProductId, Record, ToCompactString};
 use reconcile::error::Error;
 use reconcile::ledger::{Input, Options, Scan, Source};
 use tempfile::NamedTempFile;
@@ -60,7 +60,7 @@ fn read(path: &Path, options: &Options) -> Result<(Vec<Record>, Scan), Error> {
 fn row(row: &LedgerRow, carried: &[String]) -> String {
     let e = &row.expected;
     let time = |time: Option<reconcile::call::LedgerTime>| time.map(reconcile::call::LedgerTime::text);
-    let product = (row.key.prod_id != ProductId(7)).then(|| row.key.prod_id.0.to_string());
+    let product = (row.key.prod_id != ProductId(7)).then(|| row.key.prod_id.0.to_compact_string());
     let fields = [
         ("prod_id", product),
         ("called_at", time(e.called_at)),
@@ -70,8 +70,8 @@ fn row(row: &LedgerRow, carried: &[String]) -> String {
         ("caller_show_number", e.caller_show_number.clone()),
         ("callee_show_number", e.callee_show_number.clone()),
         ("state", e.state.clone()),
-        ("answered", e.answered.map(|yes| yes.to_string())),
-        ("duration_s", e.duration_s.map(|seconds| seconds.to_string())),
+        ("answered", e.answered.map(|yes| yes.to_compact_string())),
+        ("duration_s", e.duration_s.map(|seconds| seconds.to_compact_string())),
         ("started_at", time(e.started_at)),
         ("ended_at", time(e.ended_at)),
     ];

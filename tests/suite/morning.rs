@@ -204,7 +204,7 @@ async fn settle(store: &Store, scope: &Scope, call: usize) {
         pause: None,
     };
     let found_date = day(if truth.fate == Fate::OtherDay { 27 } else { 26 });
-    let (message, request_id) = (String::new(), None);
+    let (code, message, request_id) = (code.into(), "".into(), None);
     let answer = NewAnswer { kind, found_date, next_date: None, request_id, code, message, data };
     store.end_request(scope, begun, end, Some(answer)).await.unwrap();
 }

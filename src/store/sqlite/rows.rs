@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate};
 use rusqlite::Row;
 
 use super::checksum::checksum;
-use crate::call::{CallKey, ProductId, day_from_text};
+use crate::call::{CallKey, CompactString, ProductId, day_from_text};
 use crate::store::{AnswerKind, NewAnswer, StoredAnswer, StoredCall};
 
 /// The columns of `call` that the functions below read, in their order.
@@ -51,8 +51,8 @@ pub(super) fn key_of(row: &Row<'_>) -> rusqlite::Result<Option<CallKey>> {
 pub(super) fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>> {
     let kind = row.get_ref(5)?.as_str_or_null()?.and_then(AnswerKind::parse);
     let (Some(kind), Some(found_date)) = (kind, day(row, 8)?) else { return Ok(None) };
-    let text = |i| -> rusqlite::Result<String> {
-        Ok(row.get_ref(i)?.as_str_or_null()?.unwrap_or_default().to_owned())
+    let text = |i| -> rusqlite::Result<CompactString> {
+        Ok(row.get_ref(i)?.as_str_or_null()?.unwrap_or_default().into())
     };
     Ok(Some(StoredAnswer {
         answer: NewAnswer {

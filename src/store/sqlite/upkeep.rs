@@ -95,14 +95,20 @@ fn forget_answers(c: &Connection, number: &str) -> rusqlite::Result<usize> {
             kind: AnswerKind::Rejected,
             next_date: None,
             request_id: None,
-            code: FORGOTTEN.to_owned(),
-            message: "the answer was erased on request".to_owned(),
+            code: FORGOTTEN.into(),
+            message: "the answer was erased on request".into(),
             data: None,
             ..stored.answer
         };
         let sum = checksum(&key, &answer, stored.session_no, row.get(7)?);
         let call_no: i64 = row.get(0)?;
-        forget.execute(params![call_no, answer.kind.as_str(), answer.code, answer.message, sum])?;
+        forget.execute(params![
+            call_no,
+            answer.kind.as_str(),
+            answer.code.as_str(),
+            answer.message.as_str(),
+            sum
+        ])?;
         forgotten += 1;
     }
     Ok(forgotten)

@@ -158,8 +158,8 @@ fn update_call(
         answer.found_date.to_string(),
         answer.next_date.map(|d| d.to_string()),
         answer.request_id,
-        answer.code,
-        answer.message,
+        answer.code.as_str(),
+        answer.message.as_str(),
         answer.data,
         checksum(&begun.key, answer, session_no, us(at.wall))
     ])?;
