@@ -125,10 +125,14 @@ impl ConfigFile {
         for arg in command.get_arguments().filter(|arg| is_key(arg)) {
             let Some(key) = arg.get_long() else { continue };
             let from = self.origin(matches, arg);
-            let excluded = command.get_arg_conflicts_with(arg).into_iter().any(said);
+            let is_excluded =
+                |by: &Arg| said(by) && (excludes(command, arg, by) || excludes(command, by, arg));
+            let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
             lines.push(match (matches.get_raw(arg.get_id().as_str()), from) {
-                // Fed back, a default would stand against what excludes it.
-                _ if excluded && !said(arg) => (format!("# {key} is excluded"), String::new()),
+                // Fed back, its default would stand against what excludes it; a flag that is off does not.
+                _ if !is_flag && !said(arg) && command.get_arguments().any(is_excluded) => {
+                    (format!("# {key} is excluded"), String::new())
+                }
                 (Some(_), Some(from)) if is_secret(arg) => (format!("# {key} is set, and not shown"), from),
                 (Some(raw), Some(from)) => {
                     let values: Vec<String> = raw.map(|v| v.to_string_lossy().into_owned()).collect();
@@ -186,6 +190,11 @@ fn is_secret(arg: &Arg) -> bool {
 
 fn source(matches: &ArgMatches, arg: &Arg) -> Option<ValueSource> {
     matches.value_source(arg.get_id().as_str())
+}
+
+/// Whether an option is defined as one that excludes another.
+fn excludes(command: &Command, one: &Arg, other: &Arg) -> bool {
+    command.get_arg_conflicts_with(one).iter().any(|excluded| excluded.get_id() == other.get_id())
 }
 
 /// Given on the command line or by environment; `RECONCILE_SANDBOX=false` excludes nothing.

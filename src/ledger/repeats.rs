@@ -1,7 +1,8 @@
 //! The first pass over a ledger: its totals, its digest, and the calls named more than once.
 //!
 //! Promises that `rows = invalid + duplicates + calls`. Memory is flat in the number of rows (see
-//! [`fingerprints`](super::fingerprints)) and holds 20 bytes for each call that is named more than once.
+//! [`fingerprints`](super::fingerprints)) and holds 20 bytes for each call that is named more than once. Reading it takes two
+//! threads, with at most 16 batches of 256 KiB, or of a record, between them.
 
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
