@@ -737,12 +737,13 @@ fn wrong_usage(error: &clap::Error) -> Error {
 }
 
 impl Settings {
-    /// Whose answers are expected. What is reached over plain HTTP may be a sandbox; the first answer tells.
+    /// Whose answers are expected. What is reached over plain HTTP may be a sandbox; the first answer tells. Where nobody is
+    /// asked, what such a sandbox has filled is as good.
     #[must_use]
     pub fn expects(&self) -> Expect {
         match &self.answers {
             Answers::Sandbox => Nature::Sandbox.into(),
-            Answers::Provider(url) if url.starts_with("http://") => Expect::Either,
+            Answers::Provider(url) if self.offline || url.starts_with("http://") => Expect::Either,
             Answers::Provider(_) => Nature::Provider.into(),
         }
     }

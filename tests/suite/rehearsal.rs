@@ -234,6 +234,9 @@ fn a_new_store_is_what_its_first_answer_is_and_make_believe_never_mixes_with_the
     assert_eq!(bench.output_bytes(), before);
     // A provider elsewhere is not even asked.
     bench.run(&["--endpoint", "https://127.0.0.1:1"]).exits(2).says("was filled by the sandbox");
+    // Where nobody is asked its answers can be published, and say what they are.
+    bench.run(&["--endpoint", "https://127.0.0.1:1", "--offline"]).exits(0);
+    assert_eq!(bench.summary().0["sandbox"], Value::Bool(true));
 
     // And the other way round: nothing of a sandbox's answers is stored where real ones are.
     bench.run(&["--store", "real.db"]).exits(0);
