@@ -264,7 +264,7 @@ struct WhoamiArgs {
     #[command(flatten)]
     access: AccessArgs,
     /// As JSON
-    #[arg(long)]
+    #[arg(long, env = "RECONCILE_JSON")]
     json: bool,
 }
 

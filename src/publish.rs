@@ -1,7 +1,7 @@
 //! Pass 2: ledger ⋈ store, in ledger order, into the four files.
 //!
 //! A pure function of (ledger, store, options, version): neither the order of replies nor the number of restarts
-//! can show in the rows. Streams, through three threads and short channels of batches, so that every core has work:
+//! can show in the rows. Streams, through three threads and bounded channels of batches, so that every core has work:
 //!
 //! ```text
 //!  ledger → records ─► [ store → answer → normalize → compare ] ─► count, write (Parquet is encoded by one more thread)

@@ -148,6 +148,16 @@ fn every_option_has_its_variable_and_its_key() {
         let variable = format!("\"RECONCILE_{}\"", name.to_uppercase().replace('-', "_"));
         assert!(source.contains(&variable), "{variable} is not read");
     }
+    // The same of every option of every command, but for `-v` and `-q`.
+    for option in source.split("#[arg(").skip(1) {
+        let (definition, field) = option.split_once(")]").unwrap();
+        let field = field.trim_start().lines().next().unwrap();
+        let by_hand = field.contains("verbose: ") || field.contains("quiet: ");
+        assert!(
+            by_hand || !definition.contains("long") || definition.contains("env = \"RECONCILE_"),
+            "{field}"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL                  -- nature: 'provider' or 'sandbox'; created_by: program and version;
-                                       -- filled_over: 'http' where a sandbox was reached by its URL
+                                       -- filled_over: 'http' where a sandbox was reached by its URL;
+                                       -- secret: random, what --record replaces numbers by
 ) STRICT, WITHOUT ROWID;
 
 -- One night's job over one ledger. It goes on through as many processes as it takes.
