@@ -4,12 +4,24 @@
 //! ([`day_of`], [`midnight_ms`]: everything is UTC+8) and [`LedgerRow`]. Pure: no I/O, no clock.
 
 use chrono::{
-    DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc,
+    DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
+    Timelike as _, Utc,
 };
 /// A text of a row. Up to 24 bytes stand in the value itself: nearly every number, state and time does, and a million
 /// rows are made and freed with a fraction of the allocations.
 pub use compact_str::{CompactString, ToCompactString};
 use sha2::{Digest, Sha256};
+
+/// A number of digits and nothing else; `None` as well when it is too large.
+#[must_use]
+pub fn whole_number(text: &str) -> Option<i64> {
+    let digits = text.bytes().map(|b| b.wrapping_sub(b'0'));
+    let number = digits.into_iter().try_fold(0_i64, |number, digit| {
+        let more = number.checked_mul(10)?.checked_add(i64::from(digit))?;
+        (digit < 10).then_some(more)
+    });
+    number.filter(|_| !text.is_empty())
+}
 
 /// The provider's only time zone. China has had no daylight saving time since 1991, so the fixed
 /// offset is right for every call of this product.
@@ -26,63 +38,79 @@ pub fn provider_offset() -> FixedOffset {
     FixedOffset::east_opt(PROVIDER_OFFSET_S).unwrap_or_else(|| chrono::Offset::fix(&Utc))
 }
 
+/// An instant as the clocks of UTC+8 show it.
+#[must_use]
+pub fn provider_local(instant: DateTime<Utc>) -> NaiveDateTime {
+    shifted(instant.naive_utc(), PROVIDER_OFFSET_S)
+}
+
 /// The calendar day in UTC+8 that contains an instant.
 #[must_use]
 pub fn day_of(instant: DateTime<Utc>) -> NaiveDate {
-    instant.with_timezone(&provider_offset()).date_naive()
+    provider_local(instant).date()
+}
+
+/// A time some seconds later, of less than a day. chrono counts in seconds since the beginning for it, which costs several times
+/// what the neighbouring day does, a dozen times a row.
+fn shifted(at: NaiveDateTime, by_s: i32) -> NaiveDateTime {
+    const DAY_S: i32 = 86_400;
+    let (day, seconds) = (at.date(), at.time().num_seconds_from_midnight().cast_signed() + by_s);
+    // A calendar day without a neighbour is none that anything is dated with.
+    let (day, seconds) = match seconds {
+        ..0 => (day.pred_opt().unwrap_or(day), seconds + DAY_S),
+        DAY_S.. => (day.succ_opt().unwrap_or(day), seconds - DAY_S),
+        _ => (day, seconds),
+    };
+    let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds.cast_unsigned(), at.nanosecond());
+    day.and_time(time.unwrap_or_default())
 }
 
 /// A day from `YYYY-MM-DD` and nothing else. chrono reads its format anew for every value, which is a good part of reading
 /// a ledger or a store of millions of rows.
 #[must_use]
 pub fn day_from_text(text: &str) -> Option<NaiveDate> {
-    let bytes: &[u8; 10] = text.as_bytes().try_into().ok()?;
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))
-    };
-    if (bytes[4], bytes[7]) != (b'-', b'-') {
-        return None;
-    }
-    let (year, month, day) = (number(&bytes[..4])?, number(&bytes[5..7])?, number(&bytes[8..])?);
-    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
+    let [y3, y2, y1, y0, b'-', m1, m0, b'-', d1, d0] = *text.as_bytes() else { return None };
+    let year = two_digits(y3, y2)? * 100 + two_digits(y1, y0)?;
+    NaiveDate::from_ymd_opt(year.cast_signed(), two_digits(m1, m0)?, two_digits(d1, d0)?)
 }
 
 /// A local time from `YYYY-MM-DD HH:MM:SS` and nothing else, for the same reason.
 #[must_use]
 pub fn local_from_text(text: &str) -> Option<NaiveDateTime> {
-    let time = text.as_bytes().get(10..).filter(|time| time.len() == 9)?;
-    let [b' ', h1, h0, b':', m1, m0, b':', s1, s0] = *time else { return None };
-    let two = |tens: u8, ones: u8| {
-        (tens.is_ascii_digit() && ones.is_ascii_digit())
-            .then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
-    };
-    day_from_text(text.get(..10)?)?.and_hms_opt(two(h1, h0)?, two(m1, m0)?, two(s1, s0)?)
+    let [b' ', h1, h0, b':', m1, m0, b':', s1, s0] = *text.as_bytes().get(10..)? else { return None };
+    let (hour, minute, second) = (two_digits(h1, h0)?, two_digits(m1, m0)?, two_digits(s1, s0)?);
+    day_from_text(text.get(..10)?)?.and_hms_opt(hour, minute, second)
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| u32::from(tens) * 10 + u32::from(ones))
 }
 
 /// An instant from local UTC+8 text, as the provider writes all its times.
 #[must_use]
 pub fn from_provider_local(local: NaiveDateTime) -> DateTime<Utc> {
-    local.and_utc() - TimeDelta::seconds(i64::from(PROVIDER_OFFSET_S))
+    shifted(local, -PROVIDER_OFFSET_S).and_utc()
 }
 
 /// An instant as the provider would write it: `YYYY-MM-DD HH:MM:SS` in UTC+8.
 #[must_use]
 pub fn provider_text(instant: DateTime<Utc>) -> CompactString {
-    instant.with_timezone(&provider_offset()).format("%Y-%m-%d %H:%M:%S").to_compact_string()
+    provider_local(instant).format("%Y-%m-%d %H:%M:%S").to_compact_string()
 }
 
 /// `QueryDate` of a day: Unix milliseconds of its 00:00:00.000 in UTC+8, the one value that is
 /// right under every version of the provider's text.
 #[must_use]
 pub fn midnight_ms(day: NaiveDate) -> i64 {
-    from_provider_local(day.and_time(chrono::NaiveTime::MIN)).timestamp_millis()
+    from_provider_local(day.and_time(NaiveTime::MIN)).timestamp_millis()
 }
 
 /// The end of a calendar day in UTC+8, that is the midnight after it.
 #[must_use]
 pub fn end_of_day(day: NaiveDate) -> DateTime<Utc> {
     let next = day.checked_add_days(Days::new(1)).unwrap_or(day);
-    from_provider_local(next.and_time(chrono::NaiveTime::MIN))
+    from_provider_local(next.and_time(NaiveTime::MIN))
 }
 
 /// The neighbouring day on which the record of a call near midnight may stand, or `None` when the
@@ -126,14 +154,13 @@ impl ProductId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-            return text.parse().ok().filter(|n| *n > 0).map(Self);
+        if let Some(number) = whole_number(text) {
+            return Some(Self(number)).filter(|_| number > 0);
         }
-        let plain = |s: &str| -> String {
-            s.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
-        };
-        let wanted = plain(text);
-        PRODUCTS.iter().find(|(_, name)| plain(name) == wanted).map(|(id, _)| Self(*id))
+        fn plain(s: &str) -> impl Iterator<Item = char> + '_ {
+            s.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase)
+        }
+        PRODUCTS.iter().find(|(_, name)| plain(name).eq(plain(text))).map(|(id, _)| Self(*id))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::Timelike as _;
 
-use crate::call::{InvalidRow, LedgerRow, LedgerTime, provider_offset};
+use crate::call::{InvalidRow, LedgerRow, LedgerTime, provider_local};
 use crate::compare::Tolerances;
 use crate::detail::{CallDetail, Lookup, Outcome, Status, billable_minutes};
 use crate::discrepancy::{Discrepancy, Kind};
@@ -147,7 +147,7 @@ impl Figures {
     fn add_hour(&mut self, row: &LedgerRow, detail: &CallDetail) {
         let at = detail.created_at.or_else(|| row.expected.called_at.and_then(LedgerTime::instant));
         let (Some(at), Some(answered)) = (at, detail.answered) else { return };
-        let hour = at.with_timezone(&provider_offset()).hour() as usize;
+        let hour = provider_local(at).hour() as usize;
         if let Some(hour) = self.hours.get_mut(hour) {
             hour.calls += 1;
             hour.answered += u64::from(answered);

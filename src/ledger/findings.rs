@@ -20,6 +20,16 @@ impl Seen {
         self.rows += 1;
     }
 
+    /// What was found elsewhere in the same ledger.
+    fn add_all(&mut self, other: Self) {
+        self.first = match (self.rows, other.rows) {
+            (0, _) => other.first,
+            (_, 0) => self.first,
+            _ => self.first.min(other.first),
+        };
+        self.rows += other.rows;
+    }
+
     /// `3 rows (line 2 is the first)`; `None` when there are none.
     fn text(self) -> Option<String> {
         match self.rows {
@@ -68,6 +78,20 @@ impl Findings {
             }
         }
         self.see_numbers(row);
+    }
+
+    /// Takes over what was found in other rows of the same ledger.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.hinted += other.hinted;
+        self.serial_days.add_all(other.serial_days);
+        self.nulls.add_all(other.nulls);
+        self.lost_carets.add_all(other.lost_carets);
+        self.split_call_ids.add_all(other.split_call_ids);
+        for (numbers, others) in self.numbers.iter_mut().zip(other.numbers) {
+            numbers.all += others.all;
+            numbers.zero_kept |= others.zero_kept;
+            numbers.fixed_without_zero.add_all(others.fixed_without_zero);
+        }
     }
 
     fn see_numbers(&mut self, row: &LedgerRow) {

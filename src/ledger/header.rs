@@ -78,7 +78,7 @@ impl Field {
 }
 
 /// The columns of one ledger.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Header {
     /// All columns as the header names them.
     pub(super) names: Vec<String>,

@@ -13,6 +13,7 @@
 
 mod columnar;
 mod delimiter;
+mod fields;
 mod findings;
 mod fingerprints;
 mod header;
@@ -39,6 +40,7 @@ use csv::ByteRecord;
 use crate::call::{CompactString, InvalidRow, ProductId, Record};
 use crate::error::{Error, Result};
 use columnar::Table;
+use fields::Fields;
 use findings::Findings;
 use header::{Field, Header};
 use split::{KEPT, MAX_RECORD, Piece, Place, Split};
@@ -94,7 +96,9 @@ struct Records<R> {
 /// A record as it stands in the ledger.
 #[derive(Default)]
 struct Raw {
-    record: ByteRecord,
+    fields: Fields,
+    /// What the parser makes of a record that needs one.
+    parsed: ByteRecord,
     line: u64,
     offset: Option<u64>,
     encoding: &'static str,
@@ -112,11 +116,17 @@ struct Values {
 }
 
 impl Values {
+    /// The same for another thread, with findings of its own.
+    fn afresh(&self) -> Self {
+        let (header, options) = (self.header.clone(), self.options.clone());
+        Self { header, options, findings: Findings::default() }
+    }
+
     fn read(&mut self, raw: &mut Raw) -> Record {
         if let Some(row) = raw.endless.take() {
             return Record::Invalid(row);
         }
-        let what = (&self.header, &self.options, &raw.record);
+        let what = (&self.header, &self.options, &raw.fields);
         let (record, remarks) = row::Source::new(what, (raw.line, raw.offset), raw.encoding).read();
         self.findings.see(&record, remarks);
         record
@@ -197,14 +207,15 @@ impl<R: Read> Records<R> {
     fn advance(&mut self, raw: &mut Raw) -> Result<bool> {
         match &mut self.rows {
             Rows::Parquet { table, row, .. } => {
-                if !table.read(&mut raw.record)? {
+                if !table.read(&mut raw.parsed)? {
                     return Ok(false);
                 }
+                raw.fields.copy(&raw.parsed);
                 *row += 1;
                 // As if the header stood on line 1.
                 (raw.line, raw.offset, raw.encoding) = (*row + 1, None, Encoding::Utf8.name());
             }
-            Rows::Text { csv, .. } => {
+            Rows::Text { csv, delimiter } => {
                 let piece = csv.get_mut().advance();
                 let piece =
                     piece.map_err(|error| broken_off(&self.source_name, csv.get_ref().line(), error))?;
@@ -219,13 +230,18 @@ impl<R: Read> Records<R> {
                     }
                     Piece::Record(place) => place,
                 };
-                parse(csv, &mut raw.record, &self.source_name)?;
+                if let Some(record) = csv.get_mut().plain() {
+                    raw.fields.split(record, *delimiter);
+                } else {
+                    parse(csv, &mut raw.parsed, &self.source_name)?;
+                    raw.fields.copy(&raw.parsed);
+                }
                 let text = csv.get_mut().source_mut();
                 let offset = Some(text.offset_of(place.offset));
                 (raw.line, raw.offset, raw.encoding) = (place.line, offset, text.encoding().name());
             }
         }
-        raw.len = raw.record.as_slice().len();
+        raw.len = raw.fields.bytes().len();
         Ok(true)
     }
 }
@@ -325,11 +341,6 @@ impl<R: Read> Iterator for Ledger<R> {
 
 /// Parses the record to which the splitter has advanced.
 fn parse<R: Read>(csv: &mut csv::Reader<Split<R>>, record: &mut ByteRecord, source_name: &str) -> Result<()> {
-    if let Some(fields) = csv.get_mut().plain_fields() {
-        record.clear();
-        fields.for_each(|field| record.push_field(field));
-        return Ok(());
-    }
     match csv.read_byte_record(record) {
         Ok(true) => Ok(()),
         Ok(false) => {

@@ -1,16 +1,18 @@
 //! The first pass over a ledger: its totals, its digest, and the calls named more than once.
 //!
 //! Promises that `rows = invalid + duplicates + calls`. Memory is flat in the number of rows (see
-//! [`fingerprints`](super::fingerprints)) and holds 20 bytes for each call that is named more than once. Reading it takes two
+//! [`fingerprints`](super::fingerprints)) and holds 20 bytes for each call that is named more than once. Reading it takes three
 //! threads, with at most 16 batches of 256 KiB, or of a record, between them.
 
 use std::fs::File;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::fingerprints::{Fingerprints, Sorted};
 use super::input::no_room;
-use super::{Input, Layout, Ledger, Options, Raw, Records};
+use super::{Input, Layout, Ledger, Options, Raw, Records, Values};
 use crate::call::Record;
 use crate::error::Result;
 
@@ -81,34 +83,36 @@ impl Repeats {
 const BATCH: usize = 256;
 /// ... unless they have so many bytes already.
 const BATCH_BYTES: usize = 1 << 18;
-/// Batches on their way from one thread to the other, and back to be filled again.
+/// Batches on their way from one thread to the others, and back to be filled again.
 const BATCHES: usize = 16;
 
-/// Reads the whole ledger once, on two threads: one tells the records apart, the other reads their values.
+/// Reads the whole ledger once, on three threads: one tells the records apart, the others read their values.
 ///
 /// # Errors
 /// Wrong usage, when the file cannot be read or its header cannot be used; exit 6, when the temporary files have no
 /// room.
 pub(super) fn scan(input: &Input, options: &Options) -> Result<Scan> {
     let Ledger { records, mut values, .. } = input.ledger(options)?;
-    let mut tally = Tally::default();
+    let mut other_values = values.afresh();
+    let tally = Mutex::new(Tally::default());
     let records = thread::scope(|threads| {
         let (filled, to_read) = sync_channel(BATCHES);
         let (emptied, to_fill) = channel();
         (0..BATCHES).for_each(|_| drop(emptied.send(Vec::new())));
         let telling = threads.spawn(|| tell_apart(records, to_fill, &{ filled }));
-        let counted = to_read.into_iter().try_for_each(|mut batch: Vec<Raw>| {
-            batch.iter_mut().try_for_each(|raw| tally.count(&values.read(raw)))?;
-            // Nobody fills it again when all is read.
-            let _ = emptied.send(batch);
-            Ok(())
-        });
-        drop(emptied);
-        let records = telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        counted.and(records)
+        // Dropped with the last of those that read: whoever fills batches must not wait for nobody.
+        let batches = Arc::new(Mutex::new(to_read));
+        let others = (batches.clone(), emptied.clone());
+        let reading = threads.spawn(|| read_values(&mut other_values, &tally, others));
+        let read = read_values(&mut values, &tally, (batches, emptied));
+        let joined = [read, reading.join().unwrap_or_else(|panic| resume_unwind(panic))];
+        let records = telling.join().unwrap_or_else(|panic| resume_unwind(panic));
+        joined.into_iter().collect::<Result<()>>().and(records)
     })?;
+    values.findings.add(&other_values.findings);
     let ledger = Ledger { records, present: Raw::default(), values, failed: false };
-    let (repeats, calls) = tally.named.sorted().and_then(Repeats::of).map_err(no_room)?;
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (repeats, calls) = Repeats::of(tally.named.sorted()).map_err(no_room)?;
     tracing::debug!("{} is {}", input.name(), ledger.form());
     Ok(Scan {
         rows: tally.rows,
@@ -122,6 +126,32 @@ pub(super) fn scan(input: &Input, options: &Options) -> Result<Scan> {
         sha256: ledger.finish()?,
         repeats,
     })
+}
+
+type Batches = Arc<Mutex<Receiver<Vec<Raw>>>>;
+
+/// Reads the values of batches until there are no more, and gives the batches back.
+fn read_values(
+    values: &mut Values,
+    tally: &Mutex<Tally>,
+    (batches, emptied): (Batches, Sender<Vec<Raw>>),
+) -> Result<()> {
+    let mut keys = Vec::with_capacity(BATCH);
+    loop {
+        let batch = lock(&batches).recv();
+        let Ok(mut batch) = batch else { return Ok(()) };
+        keys.extend(batch.iter_mut().map(|raw| match values.read(raw) {
+            Record::Row(row) => Some(row.key.fingerprint()),
+            Record::Invalid(_) => None,
+        }));
+        // Nobody fills it again when all is read.
+        let _ = emptied.send(batch);
+        lock(tally).count(keys.drain(..)).map_err(no_room)?;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fills batches with records until there are no more, or nobody wants them.
@@ -156,15 +186,16 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, record: &Record) -> Result<()> {
-        self.rows += 1;
-        match record {
-            Record::Row(row) => self.named.push(row.key.fingerprint()).map_err(no_room),
-            Record::Invalid(_) => {
-                self.invalid += 1;
-                Ok(())
+    /// Counts rows by their fingerprints; those without one cannot be used.
+    fn count(&mut self, rows: impl Iterator<Item = Option<u128>>) -> std::io::Result<()> {
+        for row in rows {
+            self.rows += 1;
+            match row {
+                Some(fingerprint) => self.named.push(fingerprint)?,
+                None => self.invalid += 1,
             }
         }
+        Ok(())
     }
 }
 
@@ -203,7 +234,7 @@ mod tests {
         let of = |all: &[u128]| {
             let mut named = Fingerprints::default();
             all.iter().for_each(|one| named.push(*one).unwrap());
-            Repeats::of(named.sorted().unwrap()).unwrap()
+            Repeats::of(named.sorted()).unwrap()
         };
         assert!(of(&[1, 2]).0.calls.is_empty());
         let (repeats, calls) = of(&[3, 1, 3, 2, 3, 1]);

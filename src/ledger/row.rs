@@ -7,14 +7,11 @@
 use std::cell::Cell;
 
 use super::Options;
+use super::fields::Fields;
 use super::header::{Field, Header, shown};
 use super::values::{self, Fault};
 use crate::call::{CallKey, CompactString, Expected, InvalidRow, LedgerRow, LedgerTime, ProductId, Record};
 use chrono::NaiveDate;
-use csv::ByteRecord;
-
-/// What databases write for a value that is not there.
-const NULLS: [&str; 3] = ["\\N", "NULL", "null"];
 
 /// What is to be said of a row beside what it says itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,13 +26,27 @@ pub(super) struct Remarks {
     pub(super) split_call_id: bool,
 }
 
+/// What stands for characters that a conversion has lost.
+const LOST: char = '\u{fffd}';
+
+/// A text without the white space around it. Hardly any has some, and characters are looked at only there.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [] => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
 /// One record with what it takes to read it.
 pub(super) struct Source<'a> {
     pub(super) header: &'a Header,
     pub(super) options: &'a Options,
-    pub(super) record: &'a ByteRecord,
+    pub(super) record: &'a Fields,
     /// All its fields behind one another, where that is text: so it is looked through once, and not field by field.
     text: Option<&'a str>,
+    /// It has a character that stands for others that were lost.
+    has_lost: bool,
     /// Physical line on which the record begins.
     pub(super) line: u64,
     /// Bytes of the unpacked file before it, where that can be said.
@@ -47,12 +58,13 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn new(
-        (header, options, record): (&'a Header, &'a Options, &'a ByteRecord),
+        (header, options, record): (&'a Header, &'a Options, &'a Fields),
         (line, offset): (u64, Option<u64>),
         encoding: &'static str,
     ) -> Self {
-        let text = std::str::from_utf8(record.as_slice()).ok();
-        Self { header, options, record, text, line, offset, encoding, remarks: Cell::default() }
+        let text = std::str::from_utf8(record.bytes()).ok();
+        let has_lost = text.is_none_or(|text| !text.is_ascii() && text.contains(LOST));
+        Self { header, options, record, text, has_lost, line, offset, encoding, remarks: Cell::default() }
     }
 
     /// The record as a [`Record`], and what is to be said of it.
@@ -75,7 +87,7 @@ impl<'a> Source<'a> {
             Fault::new(Field::CallId.name(), "", "the row has no CallId; fill it in, or remove the row")
         })?;
         values::call_id(call_id)?;
-        if self.rest_of_call_id() && !call_id.contains('^') {
+        if !call_id.contains('^') && self.rest_of_call_id() {
             self.remark(|remarks| remarks.split_call_id = true);
         }
         let prod_id = self.product()?;
@@ -171,36 +183,44 @@ impl<'a> Source<'a> {
     /// A field's text, trimmed; `None` when it is empty or the ledger has no such column.
     fn text(&self, field: Field) -> Result<Option<&'a str>, Fault> {
         let Some(cell) = self.header.column(field).and_then(|at| self.cell(at)) else { return Ok(None) };
-        let text = cell.map_err(|bytes| self.damaged(field.name(), field.name(), bytes))?.trim();
-        if !text.is_ascii() && text.contains('\u{fffd}') {
+        let text = trimmed(cell.map_err(|bytes| self.damaged(field.name(), field.name(), bytes))?);
+        if self.has_lost && text.contains(LOST) {
             let reason = "characters were lost when an earlier program converted this value (they stand here as \
                           \u{fffd}); export it anew from the system it came from";
             return Err(Fault::new(field.name(), text, reason));
         }
-        if NULLS.contains(&text) {
-            self.remark(|remarks| remarks.null = true);
-            return Ok(None);
+        match text {
+            "" => Ok(None),
+            // What databases write for a value that is not there.
+            "\\N" | "NULL" | "null" => {
+                self.remark(|remarks| remarks.null = true);
+                Ok(None)
+            }
+            _ => Ok(Some(text)),
         }
-        Ok((!text.is_empty()).then_some(text))
     }
 
     /// A field, if the record has it: its text, or its bytes where they are none.
     fn cell(&self, at: usize) -> Option<Result<&'a str, &'a [u8]>> {
-        let (range, bytes) = (self.record.range(at)?, self.record.get(at)?);
-        Some(self.text.and_then(|text| text.get(range)).map_or_else(|| Err(bytes), Ok))
-            .map(|cell| cell.or_else(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)))
+        match self.text {
+            Some(text) => text.get(self.record.range(at)?).map(Ok),
+            None => self.record.get(at).map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)),
+        }
     }
 
     fn carried(&self) -> Result<Vec<CompactString>, Fault> {
-        let columns = self.header.carried_at.iter().zip(&self.header.carried);
-        let cells = columns.filter_map(|(at, name)| self.cell(*at).map(|cell| (*at, cell, name)));
-        cells
-            .map(|(at, cell, name)| match cell {
-                Ok(text) => Ok(text.into()),
+        let mut carried = Vec::with_capacity(self.header.carried_at.len());
+        for (at, name) in self.header.carried_at.iter().zip(&self.header.carried) {
+            match self.cell(*at) {
+                None => {}
+                Some(Ok(text)) => carried.push(text.into()),
                 // A carried column is no field of the contract; the reason and the column name it.
-                Err(bytes) => Err(Fault { column: Some(at), ..self.damaged("", &shown(name), bytes) }),
-            })
-            .collect()
+                Some(Err(bytes)) => {
+                    return Err(Fault { column: Some(*at), ..self.damaged("", &shown(name), bytes) });
+                }
+            }
+        }
+        Ok(carried)
     }
 
     fn damaged(&self, field: &'static str, shown: &str, bytes: &[u8]) -> Fault {

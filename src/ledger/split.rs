@@ -7,7 +7,7 @@
 
 use std::io::{ErrorKind, Read, Result};
 
-use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
+use memchr::{memchr, memchr2, memchr2_iter};
 
 /// The largest record in bytes. A real row is a few hundred; what is longer is a quote never closed.
 pub(super) const MAX_RECORD: usize = 1 << 20;
@@ -162,20 +162,13 @@ impl<R: Read> Split<R> {
         Ok(Piece::Record(place))
     }
 
-    /// The fields of the present record, where it holds no quote and thus needs no parser; it is read then.
-    pub(super) fn plain_fields(&mut self) -> Option<impl Iterator<Item = &[u8]>> {
+    /// The present record, where it holds no quote and thus needs no parser; it is read then.
+    pub(super) fn plain(&mut self) -> Option<&[u8]> {
         if !self.plain {
             return None;
         }
         self.newline_due = false;
-        let record = &self.buf[std::mem::take(&mut self.out)];
-        let mut from = 0;
-        let ends = memchr_iter(self.delimiter, record).chain(std::iter::once(record.len()));
-        Some(ends.map(move |end| {
-            let field = &record[from..end];
-            from = end + 1;
-            field
-        }))
+        Some(&self.buf[std::mem::take(&mut self.out)])
     }
 
     /// What the last piece that was no record says, as far as it is kept, and whether that is all of it.

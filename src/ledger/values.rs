@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::times;
-use crate::call::{CompactString, ProductId, day_of};
+use crate::call::{CompactString, ProductId, day_of, whole_number};
 use chrono::{DateTime, Datelike as _, NaiveDate};
 
 /// The longest CallId in bytes; the provider's own have fewer than 50.
@@ -65,10 +65,14 @@ fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.trim().to_owned())
 }
 
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// A number as spreadsheets show long ones: `1.16E+11`.
 fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let digits = is_digits;
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
     digits(whole.strip_prefix(['+', '-']).unwrap_or(whole))
         && digits(fraction)
@@ -84,8 +88,9 @@ fn spreadsheet(field: &'static str, text: &str) -> Fault {
 /// A CallId, of text already trimmed and not empty.
 pub(super) fn call_id(text: &str) -> Result<(), Fault> {
     let fault = |reason: &str| Err(Fault::new("call_id", text, reason));
-    let numbers = text.bytes().all(|b| b.is_ascii_digit() || b == b'^') && text.len() <= MAX_CALL_ID;
-    if numbers && !text.starts_with('^') && !text.ends_with('^') {
+    // All bytes are looked at, so that it can be done many at a time.
+    let numbers = text.bytes().fold(true, |all, b| all & (b.is_ascii_digit() | (b == b'^')));
+    if numbers && text.len() <= MAX_CALL_ID && !text.starts_with('^') && !text.ends_with('^') {
         // The provider's own form: nothing of the below can be wrong with it.
         return Ok(());
     }
@@ -124,50 +129,53 @@ pub(super) fn call_id(text: &str) -> Result<(), Fault> {
 
 /// Digits alone, where the provider's CallIds have a `^` between two numbers. It may have been lost; nobody can say.
 pub(super) fn has_lost_caret(call_id: &str) -> bool {
-    call_id.len() >= 12 && call_id.bytes().all(|b| b.is_ascii_digit())
+    call_id.len() >= 12 && is_digits(call_id)
 }
 
 /// A product by number or name.
 pub(super) fn product(text: &str) -> Result<ProductId, Fault> {
     let (field, value) = ("prod_id", plain(text));
+    if let Some(product) = ProductId::parse(&value) {
+        return Ok(product);
+    }
     if is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("a product"));
     }
-    ProductId::parse(&value).ok_or_else(|| {
-        let names: Vec<&str> = crate::call::PRODUCTS.iter().map(|(_, name)| *name).collect();
-        let reason = format!("not a product; give its number or one of {}", names.join(", "));
-        Fault::new(field, text, reason).wanted("a product")
-    })
+    let names: Vec<&str> = crate::call::PRODUCTS.iter().map(|(_, name)| *name).collect();
+    let reason = format!("not a product; give its number or one of {}", names.join(", "));
+    Err(Fault::new(field, text, reason).wanted("a product"))
 }
 
 /// A number that someone calls or is called by, or a code, as text. Only what a spreadsheet has spoilt is refused.
 pub(super) fn number(field: &'static str, text: &str) -> Result<CompactString, Fault> {
+    if is_digits(text) {
+        return Ok(text.into());
+    }
     let value = plain(text);
     if is_scientific(&value) { Err(spreadsheet(field, text)) } else { Ok(value.into()) }
 }
 
 /// Yes or no, in the contract's words.
 pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Fault> {
-    let value = plain(text);
-    let is = |words: [&str; 5]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
-    match (is(["true", "1", "yes", "y", "是"]), is(["false", "0", "no", "n", "否"])) {
-        (true, _) => Ok(true),
-        (_, true) => Ok(false),
-        _ => {
-            let reason = "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否";
-            Err(Fault::new(field, text, reason).wanted("true or false"))
-        }
-    }
+    let known = |word: &str| match word {
+        "true" | "1" | "yes" | "y" | "是" => Some(true),
+        "false" | "0" | "no" | "n" | "否" => Some(false),
+        _ => None,
+    };
+    known(text).or_else(|| known(&plain(text).to_ascii_lowercase())).ok_or_else(|| {
+        let reason = "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否";
+        Fault::new(field, text, reason).wanted("true or false")
+    })
 }
 
 /// Whole seconds, not negative.
 pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, Fault> {
     let value = plain(text);
-    if is_scientific(&value) {
+    let number = whole_number(&value);
+    if number.is_none() && is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("whole seconds"));
     }
-    let digits = value.bytes().all(|b| b.is_ascii_digit());
-    value.parse().ok().filter(|_| digits).ok_or_else(|| {
+    number.ok_or_else(|| {
         let reason = "not a number of whole seconds; write digits only, such as 75";
         Fault::new(field, text, reason).wanted("whole seconds")
     })
