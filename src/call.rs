@@ -12,16 +12,7 @@ use chrono::{
 pub use compact_str::{CompactString, ToCompactString};
 use sha2::{Digest, Sha256};
 
-/// A number of digits and nothing else; `None` as well when it is too large.
-#[must_use]
-pub fn whole_number(text: &str) -> Option<i64> {
-    let digits = text.bytes().map(|b| b.wrapping_sub(b'0'));
-    let number = digits.into_iter().try_fold(0_i64, |number, digit| {
-        let more = number.checked_mul(10)?.checked_add(i64::from(digit))?;
-        (digit < 10).then_some(more)
-    });
-    number.filter(|_| !text.is_empty())
-}
+use crate::parse;
 
 /// The provider's only time zone. China has had no daylight saving time since 1991, so the fixed
 /// offset is right for every call of this product.
@@ -63,28 +54,6 @@ fn shifted(at: NaiveDateTime, by_s: i32) -> NaiveDateTime {
     };
     let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds.cast_unsigned(), at.nanosecond());
     day.and_time(time.unwrap_or_default())
-}
-
-/// A day from `YYYY-MM-DD` and nothing else. chrono reads its format anew for every value, which is a good part of reading
-/// a ledger or a store of millions of rows.
-#[must_use]
-pub fn day_from_text(text: &str) -> Option<NaiveDate> {
-    let [y3, y2, y1, y0, b'-', m1, m0, b'-', d1, d0] = *text.as_bytes() else { return None };
-    let year = two_digits(y3, y2)? * 100 + two_digits(y1, y0)?;
-    NaiveDate::from_ymd_opt(year.cast_signed(), two_digits(m1, m0)?, two_digits(d1, d0)?)
-}
-
-/// A local time from `YYYY-MM-DD HH:MM:SS` and nothing else, for the same reason.
-#[must_use]
-pub fn local_from_text(text: &str) -> Option<NaiveDateTime> {
-    let [b' ', h1, h0, b':', m1, m0, b':', s1, s0] = *text.as_bytes().get(10..)? else { return None };
-    let (hour, minute, second) = (two_digits(h1, h0)?, two_digits(m1, m0)?, two_digits(s1, s0)?);
-    day_from_text(text.get(..10)?)?.and_hms_opt(hour, minute, second)
-}
-
-fn two_digits(tens: u8, ones: u8) -> Option<u32> {
-    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-    (tens < 10 && ones < 10).then(|| u32::from(tens) * 10 + u32::from(ones))
 }
 
 /// An instant from local UTC+8 text, as the provider writes all its times.
@@ -154,7 +123,7 @@ impl ProductId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if let Some(number) = whole_number(text) {
+        if let Some(number) = parse::whole_number(text) {
             return Some(Self(number)).filter(|_| number > 0);
         }
         fn plain(s: &str) -> impl Iterator<Item = char> + '_ {
@@ -330,43 +299,6 @@ mod tests {
         assert_eq!(midnight_ms(day), 1_671_552_000_000);
         let day = NaiveDate::from_ymd_opt(2018, 6, 4).unwrap();
         assert_eq!(midnight_ms(day), 1_528_041_600_000);
-    }
-
-    #[test]
-    fn a_day_is_read_as_it_is_written_and_in_no_other_way() {
-        let day = NaiveDate::from_ymd_opt(2028, 2, 29).unwrap();
-        assert_eq!(day_from_text(&day.to_string()), Some(day));
-        for text in [
-            "",
-            "2027-02-29",
-            "2028-2-29",
-            "2028-02-29 ",
-            "2028/02/29",
-            "+028-02-29",
-            "2028-02-２9",
-            "éé28-02-29",
-        ] {
-            assert_eq!(day_from_text(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_local_time_is_read_as_it_is_written_and_in_no_other_way() {
-        let noon = NaiveDate::from_ymd_opt(2028, 2, 29).unwrap().and_hms_opt(12, 5, 9).unwrap();
-        assert_eq!(local_from_text("2028-02-29 12:05:09"), Some(noon));
-        for text in [
-            "",
-            "2028-02-29",
-            "2028-02-29T12:05:09",
-            "2028-02-29 24:00:00",
-            "2028-02-29 12:05:60",
-            "2028-02-29 12:05:9",
-            "2028-02-29 12:05:09 ",
-            "2027-02-29 12:05:09",
-            "2028-02-29 1é:05:09",
-        ] {
-            assert_eq!(local_from_text(text), None, "{text}");
-        }
     }
 
     #[test]

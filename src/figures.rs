@@ -196,14 +196,15 @@ pub fn at_stake_s(row: &LedgerRow, detail: Option<&CallDetail>, what: &Discrepan
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::call::{CallKey, Expected, ProductId, day_from_text};
+    use crate::call::{CallKey, Expected, ProductId};
     use crate::normalize::normalize;
+    use crate::parse;
 
     fn row(day: &str, duration_s: i64) -> LedgerRow {
         let key = CallKey {
             call_id: "1^2".into(),
             prod_id: ProductId(11_000_000_300_006),
-            day: day_from_text(day).unwrap(),
+            day: parse::day(day).unwrap(),
         };
         let expected = Expected { duration_s: Some(duration_s), answered: Some(true), ..Expected::default() };
         LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() }

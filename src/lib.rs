@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod normalize;
 pub mod notify;
 pub mod output;
+pub mod parse;
 pub mod patterns;
 pub mod progress;
 pub mod provider;

@@ -12,8 +12,9 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use crate::call::{CompactString, ToCompactString, from_provider_local, local_from_text};
+use crate::call::{CompactString, ToCompactString, from_provider_local};
 use crate::detail::{CallDetail, Outcome};
+use crate::parse::{self, trimmed};
 use crate::provider::states::{self, Answered};
 
 /// Why `Data` could not be read; names the field, never its value.
@@ -44,6 +45,23 @@ const NAMES: [&str; 17] = [
     "stateDesc",
     "hangupDirection",
 ];
+
+/// Where in [`NAMES`] a field is, known when the program is compiled.
+const fn at(name: &str) -> usize {
+    let mut at = 0;
+    while !same(NAMES[at].as_bytes(), name.as_bytes()) {
+        at += 1;
+    }
+    at
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
 
 /// A value of `Data`, borrowed from it where it can be.
 #[derive(Debug, Default, PartialEq)]
@@ -184,22 +202,18 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    fn get(&self, field: &str) -> &Given<'a> {
-        NAMES.iter().position(|name| *name == field).map_or(&Given::Null, |i| &self.values[i])
-    }
-
-    fn text(&self, field: &str) -> Result<Option<CompactString>, Malformed> {
-        match self.get(field) {
+    fn text(&self, field: usize) -> Result<Option<CompactString>, Malformed> {
+        match &self.values[field] {
             Given::Null => Ok(None),
-            Given::Text(s) => Ok(Some(s.trim()).filter(|s| !s.is_empty()).map(Into::into)),
+            Given::Text(s) => Ok(Some(trimmed(s)).filter(|s| !s.is_empty()).map(Into::into)),
             Given::Number(n) => Ok(Some(n.to_compact_string())),
             // A number that is not whole, or too long, has lost digits.
             Given::Other(_) => Err(malformed(field, "text")),
         }
     }
 
-    fn seconds(&self, field: &str) -> Result<Option<i64>, Malformed> {
-        let read = match self.get(field) {
+    fn seconds(&self, field: usize) -> Result<Option<i64>, Malformed> {
+        let read = match &self.values[field] {
             Given::Null => return Ok(None),
             Given::Number(n) => n.as_i64(),
             Given::Text(s) if s.trim().is_empty() => return Ok(None),
@@ -211,16 +225,16 @@ impl<'a> Fields<'a> {
     }
 
     /// `yyyy-MM-dd HH:mm:ss` in UTC+8; empty means none.
-    fn time(&self, field: &str) -> Result<Option<DateTime<Utc>>, Malformed> {
-        let text = match self.get(field) {
-            Given::Text(text) => Cow::Borrowed(text.trim()),
+    fn time(&self, field: usize) -> Result<Option<DateTime<Utc>>, Malformed> {
+        let text = match &self.values[field] {
+            Given::Text(text) => Cow::Borrowed(trimmed(text)),
             _ => Cow::Owned(self.text(field)?.map(Into::into).unwrap_or_default()),
         };
         if text.is_empty() {
             return Ok(None);
         }
         let with_fraction = || NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok();
-        let local = local_from_text(&text).or_else(with_fraction);
+        let local = parse::local_time(&text).or_else(with_fraction);
         // The service began in 2015; what lies far outside is no time of a call, and beyond what can be calculated with.
         let local = local.filter(|local| (1970..=9999).contains(&local.year()));
         let local = local.ok_or_else(|| malformed(field, "a time like 2026-05-26 17:01:51"))?;
@@ -235,32 +249,32 @@ impl<'a> Fields<'a> {
 /// [`Malformed`] when it is no JSON object, holds no field of a record, or a field has a form that no source knows.
 pub fn normalize(data: &str) -> Result<CallDetail, Malformed> {
     let f = Fields::read(data)?;
-    let (state, duration_s) = (f.text("state")?, f.seconds("duration")?);
-    let (started_at, b_start_at) = (f.time("startDate")?, f.time("bStartTime")?);
+    let (state, duration_s) = (f.text(const { at("state") })?, f.seconds(const { at("duration") })?);
+    let (started_at, b_start_at) = (f.time(const { at("startDate") })?, f.time(const { at("bStartTime") })?);
     let talked = duration_s.is_some_and(|s| s > 0) && (started_at.is_some() || b_start_at.is_some());
     let (outcome, is_final, state_known, answered) = judge(state.as_deref(), duration_s, talked);
     Ok(CallDetail {
-        call_id: f.text("callId")?,
-        caller: f.text("caller")?,
-        callee: f.text("callee")?,
-        caller_show_number: f.text("callerShowNumber")?,
-        callee_show_number: f.text("calleeShowNumber")?,
-        created_at: f.time("gmtCreate")?,
+        call_id: f.text(const { at("callId") })?,
+        caller: f.text(const { at("caller") })?,
+        callee: f.text(const { at("callee") })?,
+        caller_show_number: f.text(const { at("callerShowNumber") })?,
+        callee_show_number: f.text(const { at("calleeShowNumber") })?,
+        created_at: f.time(const { at("gmtCreate") })?,
         started_at,
-        ended_at: f.time("endDate")?,
-        a_ring_at: f.time("aRingTime")?,
-        a_end_at: f.time("aEndTime")?,
-        b_ring_at: f.time("bRingTime")?,
+        ended_at: f.time(const { at("endDate") })?,
+        a_ring_at: f.time(const { at("aRingTime") })?,
+        a_end_at: f.time(const { at("aEndTime") })?,
+        b_ring_at: f.time(const { at("bRingTime") })?,
         b_start_at,
-        b_end_at: f.time("bEndTime")?,
+        b_end_at: f.time(const { at("bEndTime") })?,
         duration_s,
         state,
-        state_desc: f.text("stateDesc")?,
+        state_desc: f.text(const { at("stateDesc") })?,
         outcome,
         answered,
         is_final,
         state_known,
-        hangup_by: hangup(f.get("hangupDirection")),
+        hangup_by: hangup(&f.values[const { at("hangupDirection") }]),
     })
 }
 
@@ -278,8 +292,8 @@ fn judge(state: Option<&str>, duration_s: Option<i64>, talked: bool) -> (Outcome
     (known.outcome, known.is_final, true, answered)
 }
 
-fn malformed(field: &str, wanted: &str) -> Malformed {
-    Malformed(format!("the field {field} of Data is not {wanted}"))
+fn malformed(field: usize, wanted: &str) -> Malformed {
+    Malformed(format!("the field {} of Data is not {wanted}", NAMES[field]))
 }
 
 /// 0 is the callee, 1 the caller; other numbers belong to other operations and say nothing here.

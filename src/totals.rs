@@ -315,10 +315,11 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::call::{ProductId, day_from_text};
+    use crate::call::ProductId;
+    use crate::parse;
 
     fn call(id: &str) -> CallKey {
-        CallKey { call_id: id.into(), prod_id: ProductId(7), day: day_from_text("2026-11-16").unwrap() }
+        CallKey { call_id: id.into(), prod_id: ProductId(7), day: parse::day("2026-11-16").unwrap() }
     }
 
     /// Three rows: a clean call, one with two mismatches, and one that cannot be used.

@@ -4,6 +4,7 @@
 use super::row::Remarks;
 use super::values::has_lost_caret;
 use crate::call::{LedgerRow, Record};
+use crate::parse::is_digits;
 
 /// In how many rows something was found, and on which line first.
 #[derive(Debug, Clone, Copy, Default)]
@@ -151,7 +152,7 @@ impl Findings {
 /// seven or eight. Service numbers such as 400 and 800 have no 0.
 fn is_fixed_line_without_zero(number: &str) -> bool {
     let two = |at: usize| number.as_bytes().get(at).copied().unwrap_or_default();
-    if !matches!(number.len(), 10 | 11) || !number.bytes().all(|b| b.is_ascii_digit()) {
+    if !matches!(number.len(), 10 | 11) || !is_digits(number) {
         return false;
     }
     let short = number.len() == 10;

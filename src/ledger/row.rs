@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::header::{Field, Header, shown};
 use super::values::{self, Fault};
 use crate::call::{CallKey, CompactString, Expected, InvalidRow, LedgerRow, LedgerTime, ProductId, Record};
+use crate::parse::trimmed;
 use chrono::NaiveDate;
 
 /// What is to be said of a row beside what it says itself.
@@ -28,15 +29,6 @@ pub(super) struct Remarks {
 
 /// What stands for characters that a conversion has lost.
 const LOST: char = '\u{fffd}';
-
-/// A text without the white space around it. Hardly any has some, and characters are looked at only there.
-fn trimmed(text: &str) -> &str {
-    match text.as_bytes() {
-        [] => text,
-        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
-        _ => text.trim(),
-    }
-}
 
 /// One record with what it takes to read it.
 pub(super) struct Source<'a> {

@@ -7,7 +7,8 @@ use chrono::{
     DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
 };
 
-use crate::call::{LedgerTime, from_provider_local, local_from_text, provider_offset};
+use crate::call::{LedgerTime, from_provider_local, provider_offset};
+use crate::parse;
 
 /// Numbers below this are Unix seconds (until the year 5138), from it on milliseconds (since 1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -74,7 +75,7 @@ pub(super) fn read(text: &str) -> Result<Read> {
 
 /// `2026-11-01 09:05:07`, the form that nearly every ledger has, without looking for the others.
 pub(super) fn plain(text: &str) -> Option<Read> {
-    let local = local_from_text(text).filter(|local| YEARS.contains(&local.year()))?;
+    let local = parse::local_time(text).filter(|local| YEARS.contains(&local.year()))?;
     Some(Read { time: LedgerTime::Instant(from_provider_local(local)), serial_day: false })
 }
 

@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use super::times;
-use crate::call::{CompactString, ProductId, day_of, whole_number};
+use crate::call::{CompactString, ProductId, day_of};
+use crate::parse::{self, is_digits};
 use chrono::{DateTime, Datelike as _, NaiveDate};
 
 /// The longest CallId in bytes; the provider's own have fewer than 50.
@@ -63,10 +64,6 @@ fn plain(text: &str) -> Cow<'_, str> {
     }
     let text: String = text.chars().filter(|c| !is_invisible(*c)).map(narrow).collect();
     Cow::Owned(text.trim().to_owned())
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// A number as spreadsheets show long ones: `1.16E+11`.
@@ -171,7 +168,7 @@ pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Fault> 
 /// Whole seconds, not negative.
 pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, Fault> {
     let value = plain(text);
-    let number = whole_number(&value);
+    let number = parse::whole_number(&value);
     if number.is_none() && is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("whole seconds"));
     }

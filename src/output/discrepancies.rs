@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::parquet::{self, Table};
 use super::schema::{Cell, DISCREPANCIES, call_key, whole};
 use super::staged::{Staged, unreadable, unwritable};
-use crate::call::{day_from_text, provider_text};
+use crate::call::provider_text;
 use crate::discrepancy::DiscrepancyRow;
 use crate::error::Result;
+use crate::parse;
 use crate::totals::Written;
 
 /// The form of the file.
@@ -141,7 +142,7 @@ fn read_back(staged: &Staged, written: &mut Written) -> Result<()> {
 /// The cells of [`READ_BACK`], from their texts.
 fn typed<'a>([id, prod_id, day, kind]: [&'a str; 4]) -> [Cell<'a>; 4] {
     let text = |text: &'a str| Cell::Text(Some(text).filter(|text| !text.is_empty()));
-    [text(id), Cell::Whole(prod_id.parse().ok()), Cell::Day(day_from_text(day)), text(kind)]
+    [text(id), Cell::Whole(prod_id.parse().ok()), Cell::Day(parse::day(day)), text(kind)]
 }
 
 fn read_csv(file: File, target: &Path, each: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
@@ -243,7 +244,7 @@ mod tests {
         let mut read_back = Written::default();
         let staged = file.finish(&mut read_back).unwrap();
         let mut expected = Written::default();
-        let day = day_from_text("2026-11-16").unwrap();
+        let day = parse::day("2026-11-16").unwrap();
         let call = CallKey { call_id: "1^2".into(), prod_id: ProductId(11_000_000_300_006), day };
         expected.add_discrepancy("mismatch", Some(&call));
         assert_eq!(read_back, expected, "{name}");

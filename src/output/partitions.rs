@@ -276,14 +276,14 @@ fn exchange(_: &Path, _: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::call::day_from_text;
     use crate::output::schema::{Presence, Type, whole};
+    use crate::parse;
 
     const COLUMNS: [Column; 1] = [("n", Type::Whole, Presence::Required)];
 
     fn write(target: &Path, days: impl Iterator<Item = u64>) -> ClosedPartitions {
         let mut folder = Partitions::create(target, &COLUMNS, &[], &[]).unwrap();
-        let first = day_from_text("2026-01-01").unwrap();
+        let first = parse::day("2026-01-01").unwrap();
         for n in days {
             folder.push(first + chrono::Days::new(n), std::iter::once(whole(n))).unwrap();
             assert!(folder.open.len() <= OPEN_AT_MOST);

@@ -16,11 +16,15 @@ use crate::error::{Error, Result};
 use crate::rate::Rate;
 use crate::store::{Expect, KnownCall, RunIdentity, Scope, SessionEvidence, StoredCall};
 
-/// Rows read ahead at once, some MiB: SQLite prepares the query anew each time, since a range may need another plan.
+/// Rows read ahead at once, half a MiB: SQLite prepares the query anew each time, since a range may need another plan.
 const AHEAD: i64 = 1_024;
-/// Calls that were in flight together may stand in another order than the ledger's, this far apart; and a ledger may leave
-/// out so many of the rows read ahead before they are given up.
-const NEAR: usize = 32;
+/// Calls that were in flight together may stand in another order than the ledger's, this far apart: as many as there may be.
+const NEAR: u64 = 1_024;
+/// So many calls that lay near the one before are to be searched for before reading ahead begins; twice as many each time that
+/// it was given up again.
+const NEAR_AT_FIRST: u32 = 4;
+/// So many readings ahead of which hardly a row is looked up, one behind the other, and they are given up.
+const DRY: u32 = 4;
 
 /// A read-only connection of its own.
 pub struct Reader {
@@ -30,30 +34,104 @@ pub struct Reader {
     damaged: RefCell<Vec<i64>>,
 }
 
-#[derive(Default)]
+/// Rows in the store's order, read before they are looked up: of a ledger in about the same order each is found here at once.
 struct Ahead {
-    /// Read and not yet looked up.
-    rows: VecDeque<CallRow>,
+    /// `None` for those that were looked up.
+    rows: VecDeque<Option<CallRow>>,
+    /// Of each row, a hash of its CallId: a few thousand are looked through in a microsecond.
+    hashes: VecDeque<u32>,
+    /// How many of the rows are still to be looked up.
+    left: usize,
     /// Where reading goes on; `None` when the ledger does not follow the store's order.
     from_no: Option<i64>,
     /// The row that was found last, wherever it was found.
     last_no: i64,
+    /// Rows found here since the last reading, and the readings in a row that were of hardly any use.
+    hits: i64,
+    dry: u32,
+    /// Calls searched for in a row that lay near the one before, and how many begin a new reading.
+    near: u32,
+    near_wanted: u32,
 }
 
 impl Ahead {
+    fn new() -> Self {
+        Self {
+            rows: VecDeque::new(),
+            hashes: VecDeque::new(),
+            left: 0,
+            from_no: None,
+            last_no: 0,
+            hits: 0,
+            dry: 0,
+            near: 0,
+            near_wanted: NEAR_AT_FIRST,
+        }
+    }
+
     fn take(&mut self, key: &CallKey) -> Option<CallRow> {
-        let at = self.rows.iter().take(2 * NEAR).position(|row| row.key.as_ref() == Some(key))?;
-        let row = self.rows.remove(at)?;
-        self.last_no = row.call_no;
+        let is_it = |row: &Option<CallRow>| row.as_ref().is_some_and(|row| row.key.as_ref() == Some(key));
+        let at = if self.rows.front().is_some_and(is_it) {
+            0
+        } else {
+            let hash = crc32fast::hash(key.call_id.as_bytes());
+            let alike = self.hashes.iter().enumerate().filter(|(_, other)| **other == hash);
+            alike.map(|(at, _)| at).find(|at| is_it(&self.rows[*at]))?
+        };
+        let row = self.rows[at].take()?;
+        (self.left, self.hits, self.last_no) = (self.left - 1, self.hits + 1, row.call_no);
         // Those this far behind are not in the ledger.
-        self.rows.drain(..at.saturating_sub(NEAR));
+        let is_done = |row: &Option<CallRow>| {
+            row.as_ref().is_none_or(|row| row.call_no < self.last_no.saturating_sub_unsigned(NEAR))
+        };
+        while self.rows.front().is_some_and(is_done) {
+            self.left -= usize::from(self.rows.pop_front().flatten().is_some());
+            self.hashes.pop_front();
+        }
         Some(row)
+    }
+
+    /// Where to read on now, if anywhere.
+    fn wants(&mut self) -> Option<i64> {
+        let from_no = self.from_no.filter(|_| self.left < 2 * NEAR as usize)?;
+        if self.hits < AHEAD / 8 {
+            self.dry += 1;
+        } else {
+            (self.dry, self.near_wanted) = (0, NEAR_AT_FIRST);
+        }
+        self.hits = 0;
+        if self.dry > DRY {
+            *self = Self {
+                near_wanted: self.near_wanted.saturating_mul(2),
+                last_no: self.last_no,
+                ..Self::new()
+            };
+            return None;
+        }
+        Some(from_no)
+    }
+
+    fn put(&mut self, row: CallRow) {
+        self.from_no = Some(row.call_no + 1);
+        self.hashes.push_back(row.key.as_ref().map_or(0, |key| crc32fast::hash(key.call_id.as_bytes())));
+        self.rows.push_back(Some(row));
+        self.left += 1;
+    }
+
+    /// A row that had to be searched for: where there is a row of such, reading ahead begins anew before it.
+    fn searched(&mut self, call_no: i64) {
+        self.near = if call_no.abs_diff(self.last_no) <= NEAR { self.near + 1 } else { 0 };
+        self.last_no = call_no;
+        if self.near >= self.near_wanted {
+            let from_no = Some(call_no.saturating_sub_unsigned(NEAR));
+            *self = Self { from_no, last_no: call_no, near_wanted: self.near_wanted, ..Self::new() };
+        }
     }
 }
 
 impl Reader {
     pub(super) fn new(connection: Connection, path: PathBuf) -> Self {
-        Self { connection, path, ahead: RefCell::default(), damaged: RefCell::default() }
+        Self { connection, path, ahead: RefCell::new(Ahead::new()), damaged: RefCell::default() }
     }
 
     /// Reads a store without taking its lock: another process may be working at it. `None` when there is none.
@@ -100,18 +178,15 @@ impl Reader {
 
     fn find(&self, key: &CallKey) -> rusqlite::Result<Option<CallRow>> {
         let mut ahead = self.ahead.borrow_mut();
-        if ahead.rows.len() < 2 * NEAR {
-            self.read_ahead(&mut ahead)?;
+        if let Some(from_no) = ahead.wants() {
+            self.read_ahead(&mut ahead, from_no)?;
         }
         if let Some(row) = ahead.take(key) {
             return Ok(Some(row));
         }
         let found = self.search(key)?;
         if let Some(row) = &found {
-            let in_order = row.call_no.abs_diff(ahead.last_no) <= NEAR as u64;
-            ahead.last_no = row.call_no;
-            ahead.rows.clear();
-            ahead.from_no = in_order.then_some(row.call_no + 1);
+            ahead.searched(row.call_no);
         }
         Ok(found)
     }
@@ -127,19 +202,13 @@ impl Reader {
             .optional()
     }
 
-    fn read_ahead(&self, ahead: &mut Ahead) -> rusqlite::Result<()> {
-        let Some(from_no) = ahead.from_no else { return Ok(()) };
+    fn read_ahead(&self, ahead: &mut Ahead, from_no: i64) -> rusqlite::Result<()> {
         let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no >= ?1 ORDER BY call_no LIMIT ?2");
         let mut query = self.connection.prepare_cached(&sql)?;
         let rows = query.query_map(params![from_no, AHEAD], CallRow::read)?;
         // At the end of the table there is nothing to go on with.
         ahead.from_no = None;
-        for row in rows {
-            let row = row?;
-            ahead.from_no = Some(row.call_no + 1);
-            ahead.rows.push_back(row);
-        }
-        Ok(())
+        rows.into_iter().try_for_each(|row| row.map(|row| ahead.put(row)))
     }
 
     /// What a session over this ledger would be; writes nothing.

@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate};
 use rusqlite::Row;
 
 use super::checksum::checksum;
-use crate::call::{CallKey, CompactString, ProductId, day_from_text};
+use crate::call::{CallKey, CompactString, ProductId};
+use crate::parse;
 use crate::store::{AnswerKind, NewAnswer, StoredAnswer, StoredCall};
 
 /// The columns of `call` that the functions below read, in their order.
@@ -70,5 +71,5 @@ pub(super) fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>>
 }
 
 fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
-    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(day_from_text))
+    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(parse::day))
 }

@@ -157,20 +157,29 @@ async fn many_at_once_all_get_their_own_number() {
 
 #[tokio::test]
 async fn a_call_is_found_in_whatever_order_the_ledger_names_it() {
-    const CALLS: u32 = 300;
+    const CALLS: u32 = 5_000;
     let place = Place::new();
     let store = place.open();
     let scope = store.begin_session(&identity("a"), rate(), TIMEOUT).unwrap();
-    for n in 0..CALLS {
-        ask(&store, &scope, n, AnswerKind::Final, Some(&n.to_string())).await;
+    for some in 0..CALLS / 100 {
+        let all = (0..100).map(|n| {
+            let n = some * 100 + n;
+            let (store, scope) = (&store, &scope);
+            async move { ask(store, scope, n, AnswerKind::Final, Some(&n.to_string())).await }
+        });
+        futures::future::join_all(all).await;
     }
     let in_order: Vec<u32> = (0..CALLS).collect();
-    let in_flight_together = in_order.chunks(16).flat_map(|some| some.iter().rev().copied()).collect();
+    let backwards_in =
+        |some: usize| in_order.chunks(some).flat_map(|some| some.iter().rev().copied()).collect();
+    let (few_in_flight, many_in_flight) = (backwards_in(16), backwards_in(1_000));
+    let sparse = in_order.iter().copied().filter(|n| n % 90 == 0).collect();
     let with_gaps = in_order.iter().copied().filter(|n| n % 40 == 0 || n % 100 > 60).collect();
     let none_of_it = (0..CALLS).map(|n| n * 7_919 % CALLS).collect();
     let with_unknown = in_order.iter().flat_map(|n| [*n, CALLS + n]).collect();
     let backwards = in_order.iter().rev().copied().collect();
-    for order in [in_order, in_flight_together, with_gaps, none_of_it, with_unknown, backwards] {
+    let near = [few_in_flight, many_in_flight, with_gaps, sparse];
+    for order in near.into_iter().chain([in_order, none_of_it, with_unknown, backwards]) {
         let reader = store.reader().unwrap();
         for n in order {
             let data = reader.lookup(&key(n)).unwrap().and_then(|call| call.answer?.answer.data);
