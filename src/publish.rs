@@ -1,15 +1,17 @@
 //! Pass 2: ledger ⋈ store, in ledger order, into the four files.
 //!
 //! A pure function of (ledger, store, options, version): neither the order of replies nor the number of restarts
-//! can show in the rows. Streams, through three threads and bounded channels of batches, so that every core has work:
+//! can show in the rows. Streams, on four threads with bounded channels of batches between them, so that every core has work:
 //!
 //! ```text
-//!  ledger → records ─► [ store → answer → normalize → compare ] ─► count, write (Parquet is encoded by one more thread)
+//!  [ ledger → records ] ─► [ ⋈ store ] ─► [ answer → normalize → compare → count, write ] ─► [ Parquet: encode, compress ]
 //! ```
 //!
-//! What is remembered are the first rows of calls that are named again further down.
+//! An answer crosses once, as it is stored: what is made of it is used up and freed where it is made. What is remembered are the first rows of calls that are named again further down.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
 
@@ -33,7 +35,7 @@ const BATCH: usize = 256;
 /// ... unless they have so many bytes already: a row of the ledger and an answer may have a MiB each.
 const BATCH_BYTES: usize = 1 << 18;
 /// Batches that may wait between two threads: longer than the system lets one of them wait for a core, so that on two
-/// cores none of the four runs dry. It bounds what is held, some 2 KiB a row.
+/// cores none of the four runs dry. It bounds what is held, some 1.5 KiB a row.
 const WAITING: usize = 16;
 
 /// What decides the rows, beside ledger and store.
@@ -70,19 +72,19 @@ pub fn publish(
     on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
 ) -> Result<Counted> {
     let counted = Counted { totals: Totals::default(), figures: Figures::new(rules.tolerances) };
-    let masks = outputs.masks();
-    let mut publisher = Publisher { outputs, on_open, counted };
+    let named = HashMap::new();
+    let mut publisher = Publisher { source, rules, session_no, outputs, on_open, counted, named };
     scope(|threads| {
         let (records, read) = sync_channel(WAITING);
-        let (rows, judged) = sync_channel(WAITING);
+        let (rows, found) = sync_channel(WAITING);
         let reading = threads.spawn(|| read_ledger(source, &{ records }));
-        let judge = Judge { source, reader, rules, session_no, masks, named: HashMap::new() };
-        let judging = threads.spawn(|| judge.all(&{ read }, &{ rows }));
+        let finder = Finder { source, reader, to_come: HashMap::new() };
+        let finding = threads.spawn(|| finder.all(&{ read }, &{ rows }));
         // A thread that fails hangs up, and so the others come to their ends; the first in the row knows why.
-        let written = { judged }.iter().flatten().try_for_each(|judged| publisher.row(judged));
+        let published = { found }.iter().flatten().try_for_each(|row| publisher.row(row));
         let whole = joined(reading)?;
-        joined(judging)?;
-        written?;
+        joined(finding)?;
+        published?;
         match whole {
             Some(sha256) if sha256 == source.scan.sha256 => Ok(publisher.counted),
             _ => Err(Error::usage("the ledger was changed while the run was going on")
@@ -92,7 +94,7 @@ pub fn publish(
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Hands over the ledger's records. Returns its SHA-256; `None` when nobody wants the rest.
@@ -109,6 +111,77 @@ fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<
         return Ok(None);
     }
     ledger.finish().map(Some)
+}
+
+/// A row of the ledger, with what the store knows of its call.
+enum Found {
+    /// The first that names its call.
+    First(FirstRow),
+    /// One that names a call again.
+    Later(LedgerRow, u128),
+    /// One that cannot be used.
+    Invalid(InvalidRow),
+}
+
+struct FirstRow {
+    row: LedgerRow,
+    fingerprint: u128,
+    stored: Option<StoredCall>,
+    /// Rows further down that name it again.
+    later_rows: u64,
+}
+
+/// Finds what the store knows of every row.
+struct Finder<'a> {
+    source: &'a Source,
+    reader: Reader,
+    /// Of the calls named already, how many rows name them again further down.
+    to_come: HashMap<u128, u64>,
+}
+
+impl Finder<'_> {
+    fn all(mut self, records: &Receiver<Vec<Record>>, out: &SyncSender<Vec<Found>>) -> Result<()> {
+        let mut batch = Batch::default();
+        for record in records.iter().flatten() {
+            let found = self.find(record)?;
+            let bytes = found.data_len();
+            if batch.is_full_with(found, bytes) && out.send(batch.take()).is_err() {
+                return Ok(());
+            }
+        }
+        // Nobody to take the last ones has failed, and says why.
+        let _ = out.send(batch.take());
+        Ok(())
+    }
+
+    fn find(&mut self, record: Record) -> Result<Found> {
+        let row = match record {
+            Record::Invalid(row) => return Ok(Found::Invalid(row)),
+            Record::Row(row) => row,
+        };
+        let fingerprint = row.key.fingerprint();
+        if let Some(to_come) = self.to_come.get_mut(&fingerprint) {
+            *to_come -= 1;
+            if *to_come == 0 {
+                self.to_come.remove(&fingerprint);
+            }
+            return Ok(Found::Later(row, fingerprint));
+        }
+        let stored = self.reader.lookup(&row.key)?;
+        let later_rows = self.source.scan.repeats.later_rows(fingerprint);
+        if later_rows > 0 {
+            self.to_come.insert(fingerprint, later_rows);
+        }
+        Ok(Found::First(FirstRow { row, fingerprint, stored, later_rows }))
+    }
+}
+
+impl Found {
+    /// What may be long of it, in bytes: the provider's `Data`. The ledger's part was counted when it was read.
+    fn data_len(&self) -> usize {
+        let Self::First(FirstRow { stored: Some(stored), .. }) = self else { return 0 };
+        stored.answer.as_ref().and_then(|stored| stored.answer.data.as_ref()).map_or(0, String::len)
+    }
 }
 
 /// What is on its way to the next thread.
@@ -135,33 +208,7 @@ impl<T> Batch<T> {
     }
 }
 
-/// A row of the ledger, judged.
-enum Judged {
-    /// The first that names its call.
-    Call(Box<JudgedCall>),
-    /// One that names a call again.
-    Later(Box<DiscrepancyRow>),
-    /// One that cannot be used.
-    Invalid(Box<InvalidRow>),
-}
-
-impl Judged {
-    /// What may be long of it, in bytes: the provider's `Data`. The ledger's part was counted when it was read.
-    fn len(&self) -> usize {
-        let Self::Call(call) = self else { return 0 };
-        call.lookup.raw.as_ref().map_or(0, String::len)
-    }
-}
-
-struct JudgedCall {
-    row: LedgerRow,
-    lookup: Lookup,
-    found: Vec<DiscrepancyRow>,
-    /// Rows further down that name it again.
-    later_rows: u64,
-}
-
-/// A call that is named more than once: where its row stands, and its first row for comparison.
+/// A call that is named more than once: its first row for comparison, and where its record stands.
 struct Named {
     first: LedgerRow,
     call_date: chrono::NaiveDate,
@@ -169,97 +216,68 @@ struct Named {
     later_rows: u64,
 }
 
-/// Says of every record what became of it.
-struct Judge<'a> {
+/// Says of every row what became of its call, counts it and writes it.
+struct Publisher<'a> {
     source: &'a Source,
-    reader: Reader,
     rules: Rules,
     session_no: i64,
-    masks: bool,
-    named: HashMap<u128, Named>,
-}
-
-impl Judge<'_> {
-    fn all(mut self, records: &Receiver<Vec<Record>>, out: &SyncSender<Vec<Judged>>) -> Result<()> {
-        let mut batch = Batch::default();
-        for record in records.iter().flatten() {
-            let judged = self.record(record)?;
-            let bytes = judged.len();
-            if batch.is_full_with(judged, bytes) && out.send(batch.take()).is_err() {
-                return Ok(());
-            }
-        }
-        // Nobody to take the last ones has failed, and says why.
-        let _ = out.send(batch.take());
-        Ok(())
-    }
-
-    fn record(&mut self, record: Record) -> Result<Judged> {
-        let row = match record {
-            Record::Invalid(row) => return Ok(Judged::Invalid(Box::new(row))),
-            Record::Row(row) => row,
-        };
-        let fingerprint = row.key.fingerprint();
-        match self.named.remove(&fingerprint) {
-            Some(named) => Ok(Judged::Later(Box::new(self.later_row(&row, fingerprint, named)))),
-            None => self.call(row, fingerprint),
-        }
-    }
-
-    /// A row that names a call again.
-    fn later_row(&mut self, row: &LedgerRow, fingerprint: u128, mut named: Named) -> DiscrepancyRow {
-        let what = compare::duplicate(&named.first, row, &self.source.scan.carried);
-        let mut judged = discrepancy_row(row, None, named.call_date, what);
-        if self.masks {
-            judged.own_numbers = own_numbers(&row.expected, None);
-            judged.own_numbers.extend(own_numbers(&named.first.expected, None));
-        }
-        named.later_rows -= 1;
-        if named.later_rows > 0 {
-            self.named.insert(fingerprint, named);
-        }
-        judged
-    }
-
-    fn call(&mut self, row: LedgerRow, fingerprint: u128) -> Result<Judged> {
-        let stored = self.reader.lookup(&row.key)?;
-        let lookup = look_up(&row, stored, self.rules.settle, self.session_no);
-        let detail = lookup.detail.as_ref();
-        let found = compare::compare(&row, &lookup, self.rules.tolerances).into_iter().map(|what| {
-            let mut judged = discrepancy_row(&row, detail, lookup.found_on, what);
-            if self.masks {
-                judged.own_numbers = own_numbers(&row.expected, detail);
-            }
-            judged
-        });
-        let found = found.collect();
-        let later_rows = self.source.scan.repeats.later_rows(fingerprint);
-        if later_rows > 0 {
-            let (call_date, first) = (lookup.found_on, row.clone());
-            self.named.insert(fingerprint, Named { first, call_date, later_rows });
-        }
-        Ok(Judged::Call(Box::new(JudgedCall { row, lookup, found, later_rows })))
-    }
-}
-
-/// Counts and writes what was judged.
-struct Publisher<'a> {
     outputs: &'a mut Outputs,
     on_open: &'a mut dyn FnMut(OpenItem) -> Result<()>,
     counted: Counted,
+    named: HashMap<u128, Named>,
 }
 
 impl Publisher<'_> {
-    fn row(&mut self, judged: Judged) -> Result<()> {
+    fn row(&mut self, found: Found) -> Result<()> {
         self.counted.totals.rows += 1;
-        match judged {
-            Judged::Call(call) => self.call(&call),
-            Judged::Later(row) => {
-                self.counted.totals.duplicates += 1;
-                self.write(&row)
-            }
-            Judged::Invalid(row) => self.invalid(*row),
+        match found {
+            Found::First(first) => self.call(first),
+            Found::Later(row, fingerprint) => self.later_row(&row, fingerprint),
+            Found::Invalid(row) => self.invalid(row),
         }
+    }
+
+    fn call(&mut self, FirstRow { row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
+        let lookup = look_up(&row, stored, self.rules.settle, self.session_no);
+        let detail = lookup.detail.as_ref();
+        let found = compare::compare(&row, &lookup, self.rules.tolerances);
+        let all = found.len() as u64 + later_rows;
+        self.count(&row, &lookup, all);
+        self.outputs.call(&row, &lookup, all)?;
+        if is_open(&lookup) {
+            (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
+        }
+        for what in found {
+            let mut discrepancy = discrepancy_row(&row, detail, lookup.found_on, what);
+            if self.outputs.masks() {
+                discrepancy.own_numbers = own_numbers(&row.expected, detail);
+            }
+            self.write(&discrepancy)?;
+        }
+        if later_rows > 0 {
+            self.named.insert(fingerprint, Named { first: row, call_date: lookup.found_on, later_rows });
+        }
+        Ok(())
+    }
+
+    /// A row that names a call again.
+    fn later_row(&mut self, row: &LedgerRow, fingerprint: u128) -> Result<()> {
+        self.counted.totals.duplicates += 1;
+        let Entry::Occupied(mut named) = self.named.entry(fingerprint) else {
+            return Err(Error::output("a row names a call again that none has named; this is a bug"));
+        };
+        let Named { first, call_date, .. } = named.get();
+        let what = compare::duplicate(first, row, &self.source.scan.carried);
+        let mut discrepancy = discrepancy_row(row, None, *call_date, what);
+        if self.outputs.masks() {
+            discrepancy.own_numbers = own_numbers(&row.expected, None);
+            discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
+        }
+        named.get_mut().later_rows -= 1;
+        if named.get().later_rows == 0 {
+            named.remove();
+        }
+        self.write(&discrepancy)
     }
 
     fn invalid(&mut self, row: InvalidRow) -> Result<()> {
@@ -280,17 +298,6 @@ impl Publisher<'_> {
             at_stake_s: 0,
             own_numbers: Vec::new(),
         })
-    }
-
-    fn call(&mut self, call: &JudgedCall) -> Result<()> {
-        let JudgedCall { row, lookup, found, later_rows } = call;
-        let all = found.len() as u64 + later_rows;
-        self.count(row, lookup, all);
-        self.outputs.call(row, lookup, all)?;
-        if is_open(lookup) {
-            (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
-        }
-        found.iter().try_for_each(|row| self.write(row))
     }
 
     fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {

@@ -36,7 +36,7 @@ const BATCH: usize = 1_024;
 /// ... unless they have so many bytes already.
 const BATCH_BYTES: usize = 1 << 24;
 /// Batches that may wait for the thread that encodes them.
-const WAITING: usize = 2;
+const WAITING: usize = 8;
 const UTC: &str = "UTC";
 
 /// Long texts that hardly ever repeat: a dictionary of them only costs memory.
