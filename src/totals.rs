@@ -210,17 +210,19 @@ pub struct Written {
 
 impl Written {
     /// Counts a row of the details.
-    pub fn add_call(&mut self, call: &CallKey, status: &str, discrepancies: u64) {
+    pub fn add_call(&mut self, status: &str, discrepancies: u64) {
         add(&mut self.by_status, status);
         if status == Status::Found.as_str() {
             self.clean += u64::from(discrepancies == 0);
             self.with_discrepancies += u64::from(discrepancies > 0);
         }
-        if discrepancies > 0 {
-            self.counted += discrepancies;
-            let weighed = call.fingerprint().wrapping_mul(discrepancies.into());
-            self.counted_by_call = self.counted_by_call.wrapping_add(weighed);
-        }
+        self.counted += discrepancies;
+    }
+
+    /// Counts how many discrepancies a row of the details says that its call has.
+    pub fn add_discrepancies_of(&mut self, call: &CallKey, discrepancies: u64) {
+        let weighed = call.fingerprint().wrapping_mul(discrepancies.into());
+        self.counted_by_call = self.counted_by_call.wrapping_add(weighed);
     }
 
     /// Counts a row of the discrepancy file; an unusable row of the ledger names no call.
@@ -229,6 +231,20 @@ impl Written {
         if let Some(call) = call {
             self.named_by_call = self.named_by_call.wrapping_add(call.fingerprint());
         }
+    }
+
+    /// Takes over what another part of the same files says.
+    pub fn add(&mut self, other: Self) {
+        let Self { by_status, clean, with_discrepancies, counted, counted_by_call, by_kind, named_by_call } =
+            other;
+        for (counts, others) in [(&mut self.by_status, by_status), (&mut self.by_kind, by_kind)] {
+            others.into_iter().for_each(|(word, count)| *counts.entry(word).or_default() += count);
+        }
+        self.clean += clean;
+        self.with_discrepancies += with_discrepancies;
+        self.counted += counted;
+        self.counted_by_call = self.counted_by_call.wrapping_add(counted_by_call);
+        self.named_by_call = self.named_by_call.wrapping_add(named_by_call);
     }
 
     fn status(&self, status: Status) -> u64 {
@@ -341,7 +357,10 @@ mod tests {
     /// As the files have it.
     fn written(details: &[Detail], discrepancies: &[Found]) -> Written {
         let mut w = Written::default();
-        details.iter().for_each(|(id, status, n)| w.add_call(&call(id), status, *n));
+        for (id, status, n) in details {
+            w.add_call(status, *n);
+            w.add_discrepancies_of(&call(id), *n);
+        }
         discrepancies.iter().for_each(|(kind, id)| w.add_discrepancy(kind, id.map(call).as_ref()));
         w
     }

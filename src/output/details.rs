@@ -1,7 +1,9 @@
 //! The details: one row per distinct call, as one Parquet file or a folder of days.
 
 use std::fs::File;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread::scope;
 
 use chrono::NaiveDate;
 
@@ -10,7 +12,7 @@ use crate::detail::Lookup;
 use crate::error::Result;
 use crate::totals::Written;
 
-use super::parquet::{self, Table};
+use super::parquet::{self, Part, Table};
 use super::partitions::{ClosedPartitions, Partitions};
 use super::schema::{Cell, Column, DETAILS, call_key, whole};
 use super::staged::{Staged, unreadable};
@@ -122,14 +124,14 @@ impl Details {
         match self {
             Self::File(table, staged) => {
                 table.finish()?;
-                read_back(staged.reader()?, staged.target(), None, written)?;
+                read_back(&|| staged.reader(), staged.target(), None, written)?;
                 Ok(ClosedDetails::File(staged))
             }
             Self::Folder(folder) => {
                 let closed = folder.finish()?;
                 for (day, path) in closed.parts() {
-                    let file = File::open(path).map_err(|e| unreadable(closed.target(), e))?;
-                    read_back(file, closed.target(), Some(*day), written)?;
+                    let open = || File::open(path).map_err(|e| unreadable(closed.target(), e));
+                    read_back(&open, closed.target(), Some(*day), written)?;
                 }
                 Ok(ClosedDetails::Folder(closed))
             }
@@ -163,19 +165,40 @@ impl ClosedDetails {
     }
 }
 
-/// Counts what a file of details says; `day` is that of its folder.
-fn read_back(file: File, target: &Path, day: Option<NaiveDate>, written: &mut Written) -> Result<()> {
+/// Counts what a file of details says, on two threads; `day` is that of its folder.
+fn read_back(
+    open: &(dyn Fn() -> Result<File> + Sync),
+    target: &Path,
+    day: Option<NaiveDate>,
+    written: &mut Written,
+) -> Result<()> {
+    let count = |part| count(open()?, part, target, day);
+    scope(|threads| {
+        let other = threads.spawn(|| count(Part::Half { first: true }));
+        written.add(count(Part::Half { first: false })?);
+        written.add(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        Ok(())
+    })
+}
+
+fn count(file: File, part: Part, target: &Path, day: Option<NaiveDate>) -> Result<Written> {
+    let mut written = Written::default();
     let all = ["call_id", "prod_id", PARTITIONED_BY, "status", "discrepancies"];
     let columns: Vec<&str> =
         all.into_iter().filter(|name| day.is_none() || *name != PARTITIONED_BY).collect();
-    parquet::read(file, target, &columns, &mut |row| {
+    parquet::read(file, target, part, &columns, &mut |row| {
         let [id, prod_id, .., Cell::Text(Some(status)), Cell::Whole(Some(discrepancies))] = row else {
             return Err(unreadable(target, "a row has no status, or no count of discrepancies"));
         };
-        let day = day.map_or(row[2], |day| Cell::Day(Some(day)));
-        let call =
-            call_key(&[*id, *prod_id, day]).ok_or_else(|| unreadable(target, "a row names no call"))?;
-        written.add_call(&call, status, discrepancies.unsigned_abs());
+        let discrepancies = discrepancies.unsigned_abs();
+        written.add_call(status, discrepancies);
+        if discrepancies > 0 {
+            let day = day.map_or(row[2], |day| Cell::Day(Some(day)));
+            let call = call_key(&[*id, *prod_id, day]);
+            let call = call.ok_or_else(|| unreadable(target, "a row with discrepancies names no call"))?;
+            written.add_discrepancies_of(&call, discrepancies);
+        }
         Ok(())
-    })
+    })?;
+    Ok(written)
 }

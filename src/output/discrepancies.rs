@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serializer as _;
 use serde_json::Value;
 
-use super::parquet::{self, Table};
+use super::parquet::{self, Part, Table};
 use super::schema::{Cell, DISCREPANCIES, call_key, whole};
 use super::staged::{Staged, unreadable, unwritable};
 use crate::call::provider_text;
@@ -135,7 +135,7 @@ fn read_back(staged: &Staged, written: &mut Written) -> Result<()> {
     match Form::of(target).unwrap_or(Form::Csv) {
         Form::Csv => read_csv(file, target, &mut count),
         Form::Jsonl => read_jsonl(file, target, &mut count),
-        Form::Parquet => parquet::read(file, target, &READ_BACK, &mut count),
+        Form::Parquet => parquet::read(file, target, Part::Whole, &READ_BACK, &mut count),
     }
 }
 

@@ -14,8 +14,8 @@ use arrow_array::builder::{
     TimestampMicrosecondBuilder,
 };
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Date32Type, Int64Type};
-use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_array::types::Date32Type;
+use arrow_array::{Array as _, ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
@@ -35,6 +35,8 @@ const ROW_GROUP: usize = 122_880;
 const BATCH: usize = 1_024;
 /// ... unless they have so many bytes already.
 const BATCH_BYTES: usize = 1 << 24;
+/// Rows read back at once.
+const READ_AT_ONCE: usize = 4_096;
 /// Batches that may wait for the thread that encodes them.
 const WAITING: usize = 8;
 const UTC: &str = "UTC";
@@ -257,6 +259,15 @@ impl Table {
     }
 }
 
+/// Of a Parquet file, which of its row groups are meant.
+pub(super) enum Part {
+    Whole,
+    /// The first half of them, or what follows it.
+    Half {
+        first: bool,
+    },
+}
+
 /// Reads some columns of a Parquet file, row by row, in the order in which they are named. What is held is one batch.
 ///
 /// # Errors
@@ -265,42 +276,66 @@ impl Table {
 pub(super) fn read(
     file: File,
     target: &Path,
+    part: Part,
     columns: &[&str],
     each: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>,
 ) -> Result<()> {
-    for batch in batches(file, columns).map_err(|e| unreadable(target, e))? {
+    for batch in batches(file, part, columns).map_err(|e| unreadable(target, e))? {
         let batch = batch.map_err(|e| unreadable(target, e))?;
-        let found: Option<Vec<&ArrayRef>> = columns.iter().map(|name| batch.column_by_name(name)).collect();
+        let found: Option<Vec<Values<'_>>> =
+            columns.iter().map(|name| batch.column_by_name(name).map(Values::of)).collect();
         let found = found.ok_or_else(|| unreadable(target, "a column is missing"))?;
         let mut cells = Vec::with_capacity(found.len());
         for row in 0..batch.num_rows() {
             cells.clear();
-            cells.extend(found.iter().map(|column| cell(column, row)));
+            cells.extend(found.iter().map(|values| values.cell(row)));
             each(&cells)?;
         }
     }
     Ok(())
 }
 
-fn batches(file: File, columns: &[&str]) -> ParquetResult<ParquetRecordBatchReader> {
+fn batches(file: File, part: Part, columns: &[&str]) -> ParquetResult<ParquetRecordBatchReader> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let names = builder.parquet_schema().columns().iter().map(|column| column.name().to_owned());
     let wanted: Vec<usize> =
         names.enumerate().filter(|(_, name)| columns.contains(&name.as_str())).map(|(i, _)| i).collect();
     let mask = ProjectionMask::leaves(builder.parquet_schema(), wanted);
-    builder.with_projection(mask).with_batch_size(BATCH).build()
+    let groups = builder.metadata().num_row_groups();
+    let groups = match part {
+        Part::Whole => 0..groups,
+        Part::Half { first: true } => 0..groups / 2,
+        Part::Half { first: false } => groups / 2..groups,
+    };
+    builder.with_projection(mask).with_row_groups(groups.collect()).with_batch_size(READ_AT_ONCE).build()
 }
 
-/// A value of a column; one of a type that this program does not write is none.
-fn cell(column: &ArrayRef, row: usize) -> Cell<'_> {
-    if column.is_null(row) {
-        return Cell::Text(None);
+/// The values of a column, of the types that are read back.
+enum Values<'a> {
+    Text(&'a StringArray),
+    Whole(&'a Int64Array),
+    Day(&'a Date32Array),
+    Other,
+}
+
+impl<'a> Values<'a> {
+    fn of(column: &'a ArrayRef) -> Self {
+        match column.data_type() {
+            DataType::Utf8 => Self::Text(column.as_string()),
+            DataType::Int64 => Self::Whole(column.as_primitive()),
+            DataType::Date32 => Self::Day(column.as_primitive()),
+            _ => Self::Other,
+        }
     }
-    match column.data_type() {
-        DataType::Utf8 => Cell::Text(Some(column.as_string::<i32>().value(row))),
-        DataType::Int64 => Cell::Whole(Some(column.as_primitive::<Int64Type>().value(row))),
-        DataType::Date32 => Cell::Day(column.as_primitive::<Date32Type>().value_as_date(row)),
-        _ => Cell::Text(None),
+
+    /// One of another type is none.
+    fn cell(&self, row: usize) -> Cell<'a> {
+        match self {
+            Self::Text(values) => Cell::Text(values.is_valid(row).then(|| values.value(row))),
+            Self::Whole(values) => Cell::Whole(values.is_valid(row).then(|| values.value(row))),
+            Self::Day(values) => Cell::Day(values.is_valid(row).then(|| values.value_as_date(row)).flatten()),
+            Self::Other => Cell::Text(None),
+        }
     }
 }
 
