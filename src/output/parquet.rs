@@ -260,6 +260,7 @@ impl Table {
 }
 
 /// Of a Parquet file, which of its row groups are meant.
+#[derive(Clone, Copy)]
 pub(super) enum Part {
     Whole,
     /// The first half of them, or what follows it.

@@ -143,7 +143,9 @@ fn every_option_has_its_variable_and_its_key() {
         .map(|line| line.trim_start_matches("# ").split(' ').next().unwrap().to_owned())
         .collect();
     assert!(names.len() > 35, "{names:?}");
-    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli.rs")).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let source: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     for name in names.iter().filter(|name| !matches!(name.as_str(), "verbose" | "quiet")) {
         let variable = format!("\"RECONCILE_{}\"", name.to_uppercase().replace('-', "_"));
         assert!(source.contains(&variable), "{variable} is not read");
