@@ -7,7 +7,8 @@
 //!  [ ledger → records ] ─► [ ⋈ store ] ─► [ answer → normalize → compare → count, write ] ─► [ Parquet: encode, compress ]
 //! ```
 //!
-//! An answer crosses once, as it is stored: what is made of it is used up and freed where it is made. What is remembered are the first rows of calls that are named again further down.
+//! An answer crosses once, as it is stored: what is made of it is used up and freed where it is made. What is remembered
+//! are the first rows of calls that are named again further down.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -36,7 +37,7 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 18;
 /// Batches that may wait between two threads: longer than the system lets one of them wait for a core, so that on two
 /// cores none of the four runs dry. It bounds what is held, some 1.5 KiB a row.
-const WAITING: usize = 16;
+const WAITING: usize = 8;
 
 /// What decides the rows, beside ledger and store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -406,5 +407,22 @@ fn read_record(lookup: &mut Lookup, found_on: chrono::NaiveDate) {
             let (code, message) = (MALFORMED.into(), why.to_string().into());
             fail(lookup, Failure { code, message, malformed: true, transient: false });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_bounded_in_rows_and_in_bytes() {
+        let filled = |bytes: usize| {
+            let mut batch = Batch::default();
+            let rows = (1..).find(|row| batch.is_full_with(*row, bytes));
+            (rows, batch.take().len(), batch.rows.len(), batch.bytes)
+        };
+        assert_eq!(filled(100), (Some(BATCH), BATCH, 0, 0));
+        assert_eq!(filled(BATCH_BYTES / 4), (Some(4), 4, 0, 0));
+        assert_eq!(filled(1 << 20), (Some(1), 1, 0, 0));
     }
 }

@@ -107,7 +107,7 @@ async fn night(
         metrics.begin(started_at, settings.rate, store.nature() == Nature::Sandbox);
     }
     let run = Run { settings, voice, source, store, scope, stop, keys, started, started_at, metrics };
-    let result = run.session(provider).await;
+    let result = run.session(provider);
     if result.is_err() {
         // The run is left open: the same command goes on with it. The first error is the one to tell.
         let _ = run.store.end_session(&run.scope, None);
@@ -161,6 +161,16 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Keeper)> {
     Ok((url, Keeper::fixed(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
 }
 
+/// Does this to its end on a runtime that ends with it: so the memory of its threads, with up to 1,024 connections, goes back
+/// before publishing needs its own.
+fn on_a_runtime_of_its_own<T>(work: impl Future<Output = T>) -> Result<T> {
+    tokio::task::block_in_place(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| Error::output("no more threads can be started").because(e))?;
+        Ok(runtime.block_on(work))
+    })
+}
+
 /// What pass 1 came to.
 #[derive(Default)]
 struct Collected {
@@ -170,9 +180,9 @@ struct Collected {
 }
 
 impl Run<'_> {
-    async fn session(&self, provider: Option<HttpProvider>) -> Result<Exit> {
+    fn session(&self, provider: Option<HttpProvider>) -> Result<Exit> {
         let collected = match provider {
-            Some(provider) => self.collect(provider).await?,
+            Some(provider) => on_a_runtime_of_its_own(self.collect(provider))??,
             None => {
                 self.open(0, None);
                 Collected { all_asked: true, ..Collected::default() }

@@ -245,6 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn what_two_threads_find_is_what_one_finds() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "call_id,prod_id,called_at,callee,duration_s").unwrap();
+        for row in 0..40 * BATCH {
+            let null = if row % 7_001 == 6_999 { "NULL" } else { "7" };
+            let (day, callee) =
+                (if row % 3_001 == 2_000 { "46330" } else { "2026-11-16" }, 5_344_750_000_u64);
+            writeln!(file, "{}{row:012},1,{day},{callee},{null}", if row % 11 == 10 { "" } else { "1^" })
+                .unwrap();
+        }
+        let (input, options) = (Input::open(file.path()).unwrap(), Options::default());
+        let mut alone = input.ledger(&options).unwrap();
+        assert_eq!(alone.by_ref().count(), 40 * BATCH);
+        assert_eq!(alone.notes().len(), 4, "{:?}", alone.notes());
+        for _ in 0..5 {
+            assert_eq!(scan(&input, &options).unwrap().notes, alone.notes());
+        }
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_wrong_usage() {
         let error = Input::open("no-such-ledger.csv".as_ref()).unwrap_err();
         assert_eq!(error.exit, crate::exit::Exit::Usage);

@@ -31,14 +31,14 @@ use crate::error::{Error, Result};
 
 /// DuckDB's own row-group size, so that its threads share a file well.
 const ROW_GROUP: usize = 122_880;
-/// Rows handed to the writer at once: some 500 KiB, for the same reason...
+/// Rows handed to the writer at once: some 500 KiB, which a processor's cache holds...
 const BATCH: usize = 1_024;
 /// ... unless they have so many bytes already.
 const BATCH_BYTES: usize = 1 << 24;
 /// Rows read back at once.
 const READ_AT_ONCE: usize = 4_096;
 /// Batches that may wait for the thread that encodes them.
-const WAITING: usize = 8;
+const WAITING: usize = 3;
 const UTC: &str = "UTC";
 
 /// Long texts that hardly ever repeat: a dictionary of them only costs memory.

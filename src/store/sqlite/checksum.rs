@@ -11,10 +11,9 @@ use crate::store::NewAnswer;
 
 /// CRC-32 over key and answer, each field with its length.
 pub(super) fn checksum(key: &CallKey, answer: &NewAnswer, session_no: i64, fetched_at_us: i64) -> i64 {
-    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().len();
+    let data = answer.data.as_deref().unwrap_or_default().as_bytes();
     // Gathered first: a dozen fields of a few bytes cost more one by one than all of them as one.
-    let mut all =
-        Vec::with_capacity(256 + key.call_id.len() + text(&answer.request_id) + answer.message.len());
+    let mut all = Vec::with_capacity(256);
     let mut field = |bytes: &[u8]| {
         all.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         all.extend_from_slice(bytes);
@@ -30,10 +29,10 @@ pub(super) fn checksum(key: &CallKey, answer: &NewAnswer, session_no: i64, fetch
     field(answer.request_id.as_deref().unwrap_or_default().as_bytes());
     field(answer.code.as_bytes());
     field(answer.message.as_bytes());
-    all.extend_from_slice(&(text(&answer.data) as u64).to_le_bytes());
+    all.extend_from_slice(&(data.len() as u64).to_le_bytes());
     let mut hasher = Hasher::new();
     hasher.update(&all);
-    hasher.update(answer.data.as_deref().unwrap_or_default().as_bytes());
+    hasher.update(data);
     i64::from(hasher.finalize())
 }
 
