@@ -122,7 +122,7 @@ impl ProductId {
     /// Reads a number or a product's name (case, spaces, `_` and `-` do not matter).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = parse::trimmed(text);
         if let Some(number) = parse::whole_number(text) {
             return Some(Self(number)).filter(|_| number > 0);
         }

@@ -11,7 +11,6 @@
 //! are the first rows of calls that are named again further down.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
@@ -118,8 +117,8 @@ fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<
 enum Found {
     /// The first that names its call.
     First(FirstRow),
-    /// One that names a call again.
-    Later(LedgerRow, u128),
+    /// One that names a call again, and whether it is the last that does.
+    Later { row: LedgerRow, fingerprint: u128, is_last: bool },
     /// One that cannot be used.
     Invalid(InvalidRow),
 }
@@ -163,10 +162,11 @@ impl Finder<'_> {
         let fingerprint = row.key.fingerprint();
         if let Some(to_come) = self.to_come.get_mut(&fingerprint) {
             *to_come -= 1;
-            if *to_come == 0 {
+            let is_last = *to_come == 0;
+            if is_last {
                 self.to_come.remove(&fingerprint);
             }
-            return Ok(Found::Later(row, fingerprint));
+            return Ok(Found::Later { row, fingerprint, is_last });
         }
         let stored = self.reader.lookup(&row.key)?;
         let later_rows = self.source.scan.repeats.later_rows(fingerprint);
@@ -213,8 +213,6 @@ impl<T> Batch<T> {
 struct Named {
     first: LedgerRow,
     call_date: chrono::NaiveDate,
-    /// Rows that are still to come; after the last one the first is forgotten.
-    later_rows: u64,
 }
 
 /// Says of every row what became of its call, counts it and writes it.
@@ -233,7 +231,13 @@ impl Publisher<'_> {
         self.counted.totals.rows += 1;
         match found {
             Found::First(first) => self.call(first),
-            Found::Later(row, fingerprint) => self.later_row(&row, fingerprint),
+            Found::Later { row, fingerprint, is_last } => {
+                self.later_row(&row, fingerprint)?;
+                if is_last {
+                    self.named.remove(&fingerprint);
+                }
+                Ok(())
+            }
             Found::Invalid(row) => self.invalid(row),
         }
     }
@@ -256,7 +260,7 @@ impl Publisher<'_> {
             self.write(&discrepancy)?;
         }
         if later_rows > 0 {
-            self.named.insert(fingerprint, Named { first: row, call_date: lookup.found_on, later_rows });
+            self.named.insert(fingerprint, Named { first: row, call_date: lookup.found_on });
         }
         Ok(())
     }
@@ -264,19 +268,14 @@ impl Publisher<'_> {
     /// A row that names a call again.
     fn later_row(&mut self, row: &LedgerRow, fingerprint: u128) -> Result<()> {
         self.counted.totals.duplicates += 1;
-        let Entry::Occupied(mut named) = self.named.entry(fingerprint) else {
+        let Some(Named { first, call_date }) = self.named.get(&fingerprint) else {
             return Err(Error::output("a row names a call again that none has named; this is a bug"));
         };
-        let Named { first, call_date, .. } = named.get();
         let what = compare::duplicate(first, row, &self.source.scan.carried);
         let mut discrepancy = discrepancy_row(row, None, *call_date, what);
         if self.outputs.masks() {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
-        }
-        named.get_mut().later_rows -= 1;
-        if named.get().later_rows == 0 {
-            named.remove();
         }
         self.write(&discrepancy)
     }

@@ -1,11 +1,11 @@
 //! Reads the ledger: one row per call that the company believes it made.
 //!
 //! ```text
-//!  file ─► unpack (SHA-256; gzip, zstd) ─► text (encoding → UTF-8) ─► split (records, lines) ─► csv ─► row (values)
-//!  file ─► columnar (Parquet) ──────────────────────────────────────────────────────────────────────► row
+//!  file ─► unpack (SHA-256; gzip, zstd) ─► text (encoding → UTF-8) ─► split (records, lines) ─► fields ─► row (values)
+//!  file ─► columnar (Parquet) ───────────────────────────────────────────────────────────────► fields ─► row
 //! ```
 //!
-//! Promises that every record below the header becomes one [`Record`], in order, usable or not: a bad row
+//! A record with quotes passes the csv parser on its way to its fields. Promises that every record below the header becomes one [`Record`], in order, usable or not: a bad row
 //! never stops the run and is never dropped. Nothing of the file is held but the present record, of at most
 //! 1 MiB, and what the stages before it have read ahead; a longer one, which in practice is a quote that is never
 //! closed, is an [`InvalidRow`], and reading goes on with the line after that quote. Errors are kept for what makes the
