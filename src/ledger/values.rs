@@ -69,11 +69,10 @@ fn plain(text: &str) -> Cow<'_, str> {
 /// A number as spreadsheets show long ones: `1.16E+11`.
 fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
-    let digits = is_digits;
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
-    digits(whole.strip_prefix(['+', '-']).unwrap_or(whole))
-        && digits(fraction)
-        && digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
+    is_digits(whole.strip_prefix(['+', '-']).unwrap_or(whole))
+        && is_digits(fraction)
+        && is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
 }
 
 fn spreadsheet(field: &'static str, text: &str) -> Fault {
