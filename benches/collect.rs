@@ -45,9 +45,11 @@ fn main() {
     let rate = per_second(calls, whole.wall.saturating_sub(again.wall));
     let cpu = each(whole.cpu.saturating_sub(again.cpu));
     println!(
-        "collect: {rate:.0} a second, {cpu} µs of CPU a call, {} MiB at most (the run without its publishing, which takes {:.2} s)",
-        whole.peak_mib,
-        again.wall.as_secs_f64()
+        "collect: {rate:.0} a second, {cpu} µs of CPU a call, {} MiB at most (the run without its publishing, which takes {:.2} s and, \
+         in that run, {} MiB)",
+        whole.peak_before_outputs_mib,
+        again.wall.as_secs_f64(),
+        whole.peak_mib
     );
     println!("collect / bare loop: {:.3}", rate / bare);
 }

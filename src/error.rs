@@ -42,6 +42,13 @@ impl Error {
         Self::new(Exit::Output, what)
     }
 
+    /// The system starts no more threads for this process.
+    pub(crate) fn no_more_threads(e: std::io::Error) -> Self {
+        Self::output("no more threads can be started")
+            .hint("raise the limit of processes and threads (ulimit -u), then run the same command again")
+            .because(e)
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -165,9 +165,8 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Keeper)> {
 /// before publishing needs its own.
 fn on_a_runtime_of_its_own<T>(work: impl Future<Output = T>) -> Result<T> {
     tokio::task::block_in_place(|| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| Error::output("no more threads can be started").because(e))?;
-        Ok(runtime.block_on(work))
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(runtime.map_err(Error::no_more_threads)?.block_on(work))
     })
 }
 
@@ -223,6 +222,7 @@ impl Run<'_> {
         let all_asked =
             workload.to_ask == 0 || collect(source, &fetcher, reader, settings.concurrency, order).await;
         timers.iter().for_each(JoinHandle::abort);
+        self.store.end_requests();
         progress.finish();
         Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.watch.notes() })
     }

@@ -220,6 +220,8 @@ pub(crate) struct Took {
     pub(crate) cpu: Duration,
     /// The most memory it has had, in MiB.
     pub(crate) peak_mib: u64,
+    /// The same before it began with its outputs.
+    pub(crate) peak_before_outputs_mib: u64,
     pub(crate) said: String,
 }
 
@@ -250,17 +252,25 @@ pub(crate) fn reconcile(folder: &Path, arguments: &[&str]) -> Took {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let (mut peak, mut busy) = (0, Duration::ZERO);
+    let output = folder.join(".details.parquet.unfinished");
+    let (mut peak, mut before_outputs, mut busy) = (0, 0, Duration::ZERO);
     while child.try_wait().unwrap().is_none() {
         busy = cpu(child.id()).unwrap_or(busy).max(busy);
-        peak = peak_mib(&child).unwrap_or(peak).max(peak);
-        std::thread::sleep(Duration::from_millis(1));
+        // The last is the highest; the first may still be that of this process, whose memory the child has until it is the program.
+        peak = peak_mib(&child).unwrap_or(peak);
+        if !output.exists() {
+            before_outputs = peak;
+        }
+        // To look takes 50 µs of a core that the program may need.
+        std::thread::sleep(
+            (begin.elapsed() / 500).clamp(Duration::from_millis(1), Duration::from_millis(10)),
+        );
     }
     let wall = begin.elapsed();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    Took { wall, cpu: busy, peak_mib: peak, said }
+    Took { wall, cpu: busy, peak_mib: peak, peak_before_outputs_mib: before_outputs, said }
 }
 
 /// How many calls a bench is about: `CALLS`, else enough to see that it runs.

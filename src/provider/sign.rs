@@ -14,17 +14,22 @@ use super::credentials::Credentials;
 /// All but `A-Z a-z 0-9 - _ . ~` is encoded; space is `%20`, never `+`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Percent-encodes as the gateway does.
-#[must_use]
-pub fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
+/// More bytes than a signed form has, but for a security token: it is written without being moved.
+const FORM: usize = 512;
 
 /// `name=value` pairs joined by `&`, encoded, in the order given. Also the body of a form.
 #[must_use]
 pub fn encode_pairs(params: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> = params.iter().map(|(k, v)| format!("{}={}", encode(k), encode(v))).collect();
-    pairs.join("&")
+    let mut pairs = String::with_capacity(FORM);
+    for (name, value) in params {
+        if !pairs.is_empty() {
+            pairs.push('&');
+        }
+        pairs.extend(utf8_percent_encode(name, RESERVED));
+        pairs.push('=');
+        pairs.extend(utf8_percent_encode(value, RESERVED));
+    }
+    pairs
 }
 
 /// The string that is signed: method, path and the sorted parameters, each encoded once more.
@@ -32,7 +37,10 @@ pub fn encode_pairs(params: &[(&str, &str)]) -> String {
 pub fn string_to_sign(method: &str, params: &[(&str, &str)]) -> String {
     let mut sorted = params.to_vec();
     sorted.sort_unstable();
-    format!("{method}&%2F&{}", encode(&encode_pairs(&sorted)))
+    let mut to_sign = String::with_capacity(FORM);
+    to_sign.extend([method, "&%2F&"]);
+    to_sign.extend(utf8_percent_encode(&encode_pairs(&sorted), RESERVED));
+    to_sign
 }
 
 /// The signature of these parameters (in any order), base64; not yet encoded for the wire.

@@ -39,7 +39,7 @@ pub use upkeep::Erased;
 /// The store, open for one process alone.
 pub struct Store {
     path: PathBuf,
-    writer: Arc<Writer>,
+    writer: Writer,
     clock: Arc<dyn Clock>,
     lock: StoreLock,
     standing: Mutex<Standing>,
@@ -110,7 +110,7 @@ impl Store {
         let nature = schema::prepare(&connection, path, expect)?;
         let settled = schema::has_answers(&connection).map_err(|e| failed(path, "read", e))?;
         let standing = Mutex::new(Standing { nature, settled });
-        Ok(Self { path: path.to_owned(), writer: Arc::new(Writer::new(connection)), clock, lock, standing })
+        Ok(Self { path: path.to_owned(), writer: Writer::new(connection), clock, lock, standing })
     }
 
     /// Whether its answers are real.
@@ -236,15 +236,17 @@ impl Store {
 
     async fn submit(&self, command: Command) -> Result<BegunRequest> {
         let (reply, committed) = oneshot::channel();
-        if self.writer.submit(command, reply) {
-            let writer = self.writer.clone();
-            tokio::task::spawn_blocking(move || writer.commit_all());
-        }
+        self.writer.submit(command, reply).map_err(Error::no_more_threads)?;
         match committed.await {
             Ok(done) => done.map_err(|e| failed(&self.path, "written", e)),
             Err(_) => Err(Error::output(format!("the store {} cannot be written", self.path.display()))
                 .hint("its writer has stopped, which is a bug; run the same command again: nothing stored is lost")),
         }
+    }
+
+    /// Ends the thread that commits requests, once all are asked: so what memory it keeps goes back.
+    pub fn end_requests(&self) {
+        self.writer.rest();
     }
 
     /// A read-only connection, for another thread.

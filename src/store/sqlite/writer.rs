@@ -1,6 +1,10 @@
-//! Group commit: whoever comes first commits for all who wait. Owns the writing connection's transactions.
+//! Group commit: a thread commits at once for all who wait. Owns the writing connection's transactions.
 
+use std::io;
+use std::iter::once;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
@@ -10,20 +14,20 @@ use super::{duration_us, us};
 use crate::clock::Moment;
 use crate::store::{BegunRequest, NewAnswer, NewRequest, RequestEnd};
 
-/// The one connection that writes, and who waits for it.
+/// The one connection that writes.
 pub(super) struct Writer {
-    pub(super) connection: Mutex<Connection>,
-    queue: Mutex<Queue>,
+    pub(super) connection: Arc<Mutex<Connection>>,
+    committer: Mutex<Option<Committer>>,
+}
+
+/// The thread that commits. It ends when nobody can send it anything more.
+struct Committer {
+    commands: Sender<(Command, Reply)>,
+    thread: JoinHandle<()>,
 }
 
 /// What a commit came to, for each who waited for it.
 type Reply = oneshot::Sender<Result<BegunRequest, Arc<rusqlite::Error>>>;
-
-#[derive(Default)]
-struct Queue {
-    waiting: Vec<(Command, Reply)>,
-    committing: bool,
-}
 
 pub(super) enum Command {
     Begin { session_no: i64, request: NewRequest, at: Moment },
@@ -37,57 +41,77 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Writer {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection: Mutex::new(connection), queue: Mutex::default() }
+        Self { connection: Arc::new(Mutex::new(connection)), committer: Mutex::default() }
     }
 
-    /// Lines a command up; true when the caller has to see to it that [`Self::commit_all`] runs.
-    pub(super) fn submit(&self, command: Command, reply: Reply) -> bool {
-        let mut queue = lock(&self.queue);
-        queue.waiting.push((command, reply));
-        !std::mem::replace(&mut queue.committing, true)
+    /// Lines a command up. Fails when there can be no thread to commit it; when that thread has stopped, the reply is dropped.
+    pub(super) fn submit(&self, command: Command, reply: Reply) -> io::Result<()> {
+        let mut committer = lock(&self.committer);
+        let committer = match &mut *committer {
+            Some(committer) => committer,
+            none => none.insert(Committer::start(self.connection.clone())?),
+        };
+        let _ = committer.commands.send((command, reply));
+        Ok(())
     }
 
-    /// Commits until nobody waits: each round takes all that have arrived meanwhile.
-    pub(super) fn commit_all(&self) {
-        loop {
-            let batch = {
-                let mut queue = lock(&self.queue);
-                if queue.waiting.is_empty() {
-                    queue.committing = false;
-                    return;
-                }
-                std::mem::take(&mut queue.waiting)
-            };
-            let (commands, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-            match self.commit(commands) {
-                Ok(begun) => replies.into_iter().zip(begun).for_each(|(reply, no)| drop(reply.send(Ok(no)))),
-                Err(e) => {
-                    let e = Arc::new(e);
-                    replies.into_iter().for_each(|reply| drop(reply.send(Err(e.clone()))));
-                }
+    /// Ends the thread, and what memory it keeps. What has been lined up is committed first; the next command starts another.
+    pub(super) fn rest(&self) {
+        if let Some(Committer { commands, thread }) = lock(&self.committer).take() {
+            drop(commands);
+            // A panic has been told already, and whoever waited found that no reply came.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// The file is closed when this returns: the store's lock goes after it.
+    fn drop(&mut self) {
+        self.rest();
+    }
+}
+
+impl Committer {
+    fn start(connection: Arc<Mutex<Connection>>) -> io::Result<Self> {
+        let (commands, received) = channel();
+        let thread = std::thread::Builder::new().name("store".into());
+        let thread = thread.spawn(move || commit_all(&connection, &received))?;
+        Ok(Self { commands, thread })
+    }
+}
+
+/// Commits until nobody is left to send commands: each round takes all that have arrived meanwhile.
+fn commit_all(connection: &Mutex<Connection>, received: &Receiver<(Command, Reply)>) {
+    while let Ok(first) = received.recv() {
+        let (commands, replies): (Vec<_>, Vec<_>) = once(first).chain(received.try_iter()).unzip();
+        match commit(&mut lock(connection), commands) {
+            Ok(begun) => replies.into_iter().zip(begun).for_each(|(reply, no)| drop(reply.send(Ok(no)))),
+            Err(e) => {
+                let e = Arc::new(e);
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(e.clone()))));
             }
         }
     }
+}
 
-    fn commit(&self, commands: Vec<Command>) -> rusqlite::Result<Vec<BegunRequest>> {
-        let mut connection = lock(&self.connection);
-        let tx = connection.transaction()?;
-        let begun = commands
-            .into_iter()
-            .map(|command| match command {
-                Command::Begin { session_no, request, at } => insert_request(&tx, session_no, request, at),
-                Command::End { session_no, begun, end, answer } => {
-                    update_request(&tx, &begun, &end)?;
-                    if let Some(answer) = answer {
-                        update_call(&tx, session_no, &begun, &answer, end.at)?;
-                    }
-                    Ok(begun)
+fn commit(connection: &mut Connection, commands: Vec<Command>) -> rusqlite::Result<Vec<BegunRequest>> {
+    let tx = connection.transaction()?;
+    let begun = commands
+        .into_iter()
+        .map(|command| match command {
+            Command::Begin { session_no, request, at } => insert_request(&tx, session_no, request, at),
+            Command::End { session_no, begun, end, answer } => {
+                update_request(&tx, &begun, &end)?;
+                if let Some(answer) = answer {
+                    update_call(&tx, session_no, &begun, &answer, end.at)?;
                 }
-            })
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        tx.commit()?;
-        Ok(begun)
-    }
+                Ok(begun)
+            }
+        })
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    tx.commit()?;
+    Ok(begun)
 }
 
 fn insert_request(
