@@ -161,8 +161,8 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, Keeper)> {
     Ok((url, Keeper::fixed(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
 }
 
-/// Does this to its end on a runtime that ends with it: so the memory of its threads, with up to 1,024 connections, goes back
-/// before publishing needs its own.
+/// Does this to its end on a runtime that ends with it, so that the memory of up to 1,024 connections goes back before publishing
+/// needs its own. One thread: requests and connections that wake each other across threads cost more than they gain.
 fn on_a_runtime_of_its_own<T>(work: impl Future<Output = T>) -> Result<T> {
     tokio::task::block_in_place(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -252,13 +252,13 @@ pub(crate) fn reconcile(folder: &Path, arguments: &[&str]) -> Took {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let output = folder.join(".details.parquet.unfinished");
+    let outputs = [".details.parquet.unfinished", "details.parquet"].map(|name| folder.join(name));
     let (mut peak, mut before_outputs, mut busy) = (0, 0, Duration::ZERO);
     while child.try_wait().unwrap().is_none() {
         busy = cpu(child.id()).unwrap_or(busy).max(busy);
         // The last is the highest; the first may still be that of this process, whose memory the child has until it is the program.
         peak = peak_mib(&child).unwrap_or(peak);
-        if !output.exists() {
+        if !outputs.iter().any(|output| output.exists()) {
             before_outputs = peak;
         }
         // To look takes 50 µs of a core that the program may need.

@@ -71,6 +71,10 @@ impl Clock for View {
     fn boot_us_is_uptime(&self) -> bool {
         true
     }
+
+    fn runs_by_itself(&self) -> bool {
+        false
+    }
 }
 
 /// The provider's side of the account: throttles whatever is more than its limit in any window.

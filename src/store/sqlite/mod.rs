@@ -21,6 +21,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::{RecvError, TryRecvError};
 
 use super::lock::StoreLock;
 use super::{
@@ -80,6 +81,17 @@ where
         _ => "check free space and permissions, then run the same command again: nothing stored is lost",
     };
     Error::output(format!("the store {} cannot be {doing}", path.display())).hint(hint).because(e)
+}
+
+/// Waits without a moment in which there is nothing to do.
+async fn busily<T>(mut reply: oneshot::Receiver<T>) -> Result<T, RecvError> {
+    loop {
+        match reply.try_recv() {
+            Err(TryRecvError::Empty) => tokio::task::yield_now().await,
+            Err(TryRecvError::Closed) => return reply.await,
+            Ok(done) => return Ok(done),
+        }
+    }
 }
 
 impl Store {
@@ -237,7 +249,8 @@ impl Store {
     async fn submit(&self, command: Command) -> Result<BegunRequest> {
         let (reply, committed) = oneshot::channel();
         self.writer.submit(command, reply).map_err(Error::no_more_threads)?;
-        match committed.await {
+        let done = if self.clock.runs_by_itself() { committed.await } else { busily(committed).await };
+        match done {
             Ok(done) => done.map_err(|e| failed(&self.path, "written", e)),
             Err(_) => Err(Error::output(format!("the store {} cannot be written", self.path.display()))
                 .hint("its writer has stopped, which is a bug; run the same command again: nothing stored is lost")),
