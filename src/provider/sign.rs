@@ -15,12 +15,12 @@ use super::credentials::Credentials;
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// More bytes than a signed form has, but for a security token: it is written without being moved.
-const FORM: usize = 512;
+const FORM_LEN: usize = 512;
 
 /// `name=value` pairs joined by `&`, encoded, in the order given. Also the body of a form.
 #[must_use]
 pub fn encode_pairs(params: &[(&str, &str)]) -> String {
-    let mut pairs = String::with_capacity(FORM);
+    let mut pairs = String::with_capacity(FORM_LEN);
     for (name, value) in params {
         if !pairs.is_empty() {
             pairs.push('&');
@@ -37,7 +37,7 @@ pub fn encode_pairs(params: &[(&str, &str)]) -> String {
 pub fn string_to_sign(method: &str, params: &[(&str, &str)]) -> String {
     let mut sorted = params.to_vec();
     sorted.sort_unstable();
-    let mut to_sign = String::with_capacity(FORM);
+    let mut to_sign = String::with_capacity(FORM_LEN);
     to_sign.extend([method, "&%2F&"]);
     to_sign.extend(utf8_percent_encode(&encode_pairs(&sorted), RESERVED));
     to_sign

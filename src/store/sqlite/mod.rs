@@ -21,7 +21,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::{RecvError, TryRecvError};
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::lock::StoreLock;
 use super::{
@@ -83,13 +83,12 @@ where
     Error::output(format!("the store {} cannot be {doing}", path.display())).hint(hint).because(e)
 }
 
-/// Waits without a moment in which there is nothing to do.
-async fn busily<T>(mut reply: oneshot::Receiver<T>) -> Result<T, RecvError> {
+/// Waits without a moment in which there is nothing to do; `None` when no reply will come.
+async fn busily<T>(mut reply: oneshot::Receiver<T>) -> Option<T> {
     loop {
         match reply.try_recv() {
             Err(TryRecvError::Empty) => tokio::task::yield_now().await,
-            Err(TryRecvError::Closed) => return reply.await,
-            Ok(done) => return Ok(done),
+            done => return done.ok(),
         }
     }
 }
@@ -249,11 +248,12 @@ impl Store {
     async fn submit(&self, command: Command) -> Result<BegunRequest> {
         let (reply, committed) = oneshot::channel();
         self.writer.submit(command, reply).map_err(Error::no_more_threads)?;
-        let done = if self.clock.runs_by_itself() { committed.await } else { busily(committed).await };
+        let done = if self.clock.runs_by_itself() { committed.await.ok() } else { busily(committed).await };
         match done {
-            Ok(done) => done.map_err(|e| failed(&self.path, "written", e)),
-            Err(_) => Err(Error::output(format!("the store {} cannot be written", self.path.display()))
-                .hint("its writer has stopped, which is a bug; run the same command again: nothing stored is lost")),
+            Some(done) => done.map_err(|e| failed(&self.path, "written", e)),
+            None => Err(Error::output(format!("the store {} cannot be written", self.path.display())).hint(
+                "its writer has stopped, which is a bug; run the same command again: nothing stored is lost",
+            )),
         }
     }
 

@@ -156,6 +156,18 @@ async fn many_at_once_all_get_their_own_number() {
 }
 
 #[tokio::test]
+async fn what_is_asked_after_the_requests_have_ended_is_kept_as_well() {
+    let place = Place::new();
+    let store = place.open();
+    let scope = store.begin_session(&identity("a"), rate(), TIMEOUT).unwrap();
+    for n in 1..=2 {
+        ask(&store, &scope, n, AnswerKind::NoRecord, None).await;
+        store.end_requests();
+        assert!(stored(&store, n).unwrap().answer.is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_call_is_found_in_whatever_order_the_ledger_names_it() {
     const CALLS: u32 = 5_000;
     let place = Place::new();
