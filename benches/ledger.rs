@@ -12,8 +12,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use fastrand::Rng;
-use reconcile::call::ProductId;
 use reconcile::ledger::{Input, Options, Source};
+use reconcile_core::product::ProductId;
 
 /// Tells a child which file to read.
 const FILE: &str = "RECONCILE_BENCH_FILE";

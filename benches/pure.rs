@@ -5,15 +5,17 @@ use std::io::Write as _;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use reconcile::call::{CallKey, Expected, LedgerRow, LedgerTime, ProductId};
-use reconcile::compare::{Tolerances, compare};
-use reconcile::detail::{Lookup, Status};
 use reconcile::ledger::{Input, Layout, Options};
-use reconcile::normalize::normalize;
 use reconcile::output::{MaskPhones, Outputs, Paths, Provenance};
 use reconcile::provider::sign::signature;
 use reconcile::provider::wire::{Reply, understand};
-use reconcile::totals::Traffic;
+use reconcile_core::call::CallKey;
+use reconcile_core::compare::{Tolerances, compare};
+use reconcile_core::ledger_row::{Expected, LedgerRow, LedgerTime};
+use reconcile_core::lookup::{Lookup, Status};
+use reconcile_core::normalize::normalize;
+use reconcile_core::product::ProductId;
+use reconcile_core::traffic::Traffic;
 
 /// The provider's own example of a record.
 const DATA: &str = r#"{"callId":"1779786101083^1779786101083","endDate":"2026-05-26 17:01:51","stateDesc":"用户接听","callee":"18512348980","bStartTime":"2026-05-26 17:01:47","gmtCreate":"2026-05-26 17:01:41","duration":4,"calleeShowNumber":"0571000018363","bRingTime":"2026-05-26 17:01:42","bEndTime":"2026-05-26 17:01:51","state":"200000","startDate":"2026-05-26 17:01:47","hangupDirection":0}"#;

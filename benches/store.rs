@@ -9,12 +9,12 @@ mod support;
 use std::path::Path;
 use std::time::Instant;
 
-use reconcile::store::{Nature, Reader};
+use reconcile::store::{Origin, Reader};
 use support::{Call, calls, fill, open_store, per_second, reconcile, write_ledger, write_store};
 
 /// Looks all these up; calls a second.
 fn look_up(store: &Path, calls: impl Iterator<Item = usize>) -> f64 {
-    let reader = Reader::open(store, Some(Nature::Provider.into())).unwrap().unwrap();
+    let reader = Reader::open(store, Some(Origin::Provider.into())).unwrap().unwrap();
     let keys: Vec<_> = calls.map(|no| Call::new(no).key()).collect();
     let from = Instant::now();
     keys.iter().for_each(|key| assert!(reader.lookup(key).unwrap().is_some()));

@@ -14,18 +14,20 @@ use chrono::Utc;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
-use crate::call::{LedgerRow, LedgerTime, Record, midnight_ms, neighbour_day};
 use crate::error::Result;
 use crate::fetch::{Ended, Fetcher, Job};
-use crate::ledger::{Ledger, Repeats, Source};
+use crate::ledger::{DuplicateCalls, Ledger, Source};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
-use crate::store::{Ask, Reader, Scope};
+use crate::store::Reader;
+use reconcile_core::ask_again::{NextRequest, Scope};
+use reconcile_core::calendar::{midnight_ms, neighbour_day};
+use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 
 /// The distinct calls of a ledger, each as its first row.
 struct Calls<'a, R> {
     ledger: Ledger<R>,
-    repeats: &'a Repeats,
+    duplicates: &'a DuplicateCalls,
     seen: HashSet<u128>,
 }
 
@@ -40,7 +42,7 @@ impl<R: std::io::Read> Iterator for Calls<'_, R> {
                 Ok(Record::Row(row)) => {
                     let fingerprint = row.key.fingerprint();
                     // Only calls that are named again have to be remembered.
-                    let repeated = self.repeats.later_rows(fingerprint) > 0;
+                    let repeated = self.duplicates.later_rows(fingerprint) > 0;
                     if !repeated || self.seen.insert(fingerprint) {
                         return Some(Ok(row));
                     }
@@ -66,7 +68,8 @@ fn jobs<'a>(
     reader: Option<&'a Reader>,
     hours: RangeInclusive<Hour>,
 ) -> Result<impl Iterator<Item = Result<Option<(Hour, Job)>>> + 'a> {
-    let calls = Calls { ledger: source.read()?, repeats: &source.scan.repeats, seen: HashSet::new() };
+    let calls =
+        Calls { ledger: source.read()?, duplicates: &source.scan.duplicate_calls, seen: HashSet::new() };
     let wanted = calls.map(|row| row.map(|row| (hour_of(&row), row)));
     let wanted = wanted.filter(move |row| row.as_ref().map_or(true, |(hour, _)| hours.contains(hour)));
     Ok(wanted.map(move |row| {
@@ -130,12 +133,12 @@ pub fn workload(source: &Source, scope: &Scope, reader: Option<&Reader>) -> Resu
 }
 
 /// What to ask about a call, if anything.
-fn job(row: &LedgerRow, ask: Ask) -> Option<Job> {
+fn job(row: &LedgerRow, ask: NextRequest) -> Option<Job> {
     let key = row.key.clone();
     match ask {
-        Ask::Nothing => None,
-        Ask::OtherDay(day) => Some(Job { key, first_day: day, other_day: None }),
-        Ask::Day => {
+        NextRequest::Nothing => None,
+        NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None }),
+        NextRequest::Day => {
             let called_at = row.expected.called_at.and_then(LedgerTime::instant);
             // A day that has not begun cannot hold the record.
             let begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();

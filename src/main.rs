@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use reconcile::cli::{Action, Cli, LogFormat};
 use reconcile::error::Result;
 use reconcile::exit::Exit;
-use reconcile::log::{self, Volume};
-use reconcile::run::{Voice, run};
-use reconcile::{commands, messages, sandbox, signals};
+use reconcile::{commands, sandbox, signals};
+
+use reconcile::commands::reconcile::{Console, run};
+use reconcile::console::log::{self, Volume};
+use reconcile::console::messages;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,13 +39,13 @@ async fn main() -> ExitCode {
 }
 
 async fn act(cli: Cli) -> Result<Exit> {
-    let voice = Voice {
+    let console = Console {
         quiet: cli.quiet,
         no_bar: cli.verbose || cli.log_format == LogFormat::Json,
         command: command_line(),
     };
     match cli.action()? {
-        Action::Reconcile(settings) => run(&settings, &voice, signals::heed()?).await,
+        Action::Reconcile(settings) => run(&settings, &console, signals::install()?).await,
         Action::Plan(settings, json) => commands::plan(&settings, json),
         Action::Explain(args) => commands::explain(&args),
         Action::VerifyCap(args) => commands::verify_cap(&args),

@@ -15,20 +15,21 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
-use crate::call::{InvalidRow, LedgerRow, LedgerTime, Record, end_of_day};
-use crate::compare::{self, Tolerances};
-use crate::detail::{CallDetail, Failure, Lookup, Status};
-use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use crate::error::{Error, Result};
-use crate::figures::{Figures, at_stake_s};
 use crate::ledger::Source;
-use crate::normalize::normalize;
 use crate::output::{Outputs, own_numbers};
-use crate::provider::wire::MALFORMED;
-use crate::store::{AnswerKind, OpenItem, Reader, StoredAnswer, StoredCall};
-use crate::totals::Totals;
+use crate::store::{OpenItem, Reader};
+use reconcile_core::answer::StoredCall;
+use reconcile_core::compare::{self, Tolerances};
+use reconcile_core::detail::CallDetail;
+use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
+use reconcile_core::figures::Figures;
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
+use reconcile_core::lookup::{Lookup, is_open, look_up};
+use reconcile_core::seconds_at_stake::seconds_at_stake;
+use reconcile_core::totals::Totals;
 
 /// Rows handed from one thread to the next at once...
 const BATCH: usize = 256;
@@ -169,7 +170,7 @@ impl Finder<'_> {
             return Ok(Found::Later { row, fingerprint, is_last });
         }
         let stored = self.reader.lookup(&row.key)?;
-        let later_rows = self.source.scan.repeats.later_rows(fingerprint);
+        let later_rows = self.source.scan.duplicate_calls.later_rows(fingerprint);
         if later_rows > 0 {
             self.to_come.insert(fingerprint, later_rows);
         }
@@ -315,15 +316,6 @@ impl Publisher<'_> {
     }
 }
 
-/// Whether a later run asks again.
-fn is_open(lookup: &Lookup) -> bool {
-    match lookup.status {
-        Status::Found => false,
-        Status::Failed => lookup.failure.as_ref().is_some_and(|f| f.malformed || f.transient),
-        Status::NotFound | Status::Pending | Status::Deferred => true,
-    }
-}
-
 fn discrepancy_row(
     row: &LedgerRow,
     detail: Option<&CallDetail>,
@@ -331,7 +323,7 @@ fn discrepancy_row(
     what: Discrepancy,
 ) -> DiscrepancyRow {
     DiscrepancyRow {
-        at_stake_s: at_stake_s(row, detail, &what),
+        at_stake_s: seconds_at_stake(row, detail, &what),
         own_numbers: Vec::new(),
         call_id: Some(row.key.call_id.clone()),
         ledger_line: row.line,
@@ -339,73 +331,6 @@ fn discrepancy_row(
         call_date: Some(call_date),
         prod_id: Some(row.key.prod_id.0),
         carried: row.carried.clone(),
-    }
-}
-
-/// What the store knows of a call, as a status with its evidence.
-pub(crate) fn look_up(
-    row: &LedgerRow,
-    stored: Option<StoredCall>,
-    settle: TimeDelta,
-    session_no: i64,
-) -> Lookup {
-    let mut lookup = Lookup::deferred(row.key.day, stored.as_ref().map_or(0, |s| s.attempts));
-    let Some(StoredAnswer { answer, fetched_at, session_no: by }) = stored.and_then(|s| s.answer) else {
-        return lookup;
-    };
-    if answer.next_date.is_some() {
-        // The neighbouring day has not been asked: there is no answer yet.
-        return lookup;
-    }
-    lookup.from_store = by < session_no;
-    lookup.request_id = answer.request_id;
-    lookup.fetched_at = Some(fetched_at);
-    lookup.raw = answer.data;
-    let (code, message) = (answer.code, answer.message);
-    match answer.kind {
-        AnswerKind::NoRecord => lookup.status = without_record(row, fetched_at, settle),
-        AnswerKind::Rejected => {
-            fail(&mut lookup, Failure { code, message, malformed: false, transient: false });
-        }
-        AnswerKind::Exhausted => {
-            fail(&mut lookup, Failure { code, message, malformed: false, transient: true });
-        }
-        // Nothing could be taken out of the answer: what is kept is no Data that could be read better another time.
-        AnswerKind::Malformed if code == MALFORMED => {
-            fail(&mut lookup, Failure { code, message, malformed: true, transient: false });
-        }
-        AnswerKind::Final | AnswerKind::Interim | AnswerKind::Malformed => {
-            read_record(&mut lookup, answer.found_date);
-        }
-    }
-    lookup
-}
-
-/// A call is too young to miss its record until `settle` after it was made, or after the end of its day when
-/// only that is known. The age counts at the time of the answer, so that the status does not depend on when it
-/// is published.
-fn without_record(row: &LedgerRow, fetched_at: DateTime<Utc>, settle: TimeDelta) -> Status {
-    let called_at =
-        row.expected.called_at.and_then(LedgerTime::instant).unwrap_or_else(|| end_of_day(row.key.day));
-    if fetched_at - called_at < settle { Status::Pending } else { Status::NotFound }
-}
-
-fn fail(lookup: &mut Lookup, failure: Failure) {
-    lookup.status = Status::Failed;
-    lookup.failure = Some(failure);
-}
-
-fn read_record(lookup: &mut Lookup, found_on: chrono::NaiveDate) {
-    match normalize(lookup.raw.as_deref().unwrap_or_default()) {
-        Ok(detail) => {
-            lookup.status = if detail.is_final { Status::Found } else { Status::Pending };
-            lookup.found_on = found_on;
-            lookup.detail = Some(detail);
-        }
-        Err(why) => {
-            let (code, message) = (MALFORMED.into(), why.to_string().into());
-            fail(lookup, Failure { code, message, malformed: true, transient: false });
-        }
     }
 }
 

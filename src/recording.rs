@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
-use crate::mask::{bare_number, replace_numbers};
+use reconcile_core::phone::{normalize_number, replace_numbers};
 
 /// What the first line begins with, by which a recording is known.
 const MARK: &str = "{\"reconcile_recording\":";
@@ -121,7 +121,7 @@ impl Replacing {
     /// Another number of the same length, with what joins its digits where it was; a CallId's parts stay.
     fn number(&self, call_id: &str, run: &str, before: Option<char>, after: Option<char>) -> String {
         let digits: String = run.chars().filter(char::is_ascii_digit).collect();
-        let bare = bare_number(&digits);
+        let bare = normalize_number(&digits);
         let mobile = bare.len() == 11 && bare.starts_with('1');
         let beside = |wanted: fn(char) -> bool| [before, after].into_iter().flatten().any(wanted);
         // Digits beside letters are an id's, such as `RequestId`; a mobile number may stand there all the same.

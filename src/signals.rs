@@ -9,7 +9,7 @@ use crate::stop::{Reason, Stop};
 /// # Errors
 ///
 /// Exit 2 when the system does not let signals be heeded.
-pub fn heed() -> Result<Stop> {
+pub fn install() -> Result<Stop> {
     let stop = Stop::default();
     let stopper = stop.clone();
     let mut signals = Signals::new()?;
@@ -46,8 +46,11 @@ impl Signals {
     /// Exit 2 when the system does not let them be heeded.
     pub fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let heed = |kind| signal(kind).map_err(|e| Error::usage("signals cannot be heeded").because(e));
-        Ok(Self { terminate: heed(SignalKind::terminate())?, interrupt: heed(SignalKind::interrupt())? })
+        let install = |kind| signal(kind).map_err(|e| Error::usage("signals cannot be heeded").because(e));
+        Ok(Self {
+            terminate: install(SignalKind::terminate())?,
+            interrupt: install(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next one: its name and number.

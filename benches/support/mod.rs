@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use fastrand::Rng;
 use futures::StreamExt as _;
-use reconcile::call::{CallKey, ProductId, day_of, provider_text};
 use reconcile::clock::SystemClock;
-use reconcile::rate::Rate;
-use reconcile::store::{
-    AnswerKind, Decision, Nature, NewAnswer, NewRequest, Purpose, RequestEnd, RunIdentity, Scope, Store,
-};
+use reconcile::store::{Decision, NewRequest, Origin, Purpose, RequestEnd, RunIdentity, Store};
+use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::ask_again::Scope;
+use reconcile_core::calendar::{day_of, provider_text};
+use reconcile_core::call::CallKey;
+use reconcile_core::product::ProductId;
+use reconcile_core::rate::Rate;
 
 pub(crate) const PRODUCT: i64 = 11_000_000_300_006;
 const SEED: u64 = 20_260_501;
@@ -199,7 +201,7 @@ pub(crate) fn per_second(count: usize, took: Duration) -> f64 {
 
 /// A store of the provider's, with a session that is open.
 pub(crate) fn open_store(path: &Path) -> (Store, Scope) {
-    let store = Store::open(path, Nature::Provider, Arc::new(SystemClock::new())).unwrap();
+    let store = Store::open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this bench".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();

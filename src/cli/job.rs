@@ -8,17 +8,17 @@ use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::values;
-use crate::call::ProductId;
-use crate::compare::Tolerances;
 use crate::error::{Error, Result};
 use crate::ledger;
-use crate::notify;
 use crate::output::{Lang, MaskPhones, Paths, TokenKey};
 use crate::provider::WireFormat;
 use crate::provider::credentials::{self, Access};
 use crate::publish::Rules;
-use crate::rate::Rate;
-use crate::store::{Expect, Nature};
+use crate::store::{ExpectedOrigin, Origin};
+use crate::telemetry::notify;
+use reconcile_core::compare::Tolerances;
+use reconcile_core::product::ProductId;
+use reconcile_core::rate::Rate;
 
 /// Which credentials, and how the services are reached that give them.
 #[derive(Debug, Clone, Args)]
@@ -335,11 +335,11 @@ impl Settings {
     /// Whose answers are expected. What is reached over plain HTTP may be a sandbox; the first answer tells. Where nobody is
     /// asked, what such a sandbox has filled is as good.
     #[must_use]
-    pub fn expects(&self) -> Expect {
+    pub fn expects(&self) -> ExpectedOrigin {
         match &self.answers {
-            Answers::Sandbox => Nature::Sandbox.into(),
-            Answers::Provider(url) if self.offline || url.starts_with("http://") => Expect::Either,
-            Answers::Provider(_) => Nature::Provider.into(),
+            Answers::Sandbox => Origin::Sandbox.into(),
+            Answers::Provider(url) if self.offline || url.starts_with("http://") => ExpectedOrigin::Either,
+            Answers::Provider(_) => Origin::Provider.into(),
         }
     }
 }

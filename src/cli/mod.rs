@@ -3,6 +3,7 @@
 //! Every option can be given by environment too, as `RECONCILE_` and its name, or in the file of `--config` (config.rs); a flag
 //! beats the environment, and that the file. What is wrong is told before anything is opened or sent.
 
+pub mod config_file;
 mod job;
 mod others;
 mod values;
@@ -13,15 +14,15 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::ConfigFile;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::provider::credentials::Access;
 use crate::sandbox;
-
+use config_file::ConfigFile;
 use job::JobArgs;
-pub use job::{Answers, LedgerArgs, Settings, ShowProgress};
 use others::WhoamiArgs;
+
+pub use job::{Answers, LedgerArgs, Settings, ShowProgress};
 pub use others::{ExplainArgs, ForgetArgs, PurgeArgs, SandboxArgs, StoreArgs, VerifyCapArgs};
 
 /// The version, and the commit it was built from where that is known (build.rs).

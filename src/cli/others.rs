@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::job::{AccessArgs, LedgerArgs, SANDBOX_STORE, STORE};
-use super::{job, values};
-use crate::ledger;
+use super::job::{self, AccessArgs, LedgerArgs, SANDBOX_STORE, STORE};
+use super::values;
 use crate::publish::Rules;
-use crate::rate::Rate;
-use crate::sandbox;
+use crate::{ledger, sandbox};
+use reconcile_core::rate::Rate;
 
 /// Which store.
 #[derive(Debug, Clone, Args)]

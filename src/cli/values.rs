@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
 
-use crate::call::ProductId;
 use crate::output::Lang;
 use crate::provider::WireFormat;
+use reconcile_core::product::ProductId;
 
 pub(super) fn product(text: &str) -> Result<ProductId, String> {
     ProductId::parse(text).ok_or_else(|| {
-        let names: Vec<&str> = crate::call::PRODUCTS.iter().map(|(_, name)| *name).collect();
+        let names: Vec<&str> = reconcile_core::product::PRODUCTS.iter().map(|(_, name)| *name).collect();
         format!("not a product; give its number or one of {}", names.join(", "))
     })
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use chrono::{TimeDelta, Utc};
 
 use super::count;
-use crate::call::day_of;
 use crate::cli::{ForgetArgs, PurgeArgs};
 use crate::clock::SystemClock;
+use crate::console::messages;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::mask::{self, bare_number};
-use crate::messages;
 use crate::store::{Erased, Store};
+use reconcile_core::calendar::day_of;
+use reconcile_core::phone::{self, normalize_number};
 
 /// Fewer digits would be found in half of the calls.
 const FEWEST_DIGITS: usize = 5;
@@ -43,10 +43,10 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
 ///
 /// Exit 2 when it is no number or there is no store; exit 5 when a run holds it; exit 6 when it cannot be written.
 pub fn forget(args: &ForgetArgs) -> Result<Exit> {
-    let number = bare_number(&args.number);
+    let number = normalize_number(&args.number);
     let digits = number.chars().filter(char::is_ascii_digit).count();
     if digits < FEWEST_DIGITS || !number.chars().all(|c| c.is_ascii_digit() || c == '+') {
-        return Err(Error::usage(format!("{} is not a phone number", mask::text(&args.number)))
+        return Err(Error::usage(format!("{} is not a phone number", phone::mask_text(&args.number)))
             .hint("give it in digits, with or without +86, spaces and hyphens"));
     }
     let store = Store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
@@ -55,7 +55,7 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
         "erased the answers of {} with {}; they will not be asked for again. {}. Outputs, ledgers and backups that were \
          made before still have the number",
         count(erased.calls, "call"),
-        mask::number(&number),
+        phone::mask_number(&number),
         shrunk(&erased)
     ));
     Ok(Exit::Success)

@@ -2,19 +2,21 @@
 //!
 //! The numbers are shown in full, as in the data files: this is standard output, and asked for.
 
+use compact_str::CompactString;
 use serde::Serialize;
 
 use super::{answer, count, table};
-use crate::call::{CompactString, LedgerRow, Record, provider_text};
 use crate::cli::ExplainArgs;
-use crate::compare;
-use crate::detail::{CallDetail, Lookup};
-use crate::discrepancy::Discrepancy;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::ledger::{Input, Source};
-use crate::publish::look_up;
 use crate::store::{Attempt, KnownCall, Reader};
+use reconcile_core::calendar::provider_text;
+use reconcile_core::compare;
+use reconcile_core::detail::CallDetail;
+use reconcile_core::discrepancy::Discrepancy;
+use reconcile_core::ledger_row::{LedgerRow, Record};
+use reconcile_core::lookup::{Lookup, look_up};
 
 #[derive(Serialize)]
 struct Explained {
@@ -123,7 +125,7 @@ fn explain_call(call: &KnownCall, rows: &[LedgerRow], carried: &[String], args: 
     let nameless = LedgerRow {
         line: 0,
         key: call.key.clone(),
-        expected: crate::call::Expected::default(),
+        expected: reconcile_core::ledger_row::Expected::default(),
         query_date: None,
         carried: Vec::new(),
     };

@@ -7,9 +7,9 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli;
+use crate::console::messages;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::messages;
 
 /// Prints the completions for a shell.
 ///

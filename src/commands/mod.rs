@@ -4,6 +4,7 @@ mod erase;
 mod explain;
 mod manual;
 mod plan;
+pub mod reconcile;
 mod verify_cap;
 mod whoami;
 
@@ -16,8 +17,8 @@ pub use whoami::whoami;
 
 use serde::Serialize;
 
+use crate::console::messages;
 use crate::error::{Error, Result};
-use crate::messages;
 
 /// Prints an answer: as JSON, or as the lines for people.
 fn answer(json: bool, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<()> {

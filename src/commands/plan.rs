@@ -7,13 +7,14 @@ use super::{answer, count, table};
 use crate::cli::Settings;
 use crate::clock::SystemClock;
 use crate::collect::{Workload, workload};
+use crate::commands::reconcile::{Timer, check_places};
+use crate::console::messages;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::fetch::cap::Cap;
-use crate::ledger::{Input, Scan, Source};
-use crate::messages;
-use crate::run::{Timer, check_places};
-use crate::store::{Reader, RunIdentity, Scope};
+use crate::ledger::{Input, LedgerScan, Source};
+use crate::store::{Reader, RunIdentity};
+use reconcile_core::ask_again::Scope;
 
 #[derive(Serialize)]
 struct Plan {
@@ -58,7 +59,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = match &reader {
         Some(reader) => reader.foresee(&identity, &clock)?,
-        None => Scope::first(&identity),
+        None => Scope::first(identity.refresh),
     };
     let workload = workload(&source, &scope, reader.as_ref())?;
     let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, settings.rate))?;
@@ -72,7 +73,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
 impl Plan {
     fn new(
         settings: &Settings,
-        scan: &Scan,
+        scan: &LedgerScan,
         workload: &Workload,
         cap: &Cap,
         timers: &[Timer],

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::{answer, count, table};
-use crate::audit::Evidence;
 use crate::cli::VerifyCapArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::store::{Reader, SessionEvidence};
+use reconcile_core::audit::Evidence;
 
 #[derive(Serialize)]
 struct Verdict {

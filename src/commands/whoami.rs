@@ -7,9 +7,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::{answer, table};
+use crate::console::messages;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::messages;
 use crate::provider::credentials::{Access, Environment, find};
 
 #[derive(Serialize)]

@@ -24,9 +24,9 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::allowance::Allowance;
-use crate::rate::Rate;
-use crate::totals::Slowdown;
+use super::adaptive_rate::AdaptiveRate;
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::Slowdown;
 
 /// A place is held for at least this much longer than the window, counted from its sending. The clocks of two
 /// machines may run at rates that differ by 1 in 10,000, which is 6 ms in a minute; on any network but a loopback the
@@ -74,7 +74,7 @@ struct Places {
     in_flight: usize,
     /// When the other places are free again, earliest first.
     cooling: VecDeque<Instant>,
-    allowance: Allowance,
+    allowance: AdaptiveRate,
     /// When the token bucket is full again: what governor knows and does not tell, for the forecast.
     refilled: Instant,
 }
@@ -144,7 +144,7 @@ impl Cap {
             places: Mutex::new(Places {
                 in_flight: 0,
                 cooling: cooling.into(),
-                allowance: Allowance::new(rate, now),
+                allowance: AdaptiveRate::new(rate, now),
                 refilled: now,
             }),
             turn: tokio::sync::Mutex::new(()),

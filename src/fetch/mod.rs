@@ -2,31 +2,32 @@
 //!
 //! Every attempt passes here, so every attempt takes a place under the cap and is on disk before it is sent.
 
-mod allowance;
+mod adaptive_rate;
+mod anomalies;
 pub mod cap;
 pub mod retry;
-mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 
-use crate::call::CallKey;
 use crate::clock::Moment;
 use crate::error::Result;
-use crate::mask;
-use crate::normalize::normalize;
 use crate::provider::codes::Class;
-use crate::provider::wire::{self, Answer, Said};
+use crate::provider::wire::{self, Answer, Body};
 use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
-use crate::store::{
-    AnswerKind, BegunRequest, Decision, Nature, NewAnswer, NewRequest, Purpose, RequestEnd, Scope, Store,
-};
+use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, Store};
 use cap::Cap;
-use retry::{Mended, Policy, Verdict};
-pub use watch::Watch;
+use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::ask_again::Scope;
+use reconcile_core::call::CallKey;
+use reconcile_core::normalize::normalize;
+use reconcile_core::phone;
+use retry::{Corrections, Policy, Verdict};
+
+pub use anomalies::Anomalies;
 
 /// All that the fetch stage tells the world outside.
 pub trait Monitor: Send + Sync {
@@ -73,7 +74,7 @@ pub struct Fetcher<P> {
     /// What is told of it.
     pub monitor: Arc<dyn Monitor>,
     /// What it finds out about the run as a whole.
-    pub watch: Watch,
+    pub watch: Anomalies,
     /// Where it is told to stop.
     pub stop: Stop,
 }
@@ -146,19 +147,20 @@ impl<P: Provider> Fetcher<P> {
         // earlier, so that what the next process counts, and what the audit finds, is never ahead of the cap.
         let (at, taken_at) = (self.store.moment(), place.taken_at());
         drop(place);
-        if let Some(make_believe) = reply.make_believe() {
-            self.admit(make_believe, &begun, at).await?;
+        if let Some(is_sandbox) = reply.is_sandbox() {
+            self.admit(is_sandbox, &begun, at).await?;
         }
         let answer = wire::understand(&reply);
-        let throttled = answer.said == Said::Error(Class::Throttle);
+        let throttled = answer.said == Body::Error(Class::Throttle);
         if throttled {
             self.cap.throttled(taken_at, retry::hint(&answer));
         } else if answer.http_status.is_some() {
             self.cap.let_through(taken_at);
         }
-        let mended = Mended { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
+        let corrections =
+            Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
         self.watch.hear(&answer);
-        let verdict = retry::decide(&self.policy, attempt, &answer, mended, fastrand::f64());
+        let verdict = retry::decide(&self.policy, attempt, &answer, corrections, fastrand::f64());
         let kept = keep(&answer, &verdict, question.day, then);
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, attempt, &answer, &verdict, throttled);
@@ -166,7 +168,7 @@ impl<P: Provider> Fetcher<P> {
         let (http_status, code) = (answer.http_status, answer.code.clone());
         let end = RequestEnd { at, http_status, code, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {
-            let (code, message) = (answer.code, mask::text(&answer.message));
+            let (code, message) = (answer.code, phone::mask_text(&answer.message));
             self.stop.stop(Reason::Fatal { code, message, advice });
         }
         self.store.end_request(&self.scope, begun, end, kept).await?;
@@ -186,7 +188,7 @@ impl<P: Provider> Fetcher<P> {
 
     /// Whether an answer about the security token brought another key.
     async fn renew_key(&self, answer: &Answer, refused: u64) -> bool {
-        if !matches!(answer.said, Said::Error(Class::Token(_))) {
+        if !matches!(answer.said, Body::Error(Class::Token(_))) {
             return false;
         }
         let renewed = tokio::select! {
@@ -200,12 +202,12 @@ impl<P: Provider> Fetcher<P> {
         })
     }
 
-    /// Make-believe never mixes with the real: an answer of the other nature than the store's ends the run, and nothing of it
+    /// Make-believe never mixes with the real: an answer of the other origin than the store's ends the run, and nothing of it
     /// is kept but that it was asked for.
-    async fn admit(&self, make_believe: bool, begun: &BegunRequest, at: Moment) -> Result<()> {
-        let nature = if make_believe { Nature::Sandbox } else { Nature::Provider };
-        let Err(error) = self.store.admit(nature) else { return Ok(()) };
-        let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
+    async fn admit(&self, is_sandbox: bool, begun: &BegunRequest, at: Moment) -> Result<()> {
+        let origin = if is_sandbox { Origin::Sandbox } else { Origin::Provider };
+        let Err(error) = self.store.admit(origin) else { return Ok(()) };
+        let (code, decision) = ("other_origin".to_owned(), Decision::Stopped);
         let end = RequestEnd { at, http_status: None, code, throttled: false, decision, pause: None };
         self.store.end_request(&self.scope, begun.clone(), end, None).await?;
         Err(error)
@@ -213,7 +215,7 @@ impl<P: Provider> Fetcher<P> {
 
     /// Whether an answer about the time stamp told the provider's time, which is signed with from now on.
     fn correct_clock(&self, answer: &Answer) -> bool {
-        let date = answer.date.filter(|_| answer.said == Said::Error(Class::Clock));
+        let date = answer.date.filter(|_| answer.said == Body::Error(Class::Clock));
         let correction = date.and_then(|date| self.provider.correct_clock(date));
         if let Some(correction) = correction.filter(|correction| correction.first) {
             self.watch.clock_is_off(correction.behind);
@@ -226,12 +228,12 @@ impl<P: Provider> Fetcher<P> {
         if throttled {
             self.monitor.throttled();
         }
-        if matches!(answer.said, Said::Error(_)) {
+        if matches!(answer.said, Body::Error(_)) {
             tracing::debug!(
                 call_id = question.call_id,
                 attempt,
                 code = answer.code,
-                said = mask::text(&answer.message),
+                said = phone::mask_text(&answer.message),
                 ?verdict,
                 "attempt failed"
             );
@@ -264,10 +266,10 @@ fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
 /// The answer that a verdict makes of what came back; `None` while the call is still being tried.
 fn keep(answer: &Answer, verdict: &Verdict, day: NaiveDate, then: Option<NaiveDate>) -> Option<NewAnswer> {
     let (kind, data) = match (&answer.said, verdict) {
-        (Said::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
-        (Said::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
-        (Said::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),
-        (Said::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
+        (Body::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
+        (Body::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
+        (Body::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),
+        (Body::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
         (_, Verdict::Exhausted) => (AnswerKind::Exhausted, None),
         _ => return None,
     };

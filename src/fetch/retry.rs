@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::provider::codes::{self, Class};
-use crate::provider::wire::{Answer, Said};
+use crate::provider::wire::{Answer, Body};
 
 /// How often and how patiently a call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +49,9 @@ pub enum Verdict {
     Stop(&'static str),
 }
 
-/// What was mended after an answer, so that the next request is signed otherwise.
+/// What was corrections after an answer, so that the next request is signed otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mended {
+pub struct Corrections {
     /// Requests are signed with the provider's time from now on.
     pub clock: bool,
     /// There is another key.
@@ -60,16 +60,22 @@ pub struct Mended {
 
 /// Decides. `attempt` counts from 1 over this call's tries; `jitter` lies in [0, 1).
 #[must_use]
-pub fn decide(policy: &Policy, attempt: u32, answer: &Answer, mended: Mended, jitter: f64) -> Verdict {
-    let Said::Error(class) = answer.said else { return Verdict::Done };
+pub fn decide(
+    policy: &Policy,
+    attempt: u32,
+    answer: &Answer,
+    corrections: Corrections,
+    jitter: f64,
+) -> Verdict {
+    let Body::Error(class) = answer.said else { return Verdict::Done };
     let second = attempt >= policy.max_attempts.min(2);
     let tries = match class {
         Class::Row | Class::NoRecord => return Verdict::Done,
         Class::Fatal(advice) => return Verdict::Stop(advice),
-        Class::Token(advice) if !mended.key => return Verdict::Stop(advice),
+        Class::Token(advice) if !corrections.key => return Verdict::Stop(advice),
         Class::Route(advice) if second => return Verdict::Stop(advice),
         // The provider's own time did not help, or there is none to be had.
-        Class::Clock if answer.by_provider_time || (second && !mended.clock) => {
+        Class::Clock if answer.by_provider_time || (second && !corrections.clock) => {
             return Verdict::Stop(codes::SET_CLOCK);
         }
         Class::Doubtful => policy.max_attempts.min(DOUBTFUL_TRIES),
@@ -102,7 +108,7 @@ pub fn hint(answer: &Answer) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn answer(said: Said, retry_after: Option<Duration>) -> Answer {
+    fn answer(said: Body, retry_after: Option<Duration>) -> Answer {
         Answer {
             said,
             code: "c".into(),
@@ -116,16 +122,16 @@ mod tests {
     }
 
     fn verdict(class: Class, attempt: u32, hint: Option<Duration>) -> Verdict {
-        decide(&Policy::default(), attempt, &answer(Said::Error(class), hint), Mended::default(), 0.0)
+        decide(&Policy::default(), attempt, &answer(Body::Error(class), hint), Corrections::default(), 0.0)
     }
 
     #[test]
     fn an_answer_is_an_answer() {
         let done = |said| {
-            decide(&Policy::default(), 1, &answer(said, None), Mended::default(), 0.5) == Verdict::Done
+            decide(&Policy::default(), 1, &answer(said, None), Corrections::default(), 0.5) == Verdict::Done
         };
-        assert!(done(Said::NoRecord) && done(Said::Data("{}".into())) && done(Said::Error(Class::Row)));
-        assert!(done(Said::Malformed { text: "x".into(), why: "y".into() }));
+        assert!(done(Body::NoRecord) && done(Body::Data("{}".into())) && done(Body::Error(Class::Row)));
+        assert!(done(Body::Malformed { text: "x".into(), why: "y".into() }));
     }
 
     #[test]
@@ -171,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_corrected_clock_is_given_its_chance_and_no_second_one() {
-        let fault = answer(Said::Error(Class::Clock), None);
-        let true_time = Mended { clock: true, ..Mended::default() };
+        let fault = answer(Body::Error(Class::Clock), None);
+        let true_time = Corrections { clock: true, ..Corrections::default() };
         // Whatever went wrong with this call before.
         assert_eq!(decide(&Policy::default(), 5, &fault, true_time, 0.0), AT_ONCE);
         assert_eq!(decide(&Policy::default(), 6, &fault, true_time, 0.0), Verdict::Exhausted);
@@ -185,8 +191,9 @@ mod tests {
 
     #[test]
     fn a_token_that_has_expired_ends_the_run_unless_there_is_another() {
-        let expired = answer(Said::Error(Class::Token("renew it")), None);
-        let with = |key| decide(&Policy::default(), 1, &expired, Mended { key, ..Mended::default() }, 0.0);
+        let expired = answer(Body::Error(Class::Token("renew it")), None);
+        let with =
+            |key| decide(&Policy::default(), 1, &expired, Corrections { key, ..Corrections::default() }, 0.0);
         assert_eq!((with(false), with(true)), (Verdict::Stop("renew it"), AT_ONCE));
     }
 

@@ -3,8 +3,8 @@
 
 use super::row::Remarks;
 use super::values::has_lost_caret;
-use crate::call::{LedgerRow, Record};
-use crate::parse::is_digits;
+use reconcile_core::ledger_row::{LedgerRow, Record};
+use reconcile_core::quick_parse::is_digits;
 
 /// In how many rows something was found, and on which line first.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,7 +62,7 @@ pub(super) struct Findings {
 }
 
 /// The number columns, in the order of [`Findings::numbers`].
-const NUMBERS: [&str; 4] = ["caller", "callee", "caller_show_number", "callee_show_number"];
+const NUMBER_FIELDS: [&str; 4] = ["caller", "callee", "caller_show_number", "callee_show_number"];
 
 impl Findings {
     pub(super) fn see(&mut self, record: &Record, remarks: Remarks) {
@@ -134,7 +134,7 @@ impl Findings {
         ];
         let told =
             told.into_iter().filter_map(|(seen, what)| seen.text().map(|rows| format!("{rows}: {what}")));
-        let columns = self.numbers.iter().zip(NUMBERS).filter(|(numbers, _)| !numbers.zero_kept);
+        let columns = self.numbers.iter().zip(NUMBER_FIELDS).filter(|(numbers, _)| !numbers.zero_kept);
         let zeros = columns.filter_map(|(numbers, name)| {
             numbers.fixed_without_zero.text().map(|rows| {
                 format!(

@@ -13,12 +13,12 @@
 
 mod columnar;
 mod delimiter;
+mod duplicates;
 mod fields;
 mod findings;
 mod fingerprints;
 mod header;
 mod input;
-mod repeats;
 mod row;
 mod source;
 mod split;
@@ -27,22 +27,24 @@ mod times;
 mod unpack;
 mod values;
 
+pub use duplicates::{DuplicateCalls, LedgerScan};
 pub use input::Input;
-pub use repeats::{Repeats, Scan};
 pub use source::Source;
 
 use std::fs::File;
 use std::io::{Read, Seek as _};
 
 use chrono::NaiveDate;
+use compact_str::CompactString;
 use csv::ByteRecord;
 
-use crate::call::{CompactString, InvalidRow, ProductId, Record};
 use crate::error::{Error, Result};
 use columnar::Table;
 use fields::Fields;
 use findings::Findings;
 use header::{Field, Header};
+use reconcile_core::ledger_row::{InvalidRow, Record};
+use reconcile_core::product::ProductId;
 use split::{KEPT, MAX_RECORD, Piece, Place, Split};
 use text::{Encoding, Text};
 use unpack::Unpacked;
@@ -405,9 +407,9 @@ fn endless<R: Read>(split: &mut Split<Text<R>>, place: Place, closed: bool) -> I
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::call::{LedgerRow, LedgerTime};
     use crate::exit::Exit;
     use proptest::prelude::*;
+    use reconcile_core::ledger_row::{LedgerRow, LedgerTime};
 
     fn all_with(text: &[u8], options: &Options) -> Vec<Record> {
         Ledger::open(text, "calls.csv", options).unwrap().map(|record| record.unwrap()).collect()

@@ -6,13 +6,17 @@
 
 use std::cell::Cell;
 
+use chrono::NaiveDate;
+use compact_str::CompactString;
+
 use super::Options;
 use super::fields::Fields;
 use super::header::{Field, Header, shown};
 use super::values::{self, Fault};
-use crate::call::{CallKey, CompactString, Expected, InvalidRow, LedgerRow, LedgerTime, ProductId, Record};
-use crate::parse::trimmed;
-use chrono::NaiveDate;
+use reconcile_core::call::CallKey;
+use reconcile_core::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime, Record};
+use reconcile_core::product::ProductId;
+use reconcile_core::quick_parse::trimmed;
 
 /// What is to be said of a row beside what it says itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-use super::repeats::scan;
-use super::{Input, Ledger, Options, Scan};
+use super::duplicates::scan;
+use super::{Input, Ledger, LedgerScan, Options};
 use crate::error::Result;
 
 /// A ledger that was read once from end to end, to be read again by both passes.
@@ -14,7 +14,7 @@ pub struct Source {
     /// How it is read.
     pub options: Options,
     /// What the first reading found.
-    pub scan: Scan,
+    pub scan: LedgerScan,
 }
 
 impl Source {

@@ -7,8 +7,9 @@ use chrono::{
     DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
 };
 
-use crate::call::{LedgerTime, from_provider_local, provider_offset};
-use crate::parse;
+use reconcile_core::calendar::{from_provider_local, provider_offset};
+use reconcile_core::ledger_row::LedgerTime;
+use reconcile_core::quick_parse;
 
 /// Numbers below this are Unix seconds (until the year 5138), from it on milliseconds (since 1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -67,7 +68,7 @@ pub(super) fn read(text: &str) -> Result<Read> {
     let numeric = |b: u8| b.is_ascii_digit() || b == b'.' || b == b'-';
     let found = match numeric_parts(text).filter(|_| text.bytes().all(numeric)) {
         Some((whole, fraction)) => number(whole, fraction)?,
-        None => Read { time: Scan { rest: text }.written()?, serial_day: false },
+        None => Read { time: TimeScanner { rest: text }.written()?, serial_day: false },
     };
     let day = found.time.day();
     if YEARS.contains(&day.year()) { Ok(found) } else { Err(Trouble::OtherYears(day)) }
@@ -75,7 +76,7 @@ pub(super) fn read(text: &str) -> Result<Read> {
 
 /// `2026-11-01 09:05:07`, the form that nearly every ledger has, without looking for the others.
 pub(super) fn plain(text: &str) -> Option<Read> {
-    let local = parse::local_time(text).filter(|local| YEARS.contains(&local.year()))?;
+    let local = quick_parse::local_time(text).filter(|local| YEARS.contains(&local.year()))?;
     Some(Read { time: LedgerTime::Instant(from_provider_local(local)), serial_day: false })
 }
 
@@ -135,11 +136,11 @@ fn packed(digits: &str) -> Option<LedgerTime> {
 }
 
 /// What is left of a text being read.
-struct Scan<'a> {
+struct TimeScanner<'a> {
     rest: &'a str,
 }
 
-impl Scan<'_> {
+impl TimeScanner<'_> {
     fn written(mut self) -> Result<LedgerTime> {
         let day = self.date()?;
         if self.rest.is_empty() {

@@ -6,10 +6,13 @@
 
 use std::borrow::Cow;
 
-use super::times;
-use crate::call::{CompactString, ProductId, day_of};
-use crate::parse::{self, is_digits};
 use chrono::{DateTime, Datelike as _, NaiveDate};
+use compact_str::CompactString;
+
+use super::times;
+use reconcile_core::calendar::day_of;
+use reconcile_core::product::ProductId;
+use reconcile_core::quick_parse::{self, is_digits};
 
 /// The longest CallId in bytes; the provider's own have fewer than 50.
 const MAX_CALL_ID: usize = 256;
@@ -137,7 +140,7 @@ pub(super) fn product(text: &str) -> Result<ProductId, Fault> {
     if is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("a product"));
     }
-    let names: Vec<&str> = crate::call::PRODUCTS.iter().map(|(_, name)| *name).collect();
+    let names: Vec<&str> = reconcile_core::product::PRODUCTS.iter().map(|(_, name)| *name).collect();
     let reason = format!("not a product; give its number or one of {}", names.join(", "));
     Err(Fault::new(field, text, reason).wanted("a product"))
 }
@@ -167,7 +170,7 @@ pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Fault> 
 /// Whole seconds, not negative.
 pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, Fault> {
     let value = plain(text);
-    let number = parse::whole_number(&value);
+    let number = quick_parse::whole_number(&value);
     if number.is_none() && is_scientific(&value) {
         return Err(spreadsheet(field, text).wanted("whole seconds"));
     }

@@ -7,15 +7,14 @@ use std::thread::scope;
 
 use chrono::NaiveDate;
 
-use crate::call::LedgerRow;
-use crate::detail::Lookup;
-use crate::error::Result;
-use crate::totals::Written;
-
-use super::parquet::{self, Part, Table};
 use super::partitions::{ClosedPartitions, Partitions};
 use super::schema::{Cell, Column, DETAILS, call_key, whole};
 use super::staged::{Staged, unreadable};
+use crate::error::Result;
+use crate::output::table::{self, Part, Table};
+use reconcile_core::ledger_row::LedgerRow;
+use reconcile_core::lookup::Lookup;
+use reconcile_core::tie_out::Written;
 
 /// The cells of a call, in the order of [`super::schema::DETAILS`], then the carried ones.
 fn cells<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -> impl Iterator<Item = Cell<'a>> {
@@ -41,7 +40,7 @@ fn cells<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -> impl
         Cell::Time(detail.and_then(|d| d.b_start_at)),
         Cell::Time(detail.and_then(|d| d.b_end_at)),
         Cell::Whole(detail.and_then(|d| d.duration_s)),
-        Cell::Whole(detail.and_then(crate::detail::CallDetail::billable_minutes)),
+        Cell::Whole(detail.and_then(reconcile_core::detail::CallDetail::billable_minutes)),
         text(detail.and_then(|d| d.state.as_deref())),
         text(detail.map(|d| d.outcome.as_str())),
         Cell::Flag(detail.and_then(|d| d.answered)),
@@ -186,7 +185,7 @@ fn count(file: File, part: Part, target: &Path, day: Option<NaiveDate>) -> Resul
     let all = ["call_id", "prod_id", PARTITIONED_BY, "status", "discrepancies"];
     let columns: Vec<&str> =
         all.into_iter().filter(|name| day.is_none() || *name != PARTITIONED_BY).collect();
-    parquet::read(file, target, part, &columns, &mut |row| {
+    table::read(file, target, part, &columns, &mut |row| {
         let [id, prod_id, .., Cell::Text(Some(status)), Cell::Whole(Some(discrepancies))] = row else {
             return Err(unreadable(target, "a row has no status, or no count of discrepancies"));
         };

@@ -8,14 +8,14 @@ use std::path::Path;
 use serde::Serializer as _;
 use serde_json::Value;
 
-use super::parquet::{self, Part, Table};
 use super::schema::{Cell, DISCREPANCIES, call_key, whole};
 use super::staged::{Staged, unreadable, unwritable};
-use crate::call::provider_text;
-use crate::discrepancy::DiscrepancyRow;
 use crate::error::Result;
-use crate::parse;
-use crate::totals::Written;
+use crate::output::table::{self, Part, Table};
+use reconcile_core::calendar::provider_text;
+use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::quick_parse;
+use reconcile_core::tie_out::Written;
 
 /// The form of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,14 +135,14 @@ fn read_back(staged: &Staged, written: &mut Written) -> Result<()> {
     match Form::of(target).unwrap_or(Form::Csv) {
         Form::Csv => read_csv(file, target, &mut count),
         Form::Jsonl => read_jsonl(file, target, &mut count),
-        Form::Parquet => parquet::read(file, target, Part::Whole, &READ_BACK, &mut count),
+        Form::Parquet => table::read(file, target, Part::Whole, &READ_BACK, &mut count),
     }
 }
 
 /// The cells of [`READ_BACK`], from their texts.
 fn typed<'a>([id, prod_id, day, kind]: [&'a str; 4]) -> [Cell<'a>; 4] {
     let text = |text: &'a str| Cell::Text(Some(text).filter(|text| !text.is_empty()));
-    [text(id), Cell::Whole(prod_id.parse().ok()), Cell::Day(parse::day(day)), text(kind)]
+    [text(id), Cell::Whole(prod_id.parse().ok()), Cell::Day(quick_parse::day(day)), text(kind)]
 }
 
 fn read_csv(file: File, target: &Path, each: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
@@ -219,8 +219,9 @@ fn json(cell: Cell<'_>) -> Value {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::call::{CallKey, ProductId};
-    use crate::discrepancy::{Discrepancy, Kind};
+    use reconcile_core::call::CallKey;
+    use reconcile_core::discrepancy::{Discrepancy, Kind};
+    use reconcile_core::product::ProductId;
 
     fn written(name: &str) -> Vec<u8> {
         let dir = tempfile::tempdir().unwrap();
@@ -244,7 +245,7 @@ mod tests {
         let mut read_back = Written::default();
         let staged = file.finish(&mut read_back).unwrap();
         let mut expected = Written::default();
-        let day = parse::day("2026-11-16").unwrap();
+        let day = quick_parse::day("2026-11-16").unwrap();
         let call = CallKey { call_id: "1^2".into(), prod_id: ProductId(11_000_000_300_006), day };
         expected.add_discrepancy("mismatch", Some(&call));
         assert_eq!(read_back, expected, "{name}");

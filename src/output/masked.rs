@@ -6,13 +6,15 @@
 
 use std::borrow::Cow;
 
+use compact_str::CompactString;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::call::{CompactString, Expected, LedgerRow};
-use crate::detail::{CallDetail, Lookup};
-use crate::discrepancy::{Discrepancy, DiscrepancyRow};
-use crate::mask::{NUMBERS, bare_number, number};
+use reconcile_core::detail::CallDetail;
+use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow};
+use reconcile_core::ledger_row::{Expected, LedgerRow};
+use reconcile_core::lookup::Lookup;
+use reconcile_core::phone::{NUMBER_FIELDS, mask_number, normalize_number};
 
 /// How phone numbers stand in the data files.
 #[derive(Clone, Default)]
@@ -97,10 +99,10 @@ impl MaskPhones {
 
     /// A number that is one as a whole.
     fn whole(&self, value: &str) -> String {
-        let bare = bare_number(value);
+        let bare = normalize_number(value);
         match self {
             Self::None => value.to_owned(),
-            Self::Partial => number(&bare),
+            Self::Partial => mask_number(&bare),
             // What has no digit, such as a hidden caller, is told apart by its text.
             Self::Token(key) => {
                 key.token(Some(digits(value)).filter(|d| !d.is_empty()).as_deref().unwrap_or(&bare))
@@ -160,7 +162,7 @@ impl MaskPhones {
         let mut row = row.clone();
         let own = std::mem::take(&mut row.own_numbers);
         let text = |value: &str| self.text(value, &own);
-        let is_number = NUMBERS.contains(&row.what.field.as_str());
+        let is_number = NUMBER_FIELDS.contains(&row.what.field.as_str());
         let value = |v: &Option<CompactString>| {
             v.as_ref().map(|v| if is_number { self.whole(v).into() } else { text(v).into() })
         };
@@ -196,7 +198,7 @@ const SIGNS_AT_MOST: usize = 3;
 
 /// A number's digits alone, in ASCII, without the country code of a mobile number.
 fn digits(text: &str) -> String {
-    bare_number(&text.chars().filter_map(digit).collect::<String>())
+    normalize_number(&text.chars().filter_map(digit).collect::<String>())
 }
 
 /// ASCII and full-width digits.

@@ -1,18 +1,16 @@
 //! The four files of a run, and beside them the rejects and, on request, the views. They appear together at its end: each is
 //! written beside its target, all are synced, then all are renamed. Owns their paths, columns and texts.
 
-mod charts;
 mod details;
 mod discrepancies;
 mod masked;
-mod parquet;
 mod partitions;
 mod rejects;
 mod report;
 pub mod schema;
 mod staged;
 mod summary;
-mod texts;
+mod table;
 mod views;
 
 use std::io::Write as _;
@@ -20,21 +18,22 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use crate::call::{InvalidRow, LedgerRow};
-use crate::detail::Lookup;
-use crate::discrepancy::DiscrepancyRow;
 use crate::error::{Error, Result};
 use crate::ledger::Layout;
-use crate::rate::Rate;
-use crate::totals::{Traffic, Written};
 use details::{ClosedDetails, Details};
 use discrepancies::{Discrepancies, Form};
+use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
+use reconcile_core::lookup::Lookup;
+use reconcile_core::rate::Rate;
+use reconcile_core::tie_out::Written;
+use reconcile_core::traffic::Traffic;
 use rejects::Rejects;
 use staged::{Staged, unwritable};
 
 pub use masked::{MaskPhones, TokenKey, own_numbers};
+pub use report::texts::Lang;
 pub use summary::Summary;
-pub use texts::Lang;
 
 /// Where the files go.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
-use super::parquet::Table;
 use super::schema::{Cell, Column};
 use super::staged::{Staged, sync_folder, unwritable};
 use crate::error::{Error, Result};
+use crate::output::table::Table;
 
 const OPEN_AT_MOST: usize = 128;
 /// Bytes, roughly.
@@ -277,13 +277,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::output::schema::{Presence, Type, whole};
-    use crate::parse;
+    use reconcile_core::quick_parse;
 
     const COLUMNS: [Column; 1] = [("n", Type::Whole, Presence::Required)];
 
     fn write(target: &Path, days: impl Iterator<Item = u64>) -> ClosedPartitions {
         let mut folder = Partitions::create(target, &COLUMNS, &[], &[]).unwrap();
-        let first = parse::day("2026-01-01").unwrap();
+        let first = quick_parse::day("2026-01-01").unwrap();
         for n in days {
             folder.push(first + chrono::Days::new(n), std::iter::once(whole(n))).unwrap();
             assert!(folder.open.len() <= OPEN_AT_MOST);

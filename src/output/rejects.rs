@@ -9,9 +9,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::staged::{Staged, unwritable};
-use crate::call::InvalidRow;
 use crate::error::Result;
 use crate::ledger::Layout;
+use reconcile_core::ledger_row::InvalidRow;
 
 /// The file being written, once there is something to write.
 pub(super) struct Rejects {

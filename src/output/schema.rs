@@ -2,9 +2,12 @@
 //!
 //! One list a table: the Parquet schema, the CSV header and the order of the cells all come from it.
 
+use Presence::{Optional, Required};
+use Type::{Day, Flag, Text, Time, Whole};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::call::{CallKey, ProductId};
+use reconcile_core::call::CallKey;
+use reconcile_core::product::ProductId;
 
 /// Version of both tables' columns, in the files' metadata. It grows when a column changes its meaning.
 pub const SCHEMA_VERSION: &str = "1";
@@ -35,9 +38,6 @@ pub enum Presence {
     /// May be null.
     Optional,
 }
-
-use Presence::{Optional, Required};
-use Type::{Day, Flag, Text, Time, Whole};
 
 /// The details' columns; those carried through from the ledger follow.
 pub const DETAILS: [Column; 32] = [

@@ -7,13 +7,15 @@ use serde::Serialize;
 
 use super::Provenance;
 use super::schema::SCHEMA_VERSION;
-use super::texts::Lang;
-use crate::discrepancy::Kind;
 use crate::error::{Error, Result};
-use crate::figures::{Figures, Hour, Lines, Sides};
-use crate::patterns::{Pattern, Within};
+use crate::output::report::texts::Lang;
 use crate::store::OpenItems;
-use crate::totals::{BothSides, Sending, TieOutLine, Totals, Traffic};
+use reconcile_core::discrepancy::Kind;
+use reconcile_core::figures::{Figures, Hour, Lines, Sides};
+use reconcile_core::patterns::{Pattern, Within};
+use reconcile_core::tie_out::TieOutLine;
+use reconcile_core::totals::{BothSides, Totals};
+use reconcile_core::traffic::{Sending, Traffic};
 
 /// All that the summary and the report say.
 #[derive(Debug)]

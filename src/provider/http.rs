@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
-use super::credentials::{Credentials, Keeper};
-use super::sign;
+use super::credentials::{CredentialCache, Credentials};
 use super::wire::{BODY_LIMIT, Received, Reply};
-use super::{Correction, Provider, Question, WireFormat};
-use crate::call::midnight_ms;
+use super::{Correction, Provider, Question, WireFormat, sign};
 use crate::error::{Error, Result};
 use crate::recording::{Exchange, Recorder};
 use crate::stop::Reason;
+use reconcile_core::calendar::midnight_ms;
 
 /// The content type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -52,7 +51,7 @@ pub struct Connection {
 pub struct HttpProvider {
     client: reqwest::Client,
     endpoint: reqwest::Url,
-    keys: Arc<Keeper>,
+    keys: Arc<CredentialCache>,
     format: WireFormat,
     recorder: Option<Recorder>,
     /// What the provider's clock said and when that was, once it is gone by.
@@ -66,7 +65,7 @@ impl HttpProvider {
     ///
     /// Exit 2 when the endpoint is no http(s) URL or would send in clear text what must not be read on the way, when
     /// the file of certificates cannot be used, or TLS cannot be set up.
-    pub fn new(connection: &Connection, keys: Arc<Keeper>) -> Result<Self> {
+    pub fn new(connection: &Connection, keys: Arc<CredentialCache>) -> Result<Self> {
         let endpoint = parse_url("--endpoint", &connection.endpoint, "https://dyvmsapi.aliyuncs.com")?;
         if endpoint.scheme() == "http" && !is_loopback(&endpoint) && !connection.insecure_http {
             return Err(in_clear_text(&endpoint));
@@ -134,7 +133,7 @@ pub(super) async fn receive(
         // A date is by the provider's clock.
         retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
         date,
-        make_believe: headers.contains_key(SANDBOX),
+        is_sandbox: headers.contains_key(SANDBOX),
         content_type: text(headers, "content-type").map(str::to_owned),
         ..Received::default()
     };

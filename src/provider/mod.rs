@@ -10,7 +10,6 @@ mod envelope;
 mod fields;
 pub mod http;
 pub mod sign;
-pub mod states;
 pub mod wire;
 mod xml;
 
@@ -18,8 +17,8 @@ use std::future::Future;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use crate::call::ProductId;
 use crate::stop::Reason;
+use reconcile_core::product::ProductId;
 use wire::Reply;
 
 /// What is asked: one call on one day.

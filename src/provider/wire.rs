@@ -51,7 +51,7 @@ pub struct Received {
     /// The request was signed with the provider's time, not with this machine's.
     pub by_provider_time: bool,
     /// It says itself that it is a sandbox's.
-    pub make_believe: bool,
+    pub is_sandbox: bool,
     /// `Content-Type`.
     pub content_type: Option<String>,
     /// Where a redirect points to: scheme, host and port.
@@ -65,9 +65,9 @@ pub struct Received {
 impl Reply {
     /// Whether it is a sandbox's; `None` when nothing came back.
     #[must_use]
-    pub fn make_believe(&self) -> Option<bool> {
+    pub fn is_sandbox(&self) -> Option<bool> {
         match self {
-            Self::Received(received) => Some(received.make_believe),
+            Self::Received(received) => Some(received.is_sandbox),
             Self::Lost { .. } => None,
         }
     }
@@ -81,7 +81,7 @@ impl Reply {
 
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum Body {
     /// `OK`, with `Data`, byte for byte.
     Data(String),
     /// `OK` (or an error that means it), and no record.
@@ -101,7 +101,7 @@ pub enum Said {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// What it says.
-    pub said: Said,
+    pub said: Body,
     /// `Code`, or a word for what happened instead (`HTTP 502`, `timeout`).
     pub code: String,
     /// `Message`, or an excerpt of what came instead.
@@ -119,7 +119,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn new(said: Said, code: &str, message: &str) -> Self {
+    fn new(said: Body, code: &str, message: &str) -> Self {
         Self {
             said,
             code: tidy(code, NAME),
@@ -134,7 +134,7 @@ impl Answer {
 
     fn malformed(text: &str, why: impl Into<String>) -> Self {
         let why = why.into();
-        let said = Said::Malformed { text: head(text, KEPT).to_owned(), why: why.clone() };
+        let said = Body::Malformed { text: head(text, KEPT).to_owned(), why: why.clone() };
         Self::new(said, MALFORMED, &why)
     }
 }
@@ -143,7 +143,7 @@ impl Answer {
 #[must_use]
 pub fn understand(reply: &Reply) -> Answer {
     match reply {
-        Reply::Lost { code, message } => Answer::new(Said::Error(codes::classify_lost(code)), code, message),
+        Reply::Lost { code, message } => Answer::new(Body::Error(codes::classify_lost(code)), code, message),
         Reply::Received(received) => {
             let mut answer = understand_body(received);
             answer.http_status = Some(received.status);
@@ -181,8 +181,8 @@ fn enveloped(envelope: Envelope, status: u16, body: &Text<'_>) -> Answer {
         with_data(data, body.lossy, &code, message.as_deref().unwrap_or_default())
     } else {
         let said = match codes::classify(&code, status) {
-            Class::NoRecord => Said::NoRecord,
-            class => Said::Error(class),
+            Class::NoRecord => Body::NoRecord,
+            class => Body::Error(class),
         };
         Answer::new(said, &code, &without_string_to_sign(message.unwrap_or_default()))
     };
@@ -196,8 +196,8 @@ fn with_data(data: Value, lossy: bool, code: &str, message: &str) -> Answer {
         Value::Text(text) if lossy && text.contains(char::REPLACEMENT_CHARACTER) => {
             Answer::malformed(&text, "Data holds bytes that are no text; U+FFFD stands in their place")
         }
-        Value::Text(text) if !is_empty(&text) => Answer::new(Said::Data(text), code, message),
-        Value::Text(_) | Value::Nothing => Answer::new(Said::NoRecord, code, message),
+        Value::Text(text) if !is_empty(&text) => Answer::new(Body::Data(text), code, message),
+        Value::Text(_) | Value::Nothing => Answer::new(Body::NoRecord, code, message),
     }
 }
 
@@ -229,7 +229,7 @@ fn no_envelope(received: &Received, text: &str) -> Answer {
         (None, true) => "empty body".to_owned(),
         (None, false) => format!("not the provider's answer: {}", tidy(&words.join(" "), EXCERPT)),
     };
-    Answer::new(Said::Error(codes::classify_status(status)), &format!("HTTP {status}"), &message)
+    Answer::new(Body::Error(codes::classify_status(status)), &format!("HTTP {status}"), &message)
 }
 
 /// One line of at most so many characters: what a provider sends must not steer a terminal.
@@ -248,7 +248,7 @@ mod tests {
     #![allow(clippy::panic)]
     use super::*;
 
-    fn said(status: u16, body: &str) -> Said {
+    fn said(status: u16, body: &str) -> Body {
         understand(&Reply::received(status, body)).said
     }
 
@@ -262,20 +262,20 @@ mod tests {
             r#"{"Code":"OK","Data":"{}"}"#,
             r#"{"Code":"OK","Data":{}}"#,
         ] {
-            assert_eq!(said(200, body), Said::NoRecord, "{body}");
+            assert_eq!(said(200, body), Body::NoRecord, "{body}");
         }
     }
 
     #[test]
     fn data_is_kept_byte_for_byte_and_an_object_as_it_stands() {
-        assert_eq!(said(200, r#"{"Data":"{\"a\": 1}","Code":"OK"}"#), Said::Data(r#"{"a": 1}"#.into()));
-        assert_eq!(said(200, r#"{"Data":{"a": 1},"Code":"OK"}"#), Said::Data(r#"{"a": 1}"#.into()));
+        assert_eq!(said(200, r#"{"Data":"{\"a\": 1}","Code":"OK"}"#), Body::Data(r#"{"a": 1}"#.into()));
+        assert_eq!(said(200, r#"{"Data":{"a": 1},"Code":"OK"}"#), Body::Data(r#"{"a": 1}"#.into()));
     }
 
     #[test]
     fn an_error_is_understood_at_http_200_and_with_lower_case_keys() {
-        assert_eq!(said(200, r#"{"Code":"isp.SYSTEM_ERROR"}"#), Said::Error(Class::Transient));
-        assert_eq!(said(400, r#"{"code":"Throttling.User","message":"m"}"#), Said::Error(Class::Throttle));
+        assert_eq!(said(200, r#"{"Code":"isp.SYSTEM_ERROR"}"#), Body::Error(Class::Transient));
+        assert_eq!(said(400, r#"{"code":"Throttling.User","message":"m"}"#), Body::Error(Class::Throttle));
     }
 
     #[test]
@@ -287,14 +287,14 @@ mod tests {
 
     #[test]
     fn a_page_that_is_no_envelope_is_classified_by_its_status() {
-        assert_eq!(said(502, "<html>Bad Gateway</html>"), Said::Error(Class::Transient));
-        assert_eq!(said(429, ""), Said::Error(Class::Throttle));
-        assert_eq!(said(200, r#"{"Code":"OK","Da"#), Said::Error(Class::Transient));
+        assert_eq!(said(502, "<html>Bad Gateway</html>"), Body::Error(Class::Transient));
+        assert_eq!(said(429, ""), Body::Error(Class::Throttle));
+        assert_eq!(said(200, r#"{"Code":"OK","Da"#), Body::Error(Class::Transient));
     }
 
     fn malformed(reply: &Reply) -> (String, String) {
         match understand(reply).said {
-            Said::Malformed { text, why } => (text, why),
+            Body::Malformed { text, why } => (text, why),
             other => panic!("{other:?}"),
         }
     }
@@ -313,9 +313,9 @@ mod tests {
         assert!(why.contains("endless") && why.contains(&BODY_LIMIT.to_string()), "{why}");
         // A page without end, or an error's, is judged by its status.
         let page = Received { body: "<html>".into(), ..received.clone() };
-        assert_eq!(understand(&Reply::Received(page)).said, Said::Error(Class::Transient));
+        assert_eq!(understand(&Reply::Received(page)).said, Body::Error(Class::Transient));
         let error = Received { status: 503, ..received };
-        assert_eq!(understand(&Reply::Received(error)).said, Said::Error(Class::Transient));
+        assert_eq!(understand(&Reply::Received(error)).said, Body::Error(Class::Transient));
     }
 
     #[test]
@@ -329,17 +329,17 @@ mod tests {
         assert!(why.starts_with("Data stands twice"), "{why}");
         let broken = r#"{"Data":"\{“a”:1\}","Code":"OK"}"#;
         assert_eq!(malformed(&Reply::received(200, broken)).0, broken);
-        assert_eq!(said(500, broken), Said::Error(Class::Transient));
+        assert_eq!(said(500, broken), Body::Error(Class::Transient));
         // Bytes that are no text in Message alone do no harm.
         let body = b"{\"Code\":\"OK\",\"Message\":\"\xff\",\"Data\":\"{\\\"a\\\":1}\"}".to_vec();
-        assert_eq!(understand(&Reply::received(200, body)).said, Said::Data(r#"{"a":1}"#.into()));
+        assert_eq!(understand(&Reply::received(200, body)).said, Body::Data(r#"{"a":1}"#.into()));
     }
 
     #[test]
     fn a_redirect_is_named_and_a_message_is_one_line() {
         let location = Some("https://elsewhere.example".to_owned());
         let answer = understand(&Reply::Received(Received { status: 302, location, ..Received::default() }));
-        assert!(matches!(answer.said, Said::Error(Class::Route(_))));
+        assert!(matches!(answer.said, Body::Error(Class::Route(_))));
         assert!(answer.message.contains("https://elsewhere.example"), "{}", answer.message);
         let answer = understand(&Reply::received(200, r#"{"Code":"a\u001b[31m","Message":"b\nc"}"#));
         assert_eq!((answer.code.as_str(), answer.message.as_str()), ("a [31m", "b c"));

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use Befalls::{Calls, FirstTries, Requests};
 use chrono::TimeDelta;
 use strsim::damerau_levenshtein;
 
@@ -85,8 +86,6 @@ struct Fault {
 const fn fault(name: &'static str, befalls: Befalls, about: &'static str) -> Fault {
     Fault { name, befalls, about }
 }
-
-use Befalls::{Calls, FirstTries, Requests};
 
 /// All of them, in the order of the help.
 const FAULTS: [Fault; 25] = [

@@ -4,11 +4,13 @@
 //! the row does.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use compact_str::CompactString;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::call::{CompactString, Expected, LedgerTime, day_of, from_provider_local, provider_text};
-use crate::mask::bare_number;
+use reconcile_core::calendar::{day_of, from_provider_local, provider_text};
+use reconcile_core::ledger_row::{Expected, LedgerTime};
+use reconcile_core::phone::normalize_number;
 
 /// A record as the provider writes it, with its names and in its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -144,7 +146,7 @@ pub(super) fn expected(seed: u64, call_id: &str, day: NaiveDate, row: &Expected)
         Some(false) => &ENDS[3],
     };
     let mut record = Shape::new(&mut dice, end, call_id, day, row).record(dice);
-    let number = |number: &Option<CompactString>| number.as_deref().map(bare_number);
+    let number = |number: &Option<CompactString>| number.as_deref().map(normalize_number);
     record.caller = number(&row.caller).or(record.caller);
     record.caller_show_number = number(&row.caller_show_number);
     record.callee = number(&row.callee).unwrap_or(record.callee);
@@ -238,8 +240,8 @@ fn instant_in(call_id: &str) -> Option<DateTime<Utc>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::detail::CallDetail;
-    use crate::normalize::normalize;
+    use reconcile_core::detail::CallDetail;
+    use reconcile_core::normalize::normalize;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::rate::Rate;
+use reconcile_core::rate::Rate;
 
 /// So many of the newest requests are kept.
 pub(super) const REQUESTS_KEPT: usize = 10_000;

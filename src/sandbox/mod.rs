@@ -11,7 +11,6 @@
 //! is sent.
 
 mod accounts;
-mod alone;
 mod envelope;
 mod faults;
 mod gateway;
@@ -21,6 +20,7 @@ mod records;
 mod rehearsed;
 mod replay;
 mod scenario;
+mod serve;
 mod server;
 mod signature;
 mod simulated;
@@ -34,17 +34,17 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
 
-pub use accounts::{Account, TEST_ACCOUNT, parse_accounts};
-pub use alone::{Alone, serve_alone};
-pub use faults::{Faults, faults_help, share};
+use crate::error::{Error, Result};
+use crate::recording;
 use records::Known;
 use rehearsed::Rehearsed;
 use replay::Replay;
-pub use scenario::Scenario;
 use simulated::Simulated;
 
-use crate::error::{Error, Result};
-use crate::recording;
+pub use accounts::{Account, TEST_ACCOUNT, parse_accounts};
+pub use faults::{Faults, faults_help, share};
+pub use scenario::Scenario;
+pub use serve::{Alone, serve_alone};
 
 /// Whose calls the provider knows, when it is not the sample data.
 pub struct Calls(Known);
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::exit::Exit;
     use crate::provider::sign;
-    use crate::provider::wire::{Reply, Said, understand};
+    use crate::provider::wire::{Body, Reply, understand};
 
     /// A sandbox at work on a run time of its own; it ends with the value.
     struct Bench {
@@ -269,7 +269,7 @@ mod tests {
             data: Some("{\"a\":\"<&>\"}"),
         };
         let answer = understand(&Reply::received(200, envelope.write(Form::Xml)));
-        assert_eq!((answer.said, answer.message), (Said::Data("{\"a\":\"<&>\"}".into()), "a]]>b".into()));
+        assert_eq!((answer.said, answer.message), (Body::Data("{\"a\":\"<&>\"}".into()), "a]]>b".into()));
     }
 
     #[test]

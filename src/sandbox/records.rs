@@ -208,7 +208,7 @@ pub(super) fn with(data: &str, fields: &[(&str, Value)]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::normalize::normalize;
+    use reconcile_core::normalize::normalize;
 
     fn table() -> HashMap<String, Entry> {
         match Records::sample().unwrap() {

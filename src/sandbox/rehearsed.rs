@@ -15,11 +15,11 @@ use super::faults::chance;
 use super::gateway::Refusal;
 use super::invented::{self, Record};
 use super::records::{Told, interim, malformed};
-use crate::call::{
-    Expected, LedgerRow, LedgerTime, ProductId, Record as Row, from_provider_local, provider_text,
-};
 use crate::error::Result;
 use crate::ledger::{Input, Options};
+use reconcile_core::calendar::{from_provider_local, provider_text};
+use reconcile_core::ledger_row::{Expected, LedgerRow, LedgerTime, Record as Row};
+use reconcile_core::product::ProductId;
 
 /// Stands for any product: of the rows that name none.
 const ANY_PRODUCT: ProductId = ProductId(0);

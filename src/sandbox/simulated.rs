@@ -21,9 +21,9 @@ use super::journal::{Entry, Journal};
 use super::records::{Records, Told, alter};
 use super::scenario::Scenario;
 use super::{Calls, Options};
-use crate::call::day_of;
 use crate::error;
-use crate::rate::Rate;
+use reconcile_core::calendar::day_of;
+use reconcile_core::rate::Rate;
 
 /// How much of a CallId or a key's id is noted, in characters.
 const NOTED: usize = 128;

@@ -6,14 +6,14 @@
 use std::path::PathBuf;
 
 use super::ecs::EcsRole;
-use super::environment::Environment;
-use super::keeper::Keeper;
+use super::environment::{self, Environment};
 use super::source::{Found, Looked, Source};
 use super::sts::{OidcRole, Role};
 use super::uri::Uri;
 use super::web::Web;
-use super::{config_json, environment, ini};
+use super::{config_json, ini};
 use crate::error::{Error, Result};
+use crate::provider::credentials::cache::CredentialCache;
 
 /// What the command line says of credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,7 +94,7 @@ const PROFILES: usize = 2;
 /// # Errors
 ///
 /// Exit 2 when no source is set up (and what each lacks), or the first that is set up cannot be used.
-pub async fn find(access: &Access, environment: &Environment) -> Result<Keeper> {
+pub async fn find(access: &Access, environment: &Environment) -> Result<CredentialCache> {
     let context = Context::new(access, environment)?;
     let web = Web::new(access.ca_file.clone());
     let mut lacks = Vec::new();
@@ -102,7 +102,7 @@ pub async fn find(access: &Access, environment: &Environment) -> Result<Keeper> 
         Some(found) => found,
         None => elsewhere(&context, &web, &mut lacks).await?,
     };
-    Ok(Keeper::new(found, web))
+    Ok(CredentialCache::new(found, web))
 }
 
 /// What is set up in a place of this machine's own.

@@ -1,10 +1,11 @@
 //! Where the access key comes from, as the provider's own tools find it, and how it is kept fresh.
 //!
 //! [`find`] looks along the provider's default chain; the first source that is set up is the one, and one that is set
-//! up wrongly is an error, never passed over for the next: another key may be another account. [`Keeper`] holds the
+//! up wrongly is an error, never passed over for the next: another key may be another account. [`CredentialCache`] holds the
 //! key, and fetches it anew before it expires where its source gives temporary ones. No secret leaves this folder but
 //! for signing: none stands in an error, a message or `Debug`.
 
+mod cache;
 mod chain;
 mod config_json;
 mod ecs;
@@ -12,7 +13,6 @@ mod environment;
 mod external;
 mod files;
 mod ini;
-mod keeper;
 mod profile;
 mod source;
 mod sts;
@@ -22,10 +22,10 @@ mod web;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use cache::{CredentialCache, Identity};
 pub use chain::{Access, find};
 pub use environment::Environment;
 pub use files::readable_by_others;
-pub use keeper::{Identity, Keeper};
 
 /// An access key. Its secrets cannot be printed and are wiped from memory.
 #[derive(Debug, Clone)]

@@ -14,10 +14,10 @@ use super::source::{Failure, Given, Source, Temporary};
 use super::web::{Ask, Web};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::mask;
 use crate::provider::codes::Class;
 use crate::provider::sign;
-use crate::provider::wire::{self, Answer, Received, Reply, Said};
+use crate::provider::wire::{self, Answer, Body, Received, Reply};
+use reconcile_core::phone;
 
 /// For one request to STS.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,12 +94,12 @@ impl Role {
     }
 
     fn failure(&self, answer: &Answer) -> Failure {
-        let said = format!("{}: {}", answer.code, mask::text(&answer.message));
+        let said = format!("{}: {}", answer.code, phone::mask_text(&answer.message));
         match &answer.said {
-            Said::Error(
+            Body::Error(
                 Class::Throttle | Class::Transient | Class::Doubtful | Class::Nonce | Class::Clock,
             ) => Failure::Away(format!("STS did not give the role {}: {said}", self.arn)),
-            Said::Error(Class::Route(advice)) => self.refused(&said, advice),
+            Body::Error(Class::Route(advice)) => self.refused(&said, advice),
             _ => self.refused(&said, advice(&answer.code)),
         }
     }
@@ -148,7 +148,7 @@ impl AssumeRole {
         let date = received.date;
         if received.status != 200
             && let Some(date) = date
-            && understand(received.clone()).said == Said::Error(Class::Clock)
+            && understand(received.clone()).said == Body::Error(Class::Clock)
         {
             // This machine's clock is off: signed once more with the time of STS.
             return self.role.given(self.role.ask(web, self.form(&key, date)).await?);

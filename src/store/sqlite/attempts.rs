@@ -4,10 +4,10 @@ use chrono::DateTime;
 use rusqlite::{Connection, Row, params};
 
 use super::count;
-use crate::audit::{Audit, Evidence, Trip};
-use crate::rate::Rate;
 use crate::store::{Attempt, SessionEvidence};
-use crate::totals::{Sending, SendingPoint, Traffic};
+use reconcile_core::audit::{Audit, Evidence, Trip};
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::{Sending, SendingPoint, Traffic};
 
 /// A session and its place in the record.
 struct SessionRow {

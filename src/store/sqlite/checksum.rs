@@ -6,8 +6,8 @@
 use chrono::{Datelike as _, NaiveDate};
 use crc32fast::Hasher;
 
-use crate::call::CallKey;
-use crate::store::NewAnswer;
+use reconcile_core::answer::NewAnswer;
+use reconcile_core::call::CallKey;
 
 /// CRC-32 over key and answer, each field with its length.
 pub(super) fn checksum(key: &CallKey, answer: &NewAnswer, session_no: i64, fetched_at_us: i64) -> i64 {

@@ -24,13 +24,13 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::lock::StoreLock;
-use super::{
-    BegunRequest, Expect, Nature, NewAnswer, NewRequest, OpenItem, OpenItems, RequestEnd, RunIdentity, Scope,
-};
+use super::{BegunRequest, ExpectedOrigin, NewRequest, OpenItem, OpenItems, Origin, RequestEnd, RunIdentity};
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
-use crate::rate::Rate;
-use crate::totals::{Sending, Traffic};
+use reconcile_core::answer::NewAnswer;
+use reconcile_core::ask_again::Scope;
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::{Sending, Traffic};
 use writer::{Command, Writer, lock};
 
 pub use reader::Reader;
@@ -46,10 +46,10 @@ pub struct Store {
     standing: Mutex<Standing>,
 }
 
-/// Of which nature the store is, and whether that can still change.
+/// Of which origin the store is, and whether that can still change.
 #[derive(Debug, Clone, Copy)]
 struct Standing {
-    nature: Nature,
+    origin: Origin,
     settled: bool,
 }
 
@@ -98,13 +98,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Exit 5 when another run holds it; exit 2 when it is of another nature, newer than this program, or no
+    /// Exit 5 when another run holds it; exit 2 when it is of another origin, newer than this program, or no
     /// store at all; exit 6 when it is damaged, or cannot be read or written.
-    pub fn open(path: &Path, expect: impl Into<Expect>, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn open(path: &Path, expect: impl Into<ExpectedOrigin>, clock: Arc<dyn Clock>) -> Result<Self> {
         Self::open_as(path, Some(expect.into()), clock)
     }
 
-    /// Opens a store that is there already, of whichever nature.
+    /// Opens a store that is there already, of whichever origin.
     ///
     /// # Errors
     ///
@@ -114,36 +114,36 @@ impl Store {
         Self::open_as(path, None, clock)
     }
 
-    fn open_as(path: &Path, expect: Option<Expect>, clock: Arc<dyn Clock>) -> Result<Self> {
+    fn open_as(path: &Path, expect: Option<ExpectedOrigin>, clock: Arc<dyn Clock>) -> Result<Self> {
         schema::check_place(path)?;
         let lock = StoreLock::take(path)?;
         let connection = Connection::open(path).map_err(|e| failed(path, "opened", e))?;
-        let nature = schema::prepare(&connection, path, expect)?;
+        let origin = schema::prepare(&connection, path, expect)?;
         let settled = schema::has_answers(&connection).map_err(|e| failed(path, "read", e))?;
-        let standing = Mutex::new(Standing { nature, settled });
+        let standing = Mutex::new(Standing { origin, settled });
         Ok(Self { path: path.to_owned(), writer: Writer::new(connection), clock, lock, standing })
     }
 
     /// Whether its answers are real.
     #[must_use]
-    pub fn nature(&self) -> Nature {
-        lock(&self.standing).nature
+    pub fn origin(&self) -> Origin {
+        lock(&self.standing).origin
     }
 
-    /// Takes note of the nature of an answer, before anything of it is kept. A store that has none yet, and was made for a
+    /// Takes note of the origin of an answer, before anything of it is kept. A store that has none yet, and was made for a
     /// provider, becomes a sandbox's when its first answer is one.
     ///
     /// # Errors
     ///
-    /// Exit 2 when the store is of the other nature: nothing of the answer may be kept. Exit 6 when it cannot be written.
-    pub fn admit(&self, answer: Nature) -> Result<()> {
+    /// Exit 2 when the store is of the other origin: nothing of the answer may be kept. Exit 6 when it cannot be written.
+    pub fn admit(&self, answer: Origin) -> Result<()> {
         let mut standing = lock(&self.standing);
-        if standing.nature != answer {
-            if standing.settled || standing.nature == Nature::Sandbox {
-                return Err(schema::other_nature(&self.path, standing.nature));
+        if standing.origin != answer {
+            if standing.settled || standing.origin == Origin::Sandbox {
+                return Err(schema::other_origin(&self.path, standing.origin));
             }
             self.write(schema::become_sandbox)?;
-            standing.nature = answer;
+            standing.origin = answer;
         }
         standing.settled = true;
         Ok(())

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
 use super::count;
-use crate::call::day_of;
 use crate::store::{OpenAge, OpenItem, OpenItems};
+use reconcile_core::calendar::day_of;
 
 /// Notes calls as open in this run. What was settled and is open again is seen anew.
 pub(super) fn note(c: &Connection, run_no: i64, now: i64, items: &[OpenItem]) -> rusqlite::Result<()> {

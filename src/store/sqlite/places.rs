@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{duration_us, us};
 use crate::clock::{Clock, Moment};
-use crate::rate::Rate;
+use reconcile_core::rate::Rate;
 
 /// Different boots of the machine, or different machines, are compared by the wall clock only beyond this: no clock
 /// is that wrong.

@@ -10,11 +10,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::rows::{COLUMNS, CallRow};
 use super::{attempts, failed, places, runs, schema};
-use crate::call::CallKey;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::rate::Rate;
-use crate::store::{Expect, KnownCall, RunIdentity, Scope, SessionEvidence, StoredCall};
+use crate::store::{ExpectedOrigin, KnownCall, RunIdentity, SessionEvidence};
+use reconcile_core::answer::StoredCall;
+use reconcile_core::ask_again::Scope;
+use reconcile_core::call::CallKey;
+use reconcile_core::rate::Rate;
 
 /// Rows read ahead at once, half a MiB: SQLite prepares the query anew each time, since a range may need another plan.
 const AHEAD: i64 = 1_024;
@@ -138,8 +140,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Exit 2 when it is no store, of another schema or nature; exit 6 when it cannot be read.
-    pub fn open(path: &Path, expect: Option<Expect>) -> Result<Option<Self>> {
+    /// Exit 2 when it is no store, of another schema or origin; exit 6 when it cannot be read.
+    pub fn open(path: &Path, expect: Option<ExpectedOrigin>) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
@@ -151,7 +153,7 @@ impl Reader {
             return Err(Error::usage(format!("the store {} is of an older schema", path.display()))
                 .hint("the next run brings it to this version's; it can be read then"));
         }
-        schema::check_nature(&connection, path, expect)?;
+        schema::check_origin(&connection, path, expect)?;
         Ok(Some(Self::new(connection, path.to_owned())))
     }
 

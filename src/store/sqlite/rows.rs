@@ -1,12 +1,14 @@
 //! A call as it lies in the store, and how one row of the table is read. Owns the list of its columns.
 
 use chrono::{DateTime, NaiveDate};
+use compact_str::CompactString;
 use rusqlite::Row;
 
 use super::checksum::checksum;
-use crate::call::{CallKey, CompactString, ProductId};
-use crate::parse;
-use crate::store::{AnswerKind, NewAnswer, StoredAnswer, StoredCall};
+use reconcile_core::answer::{AnswerKind, NewAnswer, StoredAnswer, StoredCall};
+use reconcile_core::call::CallKey;
+use reconcile_core::product::ProductId;
+use reconcile_core::quick_parse;
 
 /// The columns of `call` that the functions below read, in their order.
 pub(super) const COLUMNS: &str = "call_no, call_id, prod_id, call_date, attempts, answer, session_no, fetched_at, \
@@ -71,5 +73,5 @@ pub(super) fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>>
 }
 
 fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
-    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(parse::day))
+    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(quick_parse::day))
 }

@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::us;
 use crate::clock::Moment;
-use crate::store::{RunIdentity, Scope};
+use crate::store::RunIdentity;
+use reconcile_core::ask_again::Scope;
 
 /// A run is gone on with for so long after its start. What began earlier was another night: its open calls are asked
 /// for anew.

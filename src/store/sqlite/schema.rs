@@ -1,4 +1,4 @@
-//! The file itself: is it a store, of which schema, whole, and of which nature. Owns the schema and its migrations.
+//! The file itself: is it a store, of which schema, whole, and of which origin. Owns the schema and its migrations.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::failed;
 use super::rows::{COLUMNS, answer_of, key_of};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::store::{Expect, Nature};
+use crate::store::{ExpectedOrigin, Origin};
 
 /// "RCNL" in ASCII: marks the file as a store of this program.
 const APPLICATION_ID: i64 = 0x5243_4e4c;
@@ -58,24 +58,24 @@ pub(super) fn damaged(path: &Path, why: &str) -> Error {
     ))
 }
 
-/// Makes an empty file a store, brings an older one to this schema, checks it, and says of which nature it is.
+/// Makes an empty file a store, brings an older one to this schema, checks it, and says of which origin it is.
 ///
 /// # Errors
 ///
-/// Exit 2 when it is no store, newer than this program, or of another nature than `wanted`; exit 6 when it is damaged
+/// Exit 2 when it is no store, newer than this program, or of another origin than `wanted`; exit 6 when it is damaged
 /// or cannot be written.
-pub(super) fn prepare(c: &Connection, path: &Path, wanted: Option<Expect>) -> Result<Nature> {
+pub(super) fn prepare(c: &Connection, path: &Path, wanted: Option<ExpectedOrigin>) -> Result<Origin> {
     check_kind(c, path)?;
     configure(c).map_err(|e| failed(path, "opened", e))?;
     let empty = is_empty(c).map_err(|e| failed(path, "read", e))?;
     if empty {
-        let nature = wanted.ok_or_else(|| not_a_store(path))?.at_first();
-        return make(c, nature).map(|()| nature).map_err(|e| failed(path, "written", e));
+        let origin = wanted.ok_or_else(|| not_a_store(path))?.at_first();
+        return make(c, origin).map(|()| origin).map_err(|e| failed(path, "written", e));
     }
     check_whole(c, path)?;
-    let nature = check_nature(c, path, wanted)?;
+    let origin = check_origin(c, path, wanted)?;
     migrate(c).map_err(|e| failed(path, "brought to this version's schema", e))?;
-    Ok(nature)
+    Ok(origin)
 }
 
 fn not_a_store(path: &Path) -> Error {
@@ -124,12 +124,12 @@ fn configure(c: &Connection) -> rusqlite::Result<()> {
     c.pragma_update(None, "foreign_keys", "OFF")
 }
 
-fn make(c: &Connection, nature: Nature) -> rusqlite::Result<()> {
+fn make(c: &Connection, origin: Origin) -> rusqlite::Result<()> {
     let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
     c.execute_batch(&format!("BEGIN; {} {mark}", include_str!("schema.sql")))?;
     c.execute(
-        "INSERT INTO meta (key, value) VALUES ('nature', ?1), ('created_by', ?2)",
-        params![nature.as_str(), concat!("reconcile ", env!("CARGO_PKG_VERSION"))],
+        "INSERT INTO meta (key, value) VALUES ('origin', ?1), ('created_by', ?2)",
+        params![origin.as_str(), concat!("reconcile ", env!("CARGO_PKG_VERSION"))],
     )?;
     c.execute_batch("COMMIT")
 }
@@ -153,33 +153,33 @@ fn check_whole(c: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-pub(super) fn nature_of(c: &Connection) -> rusqlite::Result<Option<Nature>> {
+pub(super) fn nature_of(c: &Connection) -> rusqlite::Result<Option<Origin>> {
     let word: Option<String> =
-        c.query_row("SELECT value FROM meta WHERE key = 'nature'", [], |r| r.get(0)).optional()?;
-    Ok(word.and_then(|word| Nature::ALL.into_iter().find(|nature| nature.as_str() == word)))
+        c.query_row("SELECT value FROM meta WHERE key = 'origin'", [], |r| r.get(0)).optional()?;
+    Ok(word.and_then(|word| Origin::ALL.into_iter().find(|origin| origin.as_str() == word)))
 }
 
-pub(super) fn check_nature(c: &Connection, path: &Path, wanted: Option<Expect>) -> Result<Nature> {
+pub(super) fn check_origin(c: &Connection, path: &Path, wanted: Option<ExpectedOrigin>) -> Result<Origin> {
     let found = nature_of(c).map_err(|e| failed(path, "read", e))?;
     let found = found.ok_or_else(|| damaged(path, "it does not say whether its answers are real"))?;
     let right = match (wanted, found) {
-        (None, _) | (Some(Expect::Either), Nature::Provider) => true,
-        (Some(Expect::Only(wanted)), found) => wanted == found,
-        (Some(Expect::Either), Nature::Sandbox) => {
+        (None, _) | (Some(ExpectedOrigin::Either), Origin::Provider) => true,
+        (Some(ExpectedOrigin::Only(wanted)), found) => wanted == found,
+        (Some(ExpectedOrigin::Either), Origin::Sandbox) => {
             filled_over_http(c).map_err(|e| failed(path, "read", e))?
         }
     };
-    if right { Ok(found) } else { Err(other_nature(path, found)) }
+    if right { Ok(found) } else { Err(other_origin(path, found)) }
 }
 
-/// A store of this nature, and answers of the other.
-pub(super) fn other_nature(path: &Path, found: Nature) -> Error {
+/// A store of this origin, and answers of the other.
+pub(super) fn other_origin(path: &Path, found: Origin) -> Error {
     let (what, hint) = match found {
-        Nature::Sandbox => (
+        Origin::Sandbox => (
             "was filled by the sandbox and is refused for a provider",
             "choose another --store; nothing was stored in this one",
         ),
-        Nature::Provider => (
+        Origin::Provider => (
             "holds a provider's answers and is refused for the sandbox",
             "leave --store out, or choose another; nothing of the sandbox's answers was stored in this one",
         ),
@@ -201,8 +201,8 @@ fn filled_over_http(c: &Connection) -> rusqlite::Result<bool> {
 
 /// From now on the answers are a sandbox's, reached by its URL.
 pub(super) fn become_sandbox(c: &Connection) -> rusqlite::Result<()> {
-    let sandbox = Nature::Sandbox.as_str();
-    c.execute("UPDATE meta SET value = ?1 WHERE key = 'nature'", [sandbox])?;
+    let sandbox = Origin::Sandbox.as_str();
+    c.execute("UPDATE meta SET value = ?1 WHERE key = 'origin'", [sandbox])?;
     c.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('filled_over', 'http')", []).map(drop)
 }
 

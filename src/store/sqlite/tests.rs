@@ -8,9 +8,11 @@ use chrono::NaiveDate;
 use tempfile::TempDir;
 
 use super::*;
-use crate::call::{CallKey, ProductId};
 use crate::exit::Exit;
-use crate::store::{AnswerKind, Decision, Purpose, StoredCall};
+use crate::store::{Decision, Purpose};
+use reconcile_core::answer::{AnswerKind, StoredCall};
+use reconcile_core::call::CallKey;
+use reconcile_core::product::ProductId;
 
 /// Moves only when told to; the two clocks and the boot are set one by one.
 struct SetClock {
@@ -67,7 +69,7 @@ impl Place {
     }
 
     fn open(&self) -> Store {
-        Store::open(&self.path(), Nature::Provider, self.clock.clone()).unwrap()
+        Store::open(&self.path(), Origin::Provider, self.clock.clone()).unwrap()
     }
 }
 
@@ -329,7 +331,7 @@ async fn what_was_sent_is_counted_by_purpose_and_by_window() {
 fn a_second_process_is_told_who_holds_the_store() {
     let place = Place::new();
     let _first = place.open();
-    let second = Store::open(&place.path(), Nature::Provider, Arc::clone(&place.clock) as _).err().unwrap();
+    let second = Store::open(&place.path(), Origin::Provider, Arc::clone(&place.clock) as _).err().unwrap();
     assert_eq!(second.exit, Exit::Busy);
     assert!(second.what.contains(&std::process::id().to_string()), "{second}");
 }
@@ -338,7 +340,7 @@ fn a_second_process_is_told_who_holds_the_store() {
 fn make_believe_never_mixes_with_the_real() {
     let place = Place::new();
     drop(place.open());
-    let refused = Store::open(&place.path(), Nature::Sandbox, place.clock.clone()).err().unwrap();
+    let refused = Store::open(&place.path(), Origin::Sandbox, place.clock.clone()).err().unwrap();
     assert_eq!(refused.exit, Exit::Usage);
     // It was not marked anew by the attempt.
     drop(place.open());
@@ -347,7 +349,7 @@ fn make_believe_never_mixes_with_the_real() {
 #[test]
 fn what_is_no_store_or_a_newer_one_is_refused_and_left_alone() {
     let place = Place::new();
-    let open = || Store::open(&place.path(), Nature::Provider, place.clock.clone()).err().unwrap();
+    let open = || Store::open(&place.path(), Origin::Provider, place.clock.clone()).err().unwrap();
 
     std::fs::write(place.path(), "not a database at all, but long enough to have a header of its own")
         .unwrap();

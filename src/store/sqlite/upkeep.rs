@@ -7,8 +7,8 @@ use super::checksum::checksum;
 use super::rows::{COLUMNS, answer_of, key_of};
 use super::{Store, failed, lock, us};
 use crate::error::Result;
-use crate::mask::bare_number;
-use crate::store::{AnswerKind, NewAnswer};
+use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::phone::normalize_number;
 
 /// Requests younger than this stay: the cap of the next runs counts them.
 const COUNTED: TimeDelta = TimeDelta::days(2);
@@ -61,7 +61,7 @@ impl Store {
     ///
     /// Exit 6 when the store cannot be written; shrinking it needs as much free space as it has bytes.
     pub fn forget(&self, number: &str) -> Result<Erased> {
-        self.erase(|c| Ok((forget_answers(c, &bare_number(number))?, 0)))
+        self.erase(|c| Ok((forget_answers(c, &normalize_number(number))?, 0)))
     }
 
     fn erase(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<(usize, usize)>) -> Result<Erased> {
@@ -138,7 +138,7 @@ fn is_in(value: &serde_json::Value, number: &str) -> bool {
 /// `-` and a leading `+` are part of.
 fn mentions(text: &str, number: &str) -> bool {
     let written = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '+');
-    let is_it = |run: &str| bare_number(run) == number;
+    let is_it = |run: &str| normalize_number(run) == number;
     text.split(|c: char| !written(c)).any(is_it) || text.split(|c: char| !c.is_ascii_digit()).any(is_it)
 }
 
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_number_is_found_however_it_is_written_and_not_inside_a_longer_one() {
-        let number = bare_number("+86 139-1111-2222");
+        let number = normalize_number("+86 139-1111-2222");
         for text in [
             "13911112222",
             "+86 139 1111 2222",

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use super::checksum::checksum;
 use super::{duration_us, us};
 use crate::clock::Moment;
-use crate::store::{BegunRequest, NewAnswer, NewRequest, RequestEnd};
+use crate::store::{BegunRequest, NewRequest, RequestEnd};
+use reconcile_core::answer::NewAnswer;
 
 /// The one connection that writes.
 pub(super) struct Writer {

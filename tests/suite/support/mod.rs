@@ -5,6 +5,7 @@ pub mod duckdb;
 pub mod keys;
 pub mod provider;
 pub mod sandbox;
+pub mod snapshot;
 pub mod tls;
 pub mod venv;
 

@@ -1,0 +1,107 @@
+//! The typed answer: what the provider says of a call, and how a look-up can end.
+//!
+//! Owns [`CallDetail`], [`Outcome`], [`Status`] and [`Lookup`]. Pure data.
+
+use chrono::{DateTime, Utc};
+use compact_str::CompactString;
+
+/// What became of a call, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the words are the contract's own")]
+pub enum Outcome {
+    Answered,
+    Busy,
+    NoAnswer,
+    Unreachable,
+    PoweredOff,
+    Suspended,
+    InvalidNumber,
+    Restricted,
+    Rejected,
+    Failed,
+    InProgress,
+    Unknown,
+}
+
+impl Outcome {
+    /// The word in the outputs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::Unreachable => "unreachable",
+            Self::PoweredOff => "powered_off",
+            Self::Suspended => "suspended",
+            Self::InvalidNumber => "invalid_number",
+            Self::Restricted => "restricted",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::InProgress => "in_progress",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The provider's record of a call, typed. Every field is optional: the provider's own page calls
+/// its list "for reference only".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallDetail {
+    /// `callId`, where the record repeats it.
+    pub call_id: Option<CompactString>,
+    /// `caller`; digits as text.
+    pub caller: Option<CompactString>,
+    /// `callee`.
+    pub callee: Option<CompactString>,
+    /// `callerShowNumber`.
+    pub caller_show_number: Option<CompactString>,
+    /// `calleeShowNumber`.
+    pub callee_show_number: Option<CompactString>,
+    /// `gmtCreate`: the request was accepted.
+    pub created_at: Option<DateTime<Utc>>,
+    /// `startDate`: the call was answered.
+    pub started_at: Option<DateTime<Utc>>,
+    /// `endDate`: it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// `aRingTime`.
+    pub a_ring_at: Option<DateTime<Utc>>,
+    /// `aEndTime`.
+    pub a_end_at: Option<DateTime<Utc>>,
+    /// `bRingTime`.
+    pub b_ring_at: Option<DateTime<Utc>>,
+    /// `bStartTime`.
+    pub b_start_at: Option<DateTime<Utc>>,
+    /// `bEndTime`.
+    pub b_end_at: Option<DateTime<Utc>>,
+    /// `duration`: talk time in seconds.
+    pub duration_s: Option<i64>,
+    /// `state`, as received.
+    pub state: Option<CompactString>,
+    /// `stateDesc`, as received.
+    pub state_desc: Option<CompactString>,
+    /// What the state means.
+    pub outcome: Outcome,
+    /// Whether somebody answered; `None` when the state does not say.
+    pub answered: Option<bool>,
+    /// Whether the state will not change any more.
+    pub is_final: bool,
+    /// Whether the state stands in the provider's tables.
+    pub state_known: bool,
+    /// `hangupDirection`: `callee` or `caller`.
+    pub hangup_by: Option<&'static str>,
+}
+
+impl CallDetail {
+    /// Talk time rounded up to whole minutes; an estimate, for no source states how calls are billed.
+    #[must_use]
+    pub fn billable_minutes(&self) -> Option<i64> {
+        self.duration_s.map(billable_minutes)
+    }
+}
+
+/// Seconds rounded up to whole minutes.
+#[must_use]
+pub fn billable_minutes(seconds: i64) -> i64 {
+    seconds.max(0) / 60 + i64::from(seconds.max(0) % 60 != 0)
+}

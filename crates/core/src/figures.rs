@@ -1,0 +1,227 @@
+//! What the page and the summary show beyond the totals, counted while publishing: ledger against provider by product and
+//! by day, outcomes, hours of the day, seconds at stake, rejected rows. Pure; its size does not grow with the ledger.
+
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
+
+use chrono::Timelike as _;
+
+use crate::calendar::provider_local;
+use crate::compare::Tolerances;
+use crate::detail::{CallDetail, Outcome, billable_minutes};
+use crate::discrepancy::Kind;
+use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
+use crate::lookup::{Lookup, Status};
+use crate::patterns::Observed;
+use crate::totals::BothSides;
+
+/// So many products, days or reasons have a line of their own; what comes later shares one.
+const LINES_AT_MOST: usize = 62;
+
+/// Ledger and provider for the same calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Sides {
+    /// Distinct calls of the ledger.
+    pub calls: u64,
+    /// Those that the provider has a record of, in a final state.
+    pub found: u64,
+    /// Answered calls, where both say so.
+    pub answered: BothSides,
+    /// Talk seconds, where both give them.
+    pub duration_s: BothSides,
+    /// The same call by call rounded up to whole minutes; an estimate.
+    pub billable_minutes: BothSides,
+}
+
+impl Sides {
+    fn add(&mut self, row: &LedgerRow, detail: Option<&CallDetail>) {
+        self.calls += 1;
+        let Some(detail) = detail else { return };
+        self.found += 1;
+        if let (Some(ledger), Some(provider)) = (row.expected.answered, detail.answered) {
+            self.answered.add(i64::from(ledger), i64::from(provider));
+        }
+        if let (Some(ledger), Some(provider)) = (row.expected.duration_s, detail.duration_s) {
+            self.duration_s.add(ledger, provider);
+            self.billable_minutes.add(billable_minutes(ledger), billable_minutes(provider));
+        }
+    }
+}
+
+/// An hour of the day (UTC+8).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Hour {
+    /// Found calls of which the provider says whether they were answered.
+    pub calls: u64,
+    /// Those that were.
+    pub answered: u64,
+    /// Their talk time.
+    pub talk_s: i64,
+}
+
+/// Rows that could not be used for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Rejected {
+    /// How many.
+    pub rows: u64,
+    /// The first of them.
+    pub first_line: u64,
+}
+
+/// Lines by key, in order; those that found no place share the last one, which has no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines<K: Ord, V> {
+    named: BTreeMap<K, V>,
+    others: Option<V>,
+}
+
+impl<K: Ord, V> Default for Lines<K, V> {
+    fn default() -> Self {
+        Self { named: BTreeMap::new(), others: None }
+    }
+}
+
+impl<K: Ord, V: Default> Lines<K, V> {
+    fn line<Q: Ord + ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> &mut V
+    where
+        K: Borrow<Q>,
+    {
+        let known = self.named.contains_key(key);
+        if !known && self.named.len() < LINES_AT_MOST {
+            return self.named.entry(key.to_owned()).or_default();
+        }
+        let others = &mut self.others;
+        self.named.get_mut(key).unwrap_or_else(|| others.get_or_insert_default())
+    }
+
+    /// Every line with its key.
+    pub fn iter(&self) -> impl Iterator<Item = (Option<&K>, &V)> {
+        let named = self.named.iter().map(|(key, line)| (Some(key), line));
+        named.chain(self.others.iter().map(|line| (None, line)))
+    }
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// What matched within a tolerance, and what explains many discrepancies at once.
+    pub observed: Observed,
+    /// Over all calls.
+    pub all: Sides,
+    /// By product: its name, else its number.
+    pub by_product: Lines<String, Sides>,
+    /// By the ledger's day.
+    pub by_day: Lines<chrono::NaiveDate, Sides>,
+    /// What became of the calls that have a record.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// From 0 to 23, by the time at which the provider accepted the call.
+    pub hours: [Hour; 24],
+    /// Talk seconds at stake, by kind.
+    pub at_stake_s: BTreeMap<Kind, u64>,
+    /// By field and reason.
+    pub rejected: Lines<(&'static str, String), Rejected>,
+}
+
+impl Figures {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(tolerances: Tolerances) -> Self {
+        Self { observed: Observed::new(tolerances), ..Self::default() }
+    }
+
+    /// Counts a call.
+    pub fn add_call(&mut self, row: &LedgerRow, lookup: &Lookup) {
+        let product = row.key.prod_id;
+        let name = product.name().map_or_else(|| Cow::Owned(product.0.to_string()), Cow::Borrowed);
+        let found = lookup.detail.as_ref().filter(|_| lookup.status == Status::Found);
+        for sides in [&mut self.all, self.by_product.line(&*name), self.by_day.line(&row.key.day)] {
+            sides.add(row, found);
+        }
+        if let Some(detail) = &lookup.detail {
+            *self.outcomes.entry(detail.outcome).or_default() += 1;
+        }
+        if let Some(detail) = found {
+            self.observed.add(&row.expected, detail);
+            self.add_hour(row, detail);
+        }
+    }
+
+    fn add_hour(&mut self, row: &LedgerRow, detail: &CallDetail) {
+        let at = detail.created_at.or_else(|| row.expected.called_at.and_then(LedgerTime::instant));
+        let (Some(at), Some(answered)) = (at, detail.answered) else { return };
+        let hour = provider_local(at).hour() as usize;
+        if let Some(hour) = self.hours.get_mut(hour) {
+            hour.calls += 1;
+            hour.answered += u64::from(answered);
+            hour.talk_s += detail.duration_s.unwrap_or(0);
+        }
+    }
+
+    /// Counts a discrepancy.
+    pub fn add_discrepancy(&mut self, kind: Kind, at_stake_s: u64) {
+        let sum = self.at_stake_s.entry(kind).or_default();
+        *sum = sum.saturating_add(at_stake_s);
+    }
+
+    /// Counts a row that cannot be used.
+    pub fn add_rejected(&mut self, row: &InvalidRow) {
+        let line = self.rejected.line(&(row.field, row.reason.clone()));
+        line.rows += 1;
+        if line.rows == 1 {
+            line.first_line = row.line;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::call::CallKey;
+    use crate::ledger_row::Expected;
+    use crate::normalize::normalize;
+    use crate::product::ProductId;
+    use crate::quick_parse;
+
+    fn row(day: &str, duration_s: i64) -> LedgerRow {
+        let key = CallKey {
+            call_id: "1^2".into(),
+            prod_id: ProductId(11_000_000_300_006),
+            day: quick_parse::day(day).unwrap(),
+        };
+        let expected = Expected { duration_s: Some(duration_s), answered: Some(true), ..Expected::default() };
+        LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() }
+    }
+
+    fn found(row: &LedgerRow, data: &str) -> Lookup {
+        let detail = Some(normalize(data).unwrap());
+        Lookup { status: Status::Found, detail, ..Lookup::deferred(row.key.day, 1) }
+    }
+
+    #[test]
+    fn sides_hold_only_what_both_say_and_hours_are_those_of_utc_plus_8() {
+        let mut figures = Figures::new(Tolerances::default());
+        let (first, second) = (row("2026-11-16", 61), row("2026-11-17", 5));
+        let data = r#"{"gmtCreate":"2026-11-16 00:30:00","duration":59,"state":"200000"}"#;
+        figures.add_call(&first, &found(&first, data));
+        figures.add_call(&second, &Lookup::deferred(second.key.day, 0));
+        assert_eq!((figures.all.calls, figures.all.found), (2, 1));
+        assert_eq!(figures.all.duration_s, BothSides { calls: 1, ledger: 61, provider: 59 });
+        assert_eq!(figures.all.billable_minutes, BothSides { calls: 1, ledger: 2, provider: 1 });
+        assert_eq!(figures.hours[0], Hour { calls: 1, answered: 1, talk_s: 59 });
+        assert_eq!(figures.hours.iter().map(|h| h.calls).sum::<u64>(), 1);
+        let days: Vec<u64> = figures.by_day.iter().map(|(_, sides)| sides.calls).collect();
+        assert_eq!(days, [1, 1]);
+    }
+
+    #[test]
+    fn lines_that_find_no_place_share_one() {
+        let mut lines: Lines<usize, u64> = Lines::default();
+        for key in (0..LINES_AT_MOST + 3).chain([1]) {
+            *lines.line(&key) += 1;
+        }
+        assert_eq!(lines.iter().count(), LINES_AT_MOST + 1);
+        assert_eq!(lines.iter().last(), Some((None, &3)));
+        assert_eq!(lines.iter().nth(1), Some((Some(&1), &2)));
+    }
+}

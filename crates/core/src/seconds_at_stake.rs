@@ -1,0 +1,59 @@
+//! The talk seconds that a discrepancy puts in question.
+
+use crate::detail::CallDetail;
+use crate::discrepancy::{Discrepancy, Kind};
+use crate::ledger_row::LedgerRow;
+
+/// The talk seconds that a discrepancy puts in question: of a talk time that differs, the difference; of a call that the
+/// provider does not confirm, and of a row that names a call again, what the ledger says; of a call in no known state,
+/// what the provider says.
+#[must_use]
+pub fn seconds_at_stake(row: &LedgerRow, detail: Option<&CallDetail>, what: &Discrepancy) -> u64 {
+    let ledger = row.expected.duration_s.map_or(0, i64::unsigned_abs);
+    match what.kind {
+        Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
+            what.delta.map_or(0, i64::unsigned_abs)
+        }
+        Kind::NotFound
+        | Kind::Pending
+        | Kind::Failed
+        | Kind::Malformed
+        | Kind::Deferred
+        | Kind::Duplicate => ledger,
+        Kind::UnknownState => detail.and_then(|d| d.duration_s).map_or(0, i64::unsigned_abs),
+        Kind::Mismatch | Kind::Inconsistent | Kind::InvalidRow | Kind::OtherDay => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::call::CallKey;
+    use crate::ledger_row::Expected;
+    use crate::normalize::normalize;
+    use crate::product::ProductId;
+    use crate::quick_parse;
+
+    fn row(duration_s: i64) -> LedgerRow {
+        let day = quick_parse::day("2026-11-16").unwrap();
+        let key = CallKey { call_id: "1^2".into(), prod_id: ProductId(7), day };
+        let expected = Expected { duration_s: Some(duration_s), ..Expected::default() };
+        LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_at_stake_depends_on_who_says_what() {
+        let row = row(61);
+        let detail = normalize(r#"{"duration":7,"state":"1"}"#).unwrap();
+        let stake = |kind, field: &str, delta| {
+            seconds_at_stake(&row, Some(&detail), &Discrepancy::new(kind, "m").field(field).delta(delta))
+        };
+        assert_eq!(stake(Kind::Mismatch, "duration_s", Some(-54)), 54);
+        assert_eq!(stake(Kind::Mismatch, "called_at", Some(28_800)), 0);
+        assert_eq!(stake(Kind::NotFound, "", None), 61);
+        assert_eq!(stake(Kind::Duplicate, "", None), 61);
+        assert_eq!(stake(Kind::UnknownState, "state", None), 7);
+        assert_eq!(stake(Kind::OtherDay, "call_date", None), 0);
+    }
+}

@@ -1,0 +1,247 @@
+//! The tie-out: what ledger, details, discrepancies and the record of requests owe each other. Pure.
+//!
+//! Owns [`Written`], what the files say once they are written, and the lines that must add up.
+
+use std::collections::BTreeMap;
+
+use crate::call::CallKey;
+use crate::discrepancy::Kind;
+use crate::lookup::Status;
+use crate::totals::Totals;
+use crate::traffic::Traffic;
+
+/// One line of the tie-out.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TieOutLine {
+    /// The equation in words.
+    pub rule: &'static str,
+    /// The same with its numbers.
+    pub numbers: String,
+    /// Whether it foots.
+    pub foots: bool,
+}
+
+/// What details and discrepancies say once they are written, read back from the files themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows of the details, by status.
+    by_status: BTreeMap<String, u64>,
+    /// Of the found ones, those without a discrepancy.
+    clean: u64,
+    /// And those with one at least.
+    with_discrepancies: u64,
+    /// The sum of the details' column `discrepancies`.
+    counted: u64,
+    /// The same, each call weighed with its fingerprint.
+    counted_by_call: u128,
+    /// Rows of the discrepancy file, by kind.
+    by_kind: BTreeMap<String, u64>,
+    /// Those that name a call of the details, weighed in the same way.
+    named_by_call: u128,
+}
+
+impl Written {
+    /// Counts a row of the details.
+    pub fn add_call(&mut self, status: &str, discrepancies: u64) {
+        add(&mut self.by_status, status);
+        if status == Status::Found.as_str() {
+            self.clean += u64::from(discrepancies == 0);
+            self.with_discrepancies += u64::from(discrepancies > 0);
+        }
+        self.counted += discrepancies;
+    }
+
+    /// Counts how many discrepancies a row of the details says that its call has.
+    pub fn add_discrepancies_of(&mut self, call: &CallKey, discrepancies: u64) {
+        let weighed = call.fingerprint().wrapping_mul(discrepancies.into());
+        self.counted_by_call = self.counted_by_call.wrapping_add(weighed);
+    }
+
+    /// Counts a row of the discrepancy file; an unusable row of the ledger names no call.
+    pub fn add_discrepancy(&mut self, kind: &str, call: Option<&CallKey>) {
+        add(&mut self.by_kind, kind);
+        if let Some(call) = call {
+            self.named_by_call = self.named_by_call.wrapping_add(call.fingerprint());
+        }
+    }
+
+    /// Takes over what another part of the same files says.
+    pub fn add(&mut self, other: Self) {
+        let Self { by_status, clean, with_discrepancies, counted, counted_by_call, by_kind, named_by_call } =
+            other;
+        for (counts, others) in [(&mut self.by_status, by_status), (&mut self.by_kind, by_kind)] {
+            others.into_iter().for_each(|(word, count)| *counts.entry(word).or_default() += count);
+        }
+        self.clean += clean;
+        self.with_discrepancies += with_discrepancies;
+        self.counted += counted;
+        self.counted_by_call = self.counted_by_call.wrapping_add(counted_by_call);
+        self.named_by_call = self.named_by_call.wrapping_add(named_by_call);
+    }
+
+    fn status(&self, status: Status) -> u64 {
+        self.by_status.get(status.as_str()).copied().unwrap_or(0)
+    }
+
+    fn kind(&self, kind: Kind) -> u64 {
+        self.by_kind.get(kind.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Whether what was counted while writing is what was written.
+    fn is_what_was_counted(&self, t: &Totals) -> bool {
+        let statuses = [
+            (Status::Found, t.found),
+            (Status::NotFound, t.not_found),
+            (Status::Pending, t.pending),
+            (Status::Failed, t.failed),
+            (Status::Deferred, t.deferred),
+        ];
+        let kinds = t.discrepancies.iter().map(|(kind, n)| (kind.as_str().to_owned(), *n));
+        statuses.iter().all(|(status, n)| self.status(*status) == *n)
+            && self.by_status.values().sum::<u64>() == t.calls
+            && (self.clean, self.with_discrepancies) == (t.clean, t.with_discrepancies)
+            && (self.kind(Kind::InvalidRow), self.kind(Kind::Duplicate)) == (t.invalid, t.duplicates)
+            && self.by_kind == kinds.collect()
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, word: &str) {
+    match counts.get_mut(word) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(word.to_owned(), 1)),
+    }
+}
+
+fn line(rule: &'static str, numbers: String, foots: bool) -> TieOutLine {
+    TieOutLine { rule, numbers, foots }
+}
+
+/// A sum and its parts.
+fn sum(rule: &'static str, whole: u64, parts: &[u64]) -> TieOutLine {
+    let texts: Vec<String> = parts.iter().map(u64::to_string).collect();
+    line(rule, format!("{whole} = {}", texts.join(" + ")), whole == parts.iter().sum::<u64>())
+}
+
+/// The tie-out of the contract, section 5, and what the two data files owe one another: from the ledger's rows as they
+/// were read, the files as they were written and the store's record. A line that does not foot is a bug.
+#[must_use]
+pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<TieOutLine> {
+    let (invalid, calls) = (w.kind(Kind::InvalidRow), w.by_status.values().sum());
+    let statuses = [Status::Found, Status::NotFound, Status::Pending, Status::Failed, Status::Deferred];
+    let found = w.status(Status::Found);
+    let rows = w.by_kind.values().sum();
+    let most = x.evidence.most_in_any_window;
+    vec![
+        sum("rows = invalid + duplicates + calls", t.rows, &[invalid, w.kind(Kind::Duplicate), calls]),
+        sum(
+            "calls = found + not_found + pending + failed + deferred",
+            calls,
+            &statuses.map(|status| w.status(status)),
+        ),
+        sum("found = clean + with_discrepancies", found, &[w.clean, w.with_discrepancies]),
+        sum("discrepancies = invalid + those of the calls", rows, &[invalid, w.counted]),
+        line(
+            "each call has as many discrepancies as its row says",
+            format!("{} of {calls} calls", calls.saturating_sub(w.clean)),
+            w.counted_by_call == w.named_by_call,
+        ),
+        line(
+            "the files hold what was counted",
+            format!("{calls} calls, {rows} discrepancies"),
+            w.is_what_was_counted(t),
+        ),
+        sum(
+            "requests = first_tries + retries + other_day_tries",
+            x.requests,
+            &[x.first_tries, x.retries, x.other_day_tries],
+        ),
+        line("most_in_any_window <= cap", format!("{most} <= {cap_requests}"), most <= cap_requests),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::audit::Evidence;
+    use crate::discrepancy::Kind;
+    use crate::product::ProductId;
+    use crate::quick_parse;
+
+    fn call(id: &str) -> CallKey {
+        CallKey { call_id: id.into(), prod_id: ProductId(7), day: quick_parse::day("2026-11-16").unwrap() }
+    }
+
+    /// Three rows: a clean call, one with two mismatches, and one that cannot be used.
+    fn counted() -> Totals {
+        let mut t = Totals { rows: 3, invalid: 1, ..Totals::default() };
+        t.add_call(Status::Found, 0);
+        t.add_call(Status::Found, 2);
+        for kind in [Kind::Mismatch, Kind::Mismatch, Kind::InvalidRow] {
+            t.add_discrepancy(kind);
+        }
+        t
+    }
+
+    /// call, status, discrepancies
+    type Detail = (&'static str, &'static str, u64);
+    /// kind, call
+    type Found = (&'static str, Option<&'static str>);
+
+    /// As the files have it.
+    fn written(details: &[Detail], discrepancies: &[Found]) -> Written {
+        let mut w = Written::default();
+        for (id, status, n) in details {
+            w.add_call(status, *n);
+            w.add_discrepancies_of(&call(id), *n);
+        }
+        discrepancies.iter().for_each(|(kind, id)| w.add_discrepancy(kind, id.map(call).as_ref()));
+        w
+    }
+
+    /// The rules that do not foot.
+    fn broken(w: &Written) -> Vec<&'static str> {
+        let lines = tie_out(&counted(), w, &Traffic::default(), 100);
+        lines.iter().filter(|line| !line.foots).map(|line| line.rule).collect()
+    }
+
+    #[test]
+    fn files_that_hold_what_was_counted_foot() {
+        let details = [("a", "found", 0), ("b", "found", 2)];
+        let discrepancies = [("mismatch", Some("b")), ("mismatch", Some("b")), ("invalid_row", None)];
+        assert_eq!(broken(&written(&details, &discrepancies)), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_row_that_is_lost_doubled_or_changed_in_either_file_does_not_foot() {
+        let details = [("a", "found", 0), ("b", "found", 2)];
+        let good = [("mismatch", Some("b")), ("mismatch", Some("b")), ("invalid_row", None)];
+        let each_call = "each call has as many discrepancies as its row says";
+        let cases: [(&[Detail], &[Found], &str); 7] = [
+            (&details[..1], &good, "rows = invalid + duplicates + calls"),
+            (&[details[0], details[1], details[1]], &good, "rows = invalid + duplicates + calls"),
+            (
+                &[("a", "found", 0), ("b", "lost", 2)],
+                &good,
+                "calls = found + not_found + pending + failed + deferred",
+            ),
+            (&[("a", "found", 1), ("b", "found", 1)], &good, "the files hold what was counted"),
+            (&details, &good[1..], "discrepancies = invalid + those of the calls"),
+            (&details, &[good[0], ("mismatch", Some("a")), good[2]], each_call),
+            (&details, &[good[0], ("other_day", Some("b")), good[2]], "the files hold what was counted"),
+        ];
+        for (details, discrepancies, rule) in cases {
+            let rules = broken(&written(details, discrepancies));
+            assert!(rules.contains(&rule), "{rule} is not among {rules:?}");
+        }
+    }
+
+    #[test]
+    fn requests_and_the_cap_must_foot_too() {
+        let evidence = Evidence { most_in_any_window: 101, ..Evidence::default() };
+        let x = Traffic { requests: 3, first_tries: 2, evidence, ..Traffic::default() };
+        let lines = tie_out(&Totals::default(), &Written::default(), &x, 100);
+        let broken: Vec<&str> = lines.iter().filter(|l| !l.foots).map(|l| l.numbers.as_str()).collect();
+        assert_eq!(broken, ["3 = 2 + 0 + 0", "101 <= 100"]);
+    }
+}

@@ -1,0 +1,250 @@
+//! How much of the cap is used while somebody else uses the account.
+//!
+//! The provider throttles although the cap holds: then other clients share its allowance. The first throttled
+//! answer holds everybody until a deadline that only ever moves later, and halves the rate; from then on requests are
+//! spaced evenly, so that the next sign costs one request and not a burst, and the rate rises again step by step.
+//! It never rises above the cap. Pure: time comes in as an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::Slowdown;
+
+/// Steps from nothing to the cap: each adds one twentieth of it.
+const STEPS: u32 = 20;
+/// A step is due after half a window, and after no longer than this.
+const LONGEST_STEP: Duration = Duration::from_secs(30);
+/// The hold after a throttled answer that names none; doubled with each halving that nothing succeeded after.
+const FIRST_HOLD: Duration = Duration::from_secs(1);
+/// No hold of our own choosing is longer.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
+
+/// What the provider lets us have of the cap.
+#[derive(Debug)]
+pub(super) struct AdaptiveRate {
+    rate: Rate,
+    /// Requests in a window: from 1 to the cap.
+    allowed: u32,
+    /// Nobody sends before this instant. It only ever moves later.
+    hold: Option<Instant>,
+    last_sent: Option<Instant>,
+    last_cut: Option<Instant>,
+    next_step: Instant,
+    /// Halvings since the last success.
+    streak: u32,
+    below_since: Option<Instant>,
+    told: Slowdown,
+}
+
+impl AdaptiveRate {
+    pub(super) fn new(rate: Rate, now: Instant) -> Self {
+        Self {
+            rate,
+            allowed: rate.requests.get(),
+            hold: None,
+            last_sent: None,
+            last_cut: None,
+            next_step: now,
+            streak: 0,
+            below_since: None,
+            told: Slowdown::default(),
+        }
+    }
+
+    /// The provider throttled the request that was sent at `sent`; `hint` is how long it asks to wait. What was sent
+    /// before the last halving says nothing new. `jitter` lies in [0, 1).
+    pub(super) fn throttled(&mut self, sent: Instant, hint: Option<Duration>, jitter: f64, now: Instant) {
+        let news = self.last_cut.is_none_or(|cut| sent > cut);
+        if news {
+            self.allowed = (self.allowed / 2).max(1);
+            self.last_cut = Some(now);
+            self.below_since = self.below_since.or(Some(now));
+            self.told.halvings += 1;
+        }
+        if news || hint.is_some() {
+            let own = FIRST_HOLD.saturating_mul(1 << self.streak.min(10)).min(LONGEST_HOLD);
+            self.hold(hint.unwrap_or_else(|| own.mul_f64(1.0 + jitter / 2.0)), now);
+        }
+        self.streak += u32::from(news);
+    }
+
+    /// The request that was sent at `sent` was let through.
+    pub(super) fn let_through(&mut self, sent: Instant) {
+        if self.last_cut.is_none_or(|cut| sent > cut) {
+            self.streak = 0;
+        }
+    }
+
+    /// Nobody sends for `pause` from now. A hold that ends later stays.
+    pub(super) fn hold(&mut self, pause: Duration, now: Instant) {
+        let until = now + pause;
+        let held_until = self.hold.map_or(now, |hold| hold.max(now));
+        self.told.held += until.saturating_duration_since(held_until);
+        self.hold = Some(held_until.max(until));
+        self.next_step = self.next_step.max(held_until.max(until) + self.step_every());
+    }
+
+    /// When the next request may be sent, if not now. Takes the steps that are due.
+    pub(super) fn wait(&mut self, now: Instant) -> Option<Instant> {
+        while self.allowed < self.rate.requests.get() && self.next_step <= now {
+            self.allowed = (self.allowed + self.step()).min(self.rate.requests.get());
+            let stepped = self.next_step;
+            self.next_step += self.step_every();
+            if self.allowed == self.rate.requests.get() {
+                let since = self.below_since.take().unwrap_or(stepped);
+                self.told.slowed += stepped.saturating_duration_since(since);
+            }
+        }
+        let paced = self.last_sent.filter(|_| self.is_slowed()).map(|sent| sent + self.pace());
+        self.hold.max(paced).filter(|at| *at > now)
+    }
+
+    pub(super) fn sent(&mut self, now: Instant) {
+        self.last_sent = Some(now);
+    }
+
+    /// When `requests` more will have been sent, were there no other limit.
+    pub(super) fn forecast(&self, requests: u64, now: Instant) -> Duration {
+        let begin = self.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
+        let (mut allowed, mut left, mut elapsed) = (self.allowed, requests, begin);
+        let mut step = self.next_step.saturating_duration_since(now).saturating_sub(begin);
+        while allowed < self.rate.requests.get() && left > 0 {
+            let pace = self.rate.window / allowed;
+            let sent = u64::try_from(step.as_nanos() / pace.as_nanos().max(1)).unwrap_or(u64::MAX);
+            if sent >= left {
+                return elapsed + pace.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX));
+            }
+            (left, elapsed, step) = (left - sent, elapsed + step, self.step_every());
+            allowed += self.step();
+        }
+        elapsed
+    }
+
+    /// How often and how long, up to now.
+    pub(super) fn slowdown(&self, now: Instant) -> Slowdown {
+        let unfinished = |since: Instant| now.saturating_duration_since(since);
+        let ahead = self.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
+        Slowdown {
+            slowed: self.told.slowed + self.below_since.map_or(Duration::ZERO, unfinished),
+            held: self.told.held.saturating_sub(ahead),
+            ..self.told
+        }
+    }
+
+    fn is_slowed(&self) -> bool {
+        self.allowed < self.rate.requests.get()
+    }
+
+    fn pace(&self) -> Duration {
+        self.rate.window / self.allowed
+    }
+
+    fn step(&self) -> u32 {
+        (self.rate.requests.get() / STEPS).max(1)
+    }
+
+    fn step_every(&self) -> Duration {
+        (self.rate.window / 2).min(LONGEST_STEP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn allowance() -> (AdaptiveRate, Instant) {
+        let now = Instant::now();
+        (AdaptiveRate::new("100/min".parse().unwrap(), now), now)
+    }
+
+    #[test]
+    fn without_throttling_nothing_waits() {
+        let (mut allowance, now) = allowance();
+        for _ in 0..100 {
+            assert_eq!(allowance.wait(now), None);
+            allowance.sent(now);
+        }
+        assert_eq!(allowance.slowdown(now + SECOND), Slowdown::default());
+    }
+
+    #[test]
+    fn a_throttled_answer_halves_the_rate_once_however_many_were_in_flight() {
+        let (mut allowance, now) = allowance();
+        for i in 1..=16 {
+            allowance.throttled(now, None, 0.0, now + SECOND * i / 10);
+        }
+        assert_eq!((allowance.allowed, allowance.told.halvings), (50, 1));
+        allowance.throttled(now + SECOND * 5, None, 0.0, now + SECOND * 6);
+        assert_eq!((allowance.allowed, allowance.told.halvings), (25, 2));
+    }
+
+    #[test]
+    fn a_hold_only_ever_moves_later() {
+        let (mut allowance, now) = allowance();
+        allowance.hold(SECOND * 30, now);
+        allowance.hold(SECOND * 5, now + SECOND);
+        assert_eq!(allowance.wait(now + SECOND), Some(now + SECOND * 30));
+        allowance.let_through(now + SECOND);
+        assert_eq!(allowance.wait(now + SECOND), Some(now + SECOND * 30));
+        assert_eq!(allowance.slowdown(now + SECOND * 40).held, SECOND * 30);
+        // A hold that still lasts has been held only until now.
+        assert_eq!(allowance.slowdown(now + SECOND * 10).held, SECOND * 10);
+    }
+
+    #[test]
+    fn the_provider_s_hint_decides_and_else_the_pause_doubles_until_something_succeeds() {
+        let (mut allowance, now) = allowance();
+        allowance.throttled(now, Some(SECOND * 7), 0.5, now);
+        assert_eq!(allowance.wait(now), Some(now + SECOND * 7));
+        let mut at = now + SECOND * 10;
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            allowance.throttled(at, None, 0.0, at);
+            pauses.push(allowance.hold.unwrap() - at);
+            at += SECOND * 100;
+        }
+        assert_eq!(pauses, [SECOND * 2, SECOND * 4, SECOND * 8]);
+        allowance.let_through(at);
+        allowance.throttled(at, None, 0.0, at);
+        assert_eq!(allowance.hold.unwrap() - at, SECOND);
+    }
+
+    #[test]
+    fn the_rate_recovers_step_by_step_and_never_above_the_cap() {
+        let (mut allowance, now) = allowance();
+        allowance.throttled(now, Some(SECOND * 10), 0.0, now);
+        allowance.sent(now);
+        let mut seen = Vec::new();
+        for i in 0..=14_u32 {
+            let _ = allowance.wait(now + SECOND * (10 + 30 * i));
+            seen.push(allowance.allowed);
+        }
+        assert_eq!(seen, [50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100, 100, 100, 100, 100]);
+        assert_eq!(allowance.slowdown(now + SECOND * 1_000).slowed, SECOND * 310);
+    }
+
+    #[test]
+    fn while_slowed_down_requests_are_spaced_evenly() {
+        let (mut allowance, now) = allowance();
+        allowance.throttled(now, Some(SECOND), 0.0, now);
+        let free = now + SECOND;
+        assert_eq!(allowance.wait(free), None);
+        allowance.sent(free);
+        assert_eq!(allowance.wait(free), Some(free + Duration::from_millis(1200)));
+    }
+
+    #[test]
+    fn the_forecast_counts_hold_and_recovery() {
+        let (mut allowance, now) = allowance();
+        assert_eq!(allowance.forecast(1_000, now), Duration::ZERO);
+        allowance.throttled(now, Some(SECOND * 10), 0.0, now);
+        assert_eq!(allowance.forecast(10, now), SECOND * 22);
+        // 25, 27, 30, 32, 35, 37, 40, 42, 45, 47 in the ten steps of 30 s; then it is the cap that counts.
+        assert_eq!(allowance.forecast(10_000, now), SECOND * 310);
+    }
+}

@@ -1,0 +1,396 @@
+//! Files for operators: units, cron, package, image, rules, completions, manual pages. Owns the tools that judge them, which must be
+//! there in CI and without which a test says that it was skipped.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use reconcile::fetch::cap::Cap;
+use reconcile_core::rate::Rate;
+use toml::de::{DeTable, DeValue};
+
+use crate::support::{Bench, ledger, venv};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn packaged(name: &str) -> String {
+    fs::read_to_string(root().join("packaging").join(name)).unwrap()
+}
+
+/// A tool of the system; `None`, and said so, where there is none.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn tool(name: &str) -> Option<Command> {
+    let found = std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|p| p.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "in CI there has to be {name}");
+        eprintln!("skipped: there is no {name} on this machine");
+    }
+    found.map(Command::new)
+}
+
+fn printed(arguments: &[&str]) -> String {
+    Bench::new(&ledger(0)).bare(arguments)
+}
+
+/// The names of the commands, as the help has them.
+fn commands() -> Vec<String> {
+    let help = printed(&["-h"]);
+    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = listed
+        .lines()
+        .filter(|line| !line.starts_with("    "))
+        .map(|line| line.split_whitespace().next().unwrap());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// The units with the tested binary in place of the installed one.
+fn units() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let service =
+        packaged("reconcile.service").replace("/usr/bin/reconcile", env!("CARGO_BIN_EXE_reconcile"));
+    fs::write(dir.path().join("reconcile.service"), service).unwrap();
+    fs::write(dir.path().join("reconcile.timer"), packaged("reconcile.timer")).unwrap();
+    dir
+}
+
+#[test]
+fn systemd_accepts_the_units_and_finds_the_service_well_confined() {
+    let units = units();
+    let Some(mut verify) = tool("systemd-analyze") else { return };
+    verify
+        .args(["verify", "--man=no"])
+        .args(["reconcile.service", "reconcile.timer"].map(|name| units.path().join(name)));
+    let output = verify.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("reconcile."), "{said}");
+
+    let Some(mut security) = tool("systemd-analyze") else { return };
+    // In tenths: 1.5 of 10, where 10 is a service that may do anything.
+    security
+        .args(["security", "--offline=true", "--threshold=15"])
+        .arg(units.path().join("reconcile.service"));
+    venv::output(&mut security, "the service is confined");
+}
+
+#[test]
+fn the_configuration_that_is_packaged_can_be_read() {
+    let path = root().join("packaging/reconcile.toml");
+    let dump = printed(&["config", "--config", path.to_str().unwrap()]);
+    assert!(dump.lines().filter(|line| line.contains("packaging/reconcile.toml:")).count() >= 5, "{dump}");
+    // The options that are commented out are right as well.
+    let all: String = packaged("reconcile.toml")
+        .lines()
+        .map(|line| {
+            let option = line
+                .strip_prefix("# ")
+                .filter(|rest| rest.split(" = ").next().is_some_and(|key| !key.contains(' ')));
+            format!("{}\n", option.filter(|rest| rest.contains(" = ")).unwrap_or(line))
+        })
+        .collect();
+    let bench = Bench::new(&ledger(0));
+    bench.write("all.toml", &all);
+    let dump = bench.bare(&["config", "--config", "all.toml"]);
+    assert!(dump.contains("mask-phones = \"partial\"") && dump.contains("# notify-url is set"), "{dump}");
+}
+
+#[test]
+fn the_crontab_has_a_line_that_a_shell_and_the_program_understand() {
+    let text = packaged("crontab");
+    let line = text.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).unwrap();
+    let mut fields = line.splitn(6, ' ').map(str::trim);
+    let times: Vec<&str> = fields.by_ref().take(5).collect();
+    assert_eq!(times, ["5", "0", "*", "*", "*"]);
+    let command = fields.next().unwrap();
+    // In a crontab an unescaped % ends the command.
+    assert!(!command.contains('%'), "{command}");
+    let bench = Bench::new(&ledger(1));
+    fs::create_dir_all(bench.path("etc")).unwrap();
+    bench.write("etc/environment", "RECONCILE_SANDBOX=true\n");
+    let config = packaged("reconcile.toml").replace("/var/lib/reconcile/", "");
+    bench.write("etc/reconcile.toml", &config);
+    fs::copy(bench.path("calls.csv"), bench.path("ledger.csv")).unwrap();
+    let here = bench.path("");
+    let command = command
+        .replace("/etc/reconcile", here.join("etc").to_str().unwrap())
+        .replace("/var/lib/reconcile", here.to_str().unwrap())
+        .replace("/usr/bin/reconcile", env!("CARGO_BIN_EXE_reconcile"));
+    let output = Command::new("sh").args(["-c", &command]).env_clear().output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty() && output.stdout.is_empty(), "{output:?}");
+    assert!(bench.path("details.parquet").exists() && bench.path("reconcile.prom").exists());
+}
+
+fn inner<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> &'t DeTable<'a> {
+    match table.get(key).map(toml::Spanned::get_ref) {
+        Some(DeValue::Table(table)) => table,
+        other => panic!("{key} is {other:?}"),
+    }
+}
+
+/// The assets of the Debian package: source, target, mode.
+fn assets() -> Vec<[String; 3]> {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest = DeTable::parse(&text).unwrap();
+    let deb = ["package", "metadata", "deb"].iter().fold(manifest.get_ref(), |table, key| inner(table, key));
+    let DeValue::Array(assets) = deb.get("assets").unwrap().get_ref() else { panic!("no assets") };
+    let asset = |asset: &DeValue<'_>| match asset {
+        DeValue::Array(parts) => {
+            let parts: Vec<String> = parts
+                .iter()
+                .map(|part| match part.get_ref() {
+                    DeValue::String(text) => text.to_string(),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            parts.try_into().unwrap()
+        }
+        other => panic!("{other:?}"),
+    };
+    assets.iter().map(|value| asset(value.get_ref())).collect()
+}
+
+#[test]
+fn all_that_is_packaged_is_there_or_made_by_the_build() {
+    let script = packaged("build-deb.sh");
+    let assets = assets();
+    for [source, target, mode] in &assets {
+        if let Some(made) = source.strip_prefix("target/package-files/") {
+            let made = made.replace("man/*.1", "man/reconcile.1");
+            assert!(script.contains(&format!("\"$made/{made}\"")), "{source} is not made");
+        } else if source != "target/release/reconcile" {
+            assert!(root().join(source).is_file(), "{source} is not there");
+        }
+        assert!(!target.starts_with('/') && matches!(mode.as_str(), "644" | "755"), "{target} {mode}");
+    }
+    // What the service starts and reads is what the package installs.
+    let installed = |path: &str| {
+        let is = |[source, target, _]: &[String; 3]| {
+            let name = Path::new(source).file_name().unwrap().to_str().unwrap();
+            *target == path || format!("{target}{name}") == path
+        };
+        assets.iter().any(is)
+    };
+    let service = packaged("reconcile.service");
+    for path in ["/usr/bin/reconcile", "/etc/reconcile/reconcile.toml"] {
+        assert!(service.contains(path) && installed(&path[1..]), "{path}");
+    }
+    // A page for every command.
+    let made = script.lines().find_map(|line| line.strip_prefix("for command in ")).unwrap();
+    let made: Vec<&str> = made.trim_end_matches("; do").split(' ').collect();
+    assert_eq!(made, commands());
+}
+
+#[test]
+fn the_scripts_are_right_for_their_shells() {
+    for name in ["build-deb.sh", "debian/postinst", "debian/prerm"] {
+        let shell = if name.ends_with(".sh") { "bash" } else { "sh" };
+        let output = Command::new(shell).arg("-n").arg(root().join("packaging").join(name)).output().unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+    }
+}
+
+#[test]
+fn the_image_is_pinned_small_and_runs_as_nobody() {
+    let file = packaged("Dockerfile");
+    let instructions: Vec<Vec<&str>> = file
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let all = |name: &str| {
+        instructions
+            .iter()
+            .filter(|words| words[0] == name)
+            .map(|words| words[1..].to_vec())
+            .collect::<Vec<_>>()
+    };
+    for from in all("FROM") {
+        let tag = from[0].rsplit_once(':').map_or("", |(_, tag)| tag);
+        assert!(!tag.is_empty() && tag != "latest", "{from:?} is not pinned");
+    }
+    assert!(all("FROM").last().unwrap()[0].contains("distroless"));
+    let user = all("USER").pop().unwrap()[0].to_owned();
+    assert!(user.split(':').all(|id| id.parse::<u32>().is_ok_and(|id| id > 0)), "{user}");
+    // What is copied in from the tree is there, and the list of what may be sent lets it through.
+    let ignore = packaged("Dockerfile.dockerignore");
+    for copy in all("COPY").iter().filter(|copy| !copy[0].starts_with("--from")) {
+        for source in &copy[..copy.len() - 1] {
+            assert!(root().join(source).exists() && ignore.contains(&format!("!{source}\n")), "{source}");
+        }
+    }
+    // The toolchain of the image is not older than the oldest that is said to do.
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let least =
+        manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    let image = all("FROM")[0][0].split(':').nth(1).unwrap().split('-').next().unwrap();
+    let minor = |version: &str| version.split('.').nth(1).unwrap().parse::<u32>().unwrap();
+    assert!(minor(image) >= minor(least), "{image} < {least}");
+}
+
+/// Every `reconcile_…` name in a text.
+fn metrics_in(text: &str) -> BTreeSet<&str> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    text.split(|c| !is_name(c))
+        .filter(|word| word.starts_with("reconcile_") && word.len() > "reconcile_".len())
+        .collect()
+}
+
+#[test]
+fn rules_and_handbook_name_metrics_that_there_are() {
+    let there = fs::read_to_string(root().join("tests/snapshots/metrics.snap")).unwrap();
+    let there = metrics_in(&there);
+    let handbook = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    for (name, text) in [("alerts.yml", packaged("alerts.yml")), ("operating.md", handbook)] {
+        let named = metrics_in(&text);
+        assert!(named.len() >= 4, "{name}: {named:?}");
+        let unknown: Vec<_> = named.difference(&there).collect();
+        assert!(unknown.is_empty(), "{name} names {unknown:?}");
+    }
+    for alert in packaged("alerts.yml").split("- alert: ").skip(1) {
+        for part in ["expr: ", "severity: ", "summary: ", "action: "] {
+            assert!(alert.contains(part), "no {part} in {alert}");
+        }
+    }
+}
+
+#[test]
+fn the_capacity_table_of_the_handbook_is_what_the_cap_allows() {
+    let handbook = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let table =
+        handbook.split("| calls | at 100/min | at 100/s |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(rows.len() >= 6, "{rows:?}");
+    for row in rows {
+        let calls: u64 = row[0].replace(',', "").parse().unwrap();
+        let shortest = ["100/min", "100/s"].map(|rate| {
+            let rate: Rate = rate.parse().unwrap();
+            let left = Cap::new(rate, rate.requests, &[]).forecast(calls).all_sent_in;
+            humantime::format_duration(Duration::from_secs(left.as_secs())).to_string()
+        });
+        assert_eq!(row[1..], shortest, "{calls} calls");
+    }
+}
+
+fn completions(shell: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    fs::write(&path, printed(&["completions", shell])).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn bash_completes_options_and_commands() {
+    let (_dir, path) = completions("bash", "reconcile.bash");
+    let Some(mut bash) = tool("bash") else { return };
+    let script = format!(
+        "set -eu; source '{}'; complete -p reconcile; for word in --me pl; do COMP_WORDS=(reconcile $word); COMP_CWORD=1; \
+         _reconcile reconcile $word reconcile || true; echo \"${{COMPREPLY[*]}}\"; done",
+        path.display()
+    );
+    let said =
+        venv::output(bash.args(["--noprofile", "--norc", "-c", &script]), "the completions load in bash");
+    assert!(said.contains("--metrics-file") && said.contains("plan"), "{said}");
+}
+
+#[test]
+fn zsh_completes_options_and_commands() {
+    let (dir, _) = completions("zsh", "_reconcile");
+    let Some(mut zsh) = tool("zsh") else { return };
+    let script = format!(
+        "fpath=('{0}' $fpath); autoload -U compinit && compinit -u -d '{0}/dump' && print $_comps[reconcile] && \
+         autoload +X _reconcile && functions _reconcile",
+        dir.path().display()
+    );
+    let said = venv::output(zsh.args(["-f", "-e", "-c", &script]), "the completions load in zsh");
+    assert!(said.starts_with("_reconcile\n") && said.contains("--metrics-file"), "{said}");
+}
+
+#[test]
+fn fish_completes_options_and_commands() {
+    let (dir, path) = completions("fish", "reconcile.fish");
+    let Some(mut fish) = tool("fish") else { return };
+    let script =
+        format!("source '{}'; complete -C 'reconcile --me'; complete -C 'reconcile pl'", path.display());
+    let fish =
+        fish.args(["--no-config", "-c", &script]).env("HOME", dir.path()).env("XDG_DATA_HOME", dir.path());
+    let said = venv::output(fish, "the completions load in fish");
+    assert!(said.contains("--metrics-file") && said.contains("plan"), "{said}");
+}
+
+#[test]
+fn man_shows_every_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = |arguments: &[&str]| {
+        let path = dir.path().join(format!("{}.1", arguments.join("-")));
+        fs::write(&path, printed(arguments)).unwrap();
+        path
+    };
+    let main = page(&["man"]);
+    let others: Vec<(String, PathBuf)> =
+        commands().into_iter().map(|command| (command.clone(), page(&["man", &command]))).collect();
+    for (title, path) in [(String::new(), &main)]
+        .into_iter()
+        .chain(others.iter().map(|(name, path)| (format!("-{name}"), path)))
+    {
+        let Some(mut man) = tool("man") else { return };
+        let man = man
+            .args(["--warnings", "-l"])
+            .arg(path)
+            .env("MANPAGER", "cat")
+            .env("LC_ALL", "C.UTF-8")
+            .env("MANWIDTH", "100");
+        let output = man.output().unwrap();
+        let (shown, said) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.is_empty(), "{}: {said}", path.display());
+        assert!(
+            shown.contains("NAME") && shown.to_lowercase().contains(&format!("reconcile{title}")),
+            "{shown}"
+        );
+    }
+    let Some(mut lint) = tool("mandoc") else { return };
+    venv::output(lint.args(["-Tlint", "-W", "error"]).arg(&main), "mandoc finds no error in the page");
+    let Some(mut man) = tool("man") else { return };
+    let shown = venv::output(
+        man.arg("-l").arg(&main).env("MANPAGER", "cat").env("LC_ALL", "C.UTF-8"),
+        "the page is shown",
+    );
+    for heading in ["SYNOPSIS", "OPTIONS", "SUBCOMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"] {
+        assert!(shown.contains(heading), "no {heading} in {shown}");
+    }
+}
+
+#[test]
+fn a_page_that_there_is_not_is_told_with_those_that_there_are() {
+    let bench = Bench::new(&ledger(0));
+    let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
+        .args(["man", "nothing"])
+        .current_dir(bench.path("."))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("no command `nothing`") && said.contains("verify-cap"), "{said}");
+}
+
+#[test]
+fn the_version_names_the_commit_it_was_built_from() {
+    let said = printed(&["--version"]);
+    let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).current_dir(root()).output();
+    let commit =
+        git.ok().filter(|git| git.status.success()).map(|git| String::from_utf8(git.stdout).unwrap());
+    let version = env!("CARGO_PKG_VERSION");
+    match commit.map(|commit| commit.trim().to_owned()).filter(|_| root().join(".git").exists()) {
+        Some(commit) => assert_eq!(said, format!("reconcile {version} ({commit})\n")),
+        None => assert_eq!(said, format!("reconcile {version}\n")),
+    }
+}

@@ -1,0 +1,333 @@
+//! Ledgers damaged at random: no panic, no lost row. Owns the seeds, the damage, and a second, simpler way to count and to
+//! find records.
+//!
+//! The suite runs it for a few seconds; `RECONCILE_FUZZ_SECONDS=3600 cargo test --test suite -- --nocapture fuzz` for an
+//! hour, with a new seed each time. A failure names its seed, and `RECONCILE_FUZZ_SEED` runs that one again.
+
+use std::io::{Read, Write as _};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use reconcile::ledger::{Layout, Ledger, Options};
+use reconcile_core::ledger_row::Record;
+use reconcile_core::product::ProductId;
+
+/// The largest record, as the reader's own.
+const MAX_RECORD: usize = 1 << 20;
+
+/// What damage is made of.
+const TOKENS: [&[u8]; 24] = [
+    b"\"",
+    b"\"\"",
+    b",",
+    b";",
+    b"\t",
+    b"|",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\0",
+    b"\xFF",
+    b"\x80",
+    b"\x81",
+    b"^",
+    b"\xEF\xBB\xBF",
+    b"\xEF\xBF\xBD",
+    b"\xE3\x80\x80",
+    b"\xD8\x00",
+    b"NULL",
+    b"1.1E+13",
+    b"2026-11-01",
+    b"sep=;\n",
+    b"=\"1\"",
+    b"\xCD\xA8\xBB\xB0",
+];
+
+/// Gives its bytes a few at a time.
+struct Trickle<'a>(&'a [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let len = self.1.min(self.0.len()).min(into.len());
+        into[..len].copy_from_slice(&self.0[..len]);
+        self.0 = &self.0[len..];
+        Ok(len)
+    }
+}
+
+/// A whole ledger, in one of the encodings.
+fn seed(random: &mut Rng) -> Vec<u8> {
+    let delimiter = *random.choice(&[",", ",", ";", "\t", "|"]).unwrap();
+    let end = *random.choice(&["\n", "\r\n", "\r"]).unwrap();
+    let headers = [
+        ["call_id", "called_at", "callee", "note"],
+        ["呼叫ID", "呼叫时间", "被叫号码", "备注"],
+        ["CallId", "gmtCreate", "duration", "部门"],
+    ];
+    let values = [
+        "1^1",
+        "2026-11-01 09:05:07",
+        "13800000001",
+        "75",
+        "张伟",
+        "é",
+        "",
+        "\"a,b\"",
+        "\"x\ny\"",
+        "45962.37",
+    ];
+    let mut lines = vec![random.choice(&headers).unwrap().map(str::to_owned).join(delimiter)];
+    for i in 0..random.usize(0..12) {
+        let cells = [format!("{i}^{}", random.u32(..)), "2026-11-01".into(), "7".into(), String::new()];
+        let cell = |(at, cell): (usize, String)| {
+            if at > 0 && random.bool() { (*random.choice(&values).unwrap()).to_owned() } else { cell }
+        };
+        lines.push(cells.into_iter().enumerate().map(cell).collect::<Vec<_>>().join(delimiter));
+    }
+    let text = lines.join(end);
+    match random.u8(0..8) {
+        0..3 => text.into_bytes(),
+        3 => format!("\u{feff}{text}").into_bytes(),
+        4 | 5 => encoding_rs::GB18030.encode(&text).0.into_owned(),
+        6 => format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        _ => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+    }
+}
+
+fn damage(bytes: &mut Vec<u8>, random: &mut Rng) {
+    let at = random.usize(0..=bytes.len());
+    let some = at..(at + random.usize(0..20)).min(bytes.len());
+    match random.u8(0..7) {
+        0 if at < bytes.len() => bytes[at] ^= 1 << random.u8(0..8),
+        1 => drop(bytes.drain(some)),
+        2 => bytes.truncate(at),
+        3 => {
+            let copy = bytes[some].to_vec();
+            bytes.splice(at..at, copy);
+        }
+        4 => {
+            let other = seed(random);
+            let from = random.usize(0..=other.len());
+            bytes.splice(at..at, other[from..].iter().copied());
+        }
+        5 if random.u16(0..300) == 0 => {
+            let byte = *random.choice(b"x,\"\n").unwrap();
+            bytes.splice(at..at, std::iter::repeat_n(byte, MAX_RECORD + random.usize(0..10)));
+        }
+        _ => drop(bytes.splice(at..at, random.choice(&TOKENS).unwrap().iter().copied())),
+    }
+}
+
+fn pack(bytes: &[u8], random: &mut Rng) -> Vec<u8> {
+    match random.u8(0..8) {
+        0 => {
+            let mut packing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packing.write_all(bytes).unwrap();
+            packing.finish().unwrap()
+        }
+        1 => zstd::encode_all(bytes, 1).unwrap(),
+        _ => bytes.to_vec(),
+    }
+}
+
+/// The same, all at once; `None` when it is damaged.
+fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    if bytes.starts_with(b"\x1F\x8B") {
+        flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut all).ok()?;
+    } else if bytes.starts_with(b"\x28\xB5\x2F\xFD") || matches!(bytes, [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..]) {
+        all = zstd::decode_all(bytes).ok()?;
+    } else {
+        all = bytes.to_vec();
+    }
+    Some(all)
+}
+
+/// The text of these bytes, all at once; what is malformed becomes U+FFFD.
+fn text(bytes: &[u8], form: &str) -> String {
+    let encoding = match form {
+        _ if form.starts_with("UTF-16 (little") => encoding_rs::UTF_16LE,
+        _ if form.starts_with("UTF-16 (big") => encoding_rs::UTF_16BE,
+        _ if form.starts_with("GB18030") => encoding_rs::GB18030,
+        _ => return String::from_utf8_lossy(bytes).into_owned(),
+    };
+    encoding.decode_without_bom_handling(bytes).0.into_owned()
+}
+
+/// How many records a text has by the rules alone: a quote that is never closed, or not within a MiB, ends with its line.
+/// `None` when a record has to be given up, whose length is one of the bytes before decoding.
+fn count(text: &[u8], delimiter: u8) -> usize {
+    let is_end = |byte: u8| matches!(byte, b'\n' | b'\r');
+    let line_end = |from: usize| (from..text.len()).find(|at| is_end(text[*at])).unwrap_or(text.len());
+    let (mut at, mut records) = (0, 0);
+    loop {
+        while at < text.len() && is_end(text[at]) {
+            at += 1;
+        }
+        if at == text.len() {
+            return records;
+        }
+        records += 1;
+        let (start, mut field_start, mut quote) = (at, true, None);
+        at = loop {
+            if at - start == MAX_RECORD || (at == text.len() && quote.is_some()) {
+                break line_end(quote.unwrap_or(at));
+            }
+            let Some(byte) = text.get(at).copied() else { break at };
+            match quote {
+                Some(_) if byte == b'"' && text.get(at + 1) == Some(&b'"') && at + 1 - start < MAX_RECORD => {
+                    at += 1
+                }
+                Some(_) if byte == b'"' => quote = None,
+                Some(_) => {}
+                None if is_end(byte) => break at,
+                None if byte == b'"' && field_start => quote = Some(at),
+                None => {}
+            }
+            // After a closing quote, whatever comes is plain.
+            field_start = quote.is_none() && byte == delimiter;
+            at += 1;
+        };
+    }
+}
+
+/// The first record of a text, as the csv crate reads it.
+fn first_record(text: &[u8], delimiter: u8) -> Vec<String> {
+    let mut builder = csv::ReaderBuilder::new();
+    // The crate takes a first mark away.
+    let text = [b"\xEF\xBB\xBF", text].concat();
+    let mut reader =
+        builder.has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_slice());
+    let mut record = csv::ByteRecord::new();
+    reader.read_byte_record(&mut record).unwrap();
+    record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
+}
+
+/// All records and how they were read; `None` when the file as a whole is refused.
+fn read(source: impl Read, options: &Options) -> Option<(Vec<Record>, Ledger<impl Read>)> {
+    let mut ledger = Ledger::open(source, "fuzz", options).ok()?;
+    let records = ledger.by_ref().collect::<Result<Vec<_>, _>>().ok()?;
+    Some((records, ledger))
+}
+
+fn is_given_up(record: &Record) -> bool {
+    matches!(record, Record::Invalid(row) if row.reason.contains("never closed") || row.reason.contains("is longer"))
+}
+
+/// One ledger. True when it could be read.
+fn check(bytes: &[u8], random: &mut Rng) -> bool {
+    let options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
+    let whole = read(bytes, &options);
+    let step = random.usize(1..200).max(bytes.len() / 1_000);
+    let trickled = read(Trickle(bytes, step), &options);
+    let Some((records, ledger)) = whole else {
+        assert!(trickled.is_none());
+        return false;
+    };
+    assert_eq!(records, trickled.unwrap().0, "in pieces of {step} bytes");
+    let (form, layout) = (ledger.form(), ledger.layout());
+    let unpacked = unpack(bytes).expect("what was read can be unpacked");
+    let all = text(&unpacked, &form);
+    let body = all.strip_prefix('\u{feff}').unwrap_or(&all);
+    // A line `sep=` is a record of its own kind.
+    let sep = body.trim_start_matches(['\n', '\r']).to_ascii_lowercase();
+    let above = 1 + usize::from(sep.starts_with("sep=") || sep.starts_with("\"sep="));
+    // What is malformed is longer here than where a record is measured, so only then the two may differ.
+    let near_limit = body.len() > MAX_RECORD / 2;
+    if !near_limit {
+        assert_eq!(records.len() + above, count(body.as_bytes(), layout.delimiter), "{form}");
+    }
+    let places = records.iter().map(|record| match record {
+        Record::Row(row) => row.line,
+        Record::Invalid(row) => row.line,
+    });
+    assert!(places.is_sorted_by(|a, b| a < b), "lines go backwards");
+    let rejects: Vec<_> = records
+        .iter()
+        .filter(|record| !is_given_up(record))
+        .filter_map(|record| match record {
+            Record::Invalid(row) => Some(row),
+            Record::Row(_) => None,
+        })
+        .collect();
+    for row in &rejects {
+        let from = usize::try_from(row.offset.unwrap()).unwrap();
+        // As long as its values can be in any encoding, with quotes.
+        let length: usize = row.original.iter().map(|value| 4 * value.len() + 8).sum();
+        let here = text(&unpacked[from..unpacked.len().min(from + length)], &form);
+        assert_eq!(first_record(here.as_bytes(), layout.delimiter), row.original, "at byte {from}");
+    }
+    feed_back(&records, &layout, &options);
+    true
+}
+
+/// What was rejected, written as the rejects are, has as many rows again.
+fn feed_back(records: &[Record], layout: &Layout, options: &Options) {
+    let delimiter = layout.delimiter;
+    let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(delimiter).from_writer(Vec::new());
+    csv.write_record(&layout.names).unwrap();
+    let mut rejected = 0;
+    for record in records {
+        if let Record::Invalid(row) = record {
+            csv.write_record(&row.original).unwrap();
+            rejected += 1;
+        }
+    }
+    let mut bytes = csv.into_inner().unwrap();
+    if layout.mark || bytes.contains(&0) {
+        bytes.splice(0..0, *b"\xEF\xBB\xBF");
+    }
+    if bytes.len() > MAX_RECORD {
+        // Doubled quotes may have made a row longer than a row may be.
+        return;
+    }
+    let options = Options { delimiter: Some(delimiter), ..options.clone() };
+    let again = read(bytes.as_slice(), &options);
+    let again = again
+        .unwrap_or_else(|| panic!("rejects cannot be fed back: {:?}", String::from_utf8_lossy(&bytes)))
+        .0;
+    assert_eq!(again.len(), rejected, "{}", String::from_utf8_lossy(&bytes));
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number: {value}")))
+}
+
+fn one(no: u64) -> bool {
+    let mut random = Rng::with_seed(no);
+    let mut bytes = seed(&mut random);
+    for _ in 0..random.usize(0..6) {
+        damage(&mut bytes, &mut random);
+    }
+    let mut bytes = pack(&bytes, &mut random);
+    if random.u8(0..16) == 0 {
+        damage(&mut bytes, &mut random);
+    }
+    check(&bytes, &mut random)
+}
+
+#[test]
+fn fuzz_no_damage_makes_a_panic_or_loses_a_row() {
+    if let Some(no) = from_environment("RECONCILE_FUZZ_SEED") {
+        one(no);
+        return;
+    }
+    let seconds = from_environment("RECONCILE_FUZZ_SECONDS");
+    // The suite's own run is the same each time.
+    let first = seconds.map_or(0, |_| u64::from(fastrand::u32(..)) << 32);
+    let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(3));
+    let (mut no, mut read) = (first, 0_u64);
+    while Instant::now() < end {
+        let result = std::panic::catch_unwind(|| one(no));
+        read += u64::from(result.unwrap_or_else(|_| panic!("RECONCILE_FUZZ_SEED={no}")));
+        no += 1;
+    }
+    let ledgers = no - first;
+    assert!(read * 2 > ledgers, "only {read} of {ledgers} ledgers could be read at all");
+    #[allow(clippy::print_stdout)]
+    if seconds.is_some() {
+        println!("{ledgers} ledgers from seed {first}, {read} of them readable: no panic, no lost row");
+    }
+}

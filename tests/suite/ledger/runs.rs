@@ -1,0 +1,123 @@
+//! The real binary over such ledgers: what comes in by standard input, and what goes back out as rejects.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::support::{Bench, cell, column, id, ledger};
+
+#[test]
+fn a_packed_ledger_is_read_from_standard_input() {
+    let bench = Bench::new("");
+    let mut packing =
+        flate2::write::GzEncoder::new(File::create(bench.path("in.gz")).unwrap(), Default::default());
+    packing.write_all(ledger(3).as_bytes()).unwrap();
+    packing.finish().unwrap();
+    let stdin = Stdio::from(File::open(bench.path("in.gz")).unwrap());
+    let run = bench.start_reading(bench.command(&["--input", "-"]), stdin).wait();
+    run.exits(0).says("unpacked from gzip").says("3 calls in standard input");
+    assert_eq!(column(&bench.details(), "status"), ["found"; 3]);
+    assert!(!bench.path("details.rejects.csv").exists());
+}
+
+#[test]
+fn rejects_are_mended_and_fed_back() {
+    let bench = Bench::new("");
+    let rows = format!(
+        "通话ID;prod_id;gmt_create;备注\r\n{};11000000300006;2024-05-26;好\r\n{};1.1E+13;2024-05-26;张;伟\r\n\
+         {};11000000300006;5月26日;\"坏\r\n",
+        id(0),
+        id(1),
+        id(2)
+    );
+    std::fs::write(bench.path("calls.csv"), encoding_rs::GB18030.encode(&rows).0).unwrap();
+    let run = bench.run(&[]).exits(0);
+    run.says("the ledger is read as GB18030, separated by `;`")
+        .says("2 rows cannot be used; details.rejects.csv");
+    assert_eq!(bench.kinds().len(), 2);
+    let rejects = std::fs::read_to_string(bench.path("details.rejects.csv")).unwrap();
+    let wanted = format!(
+        "\u{feff}通话ID;prod_id;gmt_create;备注\n{};1.1E+13;2024-05-26;张;伟\n\"{};11000000300006;5月26日;\"\"坏\"\n",
+        id(1),
+        id(2)
+    );
+    assert_eq!(rejects, wanted);
+
+    // Over the same outputs it would be lost while it is read.
+    bench.run(&["--input", "details.rejects.csv"]).exits(2).says("is the same file as --input");
+    let mended = rejects.replace("1.1E+13;2024-05-26;张;伟", "11000000300006;2024-05-26;\"张;伟\"");
+    let unclosed = format!("\"{};11000000300006;5月26日;\"\"坏\"", id(2));
+    assert!(mended.contains(&unclosed));
+    let mended = mended.replace(&unclosed, &format!("{};11000000300006;2024-05-26;坏", id(2)));
+    bench.write("mended.csv", &mended);
+    bench.run(&["--input", "mended.csv"]).exits(0);
+    assert_eq!(column(&bench.details(), "call_id"), [id(1), id(2)]);
+    assert_eq!(column(&bench.details(), "ledger_备注"), ["张;伟", "坏"]);
+    // Nothing was wrong this time; the file of the run before would say otherwise.
+    assert!(!bench.path("details.rejects.csv").exists());
+}
+
+#[test]
+fn a_reject_says_line_column_byte_and_reason() {
+    let text = ledger(1) + &format!("{},11000000300006,soon\n", id(1));
+    let bench = Bench::new(&text);
+    bench.run(&[]).exits(0);
+    let discrepancies = bench.discrepancies();
+    assert_eq!(cell(&discrepancies[0], "ledger_line"), "3");
+    assert_eq!(cell(&discrepancies[0], "actual"), "soon");
+    let offset = text.find(&id(1)).unwrap();
+    assert!(
+        cell(&discrepancies[0], "message").ends_with(&format!("(column 3, byte {offset})")),
+        "{discrepancies:?}"
+    );
+}
+
+#[test]
+fn duplicates_that_conflict_name_the_field_in_every_encoding() {
+    let (a, b) = (id(0), id(1));
+    let text = format!(
+        "call_id,prod_id,called_at,callee,部门\n{a},11000000300006,2024-05-26,,甲\n{b},11000000300006,2024-05-26,,甲\n\
+         {a},11000000300006,2024-05-26,,乙\n{b},11000000300006,２０２４/5/26,,甲\n"
+    );
+    let bench = Bench::new("");
+    std::fs::write(bench.path("calls.csv"), encoding_rs::GB18030.encode(&text).0).unwrap();
+    bench.run(&[]).exits(0);
+    let duplicates = bench.discrepancies();
+    assert_eq!(column(&duplicates, "kind"), ["duplicate", "duplicate"]);
+    assert_eq!(column(&duplicates, "field"), ["ledger_部门", ""]);
+    assert_eq!(column(&duplicates, "ledger_line"), ["4", "5"]);
+}
+
+#[test]
+fn a_parquet_ledger_runs_like_any_other() {
+    let bench = Bench::new(&ledger(2));
+    crate::support::duckdb::query(
+        &bench.path(""),
+        &[],
+        "COPY (SELECT call_id, prod_id, called_at::DATE AS called_at, 'x' AS team FROM read_csv('calls.csv', all_varchar = true)) \
+         TO 'calls.parquet' (FORMAT parquet)",
+    );
+    bench.run(&["--input", "calls.parquet"]).exits(0).says("read as Parquet");
+    assert_eq!(column(&bench.details(), "status"), ["found"; 2]);
+    assert_eq!(column(&bench.details(), "ledger_team"), ["x"; 2]);
+    assert_eq!(column(&bench.details(), "ledger_line"), ["2", "3"]);
+}
+
+#[test]
+fn a_delimiter_that_is_none_is_refused() {
+    let bench = Bench::new(&ledger(1));
+    bench.run(&["--delimiter", "::"]).exits(2).says("not one of , ; | tab");
+    bench.write("calls.csv", &ledger(1).replace(',', "\t"));
+    bench.run(&["--delimiter", "tab"]).exits(0).says("separated by tab");
+}
+
+#[test]
+fn without_room_for_temporary_files_it_says_where_and_what_to_do() {
+    let bench = Bench::new(&ledger(1));
+    let mut command = bench.command(&["--input", "-"]);
+    command.env("TMPDIR", "nowhere");
+    let stdin = Stdio::from(File::open(bench.path("calls.csv")).unwrap());
+    let run = bench.start_reading(command, stdin).wait().exits(6);
+    let said: Vec<&str> = run.stderr.lines().filter(|line| !line.contains("because")).collect();
+    crate::support::snapshot::shows("ledgers_no_room", &said.join("\n"));
+}

@@ -1,0 +1,46 @@
+//! What users see, word for word: help, manual page, configuration and report. A change here is meant, or it is a mistake.
+//! `INSTA_UPDATE=always cargo test` writes the snapshots anew.
+
+use crate::support::snapshot::shows;
+use crate::support::{Bench, ledger};
+
+#[test]
+fn the_help_is_this() {
+    for (name, arguments) in [
+        ("help", &["-h"][..]),
+        ("help_long", &["--help"]),
+        ("help_sandbox", &["sandbox", "-h"]),
+        ("help_whoami", &["whoami", "-h"]),
+    ] {
+        shows(name, &Bench::new(&ledger(0)).bare(arguments));
+    }
+}
+
+#[test]
+fn the_manual_page_is_this() {
+    shows("man", &Bench::new(&ledger(0)).bare(&["man"]));
+}
+
+#[test]
+fn the_configuration_is_shown_like_this() {
+    let bench = Bench::new(&ledger(0));
+    bench.write("r.toml", "rate = \"50/min\"\nmap = [\"caller=From\", \"callee=To\"]\n\nquiet = true\n");
+    shows(
+        "config",
+        &bench.bare(&["config", "--config", "r.toml", "--out", "details.parquet", "--exit-code"]),
+    );
+}
+
+#[test]
+fn the_report_of_the_sample_run_is_this() {
+    let bench = crate::house::readme::sample_run();
+    let page = std::fs::read_to_string(bench.path("out/details.report.html")).unwrap();
+    let summary: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap();
+    let first_seen = summary["open_items"]["by_age"][0]["first_seen"].as_str().unwrap();
+    let page = page.replace(summary["run_id"].as_str().unwrap(), "[run]").replace(first_seen, "[tonight]");
+    // Only the two lines that say when and how long are left out.
+    let lines = page.lines().filter(|line| !line.contains("(UTC+8) ·") && !line.contains("/elapsed_s"));
+    let page: Vec<&str> = lines.collect();
+    shows("report", &page.join("\n"));
+}

@@ -1,0 +1,549 @@
+//! Every answer that the provider can give: each code in each place and form, each state, each form of `Data`. Owns the
+//! tables of what is right, written down from the provider's pages and apart from the program's own.
+
+use reconcile::provider::codes::{CODES, Class};
+use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT, Reply as Wire, understand};
+use reconcile_core::normalize::normalize;
+use reconcile_core::states::STATES;
+
+use crate::support::provider::{Reply, detail};
+use crate::support::{Bench, cell, column, id, ledger};
+
+/// Classes by name, each with its codes; section by section as the pages list them.
+const CLASSES: [(&str, &[&str]); 10] = [
+    ("throttle", &["Throttling", "Throttling.User", "Throttling.Api", "isv.BUSINESS_LIMIT_CONTROL"]),
+    ("transient", &["isp.SYSTEM_ERROR", "InternalError", "ServiceUnavailable"]),
+    ("doubtful", &["isp.GATEWAY_ERROR", "isp.UNKNOWN"]),
+    ("nonce", &["SignatureNonceUsed"]),
+    ("clock", &["InvalidTimeStamp.Expired"]),
+    (
+        "token",
+        &[
+            "InvalidSecurityToken.Expired",
+            "InvalidSecurityToken.Malformed",
+            "InvalidSecurityToken.MismatchWithAccessKey",
+            "MissingSecurityToken",
+        ],
+    ),
+    ("route", &[]),
+    ("no record", &["100008.0", "isv.BILLID_NOT_EXIST", "BillidNotExist"]),
+    (
+        "fatal",
+        &[
+            "isp.RAM_PERMISSION_DENY",
+            "isp.RES_OWNER_ID_UNKNOWN",
+            "isp.USER_NOT_EXIST",
+            "isp.USER_ASSERT_NOT_EXIST",
+            "isv.OUT_OF_SERVICE",
+            "isv.PRODUCT_UN_SUBSCRIPT",
+            "isv.PRODUCT_UNSUBSCRIBE",
+            "isv.ACCOUNT_NOT_EXISTS",
+            "isv.ACCOUNT_ABNORMAL",
+            "isv.AMOUNT_NOT_ENOUGH",
+            "isv.AMOUNT_NOT_ENOUG",
+            "InvalidTimeStamp.Format",
+            "SignatureDoesNotMatch",
+            "IncompleteSignature",
+            "InvalidSignatureMethod",
+            "InvalidVersion",
+            "UnsupportedHTTPMethod",
+            "InvalidAccessKeyId.NotFound",
+            "InvalidAccessKeyId.Inactive",
+            "Forbidden.RAM",
+            "NoPermission",
+            "Forbidden",
+            "Forbidden.RiskControl",
+            "InvalidAction.NotFound",
+            "InvalidApi.NotFound",
+            "InvalidProduct.NotFound",
+            "InvalidProtocol.NeedSsl",
+        ],
+    ),
+    (
+        "call",
+        &[
+            "InvalidParameter.date",
+            "InvalidParameters",
+            "InvalidParameter",
+            "MissingParameter",
+            "isv.INVALID_PARAMETERS",
+            "isv.PARAM_LENGTH_LIMIT",
+            "isv.PARAM_NOT_SUPPORT_URL",
+            "isv.MOBILE_NUMBER_ILLEGAL",
+            "isv.DISPLAY_NUMBER_ILLEGAL",
+            "isv.MOBILE_COUNT_OVER_LIMIT",
+            "isv.TTS_TEMPLATE_ILLEGAL",
+            "isv.TEMPLATE_ILLEGAL",
+            "isv.TEMPLATE_PARAMS_ILLEGAL",
+            "isv.TEMPLATE_MISSING_PARAMETERS",
+            "isv.VOICE_FILE_ILLEGAL",
+            "isv.BLACK_KEY_CONTROL_LIMIT",
+            "isv.ASR_MODEL_ERROR",
+            "isv.COMPLAINT_REJECT",
+            "ComplaintReject",
+            "isv.VOICE_ROBOT_CALLEE_LIMIT",
+            "isv.VOICE_ROBOT_NOT_PERIOD",
+            "isv.VOICE_CALL_PERIOD_ERROR",
+            "isv.VOICE_CALL_FAIL",
+        ],
+    ),
+];
+
+const STATUSES: [u16; 8] = [200, 400, 403, 404, 429, 500, 502, 503];
+
+/// The forms in which a code comes: the service's own, the gateway's, with small keys, and the two of XML.
+fn forms(code: &str) -> [String; 6] {
+    [
+        format!(r#"{{"Message":"m","RequestId":"R","Code":"{code}"}}"#),
+        format!(r#"{{"Recommend":"u","Message":"m","RequestId":"R","HostId":"h","Code":"{code}"}}"#),
+        format!(r#"{{"code":"{code}","message":"m","requestId":"R","data":null}}"#),
+        format!(
+            "<?xml version=\"1.0\"?><Error><RequestId>R</RequestId><HostId>h</HostId><Code>{code}</Code><Message><![CDATA[m]]></Message><Recommend><![CDATA[u]]></Recommend></Error>"
+        ),
+        format!(
+            "<QueryCallDetailByCallIdResponse>\n <Code>{code}</Code>\n <Message>m</Message>\n <RequestId>R</RequestId>\n</QueryCallDetailByCallIdResponse>"
+        ),
+        format!(
+            "\u{feff}<Error><Code><![CDATA[{code}]]></Code><Message>m</Message><RequestId>R</RequestId></Error>"
+        ),
+    ]
+}
+
+/// What a code means in each of its forms with this status; all must say the same.
+fn meaning(code: &str, status: u16) -> String {
+    let mut said = forms(code).into_iter().map(|body| {
+        let answer = understand(&Wire::received(status, body.clone()));
+        assert_eq!((answer.code.as_str(), answer.message.as_str()), (code, "m"), "{body}");
+        assert_eq!((answer.request_id.as_deref(), answer.http_status), (Some("R"), Some(status)), "{body}");
+        match answer.said {
+            Body::NoRecord => Class::NoRecord.word(),
+            Body::Error(class) => class.word(),
+            other => panic!("{body}: {other:?}"),
+        }
+    });
+    let first = said.next().unwrap();
+    said.for_each(|other| assert_eq!(other, first, "{code} with HTTP {status}"));
+    first.to_owned()
+}
+
+#[test]
+fn every_code_has_its_class_with_every_status_in_json_and_in_xml() {
+    let mut seen = 0;
+    for (class, codes) in CLASSES {
+        for code in codes {
+            for status in STATUSES {
+                assert_eq!(meaning(code, status), class, "{code} with HTTP {status}");
+            }
+            assert!(CODES.iter().any(|known| known.code == *code), "{code} is only guessed");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, CODES.len(), "a code of the program's table stands on no page");
+}
+
+#[test]
+fn an_unknown_code_is_judged_by_its_family_and_then_by_the_status() {
+    for (code, classes) in [
+        // In the order of STATUSES.
+        (
+            "isv.NEVER_SEEN",
+            ["call", "call", "call", "call", "throttle", "transient", "transient", "transient"],
+        ),
+        ("InvalidSomething", ["call"; 8]),
+        ("MissingCallId", ["call"; 8]),
+        ("MissingTimestamp", ["fatal"; 8]),
+        ("Throttling.NeverSeen", ["throttle"; 8]),
+        ("Forbidden.NeverSeen", ["fatal"; 8]),
+        ("InvalidSecurityToken.NeverSeen", ["token"; 8]),
+        ("InvalidAccessKeyId.NeverSeen", ["fatal"; 8]),
+    ] {
+        for (status, class) in STATUSES.into_iter().zip(classes) {
+            assert_eq!(meaning(code, status), class, "{code} with HTTP {status}");
+        }
+    }
+}
+
+#[test]
+fn ok_is_an_answer_with_every_status_and_in_every_form() {
+    for status in STATUSES {
+        for body in forms("OK") {
+            let said = understand(&Wire::received(status, body.clone())).said;
+            assert_eq!(said, Body::NoRecord, "{body}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_envelope_is_judged_by_the_status_alone() {
+    for (status, class) in [
+        (200, "transient"),
+        (302, "route"),
+        (404, "transient"),
+        (407, "route"),
+        (429, "throttle"),
+        (502, "transient"),
+    ] {
+        for body in
+            ["", "<html><h1>x</h1></html>", "<!DOCTYPE html><html></html>", "{\"Code\":\"OK\"", "no", "[]"]
+        {
+            let Body::Error(said) = understand(&Wire::received(status, body)).said else { panic!("{body}") };
+            assert_eq!(said.word(), class, "{body} with HTTP {status}");
+        }
+    }
+}
+
+/// Code, final, answered (`?`: by talk time), outcome.
+const TABLE_OF_STATES: [(&str, bool, char, &str); 36] = [
+    ("200000", true, 'y', "answered"),
+    ("200001", true, 'y', "answered"),
+    ("200002", true, 'n', "busy"),
+    ("200003", true, 'n', "no_answer"),
+    ("200004", true, 'n', "invalid_number"),
+    ("200005", true, 'n', "unreachable"),
+    ("200006", true, '?', "failed"),
+    ("200007", true, 'n', "unreachable"),
+    ("200008", true, 'y', "answered"),
+    ("200010", true, 'n', "powered_off"),
+    ("200011", true, 'n', "suspended"),
+    ("200012", true, 'n', "restricted"),
+    ("200130", true, 'n', "failed"),
+    ("200100", true, 'y', "answered"),
+    ("200101", false, 'n', "in_progress"),
+    ("200102", false, '?', "in_progress"),
+    ("200103", false, 'y', "in_progress"),
+    ("200201", false, 'n', "in_progress"),
+    ("200104", true, 'n', "restricted"),
+    ("200105", true, 'n', "restricted"),
+    ("200111", true, 'n', "rejected"),
+    ("200112", true, 'n', "busy"),
+    ("200113", true, 'n', "no_answer"),
+    ("200116", true, 'n', "invalid_number"),
+    ("200117", true, 'n', "restricted"),
+    ("200118", true, 'n', "restricted"),
+    ("200119", true, 'n', "restricted"),
+    ("200120", true, 'n', "unreachable"),
+    ("200121", true, 'n', "restricted"),
+    ("300000", true, '?', "unknown"),
+    ("9996", true, 'n', "failed"),
+    ("999999", true, 'n', "failed"),
+    ("500", true, 'n', "failed"),
+    ("400", true, 'n', "failed"),
+    ("482", true, 'n', "unreachable"),
+    ("476", true, 'n', "invalid_number"),
+];
+
+#[test]
+fn every_state_is_final_or_not_and_answered_or_not_by_state_and_talk_time() {
+    assert_eq!(STATES.len(), TABLE_OF_STATES.len());
+    for (code, is_final, answered, outcome) in TABLE_OF_STATES {
+        for (duration, talked) in
+            [(r#","duration":7"#, Some(true)), (r#","duration":"0""#, Some(false)), ("", None)]
+        {
+            for state in [format!("\"{code}\""), code.to_owned()] {
+                let data = format!(r#"{{"state":{state}{duration}}}"#);
+                let read = normalize(&data).unwrap();
+                assert_eq!((read.outcome.as_str(), read.is_final), (outcome, is_final), "{data}");
+                assert!(read.state_known && read.state.as_deref() == Some(code), "{data}");
+                let expected = match answered {
+                    'y' => Some(true),
+                    'n' => Some(false),
+                    _ => talked,
+                };
+                assert_eq!(read.answered, expected, "{data}");
+            }
+        }
+    }
+}
+
+/// How a call ends whose answer has this form.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ends {
+    Found,
+    NotFound,
+    Malformed,
+}
+
+/// The good record of the call as the text of `Data`, with one thing changed.
+fn changed(from: &str, to: &str) -> String {
+    let data = detail(&id(0)).to_string();
+    assert!(data.contains(from), "{from}");
+    data.replace(from, to)
+}
+
+/// What `Data` may be, each with how its call ends; the call is always the first.
+fn forms_of_data() -> Vec<(&'static str, String, Ends)> {
+    let good = detail(&id(0)).to_string();
+    let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
+    vec![
+        ("a record", good.clone(), Ends::Found),
+        ("empty", String::new(), Ends::NotFound),
+        ("white space", " \n\t ".into(), Ends::NotFound),
+        ("{}", "{}".into(), Ends::NotFound),
+        ("{ }", " { } ".into(), Ends::NotFound),
+        ("null as text", "null".into(), Ends::NotFound),
+        ("white space around", format!("\n {good} \n"), Ends::Found),
+        ("state a number", changed(r#""state":"200000""#, r#""state":200000"#), Ends::Found),
+        ("direction a string", changed(r#""hangupDirection":0"#, r#""hangupDirection":"0""#), Ends::Found),
+        ("callee a number", changed(r#""callee":"18512348980""#, r#""callee":18512348980"#), Ends::Found),
+        ("unknown fields", changed("{", r#"{"recordFile":"oss://x","new":[{"a":null}],"#), Ends::Found),
+        (
+            "deep nesting in an unknown field",
+            changed("{", &format!(r#"{{"new":{},"#, deep(100_000))),
+            Ends::Found,
+        ),
+        (
+            "deep nesting in a known field",
+            changed("{", &format!(r#"{{"caller":{},"#, deep(100_000))),
+            Ends::Malformed,
+        ),
+        ("a key twice, the same", changed("{", r#"{"state":"200000","#), Ends::Found),
+        ("a key twice, differing", changed("{", r#"{"state":"200002","#), Ends::Malformed),
+        ("curly quotes", "{“caller”:”18767130000”,”state”:”502”}".into(), Ends::Malformed),
+        ("full-width commas", changed(",", "，"), Ends::Malformed),
+        ("an array", format!("[{good}]"), Ends::Malformed),
+        ("half", good[..good.len() / 2].into(), Ends::Malformed),
+        ("a word", "OK".into(), Ends::Malformed),
+        ("another object", r#"{"error":"x"}"#.into(), Ends::Malformed),
+        ("half of a surrogate pair", changed("用户接听", r"\ud83d"), Ends::Malformed),
+        ("a zero in a field", changed("用户接听", r"\u0000"), Ends::Found),
+        ("a zero byte before", format!("\0{good}"), Ends::Malformed),
+        ("duration below zero", changed(r#""duration":"#, r#""duration":-"#), Ends::Malformed),
+        ("duration without end", changed(r#""duration":"#, r#""duration":99999999999"#), Ends::Malformed),
+        ("a time in words", changed("2024-05-26 17:00:58", "yesterday"), Ends::Malformed),
+        ("large", changed("{", &format!(r#"{{"new":"{}","#, "x".repeat(BODY_LIMIT / 2))), Ends::Found),
+    ]
+}
+
+/// One run over one call per reply; the statuses of all, in order.
+fn ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Bench {
+    let bench = Bench::new(&ledger(replies.len()));
+    for (i, (_, reply, _)) in replies.iter().enumerate() {
+        bench.provider.script(&id(i), [reply.clone()]);
+    }
+    // Malformed calls are asked again by the next run; this one is complete all the same.
+    bench.run(options).exits(0).keeps_secrets(&bench.provider);
+    let details = bench.details();
+    for ((name, _, ends), row) in replies.iter().zip(&details) {
+        let (status, error) = match ends {
+            Ends::Found => ("found", ""),
+            Ends::NotFound => ("not_found", ""),
+            Ends::Malformed => ("failed", "MalformedData"),
+        };
+        assert_eq!((cell(row, "status"), cell(row, "error_code")), (status, error), "{name}");
+        assert_eq!(cell(row, "raw").is_empty(), *ends == Ends::NotFound, "{name}");
+        // Trying again at once would not make it better.
+        assert_eq!(cell(row, "attempts"), "1", "{name}");
+    }
+    assert_eq!(bench.provider.seen(), replies.len());
+    let kinds = bench.kinds();
+    let count = |kind: &str| kinds.iter().filter(|(known, _)| known == kind).count();
+    let expected = |ends: Ends| replies.iter().filter(|(_, _, other)| *other == ends).count();
+    assert_eq!(count("malformed"), expected(Ends::Malformed));
+    assert_eq!(count("not_found"), expected(Ends::NotFound));
+    assert!(bench.summary().complete());
+    bench.summary().assert_foots();
+    bench
+}
+
+/// The record of the first call is every call's here: nothing but its id differs, and that is told as such.
+fn assert_only_other_call(bench: &Bench, found: usize) {
+    let rows = bench.discrepancies();
+    let other: Vec<_> = rows.iter().filter(|row| cell(row, "kind") == "inconsistent").collect();
+    assert_eq!(other.len(), found - 1);
+    assert!(other.iter().all(|row| cell(row, "message").starts_with("other_call: ")), "{other:?}");
+}
+
+#[test]
+fn every_form_of_data_has_its_status_in_json() {
+    let forms = forms_of_data();
+    let replies: Vec<_> = forms.iter().map(|(name, data, ends)| (*name, Reply::data(data), *ends)).collect();
+    let bench = ends(&replies, &[]);
+    // What is kept is what came, byte for byte.
+    for ((name, data, ends), row) in forms.iter().zip(bench.details()) {
+        if *ends != Ends::NotFound {
+            assert_eq!(cell(&row, "raw"), data, "{name}");
+        }
+    }
+    let found = forms.iter().filter(|(_, _, ends)| *ends == Ends::Found).count();
+    assert_only_other_call(&bench, found);
+}
+
+fn xml(data: &str) -> Reply {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<QueryCallDetailByCallIdResponse>\n  <Code>OK</Code>\n  {data}\n  \
+         <Message>OK</Message>\n  <RequestId>R</RequestId>\n</QueryCallDetailByCallIdResponse>\n"
+    );
+    Reply::raw(200, "text/xml;charset=utf-8", body)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+#[test]
+fn every_form_of_data_has_its_status_in_xml() {
+    let forms = forms_of_data();
+    let mut replies: Vec<_> = forms
+        .iter()
+        .enumerate()
+        .map(|(i, (name, data, ends))| {
+            let inside = if i % 2 == 0 { escaped(data) } else { format!("<![CDATA[{data}]]>") };
+            (*name, xml(&format!("<Data>{inside}</Data>")), *ends)
+        })
+        .collect();
+    let good = detail(&id(0)).to_string();
+    replies.extend([
+        ("no element", xml(""), Ends::NotFound),
+        ("an empty element", xml("<Data/>"), Ends::NotFound),
+        ("elements", xml("<Data><callId>1^2</callId></Data>"), Ends::Malformed),
+        ("an entity of its own", xml("<Data>&record;</Data>"), Ends::Malformed),
+        ("not escaped", xml("<Data>{\"callee\":\"<1\"}</Data>"), Ends::Malformed),
+        ("twice", xml(&format!("<Data>{}</Data><Data/><Data>{{}}</Data>", escaped(&good))), Ends::Malformed),
+    ]);
+    let bench = ends(&replies, &["--wire-format", "xml"]);
+    for request in bench.provider.requests() {
+        assert_eq!(request.param("Format"), "XML");
+    }
+    let raw = bench.details();
+    for ((name, data, ends), row) in forms.iter().zip(&raw) {
+        if *ends != Ends::NotFound {
+            assert_eq!(cell(row, "raw"), data, "{name}");
+        }
+    }
+    assert_eq!(cell(&raw[raw.len() - 4], "raw"), "<callId>1^2</callId>");
+}
+
+/// The good envelope as bytes, with one thing changed.
+fn envelope(from: &str, to: &[u8]) -> Vec<u8> {
+    let data = detail(&id(0)).to_string();
+    let body = serde_json::json!({"Code": "OK", "Message": "OK", "RequestId": "R", "Data": data}).to_string();
+    let (before, after) = body.split_once(from).unwrap();
+    [before.as_bytes(), to, after.as_bytes()].concat()
+}
+
+#[test]
+fn every_form_of_the_envelope_has_its_status() {
+    /// 用户接听 in GBK.
+    const GBK: &[u8] = b"\xd3\xc3\xbb\xa7\xbd\xd3\xcc\xfd";
+    let json = |body: Vec<u8>| Reply::raw(200, "application/json;charset=utf-8", body);
+    let object = serde_json::json!({"Code": "OK", "Data": detail(&id(0))});
+    let prolog = [
+        b"<?xml version='1.0' encoding='GBK'?><AResponse><Code>OK</Code><Data>{\"stateDesc\":\"",
+        GBK,
+        b"\",\"state\":\"200003\"}</Data></AResponse>".as_slice(),
+    ]
+    .concat();
+    let utf_16: Vec<u8> = std::iter::once(0xfeff_u16)
+        .chain(String::from_utf8(envelope("用户接听", "用户".as_bytes())).unwrap().encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let long = format!(r#"{{"Code":"OK","Message":"OK","Data":"{}"}}"#, "x".repeat(64 << 20));
+    let replies = [
+        ("no Data", Reply::without_data(), Ends::NotFound),
+        ("null", Reply::null_data(), Ends::NotFound),
+        ("an empty object", Reply::json(200, &serde_json::json!({"Code": "OK", "Data": {}})), Ends::NotFound),
+        ("no such record, as an error", Reply::code(400, "isv.BILLID_NOT_EXIST", "m"), Ends::NotFound),
+        ("an object", Reply::json(200, &object), Ends::Found),
+        ("a number", Reply::json(200, &serde_json::json!({"Code": "OK", "Data": 7})), Ends::Malformed),
+        (
+            "small keys",
+            Reply::json(200, &serde_json::json!({"code": "OK", "data": detail(&id(6))})),
+            Ends::Found,
+        ),
+        (
+            "GBK by the header",
+            Reply::raw(200, "application/json;charset=GBK", envelope("用户接听", GBK)),
+            Ends::Found,
+        ),
+        ("GBK by the prolog", Reply::raw(200, "text/xml", prolog), Ends::Found),
+        ("GBK unsaid", json(envelope("用户接听", GBK)), Ends::Malformed),
+        ("UTF-16 by its mark", Reply::raw(200, "application/json", utf_16), Ends::Found),
+        (
+            "bytes that are no text, in Message",
+            json(envelope("\"Message\":\"OK\"", b"\"Message\":\"\xff\"")),
+            Ends::Found,
+        ),
+        ("half of a surrogate pair", json(envelope("用户接听", br"\ud83d")), Ends::Malformed),
+        ("Data twice", json(envelope("{", b"{\"Data\":\"\",")), Ends::Malformed),
+        ("Code twice", json(envelope("{", b"{\"Code\":\"isp.UNKNOWN\",")), Ends::Malformed),
+        ("an escape that is none", json(envelope("用户接听", br"\{")), Ends::Malformed),
+        ("64 MiB", json(long.into_bytes()), Ends::Malformed),
+    ];
+    let bench = ends(&replies, &[]);
+    let rows = bench.details();
+    assert_eq!(cell(&rows[7], "state_desc"), "用户接听");
+    assert_eq!(cell(&rows[8], "state_desc"), "用户接听");
+    assert!(cell(&rows[9], "raw").contains('\u{fffd}') && cell(&rows[9], "error_message").contains("U+FFFD"));
+    // Of the one without end, the beginning is kept, and its length is told.
+    let last = &rows[16];
+    assert_eq!(cell(last, "raw").len(), KEPT);
+    assert!(cell(last, "error_message").contains("67108"), "{}", cell(last, "error_message"));
+    assert!(cell(last, "error_message").contains(&BODY_LIMIT.to_string()));
+
+    // What was malformed is asked again by the next run, and by that one only.
+    bench.run(&[]).exits(0);
+    let again = bench.provider.seen() - replies.len();
+    let open = |(_, _, ends): &&(&str, Reply, Ends)| *ends != Ends::Found;
+    assert_eq!(again, replies.iter().filter(open).count());
+    assert_eq!(column(&bench.details(), "status"), ["found"; 17]);
+}
+
+#[test]
+fn each_class_over_http_takes_the_attempts_that_are_stated() {
+    // Per class: the code, attempts with four at most, status, exit code.
+    for (code, attempts, status, exit) in [
+        ("isp.SYSTEM_ERROR", 4, "failed", 4),
+        ("isp.GATEWAY_ERROR", 3, "failed", 4),
+        ("SignatureNonceUsed", 4, "failed", 4),
+        ("isv.NEVER_SEEN", 1, "failed", 0),
+        ("100008.0", 1, "not_found", 0),
+    ] {
+        let bench = Bench::new(&ledger(1));
+        bench.provider.by_default(Reply::code(200, code, "m"));
+        bench.run(&["--max-attempts", "4"]).exits(exit);
+        assert_eq!(bench.provider.seen(), attempts, "{code}");
+        let rows = bench.details();
+        assert_eq!(
+            (cell(&rows[0], "status"), cell(&rows[0], "attempts")),
+            (status, attempts.to_string().as_str())
+        );
+        assert_eq!(cell(&rows[0], "error_code"), if status == "failed" { code } else { "" });
+        let requests = bench.provider.requests();
+        let mut least = 250;
+        for (i, pair) in requests.windows(2).enumerate() {
+            let waited = (pair[1].arrived - pair[0].arrived).as_millis();
+            // A new nonce is tried at once, and then as patiently as anything else.
+            let at_once = code == "SignatureNonceUsed" && i == 0;
+            assert!(at_once || waited >= least, "{code}: {waited} ms before attempt {}", i + 2);
+            least *= 2;
+        }
+        bench.provider.assert_own_nonces();
+    }
+}
+
+#[test]
+fn the_whole_sample_is_the_same_in_xml() {
+    let sample = include_str!("../../../sample-data/calls.csv");
+    let outputs = |options: &[&str]| {
+        let bench = Bench::new(sample);
+        bench.run(&[&["--sandbox", "--prod-id", "voice-notification"], options].concat()).exits(0);
+        bench.lasting()
+    };
+    let json = outputs(&[]);
+    assert!(json.0.len() > 50);
+    assert_eq!(json, outputs(&["--wire-format", "xml"]));
+}
+
+#[test]
+fn many_gateway_errors_in_a_row_are_suspected_once_and_stop_nothing() {
+    let bench = Bench::new(&ledger(12));
+    bench.provider.by_default(Reply::code(200, "isp.GATEWAY_ERROR", "网元处理调用失败"));
+    let options = ["--max-attempts", "1", "-q"];
+    let run = bench.run(&options).exits(4).says("dyvms:QueryCallDetailByCallId").says("--prod-id");
+    assert_eq!(run.stderr.matches("10 answers in a row").count(), 1, "{}", run.stderr);
+    assert_eq!(bench.provider.seen(), 12);
+    let notes = bench.summary().0["notes"].to_string();
+    assert!(notes.contains("isp.GATEWAY_ERROR"), "{notes}");
+    let report = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
+    assert!(report.contains("10 answers in a row were isp.GATEWAY_ERROR"));
+}

@@ -1,0 +1,464 @@
+//! The cap where it counts, at the receiver, over virtual time: random delays, faults, kills, restarts, rates and
+//! bursts, more than a million requests. Owns the world in which limiters are driven, and the wrong limiters that show
+//! that the world would notice.
+//!
+//! A process takes a place, puts its request on disk, sends it; some time later it arrives, or not; some time later
+//! its reply is there, or the time-out. A killed process leaves its requests on their way, and the next one
+//! knows only what was on disk.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use governor::clock::{Clock as _, FakeRelativeClock};
+use governor::{Quota, RateLimiter};
+use reconcile::fetch::cap::{Cap, Place};
+use reconcile_core::rate::Rate;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// After so many, the processes of a world are left in peace, so that it comes to an end.
+const KILLS_AT_MOST: usize = 30;
+
+/// What stands between a request and the network. Dropping the permit says that the reply, or the failure, is there.
+trait Limiter: Sized {
+    type Permit<'a>
+    where
+        Self: 'a;
+    /// Of a new process: how long places are still taken by requests of the ones before.
+    fn start(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self;
+    fn take(&self, is_retry: bool) -> impl Future<Output = Self::Permit<'_>>;
+    fn sending(_permit: &mut Self::Permit<'_>) {}
+    fn throttled(&self, _permit: &Self::Permit<'_>) {}
+}
+
+/// The one under test.
+impl Limiter for Cap {
+    type Permit<'a> = Place<'a>;
+
+    fn start(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
+        Self::new(rate, burst, taken)
+    }
+
+    async fn take(&self, _is_retry: bool) -> Place<'_> {
+        self.take().await
+    }
+
+    fn sending(place: &mut Place<'_>) {
+        place.sending();
+    }
+
+    fn throttled(&self, place: &Place<'_>) {
+        self.throttled(place.taken_at(), None);
+    }
+}
+
+/// The network, the provider and the processes.
+#[derive(Debug, Clone, Copy)]
+struct World {
+    seed: u64,
+    rate: Rate,
+    burst: u32,
+    concurrency: usize,
+    /// The longest way there, and the longest way back, in milliseconds.
+    delay_ms: u64,
+    /// Of a thousand requests, how many go wrong.
+    faults: u64,
+    requests: usize,
+    /// A process is killed after at most so many windows; `None` never.
+    killed_within: Option<f64>,
+}
+
+/// How one request fares.
+enum Fate {
+    Answered {
+        retry: bool,
+    },
+    /// The provider says that there were too many, for reasons of its own.
+    Throttled,
+    /// It arrives; its reply never does.
+    NoReply,
+    /// It never arrives.
+    NotConnected,
+}
+
+/// One request as the store has it.
+struct OnDisk {
+    replied: Option<Instant>,
+}
+
+/// What all processes of a world share.
+struct State {
+    world: World,
+    random: RefCell<fastrand::Rng>,
+    arrivals: RefCell<Vec<Instant>>,
+    disk: RefCell<Vec<OnDisk>>,
+    left: Cell<usize>,
+}
+
+impl State {
+    fn random(&self, range: std::ops::RangeInclusive<u64>) -> Duration {
+        Duration::from_millis(self.random.borrow_mut().u64(range))
+    }
+
+    fn fate(&self) -> Fate {
+        let mut random = self.random.borrow_mut();
+        if random.u64(0..1_000) >= self.world.faults {
+            return Fate::Answered { retry: false };
+        }
+        match random.u8(0..8) {
+            0 => Fate::Throttled,
+            1 => Fate::NoReply,
+            2 => Fate::NotConnected,
+            _ => Fate::Answered { retry: true },
+        }
+    }
+
+    /// Asks for one call until it has its answer, three times at most.
+    async fn call<L: Limiter>(&self, limiter: &L) {
+        for attempt in 0..3 {
+            let mut permit = limiter.take(attempt > 0).await;
+            let no = self.disk.borrow().len();
+            self.disk.borrow_mut().push(OnDisk { replied: None });
+            let commit = self.random(0..=20);
+            sleep(commit).await;
+            L::sending(&mut permit);
+            let (there, back) = (self.random(0..=self.world.delay_ms), self.random(0..=self.world.delay_ms));
+            let (fate, sent) = (self.fate(), Instant::now());
+            if !matches!(fate, Fate::NotConnected) {
+                self.arrivals.borrow_mut().push(sent + there);
+            }
+            match fate {
+                Fate::NoReply => sleep(TIMEOUT).await,
+                _ => sleep(there + back).await,
+            }
+            self.disk.borrow_mut()[no].replied = Some(Instant::now());
+            if matches!(fate, Fate::Throttled) {
+                limiter.throttled(&permit);
+            }
+            drop(permit);
+            if matches!(fate, Fate::Answered { retry: false }) {
+                break;
+            }
+        }
+        self.left.set(self.left.get().saturating_sub(1));
+    }
+
+    /// What the next process counts of the ones before, as the store does.
+    fn taken(&self) -> Vec<Duration> {
+        let now = Instant::now();
+        let mut disk = self.disk.borrow_mut();
+        for request in disk.iter_mut() {
+            request.replied.get_or_insert(now + TIMEOUT);
+        }
+        let free = |request: &OnDisk| request.replied.map(|at| at + self.world.rate.window);
+        disk.retain(|request| free(request) > Some(now));
+        disk.iter().filter_map(free).map(|at| at - now).collect()
+    }
+
+    /// One process, until it is done or killed.
+    async fn process<L: Limiter>(&self, may_be_killed: bool) {
+        let burst = NonZeroU32::new(self.world.burst).unwrap();
+        let limiter = L::start(self.world.rate, burst, &self.taken());
+        let all = futures::stream::iter(0..self.left.get())
+            .for_each_concurrent(self.world.concurrency, |_| self.call(&limiter));
+        let killed_within = self.world.killed_within.filter(|_| may_be_killed);
+        let Some(windows) = killed_within else { return all.await };
+        let lives = self.world.rate.window.mul_f64(windows * self.random.borrow_mut().f64());
+        let _ = timeout(lives, all).await;
+        sleep(self.random(0..=2_000)).await;
+    }
+}
+
+/// What the receiver saw.
+struct Seen {
+    requests: usize,
+    /// The most in any window.
+    most: usize,
+    took: Duration,
+}
+
+/// Runs a world to its end in virtual time.
+fn live<L: Limiter>(world: World) -> Seen {
+    let run_time = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    run_time.unwrap().block_on(async {
+        let state = State {
+            world,
+            random: RefCell::new(fastrand::Rng::with_seed(world.seed)),
+            arrivals: RefCell::default(),
+            disk: RefCell::default(),
+            left: Cell::new(world.requests),
+        };
+        let begin = Instant::now();
+        let mut kills = 0..KILLS_AT_MOST;
+        while state.left.get() > 0 {
+            state.process::<L>(kills.next().is_some()).await;
+        }
+        let took = begin.elapsed();
+        let mut arrivals = state.arrivals.take();
+        arrivals.sort_unstable();
+        Seen { requests: arrivals.len(), most: most_in_any(&arrivals, world.rate.window), took }
+    })
+}
+
+/// The most arrivals of which the first and the last are less than a window apart.
+fn most_in_any(arrivals: &[Instant], window: Duration) -> usize {
+    let (mut from, mut most) = (0, 0);
+    for (to, at) in arrivals.iter().enumerate() {
+        while *at - arrivals[from] >= window {
+            from += 1;
+        }
+        most = most.max(to - from + 1);
+    }
+    most
+}
+
+/// A world out of the ordinary.
+fn any_world(seed: u64, requests: usize) -> World {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let windows = ["1s", "4s", "15s", "min", "10min", "h"];
+    let n = *random.choice(&[1, 2, 7, 10, 25, 60, 100, 100, 250]).unwrap();
+    let rate: Rate = format!("{n}/{}", random.choice(windows).unwrap()).parse().unwrap();
+    World {
+        seed,
+        rate,
+        burst: if random.bool() { n } else { random.u32(1..=n) },
+        concurrency: random.usize(1..=40),
+        delay_ms: *random.choice(&[0, 5, 200, 400, 3_000]).unwrap(),
+        faults: *random.choice(&[0, 50, 300]).unwrap(),
+        requests,
+        killed_within: *random.choice(&[None, Some(0.3), Some(3.0), Some(20.0)]).unwrap(),
+    }
+}
+
+/// Every seed a world of its own; returns how many requests arrived in all of them.
+fn worlds(seeds: std::ops::Range<u64>) -> usize {
+    let live_one = |seed| {
+        let world = any_world(seed, 2_000);
+        let seen = live::<Cap>(world);
+        let n = world.rate.requests.get() as usize;
+        assert!(seen.most <= n, "{} in a window: {world:?}", seen.most);
+        seen.requests
+    };
+    seeds.map(live_one).sum()
+}
+
+#[test]
+fn never_more_than_the_cap_whatever_happens_1() {
+    assert!(worlds(0..125) >= 250_000);
+}
+
+#[test]
+fn never_more_than_the_cap_whatever_happens_2() {
+    assert!(worlds(1_000..1_125) >= 250_000);
+}
+
+#[test]
+fn never_more_than_the_cap_whatever_happens_3() {
+    assert!(worlds(2_000..2_125) >= 250_000);
+}
+
+#[test]
+fn never_more_than_the_cap_whatever_happens_4() {
+    assert!(worlds(3_000..3_125) >= 250_000);
+}
+
+/// 100 a minute over the internet, with a fault here and there: an ordinary night.
+fn ordinary() -> World {
+    World {
+        seed: 42,
+        rate: "100/min".parse().unwrap(),
+        burst: 100,
+        concurrency: 16,
+        delay_ms: 200,
+        faults: 100,
+        requests: 3_000,
+        killed_within: None,
+    }
+}
+
+#[test]
+fn an_ordinary_night_uses_the_whole_cap_and_no_more() {
+    assert_eq!(live::<Cap>(World { faults: 0, ..ordinary() }).most, 100);
+}
+
+/// The shortest schedule that the cap allows, for as many requests with this round trip and concurrency.
+fn shortest(world: &World, round_trip: Duration) -> Duration {
+    let n = world.rate.requests.get() as usize;
+    let (windows, last) = ((world.requests - 1) / n, (world.requests - 1) % n + 1);
+    let rounds = last.div_ceil(world.concurrency);
+    world.rate.window * u32::try_from(windows).unwrap() + round_trip * u32::try_from(rounds).unwrap()
+}
+
+/// Elapsed ÷ shortest, with a fixed round trip.
+async fn stretch<L: Limiter>(world: World, round_trip: Duration) -> f64 {
+    let limiter = L::start(world.rate, NonZeroU32::new(world.burst).unwrap(), &[]);
+    let begin = Instant::now();
+    let ask = |_| async {
+        let mut permit = limiter.take(false).await;
+        L::sending(&mut permit);
+        sleep(round_trip).await;
+    };
+    futures::stream::iter(0..world.requests).for_each_concurrent(world.concurrency, ask).await;
+    begin.elapsed().as_secs_f64() / shortest(&world, round_trip).as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_taken_is_within_half_a_percent_of_the_shortest_possible() {
+    for ms in [20, 50, 300] {
+        let stretched = stretch::<Cap>(ordinary(), Duration::from_millis(ms)).await;
+        assert!((1.0..=1.005).contains(&stretched), "{ms} ms: {stretched}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_as_the_cap_allows_do_not_wait() {
+    let world = World { requests: 100, concurrency: 100, ..ordinary() };
+    let begin = Instant::now();
+    stretch::<Cap>(world, Duration::from_millis(300)).await;
+    assert_eq!(begin.elapsed(), Duration::from_millis(300));
+}
+
+/// governor's default for a hundred a minute: a bucket of a hundred that refills while it is emptied.
+struct PlainBucket {
+    clock: FakeRelativeClock,
+    last: Cell<Instant>,
+    limiter: RateLimiter<
+        governor::state::NotKeyed,
+        governor::state::InMemoryState,
+        FakeRelativeClock,
+        governor::middleware::NoOpMiddleware<governor::nanos::Nanos>,
+    >,
+}
+
+impl Limiter for PlainBucket {
+    type Permit<'a> = ();
+
+    fn start(rate: Rate, _burst: NonZeroU32, _taken: &[Duration]) -> Self {
+        let clock = FakeRelativeClock::default();
+        let quota = Quota::with_period(rate.window / rate.requests.get()).unwrap().allow_burst(rate.requests);
+        let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
+        Self { clock, last: Cell::new(Instant::now()), limiter }
+    }
+
+    async fn take(&self, _is_retry: bool) {
+        loop {
+            let now = Instant::now();
+            self.clock.advance(now - self.last.replace(now));
+            let Err(not_yet) = self.limiter.check() else { return };
+            sleep(not_yet.wait_time_from(self.clock.now())).await;
+        }
+    }
+}
+
+/// An exact log of the last window at the client: at most N are *sent* in any.
+struct LogAtTheClient {
+    rate: Rate,
+    sent: RefCell<VecDeque<Instant>>,
+}
+
+impl Limiter for LogAtTheClient {
+    type Permit<'a> = ();
+
+    fn start(rate: Rate, _burst: NonZeroU32, taken: &[Duration]) -> Self {
+        let now = Instant::now();
+        let mut sent: Vec<Instant> =
+            taken.iter().map(|left| now - rate.window.saturating_sub(*left)).collect();
+        sent.sort_unstable();
+        Self { rate, sent: RefCell::new(sent.into()) }
+    }
+
+    async fn take(&self, _is_retry: bool) {
+        loop {
+            let now = Instant::now();
+            let n = self.rate.requests.get() as usize;
+            let wait = {
+                let mut sent = self.sent.borrow_mut();
+                while sent.front().is_some_and(|first| now - *first >= self.rate.window) {
+                    sent.pop_front();
+                }
+                if sent.len() < n {
+                    sent.push_back(now);
+                    return;
+                }
+                sent[0] + self.rate.window
+            };
+            sleep_until(wait).await;
+        }
+    }
+}
+
+/// The right limiter, asked only for first tries.
+struct FreeRetries(Cap);
+
+impl Limiter for FreeRetries {
+    type Permit<'a> = Option<Place<'a>>;
+
+    fn start(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
+        Self(Cap::new(rate, burst, taken))
+    }
+
+    async fn take(&self, is_retry: bool) -> Option<Place<'_>> {
+        if is_retry { None } else { Some(self.0.take().await) }
+    }
+}
+
+/// The right limiter, whose places are given back at the time of sending.
+struct FreedAtSending(Cap);
+
+impl Limiter for FreedAtSending {
+    type Permit<'a> = Option<Place<'a>>;
+
+    fn start(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
+        Self(Cap::new(rate, burst, taken))
+    }
+
+    async fn take(&self, _is_retry: bool) -> Option<Place<'_>> {
+        Some(self.0.take().await)
+    }
+
+    fn sending(permit: &mut Option<Place<'_>>) {
+        permit.take();
+    }
+}
+
+/// The right limiter in a process that forgets what the ones before it sent.
+struct Forgetful(Cap);
+
+impl Limiter for Forgetful {
+    type Permit<'a> = Place<'a>;
+
+    fn start(rate: Rate, burst: NonZeroU32, _taken: &[Duration]) -> Self {
+        Self(Cap::new(rate, burst, &[]))
+    }
+
+    async fn take(&self, _is_retry: bool) -> Place<'_> {
+        self.0.take().await
+    }
+}
+
+#[test]
+fn wrong_limiters_are_caught() {
+    let killed = World { killed_within: Some(3.0), ..ordinary() };
+    let seen = [
+        ("a token bucket alone", live::<PlainBucket>(ordinary()).most),
+        ("a log at the client", live::<LogAtTheClient>(ordinary()).most),
+        ("retries that do not pay", live::<FreeRetries>(ordinary()).most),
+        ("places freed at sending", live::<FreedAtSending>(ordinary()).most),
+        ("a restart that forgets", live::<Forgetful>(killed).most),
+    ];
+    for (limiter, most) in seen {
+        assert!(most > 100, "{limiter}: {most}");
+    }
+    // The same world with the right one, for comparison.
+    assert!(live::<Cap>(ordinary()).most <= 100 && live::<Cap>(killed).most <= 100);
+}
+
+#[test]
+fn throttled_now_and_then_the_run_still_ends() {
+    let seen = live::<Cap>(World { faults: 300, requests: 1_000, ..ordinary() });
+    assert!(seen.most <= 100 && seen.requests > 1_000 && seen.took > Duration::ZERO);
+}

@@ -1,0 +1,326 @@
+//! Fetch stage and store together over virtual time: an account that is shared with somebody else, and processes that
+//! use one store one after another, across kills, restarts of the machine and steps of its clock. Owns the
+//! simulated account, which judges at the receiver, and the clocks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate};
+use futures::StreamExt as _;
+use reconcile::clock::{Clock, Moment};
+use reconcile::fetch::cap::Cap;
+use reconcile::fetch::retry::Policy;
+use reconcile::fetch::{Anomalies, Ended, Fetcher, Job, Monitor};
+use reconcile::provider::wire::Reply;
+use reconcile::provider::{Provider, Question};
+use reconcile::stop::Stop;
+use reconcile::store::{Origin, RunIdentity, Store};
+use reconcile_core::answer::AnswerKind;
+use reconcile_core::ask_again::NextRequest;
+use reconcile_core::call::CallKey;
+use reconcile_core::product::ProductId;
+use reconcile_core::rate::Rate;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::provider::detail;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The machine's clocks over tokio's: tests step the wall and restart the machine.
+struct Machine {
+    began: Instant,
+    boot: AtomicU64,
+    booted_us: AtomicI64,
+    wall_us: AtomicI64,
+}
+
+impl Machine {
+    fn new() -> Arc<Self> {
+        // Up for an hour already.
+        let booted_us = AtomicI64::new(-3_600_000_000);
+        let wall_us = AtomicI64::new(1_795_000_000_000_000);
+        Arc::new(Self { began: Instant::now(), boot: AtomicU64::new(1), booted_us, wall_us })
+    }
+
+    fn elapsed_us(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_micros()).unwrap()
+    }
+
+    fn step_wall(&self, seconds: i64) {
+        self.wall_us.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+}
+
+/// One process's view of the machine: the boot's name is read once, as the real one is.
+struct View(Arc<Machine>, String);
+
+impl Clock for View {
+    fn now(&self) -> Moment {
+        let us = self.0.elapsed_us();
+        let wall = DateTime::from_timestamp_micros(self.0.wall_us.load(Ordering::Relaxed) + us).unwrap();
+        Moment { wall, boot_us: us - self.0.booted_us.load(Ordering::Relaxed) }
+    }
+
+    fn boot_id(&self) -> &str {
+        &self.1
+    }
+
+    fn boot_us_is_uptime(&self) -> bool {
+        true
+    }
+
+    fn runs_by_itself(&self) -> bool {
+        false
+    }
+}
+
+/// The provider's side of the account: throttles whatever is more than its limit in any window.
+struct Account {
+    limit: usize,
+    window: Duration,
+    /// Of all clients, that were let through.
+    counted: Mutex<VecDeque<Instant>>,
+    /// Ours, each with whether it was throttled.
+    ours: Mutex<Vec<(Instant, bool)>>,
+    random: Mutex<fastrand::Rng>,
+    delay_ms: u64,
+    faults: u64,
+}
+
+impl Account {
+    fn new(delay_ms: u64, faults: u64) -> Arc<Self> {
+        Arc::new(Self {
+            limit: 100,
+            window: MINUTE,
+            counted: Mutex::default(),
+            ours: Mutex::default(),
+            random: Mutex::new(fastrand::Rng::with_seed(11)),
+            delay_ms,
+            faults,
+        })
+    }
+
+    /// A request arrives; false when it is throttled.
+    fn lets_through(&self) -> bool {
+        let now = Instant::now();
+        let mut counted = self.counted.lock().unwrap();
+        while counted.front().is_some_and(|first| now - *first >= self.window) {
+            counted.pop_front();
+        }
+        let free = counted.len() < self.limit;
+        if free {
+            counted.push_back(now);
+        }
+        free
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::from_millis(self.random.lock().unwrap().u64(10..=self.delay_ms.max(10)))
+    }
+
+    fn most_in_any_window(&self) -> usize {
+        let mut arrivals: Vec<Instant> = self.ours.lock().unwrap().iter().map(|(at, _)| *at).collect();
+        arrivals.sort_unstable();
+        let in_window =
+            |i: usize| arrivals[i..].iter().take_while(|at| **at - arrivals[i] < self.window).count();
+        (0..arrivals.len()).map(in_window).max().unwrap_or(0)
+    }
+}
+
+/// The account over a network.
+struct Line(Arc<Account>);
+
+impl Provider for Line {
+    async fn ask(&self, question: &Question) -> Reply {
+        let account = &self.0;
+        // The request arrives even if its sender is killed meanwhile.
+        let (there, judge) = (account.delay(), account.clone());
+        let arrival = tokio::spawn(async move {
+            sleep(there).await;
+            let through = judge.lets_through();
+            judge.ours.lock().unwrap().push((Instant::now(), !through));
+            through
+        });
+        let through = arrival.await.unwrap();
+        sleep(account.delay()).await;
+        let body = |value: serde_json::Value| value.to_string().into_bytes();
+        if !through {
+            let said =
+                serde_json::json!({"Code": "Throttling.User", "Message": "flow control", "RequestId": "R"});
+            return Reply::received(400, body(said));
+        }
+        if account.random.lock().unwrap().u64(0..1_000) < account.faults {
+            return Reply::Lost { code: "cut", message: String::new() };
+        }
+        let data = detail(&question.call_id).to_string();
+        let said = serde_json::json!({"Code": "OK", "Message": "OK", "RequestId": "R", "Data": data});
+        Reply::received(200, body(said))
+    }
+}
+
+struct Silent;
+
+impl Monitor for Silent {
+    fn came_back(&self, _code: &str) {}
+    fn throttled(&self) {}
+    fn ended(&self, _kind: AnswerKind) {}
+}
+
+fn job(n: usize) -> Job {
+    let day = NaiveDate::from_ymd_opt(2024, 5, 26).unwrap();
+    let key = CallKey { call_id: crate::support::id(n), prod_id: ProductId(11_000_000_300_006), day };
+    Job { key, first_day: day, other_day: None }
+}
+
+/// A store and the processes that use it.
+struct House {
+    dir: TempDir,
+    machine: Arc<Machine>,
+    account: Arc<Account>,
+    rate: Rate,
+}
+
+impl House {
+    fn new(account: Arc<Account>) -> Self {
+        Self {
+            dir: TempDir::new().unwrap(),
+            machine: Machine::new(),
+            account,
+            rate: "100/min".parse().unwrap(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("reconcile.db")
+    }
+
+    fn open(&self) -> Arc<Store> {
+        let boot = self.machine.boot.load(Ordering::Relaxed).to_string();
+        let clock = Arc::new(View(self.machine.clone(), boot));
+        Arc::new(Store::open(&self.path(), Origin::Provider, clock).unwrap())
+    }
+
+    /// One process: asks for all of these calls that are not answered yet. Returns how its calls ended.
+    async fn process(&self, calls: usize) -> BTreeMap<String, usize> {
+        let store = self.open();
+        let identity = RunIdentity { input_sha256: "ledger".into(), refresh: false };
+        let scope = store.begin_session(&identity, self.rate, TIMEOUT).unwrap();
+        let taken = store.places_taken(&scope, self.rate).unwrap();
+        let cap = Arc::new(Cap::new(self.rate, NonZeroU32::new(100).unwrap(), &taken));
+        let reader = store.reader().unwrap();
+        let left = (0..calls)
+            .map(job)
+            .filter(|job| scope.ask(reader.lookup(&job.key).unwrap().as_ref()) != NextRequest::Nothing);
+        let left: Vec<Job> = left.collect();
+        let fetcher = Fetcher {
+            provider: Line(self.account.clone()),
+            cap: cap.clone(),
+            policy: Policy::default(),
+            store: store.clone(),
+            scope: scope.clone(),
+            monitor: Arc::new(Silent),
+            watch: Anomalies::default(),
+            stop: Stop::default(),
+        };
+        let mut ended = BTreeMap::new();
+        let mut fetched = futures::stream::iter(left).map(|job| fetcher.fetch(job)).buffer_unordered(16);
+        while let Some(how) = fetched.next().await {
+            let word = match how {
+                Ended::Answered(kind) => kind.as_str(),
+                Ended::Deferred => "deferred",
+            };
+            *ended.entry(word.to_owned()).or_default() += 1;
+        }
+        let traffic = store.traffic(&scope).unwrap();
+        assert!(traffic.evidence.most_in_any_window <= 100, "the audit: {traffic:?}");
+        store.end_session(&scope, Some(true)).unwrap();
+        ended
+    }
+}
+
+/// Somebody else who takes half of what the account allows, at his own pace.
+fn another_client(account: &Arc<Account>, at_once: u32) {
+    let account = account.clone();
+    tokio::spawn(async move {
+        loop {
+            (0..at_once).for_each(|_| {
+                account.lets_through();
+            });
+            sleep(MINUTE * at_once / 50).await;
+        }
+    });
+}
+
+async fn share_the_account(at_once: u32) {
+    let account = Account::new(150, 0);
+    another_client(&account, at_once);
+    let (house, begin) = (House::new(account.clone()), Instant::now());
+    assert_eq!(house.process(800).await, BTreeMap::from([("final".to_owned(), 800)]));
+    assert!(begin.elapsed() < MINUTE * 40, "{:?}", begin.elapsed());
+    let ours = account.ours.lock().unwrap();
+    let late: Vec<bool> =
+        ours.iter().filter(|(at, _)| *at - begin > MINUTE * 2).map(|(_, throttled)| *throttled).collect();
+    let throttled = late.iter().filter(|throttled| **throttled).count();
+    assert!(throttled * 20 < late.len(), "{throttled} of {} after two minutes", late.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_half_of_the_allowance_taken_evenly_hardly_a_request_is_throttled() {
+    share_the_account(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_half_of_the_allowance_taken_in_bursts_hardly_a_request_is_throttled() {
+    share_the_account(50).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_follow_one_another_keep_one_cap() {
+    let account = Account::new(3_000, 50);
+    let house = House::new(account.clone());
+    let mut random = fastrand::Rng::with_seed(5);
+    for _ in 0..20 {
+        // Killed with requests in flight.
+        let _ = timeout(Duration::from_secs(random.u64(1..90)), house.process(1_500)).await;
+        match random.u8(0..3) {
+            0 => house.machine.step_wall(random.i64(-20_000..20_000)),
+            1 => {
+                // The machine restarts, which takes a while, and its clock is wrong until somebody sets it.
+                let up = Duration::from_secs(random.u64(0..120));
+                sleep(up).await;
+                house.machine.boot.fetch_add(1, Ordering::Relaxed);
+                let up = i64::try_from(up.as_micros()).unwrap();
+                house.machine.booted_us.store(house.machine.elapsed_us() - up, Ordering::Relaxed);
+                house.machine.step_wall(random.i64(-20_000..20_000));
+            }
+            _ => sleep(Duration::from_millis(random.u64(0..5_000))).await,
+        }
+    }
+    let ended = house.process(1_500).await;
+    assert!(ended.keys().all(|how| how == "final"), "{ended:?}");
+    assert!(account.most_in_any_window() <= 100, "{}", account.most_in_any_window());
+    assert_eq!(account.ours.lock().unwrap().iter().filter(|(_, throttled)| *throttled).count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_was_deleted_or_restored_waits_out_a_window() {
+    let account = Account::new(50, 0);
+    let house = House::new(account.clone());
+    house.process(50).await;
+    let backup = std::fs::read(house.path()).unwrap();
+    for restored in [None, Some(backup)] {
+        house.process(100).await;
+        std::fs::remove_file(house.path()).unwrap();
+        if let Some(bytes) = restored {
+            std::fs::write(house.path(), bytes).unwrap();
+        }
+        house.process(100).await;
+    }
+    assert!(account.most_in_any_window() <= 100, "{}", account.most_in_any_window());
+}
