@@ -26,3 +26,4 @@ pub mod signals;
 pub mod stop;
 pub mod store;
 pub mod telemetry;
+mod words;

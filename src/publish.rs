@@ -270,7 +270,7 @@ impl Publisher<'_> {
     fn later_row(&mut self, row: &LedgerRow, fingerprint: u128) -> Result<()> {
         self.counted.totals.duplicates += 1;
         let Some(Named { first, call_date }) = self.named.get(&fingerprint) else {
-            return Err(Error::output("a row names a call again that none has named; this is a bug"));
+            return Err(Error::bug("a row names a call again that none has named"));
         };
         let what = compare::duplicate(first, row, &self.source.scan.carried);
         let mut discrepancy = discrepancy_row(row, None, *call_date, what);

@@ -345,9 +345,7 @@ impl<R: Read> Iterator for Ledger<R> {
 fn parse<R: Read>(csv: &mut csv::Reader<Split<R>>, record: &mut ByteRecord, source_name: &str) -> Result<()> {
     match csv.read_byte_record(record) {
         Ok(true) => Ok(()),
-        Ok(false) => {
-            Err(Error::usage(format!("a record of {source_name} could not be parsed; this is a bug")))
-        }
+        Ok(false) => Err(Error::bug(format!("a record of {source_name} could not be parsed"))),
         Err(error) => Err(unreadable(source_name, error.into())),
     }
 }

@@ -73,7 +73,7 @@ impl Summary<'_> {
 }
 
 fn bug(e: serde_json::Error) -> Error {
-    Error::output("the summary cannot be made; this is a bug").because(e)
+    Error::bug("the summary cannot be made").because(e)
 }
 
 /// The file, in its order.

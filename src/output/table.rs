@@ -203,10 +203,7 @@ impl Table {
         // From the inside: a chain of iterators that is asked for cell after cell costs more than the cells.
         cells.for_each(|cell| fits += builders.next().map_or(0, |builder| usize::from(builder.append(cell))));
         if fits != self.builders.len() {
-            return Err(Error::output(format!(
-                "a row of {} does not fit its columns; this is a bug",
-                self.target.display()
-            )));
+            return Err(Error::bug(format!("a row of {} does not fit its columns", self.target.display())));
         }
         self.rows += 1;
         if self.rows == BATCH || self.text_len() >= BATCH_BYTES { self.flush() } else { Ok(()) }

@@ -149,7 +149,7 @@ fn failure(error: &Error) -> String {
         "exit_code": error.exit.code(),
         "what": error.what,
         "hint": error.hint,
-        "run_id": log::run(),
+        "run_id": log::run_id(),
     });
     body.to_string()
 }

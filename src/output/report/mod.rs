@@ -187,7 +187,7 @@ pub(super) fn render(
     discrepancies_file: &str,
 ) -> Result<String> {
     largest.cut();
-    let bug = |e: Failure| Error::output("the report cannot be made; this is a bug").because(e);
+    let bug = |e: Failure| Error::bug("the report cannot be made").because(e);
     let values = Arc::new(summary.to_value()?);
     let [outcomes, rate, talk, timeline, retries] = draw_charts(summary).map_err(bug)?;
     let page = Page {

@@ -251,9 +251,7 @@ impl Store {
         let done = if self.clock.runs_by_itself() { committed.await.ok() } else { busily(committed).await };
         match done {
             Some(done) => done.map_err(|e| failed(&self.path, "written", e)),
-            None => Err(Error::output(format!("the store {} cannot be written", self.path.display())).hint(
-                "its writer has stopped, which is a bug; run the same command again: nothing stored is lost",
-            )),
+            None => Err(Error::bug(format!("the writer of the store {} has stopped", self.path.display()))),
         }
     }
 
