@@ -1,4 +1,4 @@
-//! The sandbox run over the sample data, and the documentation: its queries, commands, examples, links and form.
+//! The sandbox run over the sample data, and the documentation: queries, commands, examples, links.
 //! Owns the parser of Markdown pages.
 
 use std::collections::BTreeMap;
