@@ -6,6 +6,7 @@ mod adaptive_rate;
 mod anomalies;
 pub mod cap;
 pub mod retry;
+mod shape;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,14 +135,13 @@ impl<P: Provider> Fetcher<P> {
         then: Option<NaiveDate>,
         attempt: u32,
     ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
-        let mut place = tokio::select! {
+        let place = tokio::select! {
             biased;
             () = self.stop.stopped() => return Ok(None),
             place = self.cap.take() => place,
         };
         let Some(key) = self.key().await else { return Ok(None) };
         let begun = self.store.begin_request(&self.scope, request).await?;
-        place.sending();
         let reply = self.provider.ask(question).await;
         // The reply is proof that the request has arrived: from here on the place cools. The record says so a moment
         // earlier, so that what the next process counts, and what the audit finds, is never ahead of the cap.
