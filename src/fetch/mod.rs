@@ -121,7 +121,7 @@ impl<P: Provider> Fetcher<P> {
                     return Ok(kind.map_or(Ended::Deferred, Ended::Answered));
                 }
                 Verdict::Stop(_) => break,
-                Verdict::Again { after, everybody } => self.pause(after, everybody).await,
+                Verdict::Again { after, whole_run } => self.pause(after, whole_run).await,
             }
         }
         Ok(Ended::Deferred)
@@ -159,7 +159,7 @@ impl<P: Provider> Fetcher<P> {
         }
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
-        self.watch.hear(&answer);
+        self.watch.observe(&answer);
         let verdict = retry::decide(&self.policy, attempt, &answer, corrections, fastrand::f64());
         let kept = keep(&answer, &verdict, question.day, then);
         let kind = kept.as_ref().map(|a| a.kind);
@@ -241,8 +241,8 @@ impl<P: Provider> Fetcher<P> {
     }
 
     /// Waits before the next attempt, or until the run is stopped.
-    async fn pause(&self, after: Duration, everybody: bool) {
-        if everybody {
+    async fn pause(&self, after: Duration, whole_run: bool) {
+        if whole_run {
             self.cap.hold(after);
             return;
         }
