@@ -1,9 +1,9 @@
 //! The adaptive rate: additive increase, multiplicative decrease (AIMD), never above the cap.
 //!
-//! If the provider throttles although the cap holds, other clients share its limit. The first throttled answer
-//! holds all requests until a deadline that only ever moves later, and it halves the rate. From then on requests
-//! are spaced evenly, so the next throttled answer costs one request and not a burst. The rate rises again step
-//! by step. Pure: time comes in as an argument.
+//! If the provider throttles although the cap holds, other clients share its limit. The first
+//! throttled answer holds all requests until a deadline that only ever moves later, and it halves
+//! the rate. From then on requests are spaced evenly, so the next throttled answer costs one
+//! request and not a burst. The rate rises again step by step. Pure: time comes in as an argument.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use reconcile_core::traffic::Slowdown;
 const STEPS: u32 = 20;
 /// The longest time between two steps; otherwise it is half a window.
 const LONGEST_STEP: Duration = Duration::from_secs(30);
-/// The hold after a throttled answer without a hint. It doubles with each halving until a request succeeds.
+/// The hold after a throttled answer without a hint. It doubles with each halving until a request
+/// succeeds.
 const FIRST_HOLD: Duration = Duration::from_secs(1);
 /// The longest hold without a hint.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
@@ -53,7 +54,8 @@ impl AdaptiveRate {
         }
     }
 
-    /// Takes a throttled answer. The request was sent at `sent`; the provider asks to wait for `hint`.
+    /// Takes a throttled answer. The request was sent at `sent`; the provider asks to wait for
+    /// `hint`.
     ///
     /// A request from before the last halving says nothing new. `jitter` lies in [0, 1).
     pub(super) fn throttled(&mut self, sent: Instant, hint: Option<Duration>, jitter: f64, now: Instant) {
@@ -245,7 +247,8 @@ mod tests {
         assert_eq!(adaptive.forecast(1_000, now), Duration::ZERO);
         adaptive.throttled(now, Some(SECOND * 10), 0.0, now);
         assert_eq!(adaptive.forecast(10, now), SECOND * 22);
-        // 25, 27, 30, 32, 35, 37, 40, 42, 45, 47 in the ten steps of 30 s; then it is the cap that counts.
+        // 25, 27, 30, 32, 35, 37, 40, 42, 45, 47 in the ten steps of 30 s; then it is the cap that
+        // counts.
         assert_eq!(adaptive.forecast(10_000, now), SECOND * 310);
     }
 }

@@ -1,4 +1,5 @@
-//! What many answers together say about the run: each finding is warned of once and noted in summary and report.
+//! What many answers together say about the run: each finding is warned of once and noted in
+//! summary and report.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use chrono::TimeDelta;
 use crate::provider::codes;
 use crate::provider::wire::{Answer, Body};
 
-/// Answers in a row with the same suspicious code, and no record so far, after which a warning is due.
+/// Answers in a row with the same suspicious code, and no record so far, after which a warning is
+/// due.
 const IN_A_ROW: u32 = 10;
 
 /// Watches all answers of a run.

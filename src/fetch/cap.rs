@@ -3,14 +3,15 @@
 //! A request leaves only if both rules allow it:
 //!
 //! - *Shape* (`shape.rs`): a token bucket with the configured rate and burst.
-//! - *Guarantee*: N places. A request takes a place before it is sent. The place is free again one window
-//!   after its reply, or its failure, came back, plus a guard (`Rate::cooldown`). A request arrives before its reply does, so the (N+1)th
-//!   arrival is always more than one window after the first, however the network spreads them.
+//! - *Guarantee*: N places. A request takes a place before it is sent. The place is free again one
+//!   window after its reply, or its failure, came back, plus a guard (`Rate::cooldown`). A request
+//!   arrives before its reply does, so the (N+1)th arrival is always more than one window after the
+//!   first, however the network spreads them.
 //!
 //! A third rule, the adaptive rate, slows the run down when the provider throttles nevertheless.
 //!
-//! Every attempt takes a place of its own. Time is Tokio's, so tests run hours in milliseconds. Nothing
-//! polls: a waiting task sleeps until the next instant at which something can change.
+//! Every attempt takes a place of its own. Time is Tokio's, so tests run hours in milliseconds.
+//! Nothing polls: a waiting task sleeps until the next instant at which something can change.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -57,7 +58,8 @@ pub struct Forecast {
     pub in_flight: usize,
     /// Taken places, in flight or cooling: the requests in the current window.
     pub taken: usize,
-    /// The earliest time in which all the requests can have been sent. The provider's own time is not in it.
+    /// The earliest time in which all the requests can have been sent. The provider's own time is
+    /// not in it.
     pub all_sent_in: Duration,
 }
 
@@ -70,7 +72,8 @@ pub struct Place<'a> {
 impl Cap {
     /// A cap of `rate` with at most `burst` requests back to back.
     ///
-    /// Earlier processes still hold some places; `taken` has the time that each of them still needs to cool.
+    /// Earlier processes still hold some places; `taken` has the time that each of them still needs
+    /// to cool.
     #[must_use]
     pub fn new(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
         let now = Instant::now();
@@ -86,7 +89,8 @@ impl Cap {
         }
     }
 
-    /// Waits for a place, first come, first served. A dropped future gives up its turn and takes nothing.
+    /// Waits for a place, first come, first served. A dropped future gives up its turn and takes
+    /// nothing.
     pub async fn take(&self) -> Place<'_> {
         let _turn = self.turn.lock().await;
         loop {
@@ -116,14 +120,14 @@ impl Cap {
         Ok(now)
     }
 
-    /// Holds all requests for `pause`. A hold that ends later stays: neither a success nor a shorter pause
-    /// shortens it.
+    /// Holds all requests for `pause`. A hold that ends later stays: neither a success nor a
+    /// shorter pause shortens it.
     pub fn hold(&self, pause: Duration) {
         self.lock().adaptive_rate.hold(pause, Instant::now());
     }
 
-    /// Slows the whole run down: the provider throttled the request whose place was taken at `taken_at`, and
-    /// asks to wait for `hint`.
+    /// Slows the whole run down: the provider throttled the request whose place was taken at
+    /// `taken_at`, and asks to wait for `hint`.
     pub fn throttled(&self, taken_at: Instant, hint: Option<Duration>) {
         self.lock().adaptive_rate.throttled(taken_at, hint, fastrand::f64(), Instant::now());
     }
@@ -261,7 +265,8 @@ mod tests {
         let begin = Instant::now();
         let arrived = arrivals(cap, 6_000, || (125, 125)).await;
         assert_eq!(most(&arrived, Duration::from_secs(60)), 100);
-        // 60 bursts, hence 59 whole windows and a round trip, is the shortest schedule the cap allows.
+        // 60 bursts, hence 59 whole windows and a round trip, is the shortest schedule the cap
+        // allows.
         let shortest = Duration::from_millis(59 * 60_000 + 250);
         assert!(begin.elapsed() <= shortest.mul_f64(1.005), "{:?}", begin.elapsed());
     }

@@ -1,7 +1,7 @@
 //! The shape half of the cap: a token bucket of the configured rate and burst. Owns governor.
 //!
-//! governor decides and keeps one number, GCRA's theoretical arrival time. It is kept here, so that the forecast
-//! reads the number that governor decides by. Time is Tokio's, which tests can pause.
+//! governor decides and keeps one number, GCRA's theoretical arrival time. It is kept here, so that
+//! the forecast reads the number that governor decides by. Time is Tokio's, which tests can pause.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ impl Clock for TokioClock {
     }
 }
 
-/// When the bucket is full again, in nanoseconds of [`TokioClock`]: GCRA's theoretical arrival time.
+/// When the bucket is full again, in nanoseconds of [`TokioClock`]: GCRA's theoretical arrival
+/// time.
 #[derive(Debug, Clone, Default)]
 struct FullAt(Arc<AtomicU64>);
 

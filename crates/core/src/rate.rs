@@ -19,11 +19,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// How long a place under the cap is taken after its reply: one window, and a guard against two clocks that
-    /// run at different rates.
+    /// How long a place under the cap is taken after its reply: one window, and a guard against two
+    /// clocks that run at different rates.
     ///
-    /// The guard is 200 ppm of the window, and at least a millisecond, the resolution of a timer. It is counted
-    /// from the reply, like the window. Only then is it also there after a slow request with a fast reply.
+    /// The guard is 200 ppm of the window, and at least a millisecond, the resolution of a timer.
+    /// It is counted from the reply, like the window. Only then is it also there after a slow
+    /// request with a fast reply.
     #[must_use]
     pub fn cooldown(&self) -> Duration {
         self.window + (self.window / GUARD_PART).max(SHORTEST_GUARD)

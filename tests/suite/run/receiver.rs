@@ -1,10 +1,10 @@
-//! The cap where it counts, at the receiver, over virtual time: random delays, faults, kills, restarts, rates and
-//! bursts, more than a million requests. Owns the world in which limiters are driven, and the wrong limiters that show
-//! that the world would notice.
+//! The cap where it counts, at the receiver, over virtual time: random delays, faults, kills,
+//! restarts, rates and bursts, more than a million requests. Owns the world in which limiters are
+//! driven, and the wrong limiters that show that the world would notice.
 //!
-//! A process takes a place, puts its request on disk, sends it; some time later it arrives, or not; some time later
-//! its reply is there, or the time-out. A killed process leaves its requests on their way, and the next one
-//! knows only what was on disk.
+//! A process takes a place, puts its request on disk, sends it; some time later it arrives, or not;
+//! some time later its reply is there, or the time-out. A killed process leaves its requests on
+//! their way, and the next one knows only what was on disk.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,7 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// After so many, the processes of a world are left in peace, so that it comes to an end.
 const KILLS_AT_MOST: usize = 30;
 
-/// What stands between a request and the network. Dropping the permit says that the reply, or the failure, is there.
+/// What stands between a request and the network. Dropping the permit says that the reply, or the
+/// failure, is there.
 trait Limiter: Sized {
     type Permit<'a>
     where
@@ -292,7 +293,8 @@ fn an_ordinary_night_uses_the_whole_cap_and_no_more() {
     assert_eq!(live::<Cap>(World { faults: 0, ..ordinary() }).most, 100);
 }
 
-/// The shortest schedule that the cap allows, for as many requests with this round trip and concurrency.
+/// The shortest schedule that the cap allows, for as many requests with this round trip and
+/// concurrency.
 fn shortest(world: &World, round_trip: Duration) -> Duration {
     let n = world.rate.requests.get() as usize;
     let (windows, last) = ((world.requests - 1) / n, (world.requests - 1) % n + 1);
@@ -330,7 +332,8 @@ async fn as_many_as_the_cap_allows_do_not_wait() {
     assert_eq!(begin.elapsed(), Duration::from_millis(300));
 }
 
-/// governor's default for a hundred a minute: a bucket of a hundred that refills while it is emptied.
+/// governor's default for a hundred a minute: a bucket of a hundred that refills while it is
+/// emptied.
 struct PlainBucket {
     clock: FakeRelativeClock,
     last: Cell<Instant>,
@@ -448,8 +451,8 @@ impl Limiter for Forgetful {
     }
 }
 
-/// Places as they were in version 0.1: a guard of 10 ms, counted from the sending. A slow request with a fast
-/// reply has none.
+/// Places as they were in version 0.1: a guard of 10 ms, counted from the sending. A slow request
+/// with a fast reply has none.
 struct GuardFromSending {
     rate: Rate,
     in_flight: Cell<usize>,
