@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
             act(cli).await
         }
         Err(error) => {
-            log::start(Cli::log_format_at_least() == LogFormat::Json, Volume::Usual);
+            log::start(Cli::log_format_only() == LogFormat::Json, Volume::Usual);
             Err(error)
         }
     };
