@@ -170,6 +170,8 @@ pub(super) struct JobArgs {
     )]
     pub(super) record: Option<PathBuf>,
     /// Use a provider simulated inside this process; needs no credentials
+    ///
+    /// It enforces the cap of --rate.
     #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Provider and cap")]
     pub(super) sandbox: bool,
 

@@ -119,7 +119,7 @@ impl Plan {
         } else {
             let near = plural(self.requests_at_most - self.requests, "call");
             format!(
-                "{} to {}, plus retries: {near} near midnight may be recorded on the next or previous day",
+                "{} to {}, plus retries: {near} near midnight may need a second request",
                 self.requests, self.requests_at_most
             )
         };

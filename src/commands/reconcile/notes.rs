@@ -34,5 +34,5 @@ fn unusable_rows(settings: &Settings, invalid: u64) -> Option<String> {
         ));
     }
     let rejects = settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
-    Some(format!("{rows} cannot be used; {rejects} has them, to correct and run again"))
+    Some(format!("{rows} cannot be used; {rejects} lists them for correction"))
 }

@@ -47,7 +47,7 @@ fn a_plan_sends_nothing_and_leaves_nothing() {
     assert_eq!(plan["limit"], Value::Null);
     assert!(!bench.path("reconcile.db").exists() && !bench.path("details.parquet").exists());
     let (words, _) = print(&bench, &arguments, 0);
-    assert!(words.contains("8 to 9") && words.contains("in 3m"), "{words}");
+    assert!(words.contains("8 to 9") && words.contains("done in         3m (by "), "{words}");
 }
 
 #[test]
