@@ -9,12 +9,12 @@ mod support;
 use std::path::Path;
 use std::time::Instant;
 
-use reconcile::store::{Origin, Reader};
+use reconcile::store::{Origin, open_reader};
 use support::{Call, calls, fill, open_store, per_second, reconcile, write_ledger, write_store};
 
 /// Looks all these up; calls a second.
 fn look_up(store: &Path, calls: impl Iterator<Item = usize>) -> f64 {
-    let reader = Reader::open(store, Some(Origin::Provider.into())).unwrap().unwrap();
+    let reader = open_reader(store, Some(Origin::Provider.into())).unwrap().unwrap();
     let keys: Vec<_> = calls.map(|no| Call::new(no).key()).collect();
     let from = Instant::now();
     keys.iter().for_each(|key| assert!(reader.lookup(key).unwrap().is_some()));
@@ -27,7 +27,7 @@ fn main() {
     for at_once in [1, 16, 256, 1_024] {
         let (store, scope) = open_store(&folder.path().join("rate.db"));
         let first = 1_000_000 * at_once;
-        let rate = run_time.block_on(fill(&store, &scope, first..first + 40 * at_once, at_once));
+        let rate = run_time.block_on(fill(store.as_ref(), &scope, first..first + 40 * at_once, at_once));
         println!("{at_once:>5} at once: {rate:>8.0} calls a second, request and answer each on disk");
     }
     let calls = calls();

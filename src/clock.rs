@@ -22,11 +22,6 @@ pub trait Clock: Send + Sync {
     fn boot_id(&self) -> &str;
     /// Whether `boot_us` really counts from the machine's start, and not from the process's.
     fn boot_us_is_uptime(&self) -> bool;
-    /// Whether it runs on by itself. One that tokio moves on whenever its tasks have nothing to do, as in tests, must not do so while
-    /// another thread works for one of them.
-    fn runs_by_itself(&self) -> bool {
-        true
-    }
 }
 
 /// The machine's clocks.
