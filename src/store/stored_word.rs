@@ -1,4 +1,4 @@
-//! Words that the store keeps for the variants of an enum, and words that this version does not know.
+//! Enums that the store keeps as words, and words that this version does not know.
 
 use reconcile_core::lookup::Status;
 use serde::{Serialize, Serializer};

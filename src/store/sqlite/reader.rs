@@ -22,7 +22,7 @@ use crate::store::run_identity::RunIdentity;
 use crate::store::verbs::Reader;
 
 /// A read-only connection.
-pub(in crate::store) struct SqliteReader {
+pub(crate) struct SqliteReader {
     connection: Connection,
     path: PathBuf,
     ahead: RefCell<ReadAhead>,
@@ -36,7 +36,7 @@ impl SqliteReader {
     /// # Errors
     ///
     /// Exit 2 if it is no store, or of another schema or origin; exit 6 if it cannot be read.
-    pub(in crate::store) fn open(path: &Path, expected: Option<ExpectedOrigin>) -> Result<Option<Self>> {
+    pub(crate) fn open(path: &Path, expected: Option<ExpectedOrigin>) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }

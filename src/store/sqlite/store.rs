@@ -33,7 +33,7 @@ use crate::store::verbs::{Reader, RequestLog, Store};
 /// A store that this process has opened and locked.
 ///
 /// The fields are dropped in this order: the lock is released after the file is closed.
-pub(in crate::store) struct SqliteStore {
+pub(crate) struct SqliteStore {
     commits: GroupCommit,
     database: Database,
     lock_file: LockFile,
@@ -55,11 +55,7 @@ impl SqliteStore {
     /// # Errors
     ///
     /// Exit 2, 5 or 6, as [`crate::store::open()`] says.
-    pub(in crate::store) fn open(
-        path: &Path,
-        expected: ExpectedOrigin,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
+    pub(crate) fn open(path: &Path, expected: ExpectedOrigin, clock: Arc<dyn Clock>) -> Result<Self> {
         Self::open_as(path, Some(expected), clock)
     }
 
@@ -68,7 +64,7 @@ impl SqliteStore {
     /// # Errors
     ///
     /// As [`SqliteStore::open`]; exit 2 if there is no store.
-    pub(in crate::store) fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
         checks::check_exists(path)?;
         Self::open_as(path, None, clock)
     }
