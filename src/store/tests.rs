@@ -363,7 +363,7 @@ fn a_store_of_the_other_origin_is_refused() {
 #[test]
 fn the_first_answer_marks_a_new_store() {
     let machine = Machine::new();
-    let store = open(&machine.path(), ExpectedOrigin::Either, machine.clock.clone()).unwrap();
+    let store = open(&machine.path(), ExpectedOrigin::Either, machine.clock).unwrap();
     assert_eq!(store.origin(), Origin::Provider);
     store.admit(Origin::Sandbox).unwrap();
     store.admit(Origin::Sandbox).unwrap();

@@ -41,9 +41,9 @@ pub(super) fn not_a_store(path: &Path) -> Error {
         .hint("choose another file with --store")
 }
 
-/// Adds the path and the verb to a SQLite result.
+/// Results of SQLite.
 pub(super) trait InStore<T> {
-    /// As [`failed`].
+    /// Turns the error into one that says what to do, as [`failed`] does.
     fn in_store(self, path: &Path, verb: &str) -> Result<T>;
 }
 
