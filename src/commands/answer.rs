@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::console::messages;
 use crate::error::{Error, Result};
-use crate::store::Reader;
+use crate::store::{self, Reader};
 
 /// Prints an answer as JSON, or as `lines`.
 pub(super) fn answer(json: bool, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
@@ -30,8 +30,8 @@ pub(super) fn table(pairs: &[(&str, String)]) -> Vec<String> {
 /// # Errors
 ///
 /// Exit 2 when there is none; exit 6 when it cannot be read.
-pub(super) fn open_store(path: &Path) -> Result<Reader> {
-    Reader::open(path, None)?.ok_or_else(|| {
+pub(super) fn open_store(path: &Path) -> Result<Box<dyn Reader>> {
+    store::open_reader(path, None)?.ok_or_else(|| {
         Error::usage(format!("there is no store {}", path.display())).hint("give its path with --store")
     })
 }

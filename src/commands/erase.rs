@@ -9,7 +9,7 @@ use crate::clock::SystemClock;
 use crate::console::messages;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::store::{Erased, Store};
+use crate::store::{self, Erased};
 use crate::words::plural;
 use reconcile_core::calendar::day_of;
 use reconcile_core::phone::{self, normalize_number};
@@ -29,7 +29,7 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
         Error::usage("--older-than reaches back before the calendar begins")
             .hint("give fewer days, such as 90d")
     })?;
-    let store = Store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.purge(before)?;
     messages::print(&format!(
         "deleted {} made before {before}, and {}; {}",
@@ -53,7 +53,7 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
         return Err(Error::usage(format!("{} is not a phone number", phone::mask_text(&args.number)))
             .hint("give its digits, with or without +86, spaces and hyphens"));
     }
-    let store = Store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.forget(&number)?;
     messages::print(&format!(
         "deleted the answers of {} with {}; no run asks for them again. {}. Earlier outputs, ledgers and backups still \

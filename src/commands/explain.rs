@@ -88,7 +88,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit> {
     let reader = open_store(&args.store.path())?;
     let known = reader.calls_named(&args.call_id)?;
     if known.is_empty() {
-        return Err(unknown(&reader, args));
+        return Err(unknown(reader.as_ref(), args));
     }
     let rows = LedgerRows::of_call(args)?;
     let explained: Vec<Explanation> = known.iter().map(|call| Explanation::new(call, &rows, args)).collect();
@@ -96,7 +96,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn unknown(reader: &Reader, args: &ExplainArgs) -> Error {
+fn unknown(reader: &dyn Reader, args: &ExplainArgs) -> Error {
     let similar = reader.similar_call_ids(&args.call_id).unwrap_or_default();
     let hint = match similar.len() {
         0 => "no run has asked for it; `reconcile plan` says what a run would ask for. Quote the id if it has a ^"
@@ -143,7 +143,7 @@ impl Explanation {
         };
         let rows: Vec<&LedgerRow> = ledger.rows.iter().filter(|row| row.key == call.key).collect();
         let first = rows.first().copied().unwrap_or(&nothing_expected);
-        let stored = Some(&call.stored).filter(|_| call.whole);
+        let stored = Some(&call.stored).filter(|_| call.is_whole);
         let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
         let found = compare::compare(first, &lookup, args.rules().tolerances);
         let duplicate =
@@ -186,12 +186,15 @@ impl AttemptLine {
         Self {
             sent_at: provider_text(attempt.sent_at).into(),
             asked_date: attempt.asked_date.clone(),
-            purpose: attempt.purpose.clone(),
+            purpose: attempt.purpose.as_str().to_owned(),
             took_ms: attempt.took_us.map(ms),
             code: attempt.code.clone().unwrap_or_else(|| "in flight".into()),
             http_status: attempt.http_status,
             throttled: attempt.throttled,
-            decision: attempt.decision.clone().unwrap_or_default(),
+            decision: attempt
+                .decision
+                .as_ref()
+                .map_or_else(String::new, |decision| decision.as_str().to_owned()),
             pause_ms: attempt.pause_us.map(ms),
         }
     }
@@ -225,7 +228,7 @@ impl StoredAnswer {
             code: answer.code.to_string(),
             message: answer.message.to_string(),
             data: answer.data.clone(),
-            damaged: !call.whole,
+            damaged: !call.is_whole,
         })
     }
 

@@ -76,7 +76,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     let all_asked =
         workload.to_ask == 0 || collect(source, &fetcher, reader, settings.concurrency, order).await;
     deadlines.iter().for_each(JoinHandle::abort);
-    run.store.end_requests();
+    run.store.release_writer();
     progress.finish();
     Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.watch.notes() })
 }
@@ -84,7 +84,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
 /// The calls to ask for. Damaged answers are discarded, so that they are asked for again.
 fn open_calls(run: &RunContext<'_>) -> Result<Workload> {
     let reader = run.store.reader()?;
-    let workload = workload(&run.source, &run.scope, Some(&reader))?;
+    let workload = workload(&run.source, &run.scope, Some(reader.as_ref()))?;
     let damaged = reader.take_damaged();
     if !damaged.is_empty() {
         let answers = plural(damaged.len() as u64, "stored answer");

@@ -42,7 +42,11 @@ pub(super) async fn connect(settings: &Settings) -> Result<Option<(HttpProvider,
 /// # Errors
 ///
 /// Exit 2 or 6 when the recording cannot be opened; exit 6 when the store cannot be read.
-pub(super) fn recorded(provider: HttpProvider, settings: &Settings, store: &Store) -> Result<HttpProvider> {
+pub(super) fn recorded(
+    provider: HttpProvider,
+    settings: &Settings,
+    store: &dyn Store,
+) -> Result<HttpProvider> {
     let Some(path) = &settings.record else { return Ok(provider) };
     Ok(provider.recorded(Recorder::open(path, &store.secret()?)?))
 }

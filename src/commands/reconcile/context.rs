@@ -24,7 +24,7 @@ pub(super) struct RunContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) console: &'a Console,
     pub(super) source: Arc<Source>,
-    pub(super) store: Arc<Store>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) scope: Scope,
     pub(super) stop: Stop,
     /// The access key that signs the requests; `None` offline.

@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::ledger::{Input, Source};
 use crate::provider::http::HttpProvider;
 use crate::stop::Stop;
-use crate::store::{RunIdentity, Store};
+use crate::store::{self, RunIdentity};
 use crate::telemetry::metrics::MetricsFile;
 use context::RunContext;
 
@@ -62,8 +62,9 @@ async fn night(
     places::check(settings, &input)?;
     let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
     let (provider, keys) = connect::connect(settings).await?.unzip();
-    let store = Arc::new(Store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?);
-    let provider = provider.map(|provider| connect::recorded(provider, settings, &store)).transpose()?;
+    let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
+    let provider =
+        provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
     log::set_run_id(&scope.run_id);
