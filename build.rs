@@ -1,5 +1,5 @@
-//! The version for `--version`: that of Cargo.toml, and the commit if the build is from a clone. It holds
-//! no time, machine or path, so that the same commit gives the same text everywhere.
+//! The version for `--version`: that of Cargo.toml, and the commit if the build is from a clone. It
+//! holds no time, machine or path, so that the same commit gives the same text everywhere.
 
 #![allow(clippy::print_stdout, reason = "cargo reads the standard output of build scripts")]
 
@@ -12,8 +12,8 @@ fn main() {
     println!("cargo:rustc-env=RECONCILE_VERSION={}{commit}", env!("CARGO_PKG_VERSION"));
 }
 
-/// The first twelve digits of the commit; `None` without git, or when the sources are inside another
-/// clone.
+/// The first twelve digits of the commit; `None` without git, or when the sources are inside
+/// another clone.
 fn commit() -> Option<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let top = git(&["rev-parse", "--show-toplevel"])?;

@@ -1,7 +1,7 @@
 //! The error that ends the program: its exit code, what is wrong and where, and what to do.
 //!
-//! A failed lookup of one call is not an [`Error`]; it is an answer like any other. An [`Error`] is a
-//! problem of the whole run, such as a refused key or a full disk.
+//! A failed lookup of one call is not an [`Error`]; it is an answer like any other. An [`Error`] is
+//! a problem of the whole run, such as a refused key or a full disk.
 
 use crate::exit::Exit;
 

@@ -5,8 +5,8 @@ use crate::stop::{Reason, Stop};
 
 /// Returns a [`Stop`] that the first signal stops.
 ///
-/// A second signal ends the process at once, with the exit code of a process that the signal killed.
-/// Nothing in the store is lost.
+/// A second signal ends the process at once, with the exit code of a process that the signal
+/// killed. Nothing in the store is lost.
 ///
 /// # Errors
 ///

@@ -104,7 +104,8 @@ pub struct SandboxArgs {
     /// Cap of each key: 100/min, 100/s, 25/15s
     #[arg(long, env = "RECONCILE_CAP", value_name = "N/UNIT", default_value = "100/min", value_parser = values::rate)]
     cap: Rate,
-    /// Faults by name and share, such as 503=2%,cut=0.5%,late=30s; or a scenario file ending in .toml
+    /// Faults by name and share, such as 503=2%,cut=0.5%,late=30s; or a scenario file ending in
+    /// .toml
     #[arg(long, env = "RECONCILE_FAULTS", value_name = "SPEC")]
     faults: Option<String>,
     /// Known calls: a ledger, for which matching records are simulated, or a recording of --record

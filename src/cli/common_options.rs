@@ -19,7 +19,8 @@ pub(super) const SANDBOX_STORE: &str = "reconcile.sandbox.db";
 /// Which credentials to use, and how to reach the services that issue them.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AccessArgs {
-    /// Credentials profile, of `aliyun configure` or the SDKs [default: the provider's standard chain]
+    /// Credentials profile, of `aliyun configure` or the SDKs [default: the provider's standard
+    /// chain]
     #[arg(long, env = "RECONCILE_PROFILE", value_name = "NAME", help_heading = "Provider and cap")]
     profile: Option<String>,
     /// URL at which roles are assumed [default: the provider's STS, in the region of

@@ -1,9 +1,10 @@
-//! The configuration file: the options under their long names, in TOML; and where each value in effect
-//! comes from. Owns toml.
+//! The configuration file: the options under their long names, in TOML; and where each value in
+//! effect comes from. Owns toml.
 //!
-//! No option is listed here: keys, kinds and values are those of the commands' definitions. A value of
-//! the file replaces the option's default, so flags and environment variables override it. An option
-//! given there also overrides a key that it excludes: `--sandbox` overrides the file's `endpoint`.
+//! No option is listed here: keys, kinds and values are those of the commands' definitions. A value
+//! of the file replaces the option's default, so flags and environment variables override it. An
+//! option given there also overrides a key that it excludes: `--sandbox` overrides the file's
+//! `endpoint`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,8 @@ impl ConfigFile {
     ///
     /// # Errors
     ///
-    /// Exit 2, with file and line, when the file cannot be read, is not TOML, or has an unknown key or
-    /// a wrong value. A secret value is never quoted.
+    /// Exit 2, with file and line, when the file cannot be read, is not TOML, or has an unknown key
+    /// or a wrong value. A secret value is never quoted.
     pub fn read(path: &Path, command: &Command) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| {
             let hint =
@@ -115,14 +116,15 @@ impl ConfigFile {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// The file's entry if it is in effect and can exclude others: `sandbox = false` excludes nothing.
+    /// The file's entry if it is in effect and can exclude others: `sandbox = false` excludes
+    /// nothing.
     fn in_effect(&self, matches: &ArgMatches, arg: &Arg) -> Option<&Entry> {
         let is_default = source(matches, arg) == Some(ValueSource::DefaultValue);
         self.entry(arg).filter(|entry| is_default && entry.values != ["false"])
     }
 
-    /// Every option of the command with its value in effect, as TOML, and where the value comes from.
-    /// Secrets are left out.
+    /// Every option of the command with its value in effect, as TOML, and where the value comes
+    /// from. Secrets are left out.
     #[must_use]
     pub fn dump(&self, command: &Command, matches: &ArgMatches) -> String {
         let keys = command.get_arguments().filter(|arg| is_key(arg));
@@ -147,7 +149,8 @@ impl ConfigFile {
         let given = |arg: &Arg| explicit(matches, arg) || self.in_effect(matches, arg).is_some();
         let excluded = |by: &Arg| given(by) && (excludes(command, arg, by) || excludes(command, by, arg));
         let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
-        // Fed back, its default would contradict what excludes it; a flag that is off contradicts nothing.
+        // Fed back, its default would contradict what excludes it; a flag that is off contradicts
+        // nothing.
         if !is_flag && !given(arg) && command.get_arguments().any(excluded) {
             return Some(DumpLine { option: format!("# {key} is excluded"), origin: None });
         }

@@ -27,9 +27,10 @@ fn exit_codes() -> String {
 /// Reconciles a ledger of voice calls with the provider's records.
 ///
 /// For every call of the ledger, reconcile asks the provider (Alibaba Cloud voice service,
-/// QueryCallDetailByCallId) for its record, with at most 100 requests a minute. It keeps every answer
-/// in a durable store and writes four files: the call details as Parquet, the discrepancies as CSV, a
-/// report as HTML and a summary as JSON. If a run is interrupted, the same command resumes it.
+/// QueryCallDetailByCallId) for its record, with at most 100 requests a minute. It keeps every
+/// answer in a durable store and writes four files: the call details as Parquet, the discrepancies
+/// as CSV, a report as HTML and a summary as JSON. If a run is interrupted, the same command
+/// resumes it.
 ///
 /// The credentials are those of the provider's own tools: environment variables
 /// (ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET), a profile, or a role.

@@ -1,8 +1,8 @@
 //! The command line: flags, environment and configuration file → what to do, validated once.
 //!
-//! Every option can also come from the environment, as `RECONCILE_` and its name, or from the file of
-//! `--config`. Flags override environment variables, which override the file. Mistakes are reported
-//! before anything is opened or sent.
+//! Every option can also come from the environment, as `RECONCILE_` and its name, or from the file
+//! of `--config`. Flags override environment variables, which override the file. Mistakes are
+//! reported before anything is opened or sent.
 
 mod action;
 mod command_options;

@@ -81,8 +81,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whose answers the store may hold. A provider over plain HTTP may be a sandbox, which its first
-    /// answer shows. Offline, a store filled by such a sandbox can be used as well.
+    /// Whose answers the store may hold. A provider over plain HTTP may be a sandbox, which its
+    /// first answer shows. Offline, a store filled by such a sandbox can be used as well.
     #[must_use]
     pub fn expects(&self) -> ExpectedOrigin {
         match &self.answers {

@@ -44,8 +44,8 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
 ///
 /// # Errors
 ///
-/// Exit 2 when it is not a phone number or there is no store; exit 5 when a run holds the store; exit 6
-/// when it cannot be written.
+/// Exit 2 when it is not a phone number or there is no store; exit 5 when a run holds the store;
+/// exit 6 when it cannot be written.
 pub fn forget(args: &ForgetArgs) -> Result<Exit> {
     let number = normalize_number(&args.number);
     let digits = number.chars().filter(char::is_ascii_digit).count();

@@ -82,8 +82,8 @@ struct ExplainedDiscrepancy {
 ///
 /// # Errors
 ///
-/// Exit 2 when there is no store, it does not know the call, or the ledger cannot be read; exit 6 when
-/// the store cannot be read.
+/// Exit 2 when there is no store, it does not know the call, or the ledger cannot be read; exit 6
+/// when the store cannot be read.
 pub fn explain(args: &ExplainArgs) -> Result<Exit> {
     let reader = open_store(&args.store.path())?;
     let known = reader.calls_named(&args.call_id)?;

@@ -1,5 +1,5 @@
-//! `reconcile plan`: what a run would do and how long it would take. It sends nothing, writes nothing
-//! and needs no credentials.
+//! `reconcile plan`: what a run would do and how long it would take. It sends nothing, writes
+//! nothing and needs no credentials.
 
 use std::time::Duration;
 
@@ -166,8 +166,8 @@ impl Limit {
     }
 }
 
-/// The number of calls that can be sent within `time`, by bisection: the forecast never falls when the
-/// number of calls grows.
+/// The number of calls that can be sent within `time`, by bisection: the forecast never falls when
+/// the number of calls grows.
 fn fitting(cap: &Cap, to_ask: u64, time: Duration) -> u64 {
     let (mut fit, mut too_many) = (0, to_ask + 1);
     while too_many - fit > 1 {

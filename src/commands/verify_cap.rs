@@ -72,8 +72,8 @@ impl Session {
     }
 }
 
-/// Recomputes the most requests that can have reached the provider in any window. It reads the record
-/// only and shares no code with the limiter.
+/// Recomputes the most requests that can have reached the provider in any window. It reads the
+/// record only and shares no code with the limiter.
 ///
 /// # Errors
 ///

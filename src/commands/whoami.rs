@@ -1,5 +1,5 @@
-//! `reconcile whoami`: the credentials that a run would use. It fetches a temporary key if a run would,
-//! and never prints a secret.
+//! `reconcile whoami`: the credentials that a run would use. It fetches a temporary key if a run
+//! would, and never prints a secret.
 
 use std::time::Duration;
 
@@ -26,13 +26,13 @@ struct Whoami<'a> {
     warnings: &'a [String],
 }
 
-/// Prints the credentials in use: their source, the last characters of the key, its expiry, and account
-/// and role if they are known without a request.
+/// Prints the credentials in use: their source, the last characters of the key, its expiry, and
+/// account and role if they are known without a request.
 ///
 /// # Errors
 ///
-/// As a run: exit 2 when no credentials are found or they cannot be used, 3 when their source refuses,
-/// 4 when it cannot be reached.
+/// As a run: exit 2 when no credentials are found or they cannot be used, 3 when their source
+/// refuses, 4 when it cannot be reached.
 pub async fn whoami(access: &Access, json: bool) -> Result<Exit> {
     let credentials = find(access, &Environment::of_process()).await?;
     let warn = |warning: &String| messages::say(&format!("note: {warning}"));

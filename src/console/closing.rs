@@ -1,7 +1,7 @@
 //! What a run says at its end, when its files are written.
 //!
-//! A terminal gets a summary of at most twenty lines. A cron mail or a log gets one line, and one more
-//! with the command that resumes an incomplete run.
+//! A terminal gets a summary of at most twenty lines. A cron mail or a log gets one line, and one
+//! more with the command that resumes an incomplete run.
 
 use crate::console::log;
 use crate::console::messages::say;

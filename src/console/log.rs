@@ -2,15 +2,16 @@
 //!
 //! Promises:
 //!
-//! - Once the run is known, every line of a log names it: text by the first eight characters of its id,
-//!   JSON by the whole id.
-//! - Only this program's own events are written, whatever RUST_LOG says. Events of libraries may hold
-//!   secrets.
+//! - Once the run is known, every line of a log names it: text by the first eight characters of its
+//!   id, JSON by the whole id.
+//! - Only this program's own events are written, whatever RUST_LOG says. Events of libraries may
+//!   hold secrets.
 //! - A CallId that may be a phone number is masked.
 //! - A closed standard error does not stop a run.
 //!
-//! The lines are formatted here and not by tracing-subscriber's formatter, because messages for people
-//! and log events share one stream. In a log each line names its run; on a terminal none does.
+//! The lines are formatted here and not by tracing-subscriber's formatter, because messages for
+//! people and log events share one stream. In a log each line names its run; on a terminal none
+//! does.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -80,8 +81,8 @@ pub fn on_terminal() -> bool {
     !AS_JSON.load(Ordering::Relaxed) && std::io::stderr().is_terminal()
 }
 
-/// The events to write, and what is wrong with RUST_LOG. `-v` and `-q` override RUST_LOG, and what it
-/// says of other programs and libraries does not count.
+/// The events to write, and what is wrong with RUST_LOG. `-v` and `-q` override RUST_LOG, and what
+/// it says of other programs and libraries does not count.
 fn targets(volume: Volume, rust_log: Option<&str>) -> (Targets, Option<String>) {
     let own = |level| Targets::new().with_target(PROGRAM, level);
     match (volume, rust_log.map(str::parse::<Targets>)) {
@@ -181,8 +182,8 @@ impl Line {
     }
 }
 
-/// The CallId, masked unless it looks like one: it has a `^`, and neither side of it can be a mobile
-/// number.
+/// The CallId, masked unless it looks like one: it has a `^`, and neither side of it can be a
+/// mobile number.
 fn masked_call_id(id: &str) -> String {
     let is_mobile = |part: &str| part.len() == 11 && part.starts_with('1');
     if id.contains('^') && !id.split('^').any(is_mobile) { id.to_owned() } else { phone::mask_text(id) }

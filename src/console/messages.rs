@@ -30,7 +30,8 @@ pub fn say_error(error: &Error) {
     tracing::error!(because, exit_code, means, to_do = error.hint, "{error}");
 }
 
-/// What an error means for requests and stored answers, in one short sentence without its full stop.
+/// What an error means for requests and stored answers, in one short sentence without its full
+/// stop.
 fn consequence(exit: Exit, after_requests: bool) -> &'static str {
     match (exit, after_requests) {
         // Credentials may have been requested elsewhere, so "nothing" would say too much.

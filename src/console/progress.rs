@@ -1,8 +1,8 @@
 //! Progress while requests are sent: a bar on a terminal, else a line a minute, or nothing. Owns
 //! indicatif.
 //!
-//! The time left is calculated from the cap, not estimated. The display has its own pace and does not
-//! depend on the number of requests a second.
+//! The time left is calculated from the cap, not estimated. The display has its own pace and does
+//! not depend on the number of requests a second.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -62,8 +62,8 @@ struct Counts {
     by_code: Mutex<BTreeMap<String, u64>>,
 }
 
-/// Codes that are counted one by one; all further ones are counted as `other`. The provider has about
-/// forty, and codes that a broken proxy invents must not fill the memory.
+/// Codes that are counted one by one; all further ones are counted as `other`. The provider has
+/// about forty, and codes that a broken proxy invents must not fill the memory.
 const CODES_AT_MOST: usize = 64;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,7 +1,7 @@
 //! The deadline: when a run stops sending. What is left is deferred to the next run.
 //!
-//! A run may have two: a time of day and a maximum duration. Both count from the run's start, and the
-//! first one that is reached stops the run.
+//! A run may have two: a time of day and a maximum duration. Both count from the run's start, and
+//! the first one that is reached stops the run.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The deadlines of a run that started at `started_at`: the next `time_of_day` on this machine's
-    /// clock, and the end of `max_duration`.
+    /// The deadlines of a run that started at `started_at`: the next `time_of_day` on this
+    /// machine's clock, and the end of `max_duration`.
     ///
     /// # Errors
     ///
@@ -67,8 +67,8 @@ impl Deadline {
     }
 }
 
-/// The time from `now` to the next `time` of day in its zone; `None` if it does not occur within two
-/// days.
+/// The time from `now` to the next `time` of day in its zone; `None` if it does not occur within
+/// two days.
 fn until<Z: TimeZone>(time: NaiveTime, now: DateTime<Z>) -> Option<Duration> {
     let zone = now.timezone();
     let today = now.date_naive();

@@ -37,9 +37,9 @@ impl Collected {
     }
 }
 
-/// Pass 1 on a runtime that ends with it, so that the memory of up to 1,024 connections is free before
-/// publishing needs its own. It has one thread: requests and connections that wake each other across
-/// threads cost more than they gain.
+/// Pass 1 on a runtime that ends with it, so that the memory of up to 1,024 connections is free
+/// before publishing needs its own. It has one thread: requests and connections that wake each
+/// other across threads cost more than they gain.
 pub(super) fn collect_on_own_runtime(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
     tokio::task::block_in_place(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -14,8 +14,8 @@ use crate::store::Store;
 ///
 /// # Errors
 ///
-/// Exit 2 when credentials, endpoint or certificates cannot be used; exit 3 or 4 when the key's source
-/// refuses or cannot be reached.
+/// Exit 2 when credentials, endpoint or certificates cannot be used; exit 3 or 4 when the key's
+/// source refuses or cannot be reached.
 pub(super) async fn connect(settings: &Settings) -> Result<Option<(HttpProvider, Arc<CredentialCache>)>> {
     if settings.offline {
         return Ok(None);

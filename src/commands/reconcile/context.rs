@@ -66,13 +66,13 @@ impl RunContext<'_> {
         self.notes().iter().for_each(|note| self.console.note(note));
     }
 
-    /// Checks whether a run that was stopped may still write its outputs. After a deadline, a signal or
-    /// a missing key it may, and they are marked incomplete.
+    /// Checks whether a run that was stopped may still write its outputs. After a deadline, a
+    /// signal or a missing key it may, and they are marked incomplete.
     ///
     /// # Errors
     ///
-    /// Exit 3 when the provider refuses every request; else the error of ledger or store that stopped
-    /// the run.
+    /// Exit 3 when the provider refuses every request; else the error of ledger or store that
+    /// stopped the run.
     pub(super) fn check_stop(&self) -> Result<()> {
         match self.stop.reason() {
             None | Some(Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_)) => Ok(()),

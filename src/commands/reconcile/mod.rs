@@ -1,7 +1,7 @@
 //! `reconcile`: one run from its settings to its exit code.
 //!
-//! The order is a promise. The places of the outputs are checked before anything is sent, the store is
-//! open before the first request, and the files are in place before the run counts as ended.
+//! The order is a promise. The places of the outputs are checked before anything is sent, the store
+//! is open before the first request, and the files are in place before the run counts as ended.
 
 mod collecting;
 mod connect;
@@ -74,7 +74,8 @@ async fn night(
         metrics.begin(started_at, settings.rate, run.is_sandbox());
     }
     collect_and_publish(&run, provider).map_err(|error| {
-        // The run stays open, and the same command resumes it. The first error is the one to report.
+        // The run stays open, and the same command resumes it. The first error is the one to
+        // report.
         let _ = run.store.end_session(&run.scope, None);
         Error { after_requests: run.has_sent_requests(), ..error }
     })

@@ -1,5 +1,5 @@
-//! The notes of a run: what is remarkable about ledger, settings and key. They stand at the start, and
-//! in report and summary.
+//! The notes of a run: what is remarkable about ledger, settings and key. They stand at the start,
+//! and in report and summary.
 
 use crate::cli::Settings;
 use crate::ledger::LedgerScan;

@@ -20,8 +20,8 @@ const OPEN_AT_ONCE: usize = 1_000;
 ///
 /// # Errors
 ///
-/// Exit 2 when the ledger changed during the run; exit 6 when a file or the store cannot be written,
-/// or the totals do not agree.
+/// Exit 2 when the ledger changed during the run; exit 6 when a file or the store cannot be
+/// written, or the totals do not agree.
 pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exit> {
     let settings = run.settings;
     let traffic = Traffic { slowdown: collected.slowdown, ..run.store.traffic(&run.scope)? };

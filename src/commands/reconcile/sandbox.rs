@@ -5,8 +5,8 @@ use crate::provider::credentials::{CredentialCache, Credentials};
 use crate::sandbox::{Options, Sandbox, TEST_ACCOUNT};
 use reconcile_core::rate::Rate;
 
-/// Starts the simulated provider inside this process. It enforces the run's own cap. Returns its URL
-/// and a key that it accepts.
+/// Starts the simulated provider inside this process. It enforces the run's own cap. Returns its
+/// URL and a key that it accepts.
 ///
 /// # Errors
 ///
