@@ -35,8 +35,8 @@ impl Anomalies {
     pub(super) fn hear(&self, answer: &Answer) {
         let mut heard = self.lock();
         let suspicion = codes::suspicion(&answer.code);
-        if matches!(answer.said, Body::Data(_)) || suspicion.is_none() {
-            heard.found |= matches!(answer.said, Body::Data(_));
+        if matches!(answer.body, Body::Data(_)) || suspicion.is_none() {
+            heard.found |= matches!(answer.body, Body::Data(_));
             heard.in_a_row = 0;
             return;
         }
