@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::context::Context;
 use super::files;
 use super::lookup::LookupResult;
+use super::mode::Mode;
 use super::profile::{FileFormat, Profile};
 use super::profile_source;
 use crate::error::{Error, Result};
@@ -17,14 +18,14 @@ use crate::error::{Error, Result};
 const NAMES: [&str; 2] = [".alibabacloud/credentials.ini", ".alibabacloud/credentials"];
 
 /// The types that the SDKs write, and the modes they mean.
-const TYPES: [(&str, &str); 7] = [
-    ("access_key", "AK"),
-    ("sts", "StsToken"),
-    ("ram_role_arn", "RamRoleArn"),
-    ("ecs_ram_role", "EcsRamRole"),
-    ("oidc_role_arn", "OIDC"),
-    ("rsa_key_pair", "RsaKeyPair"),
-    ("bearer", "BearerToken"),
+const TYPES: [(&str, Mode); 7] = [
+    ("access_key", Mode::Ak),
+    ("sts", Mode::StsToken),
+    ("ram_role_arn", Mode::RamRoleArn),
+    ("ecs_ram_role", Mode::EcsRamRole),
+    ("oidc_role_arn", Mode::Oidc),
+    ("rsa_key_pair", Mode::RsaKeyPair),
+    ("bearer", Mode::BearerToken),
 ];
 
 /// The keys whose names differ from the command-line tool's.
@@ -87,9 +88,9 @@ fn with_tool_names(values: Values) -> Values {
         |name: String| KEYS.iter().find(|(ini, _)| *ini == name).map_or(name, |(_, tool)| (*tool).to_owned());
     let mut values: Values = values.into_iter().map(|(name, value)| (tool_name(name), value)).collect();
     if let Some(mode) = values.get_mut("mode")
-        && let Some((_, tool)) = TYPES.iter().find(|(ini, _)| mode.eq_ignore_ascii_case(ini))
+        && let Some((_, known)) = TYPES.iter().find(|(ini, _)| mode.eq_ignore_ascii_case(ini))
     {
-        *mode = (*tool).to_owned();
+        *mode = known.as_str().to_owned();
     }
     values
 }

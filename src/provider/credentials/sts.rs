@@ -136,18 +136,21 @@ fn understand(received: Received) -> Answer {
 
 /// What to do about a refusal by STS.
 fn what_to_do(code: &str) -> &'static str {
-    let is = |family: &str| code.starts_with(family);
-    if is("EntityNotExist") {
+    let begins_with = |family: &str| code.starts_with(family);
+    if begins_with("EntityNotExist") {
         "check the role's ARN: there is no such role"
     } else if code.contains("OIDC") {
         "check the OIDC token file, and that the identity provider and the role trust it"
-    } else if is("NoPermission") || is("Forbidden") || is("AuthenticationFail") {
+    } else if begins_with("NoPermission") || begins_with("Forbidden") || begins_with("AuthenticationFail") {
         "let the key's user call sts:AssumeRole on this role, and let the role's trust policy name that user"
-    } else if is("InvalidAccessKeyId") || is("Signature") || is("IncompleteSignature") {
+    } else if begins_with("InvalidAccessKeyId")
+        || begins_with("Signature")
+        || begins_with("IncompleteSignature")
+    {
         "check the access key that assumes the role: it must exist, be active, and belong to its secret"
-    } else if is("InvalidSecurityToken") || is("MissingSecurityToken") {
+    } else if begins_with("InvalidSecurityToken") || begins_with("MissingSecurityToken") {
         "get a fresh security token for the key that assumes the role"
-    } else if is("InvalidParameter") {
+    } else if begins_with("InvalidParameter") {
         "check the profile's values: session name, policy, and expired_seconds, which is at least 900 \
          and at most the role's longest session"
     } else {
