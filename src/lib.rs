@@ -16,6 +16,7 @@ pub mod console;
 pub mod error;
 pub mod exit;
 pub mod fetch;
+pub mod http_client;
 pub mod ledger;
 pub mod locked;
 pub mod output;

@@ -161,7 +161,7 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, CredentialCache)>
     let server = Sandbox::bind(options).await?;
     let url = server.url();
     tokio::spawn(server.serve());
-    Ok((url, CredentialCache::fixed(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
+    Ok((url, CredentialCache::of_static_key(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
 }
 
 /// Does this to its end on a runtime that ends with it, so that the memory of up to 1,024 connections goes back before publishing
