@@ -75,7 +75,7 @@ fn jobs<'a>(
     Ok(wanted.map(move |row| {
         let (hour, row) = row?;
         let stored = reader.map_or(Ok(None), |reader| reader.lookup(&row.key))?;
-        Ok(job(&row, scope.ask(stored.as_ref())).map(|job| (hour, job)))
+        Ok(job(&row, scope.next_request(stored.as_ref())).map(|job| (hour, job)))
     }))
 }
 

@@ -22,12 +22,14 @@ use crate::ledger::Source;
 use crate::output::{Outputs, own_numbers};
 use crate::store::{OpenItem, Reader};
 use reconcile_core::answer::StoredCall;
-use reconcile_core::compare::{self, Tolerances};
+use reconcile_core::ask_again::is_open;
+use reconcile_core::compare::{Tolerances, compare};
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
+use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::figures::Figures;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
-use reconcile_core::lookup::{Lookup, is_open, look_up};
+use reconcile_core::lookup::{FailureKind, Lookup, look_up};
 use reconcile_core::seconds_at_stake::seconds_at_stake;
 use reconcile_core::totals::Totals;
 
@@ -246,7 +248,7 @@ impl Publisher<'_> {
     fn call(&mut self, FirstRow { row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
         let lookup = look_up(&row, stored, self.rules.settle, self.session_no);
         let detail = lookup.detail.as_ref();
-        let found = compare::compare(&row, &lookup, self.rules.tolerances);
+        let found = compare(&row, &lookup, self.rules.tolerances);
         let all = found.len() as u64 + later_rows;
         self.count(&row, &lookup, all);
         self.outputs.call(&row, &lookup, all)?;
@@ -272,7 +274,7 @@ impl Publisher<'_> {
         let Some(Named { first, call_date }) = self.named.get(&fingerprint) else {
             return Err(Error::output("a row names a call again that none has named; this is a bug"));
         };
-        let what = compare::duplicate(first, row, &self.source.scan.carried);
+        let what = duplicate_of(first, row, &self.source.scan.carried);
         let mut discrepancy = discrepancy_row(row, None, *call_date, what);
         if self.outputs.masks() {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
@@ -311,7 +313,7 @@ impl Publisher<'_> {
         let t = &mut self.counted.totals;
         t.add_call(lookup.status, discrepancies);
         t.from_store += u64::from(lookup.from_store);
-        t.exhausted += u64::from(lookup.failure.as_ref().is_some_and(|f| f.transient));
+        t.exhausted += u64::from(lookup.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Exhausted));
         self.counted.figures.add_call(row, lookup);
     }
 }

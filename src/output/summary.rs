@@ -12,7 +12,7 @@ use crate::output::report::texts::Lang;
 use crate::store::OpenItems;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::figures::{Figures, Hour, Lines, Sides};
-use reconcile_core::patterns::{Pattern, Within};
+use reconcile_core::patterns::{Pattern, WithinTolerance};
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::{BothSides, Totals};
 use reconcile_core::traffic::{Sending, Traffic};
@@ -112,7 +112,7 @@ struct File<'a> {
     at_stake_s: BTreeMap<&'static str, u64>,
     at_stake_total_s: u64,
     patterns: Vec<Pattern>,
-    within_tolerance: &'a BTreeMap<&'static str, Within>,
+    within_tolerance: &'a BTreeMap<&'static str, WithinTolerance>,
     answered: BothSides,
     duration_s: BothSides,
     billable_minutes: BothSides,

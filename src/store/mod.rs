@@ -1,6 +1,6 @@
 //! The durable store: every request is on disk before it is sent, every answer before it counts.
 //!
-//! Owns the verbs that the passes use and the rule what is asked again ([`Scope::ask`]). Everything that knows
+//! Owns the verbs that the passes use and the rule what is asked again ([`Scope::next_request`]). Everything that knows
 //! SQL is in [`sqlite`]; the tables are documented in `schema.sql`.
 
 mod lock;

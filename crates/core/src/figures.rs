@@ -1,5 +1,7 @@
-//! What the page and the summary show beyond the totals, counted while publishing: ledger against provider by product and
-//! by day, outcomes, hours of the day, seconds at stake, rejected rows. Pure; its size does not grow with the ledger.
+//! What the report and the summary show beside the totals: ledger against provider by product and by
+//! day, outcomes, hours of the day, seconds at stake, unusable rows.
+//!
+//! Counted while publishing. Memory does not grow with the ledger.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -15,21 +17,21 @@ use crate::lookup::{Lookup, Status};
 use crate::patterns::Observed;
 use crate::totals::BothSides;
 
-/// So many products, days or reasons have a line of their own; what comes later shares one.
-const LINES_AT_MOST: usize = 62;
+/// How many products, days or reasons get a line of their own. Later ones share a line.
+const MAX_LINES: usize = 62;
 
-/// Ledger and provider for the same calls.
+/// The ledger's and the provider's figures for the same calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Sides {
     /// Distinct calls of the ledger.
     pub calls: u64,
-    /// Those that the provider has a record of, in a final state.
+    /// Calls with the status `found`.
     pub found: u64,
-    /// Answered calls, where both say so.
+    /// Answered calls, over the calls where both sides say whether they were answered.
     pub answered: BothSides,
-    /// Talk seconds, where both give them.
+    /// Talk seconds, over the calls where both sides give them.
     pub duration_s: BothSides,
-    /// The same call by call rounded up to whole minutes; an estimate.
+    /// The same in minutes, each call rounded up. An estimate.
     pub billable_minutes: BothSides,
 }
 
@@ -51,24 +53,24 @@ impl Sides {
 /// An hour of the day (UTC+8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Hour {
-    /// Found calls of which the provider says whether they were answered.
+    /// Found calls for which the provider says whether they were answered.
     pub calls: u64,
-    /// Those that were.
+    /// The answered ones.
     pub answered: u64,
-    /// Their talk time.
+    /// The talk seconds of these calls.
     pub talk_s: i64,
 }
 
-/// Rows that could not be used for one reason.
+/// The rows that are unusable for the same reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Rejected {
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
-    /// The first of them.
+    /// The line of the first of them.
     pub first_line: u64,
 }
 
-/// Lines by key, in order; those that found no place share the last one, which has no key.
+/// Lines by key, in the order of the keys. Further keys share a last line without a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines<K: Ord, V> {
     named: BTreeMap<K, V>,
@@ -82,48 +84,49 @@ impl<K: Ord, V> Default for Lines<K, V> {
 }
 
 impl<K: Ord, V: Default> Lines<K, V> {
+    /// The line of a key.
     fn line<Q: Ord + ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> &mut V
     where
         K: Borrow<Q>,
     {
         let known = self.named.contains_key(key);
-        if !known && self.named.len() < LINES_AT_MOST {
+        if !known && self.named.len() < MAX_LINES {
             return self.named.entry(key.to_owned()).or_default();
         }
         let others = &mut self.others;
         self.named.get_mut(key).unwrap_or_else(|| others.get_or_insert_default())
     }
 
-    /// Every line with its key.
+    /// Every line with its key; `None` is the key of the shared line.
     pub fn iter(&self) -> impl Iterator<Item = (Option<&K>, &V)> {
         let named = self.named.iter().map(|(key, line)| (Some(key), line));
         named.chain(self.others.iter().map(|line| (None, line)))
     }
 }
 
-/// All of them.
+/// All figures beside the totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// What matched within a tolerance, and what explains many discrepancies at once.
+    /// What matches within a tolerance, and the causes of many discrepancies.
     pub observed: Observed,
-    /// Over all calls.
+    /// All calls.
     pub all: Sides,
-    /// By product: its name, else its number.
+    /// By product name, or by product id for a product without a name.
     pub by_product: Lines<String, Sides>,
-    /// By the ledger's day.
+    /// By the day in the ledger.
     pub by_day: Lines<chrono::NaiveDate, Sides>,
-    /// What became of the calls that have a record.
+    /// Calls with a record, by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// From 0 to 23, by the time at which the provider accepted the call.
+    /// Hours 0 to 23 in UTC+8, by the time at which the provider accepted the call.
     pub hours: [Hour; 24],
     /// Talk seconds at stake, by kind.
     pub at_stake_s: BTreeMap<Kind, u64>,
-    /// By field and reason.
+    /// Unusable rows, by field and reason.
     pub rejected: Lines<(&'static str, String), Rejected>,
 }
 
 impl Figures {
-    /// Nothing yet.
+    /// No calls yet.
     #[must_use]
     pub fn new(tolerances: Tolerances) -> Self {
         Self { observed: Observed::new(tolerances), ..Self::default() }
@@ -163,7 +166,7 @@ impl Figures {
         *sum = sum.saturating_add(at_stake_s);
     }
 
-    /// Counts a row that cannot be used.
+    /// Counts an unusable row.
     pub fn add_rejected(&mut self, row: &InvalidRow) {
         let line = self.rejected.line(&(row.field, row.reason.clone()));
         line.rows += 1;
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn sides_hold_only_what_both_say_and_hours_are_those_of_utc_plus_8() {
+    fn only_values_of_both_sides_count_and_hours_are_utc_plus_8() {
         let mut figures = Figures::new(Tolerances::default());
         let (first, second) = (row("2026-11-16", 61), row("2026-11-17", 5));
         let data = r#"{"gmtCreate":"2026-11-16 00:30:00","duration":59,"state":"200000"}"#;
@@ -215,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_find_no_place_share_one() {
+    fn keys_beyond_the_limit_share_a_line() {
         let mut lines: Lines<usize, u64> = Lines::default();
-        for key in (0..LINES_AT_MOST + 3).chain([1]) {
+        for key in (0..MAX_LINES + 3).chain([1]) {
             *lines.line(&key) += 1;
         }
-        assert_eq!(lines.iter().count(), LINES_AT_MOST + 1);
+        assert_eq!(lines.iter().count(), MAX_LINES + 1);
         assert_eq!(lines.iter().last(), Some((None, &3)));
         assert_eq!(lines.iter().nth(1), Some((Some(&1), &2)));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use reconcile::provider::codes::{
     CODES, FAMILIES, Known, SYSTEM_PARAMETERS, classify_lost, classify_status, suspicion,
 };
-use reconcile_core::compare::CONTRADICTIONS;
+use reconcile_core::contradiction::CONTRADICTIONS;
 use reconcile_core::states::{Answered, STATES};
 
 fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
