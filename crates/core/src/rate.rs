@@ -4,6 +4,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// The guard time is this fraction of the window: 200 ppm.
+const GUARD_PART: u32 = 5_000;
+/// The shortest guard time: the resolution of a timer.
+const MIN_GUARD: Duration = Duration::from_millis(1);
+
 /// At most `requests` requests in any window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -14,6 +19,15 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// How long a place stays taken after the reply: one window and a guard time.
+    ///
+    /// The guard is for two clocks that run at different rates. It counts from the reply, like the
+    /// window, so that it also holds after a slow request with a fast reply.
+    #[must_use]
+    pub fn cooldown(&self) -> Duration {
+        self.window + (self.window / GUARD_PART).max(MIN_GUARD)
+    }
+
     /// The window's length in microseconds, the store's unit.
     #[must_use]
     #[inline]

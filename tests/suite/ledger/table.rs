@@ -503,7 +503,7 @@ fn values() -> Vec<Case> {
         ),
         case(
             "a product by its name in the console",
-            "call_id,prod_id,called_at\n1^1,Console Notification,2026-11-01\n2^1,语音通知,2026-11-01\n",
+            "call_id,prod_id,called_at\n1^1,Voice Notification,2026-11-01\n2^1,语音通知,2026-11-01\n",
             "2 1^1 2026-11-01 prod_id=11000000300006\n 3! prod_id 2@60 \"语音通知\"",
         ),
         case("no product anywhere", "call_id,called_at\n1^1,2026-11-01\n", "2! prod_id -@18 \"\"")
