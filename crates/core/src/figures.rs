@@ -1,5 +1,5 @@
-//! What the report and the summary show beside the totals: ledger against provider by product and by
-//! day, outcomes, hours of the day, seconds at stake, unusable rows.
+//! What report and summary show beside the totals: ledger against provider by product and by day,
+//! outcomes, hours of the day, seconds at stake, unusable rows.
 //!
 //! Counted while publishing. Memory does not grow with the ledger.
 

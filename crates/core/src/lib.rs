@@ -4,7 +4,8 @@
 //! No I/O, no clock, no async, no global state: everything here is a value or a function of values.
 //!
 //! ```text
-//!  answer ─► lookup (normalize, states, settle) ─► compare ─► discrepancy ─► totals, figures, patterns ─► tie_out
+//!  answer ─► lookup (normalize, states, settle) ─► compare ─► discrepancy
+//!         ─► totals, figures, patterns ─► tie_out
 //! ```
 //!
 //! | question | module |

@@ -1,5 +1,5 @@
-//! One cause of many discrepancies: all times shifted by whole hours, or all durations rounded up to
-//! minutes. Also counts the values that match only within a tolerance.
+//! One cause of many discrepancies: all times shifted by whole hours, or all durations rounded up
+//! to minutes. Also counts the values that match only within a tolerance.
 //!
 //! Memory does not grow with the ledger.
 

@@ -1,8 +1,8 @@
 //! The table of call states: the outcome, whether it is final, and whether the call was answered.
 //!
 //! Sources: the provider's page of carrier receipt codes, its page of call status codes, and the
-//! table of its older service. Where they contradict each other, the talk time decides. The table in
-//! docs/provider.md is generated from this one.
+//! table of its older service. Where they contradict each other, the talk time decides. The table
+//! in docs/provider.md is generated from this one.
 
 use Answered::{ByTalkTime, No, Yes};
 

@@ -125,7 +125,7 @@ fn sum(rule: &'static str, whole: u64, parts: &[u64]) -> TieOutLine {
 
 /// The lines of the tie-out.
 ///
-/// `t` is counted while reading the ledger and writing, `w` is read back from the written files, and
+/// `t` is counted while the rows are read and written, `w` is read back from the written files, and
 /// `x` comes from the store. A line that does not add up is a bug.
 #[must_use]
 pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<TieOutLine> {
