@@ -43,8 +43,8 @@ const BATCH_ROWS: usize = 256;
 const BATCH_BYTES: usize = 1 << 18;
 /// Most batches that wait between two threads.
 ///
-/// That is enough work while a thread waits for a core, so that on two cores none of the four threads
-/// runs dry. It bounds the memory, at about 1.5 KiB a row.
+/// That is enough work while a thread waits for a core, so that on two cores none of the four
+/// threads runs dry. It bounds the memory, at about 1.5 KiB a row.
 const WAITING_BATCHES: usize = 8;
 
 /// The options that decide the rows.

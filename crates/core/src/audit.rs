@@ -12,10 +12,10 @@ use std::collections::BinaryHeap;
 
 use crate::rate::Rate;
 
-/// How far out of order requests may be recorded: as many as are in flight at once.
+/// Requests may be recorded out of order by this many: the most that are in flight at once.
 const MAX_REORDERED: usize = 4_096;
 
-/// One request, in microseconds of a clock that is never set.
+/// One request, in microseconds of a clock that never jumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trip {
     /// When it was sent, or a little earlier.

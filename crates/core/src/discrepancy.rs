@@ -68,7 +68,7 @@ impl Kind {
             Self::Inconsistent => "the provider contradicts itself",
             Self::InvalidRow => "the ledger row could not be used",
             Self::Malformed => "the provider's Data cannot be read",
-            Self::Mismatch => "ledger and provider differ by more than the tolerance",
+            Self::Mismatch => "the values of ledger and provider differ by more than the tolerance",
             Self::NotFound => {
                 "the provider has no record on any day asked, and the call is older than --settle"
             }

@@ -20,9 +20,9 @@ use crate::totals::BothSides;
 /// How many products, days or reasons get a line of their own. Later ones share a line.
 const MAX_LINES: usize = 62;
 
-/// The ledger's and the provider's figures for the same calls.
+/// The figures of a group of calls: all calls, or those of a product or a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Sides {
+pub struct GroupFigures {
     /// Distinct calls of the ledger.
     pub calls: u64,
     /// Calls with the status `found`.
@@ -35,7 +35,7 @@ pub struct Sides {
     pub billable_minutes: BothSides,
 }
 
-impl Sides {
+impl GroupFigures {
     fn add(&mut self, row: &LedgerRow, detail: Option<&CallDetail>) {
         self.calls += 1;
         let Some(detail) = detail else { return };
@@ -50,20 +50,20 @@ impl Sides {
     }
 }
 
-/// An hour of the day (UTC+8).
+/// The calls of one hour of the day (UTC+8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Hour {
+pub struct HourOfDay {
     /// Found calls for which the provider says whether they were answered.
     pub calls: u64,
-    /// The answered ones.
+    /// The answered calls among them.
     pub answered: u64,
     /// The talk seconds of these calls.
     pub talk_s: i64,
 }
 
-/// The rows that are unusable for the same reason.
+/// The rows rejected for the same reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Rejected {
+pub struct RejectedRows {
     /// The number of rows.
     pub rows: u64,
     /// The line of the first of them.
@@ -89,8 +89,8 @@ impl<K: Ord, V: Default> Lines<K, V> {
     where
         K: Borrow<Q>,
     {
-        let known = self.named.contains_key(key);
-        if !known && self.named.len() < MAX_LINES {
+        let is_known = self.named.contains_key(key);
+        if !is_known && self.named.len() < MAX_LINES {
             return self.named.entry(key.to_owned()).or_default();
         }
         let others = &mut self.others;
@@ -110,19 +110,19 @@ pub struct Figures {
     /// What matches within a tolerance, and the causes of many discrepancies.
     pub observed: Observed,
     /// All calls.
-    pub all: Sides,
+    pub all: GroupFigures,
     /// By product name, or by product id for a product without a name.
-    pub by_product: Lines<String, Sides>,
+    pub by_product: Lines<String, GroupFigures>,
     /// By the day in the ledger.
-    pub by_day: Lines<chrono::NaiveDate, Sides>,
+    pub by_day: Lines<chrono::NaiveDate, GroupFigures>,
     /// Calls with a record, by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Hours 0 to 23 in UTC+8, by the time at which the provider accepted the call.
-    pub hours: [Hour; 24],
+    pub hours: [HourOfDay; 24],
     /// Talk seconds at stake, by kind.
     pub at_stake_s: BTreeMap<Kind, u64>,
     /// Unusable rows, by field and reason.
-    pub rejected: Lines<(&'static str, String), Rejected>,
+    pub rejected: Lines<(&'static str, String), RejectedRows>,
 }
 
 impl Figures {
@@ -137,8 +137,8 @@ impl Figures {
         let product = row.key.prod_id;
         let name = product.name().map_or_else(|| Cow::Owned(product.0.to_string()), Cow::Borrowed);
         let found = lookup.detail.as_ref().filter(|_| lookup.status == Status::Found);
-        for sides in [&mut self.all, self.by_product.line(&*name), self.by_day.line(&row.key.day)] {
-            sides.add(row, found);
+        for group in [&mut self.all, self.by_product.line(&*name), self.by_day.line(&row.key.day)] {
+            group.add(row, found);
         }
         if let Some(detail) = &lookup.detail {
             *self.outcomes.entry(detail.outcome).or_default() += 1;
@@ -211,9 +211,9 @@ mod tests {
         assert_eq!((figures.all.calls, figures.all.found), (2, 1));
         assert_eq!(figures.all.duration_s, BothSides { calls: 1, ledger: 61, provider: 59 });
         assert_eq!(figures.all.billable_minutes, BothSides { calls: 1, ledger: 2, provider: 1 });
-        assert_eq!(figures.hours[0], Hour { calls: 1, answered: 1, talk_s: 59 });
+        assert_eq!(figures.hours[0], HourOfDay { calls: 1, answered: 1, talk_s: 59 });
         assert_eq!(figures.hours.iter().map(|h| h.calls).sum::<u64>(), 1);
-        let days: Vec<u64> = figures.by_day.iter().map(|(_, sides)| sides.calls).collect();
+        let days: Vec<u64> = figures.by_day.iter().map(|(_, day)| day.calls).collect();
         assert_eq!(days, [1, 1]);
     }
 

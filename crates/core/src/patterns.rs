@@ -64,7 +64,7 @@ impl Pattern {
             Cause::TimesShifted => {
                 let (hours, side) = (self.hours.abs(), if self.hours > 0 { "early" } else { "late" });
                 let unit = if hours == 1 { "hour" } else { "hours" };
-                format!("the ledger's times are {hours} {unit} {side}, in another time zone")
+                format!("the ledger's times are {hours} {unit} {side} because of a time-zone fault")
             }
             Cause::DurationsRoundedUp => "the ledger's durations are rounded up to whole minutes".to_owned(),
             Cause::DurationsInMinutes => {
