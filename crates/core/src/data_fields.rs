@@ -259,6 +259,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a field.
+    #[inline]
     pub(crate) fn value(&self, field: Field) -> &JsonValue<'a> {
         &self.values[field.0]
     }
