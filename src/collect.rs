@@ -70,7 +70,7 @@ fn hour_of(row: &LedgerRow) -> Hour {
 fn jobs<'a>(
     source: &'a Source,
     scope: &'a Scope,
-    reader: Option<&'a Reader>,
+    reader: Option<&'a dyn Reader>,
     hours: RangeInclusive<Hour>,
 ) -> Result<impl Iterator<Item = Result<Option<(Hour, Job)>>> + 'a> {
     let (ledger, duplicates) = (source.read()?, &source.scan.duplicate_calls);
@@ -126,7 +126,7 @@ impl Workload {
 /// # Errors
 ///
 /// Exit 2 if the ledger cannot be read, exit 6 if the store cannot be read.
-pub fn workload(source: &Source, scope: &Scope, reader: Option<&Reader>) -> Result<Workload> {
+pub fn workload(source: &Source, scope: &Scope, reader: Option<&dyn Reader>) -> Result<Workload> {
     let mut workload = Workload::default();
     for job in jobs(source, scope, reader, ANY_HOUR)? {
         if let Some((hour, job)) = job? {
@@ -161,14 +161,14 @@ fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
 pub async fn collect<P: Provider>(
     source: Arc<Source>,
     fetcher: &Fetcher<P>,
-    reader: Reader,
+    reader: Box<dyn Reader>,
     concurrency: NonZeroUsize,
     order: Vec<RangeInclusive<Hour>>,
 ) -> bool {
     let (sender, mut receiver) = mpsc::channel(concurrency.get());
     let (scope, stop) = (fetcher.scope.clone(), fetcher.stop.clone());
     let sent_all = tokio::task::spawn_blocking(move || {
-        let sent_all = send_jobs(&source, &scope, &reader, order, &stop, &sender);
+        let sent_all = send_jobs(&source, &scope, reader.as_ref(), order, &stop, &sender);
         sent_all.unwrap_or_else(|error| {
             stop.stop(Reason::Failed(Arc::new(error)));
             false
@@ -190,7 +190,7 @@ pub async fn collect<P: Provider>(
 fn send_jobs(
     source: &Source,
     scope: &Scope,
-    reader: &Reader,
+    reader: &dyn Reader,
     order: Vec<RangeInclusive<Hour>>,
     stop: &Stop,
     out: &mpsc::Sender<Job>,

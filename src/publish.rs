@@ -73,7 +73,7 @@ pub struct Counted {
 /// be written.
 pub fn publish(
     source: &Source,
-    reader: Reader,
+    reader: Box<dyn Reader>,
     rules: Rules,
     session_no: i64,
     outputs: &mut Outputs,
@@ -144,7 +144,7 @@ struct FirstRow {
 /// The thread that joins the ledger's records with the store.
 struct StoreJoin<'a> {
     source: &'a Source,
-    reader: Reader,
+    reader: Box<dyn Reader>,
     /// Of the calls seen so far: how many later rows of each are still to come.
     later_rows_left: HashMap<u128, u64>,
 }
