@@ -436,7 +436,7 @@ fn check_totals(
     settings: &Settings,
 ) -> Result<Vec<TieOutLine>> {
     let lines = tie_out(totals, written, traffic, u64::from(settings.rate.requests.get()));
-    match lines.iter().find(|line| !line.foots) {
+    match lines.iter().find(|line| !line.adds_up) {
         None => Ok(lines),
         Some(line) => {
             Err(Error::output(format!("the tie-out does not check_totals: {} ({})", line.rule, line.numbers))

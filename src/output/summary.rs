@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::output::report::texts::Lang;
 use crate::store::OpenItems;
 use reconcile_core::discrepancy::Kind;
-use reconcile_core::figures::{Figures, Hour, Lines, Sides};
-use reconcile_core::patterns::{Pattern, Within};
+use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
+use reconcile_core::patterns::{Pattern, WithinTolerance};
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::{BothSides, Totals};
 use reconcile_core::traffic::{Sending, Traffic};
@@ -112,14 +112,14 @@ struct File<'a> {
     at_stake_s: BTreeMap<&'static str, u64>,
     at_stake_total_s: u64,
     patterns: Vec<Pattern>,
-    within_tolerance: &'a BTreeMap<&'static str, Within>,
+    within_tolerance: &'a BTreeMap<&'static str, WithinTolerance>,
     answered: BothSides,
     duration_s: BothSides,
     billable_minutes: BothSides,
-    by_product: Vec<Line<Sides>>,
-    by_day: Vec<Line<Sides>>,
+    by_product: Vec<Line<GroupFigures>>,
+    by_day: Vec<Line<GroupFigures>>,
     outcomes: BTreeMap<&'static str, u64>,
-    by_hour: &'a [Hour],
+    by_hour: &'a [HourOfDay],
     rejected: Vec<RejectedLine<'a>>,
     requests: u64,
     first_tries: u64,
@@ -145,7 +145,7 @@ struct Line<V> {
     value: V,
 }
 
-fn lines<K: Ord + ToString>(lines: &Lines<K, Sides>) -> Vec<Line<Sides>> {
+fn lines<K: Ord + ToString>(lines: &Lines<K, GroupFigures>) -> Vec<Line<GroupFigures>> {
     lines.iter().map(|(key, value)| Line { name: key.map(ToString::to_string), value: *value }).collect()
 }
 

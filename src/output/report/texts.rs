@@ -55,7 +55,7 @@ impl Lang {
     /// What explains many discrepancies at once.
     pub(super) fn pattern(self, pattern: &Pattern) -> String {
         if self == Self::En {
-            return pattern.text();
+            return pattern.sentence();
         }
         let Pattern { rows, compared, hours, fields, .. } = pattern;
         let cause = match pattern.pattern {

@@ -506,7 +506,7 @@ pub fn published(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     let counted = publish(&source, reader, rules, i64::MAX, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
-    assert!(tie_out.iter().all(|line| line.foots), "{tie_out:?}");
+    assert!(tie_out.iter().all(|line| line.adds_up), "{tie_out:?}");
     let summary = Summary {
         provenance: &provenance,
         totals: &counted.totals,

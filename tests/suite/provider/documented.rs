@@ -7,7 +7,7 @@ use reconcile::provider::LostReason;
 use reconcile::provider::codes::{
     CODES, FAMILIES, KnownCode, SYSTEM_PARAMETERS, classify_lost, classify_status, suspicion,
 };
-use reconcile_core::compare::CONTRADICTIONS;
+use reconcile_core::contradiction::CONTRADICTIONS;
 use reconcile_core::states::{Answered, STATES};
 
 fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {

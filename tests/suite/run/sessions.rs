@@ -254,9 +254,9 @@ impl House {
         let taken = store.places_taken(&scope, self.rate).unwrap();
         let cap = Arc::new(Cap::new(self.rate, NonZeroU32::new(100).unwrap(), &taken));
         let reader = store.reader().unwrap();
-        let left = (0..calls)
-            .map(job)
-            .filter(|job| scope.ask(reader.lookup(&job.key).unwrap().as_ref()) != NextRequest::Nothing);
+        let left = (0..calls).map(job).filter(|job| {
+            scope.next_request(reader.lookup(&job.key).unwrap().as_ref()) != NextRequest::Nothing
+        });
         let left: Vec<Job> = left.collect();
         let fetcher = Fetcher {
             provider: Line(self.account.clone()),
