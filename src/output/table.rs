@@ -9,14 +9,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use arrow_array::builder::{
-    ArrayBuilder as _, BooleanBuilder, Date32Builder, Int64Builder, StringBuilder,
-    TimestampMicrosecondBuilder,
+use arrow::array::{
+    Array as _, ArrayBuilder as _, ArrayRef, AsArray as _, BooleanBuilder, Date32Array, Date32Builder,
+    Int64Array, Int64Builder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::Date32Type;
-use arrow_array::{Array as _, ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Date32Type, Field, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
