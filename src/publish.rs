@@ -249,7 +249,7 @@ impl Publisher<'_> {
         let found = compare::compare(&row, &lookup, self.rules.tolerances);
         let all = found.len() as u64 + later_rows;
         self.count(&row, &lookup, all);
-        self.outputs.call(&row, &lookup, all)?;
+        self.outputs.add_call(&row, &lookup, all)?;
         if is_open(&lookup) {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
@@ -284,7 +284,7 @@ impl Publisher<'_> {
     fn invalid(&mut self, row: InvalidRow) -> Result<()> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
-        self.outputs.reject(&row)?;
+        self.outputs.add_reject(&row)?;
         let what = Discrepancy::new(Kind::InvalidRow, row.message())
             .field(row.field)
             .values(row.expected, Some(row.found));
@@ -304,7 +304,7 @@ impl Publisher<'_> {
     fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
         self.counted.totals.add_discrepancy(row.what.kind);
         self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s);
-        self.outputs.discrepancy(row)
+        self.outputs.add_discrepancy(row)
     }
 
     fn count(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) {

@@ -23,6 +23,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All statuses, in the order of the contract.
+    pub const ALL: [Self; 5] = [Self::Found, Self::NotFound, Self::Pending, Self::Failed, Self::Deferred];
+
     /// The word in the outputs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
