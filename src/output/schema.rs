@@ -1,6 +1,6 @@
 //! Columns of the details and of the discrepancies, and the values that a cell can hold. Pure.
 //!
-//! Each table has one list. The Parquet schema, the CSV header and the order of the cells follow it.
+//! Each table has one list. Parquet schema, CSV header and the order of the cells follow it.
 
 use ColumnType::{Boolean, Date, Integer, Text, Timestamp};
 use chrono::{DateTime, NaiveDate, Utc};

@@ -15,7 +15,7 @@ use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow};
 use reconcile_core::ledger_row::{Expected, LedgerRow};
 use reconcile_core::lookup::Lookup;
-use reconcile_core::phone::{NUMBER_FIELDS, mask_number, normalize_number};
+use reconcile_core::phone;
 
 /// How the data files show phone numbers.
 #[derive(Clone, Default)]
@@ -60,10 +60,10 @@ impl MaskPhones {
 
     /// Masks a value that is one number.
     fn mask_number(&self, value: &str) -> String {
-        let normalized = normalize_number(value);
+        let normalized = phone::normalize_number(value);
         match self {
             Self::None => value.to_owned(),
-            Self::Partial => mask_number(&normalized),
+            Self::Partial => phone::mask_number(&normalized),
             Self::Token(key) => {
                 let digits = digits_of(value);
                 // Values without a digit, such as a hidden caller, get a token of their text.
@@ -124,7 +124,7 @@ impl MaskPhones {
         let mut row = row.clone();
         let known = std::mem::take(&mut row.own_numbers);
         let mask_text = |text: &str| self.mask_text(text, &known);
-        let is_number = NUMBER_FIELDS.contains(&row.what.field.as_str());
+        let is_number = phone::NUMBER_FIELDS.contains(&row.what.field.as_str());
         let mask_value = |value: &Option<CompactString>| {
             let mask = |v: &CompactString| if is_number { self.mask_number(v) } else { mask_text(v) };
             value.as_ref().map(|v| mask(v).into())
@@ -217,5 +217,6 @@ mod tests {
         let other = MaskPhones::Token(TokenKey::new(b"0123456789abcdeX").unwrap());
         assert_ne!(one, other.mask_number("13812345678"));
         assert_ne!(token().key_id(), other.key_id());
+        assert_eq!(format!("{:?}", token()), "token", "the key is not shown");
     }
 }

@@ -1,4 +1,4 @@
-//! How the Parquet files are encoded: compression, page sizes, statistics, Bloom filter, sort order.
+//! Encoding of the Parquet files: compression, page sizes, statistics, Bloom filter, sort order.
 
 use arrow::datatypes::{DataType, Schema};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
