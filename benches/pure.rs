@@ -81,10 +81,10 @@ fn write_the_details(bencher: Bencher<'_, '_>) {
         mask: MaskPhones::None,
     };
     bencher.counter(ItemsCount::new(ROWS)).bench(|| {
-        let columns = (&[][..], &Layout::default());
-        let mut outputs = Outputs::create(&paths, columns, &provenance, &Traffic::default()).unwrap();
+        let (layout, traffic) = (Layout::default(), Traffic::default());
+        let mut outputs = Outputs::create(&paths, &[], &layout, &provenance, &traffic).unwrap();
         for line in 0..ROWS as u64 {
-            outputs.call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
+            outputs.add_call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
         }
         drop(outputs.close().unwrap());
     });

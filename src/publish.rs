@@ -261,7 +261,7 @@ impl Publisher<'_> {
         let found = compare(&row, &lookup, self.rules.tolerances);
         let discrepancies = found.len() as u64 + later_rows;
         self.count_call(&row, &lookup, discrepancies);
-        self.outputs.call(&row, &lookup, discrepancies)?;
+        self.outputs.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
@@ -295,7 +295,7 @@ impl Publisher<'_> {
     fn invalid_row(&mut self, row: InvalidRow) -> Result<()> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
-        self.outputs.reject(&row)?;
+        self.outputs.add_reject(&row)?;
         let what = Discrepancy::new(Kind::InvalidRow, row.message())
             .field(row.field)
             .values(row.expected, Some(row.found));
@@ -315,7 +315,7 @@ impl Publisher<'_> {
     fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
         self.counted.totals.add_discrepancy(row.what.kind);
         self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s);
-        self.outputs.discrepancy(row)
+        self.outputs.add_discrepancy(row)
     }
 
     fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) {

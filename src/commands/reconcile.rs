@@ -305,8 +305,9 @@ impl Run<'_> {
         let settings = self.settings;
         let traffic = Traffic { slowdown: collected.slowdown, ..self.store.traffic(&self.scope)? };
         let provenance = self.provenance();
-        let columns = (self.source.scan.carried.as_slice(), &self.source.scan.layout);
-        let mut outputs = Outputs::create(&settings.outputs, columns, &provenance, &traffic)?;
+        let scan = &self.source.scan;
+        let mut outputs =
+            Outputs::create(&settings.outputs, &scan.carried, &scan.layout, &provenance, &traffic)?;
         let (Counted { totals, figures }, open_items) = self.write_rows(&mut outputs)?;
         let (outputs, written) = outputs.close()?;
         let tie_out = check_totals(&totals, &written, &traffic, settings)?;
