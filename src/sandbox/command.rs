@@ -41,8 +41,8 @@ pub struct ServeOptions {
     pub latency: (Duration, Duration),
 }
 
-/// Serves on a port of 127.0.0.1 until SIGINT or SIGTERM. Reports the URL, the accepted accounts and
-/// the known calls.
+/// Serves on a port of 127.0.0.1 until SIGINT or SIGTERM. Reports the URL, the accepted accounts
+/// and the known calls.
 ///
 /// # Errors
 ///

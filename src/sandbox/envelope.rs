@@ -1,6 +1,7 @@
 //! The provider's envelope around `Data` or an error, in JSON or XML, as its pages print it.
 //!
-//! The sandbox writes it with its own code: it shares nothing with the client's `provider::envelope`.
+//! The sandbox writes it with its own code: it shares nothing with the client's
+//! `provider::envelope`.
 
 use quick_xml::escape::escape;
 use serde::Serialize;
@@ -15,9 +16,9 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format that a request asks for. The parameter `Format` decides if it is present. Otherwise
-    /// version 3 of the signature asks by `accept`, with JSON as the default; the older pages of the
-    /// gateway name XML as the default.
+    /// The format that a request asks for. The parameter `Format` decides if it is present.
+    /// Otherwise version 3 of the signature asks by `accept`, with JSON as the default; the older
+    /// pages of the gateway name XML as the default.
     pub(super) fn of(request: &Request) -> Self {
         let xml = match request.params.get("Format") {
             Some(format) => format.eq_ignore_ascii_case("XML"),

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! It needs no credentials and knows no real call. It judges clients independently: it checks
-//! signatures and the cap with its own code, apart from the client's, so that a run against it shows
-//! whether the client is right. Every response carries the header `x-reconcile-sandbox: 1`. No request
-//! makes it panic.
+//! signatures and the cap with its own code, apart from the client's, so that a run against it
+//! shows whether the client is right. Every response carries the header `x-reconcile-sandbox: 1`.
+//! No request makes it panic.
 
 mod call_query;
 mod calls;

@@ -1,4 +1,5 @@
-//! A scenario: faults by chance, and replies scripted by CallId and attempt, as a TOML file lists them.
+//! A scenario: faults by chance, and replies scripted by CallId and attempt, as a TOML file lists
+//! them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -120,8 +121,8 @@ impl From<Faults> for Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario file. `faults` has the form of the command line. `[calls]` maps each CallId to
-    /// a list of replies, one an attempt; the last one is repeated.
+    /// Reads a scenario file. `faults` has the form of the command line. `[calls]` maps each CallId
+    /// to a list of replies, one an attempt; the last one is repeated.
     ///
     /// # Errors
     ///

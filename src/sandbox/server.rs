@@ -43,7 +43,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Opens the port. Clients can connect from now on, and get replies once [`Sandbox::serve`] runs.
+    /// Opens the port. Clients can connect from now on, and get replies once [`Sandbox::serve`]
+    /// runs.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The simulated provider: from a request as received to an HTTP response.
 //!
-//! The order: the gateway's checks, the injected fault, the parameters of the call query, the records.
-//! The journal gets every request. This file knows no HTTP library.
+//! The order: the gateway's checks, the injected fault, the parameters of the call query, the
+//! records. The journal gets every request. This file knows no HTTP library.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};

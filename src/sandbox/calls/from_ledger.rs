@@ -1,9 +1,9 @@
-//! The calls of a user's own ledger. Each record is as its row expects it, except for a share of planted
-//! discrepancies.
+//! The calls of a user's own ledger. Each record is as its row expects it, except for a share of
+//! planted discrepancies.
 //!
 //! The same ledger, seed and share give the same records and the same plants. Faults of the ledger
-//! itself, such as a row that contradicts itself, are not plants. The rows are held in memory, about
-//! 500 bytes each.
+//! itself, such as a row that contradicts itself, are not plants. The rows are held in memory,
+//! about 500 bytes each.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -63,7 +63,8 @@ const UNANSWERED: &CallEnd = &ENDS[3];
 /// Numbers that the callee sees. Nobody has them: no local number begins with 0.
 const CALLEE_SHOW_NUMBERS: [&str; 2] = ["057100001836", "057100001837"];
 
-/// A sequence of numbers that depends on seed and CallId alone: each is a hash of both and its index.
+/// A sequence of numbers that depends on seed and CallId alone: each is a hash of both and its
+/// index.
 struct Dice<'a> {
     seed: u64,
     call_id: &'a str,

@@ -1,7 +1,7 @@
 //! Which calls the simulated provider knows, and what it replies about them.
 //!
-//! A reply depends on seed, CallId, product, day and attempt alone: on no clock and no shared chance.
-//! Only a recording depends on the order of the requests.
+//! A reply depends on seed, CallId, product, day and attempt alone: on no clock and no shared
+//! chance. Only a recording depends on the order of the requests.
 
 mod from_ledger;
 mod generated;
@@ -38,8 +38,8 @@ enum Kind {
 }
 
 impl Calls {
-    /// Reads a ledger or a recording; the content decides which. A `share` of a ledger's calls gets a
-    /// planted discrepancy.
+    /// Reads a ledger or a recording; the content decides which. A `share` of a ledger's calls gets
+    /// a planted discrepancy.
     ///
     /// # Errors
     ///

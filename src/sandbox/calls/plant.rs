@@ -1,4 +1,5 @@
-//! The discrepancies that can be planted in a ledger's call, and how each changes the call's record.
+//! The discrepancies that can be planted in a ledger's call, and how each changes the call's
+//! record.
 
 use chrono::{NaiveDateTime, TimeDelta};
 

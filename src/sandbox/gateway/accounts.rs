@@ -1,7 +1,7 @@
 //! The accounts of the simulated provider, and the TOML file that lists them.
 //!
-//! Each line is `access-key-id = "secret"`, or a table for a temporary or refused key. An error names
-//! the line but never quotes it, because the wrong part may be the secret.
+//! Each line is `access-key-id = "secret"`, or a table for a temporary or refused key. An error
+//! names the line but never quotes it, because the wrong part may be the secret.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -15,7 +15,8 @@ pub const TEST_ACCOUNT: (&str, &str) = ("testid", "testsecret");
 pub struct Account {
     /// `AccessKeyId`.
     pub(super) id: String,
-    /// The key that its requests count for: itself, or for a temporary key the one that requested it.
+    /// The key that its requests count for: itself, or for a temporary key the one that requested
+    /// it.
     pub(super) owner: String,
     /// The secret to sign with.
     pub(super) secret: SecretString,

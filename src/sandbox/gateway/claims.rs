@@ -135,8 +135,8 @@ fn unknown_method() -> Refusal {
     Refusal::new(400, "InvalidSignatureMethod", message)
 }
 
-/// `SignedHeaders` must be sorted and in lower case. It must name every `x-acs-` header, `host`, and
-/// `content-type` if the request has one.
+/// `SignedHeaders` must be sorted and in lower case. It must name every `x-acs-` header, `host`,
+/// and `content-type` if the request has one.
 fn check_signed_headers(request: &Request, names: &str) -> Result<(), Refusal> {
     let names: Vec<&str> = names.split(';').collect();
     if !names.is_sorted() || names.iter().any(|name| name.bytes().any(|b| b.is_ascii_uppercase())) {

@@ -1,8 +1,8 @@
 //! How the gateway verifies signatures of version 1.0 and of version 3.
 //!
 //! Version 1.0 is HMAC-SHA1 over all parameters; version 3 is ACS3-HMAC-SHA256 over the canonical
-//! request. The sandbox judges clients with its own code, written from the provider's page. It shares
-//! nothing with the client's `provider::sign`, so a mistake there is refused here. Pure.
+//! request. The sandbox judges clients with its own code, written from the provider's page. It
+//! shares nothing with the client's `provider::sign`, so a mistake there is refused here. Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

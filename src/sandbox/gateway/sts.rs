@@ -2,8 +2,8 @@
 //!
 //! The gateway accepts that key with its token until it expires. The sandbox knows no roles, so any
 //! role may be assumed. Under flow control a temporary key counts as the account that requested it,
-//! as at the provider. The request for the key itself does not count: STS is another service. Memory
-//! is bounded. The clock is an argument.
+//! as at the provider. The request for the key itself does not count: STS is another service.
+//! Memory is bounded. The clock is an argument.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -83,7 +83,8 @@ impl Sts {
 
     fn remember(&self, new: Account, provider_time: DateTime<Utc>) {
         let mut issued = lock(&self.issued);
-        // An expired key is remembered for an hour, so that it is refused as expired, not as unknown.
+        // An expired key is remembered for an hour, so that it is refused as expired, not as
+        // unknown.
         let remembered_until = |known: &Account| known.expires.map(|end| end + TimeDelta::hours(1));
         issued.retain(|_, known| remembered_until(known).is_some_and(|end| end > provider_time));
         if issued.len() >= CAPACITY
