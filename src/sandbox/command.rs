@@ -75,9 +75,7 @@ pub async fn serve(options: ServeOptions) -> Result<Exit> {
         "sandbox: listening on {url}, accepts {accepted}, allows {cap} for each key; Ctrl-C stops it"
     ));
     if let Some(known) = known {
-        messages::say(&format!(
-            "sandbox: knows the calls of {known}; {url}/_sandbox/planted lists the planted discrepancies"
-        ));
+        messages::say(&format!("sandbox: knows only the calls of {known}"));
     }
     tokio::select! {
         () = sandbox.serve() => {}
@@ -88,26 +86,26 @@ pub async fn serve(options: ServeOptions) -> Result<Exit> {
 
 /// Reads a scenario file if the text ends in `.toml`, else a list of faults.
 fn read_scenario(text: &str) -> Result<Scenario> {
-    let is_file = Path::new(text).extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
-    let what = if is_file { "scenario file" } else { "list of faults" };
-    let wrong = |why: String| {
-        Error::usage(format!("the {what} {text} cannot be used: {why}")).hint(
-            "write faults such as 503=2%,cut=0.5%, or the path of a scenario file that ends in .toml; \
-             `reconcile help sandbox` lists all faults",
-        )
+    let wrong = |what: String| {
+        Error::usage(what)
+            .hint("`reconcile help sandbox` lists all faults and their values; a scenario file ends in .toml")
     };
-    if !is_file {
-        return Faults::parse(text).map(Scenario::from).map_err(wrong);
+    if !Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        let faults = Faults::parse(text);
+        return faults.map(Scenario::from).map_err(|why| wrong(format!("the list of faults: {why}")));
     }
-    let file = std::fs::read_to_string(text).map_err(|e| wrong(e.to_string()))?;
-    Scenario::parse(&file).map_err(wrong)
+    let unreadable = |e| wrong(format!("the scenario file {text} cannot be read")).because(e);
+    let file = std::fs::read_to_string(text).map_err(unreadable)?;
+    Scenario::parse(&file).map_err(|why| wrong(format!("the scenario file {text}: {why}")))
 }
 
 fn read_accounts(path: &Path) -> Result<Vec<Account>> {
-    let wrong = |why: String| {
-        Error::usage(format!("the accounts file {} cannot be used: {why}", path.display()))
-            .hint("write one `access-key-id = \"secret\"` a line")
+    let file = path.display();
+    let unreadable = |e| {
+        Error::usage(format!("the accounts file {file} cannot be read"))
+            .hint("check the path and its permissions")
+            .because(e)
     };
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-    parse_accounts(&text, Utc::now()).map_err(wrong)
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    parse_accounts(&text, Utc::now()).map_err(|why| Error::usage(format!("the accounts file {file}: {why}")))
 }

@@ -44,7 +44,7 @@ pub(super) enum Effect {
     NoRecord,
     /// The record, with a state that is not final.
     Interim,
-    /// The record is found only on days other than the first day asked.
+    /// No record on the first day asked. On any other day, the record of that first day.
     OtherDay,
     /// The record, as text that is not JSON.
     Malformed,

@@ -45,17 +45,17 @@ pub(super) struct SimulatedProvider {
     latency: (Duration, Duration),
 }
 
-/// What is decided about a request, before the response is written.
-struct Ruling {
+/// The reply to a request, before the response is written.
+struct HandledRequest {
     reply: Reply,
     step: Step,
-    /// The word for the journal.
+    /// The journal's word for it.
     verdict: &'static str,
     attempt: u32,
     authenticated: bool,
 }
 
-impl Ruling {
+impl HandledRequest {
     /// A reply that no fault changes.
     fn new(reply: Reply, verdict: &'static str) -> Self {
         Self { reply, step: Effect::Record.into(), verdict, attempt: 0, authenticated: false }
@@ -110,14 +110,14 @@ impl SimulatedProvider {
     pub(super) fn answer(&self, received: Result<Request, Refusal>) -> HttpResponse {
         let now = Instant::now();
         match received {
-            Ok(request) => self.conclude(Some(&request), self.rule(&request, now), now),
-            Err(refusal) => self.conclude(None, Ruling::refused(refusal, "refused"), now),
+            Ok(request) => self.respond(Some(&request), self.handle(&request, now), now),
+            Err(refusal) => self.respond(None, HandledRequest::refused(refusal, "refused"), now),
         }
     }
 
-    /// Writes the response to a ruling and adds both to the journal.
-    fn conclude(&self, request: Option<&Request>, ruling: Ruling, now: Instant) -> HttpResponse {
-        let Ruling { reply, step, verdict, attempt, authenticated } = ruling;
+    /// Writes the response and adds the request to the journal.
+    fn respond(&self, request: Option<&Request>, handled: HandledRequest, now: Instant) -> HttpResponse {
+        let HandledRequest { reply, step, verdict, attempt, authenticated } = handled;
         let format = request.map_or(Format::Json, Format::of);
         let mut response = self.writer.write(format, reply, &step, self.provider_time());
         response.delay += self.latency();
@@ -139,32 +139,32 @@ impl SimulatedProvider {
         response
     }
 
-    fn rule(&self, request: &Request, now: Instant) -> Ruling {
+    fn handle(&self, request: &Request, now: Instant) -> HandledRequest {
         let account = match self.gateway.verify(request, self.provider_time(), now) {
             Ok(Verified { account, operation: Operation::AssumeRole }) => {
                 return self.assume_role(&account, &request.params);
             }
             Ok(Verified { account, operation: Operation::QueryCallDetail }) => account,
-            Err(refusal) => return Ruling::refused(refusal, "refused"),
+            Err(refusal) => return HandledRequest::refused(refusal, "refused"),
         };
         if let Err(refusal) = self.gateway.admit(&account, now) {
-            return Ruling::refused(refusal, "throttled").authenticated();
+            return HandledRequest::refused(refusal, "throttled").authenticated();
         }
         if account.denied {
-            return Ruling::refused(Refusal::not_authorized(), "denied").authenticated();
+            return HandledRequest::refused(Refusal::not_authorized(), "denied").authenticated();
         }
         self.query_call(&request.params, now).authenticated()
     }
 
     /// STS is another service: its requests use nothing of the cap, get no faults and do not count.
-    fn assume_role(&self, account: &Account, params: &Params) -> Ruling {
+    fn assume_role(&self, account: &Account, params: &Params) -> HandledRequest {
         match self.gateway.assume_role(account, params, self.provider_time()) {
-            Ok(key) => Ruling::new(Reply::Key(key), "key_given"),
-            Err(refusal) => Ruling::refused(refusal, "refused"),
+            Ok(key) => HandledRequest::new(Reply::Key(key), "key_given"),
+            Err(refusal) => HandledRequest::refused(refusal, "refused"),
         }
     }
 
-    fn query_call(&self, params: &Params, now: Instant) -> Ruling {
+    fn query_call(&self, params: &Params, now: Instant) -> HandledRequest {
         let query = CallQuery::read(params);
         let call_id = params.get("CallId").unwrap_or_default();
         let context = self.history.count(call_id, query.as_ref().ok().map(|query| query.day), now);
@@ -190,7 +190,7 @@ impl SimulatedProvider {
             }
         };
         let verdict = fault.unwrap_or_else(|| verdict(&reply));
-        Ruling { step, attempt: context.attempt, ..Ruling::new(reply, verdict) }
+        HandledRequest { step, attempt: context.attempt, ..HandledRequest::new(reply, verdict) }
     }
 
     fn latency(&self) -> Duration {

@@ -9,14 +9,14 @@ use Affects::{Calls, FirstTries, Requests};
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::reply::{Effect, Step};
 
-/// What a fault's share is a share of.
+/// Whether a fault's share is a share of the requests or of the calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Affects {
-    /// The requests: the next try of the same call may succeed.
+    /// Of the requests: the next try of the same call may succeed.
     Requests,
-    /// The calls, but only their first try.
+    /// Of the calls, at their first try only.
     FirstTries,
-    /// The calls, at every try.
+    /// Of the calls, at every try.
     Calls,
 }
 
@@ -179,5 +179,5 @@ pub(super) fn refusal(name: &str) -> Option<Refusal> {
 pub(super) fn unknown_fault(name: &str, more: impl Iterator<Item = &'static str>) -> String {
     let known = FAULTS.iter().map(|fault| fault.name).chain(more);
     let nearest = known.min_by_key(|known| damerau_levenshtein(name, known)).unwrap_or_default();
-    format!("there is no fault `{name}`; did you mean `{nearest}`? `reconcile help sandbox` lists all faults")
+    format!("there is no fault `{name}`; did you mean `{nearest}`?")
 }
