@@ -27,7 +27,7 @@ pub enum Action {
     /// Print the credentials in use; as JSON if `true`.
     Whoami(Access, bool),
     /// Run the simulated provider as a server.
-    Sandbox(Box<sandbox::Alone>),
+    Sandbox(Box<sandbox::ServeOptions>),
     /// Print this text: the options with their values.
     Config(String),
     /// Print the completions for a shell.

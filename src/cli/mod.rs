@@ -71,13 +71,11 @@ mod tests {
     }
 
     #[test]
-    fn the_sandbox_server_needs_no_ledger() {
+    fn the_sandbox_command_needs_no_ledger() {
         let cli = Cli::try_parse_from(["reconcile", "sandbox", "--latency", "20ms..1s"]).unwrap();
         let Action::Sandbox(options) = cli.action().unwrap() else { panic!("not the sandbox") };
-        assert_eq!(
-            (options.port, options.cap.to_string().as_str(), options.plant),
-            (8080, "100 per minute", 0)
-        );
+        assert_eq!((options.port, options.cap.to_string().as_str()), (8080, "100 per minute"));
+        assert_eq!(options.plant, crate::sandbox::Share::default());
         assert_eq!(options.latency, (Duration::from_millis(20), Duration::from_secs(1)));
         for wrong in [["--latency", "1s..20ms"], ["--latency", "1s"], ["--plant", "2%"], ["--cap", "0/min"]] {
             assert!(Cli::try_parse_from([&["reconcile", "sandbox"][..], &wrong[..]].concat()).is_err());

@@ -17,6 +17,7 @@ use reconcile_core::calendar::provider_text;
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::Discrepancy;
+use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
 use reconcile_core::lookup::{Lookup, look_up};
 
@@ -147,7 +148,7 @@ impl Explanation {
         let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
         let found = compare::compare(first, &lookup, args.rules().tolerances);
         let duplicate =
-            |row: &&LedgerRow| Row::new(row.line, vec![compare::duplicate(first, row, &ledger.carried)]);
+            |row: &&LedgerRow| Row::new(row.line, vec![duplicate_of(first, row, &ledger.carried)]);
         let mut explained = vec![Row::new(first.line, found)];
         explained.extend(rows.iter().skip(1).map(duplicate));
         Self {

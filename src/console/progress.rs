@@ -19,7 +19,7 @@ use crate::console::opening::time_of_day;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::stop::{Reason, Stop};
-use crate::telemetry::metrics::{MetricsFile, Sending};
+use crate::telemetry::metrics::{MetricsFile, RunProgress};
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
@@ -215,7 +215,7 @@ impl Display {
     fn write_metrics(&self) {
         let Some(metrics) = &self.metrics else { return };
         let now = self.snapshot();
-        metrics.sending(Sending {
+        metrics.update(RunProgress {
             to_ask: now.total,
             answers: lock(&self.counts.by_kind).clone(),
             requests: lock(&self.counts.by_code).clone(),

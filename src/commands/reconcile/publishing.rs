@@ -26,8 +26,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
     let settings = run.settings;
     let traffic = Traffic { slowdown: collected.slowdown, ..run.store.traffic(&run.scope)? };
     let provenance = provenance(run);
-    let columns = (run.source.scan.carried.as_slice(), &run.source.scan.layout);
-    let mut outputs = Outputs::create(&settings.outputs, columns, &provenance, &traffic)?;
+    let scan = &run.source.scan;
+    let mut outputs = Outputs::create(&settings.outputs, &scan.carried, &scan.layout, &provenance, &traffic)?;
     let (Counted { totals, figures }, open_items) = write_rows(run, &mut outputs)?;
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, settings.rate.requests.get())?;
@@ -89,10 +89,10 @@ fn provenance(run: &RunContext<'_>) -> Provenance {
 ///
 /// # Errors
 ///
-/// Exit 6 when one of them does not foot, which is a bug.
+/// Exit 6 when one of them does not add up, which is a bug.
 fn check_totals(totals: &Totals, written: &Written, traffic: &Traffic, cap: u32) -> Result<Vec<TieOutLine>> {
     let lines = tie_out(totals, written, traffic, u64::from(cap));
-    match lines.iter().find(|line| !line.foots) {
+    match lines.iter().find(|line| !line.adds_up) {
         None => Ok(lines),
         Some(line) => Err(Error::bug(format!("the totals do not agree: {} ({})", line.rule, line.numbers))),
     }

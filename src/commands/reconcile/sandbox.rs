@@ -17,5 +17,5 @@ pub(super) async fn start(cap: Rate) -> Result<(String, CredentialCache)> {
     let server = Sandbox::bind(options).await?;
     let url = server.url();
     tokio::spawn(server.serve());
-    Ok((url, CredentialCache::fixed(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
+    Ok((url, CredentialCache::of_static_key(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
 }
