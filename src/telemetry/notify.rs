@@ -11,7 +11,7 @@ use reqwest::header::CONTENT_TYPE;
 use crate::console::log;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::provider::http::{certificates, is_loopback};
+use crate::http_client::{self, ClientOptions, is_clear_text};
 
 /// Limit of one attempt, from connecting to the HTTP status.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ impl Target {
             return Err(Error::usage(what).hint(hint));
         }
         let target = Self { url };
-        if target.url.scheme() == "http" && !is_loopback(&target.url) && !insecure_http {
+        if is_clear_text(&target.url) && !insecure_http {
             let what = format!("the notification URL {}/… is not encrypted", target.origin());
             return Err(
                 Error::usage(what).hint("use https://, or allow insecure HTTP if you trust the network")
@@ -90,22 +90,8 @@ impl Target {
     }
 
     fn client(&self, ca_file: Option<&Path>) -> Result<reqwest::Client, String> {
-        // Without a provider reqwest panics, even for http://. A second call finds it installed; that is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("reconcile/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&self.url) {
-            builder = builder.no_proxy();
-        }
-        builder = match ca_file {
-            Some(path) => builder.tls_certs_merge(certificates(path).map_err(|e| e.to_string())?),
-            None if self.url.scheme() == "http" => builder.tls_certs_only([]),
-            None => builder,
-        };
-        builder.build().map_err(|e| e.without_url().to_string())
+        let options = ClientOptions { timeout: TIMEOUT, ca_file, no_proxy: false };
+        http_client::build(&self.url, options).map_err(|e| e.to_string())
     }
 
     async fn post_with_retry(&self, client: &reqwest::Client, exit: Exit, body: &str) -> Result<(), String> {

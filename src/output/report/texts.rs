@@ -23,7 +23,7 @@ pub(super) fn text(lang: Lang, key: &str) -> &'static str {
 /// One cause that explains many discrepancies, in a sentence.
 pub(super) fn pattern(lang: Lang, pattern: &Pattern) -> String {
     match lang {
-        Lang::En => pattern.text(),
+        Lang::En => pattern.sentence(),
         Lang::Zh => pattern_zh(pattern),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A foreign crate and the only files or folders that name it.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("reqwest", &["provider/http.rs", "telemetry/notify.rs"]),
+    ("reqwest", &["http_client.rs", "provider/http.rs", "provider/http_exchange.rs", "telemetry/notify.rs"]),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/text.rs"]),
     ("rusqlite", &["store/sqlite/"]),
@@ -13,7 +13,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("parquet", &["output/table/", "ledger/columnar.rs"]),
     ("flate2", &["ledger/unpack.rs"]),
     ("zstd", &["ledger/unpack.rs"]),
-    ("governor", &["fetch/cap.rs"]),
+    ("governor", &["fetch/shape.rs"]),
     ("indicatif", &["console/progress.rs"]),
     ("minijinja", &["output/report/"]),
     ("plotters", &["output/report/svg.rs"]),
@@ -27,7 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["commands/manual.rs"]),
     ("shlex", &["provider/credentials/external.rs", "main.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
-    ("secrecy", &["provider/credentials/", "sandbox/accounts.rs", "sandbox/gateway.rs", "sandbox/sts.rs"]),
+    ("secrecy", &["provider/key.rs", "sandbox/accounts.rs", "sandbox/gateway.rs", "sandbox/sts.rs"]),
     ("rustix", &["clock.rs", "output/partitions.rs"]),
     ("tracing_subscriber", &["console/log.rs"]),
 ];
