@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Result;
 use crate::fetch::{Ended, Fetcher, Job};
-use crate::ledger::{DuplicateCalls, Ledger, Source};
+use crate::ledger::{DuplicateCalls, LedgerReader, ScannedLedger};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
 use crate::store::Reader;
@@ -26,7 +26,7 @@ use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 
 /// The distinct calls of a ledger, each as its first row.
 struct Calls<'a, R> {
-    ledger: Ledger<R>,
+    ledger: LedgerReader<R>,
     duplicates: &'a DuplicateCalls,
     seen: HashSet<u128>,
 }
@@ -37,7 +37,7 @@ impl<R: std::io::Read> Iterator for Calls<'_, R> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.ledger.next()? {
-                Err(e) => return Some(Err(e)),
+                Err(e) => return Some(Err(e.into())),
                 Ok(Record::Invalid(_)) => {}
                 Ok(Record::Row(row)) => {
                     let fingerprint = row.key.fingerprint();
@@ -63,7 +63,7 @@ fn hour_of(row: &LedgerRow) -> Hour {
 /// What a run has to ask of the calls made in these hours, in ledger order, each with its hour; `None` for a call
 /// that has its answer.
 fn jobs<'a>(
-    source: &'a Source,
+    source: &'a ScannedLedger,
     scope: &'a Scope,
     reader: Option<&'a Reader>,
     hours: RangeInclusive<Hour>,
@@ -120,7 +120,7 @@ impl Workload {
 /// # Errors
 ///
 /// Exit 2 when the ledger cannot be read, exit 6 when the store cannot.
-pub fn workload(source: &Source, scope: &Scope, reader: Option<&Reader>) -> Result<Workload> {
+pub fn workload(source: &ScannedLedger, scope: &Scope, reader: Option<&Reader>) -> Result<Workload> {
     let mut workload = Workload::default();
     for job in jobs(source, scope, reader, ANY_HOUR)? {
         if let Some((hour, job)) = job? {
@@ -151,7 +151,7 @@ fn job(row: &LedgerRow, ask: NextRequest) -> Option<Job> {
 /// Asks for all that is to be asked, in this order, until done or stopped; false when it was stopped first. Failures of ledger or
 /// store stop the run through [`Stop`] and are found there.
 pub async fn collect<P: Provider>(
-    source: Arc<Source>,
+    source: Arc<ScannedLedger>,
     fetcher: &Fetcher<P>,
     reader: Reader,
     concurrency: NonZeroUsize,
@@ -180,7 +180,7 @@ pub async fn collect<P: Provider>(
 
 /// Hands over the jobs; false when the run was stopped before the last one.
 fn produce(
-    source: &Source,
+    source: &ScannedLedger,
     scope: &Scope,
     reader: &Reader,
     order: Vec<RangeInclusive<Hour>>,

@@ -18,7 +18,7 @@ use std::thread::{ScopedJoinHandle, scope};
 use chrono::TimeDelta;
 
 use crate::error::{Error, Result};
-use crate::ledger::Source;
+use crate::ledger::ScannedLedger;
 use crate::output::{Outputs, own_numbers};
 use crate::store::{OpenItem, Reader};
 use reconcile_core::answer::StoredCall;
@@ -65,7 +65,7 @@ pub struct Counted {
 /// Exit 2 when the ledger was changed while the run was going on, exit 6 when the store cannot be read or a
 /// file cannot be written.
 pub fn publish(
-    source: &Source,
+    source: &ScannedLedger,
     reader: Reader,
     rules: Rules,
     session_no: i64,
@@ -99,7 +99,7 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 }
 
 /// Hands over the ledger's records. Returns its SHA-256; `None` when nobody wants the rest.
-fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<String>> {
+fn read_ledger(source: &ScannedLedger, out: &SyncSender<Vec<Record>>) -> Result<Option<String>> {
     let mut ledger = source.read()?;
     let mut batch = Batch::default();
     while let Some(record) = ledger.next() {
@@ -111,7 +111,7 @@ fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<
     if out.send(batch.take()).is_err() {
         return Ok(None);
     }
-    ledger.finish().map(Some)
+    Ok(Some(ledger.finish()?))
 }
 
 /// A row of the ledger, with what the store knows of its call.
@@ -134,7 +134,7 @@ struct FirstRow {
 
 /// Finds what the store knows of every row.
 struct Finder<'a> {
-    source: &'a Source,
+    source: &'a ScannedLedger,
     reader: Reader,
     /// Of the calls named already, how many rows name them again further down.
     to_come: HashMap<u128, u64>,
@@ -218,7 +218,7 @@ struct Named {
 
 /// Says of every row what became of its call, counts it and writes it.
 struct Publisher<'a> {
-    source: &'a Source,
+    source: &'a ScannedLedger,
     rules: Rules,
     session_no: i64,
     outputs: &'a mut Outputs,

@@ -5,6 +5,7 @@
 
 pub mod config_file;
 mod job;
+mod ledger_errors;
 mod others;
 mod values;
 

@@ -60,7 +60,7 @@ fn begin(target: &Path, layout: &Layout, first: &InvalidRow) -> Result<(csv::Wri
     let mut file = staged.writer()?;
     // Zero bytes would make it look like UTF-16.
     let zeros = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
-    if layout.mark || zeros {
+    if layout.byte_order_mark || zeros {
         file.write_all("\u{feff}".as_bytes()).map_err(failed)?;
     }
     let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use reconcile_core::calendar::{day_of, from_provider_local, provider_text};
+use reconcile_core::call::called_at_of;
 use reconcile_core::ledger_row::{Expected, LedgerTime};
 use reconcile_core::phone::normalize_number;
 
@@ -125,7 +126,7 @@ pub(super) fn record(seed: u64, call_id: &str, day: NaiveDate) -> Option<Record>
     let mut dice = Dice::new(seed, call_id);
     let fate = dice.throw(1000);
     let end = ENDS.iter().find(|end| fate < end.below)?;
-    if instant_in(call_id).is_some_and(|instant| day_of(instant) != day) {
+    if called_at_of(call_id).is_some_and(|instant| day_of(instant) != day) {
         return None;
     }
     Some(Shape::new(&mut dice, end, call_id, day, &Expected::default()).record(dice))
@@ -181,7 +182,8 @@ impl<'a> Shape<'a> {
         let (made, started, ended) = (whole(&row.called_at), whole(&row.started_at), whole(&row.ended_at));
         let answered = end.answered();
         let talk = row.duration_s.map(TimeDelta::seconds).or(started.zip(ended).map(|(from, to)| to - from));
-        let said = instant_in(call_id).filter(|instant| day_of(*instant) == day);
+        let said = called_at_of(call_id).filter(|instant| day_of(*instant) == day);
+        let said = said.and_then(|instant| DateTime::from_timestamp(instant.timestamp(), 0));
         let invented = if answered { dice.seconds(1, end.talk) } else { TimeDelta::zero() };
         let begun = |to: DateTime<Utc>| {
             talk.map_or((to - invented).max(made.unwrap_or(to - invented)), |talk| to - talk)
@@ -226,14 +228,6 @@ impl<'a> Shape<'a> {
             hangup_direction: answered.then(|| u8::from(dice.throw(4) == 0)),
         }
     }
-}
-
-/// The instant in a CallId whose front part is Unix milliseconds, to the whole second.
-fn instant_in(call_id: &str) -> Option<DateTime<Utc>> {
-    let (front, _) = call_id.split_once('^')?;
-    let ms: i64 =
-        front.parse().ok().filter(|_| front.len() == 13 && front.bytes().all(|b| b.is_ascii_digit()))?;
-    DateTime::from_timestamp(ms.div_euclid(1000), 0).filter(|t| (2015..=2100).contains(&t.year()))
 }
 
 #[cfg(test)]

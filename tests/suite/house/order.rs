@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["provider/http.rs", "telemetry/notify.rs"]),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
-    ("encoding_rs", &["provider/charset.rs", "ledger/text.rs"]),
+    ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
     ("arrow_array", &["output/table.rs", "ledger/columnar.rs"]),
     ("arrow_cast", &["ledger/columnar.rs"]),
@@ -32,7 +32,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["sandbox/server.rs"]),
     ("http_body_util", &["sandbox/server.rs"]),
     ("toml", &["cli/config_file.rs", "sandbox/accounts.rs", "sandbox/scenario.rs"]),
-    ("strsim", &["cli/config_file.rs", "sandbox/faults.rs"]),
+    ("strsim", &["cli/config_file.rs", "ledger/header_text.rs", "sandbox/faults.rs"]),
     ("clap", &["cli/", "commands/manual.rs"]),
     ("clap_complete", &["cli/", "commands/manual.rs"]),
     ("clap_mangen", &["commands/manual.rs"]),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use compact_str::ToCompactString;
 use reconcile::error::Error;
-use reconcile::ledger::{Input, LedgerScan, Options, Source};
+use reconcile::ledger::{Input, LedgerScan, Options, ScannedLedger};
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::product::ProductId;
 use tempfile::NamedTempFile;
@@ -54,7 +54,7 @@ impl Case {
 
 /// What reading a file gives: its records and what the first reading says of it.
 fn read(path: &Path, options: &Options) -> Result<(Vec<Record>, LedgerScan), Error> {
-    let source = Source::scan(Input::open(path)?, options.clone())?;
+    let source = ScannedLedger::scan(Input::open(path)?, options.clone())?;
     let records = source.read()?.collect::<Result<Vec<_>, _>>()?;
     Ok((records, source.scan))
 }
