@@ -170,7 +170,7 @@ fn a_ledger_that_cannot_be_opened_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = String::new();
     for name in ["", "nowhere.csv"] {
-        let error = Input::open(&dir.path().join(name)).unwrap_err();
+        let error = Error::from(Input::open(&dir.path().join(name)).unwrap_err());
         writeln!(all, "error: {}\n  to do: {}", error.what, error.hint.unwrap()).unwrap();
     }
     let all = all.replace(&dir.path().display().to_string(), "folder");
