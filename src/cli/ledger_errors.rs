@@ -1,10 +1,11 @@
-//! What to do about a ledger that cannot be read, in terms of the command line's options.
+//! What to do about a ledger that cannot be read, or about rows without a product or day, in terms
+//! of the command line's options.
 
 use std::error::Error as StdError;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::ledger::{HeaderError, LedgerError, field_names};
+use crate::ledger::{HeaderError, LedgerError, LedgerScan, field_names};
 
 impl From<LedgerError> for Error {
     fn from(error: LedgerError) -> Self {
@@ -18,11 +19,26 @@ impl From<LedgerError> for Error {
     }
 }
 
+/// Notes about the options that make rows without a product or day usable.
+#[must_use]
+pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
+    let note = |count: u64, what: &str, option: &str| {
+        let rows = match count {
+            0 => return None,
+            1 => "1 row has".to_owned(),
+            count => format!("{count} rows have"),
+        };
+        Some(format!("{rows} no {what}. Set the {what} of such rows with {option}"))
+    };
+    let product = note(scan.without_product, "product", "--prod-id");
+    product.into_iter().chain(note(scan.without_day, "day", "--call-date")).collect()
+}
+
 fn hint(error: &LedgerError) -> String {
     match error {
-        LedgerError::Open { .. } => "Check --input.",
-        LedgerError::Folder { .. } => "Name a file in it with --input.",
-        LedgerError::Read { .. } => "Check --input. Stored answers are kept.",
+        LedgerError::Open { .. } => "Check that the file exists and that you may read it.",
+        LedgerError::Folder { .. } => "Name a file in it.",
+        LedgerError::Read { .. } => "Check the file and its disk. Stored answers are kept.",
         LedgerError::OtherKind { kind, .. } => kind.advice(),
         LedgerError::Packed { .. } => "Copy the file again, or pack it again.",
         LedgerError::Parquet { .. } => {
@@ -49,12 +65,10 @@ fn header_hint(problem: &HeaderError) -> String {
             "Did you mean `{nearest}`? Write --map FIELD=HEADER. The fields are: {}.",
             field_names().join(", ")
         ),
-        HeaderError::UnknownColumn { nearest, columns, .. } => {
-            let nearest =
-                nearest.as_ref().map_or_else(String::new, |name| format!(" Did you mean `{name}`?"));
-            let columns: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
-            format!("Correct --map.{nearest} The columns are: {}.", columns.join(", "))
+        HeaderError::UnknownColumn { nearest: Some(nearest), .. } => {
+            format!("Correct --map. Did you mean `{nearest}`?")
         }
+        HeaderError::UnknownColumn { nearest: None, .. } => "Correct --map.".to_owned(),
         HeaderError::AmbiguousColumn { .. } => "Rename one of them in the header row.".to_owned(),
         HeaderError::MappedTwice { .. } => "Give --map once for each field.".to_owned(),
         HeaderError::TwoColumns { field, headers: [one, other], .. } if one != other => format!(
@@ -89,5 +103,26 @@ fn cause(error: LedgerError) -> Option<Box<dyn StdError + Send + Sync>> {
         LedgerError::Parquet { source, .. } => Some(source),
         LedgerError::DamagedHeader { source, .. } => Some(source.into()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ledger::{Input, Options, ScannedLedger};
+
+    #[test]
+    fn rows_without_product_or_day_name_their_option() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "call_id,prod_id,called_at\na,,2026-11-01\nb,,2026-11-01\nc,1,\n")
+            .unwrap();
+        let input = Input::open(file.path()).unwrap();
+        let ledger = ScannedLedger::scan(input, Options::default()).unwrap();
+        let wanted = [
+            "2 rows have no product. Set the product of such rows with --prod-id",
+            "1 row has no day. Set the day of such rows with --call-date",
+        ];
+        assert_eq!(missing_defaults_notes(&ledger.scan), wanted);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Days, Local, NaiveTime, Utc};
 use tokio::task::JoinHandle;
 
-use crate::cli::{Answers, Settings, ShowProgress};
+use crate::cli::{Answers, Settings, ShowProgress, missing_defaults_notes};
 use crate::clock::SystemClock;
 use crate::collect::{Workload, collect, workload};
 use crate::console::log;
@@ -392,6 +392,7 @@ impl Run<'_> {
             notes.push(format!("{rows} no day; it was taken from the CallId"));
         }
         notes.extend(self.rejects_note());
+        notes.extend(missing_defaults_notes(scan));
         notes
     }
 

@@ -1,8 +1,8 @@
 //! Reads a Parquet file as a ledger: its rows as records of text, in the file's order.
 //!
 //! Every value becomes text that the ledger's parsers read exactly: a timestamp with a zone becomes
-//! RFC 3339, one without a zone local UTC+8 text, and a whole number has no decimal point. Memory holds
-//! one batch of [`BATCH`] rows and one page of each column.
+//! RFC 3339, one without a zone local UTC+8 text, and a whole number has no decimal point. Memory
+//! holds one batch of [`BATCH`] rows and one page of each column.
 
 use std::fs::File;
 use std::sync::Arc;

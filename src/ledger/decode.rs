@@ -1,7 +1,7 @@
 //! The text of a ledger as UTF-8, whatever its encoding.
 //!
-//! Line ends stay as they are, and memory is bounded. An invalid sequence never becomes a character:
-//! the row with it is invalid.
+//! Line ends stay as they are, and memory is bounded. An invalid sequence never becomes a
+//! character: the row with it is invalid.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Result};
@@ -12,7 +12,8 @@ use super::encoding::{Encoding, decode};
 use super::file_kind::{ContentError, FileKind, Packing};
 use super::unpack::Unpacked;
 
-/// First bytes that are read before the encoding is chosen: enough to show the zero bytes of UTF-16.
+/// First bytes that are read before the encoding is chosen: enough to show the zero bytes of
+/// UTF-16.
 const HEAD: usize = 4 * 1024;
 
 /// Bytes from the first one that is not ASCII on, which decide between UTF-8 and GB18030.
@@ -31,11 +32,11 @@ pub(super) struct Utf8Reader<R> {
     decoder: Option<Decoder>,
     /// True once the decoder has processed the last byte.
     decoder_finished: bool,
-    /// Bytes of the source; those from `raw_at` on are not handed on yet.
+    /// Bytes of the source; those from `raw_at` on are not processed yet.
     raw: Vec<u8>,
     raw_at: usize,
     eof: bool,
-    /// Decoded text; from `decoded_at` on it is not handed on yet.
+    /// Decoded text; from `decoded_at` on it is not returned yet.
     decoded: Vec<u8>,
     decoded_at: usize,
     lines: LineOffsets,
@@ -97,8 +98,8 @@ impl<R: Read> Utf8Reader<R> {
         self.source.packing()
     }
 
-    /// Offset in the unpacked file of a line that begins at this offset in the text. Lines are asked
-    /// for in ascending order; those passed over are forgotten.
+    /// Offset in the unpacked file of a line that begins at this offset in the text. Lines are
+    /// asked for in ascending order; those passed over are forgotten.
     pub(super) fn offset_of(&mut self, in_text: u64) -> u64 {
         if self.decoder.is_none() || in_text <= self.lines.equal_until {
             return in_text + self.mark;
@@ -150,8 +151,8 @@ impl<R: Read> Utf8Reader<R> {
         Ok(())
     }
 
-    /// Hands on bytes that are UTF-8 already, but none from the byte on that decides the encoding.
-    fn pass_on(&mut self, into: &mut [u8]) -> Result<usize> {
+    /// Copies bytes that are UTF-8 already, up to the byte that decides the encoding.
+    fn copy_utf8(&mut self, into: &mut [u8]) -> Result<usize> {
         let mut got = (self.raw.len() - self.raw_at).min(into.len());
         if got > 0 {
             into[..got].copy_from_slice(&self.raw[self.raw_at..self.raw_at + got]);
@@ -216,7 +217,7 @@ impl<R: Read> Utf8Reader<R> {
 impl<R: Read> Read for Utf8Reader<R> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         while self.decoder.is_none() {
-            let got = self.pass_on(into)?;
+            let got = self.copy_utf8(into)?;
             if got > 0 || self.raw_at == self.raw.len() || into.is_empty() {
                 return Ok(got);
             }

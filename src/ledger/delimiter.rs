@@ -1,5 +1,5 @@
-//! Detects the delimiter of a ledger, by its header row or by the line `sep=;` that Excel writes above
-//! it.
+//! Detects the delimiter of a ledger, by its header row or by the line `sep=;` that Excel writes
+//! above it.
 
 use std::io::{Read, Result};
 
@@ -9,8 +9,8 @@ use super::split::Splitter;
 /// The detected delimiters. If the header row suits several equally, the first one is taken.
 const DETECTED: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The delimiter of a text that is not split yet: the one that gives the header row a `call_id`, then
-/// the most fields, then the most columns. A line `sep=` is skipped.
+/// The delimiter of a text that is not split yet: the one that gives the header row a `call_id`,
+/// then the most fields, then the most columns. A line `sep=` is skipped.
 ///
 /// # Errors
 /// The source cannot be read.

@@ -1,13 +1,14 @@
 //! Recognizes the encoding of a ledger and decodes it to UTF-8.
 //!
-//! UTF-8, UTF-16 in both byte orders, and GB18030 with its subset GBK are recognized:
+//! Recognized are UTF-8, UTF-16 in both byte orders, and GB18030 with its subset GBK:
 //!
-//! 1. A byte order mark decides.
-//! 2. Without one, the zero bytes of UTF-16 do.
-//! 3. Otherwise it is UTF-8 or GB18030. At the first byte that is not ASCII, up to 1 MiB is checked:
-//!    the encoding with fewer invalid sequences is taken, and UTF-8 if both have as many. It is also
-//!    UTF-8 if more characters of three or four bytes are valid in UTF-8 than sequences are invalid.
-//!    Common Chinese in GB18030 hardly ever looks like that.
+//! 1. A byte order mark names the encoding.
+//! 2. Without one, many zero bytes at every second position mean UTF-16.
+//! 3. Pure ASCII is read as UTF-8.
+//! 4. Otherwise the first byte beyond ASCII, and up to 1 MiB from there, decide. It is GB18030 if
+//!    fewer sequences are invalid in GB18030 than in UTF-8. The exception is text with more valid
+//!    UTF-8 characters of three or four bytes than invalid sequences: it is damaged UTF-8, because
+//!    common Chinese in GB18030 hardly ever looks like that.
 
 use encoding_rs::{Decoder, DecoderResult};
 

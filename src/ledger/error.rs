@@ -45,7 +45,11 @@ pub enum LedgerError {
         kind: FileKind,
     },
     /// The file cannot be unpacked.
-    #[error("cannot read the ledger {ledger}{}: its {packing} data is {}", from_line(.line), damage(.source))]
+    #[error(
+        "cannot read the ledger {ledger}{}: its {packing} data is {}",
+        from_line(.line),
+        damage(.source)
+    )]
     Packed {
         /// The ledger.
         ledger: String,
@@ -144,8 +148,8 @@ impl LedgerError {
     }
 }
 
-/// Why the columns of a ledger cannot be assigned to fields. Headers are kept as they may be
-/// printed: their long runs of digits are masked.
+/// Why the columns of a ledger cannot be assigned to fields. Headers are in printable form, with
+/// their long runs of digits masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderError {
     /// The mapping names a field that does not exist.
@@ -202,17 +206,21 @@ impl HeaderError {
             Self::UnknownField { field, .. } => {
                 format!("the column mapping names `{field}`, which is not a field")
             }
-            Self::UnknownColumn { header, .. } => {
-                format!("the column mapping names the column `{header}`, but {ledger} has no such column")
-            }
+            Self::UnknownColumn { header, columns, .. } => format!(
+                "the column mapping names the column `{header}`, but {ledger} has no such column; its \
+                 columns are: {}",
+                in_backticks(columns)
+            ),
             Self::AmbiguousColumn { header, positions: [first, second] } => format!(
-                "the column mapping names the column `{header}`, but {ledger} has two: columns {first} and {second}"
+                "the column mapping names the column `{header}`, but {ledger} has two of this name: \
+                 columns {first} and {second}"
             ),
             Self::MappedTwice { field } => {
                 format!("the column mapping names two columns for `{field}`")
             }
             Self::TwoColumns { field, headers: [one, other], positions: [first, second] } => format!(
-                "{ledger} has two columns for `{field}`: `{one}` (column {first}) and `{other}` (column {second})"
+                "{ledger} has two columns for `{field}`: `{one}` (column {first}) and `{other}` \
+                 (column {second})"
             ),
             Self::NoCallId { columns, .. } => {
                 format!("{ledger} has no column `call_id`; its columns are: {}", in_backticks(columns))

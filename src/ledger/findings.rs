@@ -7,7 +7,7 @@ use reconcile_core::quick_parse::is_digits;
 
 use super::values::may_lack_caret;
 
-/// What is noticed about a usable row.
+/// What is noticed about a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Remarks {
     /// Only the CallId says the day.
@@ -18,17 +18,21 @@ pub(super) struct Remarks {
     pub(super) null: bool,
     /// The next column begins with the `^` that the CallId lacks.
     pub(super) split_call_id: bool,
+    /// The row is unusable because it has no product.
+    pub(super) no_product: bool,
+    /// The row is unusable because it has no day.
+    pub(super) no_day: bool,
 }
 
 /// The rows with one finding.
 #[derive(Debug, Clone, Copy, Default)]
-struct Rows {
+struct AffectedRows {
     count: u64,
     /// Line of the first; 0 if there is none.
     first_line: u64,
 }
 
-impl Rows {
+impl AffectedRows {
     fn add(&mut self, line: u64) {
         if self.count == 0 {
             self.first_line = line;
@@ -62,25 +66,34 @@ struct NumberColumn {
     count: u64,
     /// A value begins with 0 or `+`, so no program dropped leading zeros.
     keeps_zeros: bool,
-    fixed_line_without_zero: Rows,
+    fixed_line_without_zero: AffectedRows,
 }
 
 /// The findings over the rows read so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    days_from_call_id: u64,
-    serial_days: Rows,
-    nulls: Rows,
-    lost_carets: Rows,
-    split_call_ids: Rows,
+    /// Usable rows whose day only the CallId says.
+    pub(super) days_from_call_id: u64,
+    /// Rows that are unusable because they have no product.
+    pub(super) without_product: u64,
+    /// Rows that are unusable because they have no day.
+    pub(super) without_day: u64,
+    serial_days: AffectedRows,
+    nulls: AffectedRows,
+    lost_carets: AffectedRows,
+    split_call_ids: AffectedRows,
     /// In the order of [`NUMBER_FIELDS`].
     numbers: [NumberColumn; NUMBER_FIELDS.len()],
 }
 
 impl Findings {
-    /// Adds a row; an unusable one counts nowhere.
+    /// Adds a row.
     pub(super) fn add(&mut self, record: &Record, remarks: Remarks) {
-        let Record::Row(row) = record else { return };
+        let Record::Row(row) = record else {
+            self.without_product += u64::from(remarks.no_product);
+            self.without_day += u64::from(remarks.no_day);
+            return;
+        };
         self.days_from_call_id += u64::from(remarks.day_from_call_id);
         let lost_caret = may_lack_caret(&row.key.call_id) && !remarks.split_call_id;
         for (found, rows) in [
@@ -99,6 +112,8 @@ impl Findings {
     /// Adds the findings over other rows of the same ledger.
     pub(super) fn merge(&mut self, other: &Self) {
         self.days_from_call_id += other.days_from_call_id;
+        self.without_product += other.without_product;
+        self.without_day += other.without_day;
         self.serial_days.merge(other.serial_days);
         self.nulls.merge(other.nulls);
         self.lost_carets.merge(other.lost_carets);
@@ -122,11 +137,6 @@ impl Findings {
                 column.fixed_line_without_zero.add(row.line);
             }
         }
-    }
-
-    /// Number of usable rows whose day only the CallId says.
-    pub(super) fn days_from_call_id(&self) -> u64 {
-        self.days_from_call_id
     }
 
     /// One line for each finding.

@@ -77,8 +77,8 @@ impl Fingerprints {
     }
 }
 
-/// An iterator over fingerprints in ascending order. An item is an error if the temporary file cannot
-/// be read.
+/// An iterator over fingerprints in ascending order. An item is an error if the temporary file
+/// cannot be read.
 pub(super) struct SortedFingerprints {
     all: Fingerprints,
     /// First byte of the next part.

@@ -20,7 +20,8 @@ pub struct Input {
     /// The name in messages and outputs.
     name: String,
     path: PathBuf,
-    /// A copy of what can be read only once; only this user may read it, and dropping it deletes it.
+    /// A copy of what can be read only once; only this user may read it, and dropping it deletes
+    /// it.
     copy: Option<NamedTempFile>,
 }
 

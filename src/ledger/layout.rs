@@ -1,7 +1,7 @@
 //! The columns of a ledger in its own form.
 
-/// A ledger's own columns. Rejected rows are written in this form, so that they can be corrected and
-/// read again.
+/// A ledger's own columns. Rejected rows are written in this form, so that they can be corrected
+/// and read again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
     /// The header row.

@@ -11,8 +11,8 @@
 //!
 //! Every record below the header row becomes one [`Record`](reconcile_core::ledger_row::Record), in
 //! order. A row that cannot be used never stops the run and is never dropped: it becomes an
-//! [`InvalidRow`](reconcile_core::ledger_row::InvalidRow). A [`LedgerError`] means that the file as a
-//! whole cannot be read.
+//! [`InvalidRow`](reconcile_core::ledger_row::InvalidRow). A [`LedgerError`] means that the file as
+//! a whole cannot be read.
 //!
 //! Memory holds only the current record, of at most 1 MiB, and the buffers of the stages. A longer
 //! record is nearly always a quote that is never closed. It becomes an invalid row, and reading

@@ -63,7 +63,8 @@ impl<R: Read> LedgerReader<R> {
         Ok(found.then(|| self.rows.read(&mut self.raw)))
     }
 
-    /// Output names of the columns carried through, `ledger_<name>`, in the order of the header row.
+    /// Output names of the columns carried through, `ledger_<name>`, in the order of the header
+    /// row.
     #[must_use]
     pub fn carried(&self) -> &[String] {
         &self.rows.header.carried.names
@@ -81,8 +82,8 @@ impl<R: Read> LedgerReader<R> {
         self.records.description()
     }
 
-    /// Notes for the log: how the ledger is read, unless it is UTF-8 with commas; carried columns that
-    /// had to be renamed; signs of damage. Complete once all rows were read.
+    /// Notes for the log: how the ledger is read, unless it is UTF-8 with commas; carried columns
+    /// that had to be renamed; signs of damage. Complete once all rows were read.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         const USUAL: &str = "UTF-8, separated by `,`";
@@ -94,20 +95,14 @@ impl<R: Read> LedgerReader<R> {
             .chain(self.rows.findings.notes())
             .collect()
     }
-
-    /// Number of usable rows so far whose day only the CallId says.
-    #[must_use]
-    pub fn days_from_call_id(&self) -> u64 {
-        self.rows.findings.days_from_call_id()
-    }
 }
 
 impl LedgerReader<File> {
     /// Reads the footer of a Parquet file.
     ///
     /// # Errors
-    /// The file is damaged or written in a form that is not read, or its columns cannot be used (see
-    /// [`LedgerReader::open`]).
+    /// The file is damaged or written in a form that is not read, or its columns cannot be used
+    /// (see [`LedgerReader::open`]).
     pub(super) fn open_parquet(file: File, ledger: &str, options: &Options) -> Result<Self> {
         let (records, names) = Records::open_parquet(file, ledger)?;
         let header = Header::new(&names, &options.map, ledger)?;
@@ -235,7 +230,9 @@ mod tests {
             found[3]
         );
         let mut ledger = LedgerReader::open(text.as_slice(), "calls.csv", &options).unwrap();
-        assert_eq!((ledger.by_ref().count(), ledger.days_from_call_id()), (4, 1));
+        assert_eq!(ledger.by_ref().count(), 4);
+        let findings = &ledger.rows.findings;
+        assert_eq!((findings.days_from_call_id, findings.without_day), (1, 1));
         options.call_date = NaiveDate::from_ymd_opt(2026, 4, 1);
         assert_eq!(days(&options)[2..], ["2026-04-01", "2026-04-01"]);
     }

@@ -140,8 +140,8 @@ impl Records<File> {
 }
 
 impl<R> Records<R> {
-    /// Checks that no time of a Parquet file is stored as INT96: some systems write it in UTC, others
-    /// in local time.
+    /// Checks that no time of a Parquet file is stored as INT96: some systems write it in UTC,
+    /// others in local time.
     ///
     /// # Errors
     /// The column of a time is stored as INT96.

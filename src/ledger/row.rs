@@ -74,7 +74,7 @@ impl<'a> RowParser<'a> {
     fn parse(&self) -> (Record, Remarks) {
         match self.row() {
             Ok(row) => (Record::Row(row), self.remarks.get()),
-            Err(invalid) => (Record::Invalid(self.invalid_row(invalid)), Remarks::default()),
+            Err(invalid) => (Record::Invalid(self.invalid_row(invalid)), self.remarks.get()),
         }
     }
 
@@ -131,6 +131,7 @@ impl<'a> RowParser<'a> {
         match self.value(Field::ProdId)? {
             Some(text) => values::product(text),
             None => self.options.prod_id.ok_or_else(|| {
+                self.remark(|remarks| remarks.no_product = true);
                 let reason =
                     "the row has no product; fill in prod_id, or set a product for all rows without one";
                 InvalidValue::new(Field::ProdId.name(), "", reason).expecting("a product")
@@ -144,6 +145,7 @@ impl<'a> RowParser<'a> {
         }
         self.remark(|remarks| remarks.day_from_call_id = true);
         called_at_of(call_id).map(day_of).ok_or_else(|| {
+            self.remark(|remarks| remarks.no_day = true);
             let reason = "the row has no day; fill in called_at or query_date, or set a call date for all \
                           rows without one";
             InvalidValue::new(Field::CalledAt.name(), "", reason).expecting("a time")
@@ -151,15 +153,17 @@ impl<'a> RowParser<'a> {
     }
 
     fn expected(&self) -> Result<Expected, InvalidValue> {
-        let answered = self.value(Field::Answered)?;
         Ok(Expected {
             called_at: self.time(Field::CalledAt)?,
-            caller: self.digits(Field::Caller)?,
-            callee: self.digits(Field::Callee)?,
-            caller_show_number: self.digits(Field::CallerShowNumber)?,
-            callee_show_number: self.digits(Field::CalleeShowNumber)?,
-            state: self.digits(Field::State)?,
-            answered: answered.map(|text| values::yes_or_no(Field::Answered.name(), text)).transpose()?,
+            caller: self.number_text(Field::Caller)?,
+            callee: self.number_text(Field::Callee)?,
+            caller_show_number: self.number_text(Field::CallerShowNumber)?,
+            callee_show_number: self.number_text(Field::CalleeShowNumber)?,
+            state: self.number_text(Field::State)?,
+            answered: self
+                .value(Field::Answered)?
+                .map(|text| values::yes_or_no(Field::Answered.name(), text))
+                .transpose()?,
             duration_s: self
                 .value(Field::DurationS)?
                 .map(|text| values::seconds(Field::DurationS.name(), text))
@@ -178,8 +182,8 @@ impl<'a> RowParser<'a> {
         Ok(Some(parsed.time))
     }
 
-    fn digits(&self, field: Field) -> Result<Option<CompactString>, InvalidValue> {
-        self.value(field)?.map(|text| values::digits(field.name(), text)).transpose()
+    fn number_text(&self, field: Field) -> Result<Option<CompactString>, InvalidValue> {
+        self.value(field)?.map(|text| values::number_text(field.name(), text)).transpose()
     }
 
     /// The trimmed text of a field; `None` if it is empty or the ledger has no such column.

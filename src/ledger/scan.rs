@@ -2,8 +2,8 @@
 //!
 //! `rows = invalid + duplicates + calls` always holds. Memory does not grow with the number of rows
 //! ([`fingerprints`](super::fingerprints)), but with the number of duplicate calls
-//! ([`DuplicateCalls`]). Three threads share the work; between them are at most 16 batches of 256 KiB,
-//! or of one longer record.
+//! ([`DuplicateCalls`]). Three threads share the work; between them are at most 16 batches of 256
+//! KiB, or of one longer record.
 
 use std::fs::File;
 use std::panic::resume_unwind;
@@ -15,6 +15,7 @@ use reconcile_core::ledger_row::Record;
 
 use super::duplicates::DuplicateCalls;
 use super::error::{LedgerError, Result};
+use super::findings::Findings;
 use super::fingerprints::Fingerprints;
 use super::input::Input;
 use super::layout::Layout;
@@ -78,9 +79,13 @@ pub struct LedgerScan {
     pub notes: Vec<String>,
     /// Usable rows whose day only the CallId says.
     pub days_from_call_id: u64,
+    /// Rows that are unusable because they have no product.
+    pub without_product: u64,
+    /// Rows that are unusable because they have no day.
+    pub without_day: u64,
 }
 
-/// Most records in a batch that one thread hands to another.
+/// Most records in a batch.
 const BATCH: usize = 256;
 
 /// A batch with this many bytes is full as well.
@@ -109,6 +114,7 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
         parsed.into_iter().collect::<Result<()>>().and(records)
     })?;
     rows.findings.merge(&other_rows.findings);
+    let Findings { days_from_call_id, without_product, without_day, .. } = rows.findings;
     let ledger = LedgerReader::from_parts(records, rows);
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (duplicate_calls, calls) =
@@ -122,7 +128,9 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
         carried: ledger.carried().to_vec(),
         layout: ledger.layout(),
         notes: ledger.notes(),
-        days_from_call_id: ledger.days_from_call_id(),
+        days_from_call_id,
+        without_product,
+        without_day,
         sha256: ledger.finish()?,
         duplicate_calls,
     })

@@ -2,9 +2,9 @@
 //!
 //! It does what the CSV parser cannot do: it knows the physical line and the byte at which a record
 //! begins, limits the length of a record ([`MAX_RECORD`]), and resumes after a quote that is never
-//! closed. Memory stays below [`MAX_RECORD`] plus two chunks, whatever the input. The records do not
-//! depend on the pieces in which the input arrives. Every byte belongs to exactly one record or line
-//! end.
+//! closed. Memory stays below [`MAX_RECORD`] plus two chunks, whatever the input. The records do
+//! not depend on the pieces in which the input arrives. Every byte belongs to exactly one record or
+//! line end.
 
 use std::io::{ErrorKind, Read, Result};
 
@@ -35,8 +35,8 @@ pub(super) enum NextRecord {
     /// A whole record, which can now be read through [`Read`].
     Whole(Position),
     /// A record with a quote that is not closed before the end of the input, or before
-    /// [`MAX_RECORD`]. The next record begins on the line after that quote, so that one bad row does
-    /// not swallow the good rows below it.
+    /// [`MAX_RECORD`]. The next record begins on the line after that quote, so that one bad row
+    /// does not swallow the good rows below it.
     UnclosedQuote(Position),
     /// A line longer than [`MAX_RECORD`] without such a quote. It is skipped.
     TooLong(Position),

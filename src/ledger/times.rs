@@ -67,8 +67,8 @@ impl TimeError {
 
 type Result<T> = std::result::Result<T, TimeError>;
 
-/// Parses a day or a point in time, rounded down to whole seconds like the provider's times. The text
-/// is trimmed and has no full-width characters except those of dates.
+/// Parses a day or a point in time, rounded down to whole seconds like the provider's times. The
+/// text is trimmed and has no full-width characters except those of dates.
 pub(super) fn parse_time(text: &str) -> Result<ParsedTime> {
     let is_numeric = |b: u8| b.is_ascii_digit() || b == b'.' || b == b'-';
     let parsed = match decimal_parts(text).filter(|_| text.bytes().all(is_numeric)) {

@@ -20,7 +20,7 @@ const HEAD: usize = 16;
 pub(super) struct Hashing<R> {
     source: R,
     hash: Sha256,
-    /// First bytes of the file that are not handed on yet.
+    /// First bytes of the file that are not returned yet.
     head: Vec<u8>,
 }
 

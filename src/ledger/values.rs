@@ -1,8 +1,8 @@
 //! Parses single values of a ledger: CallIds, products, phone numbers, times, yes or no, seconds.
 //!
-//! Pure. A value is read exactly or not at all. An [`InvalidValue`] says what is wrong and what to do;
-//! its reason never quotes the value. Full-width characters are read as their ASCII equivalents,
-//! except in a CallId, which stays untouched.
+//! Pure. A value is read exactly or not at all. An [`InvalidValue`] says what is wrong and what to
+//! do; its reason never quotes the value. Full-width characters are read as their ASCII
+//! equivalents, except in a CallId, which stays untouched.
 
 use std::borrow::Cow;
 
@@ -127,8 +127,8 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-/// True for a CallId of digits alone. The provider's CallIds have a `^` between two numbers; an export
-/// may have dropped it.
+/// True for a CallId of digits alone. The provider's CallIds have a `^` between two numbers; an
+/// export may have dropped it.
 pub(super) fn may_lack_caret(call_id: &str) -> bool {
     call_id.len() >= 12 && is_digits(call_id)
 }
@@ -148,7 +148,7 @@ pub(super) fn product(text: &str) -> Result<ProductId, InvalidValue> {
 }
 
 /// Reads a phone number or a code as text. Only scientific notation is an error.
-pub(super) fn digits(field: &'static str, text: &str) -> Result<CompactString, InvalidValue> {
+pub(super) fn number_text(field: &'static str, text: &str) -> Result<CompactString, InvalidValue> {
     if is_digits(text) {
         return Ok(text.into());
     }
@@ -205,7 +205,7 @@ mod tests {
             check_call_id("1.16E+11").unwrap_err(),
             product("1.1E+13").unwrap_err(),
             product("1,1e+13").unwrap_err(),
-            digits("caller", "1.38E+10").unwrap_err(),
+            number_text("caller", "1.38E+10").unwrap_err(),
             seconds("duration_s", "1E+2").unwrap_err(),
             time("called_at", "1.67155E+12").unwrap_err(),
             product("１.１Ｅ＋１３").unwrap_err(),
@@ -243,9 +243,9 @@ mod tests {
 
     #[test]
     fn full_width_characters_are_read_as_ascii() {
-        assert_eq!(digits("caller", "＋８６ １３８－１２").as_deref(), Ok("+86 138-12"));
-        assert_eq!(digits("caller", "=\"0571\"").as_deref(), Ok("0571"));
-        assert_eq!(digits("caller", "'0571").as_deref(), Ok("0571"));
+        assert_eq!(number_text("caller", "＋８６ １３８－１２").as_deref(), Ok("+86 138-12"));
+        assert_eq!(number_text("caller", "=\"0571\"").as_deref(), Ok("0571"));
+        assert_eq!(number_text("caller", "'0571").as_deref(), Ok("0571"));
         assert_eq!(seconds("duration_s", "７５"), Ok(75));
         assert_eq!(yes_or_no("answered", "ＹＥＳ"), Ok(true));
         assert_eq!(product("１１００００００３００００６").unwrap().0, 11_000_000_300_006);
