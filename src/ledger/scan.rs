@@ -146,17 +146,21 @@ struct BatchSource {
 }
 
 /// Parses the values of all batches.
-fn parse_batches(rows: &mut RowReader, tally: &Mutex<Tally>, batches: BatchSource) -> Result<()> {
+fn parse_batches(
+    rows: &mut RowReader,
+    tally: &Mutex<Tally>,
+    BatchSource { filled, emptied }: BatchSource,
+) -> Result<()> {
     let mut keys = Vec::with_capacity(BATCH);
     loop {
-        let batch = lock(&batches.filled).recv();
+        let batch = lock(&filled).recv();
         let Ok(mut batch) = batch else { return Ok(()) };
         keys.extend(batch.iter_mut().map(|raw| match rows.read(raw) {
             Record::Row(row) => Some(row.key.fingerprint()),
             Record::Invalid(_) => None,
         }));
         // Sending fails once the splitter is at the end; then nobody needs the batch.
-        let _ = batches.emptied.send(batch);
+        let _ = emptied.send(batch);
         lock(tally).add(keys.drain(..)).map_err(LedgerError::temporary_file)?;
     }
 }
