@@ -207,7 +207,7 @@ impl<P: Provider> Fetcher<P> {
     async fn admit(&self, is_sandbox: bool, begun: &BegunRequest, at: Moment) -> Result<()> {
         let origin = if is_sandbox { Origin::Sandbox } else { Origin::Provider };
         let Err(error) = self.store.admit(origin) else { return Ok(()) };
-        let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
+        let (code, decision) = ("other_origin".to_owned(), Decision::Stopped);
         let end = RequestEnd { at, http_status: None, code, throttled: false, decision, pause: None };
         self.store.end_request(&self.scope, begun.clone(), end, None).await?;
         Err(error)

@@ -128,7 +128,7 @@ fn make(c: &Connection, origin: Origin) -> rusqlite::Result<()> {
     let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
     c.execute_batch(&format!("BEGIN; {} {mark}", include_str!("schema.sql")))?;
     c.execute(
-        "INSERT INTO meta (key, value) VALUES ('nature', ?1), ('created_by', ?2)",
+        "INSERT INTO meta (key, value) VALUES ('origin', ?1), ('created_by', ?2)",
         params![origin.as_str(), concat!("reconcile ", env!("CARGO_PKG_VERSION"))],
     )?;
     c.execute_batch("COMMIT")
@@ -155,7 +155,7 @@ fn check_whole(c: &Connection, path: &Path) -> Result<()> {
 
 pub(super) fn nature_of(c: &Connection) -> rusqlite::Result<Option<Origin>> {
     let word: Option<String> =
-        c.query_row("SELECT value FROM meta WHERE key = 'nature'", [], |r| r.get(0)).optional()?;
+        c.query_row("SELECT value FROM meta WHERE key = 'origin'", [], |r| r.get(0)).optional()?;
     Ok(word.and_then(|word| Origin::ALL.into_iter().find(|origin| origin.as_str() == word)))
 }
 
@@ -202,7 +202,7 @@ fn filled_over_http(c: &Connection) -> rusqlite::Result<bool> {
 /// From now on the answers are a sandbox's, reached by its URL.
 pub(super) fn become_sandbox(c: &Connection) -> rusqlite::Result<()> {
     let sandbox = Origin::Sandbox.as_str();
-    c.execute("UPDATE meta SET value = ?1 WHERE key = 'nature'", [sandbox])?;
+    c.execute("UPDATE meta SET value = ?1 WHERE key = 'origin'", [sandbox])?;
     c.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('filled_over', 'http')", []).map(drop)
 }
 
