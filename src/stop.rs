@@ -1,27 +1,27 @@
-//! The one place where a run is told to stop: by a deadline, a signal, the provider, or the store.
+//! Stops a run: for a deadline, a signal, the provider, or the store.
 //!
-//! Stopping means: no new requests; what is in flight is awaited. The first reason stands.
+//! A stopped run sends no new requests and awaits those in flight. The first reason counts.
 
 use tokio::sync::watch;
 
 use crate::error::Error;
 
-/// Why a run stopped before all was asked.
+/// Why a run stopped before it asked for all calls.
 #[derive(Debug, Clone)]
 pub enum Reason {
-    /// `--deadline` or `--max-duration`; says which.
+    /// The deadline or the longest duration, in words.
     Time(String),
-    /// A signal; says which.
+    /// A signal, by name.
     Signal(&'static str),
-    /// No key can be had to sign with, for a reason that may go away; says which.
+    /// No key to sign with, for a reason that may go away, in words.
     NoKey(String),
-    /// The provider, for a reason that is the same for every call.
+    /// The provider refuses, for a reason that is the same for every call.
     Fatal {
         /// The provider's code.
         code: String,
         /// Its message, masked.
         message: String,
-        /// What the operator has to do.
+        /// What the operator should do.
         advice: &'static str,
     },
     /// The store or the ledger failed.
@@ -29,7 +29,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// In a few words, for the outputs.
+    /// The reason in a few words, for the outputs.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -42,7 +42,7 @@ impl Reason {
     }
 }
 
-/// Shared by all that may stop a run and all that must heed it.
+/// The switch that stops a run. Shared by all who may stop it and all who must notice.
 #[derive(Debug, Clone)]
 pub struct Stop {
     sender: watch::Sender<Option<Reason>>,
@@ -55,7 +55,7 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Stops the run; a later reason changes nothing.
+    /// Stops the run. A later reason changes nothing.
     pub fn stop(&self, reason: Reason) {
         self.sender.send_if_modified(|current| {
             let first = current.is_none();
@@ -66,7 +66,7 @@ impl Stop {
         });
     }
 
-    /// Why, if it was stopped.
+    /// The reason, if the run was stopped.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.sender.borrow().clone()

@@ -223,7 +223,7 @@ mod tests {
         for (volume, asked_for, expected) in cases {
             let (targets, wrong) = shown(volume, asked_for);
             let found = [
-                targets.would_enable("crate::console::messages", &Level::INFO),
+                targets.would_enable("reconcile::console::messages", &Level::INFO),
                 targets.would_enable("reconcile::fetch", &Level::DEBUG),
                 targets.would_enable("hyper::client", &Level::ERROR),
             ];

@@ -1,9 +1,9 @@
-//! How much of the cap is used while somebody else uses the account.
+//! The adaptive rate: additive increase, multiplicative decrease (AIMD), never above the cap.
 //!
-//! The provider throttles although the cap holds: then other clients share its allowance. The first throttled
-//! answer holds everybody until a deadline that only ever moves later, and halves the rate; from then on requests are
-//! spaced evenly, so that the next sign costs one request and not a burst, and the rate rises again step by step.
-//! It never rises above the cap. Pure: time comes in as an argument.
+//! If the provider throttles although the cap holds, other clients share its limit. The first
+//! throttled answer holds all requests until a deadline that only ever moves later, and it halves
+//! the rate. From then on requests are spaced evenly, so the next throttled answer costs one
+//! request and not a burst. The rate rises again step by step. Pure: time comes in as an argument.
 
 use std::time::Duration;
 
@@ -12,22 +12,23 @@ use tokio::time::Instant;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::Slowdown;
 
-/// Steps from nothing to the cap: each adds one twentieth of it.
+/// Steps from zero to the cap. Each adds one twentieth of the cap.
 const STEPS: u32 = 20;
-/// A step is due after half a window, and after no longer than this.
+/// The longest time between two steps; otherwise it is half a window.
 const LONGEST_STEP: Duration = Duration::from_secs(30);
-/// The hold after a throttled answer that names none; doubled with each halving that nothing succeeded after.
+/// The hold after a throttled answer without a hint. It doubles with each halving until a request
+/// succeeds.
 const FIRST_HOLD: Duration = Duration::from_secs(1);
-/// No hold of our own choosing is longer.
+/// The longest hold without a hint.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
-/// What the provider lets us have of the cap.
+/// The share of the cap that the provider lets through.
 #[derive(Debug)]
 pub(super) struct AdaptiveRate {
     rate: Rate,
     /// Requests in a window: from 1 to the cap.
     allowed: u32,
-    /// Nobody sends before this instant. It only ever moves later.
+    /// No request is sent before this instant. It only ever moves later.
     hold: Option<Instant>,
     last_sent: Option<Instant>,
     last_cut: Option<Instant>,
@@ -35,7 +36,7 @@ pub(super) struct AdaptiveRate {
     /// Halvings since the last success.
     streak: u32,
     below_since: Option<Instant>,
-    told: Slowdown,
+    total: Slowdown,
 }
 
 impl AdaptiveRate {
@@ -49,44 +50,46 @@ impl AdaptiveRate {
             next_step: now,
             streak: 0,
             below_since: None,
-            told: Slowdown::default(),
+            total: Slowdown::default(),
         }
     }
 
-    /// The provider throttled the request that was sent at `sent`; `hint` is how long it asks to wait. What was sent
-    /// before the last halving says nothing new. `jitter` lies in [0, 1).
+    /// Takes a throttled answer. The request was sent at `sent`; the provider asks to wait for
+    /// `hint`.
+    ///
+    /// A request from before the last halving says nothing new. `jitter` lies in [0, 1).
     pub(super) fn throttled(&mut self, sent: Instant, hint: Option<Duration>, jitter: f64, now: Instant) {
-        let news = self.last_cut.is_none_or(|cut| sent > cut);
-        if news {
+        let is_new = self.last_cut.is_none_or(|cut| sent > cut);
+        if is_new {
             self.allowed = (self.allowed / 2).max(1);
             self.last_cut = Some(now);
             self.below_since = self.below_since.or(Some(now));
-            self.told.halvings += 1;
+            self.total.halvings += 1;
         }
-        if news || hint.is_some() {
+        if is_new || hint.is_some() {
             let own = FIRST_HOLD.saturating_mul(1 << self.streak.min(10)).min(LONGEST_HOLD);
             self.hold(hint.unwrap_or_else(|| own.mul_f64(1.0 + jitter / 2.0)), now);
         }
-        self.streak += u32::from(news);
+        self.streak += u32::from(is_new);
     }
 
-    /// The request that was sent at `sent` was let through.
+    /// Takes the answer to a request that was sent at `sent` and let through.
     pub(super) fn let_through(&mut self, sent: Instant) {
         if self.last_cut.is_none_or(|cut| sent > cut) {
             self.streak = 0;
         }
     }
 
-    /// Nobody sends for `pause` from now. A hold that ends later stays.
+    /// Holds all requests for `pause` from now. A hold that ends later stays.
     pub(super) fn hold(&mut self, pause: Duration, now: Instant) {
         let until = now + pause;
         let held_until = self.hold.map_or(now, |hold| hold.max(now));
-        self.told.held += until.saturating_duration_since(held_until);
+        self.total.held += until.saturating_duration_since(held_until);
         self.hold = Some(held_until.max(until));
         self.next_step = self.next_step.max(held_until.max(until) + self.step_every());
     }
 
-    /// When the next request may be sent, if not now. Takes the steps that are due.
+    /// The instant before which no request may be sent, if there is one. Takes the due steps.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Instant> {
         while self.allowed < self.rate.requests.get() && self.next_step <= now {
             self.allowed = (self.allowed + self.step()).min(self.rate.requests.get());
@@ -94,7 +97,7 @@ impl AdaptiveRate {
             self.next_step += self.step_every();
             if self.allowed == self.rate.requests.get() {
                 let since = self.below_since.take().unwrap_or(stepped);
-                self.told.slowed += stepped.saturating_duration_since(since);
+                self.total.slowed += stepped.saturating_duration_since(since);
             }
         }
         let paced = self.last_sent.filter(|_| self.is_slowed()).map(|sent| sent + self.pace());
@@ -105,7 +108,7 @@ impl AdaptiveRate {
         self.last_sent = Some(now);
     }
 
-    /// When `requests` more will have been sent, were there no other limit.
+    /// The time in which `requests` more can be sent, if no other rule limits them.
     pub(super) fn forecast(&self, requests: u64, now: Instant) -> Duration {
         let begin = self.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
         let (mut allowed, mut left, mut elapsed) = (self.allowed, requests, begin);
@@ -122,14 +125,14 @@ impl AdaptiveRate {
         elapsed
     }
 
-    /// How often and how long, up to now.
+    /// How often and how long the run was slowed down, up to now.
     pub(super) fn slowdown(&self, now: Instant) -> Slowdown {
         let unfinished = |since: Instant| now.saturating_duration_since(since);
         let ahead = self.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
         Slowdown {
-            slowed: self.told.slowed + self.below_since.map_or(Duration::ZERO, unfinished),
-            held: self.told.held.saturating_sub(ahead),
-            ..self.told
+            slowed: self.total.slowed + self.below_since.map_or(Duration::ZERO, unfinished),
+            held: self.total.held.saturating_sub(ahead),
+            ..self.total
         }
     }
 
@@ -157,94 +160,95 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn allowance() -> (AdaptiveRate, Instant) {
+    fn adaptive() -> (AdaptiveRate, Instant) {
         let now = Instant::now();
         (AdaptiveRate::new("100/min".parse().unwrap(), now), now)
     }
 
     #[test]
     fn without_throttling_nothing_waits() {
-        let (mut allowance, now) = allowance();
+        let (mut adaptive, now) = adaptive();
         for _ in 0..100 {
-            assert_eq!(allowance.wait(now), None);
-            allowance.sent(now);
+            assert_eq!(adaptive.wait(now), None);
+            adaptive.sent(now);
         }
-        assert_eq!(allowance.slowdown(now + SECOND), Slowdown::default());
+        assert_eq!(adaptive.slowdown(now + SECOND), Slowdown::default());
     }
 
     #[test]
-    fn a_throttled_answer_halves_the_rate_once_however_many_were_in_flight() {
-        let (mut allowance, now) = allowance();
+    fn requests_in_flight_together_halve_the_rate_once() {
+        let (mut adaptive, now) = adaptive();
         for i in 1..=16 {
-            allowance.throttled(now, None, 0.0, now + SECOND * i / 10);
+            adaptive.throttled(now, None, 0.0, now + SECOND * i / 10);
         }
-        assert_eq!((allowance.allowed, allowance.told.halvings), (50, 1));
-        allowance.throttled(now + SECOND * 5, None, 0.0, now + SECOND * 6);
-        assert_eq!((allowance.allowed, allowance.told.halvings), (25, 2));
+        assert_eq!((adaptive.allowed, adaptive.total.halvings), (50, 1));
+        adaptive.throttled(now + SECOND * 5, None, 0.0, now + SECOND * 6);
+        assert_eq!((adaptive.allowed, adaptive.total.halvings), (25, 2));
     }
 
     #[test]
     fn a_hold_only_ever_moves_later() {
-        let (mut allowance, now) = allowance();
-        allowance.hold(SECOND * 30, now);
-        allowance.hold(SECOND * 5, now + SECOND);
-        assert_eq!(allowance.wait(now + SECOND), Some(now + SECOND * 30));
-        allowance.let_through(now + SECOND);
-        assert_eq!(allowance.wait(now + SECOND), Some(now + SECOND * 30));
-        assert_eq!(allowance.slowdown(now + SECOND * 40).held, SECOND * 30);
+        let (mut adaptive, now) = adaptive();
+        adaptive.hold(SECOND * 30, now);
+        adaptive.hold(SECOND * 5, now + SECOND);
+        assert_eq!(adaptive.wait(now + SECOND), Some(now + SECOND * 30));
+        adaptive.let_through(now + SECOND);
+        assert_eq!(adaptive.wait(now + SECOND), Some(now + SECOND * 30));
+        assert_eq!(adaptive.slowdown(now + SECOND * 40).held, SECOND * 30);
         // A hold that still lasts has been held only until now.
-        assert_eq!(allowance.slowdown(now + SECOND * 10).held, SECOND * 10);
+        assert_eq!(adaptive.slowdown(now + SECOND * 10).held, SECOND * 10);
     }
 
     #[test]
-    fn the_provider_s_hint_decides_and_else_the_pause_doubles_until_something_succeeds() {
-        let (mut allowance, now) = allowance();
-        allowance.throttled(now, Some(SECOND * 7), 0.5, now);
-        assert_eq!(allowance.wait(now), Some(now + SECOND * 7));
+    fn without_a_hint_the_pause_doubles_until_a_success() {
+        let (mut adaptive, now) = adaptive();
+        adaptive.throttled(now, Some(SECOND * 7), 0.5, now);
+        assert_eq!(adaptive.wait(now), Some(now + SECOND * 7));
         let mut at = now + SECOND * 10;
         let mut pauses = Vec::new();
         for _ in 0..3 {
-            allowance.throttled(at, None, 0.0, at);
-            pauses.push(allowance.hold.unwrap() - at);
+            adaptive.throttled(at, None, 0.0, at);
+            pauses.push(adaptive.hold.unwrap() - at);
             at += SECOND * 100;
         }
         assert_eq!(pauses, [SECOND * 2, SECOND * 4, SECOND * 8]);
-        allowance.let_through(at);
-        allowance.throttled(at, None, 0.0, at);
-        assert_eq!(allowance.hold.unwrap() - at, SECOND);
+        adaptive.let_through(at);
+        adaptive.throttled(at, None, 0.0, at);
+        assert_eq!(adaptive.hold.unwrap() - at, SECOND);
     }
 
     #[test]
-    fn the_rate_recovers_step_by_step_and_never_above_the_cap() {
-        let (mut allowance, now) = allowance();
-        allowance.throttled(now, Some(SECOND * 10), 0.0, now);
-        allowance.sent(now);
+    fn the_rate_recovers_in_steps_and_never_above_the_cap() {
+        let (mut adaptive, now) = adaptive();
+        adaptive.throttled(now, Some(SECOND * 10), 0.0, now);
+        adaptive.sent(now);
         let mut seen = Vec::new();
         for i in 0..=14_u32 {
-            let _ = allowance.wait(now + SECOND * (10 + 30 * i));
-            seen.push(allowance.allowed);
+            let _ = adaptive.wait(now + SECOND * (10 + 30 * i));
+            seen.push(adaptive.allowed);
         }
         assert_eq!(seen, [50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100, 100, 100, 100, 100]);
-        assert_eq!(allowance.slowdown(now + SECOND * 1_000).slowed, SECOND * 310);
+        assert_eq!(adaptive.slowdown(now + SECOND * 1_000).slowed, SECOND * 310);
     }
 
     #[test]
-    fn while_slowed_down_requests_are_spaced_evenly() {
-        let (mut allowance, now) = allowance();
-        allowance.throttled(now, Some(SECOND), 0.0, now);
+    fn requests_below_the_cap_are_spaced_evenly() {
+        let (mut adaptive, now) = adaptive();
+        adaptive.throttled(now, Some(SECOND), 0.0, now);
         let free = now + SECOND;
-        assert_eq!(allowance.wait(free), None);
-        allowance.sent(free);
-        assert_eq!(allowance.wait(free), Some(free + Duration::from_millis(1200)));
+        assert_eq!(adaptive.wait(free), None);
+        adaptive.sent(free);
+        assert_eq!(adaptive.wait(free), Some(free + Duration::from_millis(1200)));
     }
 
     #[test]
     fn the_forecast_counts_hold_and_recovery() {
-        let (mut allowance, now) = allowance();
-        assert_eq!(allowance.forecast(1_000, now), Duration::ZERO);
-        allowance.throttled(now, Some(SECOND * 10), 0.0, now);
-        assert_eq!(allowance.forecast(10, now), SECOND * 22);
-        // 25, 27, 30, 32, 35, 37, 40, 42, 45, 47 in the ten steps of 30 s; then it is the cap that counts.
-        assert_eq!(allowance.forecast(10_000, now), SECOND * 310);
+        let (mut adaptive, now) = adaptive();
+        assert_eq!(adaptive.forecast(1_000, now), Duration::ZERO);
+        adaptive.throttled(now, Some(SECOND * 10), 0.0, now);
+        assert_eq!(adaptive.forecast(10, now), SECOND * 22);
+        // 25, 27, 30, 32, 35, 37, 40, 42, 45, 47 in the ten steps of 30 s; then it is the cap that
+        // counts.
+        assert_eq!(adaptive.forecast(10_000, now), SECOND * 310);
     }
 }

@@ -1,85 +1,41 @@
 //! The cap: at most N requests reach the provider in any window of the given length.
 //!
-//! Two rules, and both must agree before a request may leave (a third, the allowance, when the provider throttles
-//! nevertheless):
+//! A request leaves only if both rules allow it:
 //!
-//! - *Shape*: a token bucket (governor's GCRA) with the configured rate and burst.
-//! - *Guarantee*: N places. A request takes a place before it is sent; the place is free again one window after
-//!   its reply, or its failure, came back. A request arrives before its reply does, so the (N+1)th arrival is
-//!   always more than one window after the first, however the network spreads them.
+//! - *Shape* (`shape.rs`): a token bucket with the configured rate and burst.
+//! - *Guarantee*: N places. A request takes a place before it is sent. The place is free again one
+//!   window after its reply, or its failure, came back, plus a guard (`Rate::cooldown`). A request
+//!   arrives before its reply does, so the (N+1)th arrival is always more than one window after the
+//!   first, however the network spreads them.
 //!
-//! Every attempt takes a place of its own. Time is tokio's, so that hours are tested in milliseconds; nothing
-//! polls: who waits sleeps until the one instant at which something can change.
+//! A third rule, the adaptive rate, slows the run down when the provider throttles nevertheless.
+//!
+//! Every attempt takes a place of its own. Time is Tokio's, so tests run hours in milliseconds.
+//! Nothing polls: a waiting task sleeps until the next instant at which something can change.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock as GovernorClock, Reference};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::adaptive_rate::AdaptiveRate;
+use super::shape::{Shape, times};
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::Slowdown;
 
-/// A place is held for at least this much longer than the window, counted from its sending. The clocks of two
-/// machines may run at rates that differ by 1 in 10,000, which is 6 ms in a minute; on any network but a loopback the
-/// reply's way back covers that already, so it costs nothing there.
-const GUARD: Duration = Duration::from_millis(10);
-
-/// governor's clock over tokio's, which tests can pause.
-#[derive(Debug, Clone)]
-struct TokioClock {
-    start: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct SinceStart(Duration);
-
-impl Reference for SinceStart {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        self.0.saturating_sub(earlier.0).into()
-    }
-
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        Self(self.0.saturating_sub(duration.into()))
-    }
-}
-
-impl std::ops::Add<Nanos> for SinceStart {
-    type Output = Self;
-
-    fn add(self, other: Nanos) -> Self {
-        Self(self.0 + Duration::from(other))
-    }
-}
-
-impl GovernorClock for TokioClock {
-    type Instant = SinceStart;
-
-    fn now(&self) -> SinceStart {
-        SinceStart(Instant::now().saturating_duration_since(self.start))
-    }
-}
-
 #[derive(Debug)]
 struct Places {
-    /// Requests sent whose reply has not come back.
+    /// Sent requests whose reply has not come back.
     in_flight: usize,
     /// When the other places are free again, earliest first.
     cooling: VecDeque<Instant>,
-    allowance: AdaptiveRate,
-    /// When the token bucket is full again: what governor knows and does not tell, for the forecast.
-    refilled: Instant,
+    adaptive_rate: AdaptiveRate,
 }
 
-/// What stands between a request and its place.
+/// What a request without a place waits for.
 enum Wait {
     Until(Instant),
     ForAReply,
@@ -88,77 +44,59 @@ enum Wait {
 /// The cap. Shared by all attempts of a run.
 pub struct Cap {
     rate: Rate,
-    burst: NonZeroU32,
-    /// The time in which the token bucket gains one token.
-    pace: Duration,
-    shape: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<SinceStart>>,
-    clock: TokioClock,
+    shape: Shape,
     places: Mutex<Places>,
-    /// First come, first served; one waits at the head, the others behind it.
+    /// First come, first served: one task waits at the head, the others behind it.
     turn: tokio::sync::Mutex<()>,
     reply: Notify,
 }
 
-/// How the cap stands now.
+/// The state of the cap, and when further requests will have been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forecast {
-    /// Requests sent whose reply has not come back.
+    /// Sent requests whose reply has not come back.
     pub in_flight: usize,
-    /// Places taken, in flight or cooling: the requests in the current window.
+    /// Taken places, in flight or cooling: the requests in the current window.
     pub taken: usize,
-    /// When all the requests asked about can have been sent: exact but for the provider's own time.
+    /// The earliest time in which all the requests can have been sent. The provider's own time is
+    /// not in it.
     pub all_sent_in: Duration,
 }
 
-fn times(duration: Duration, n: u64) -> Duration {
-    duration.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX))
-}
-
-/// A place under the cap. It is given back when the reply, or the failure, has come back.
+/// A place under the cap. Dropping it says that the reply, or the failure, has come back.
 pub struct Place<'a> {
     cap: &'a Cap,
     taken_at: Instant,
-    sent_at: Instant,
 }
 
 impl Cap {
-    /// A cap of `rate` with at most `burst` requests back to back, of which some places are taken already:
-    /// `taken` says for how long.
+    /// A cap of `rate` with at most `burst` requests back to back.
+    ///
+    /// Earlier processes still hold some places; `taken` has the time that each of them still needs
+    /// to cool.
     #[must_use]
     pub fn new(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
         let now = Instant::now();
-        let clock = TokioClock { start: now };
-        let pace = (rate.window / rate.requests.get()).max(Duration::from_nanos(1));
-        // `with_period` is `None` for a zero period only; the line above excludes it.
-        let quota = Quota::with_period(pace).unwrap_or_else(|| Quota::per_second(rate.requests));
-        let burst = burst.min(rate.requests);
-        let quota = quota.allow_burst(burst);
-        let mut cooling: Vec<Instant> = taken.iter().map(|d| now + *d + GUARD).collect();
+        let mut cooling: Vec<Instant> = taken.iter().map(|left| now + *left).collect();
         cooling.sort_unstable();
+        let adaptive_rate = AdaptiveRate::new(rate, now);
         Self {
             rate,
-            burst,
-            pace,
-            shape: RateLimiter::direct_with_clock(quota, clock.clone()),
-            clock,
-            places: Mutex::new(Places {
-                in_flight: 0,
-                cooling: cooling.into(),
-                allowance: AdaptiveRate::new(rate, now),
-                refilled: now,
-            }),
+            shape: Shape::new(rate, burst),
+            places: Mutex::new(Places { in_flight: 0, cooling: cooling.into(), adaptive_rate }),
             turn: tokio::sync::Mutex::new(()),
             reply: Notify::new(),
         }
     }
 
-    /// Waits for a place, first come, first served. Dropping the future gives up the turn and takes nothing.
+    /// Waits for a place, first come, first served. A dropped future gives up its turn and takes
+    /// nothing.
     pub async fn take(&self) -> Place<'_> {
         let _turn = self.turn.lock().await;
         loop {
             match self.try_take() {
-                Ok(taken_at) => return Place { cap: self, taken_at, sent_at: taken_at },
-                Err(Wait::Until(t)) => sleep_until(t).await,
+                Ok(taken_at) => return Place { cap: self, taken_at },
+                Err(Wait::Until(instant)) => sleep_until(instant).await,
                 Err(Wait::ForAReply) => self.reply.notified().await,
             }
         }
@@ -170,107 +108,94 @@ impl Cap {
         while places.cooling.front().is_some_and(|free_at| *free_at <= now) {
             places.cooling.pop_front();
         }
-        if let Some(at) = places.allowance.wait(now) {
-            return Err(Wait::Until(at));
+        if let Some(instant) = places.adaptive_rate.wait(now) {
+            return Err(Wait::Until(instant));
         }
         if places.in_flight + places.cooling.len() >= self.rate.requests.get() as usize {
             return Err(places.cooling.front().map_or(Wait::ForAReply, |free_at| Wait::Until(*free_at)));
         }
-        self.shape.check().map_err(|not_yet| {
-            // At least a timer's tick, so that rounding never makes this a busy loop.
-            let wait =
-                not_yet.wait_time_from(GovernorClock::now(&self.clock)).max(Duration::from_micros(100));
-            Wait::Until(now + wait)
-        })?;
+        self.shape.take().map_err(|wait| Wait::Until(now + wait))?;
         places.in_flight += 1;
-        places.refilled = places.refilled.max(now) + self.pace;
-        places.allowance.sent(now);
+        places.adaptive_rate.sent(now);
         Ok(now)
     }
 
-    /// Nobody sends for `pause` from now. A hold that ends later stays: a success does not lift it, and a
-    /// shorter one does not shorten it.
+    /// Holds all requests for `pause`. A hold that ends later stays: neither a success nor a
+    /// shorter pause shortens it.
     pub fn hold(&self, pause: Duration) {
-        self.lock().allowance.hold(pause, Instant::now());
+        self.lock().adaptive_rate.hold(pause, Instant::now());
     }
 
-    /// The provider throttled a request whose place was taken at `taken_at`, and asks to wait for `hint`: the whole
-    /// run slows down.
+    /// Slows the whole run down: the provider throttled the request whose place was taken at
+    /// `taken_at`, and asks to wait for `hint`.
     pub fn throttled(&self, taken_at: Instant, hint: Option<Duration>) {
-        self.lock().allowance.throttled(taken_at, hint, fastrand::f64(), Instant::now());
+        self.lock().adaptive_rate.throttled(taken_at, hint, fastrand::f64(), Instant::now());
     }
 
-    /// The provider let a request through whose place was taken at `taken_at`.
+    /// Notes that the provider let the request through whose place was taken at `taken_at`.
     pub fn let_through(&self, taken_at: Instant) {
-        self.lock().allowance.let_through(taken_at);
+        self.lock().adaptive_rate.let_through(taken_at);
     }
 
     /// How often and how long the provider has slowed the run down.
     #[must_use]
     pub fn slowdown(&self) -> Slowdown {
-        self.lock().allowance.slowdown(Instant::now())
+        self.lock().adaptive_rate.slowdown(Instant::now())
     }
 
-    /// How things stand, and when `requests` further ones will have been sent at the earliest.
+    /// The state of the cap, and when `requests` further ones will have been sent at the earliest.
     #[must_use]
     pub fn forecast(&self, requests: u64) -> Forecast {
         let now = Instant::now();
         let places = self.lock();
         let cooling: Vec<Duration> =
-            places.cooling.iter().filter(|at| **at > now).map(|at| *at - now).collect();
+            places.cooling.iter().filter(|free_at| **free_at > now).map(|free_at| *free_at - now).collect();
         let taken = places.in_flight + cooling.len();
-        let Some(last) = requests.checked_sub(1) else {
-            return Forecast { in_flight: places.in_flight, taken, all_sent_in: Duration::ZERO };
+        let all_sent_in = if requests == 0 {
+            Duration::ZERO
+        } else {
+            let adaptive = places.adaptive_rate.forecast(requests, now);
+            let place = self.place_free_in(places.in_flight, &cooling, requests - 1);
+            adaptive.max(self.shape.forecast(requests)).max(place)
         };
-        let allowed = places.allowance.forecast(requests, now);
-        let full = places.refilled.saturating_duration_since(now);
-        let tokens = times(self.pace, last).saturating_add(full);
-        let tokens = tokens.saturating_sub(times(self.pace, u64::from(self.burst.get()) - 1));
-        let all_sent_in = allowed.max(tokens).max(self.place_free_in(places.in_flight, &cooling, last));
         Forecast { in_flight: places.in_flight, taken, all_sent_in }
     }
 
-    /// When the place of the request after `before` others is free: every N of them take one window.
+    /// When the request after `before` others has a place: every N of them take one cooldown.
     fn place_free_in(&self, in_flight: usize, cooling: &[Duration], before: u64) -> Duration {
         let n = u64::from(self.rate.requests.get());
-        let (windows, place) = (before / n, usize::try_from(before % n).unwrap_or(usize::MAX));
+        let (rounds, place) = (before / n, usize::try_from(before % n).unwrap_or(usize::MAX));
         let free = (self.rate.requests.get() as usize).saturating_sub(in_flight + cooling.len());
         let first = match place.checked_sub(free) {
             None => Duration::ZERO,
-            // What is in flight cools for a whole window from its reply.
-            Some(at) => cooling.get(at).copied().unwrap_or(self.rate.window),
+            // A request in flight cools from its reply.
+            Some(index) => cooling.get(index).copied().unwrap_or(self.rate.cooldown()),
         };
-        times(self.rate.window, windows).saturating_add(first)
+        times(self.rate.cooldown(), rounds).saturating_add(first)
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
-        // Nothing panics while it holds the lock, so the state is whole even if poisoned.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Place<'_> {
-    /// When it was taken: its request is sent later.
+    /// When it was taken. Its request is sent later.
     #[must_use]
     pub fn taken_at(&self) -> Instant {
         self.taken_at
     }
-
-    /// Its request is sent now.
-    pub fn sending(&mut self) {
-        self.sent_at = Instant::now();
-    }
 }
 
 impl Drop for Place<'_> {
-    /// The reply has come back, or nobody waits for it any longer: the place cools for one window.
+    /// The reply has come back, or nobody waits for it any longer: the place cools.
     fn drop(&mut self) {
-        let free_at = Instant::now().max(self.sent_at + GUARD) + self.cap.rate.window;
+        let free_at = Instant::now() + self.cap.rate.cooldown();
         let mut places = self.cap.lock();
         places.in_flight -= 1;
-        // Almost always the latest; a place restored from the store may be later still.
-        let at = places.cooling.partition_point(|t| *t <= free_at);
-        places.cooling.insert(at, free_at);
+        // Almost always the latest; a place of an earlier process may be later still.
+        let index = places.cooling.partition_point(|other| *other <= free_at);
+        places.cooling.insert(index, free_at);
         drop(places);
         self.cap.reply.notify_one();
     }
@@ -338,10 +263,11 @@ mod tests {
     async fn no_slot_is_wasted_at_ordinary_round_trips() {
         let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::new(100).unwrap(), &[]));
         let begin = Instant::now();
-        let arrived = arrivals(cap, 6_000, || (150, 150)).await;
+        let arrived = arrivals(cap, 6_000, || (125, 125)).await;
         assert_eq!(most(&arrived, Duration::from_secs(60)), 100);
-        // 60 bursts, hence 59 whole windows and a round trip, is the shortest schedule the cap allows.
-        let shortest = Duration::from_millis(59 * 60_000 + 300);
+        // 60 bursts, hence 59 whole windows and a round trip, is the shortest schedule the cap
+        // allows.
+        let shortest = Duration::from_millis(59 * 60_000 + 250);
         assert!(begin.elapsed() <= shortest.mul_f64(1.005), "{:?}", begin.elapsed());
     }
 
@@ -361,7 +287,7 @@ mod tests {
         let begin = Instant::now();
         let arrived = arrivals(cap, 3, || (0, 1)).await;
         assert!(arrived[1] - begin < Duration::from_secs(1));
-        assert!(arrived[2] - begin > Duration::from_secs(20));
+        assert!(arrived[2] - begin >= Duration::from_secs(20));
     }
 
     #[tokio::test(start_paused = true)]

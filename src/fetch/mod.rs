@@ -1,11 +1,13 @@
 //! One call to its outcome: take a place, put the request on disk, send, understand, decide.
 //!
-//! Every attempt passes here, so every attempt takes a place under the cap and is on disk before it is sent.
+//! Every attempt passes here, so every attempt takes a place under the cap and is on disk before it
+//! is sent.
 
 mod adaptive_rate;
 mod anomalies;
 pub mod cap;
 pub mod retry;
+mod shape;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::provider::codes::Class;
 use crate::provider::wire::{self, Answer, Body};
 use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
-use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, Store};
+use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
 use cap::Cap;
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
@@ -68,7 +70,7 @@ pub struct Fetcher<P> {
     /// How often and how patiently.
     pub policy: Policy,
     /// The durable store.
-    pub store: Arc<Store>,
+    pub store: Arc<dyn RequestLog>,
     /// Which run this is.
     pub scope: Scope,
     /// What is told of it.
@@ -80,8 +82,8 @@ pub struct Fetcher<P> {
 }
 
 impl<P: Provider> Fetcher<P> {
-    /// Asks until the call has its answer or the run stops. A failed call is a value; what is the same for all
-    /// calls, the store's failures among it, goes to [`Stop`].
+    /// Asks until the call has its answer or the run stops. A failed call is a value; what is the
+    /// same for all calls, the store's failures among it, goes to [`Stop`].
     pub async fn fetch(&self, job: Job) -> Ended {
         match self.ask_days(&job).await {
             Ok(ended) => ended,
@@ -102,7 +104,8 @@ impl<P: Provider> Fetcher<P> {
         }
     }
 
-    /// Asks for one day until there is an answer, `then` being the day to be asked if it has no record.
+    /// Asks for one day until there is an answer, `then` being the day to be asked if it has no
+    /// record.
     async fn ask_day(
         &self,
         job: &Job,
@@ -120,7 +123,7 @@ impl<P: Provider> Fetcher<P> {
                     return Ok(kind.map_or(Ended::Deferred, Ended::Answered));
                 }
                 Verdict::Stop(_) => break,
-                Verdict::Again { after, everybody } => self.pause(after, everybody).await,
+                Verdict::Again { after, whole_run } => self.pause(after, whole_run).await,
             }
         }
         Ok(Ended::Deferred)
@@ -134,17 +137,17 @@ impl<P: Provider> Fetcher<P> {
         then: Option<NaiveDate>,
         attempt: u32,
     ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
-        let mut place = tokio::select! {
+        let place = tokio::select! {
             biased;
             () = self.stop.stopped() => return Ok(None),
             place = self.cap.take() => place,
         };
         let Some(key) = self.key().await else { return Ok(None) };
         let begun = self.store.begin_request(&self.scope, request).await?;
-        place.sending();
         let reply = self.provider.ask(question).await;
-        // The reply is proof that the request has arrived: from here on the place cools. The record says so a moment
-        // earlier, so that what the next process counts, and what the audit finds, is never ahead of the cap.
+        // The reply is proof that the request has arrived: from here on the place cools. The record
+        // says so a moment earlier, so that what the next process counts, and what the audit finds,
+        // is never ahead of the cap.
         let (at, taken_at) = (self.store.moment(), place.taken_at());
         drop(place);
         if let Some(is_sandbox) = reply.is_sandbox() {
@@ -159,7 +162,7 @@ impl<P: Provider> Fetcher<P> {
         }
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
-        self.watch.hear(&answer);
+        self.watch.observe(&answer);
         let verdict = retry::decide(&self.policy, attempt, &answer, corrections, fastrand::f64());
         let kept = keep(&answer, &verdict, question.day, then);
         let kind = kept.as_ref().map(|a| a.kind);
@@ -175,8 +178,8 @@ impl<P: Provider> Fetcher<P> {
         Ok(Some((verdict, kind)))
     }
 
-    /// The number of the key to sign with; `None` when the run is stopped. The place that is held is not used while
-    /// this waits: it counts from when the request is sent.
+    /// The number of the key to sign with; `None` when the run is stopped. The place that is held
+    /// is not used while this waits: it counts from when the request is sent.
     async fn key(&self) -> Option<u64> {
         let ready = tokio::select! {
             biased;
@@ -202,18 +205,19 @@ impl<P: Provider> Fetcher<P> {
         })
     }
 
-    /// Make-believe never mixes with the real: an answer of the other origin than the store's ends the run, and nothing of it
-    /// is kept but that it was asked for.
+    /// Make-believe never mixes with the real: an answer of the other origin than the store's ends
+    /// the run, and nothing of it is kept but that it was asked for.
     async fn admit(&self, is_sandbox: bool, begun: &BegunRequest, at: Moment) -> Result<()> {
         let origin = if is_sandbox { Origin::Sandbox } else { Origin::Provider };
         let Err(error) = self.store.admit(origin) else { return Ok(()) };
-        let (code, decision) = ("other_origin".to_owned(), Decision::Stopped);
+        let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
         let end = RequestEnd { at, http_status: None, code, throttled: false, decision, pause: None };
         self.store.end_request(&self.scope, begun.clone(), end, None).await?;
         Err(error)
     }
 
-    /// Whether an answer about the time stamp told the provider's time, which is signed with from now on.
+    /// Whether an answer about the time stamp told the provider's time, which is signed with from
+    /// now on.
     fn correct_clock(&self, answer: &Answer) -> bool {
         let date = answer.date.filter(|_| answer.said == Body::Error(Class::Clock));
         let correction = date.and_then(|date| self.provider.correct_clock(date));
@@ -241,8 +245,8 @@ impl<P: Provider> Fetcher<P> {
     }
 
     /// Waits before the next attempt, or until the run is stopped.
-    async fn pause(&self, after: Duration, everybody: bool) {
-        if everybody {
+    async fn pause(&self, after: Duration, whole_run: bool) {
+        if whole_run {
             self.cap.hold(after);
             return;
         }

@@ -1,18 +1,18 @@
-//! What to do after an attempt: a pure function from (policy, attempt, what came back) to a verdict.
+//! What to do after an attempt: a pure function from (policy, attempt, answer) to a verdict.
 
 use std::time::Duration;
 
 use crate::provider::codes::{self, Class};
 use crate::provider::wire::{Answer, Body};
 
-/// How often and how patiently a call is tried.
+/// How often a call is tried, and how long it waits in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Tries of one call in one run, the first included.
+    /// The most tries of one call in one run, the first included.
     pub max_attempts: u32,
     /// The pause before the second try; doubled before each further one.
     pub first_pause: Duration,
-    /// The longest pause that is not asked for by the provider.
+    /// The longest pause, unless the provider asks for a longer one.
     pub longest_pause: Duration,
 }
 
@@ -26,39 +26,39 @@ impl Default for Policy {
     }
 }
 
-/// Tries of a call whose error may well be about this call alone.
+/// The most tries of a call whose error may be about this call alone.
 const DOUBTFUL_TRIES: u32 = 3;
-/// The provider asks for no more than this (source: its own clients cap the hint at two minutes).
+/// The longest hint that is honoured. Source: the provider's own clients stop at two minutes.
 const LONGEST_HINT: Duration = Duration::from_secs(120);
 
 /// What happens next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The call has its answer: a record, none, or an error that is permanent for it.
+    /// The call has its answer: a record, no record, or a permanent error.
     Done,
     /// Try again.
     Again {
         /// After this long.
         after: Duration,
-        /// The pause is for the whole run.
-        everybody: bool,
+        /// The pause holds the whole run.
+        whole_run: bool,
     },
-    /// Attempts are used up; the next run asks again.
+    /// All attempts failed; the next run asks again.
     Exhausted,
-    /// Stop the run; says what the operator has to do.
+    /// Stop the run. Says what the operator has to do.
     Stop(&'static str),
 }
 
-/// What was corrections after an answer, so that the next request is signed otherwise.
+/// What changed after an answer, so that the next request is signed differently.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Corrections {
     /// Requests are signed with the provider's time from now on.
     pub clock: bool,
-    /// There is another key.
+    /// Another key is used.
     pub key: bool,
 }
 
-/// Decides. `attempt` counts from 1 over this call's tries; `jitter` lies in [0, 1).
+/// Decides what to do next. `attempt` counts this call's tries from 1; `jitter` lies in [0, 1).
 #[must_use]
 pub fn decide(
     policy: &Policy,
@@ -74,7 +74,7 @@ pub fn decide(
         Class::Fatal(advice) => return Verdict::Stop(advice),
         Class::Token(advice) if !corrections.key => return Verdict::Stop(advice),
         Class::Route(advice) if second => return Verdict::Stop(advice),
-        // The provider's own time did not help, or there is none to be had.
+        // The provider's own time did not help, or the answer had none.
         Class::Clock if answer.by_provider_time || (second && !corrections.clock) => {
             return Verdict::Stop(codes::SET_CLOCK);
         }
@@ -86,19 +86,19 @@ pub fn decide(
     }
     let hint = hint(answer);
     let doubled = policy.first_pause.saturating_mul(1 << (attempt - 1).min(16)).min(policy.longest_pause);
-    // Equal jitter: half of the pause is certain, so a storm is spread and never at once.
+    // Equal jitter: half of the pause is fixed, the other half is random.
     let own = doubled.mul_f64(0.5 + jitter / 2.0);
     match class {
-        // A throttled call waits with everybody else: the cap slows the whole run down.
+        // A throttled call has no pause of its own: the cap slows the whole run down.
         Class::Clock | Class::Token(_) | Class::Throttle => {
-            Verdict::Again { after: Duration::ZERO, everybody: false }
+            Verdict::Again { after: Duration::ZERO, whole_run: false }
         }
-        Class::Nonce if attempt == 1 => Verdict::Again { after: Duration::ZERO, everybody: false },
-        _ => Verdict::Again { after: hint.map_or(own, |h| h.max(own)), everybody: hint.is_some() },
+        Class::Nonce if attempt == 1 => Verdict::Again { after: Duration::ZERO, whole_run: false },
+        _ => Verdict::Again { after: hint.map_or(own, |h| h.max(own)), whole_run: hint.is_some() },
     }
 }
 
-/// How long the provider asks to wait, as far as it is heeded.
+/// How long the provider asks to wait, at most [`LONGEST_HINT`].
 #[must_use]
 pub fn hint(answer: &Answer) -> Option<Duration> {
     answer.retry_after.map(|asked| asked.min(LONGEST_HINT))
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn pauses_double_and_attempts_end() {
         let pause = |n| match verdict(Class::Transient, n, None) {
-            Verdict::Again { after, everybody: false } => Some(after.as_millis()),
+            Verdict::Again { after, whole_run: false } => Some(after.as_millis()),
             _ => None,
         };
         assert_eq!(
@@ -149,25 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_the_provider_asks_for_is_for_everybody() {
+    fn a_hint_holds_the_whole_run() {
         let pause = Duration::from_millis(1500);
         let asked = verdict(Class::Transient, 1, Some(pause));
-        assert_eq!(asked, Verdict::Again { after: pause, everybody: true });
+        assert_eq!(asked, Verdict::Again { after: pause, whole_run: true });
         let day = Duration::from_secs(86_400);
         let asked = verdict(Class::Transient, 1, Some(day));
-        assert_eq!(asked, Verdict::Again { after: LONGEST_HINT, everybody: true });
+        assert_eq!(asked, Verdict::Again { after: LONGEST_HINT, whole_run: true });
     }
 
     #[test]
-    fn a_throttled_call_has_no_pause_of_its_own_and_still_uses_up_its_attempts() {
+    fn a_throttled_call_has_no_pause_and_uses_up_its_attempts() {
         assert_eq!(verdict(Class::Throttle, 1, Some(Duration::from_secs(1))), AT_ONCE);
         assert_eq!(verdict(Class::Throttle, 6, None), Verdict::Exhausted);
     }
 
-    const AT_ONCE: Verdict = Verdict::Again { after: Duration::ZERO, everybody: false };
+    const AT_ONCE: Verdict = Verdict::Again { after: Duration::ZERO, whole_run: false };
 
     #[test]
-    fn a_clock_fault_is_tried_once_more_and_a_fatal_one_never() {
+    fn a_clock_error_is_tried_once_more_and_a_fatal_one_never() {
         assert_eq!(verdict(Class::Clock, 1, None), AT_ONCE);
         assert_eq!(verdict(Class::Clock, 2, None), Verdict::Stop(codes::SET_CLOCK));
         assert_eq!(verdict(Class::Fatal("do this"), 1, None), Verdict::Stop("do this"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corrected_clock_is_given_its_chance_and_no_second_one() {
+    fn a_corrected_clock_gets_one_more_try() {
         let fault = answer(Body::Error(Class::Clock), None);
         let true_time = Corrections { clock: true, ..Corrections::default() };
         // Whatever went wrong with this call before.
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_has_expired_ends_the_run_unless_there_is_another() {
+    fn an_expired_token_ends_the_run_unless_there_is_another() {
         let expired = answer(Body::Error(Class::Token("renew it")), None);
         let with =
             |key| decide(&Policy::default(), 1, &expired, Corrections { key, ..Corrections::default() }, 0.0);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_nonce_is_replaced_at_once_and_then_is_an_error_that_may_go_away() {
+    fn a_used_nonce_is_replaced_at_once_and_then_transient() {
         assert_eq!(verdict(Class::Nonce, 1, None), AT_ONCE);
         assert_eq!(verdict(Class::Nonce, 2, None), verdict(Class::Transient, 2, None));
         assert_eq!(verdict(Class::Nonce, 6, None), Verdict::Exhausted);

@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_product_is_read_by_number_or_name_and_nothing_else() {
         assert_eq!(ProductId::parse("11000000300006"), Some(ProductId(11_000_000_300_006)));
-        assert_eq!(ProductId::parse(" Console Notification "), Some(ProductId(11_000_000_300_006)));
+        assert_eq!(ProductId::parse(" Voice Notification "), Some(ProductId(11_000_000_300_006)));
         assert_eq!(ProductId::parse("1.1E+13"), None);
         assert_eq!(ProductId::parse("0"), None);
         assert_eq!(ProductId::parse(""), None);

@@ -4,6 +4,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// The guard's part of a window.
+const GUARD_PART: u32 = 5_000;
+/// The shortest guard.
+const SHORTEST_GUARD: Duration = Duration::from_millis(1);
+
 /// `N/UNIT`: at most N requests in any window of that length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -14,6 +19,17 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// How long a place under the cap is taken after its reply: one window, and a guard against two
+    /// clocks that run at different rates.
+    ///
+    /// The guard is 200 ppm of the window, and at least a millisecond, the resolution of a timer.
+    /// It is counted from the reply, like the window. Only then is it also there after a slow
+    /// request with a fast reply.
+    #[must_use]
+    pub fn cooldown(&self) -> Duration {
+        self.window + (self.window / GUARD_PART).max(SHORTEST_GUARD)
+    }
+
     /// Microseconds of the window, as stored.
     #[must_use]
     pub fn window_us(&self) -> i64 {

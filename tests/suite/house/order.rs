@@ -24,7 +24,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("flate2", &["ledger/unpack.rs"]),
     ("zstd", &["ledger/unpack.rs"]),
-    ("governor", &["fetch/cap.rs"]),
+    ("governor", &["fetch/shape.rs"]),
     ("indicatif", &["console/progress.rs"]),
     ("minijinja", &["output/report/"]),
     ("plotters", &["output/report/charts.rs"]),

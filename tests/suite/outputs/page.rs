@@ -197,7 +197,7 @@ fn with_200_000_discrepancies_the_page_stays_small_and_says_where_the_rest_is() 
         text.push_str(&format!("{},11000000300006,2024-05-26,{}\n", id(i), i % 1_000));
     }
     std::fs::write(dir.path().join("calls.csv"), text).unwrap();
-    let counted = crate::outputs::morning::published(dir.path(), &store, &scope);
+    let counted = crate::outputs::morning::published(dir.path(), store.as_ref(), &scope);
     assert_eq!(counted.totals.discrepancies_total(), 200_000);
     let page = std::fs::read_to_string(dir.path().join("details.report.html")).unwrap();
     assert!(page.len() < 2_000_000, "{} bytes", page.len());

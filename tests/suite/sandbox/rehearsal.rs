@@ -230,10 +230,10 @@ fn a_new_store_is_what_its_first_answer_is_and_make_believe_never_mixes_with_the
     run_against(&bench, &server, &["--refresh"]).exits(0);
     // A server on this machine that is no sandbox, by its first answer.
     let before = bench.output_bytes();
-    bench.run(&["--refresh"]).exits(2).says("was filled by the sandbox");
+    bench.run(&["--refresh"]).exits(2).says("holds simulated answers");
     assert_eq!(bench.output_bytes(), before);
     // A provider elsewhere is not even asked.
-    bench.run(&["--endpoint", "https://127.0.0.1:1"]).exits(2).says("was filled by the sandbox");
+    bench.run(&["--endpoint", "https://127.0.0.1:1"]).exits(2).says("holds simulated answers");
     // Where nobody is asked its answers can be published, and say what they are.
     bench.run(&["--endpoint", "https://127.0.0.1:1", "--offline"]).exits(0);
     assert_eq!(bench.summary().0["sandbox"], Value::Bool(true));
@@ -242,7 +242,7 @@ fn a_new_store_is_what_its_first_answer_is_and_make_believe_never_mixes_with_the
     bench.run(&["--store", "real.db"]).exits(0);
     let real = bench.lasting();
     bench.write("calls.csv", &ledger(6));
-    run_against(&bench, &server, &["--store", "real.db"]).exits(2).says("holds a provider's answers");
+    run_against(&bench, &server, &["--store", "real.db"]).exits(2).says("holds real answers");
     bench.write("calls.csv", &ledger(3));
     bench.run(&["--store", "real.db"]).exits(0);
     assert_eq!(bench.lasting(), real);

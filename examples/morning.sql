@@ -1,0 +1,27 @@
+-- The morning after a nightly run. In the folder of the outputs: duckdb -f morning.sql
+
+-- Which calls does the provider not know? Ask the system that wrote these rows.
+SELECT ledger_line, call_id, call_date
+FROM 'details.discrepancies.csv'
+WHERE kind = 'not_found'
+ORDER BY ledger_line;
+
+-- Where do the talk times differ most? These calls are billed wrongly.
+SELECT call_id, expected, actual, delta AS delta_s
+FROM 'details.discrepancies.csv'
+WHERE kind = 'mismatch' AND field = 'duration_s'
+ORDER BY abs(delta) DESC, ledger_line
+LIMIT 20;
+
+-- Which rows of the ledger have to be corrected? Unless phone numbers are masked, details.rejects.csv has the rows.
+SELECT ledger_line, field, message
+FROM 'details.discrepancies.csv'
+WHERE kind = 'invalid_row'
+ORDER BY ledger_line;
+
+-- Which calls failed, and why?
+SELECT error_code, count(*) AS calls, min(error_message) AS example
+FROM 'details.parquet'
+WHERE status = 'failed'
+GROUP BY error_code
+ORDER BY calls DESC, error_code;

@@ -1,0 +1,40 @@
+# The list of checks. `just ci` runs all of them, as CI does; `just --list` shows them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# All checks. The tests come last, so that their summary ends the log.
+ci: fmt clippy doc sample-run bench-smoke test
+
+# Formatting
+fmt:
+    cargo fmt --all --check
+
+# Lints. Clippy also refuses features that are newer than `rust-version` in Cargo.toml.
+clippy:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# API documentation without warnings
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# The README's command over the sample data; its outputs are removed again
+sample-run: (_readme "cargo run --release -- --sandbox")
+    for kind in parquet discrepancies.csv report.html summary.json; do \
+        test -s "details.$kind" || { echo "the sample run left no details.$kind" >&2; exit 1; }; \
+    done
+    rm -f details.* reconcile.sandbox.db*
+
+# Every benchmark runs once; its figures are not judged here
+bench-smoke:
+    cargo bench --locked --bench pure -- --test
+    cargo bench --locked --bench cap --bench ledger --bench sandbox --bench store
+
+# The README's command for the tests
+test: (_readme "cargo test")
+
+# Runs the README's command that begins like this.
+_readme beginning:
+    @command=$(grep -m 1 -E '^{{ beginning }}' README.md) \
+        || { echo "README.md has no command that begins with: {{ beginning }}" >&2; exit 1; }; \
+    echo "+ $command"; \
+    eval "$command"

@@ -1,0 +1,128 @@
+//! The shape half of the cap: a token bucket of the configured rate and burst. Owns governor.
+//!
+//! governor decides and keeps one number, GCRA's theoretical arrival time. It is kept here, so that
+//! the forecast reads the number that governor decides by. Time is Tokio's, which tests can pause.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{NotKeyed, StateStore};
+use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
+
+use reconcile_core::rate::Rate;
+
+/// governor's clock: the time since it was made, on Tokio's clock.
+#[derive(Debug, Clone)]
+struct TokioClock {
+    start: Instant,
+}
+
+impl Clock for TokioClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// When the bucket is full again, in nanoseconds of [`TokioClock`]: GCRA's theoretical arrival
+/// time.
+#[derive(Debug, Clone, Default)]
+struct FullAt(Arc<AtomicU64>);
+
+impl StateStore for FullAt {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, F, E>(&self, _key: &NotKeyed, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut full_at = self.0.load(Ordering::Acquire);
+        loop {
+            let (decision, next) = decide(Some(full_at.into()))?;
+            let swap =
+                self.0.compare_exchange_weak(full_at, next.into(), Ordering::AcqRel, Ordering::Acquire);
+            match swap {
+                Ok(_) => return Ok(decision),
+                Err(present) => full_at = present,
+            }
+        }
+    }
+}
+
+/// A token bucket that starts full.
+#[derive(Debug)]
+pub(super) struct Shape {
+    limiter: RateLimiter<NotKeyed, FullAt, TokioClock, NoOpMiddleware<Duration>>,
+    clock: TokioClock,
+    full_at: FullAt,
+    /// The time in which the bucket gains one token.
+    pub(super) pace: Duration,
+    /// Tokens of a full bucket.
+    burst: NonZeroU32,
+}
+
+impl Shape {
+    /// A bucket that gains the rate's requests in each window and holds at most `burst` of them.
+    pub(super) fn new(rate: Rate, burst: NonZeroU32) -> Self {
+        let pace = (rate.window / rate.requests.get()).max(Duration::from_nanos(1));
+        // `with_period` is `None` for a zero period only; the line above excludes it.
+        let quota = Quota::with_period(pace).unwrap_or_else(|| Quota::per_second(rate.requests));
+        let burst = burst.min(rate.requests);
+        let (full_at, clock) = (FullAt::default(), TokioClock { start: Instant::now() });
+        let limiter = RateLimiter::new(quota.allow_burst(burst), full_at.clone(), clock.clone());
+        Self { limiter, clock, full_at, pace, burst }
+    }
+
+    /// Takes a token, or says how long to wait for the next one.
+    pub(super) fn take(&self) -> Result<(), Duration> {
+        // At least a timer's tick, so that rounding never makes the wait a busy loop.
+        let tick = Duration::from_micros(100);
+        self.limiter.check().map_err(|not_yet| not_yet.wait_time_from(self.clock.now()).max(tick))
+    }
+
+    /// How long until the bucket has given `requests` more tokens.
+    pub(super) fn forecast(&self, requests: u64) -> Duration {
+        let full_at = Duration::from_nanos(self.full_at.0.load(Ordering::Acquire));
+        let until_full = full_at.saturating_sub(self.clock.now());
+        let last = times(self.pace, requests.saturating_sub(1)).saturating_add(until_full);
+        last.saturating_sub(times(self.pace, u64::from(self.burst.get()) - 1))
+    }
+}
+
+/// `duration` × `n`, without overflow.
+pub(super) fn times(duration: Duration, n: u64) -> Duration {
+    duration.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_forecast_is_when_the_token_comes() {
+        let shape = Shape::new("60/min".parse().unwrap(), NonZeroU32::new(3).unwrap());
+        assert_eq!(shape.forecast(3), Duration::ZERO);
+        assert_eq!(shape.forecast(5), Duration::from_secs(2));
+        (0..3).for_each(|_| shape.take().unwrap());
+        assert_eq!(shape.forecast(1), Duration::from_secs(1));
+        assert_eq!(shape.take().unwrap_err(), Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shape.take().unwrap();
+        assert!(shape.take().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_bucket_holds_no_more_than_its_burst() {
+        let shape = Shape::new("60/min".parse().unwrap(), NonZeroU32::new(3).unwrap());
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 3);
+    }
+}
