@@ -289,7 +289,7 @@ mod tests {
     fn outcome(text: &str) -> String {
         match parse_time(text) {
             Ok(ParsedTime { time: LedgerTime::Day(day), .. }) => format!("day {day}"),
-            Ok(ParsedTime { time, .. }) => time.text().into(),
+            Ok(ParsedTime { time, .. }) => time.provider_text().into(),
             Err(error) => format!("! {error:?}"),
         }
     }

@@ -2,7 +2,7 @@
 //! tables of what is right, written down from the provider's pages and apart from the program's own.
 
 use reconcile::provider::codes::{CODES, Class};
-use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT, Reply as Wire, understand};
+use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT_BYTES, Reply as Wire, understand};
 use reconcile_core::normalize::normalize;
 use reconcile_core::states::STATES;
 
@@ -115,9 +115,9 @@ fn meaning(code: &str, status: u16) -> String {
         let answer = understand(&Wire::received(status, body.clone()));
         assert_eq!((answer.code.as_str(), answer.message.as_str()), (code, "m"), "{body}");
         assert_eq!((answer.request_id.as_deref(), answer.http_status), (Some("R"), Some(status)), "{body}");
-        match answer.said {
-            Body::NoRecord => Class::NoRecord.word(),
-            Body::Error(class) => class.word(),
+        match answer.body {
+            Body::NoRecord => Class::NoRecord.as_str(),
+            Body::Error(class) => class.as_str(),
             other => panic!("{body}: {other:?}"),
         }
     });
@@ -167,7 +167,7 @@ fn an_unknown_code_is_judged_by_its_family_and_then_by_the_status() {
 fn ok_is_an_answer_with_every_status_and_in_every_form() {
     for status in STATUSES {
         for body in forms("OK") {
-            let said = understand(&Wire::received(status, body.clone())).said;
+            let said = understand(&Wire::received(status, body.clone())).body;
             assert_eq!(said, Body::NoRecord, "{body}");
         }
     }
@@ -186,8 +186,8 @@ fn what_is_no_envelope_is_judged_by_the_status_alone() {
         for body in
             ["", "<html><h1>x</h1></html>", "<!DOCTYPE html><html></html>", "{\"Code\":\"OK\"", "no", "[]"]
         {
-            let Body::Error(said) = understand(&Wire::received(status, body)).said else { panic!("{body}") };
-            assert_eq!(said.word(), class, "{body} with HTTP {status}");
+            let Body::Error(said) = understand(&Wire::received(status, body)).body else { panic!("{body}") };
+            assert_eq!(said.as_str(), class, "{body} with HTTP {status}");
         }
     }
 }
@@ -476,7 +476,7 @@ fn every_form_of_the_envelope_has_its_status() {
     assert!(cell(&rows[9], "raw").contains('\u{fffd}') && cell(&rows[9], "error_message").contains("U+FFFD"));
     // Of the one without end, the beginning is kept, and its length is told.
     let last = &rows[16];
-    assert_eq!(cell(last, "raw").len(), KEPT);
+    assert_eq!(cell(last, "raw").len(), KEPT_BYTES);
     assert!(cell(last, "error_message").contains("67108"), "{}", cell(last, "error_message"));
     assert!(cell(last, "error_message").contains(&BODY_LIMIT.to_string()));
 

@@ -100,9 +100,9 @@ fn while_a_run_works_the_file_says_how_far_it_is_and_what_the_last_one_left() {
 fn a_metrics_file_that_cannot_be_is_refused_and_one_that_cannot_be_written_costs_a_warning() {
     let bench = Bench::new(&ledger(2));
     for (path, words) in [
-        ("nowhere/r.prom", "a folder that is not there"),
+        ("nowhere/r.prom", "in a folder that does not exist"),
         ("home", "is a folder"),
-        ("calls.csv", "of another kind"),
+        ("calls.csv", "is another kind of file"),
         ("details.parquet", "the same file as"),
     ] {
         bench.run(&["--metrics-file", path]).exits(2).says(words).says("to do: ");
@@ -110,11 +110,9 @@ fn a_metrics_file_that_cannot_be_is_refused_and_one_that_cannot_be_written_costs
     assert_eq!(bench.provider.seen(), 0);
     // In the way of the file beside it, which even root cannot write through.
     std::fs::create_dir(bench.path(".r.prom.unfinished")).unwrap();
-    let run = bench
-        .run(&["-q", "--metrics-file", "r.prom"])
-        .exits(0)
-        .says("--metrics-file r.prom cannot be written");
-    assert_eq!(run.stderr.matches("cannot be written").count(), 1, "{}", run.stderr);
+    let run =
+        bench.run(&["-q", "--metrics-file", "r.prom"]).exits(0).says("cannot write the metrics file r.prom");
+    assert_eq!(run.stderr.matches("cannot write the metrics file").count(), 1, "{}", run.stderr);
 }
 
 #[test]
@@ -225,8 +223,10 @@ fn a_post_that_fails_is_tried_once_more_and_never_changes_the_exit_code() {
         }
     }
     let bench = Bench::new(&ledger(1));
-    let run =
-        bench.run(&["-q", "--notify-url", "http://127.0.0.1:1/t0ken"]).exits(0).says("could not be posted");
+    let run = bench
+        .run(&["-q", "--notify-url", "http://127.0.0.1:1/t0ken"])
+        .exits(0)
+        .says("cannot post the result");
     assert!(!run.stderr.contains("t0ken"), "{}", run.stderr);
 }
 
