@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::adaptive_rate::AdaptiveRate;
 use super::shape::{Shape, times};
+use crate::locked::lock;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::Slowdown;
 
@@ -104,7 +105,7 @@ impl Cap {
 
     fn try_take(&self) -> Result<Instant, Wait> {
         let now = Instant::now();
-        let mut places = self.lock();
+        let mut places = lock(&self.places);
         while places.cooling.front().is_some_and(|free_at| *free_at <= now) {
             places.cooling.pop_front();
         }
@@ -123,31 +124,31 @@ impl Cap {
     /// Holds all requests for `pause`. A hold that ends later stays: neither a success nor a
     /// shorter pause shortens it.
     pub fn hold(&self, pause: Duration) {
-        self.lock().adaptive_rate.hold(pause, Instant::now());
+        lock(&self.places).adaptive_rate.hold(pause, Instant::now());
     }
 
     /// Slows the whole run down: the provider throttled the request whose place was taken at
     /// `taken_at`, and asks to wait for `hint`.
     pub fn throttled(&self, taken_at: Instant, hint: Option<Duration>) {
-        self.lock().adaptive_rate.throttled(taken_at, hint, fastrand::f64(), Instant::now());
+        lock(&self.places).adaptive_rate.throttled(taken_at, hint, fastrand::f64(), Instant::now());
     }
 
     /// Notes that the provider let the request through whose place was taken at `taken_at`.
     pub fn let_through(&self, taken_at: Instant) {
-        self.lock().adaptive_rate.let_through(taken_at);
+        lock(&self.places).adaptive_rate.let_through(taken_at);
     }
 
     /// How often and how long the provider has slowed the run down.
     #[must_use]
     pub fn slowdown(&self) -> Slowdown {
-        self.lock().adaptive_rate.slowdown(Instant::now())
+        lock(&self.places).adaptive_rate.slowdown(Instant::now())
     }
 
     /// The state of the cap, and when `requests` further ones will have been sent at the earliest.
     #[must_use]
     pub fn forecast(&self, requests: u64) -> Forecast {
         let now = Instant::now();
-        let places = self.lock();
+        let places = lock(&self.places);
         let cooling: Vec<Duration> =
             places.cooling.iter().filter(|free_at| **free_at > now).map(|free_at| *free_at - now).collect();
         let taken = places.in_flight + cooling.len();
@@ -173,10 +174,6 @@ impl Cap {
         };
         times(self.rate.cooldown(), rounds).saturating_add(first)
     }
-
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Place<'_> {
@@ -191,7 +188,7 @@ impl Drop for Place<'_> {
     /// The reply has come back, or nobody waits for it any longer: the place cools.
     fn drop(&mut self) {
         let free_at = Instant::now() + self.cap.rate.cooldown();
-        let mut places = self.cap.lock();
+        let mut places = lock(&self.cap.places);
         places.in_flight -= 1;
         // Almost always the latest; a place of an earlier process may be later still.
         let index = places.cooling.partition_point(|other| *other <= free_at);
