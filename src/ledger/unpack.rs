@@ -9,6 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
 use super::file_kind::{ContentError, FileKind, Packing};
+use crate::hex::hex;
 
 /// Packed bytes requested from the file at a time.
 const CHUNK: usize = 64 * 1024;
@@ -36,7 +37,7 @@ impl<R: Read> Hashing<R> {
         let mut chunk = vec![0; CHUNK];
         self.head.clear();
         while self.read_uninterrupted(&mut chunk)? > 0 {}
-        Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&self.hash.finalize()))
     }
 
     fn read_uninterrupted(&mut self, into: &mut [u8]) -> Result<usize> {
@@ -164,7 +165,7 @@ mod tests {
             [zst(b"one,"), zst(b"two")].concat(),
             [b"\x50\x2A\x4D\x18\x02\0\0\0hi".to_vec(), zst(b"one,two")].concat(),
         ] {
-            let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = hex(&Sha256::digest(&file));
             assert_eq!(read(&file), ("one,two".to_owned(), digest.clone()));
             assert_eq!(Unpacked::new(file.as_slice()).unwrap().finish().unwrap(), digest);
         }
