@@ -5,6 +5,7 @@
 
 pub mod config_file;
 mod job;
+mod ledger_errors;
 mod others;
 mod values;
 
@@ -23,6 +24,7 @@ use job::JobArgs;
 use others::WhoamiArgs;
 
 pub use job::{Answers, LedgerArgs, Settings, ShowProgress};
+pub use ledger_errors::missing_defaults_notes;
 pub use others::{ExplainArgs, ForgetArgs, PurgeArgs, SandboxArgs, StoreArgs, VerifyCapArgs};
 
 /// The version, and the commit it was built from where that is known (build.rs).

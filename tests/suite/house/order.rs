@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["http_client.rs", "provider/http.rs", "provider/http_exchange.rs", "telemetry/notify.rs"]),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
-    ("encoding_rs", &["provider/charset.rs", "ledger/text.rs"]),
+    ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
     ("arrow", &["output/table/", "ledger/columnar.rs"]),
     ("parquet", &["output/table/", "ledger/columnar.rs"]),
@@ -21,7 +21,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["sandbox/server.rs"]),
     ("http_body_util", &["sandbox/server.rs"]),
     ("toml", &["cli/config_file.rs", "sandbox/gateway/accounts.rs", "sandbox/scenario.rs"]),
-    ("strsim", &["cli/config_file.rs", "sandbox/faults/table.rs"]),
+    ("strsim", &["cli/config_file.rs", "ledger/header_text.rs", "sandbox/faults/table.rs"]),
     ("clap", &["cli/", "commands/manual.rs"]),
     ("clap_complete", &["cli/", "commands/manual.rs"]),
     ("clap_mangen", &["commands/manual.rs"]),
