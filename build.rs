@@ -1,7 +1,7 @@
-//! The version that `--version` says: Cargo.toml's, and the commit where it is built from a clone. No time, no machine, no
-//! path goes into it, so the same commit gives the same text everywhere.
+//! The version for `--version`: that of Cargo.toml, and the commit if the build is from a clone. It
+//! holds no time, machine or path, so that the same commit gives the same text everywhere.
 
-#![allow(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
+#![allow(clippy::print_stdout, reason = "cargo reads the standard output of build scripts")]
 
 use std::path::Path;
 use std::process::Command;
@@ -12,14 +12,15 @@ fn main() {
     println!("cargo:rustc-env=RECONCILE_VERSION={}{commit}", env!("CARGO_PKG_VERSION"));
 }
 
-/// The first twelve digits of the commit; `None` without git, or where the sources lie in some other clone.
+/// The first twelve digits of the commit; `None` without git, or when the sources are inside
+/// another clone.
 fn commit() -> Option<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let top = git(&["rev-parse", "--show-toplevel"])?;
     if Path::new(&top).canonicalize().ok()? != here.canonicalize().ok()? {
         return None;
     }
-    // HEAD names a branch; its log grows with every commit and every change of branch.
+    // HEAD only names a branch; its log grows with every commit and every change of branch.
     for file in ["HEAD", "logs/HEAD"] {
         let path = here.join(git(&["rev-parse", "--git-path", file])?);
         if path.exists() {
@@ -29,6 +30,7 @@ fn commit() -> Option<String> {
     git(&["rev-parse", "--short=12", "HEAD"])
 }
 
+/// The output of a git command; `None` when it fails or prints nothing.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();

@@ -1,7 +1,7 @@
-//! The error that ends a run: which way it ends, what is wrong, where, and what to do.
+//! The error that ends the program: its exit code, what is wrong and where, and what to do.
 //!
-//! A look-up that fails is no error but a value that flows on; only what is the same for every call,
-//! or for the machine, comes here.
+//! A failed lookup of one call is not an [`Error`]; it is an answer like any other. An [`Error`] is
+//! a problem of the whole run, such as a refused key or a full disk.
 
 use crate::exit::Exit;
 
@@ -13,36 +13,45 @@ pub struct Error {
     pub exit: Exit,
     /// What is wrong and where, without a full stop.
     pub what: String,
-    /// What to do about it.
+    /// What to do about it, without a full stop.
     pub hint: Option<String>,
-    /// What it comes from.
+    /// Whether this run had already sent requests to the provider. The message then does not say
+    /// "Nothing was sent".
+    pub after_requests: bool,
+    /// The underlying error.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// A result of this crate.
+/// A result whose error ends the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Ends with `exit`, saying `what`.
+    /// An error that ends the program with `exit`; `what` says what is wrong.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), hint: None, source: None }
+        Self { exit, what: what.into(), hint: None, after_requests: false, source: None }
     }
 
-    /// Wrong usage or input.
+    /// Wrong usage, configuration, credentials or input (exit 2).
     #[must_use]
     pub fn usage(what: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what)
     }
 
-    /// An output or the store could not be written.
+    /// An output or the store could not be written (exit 6).
     #[must_use]
     pub fn output(what: impl Into<String>) -> Self {
         Self::new(Exit::Output, what)
     }
 
-    /// The system starts no more threads for this process.
+    /// A bug of this program (exit 6).
+    #[must_use]
+    pub fn bug(what: impl Into<String>) -> Self {
+        Self::output(what).hint("this is a bug in reconcile: please report it, with this message")
+    }
+
+    /// The system starts no more threads for this process (exit 6).
     pub(crate) fn no_more_threads(e: std::io::Error) -> Self {
         Self::output("no more threads can be started")
             .hint("raise the limit of processes and threads (ulimit -u), then run the same command again")
@@ -56,7 +65,7 @@ impl Error {
         self
     }
 
-    /// Adds where it comes from.
+    /// Adds the underlying error.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());

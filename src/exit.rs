@@ -1,26 +1,27 @@
-//! Every way to end, one line each. The numbers are the contract's.
+//! The exit codes, and which of them a run ends with. The numbers are the contract's.
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Every call has its answer and the four files are written.
+    /// Every call has its answer and all files are written.
     Success = 0,
-    /// The same, and there are discrepancies (only with `--exit-code`).
+    /// As [`Self::Success`], and there are discrepancies (only with `--exit-code`).
     Discrepancies = 1,
-    /// Wrong usage, configuration, credentials or input: nothing was sent.
+    /// Wrong usage, configuration, credentials or input.
     Usage = 2,
-    /// Stopped by the provider for a reason that is the same for every call.
+    /// The provider refuses every request for the same reason.
     Fatal = 3,
-    /// Deadline, signal, or transient errors that outlasted all attempts; outputs are marked.
+    /// Incomplete: a deadline, a signal, or calls that failed on every attempt. The outputs are
+    /// marked incomplete.
     Incomplete = 4,
     /// Another run holds the store.
     Busy = 5,
-    /// An output or the store could not be written.
+    /// An output or the store could not be written, or the program has a bug.
     Output = 6,
 }
 
 impl Exit {
-    /// All of them, by number.
+    /// All exit codes, by number.
     pub const ALL: [Self; 7] = [
         Self::Success,
         Self::Discrepancies,
@@ -31,7 +32,22 @@ impl Exit {
         Self::Output,
     ];
 
-    /// In one word, for machines.
+    /// How a run ends whose outputs are written: exit 0, 1 or 4.
+    ///
+    /// `complete` says that every call has its answer, and `report_discrepancies` that
+    /// `--exit-code` was given. All other codes come from an [`Error`](crate::error::Error).
+    #[must_use]
+    pub fn of_written_run(complete: bool, discrepancies: u64, report_discrepancies: bool) -> Self {
+        if !complete {
+            Self::Incomplete
+        } else if report_discrepancies && discrepancies > 0 {
+            Self::Discrepancies
+        } else {
+            Self::Success
+        }
+    }
+
+    /// The word for machines.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -45,28 +61,47 @@ impl Exit {
         }
     }
 
-    /// What it means to whoever started the program.
+    /// The meaning, as help and manual page list it.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Success => "every call has its answer and the four files are written",
-            Self::Discrepancies => "the same, and there are discrepancies (only with --exit-code)",
-            Self::Usage => "wrong usage, configuration, credentials or input: nothing was sent",
+            Self::Success => "every call has its answer and all files are written",
+            Self::Discrepancies => "as 0, and there are discrepancies (only with --exit-code)",
+            Self::Usage => "wrong usage, configuration, credentials or input",
             Self::Fatal => {
-                "stopped by the provider for a reason that is the same for every call (keys, permission, arrears, \
-                 clock): what is stored is kept, the old outputs stand"
+                "the provider refuses every request for the same reason (keys, permission, arrears, clock); stored \
+                 answers are kept, the old outputs stay"
             }
             Self::Incomplete => {
-                "incomplete (deadline, signal, lasting errors): outputs are marked; the same command goes on"
+                "incomplete (deadline, signal, or calls that failed on every attempt): outputs are marked incomplete; \
+                 the same command resumes"
             }
             Self::Busy => "another run holds the store",
-            Self::Output => "an output or the store could not be written: nothing is lost",
+            Self::Output => "an output or the store could not be written; nothing is lost",
         }
     }
 
-    /// The process's exit code.
+    /// The exit code of the process.
     #[must_use]
     pub fn code(self) -> u8 {
         self as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn discrepancies_change_the_exit_code_only_on_request() {
+        for (complete, discrepancies, report, exit) in [
+            (true, 0, true, Exit::Success),
+            (true, 3, false, Exit::Success),
+            (true, 3, true, Exit::Discrepancies),
+            (false, 0, false, Exit::Incomplete),
+            (false, 3, true, Exit::Incomplete),
+        ] {
+            assert_eq!(Exit::of_written_run(complete, discrepancies, report), exit);
+        }
     }
 }

@@ -35,3 +35,4 @@ mod staged;
 pub mod stop;
 pub mod store;
 pub mod telemetry;
+mod words;

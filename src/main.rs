@@ -1,15 +1,15 @@
-//! Arguments → run → exit code; nothing else.
+//! Arguments → action → exit code.
 
 use std::process::ExitCode;
 
 use reconcile::cli::{Action, Cli, LogFormat};
+use reconcile::commands::reconcile::run;
+use reconcile::console::Console;
+use reconcile::console::log::{self, Volume};
+use reconcile::console::messages;
 use reconcile::error::Result;
 use reconcile::exit::Exit;
 use reconcile::{commands, sandbox, signals};
-
-use reconcile::commands::reconcile::{Console, run};
-use reconcile::console::log::{self, Volume};
-use reconcile::console::messages;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
             act(cli).await
         }
         Err(error) => {
-            log::start(Cli::log_format_at_least() == LogFormat::Json, Volume::Usual);
+            log::start(Cli::log_format_only() == LogFormat::Json, Volume::Usual);
             Err(error)
         }
     };
@@ -39,11 +39,7 @@ async fn main() -> ExitCode {
 }
 
 async fn act(cli: Cli) -> Result<Exit> {
-    let console = Console {
-        quiet: cli.quiet,
-        no_bar: cli.verbose || cli.log_format == LogFormat::Json,
-        command: command_line(),
-    };
+    let console = Console::of_process(cli.quiet, cli.verbose || cli.log_format == LogFormat::Json);
     match cli.action()? {
         Action::Reconcile(settings) => run(&settings, &console, signals::install()?).await,
         Action::Plan(settings, json) => commands::plan(&settings, json),
@@ -58,20 +54,6 @@ async fn act(cli: Cli) -> Result<Exit> {
             Ok(Exit::Success)
         }
         Action::Completions(shell) => commands::completions(shell),
-        Action::Man(of) => commands::man(of.as_deref()),
+        Action::Man(command) => commands::man(command.as_deref()),
     }
-}
-
-/// The command as typed, quoted for a shell; without what may be a secret.
-fn command_line() -> String {
-    let mut typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let mut words = Vec::new();
-    while let Some(word) = typed.next() {
-        if word == "--notify-url" {
-            typed.next();
-        } else if !word.starts_with("--notify-url=") {
-            words.push(word);
-        }
-    }
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }

@@ -281,7 +281,7 @@ impl Publisher<'_> {
     fn later_row(&mut self, row: &LedgerRow, fingerprint: u128) -> Result<()> {
         self.counted.totals.duplicates += 1;
         let Some(first) = self.with_later_rows.get(&fingerprint) else {
-            return Err(Error::output("a later row names a call that has no first row; this is a bug"));
+            return Err(Error::bug("a later row names a call that has no first row"));
         };
         let what = duplicate_of(&first.row, row, &self.source.scan.carried);
         let mut discrepancy = discrepancy_row(row, None, first.call_date, what);

@@ -1,32 +1,42 @@
-//! SIGINT and SIGTERM: the first stops the run in good order, the second ends it at once.
+//! SIGINT and SIGTERM: the first one stops the run in good order, the second ends it at once.
 
 use crate::error::{Error, Result};
 use crate::stop::{Reason, Stop};
 
-/// From now on signals stop what is returned. A second one ends the process at once, which loses nothing that is
-/// in the store, with the exit code of a process that the signal has killed.
+/// Returns a [`Stop`] that the first signal stops.
+///
+/// A second signal ends the process at once, with the exit code of a process that the signal
+/// killed. Nothing in the store is lost.
 ///
 /// # Errors
 ///
-/// Exit 2 when the system does not let signals be heeded.
+/// Exit 2 when the system refuses the signal handlers.
 pub fn install() -> Result<Stop> {
     let stop = Stop::default();
     let stopper = stop.clone();
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
-        let (name, _) = signals.next().await;
-        stopper.stop(Reason::Signal(name));
-        let (name, number) = signals.next().await;
+        stopper.stop(Reason::Signal(signals.next().await.name));
+        let Signal { name, number } = signals.next().await;
         tracing::error!(
             exit_code = 128 + number,
-            means = "no outputs were written; all answers are stored",
-            to_do = "run the same command again, which goes on",
+            means = "No outputs were written; all answers are stored",
+            to_do = "run the same command again to resume",
             "{name} again: ended at once"
         );
-        #[allow(clippy::exit, reason = "asked for twice; the store is whole at every instant")]
+        #[allow(clippy::exit, reason = "requested twice; the store is consistent at every instant")]
         std::process::exit(128 + number);
     });
     Ok(stop)
+}
+
+/// A received signal.
+#[derive(Debug, Clone, Copy)]
+pub struct Signal {
+    /// `SIGTERM`, `SIGINT` or `Ctrl-C`.
+    pub name: &'static str,
+    /// The system's number of it.
+    pub number: i32,
 }
 
 /// The signals by which people and service managers stop a process.
@@ -39,45 +49,46 @@ pub struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Heeds them from now on.
+    /// Installs the signal handlers.
     ///
     /// # Errors
     ///
-    /// Exit 2 when the system does not let them be heeded.
+    /// Exit 2 when the system refuses them.
     pub fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let install = |kind| signal(kind).map_err(|e| Error::usage("signals cannot be heeded").because(e));
+        let install =
+            |kind| signal(kind).map_err(|e| Error::usage("signal handlers cannot be installed").because(e));
         Ok(Self {
             terminate: install(SignalKind::terminate())?,
             interrupt: install(SignalKind::interrupt())?,
         })
     }
 
-    /// Waits for the next one: its name and number.
-    pub async fn next(&mut self) -> (&'static str, i32) {
+    /// Waits for the next signal.
+    pub async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => ("SIGTERM", 15),
-            _ = self.interrupt.recv() => ("SIGINT", 2),
+            _ = self.terminate.recv() => Signal { name: "SIGTERM", number: 15 },
+            _ = self.interrupt.recv() => Signal { name: "SIGINT", number: 2 },
         }
     }
 }
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Heeds them from now on.
+    /// Installs the signal handlers.
     ///
     /// # Errors
     ///
-    /// None here.
+    /// None on this system.
     pub fn new() -> Result<Self> {
         Ok(Self {})
     }
 
-    /// Waits for the next one: its name and number.
-    pub async fn next(&mut self) -> (&'static str, i32) {
+    /// Waits for the next signal.
+    pub async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        ("Ctrl-C", 2)
+        Signal { name: "Ctrl-C", number: 2 }
     }
 }

@@ -1,9 +1,10 @@
-//! The configuration file: the command line's options by their long names, in TOML; and where each value that holds comes
-//! from. Owns toml.
+//! The configuration file: the options under their long names, in TOML; and where each value in
+//! effect comes from. Owns toml.
 //!
-//! No option is written down here. Keys, kinds and values are those of the commands' own definitions, and a value of the
-//! file takes the place of the option's default, so flags and environment beat it. So does an option given there that
-//! excludes one of the file: `--sandbox` beats the file's `endpoint`.
+//! No option is listed here: keys, kinds and values are those of the commands' definitions. A value
+//! of the file replaces the option's default, so flags and environment variables override it. An
+//! option given there also overrides a key that it excludes: `--sandbox` overrides the file's
+//! `endpoint`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,20 +14,22 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::values::{complaint, needs_one_of};
 use crate::error::{Error, Result};
 
-/// The options that are no keys: they are asked for once, by hand, or say where the file is.
+/// The options that are not keys of the file.
 const NO_KEYS: [&str; 3] = ["help", "version", "config"];
 
-/// One line of the file.
+/// One key of the file with its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     key: String,
+    /// Counted from 1.
     line: usize,
     values: Vec<String>,
 }
 
-/// What the file says, checked against the options that there are.
+/// The file's content, checked against the known options. By default empty: no file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigFile {
     path: PathBuf,
@@ -34,76 +37,78 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file. `command` has the options that it may name, its own and those of its subcommands.
+    /// Reads the file. Its keys may be the options of `command` and of its subcommands.
     ///
     /// # Errors
     ///
-    /// Exit 2, with file and line, when it cannot be read, is no TOML, or names an option that there is not or a value
-    /// that the option does not take. A secret value is never quoted.
+    /// Exit 2, with file and line, when the file cannot be read, is not TOML, or has an unknown key
+    /// or a wrong value. A secret value is never quoted.
     pub fn read(path: &Path, command: &Command) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            let hint = "give a file of options, one a line: rate = \"50/min\"; `reconcile config` prints one";
+            let hint =
+                "write one option a line, such as rate = \"50/min\"; `reconcile config` prints an example";
             Error::usage(format!("--config {} cannot be read", path.display())).hint(hint).because(e)
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let table = DeTable::parse(text).map_err(|e| {
             let line = e.span().map_or(1, |span| line(text, span.start));
             wrong(path, line, e.message())
-                .hint("the file is TOML: one option a line, texts in quotes: rate = \"50/min\"")
+                .hint("write TOML: one option a line, texts in quotes, such as rate = \"50/min\"")
         })?;
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
             let entry_line = line(text, key.span().start);
             let values = known(command, key.get_ref()).and_then(|arg| values(arg, value));
-            let values = values.map_err(|(what, hint)| wrong(path, entry_line, &what).hint(hint))?;
+            let values =
+                values.map_err(|mistake| wrong(path, entry_line, &mistake.what).hint(mistake.hint))?;
             entries.push(Entry { key: key.get_ref().to_string(), line: entry_line, values });
         }
         Ok(Self { path: path.to_owned(), entries })
     }
 
-    /// The file without what was beaten.
+    /// The file without these keys.
     #[must_use]
-    pub fn without(mut self, beaten: &[String]) -> Self {
-        self.entries.retain(|entry| !beaten.contains(&entry.key));
+    pub fn without(mut self, keys: &[String]) -> Self {
+        self.entries.retain(|entry| !keys.contains(&entry.key));
         self
     }
 
-    /// The command with the file's values in place of its defaults.
+    /// The command with the file's values as its defaults.
     #[must_use]
     pub fn apply(&self, command: Command) -> Command {
-        let give = |command: Command| {
+        let set_defaults = |command: Command| {
             command.mut_args(|arg| match self.entry(&arg) {
                 Some(entry) => arg.required(false).default_values(entry.values.clone()),
                 None => arg,
             })
         };
-        give(command).mut_subcommands(give)
+        set_defaults(command).mut_subcommands(set_defaults)
     }
 
-    /// The keys that an option given on the command line or by environment excludes.
+    /// The keys that are excluded by an option on the command line or in the environment.
     ///
     /// # Errors
     ///
     /// Exit 2 when two keys of the file exclude each other.
-    pub fn beaten(&self, command: &Command, matches: &ArgMatches) -> Result<Vec<String>> {
-        let mut beaten = Vec::new();
+    pub fn overridden(&self, command: &Command, matches: &ArgMatches) -> Result<Vec<String>> {
+        let mut overridden = Vec::new();
         for arg in command.get_arguments() {
             for other in command.get_arg_conflicts_with(arg) {
-                match (self.in_force(matches, arg), self.in_force(matches, other)) {
+                match (self.in_effect(matches, arg), self.in_effect(matches, other)) {
                     (Some(one), Some(two)) => return Err(self.contradiction(one, two)),
-                    (Some(one), None) if explicit(matches, other) => beaten.push(one.key.clone()),
-                    (None, Some(two)) if explicit(matches, arg) => beaten.push(two.key.clone()),
+                    (Some(one), None) if explicit(matches, other) => overridden.push(one.key.clone()),
+                    (None, Some(two)) if explicit(matches, arg) => overridden.push(two.key.clone()),
                     _ => {}
                 }
             }
         }
-        Ok(beaten)
+        Ok(overridden)
     }
 
     fn contradiction(&self, one: &Entry, two: &Entry) -> Error {
         let (first, last) = if one.line < two.line { (one, two) } else { (two, one) };
         let what = format!("`{}` excludes `{}` of line {}", last.key, first.key, first.line);
-        wrong(&self.path, last.line, &what).hint("leave one of the two out")
+        wrong(&self.path, last.line, &what).hint("delete one of the two")
     }
 
     fn entry(&self, arg: &Arg) -> Option<&Entry> {
@@ -111,50 +116,57 @@ impl ConfigFile {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// The file's entry, where it is what holds and says something: `sandbox = false` excludes nothing.
-    fn in_force(&self, matches: &ArgMatches, arg: &Arg) -> Option<&Entry> {
-        let holds = source(matches, arg) == Some(ValueSource::DefaultValue);
-        self.entry(arg).filter(|entry| holds && entry.values != ["false"])
+    /// The file's entry if it is in effect and can exclude others: `sandbox = false` excludes
+    /// nothing.
+    fn in_effect(&self, matches: &ArgMatches, arg: &Arg) -> Option<&Entry> {
+        let is_default = source(matches, arg) == Some(ValueSource::DefaultValue);
+        self.entry(arg).filter(|entry| is_default && entry.values != ["false"])
     }
 
-    /// Every option of the command with the value that holds, as TOML, and where it comes from. Secrets are not shown.
+    /// Every option of the command with its value in effect, as TOML, and where the value comes
+    /// from. Secrets are left out.
     #[must_use]
     pub fn dump(&self, command: &Command, matches: &ArgMatches) -> String {
-        let mut lines: Vec<(String, String)> = Vec::new();
-        let said = |arg: &Arg| explicit(matches, arg) || self.in_force(matches, arg).is_some();
-        for arg in command.get_arguments().filter(|arg| is_key(arg)) {
-            let Some(key) = arg.get_long() else { continue };
-            let from = self.origin(matches, arg);
-            let is_excluded =
-                |by: &Arg| said(by) && (excludes(command, arg, by) || excludes(command, by, arg));
-            let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
-            lines.push(match (matches.get_raw(arg.get_id().as_str()), from) {
-                // Fed back, its default would stand against what excludes it; a flag that is off does not.
-                _ if !is_flag && !said(arg) && command.get_arguments().any(is_excluded) => {
-                    (format!("# {key} is excluded"), String::new())
-                }
-                (Some(_), Some(from)) if is_secret(arg) => (format!("# {key} is set, and not shown"), from),
-                (Some(raw), Some(from)) => {
-                    let values: Vec<String> = raw.map(|v| v.to_string_lossy().into_owned()).collect();
-                    (format!("{key} = {}", shown(arg, &values)), from)
-                }
-                _ => (format!("# {key} is not set"), String::new()),
-            });
-        }
-        let width = lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0).min(60);
+        let keys = command.get_arguments().filter(|arg| is_key(arg));
+        let lines: Vec<DumpLine> = keys.filter_map(|arg| self.dump_line(command, matches, arg)).collect();
+        let width = lines.iter().map(|line| line.option.chars().count()).max().unwrap_or(0).min(60);
         let mut text = match self.path.as_os_str().is_empty() {
             true => "# No --config file.\n".to_owned(),
             false => format!("# --config {}\n", self.path.display()),
         };
-        for (line, from) in lines {
-            let line = if from.is_empty() { line } else { format!("{line:<width$}  # {from}") };
-            // A text may be written; writing to one cannot fail.
-            let _ = writeln!(text, "{line}");
+        for DumpLine { option, origin } in lines {
+            // Writing to a string cannot fail.
+            let _ = match origin {
+                Some(origin) => writeln!(text, "{option:<width$}  # {origin}"),
+                None => writeln!(text, "{option}"),
+            };
         }
         text
     }
 
-    /// Where the value that holds comes from; `None` when there is none.
+    fn dump_line(&self, command: &Command, matches: &ArgMatches, arg: &Arg) -> Option<DumpLine> {
+        let key = arg.get_long()?;
+        let given = |arg: &Arg| explicit(matches, arg) || self.in_effect(matches, arg).is_some();
+        let excluded = |by: &Arg| given(by) && (excludes(command, arg, by) || excludes(command, by, arg));
+        let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
+        // Fed back, its default would contradict what excludes it; a flag that is off contradicts
+        // nothing.
+        if !is_flag && !given(arg) && command.get_arguments().any(excluded) {
+            return Some(DumpLine { option: format!("# {key} is excluded"), origin: None });
+        }
+        Some(match (matches.get_raw(arg.get_id().as_str()), self.origin(matches, arg)) {
+            (Some(_), Some(origin)) if is_secret(arg) => {
+                DumpLine { option: format!("# {key} is set, and not shown"), origin: Some(origin) }
+            }
+            (Some(raw), Some(origin)) => {
+                let values: Vec<String> = raw.map(|v| v.to_string_lossy().into_owned()).collect();
+                DumpLine { option: format!("{key} = {}", as_toml(arg, &values)), origin: Some(origin) }
+            }
+            _ => DumpLine { option: format!("# {key} is not set"), origin: None },
+        })
+    }
+
+    /// Where the value in effect comes from; `None` if there is no value.
     fn origin(&self, matches: &ArgMatches, arg: &Arg) -> Option<String> {
         match source(matches, arg)? {
             ValueSource::CommandLine => Some(format!("--{}", arg.get_long()?)),
@@ -167,23 +179,33 @@ impl ConfigFile {
     }
 }
 
+/// A line of the dump.
+struct DumpLine {
+    /// `key = value`, or a comment about the key.
+    option: String,
+    origin: Option<String>,
+}
+
 fn wrong(path: &Path, line: usize, what: &str) -> Error {
     Error::usage(format!("{}:{line}: {what}", path.display()))
 }
 
-/// Lines are counted from 1.
+/// The line of a byte offset, counted from 1.
 fn line(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count() + 1
 }
 
-/// What is wrong, and what to do.
-type Complaint = (String, String);
+/// A mistake in the file.
+struct Mistake {
+    what: String,
+    hint: String,
+}
 
 fn is_key(arg: &Arg) -> bool {
     arg.get_long().is_some_and(|long| !NO_KEYS.contains(&long))
 }
 
-/// Values that environment and messages must not show.
+/// Whether the value must not appear in messages.
 fn is_secret(arg: &Arg) -> bool {
     arg.is_hide_env_values_set()
 }
@@ -192,19 +214,20 @@ fn source(matches: &ArgMatches, arg: &Arg) -> Option<ValueSource> {
     matches.value_source(arg.get_id().as_str())
 }
 
-/// Whether an option is defined as one that excludes another.
+/// Whether the definition of one option excludes the other.
 fn excludes(command: &Command, one: &Arg, other: &Arg) -> bool {
     command.get_arg_conflicts_with(one).iter().any(|excluded| excluded.get_id() == other.get_id())
 }
 
-/// Given on the command line or by environment; `RECONCILE_SANDBOX=false` excludes nothing.
+/// Whether the option is on the command line or in the environment, and can exclude others:
+/// `RECONCILE_SANDBOX=false` excludes nothing.
 fn explicit(matches: &ArgMatches, arg: &Arg) -> bool {
     let off = matches!(matches.try_get_one::<bool>(arg.get_id().as_str()), Ok(Some(false)));
     !off && matches!(source(matches, arg), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }
 
-/// The option of this name, of the command or of one of its subcommands.
-fn known<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, Complaint> {
+/// The option with this key, of the command or of one of its subcommands.
+fn known<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, Mistake> {
     let all = || {
         let subs = command.get_subcommands().flat_map(Command::get_arguments);
         command.get_arguments().chain(subs).filter(|arg| is_key(arg))
@@ -212,32 +235,42 @@ fn known<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, Complaint> {
     all().find(|arg| arg.get_long() == Some(key)).ok_or_else(|| {
         let distance = |long: &str| strsim::damerau_levenshtein(long, key);
         let nearest = all().filter_map(Arg::get_long).min_by_key(|long| distance(long)).unwrap_or_default();
-        let what = format!("there is no option `{key}`; the nearest is `{nearest}`");
-        (what, "keys are the long names of the options; `reconcile config` prints them all".into())
+        Mistake {
+            what: format!("there is no option `{key}`; the nearest is `{nearest}`"),
+            hint: "keys are the long names of the options; `reconcile config` prints them all".into(),
+        }
     })
 }
 
-/// The values as they would stand on the command line.
-fn values(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Complaint> {
+/// The key's values as on the command line.
+fn values(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Mistake> {
     let key = arg.get_long().unwrap_or_default();
     let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
-    let several = matches!(arg.get_action(), ArgAction::Append);
+    let is_list = matches!(arg.get_action(), ArgAction::Append);
     let values = match value.get_ref() {
         DeValue::Boolean(on) if is_flag => return Ok(vec![on.to_string()]),
-        _ if is_flag => return Err((format!("`{key}` is true or false"), format!("write {key} = true"))),
-        DeValue::Array(items) if several => items.iter().map(|item| scalar(item.get_ref())).collect(),
+        _ if is_flag => {
+            let what = format!("`{key}` is true or false");
+            return Err(Mistake { what, hint: format!("write {key} = true") });
+        }
+        DeValue::Array(items) if is_list => items.iter().map(|item| scalar(item.get_ref())).collect(),
         single => scalar(single).map(|text| vec![text]),
     };
     let values: Vec<String> = values.ok_or_else(|| {
-        let how = if several { format!("{key} = [\"…\", \"…\"]") } else { format!("{key} = \"…\"") };
-        (format!("`{key}` is one value, not a table or a list"), format!("write {how}"))
+        let example =
+            if is_list { format!("{key} = [\"…\", \"…\"]") } else { format!("{key} = \"…\"") };
+        let what = format!("`{key}` is one value, not a table or a list");
+        Mistake { what, hint: format!("write {example}") }
     })?;
-    let complain = |(value, why): (&String, String)| {
-        let value = if is_secret(arg) { String::new() } else { format!(" = {value:?}") };
-        (format!("`{key}`{value}: {why}"), "see reconcile --help for what it may be".into())
-    };
     let refused = values.iter().find_map(|value| Some((value, refusal(arg, value)?)));
-    refused.map(complain).map_or(Ok(values.clone()), Err)
+    match refused {
+        None => Ok(values),
+        Some((value, why)) => {
+            let value = (!is_secret(arg)).then_some(value.as_str());
+            let what = complaint(&format!("`{key}`"), value, &why);
+            Err(Mistake { what, hint: "`reconcile --help` describes its values".into() })
+        }
+    }
 }
 
 fn scalar(value: &DeValue<'_>) -> Option<String> {
@@ -251,23 +284,23 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// Why the option does not take this value; the option's own parser says so.
+/// Why the option's own parser refuses this value; `None` if it accepts it.
 fn refusal(arg: &Arg, value: &str) -> Option<String> {
-    let alone =
+    let option =
         Arg::new("value").long("value").require_equals(true).value_parser(arg.get_value_parser().clone());
-    let probe = Command::new("probe").no_binary_name(true).arg(alone);
+    let probe = Command::new("probe").no_binary_name(true).arg(option);
     let error = probe.try_get_matches_from([format!("--value={value}")]).err()?;
     let names: Vec<String> =
         arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-    let reason = std::error::Error::source(&error).map(ToString::to_string);
-    Some(reason.unwrap_or_else(|| match names.is_empty() {
-        true => "this cannot be".into(),
-        false => format!("not one of {}", names.join(", ")),
+    let why = std::error::Error::source(&error).map(ToString::to_string);
+    Some(why.unwrap_or_else(|| match names.is_empty() {
+        true => "needs another value".into(),
+        false => needs_one_of(&names),
     }))
 }
 
-/// A value as TOML. What JSON writes between quotes reads the same in TOML.
-fn shown(arg: &Arg, values: &[String]) -> String {
+/// The values as TOML. A JSON string is also a TOML string.
+fn as_toml(arg: &Arg, values: &[String]) -> String {
     let quoted = |text: &String| {
         let number = text.len() < 18 && text.parse::<u64>().is_ok_and(|n| n.to_string() == *text);
         if number { text.clone() } else { serde_json::Value::from(text.as_str()).to_string() }

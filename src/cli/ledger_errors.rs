@@ -6,16 +6,18 @@ use std::error::Error as StdError;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::ledger::{HeaderError, LedgerError, LedgerScan, field_names};
+use crate::words::plural;
 
 impl From<LedgerError> for Error {
     fn from(error: LedgerError) -> Self {
         let what = error.to_string();
         let hint = hint(&error);
-        let exit = match error {
-            LedgerError::TemporaryFile { .. } => Exit::Output,
-            _ => Exit::Usage,
+        let described = match error {
+            LedgerError::NoRecord { .. } => return Self::bug(what),
+            LedgerError::TemporaryFile { .. } => Self::new(Exit::Output, what),
+            _ => Self::new(Exit::Usage, what),
         };
-        Self { exit, what, hint: Some(hint), source: cause(error) }
+        Self { source: cause(error), ..described.hint(hint) }
     }
 }
 
@@ -23,12 +25,9 @@ impl From<LedgerError> for Error {
 #[must_use]
 pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
     let note = |count: u64, what: &str, option: &str| {
-        let rows = match count {
-            0 => return None,
-            1 => "1 row has".to_owned(),
-            count => format!("{count} rows have"),
-        };
-        Some(format!("{rows} no {what}. Set the {what} of such rows with {option}"))
+        let has = if count == 1 { "has" } else { "have" };
+        let rows = plural(count, "row");
+        (count > 0).then(|| format!("{rows} {has} no {what}; set the {what} of such rows with {option}"))
     };
     let product = note(scan.without_product, "product", "--prod-id");
     product.into_iter().chain(note(scan.without_day, "day", "--call-date")).collect()
@@ -36,24 +35,24 @@ pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
 
 fn hint(error: &LedgerError) -> String {
     match error {
-        LedgerError::Open { .. } => "Check that the file exists and that you may read it.",
-        LedgerError::Folder { .. } => "Name a file in it.",
-        LedgerError::Read { .. } => "Check the file and its disk. Stored answers are kept.",
+        LedgerError::Open { .. } => "check that the file exists and that you may read it",
+        LedgerError::Folder { .. } => "name a file in it",
+        LedgerError::Read { .. } => "check the file and its disk; stored answers are kept",
         LedgerError::OtherKind { kind, .. } => kind.advice(),
-        LedgerError::Packed { .. } => "Copy the file again, or pack it again.",
+        LedgerError::Packed { .. } => "copy the file again, or pack it again",
         LedgerError::Parquet { .. } => {
-            "Write the file again, compressed with zstd, snappy, gzip or not at all, or export it as CSV."
+            "write the file again, compressed with zstd, snappy, gzip or not at all, or export it as CSV"
         }
-        LedgerError::Int96 { .. } => "Write the column as TIMESTAMP with a time zone, or as text in UTC+8.",
-        LedgerError::Empty { .. } => "Add a header row with at least the column `call_id`.",
+        LedgerError::Int96 { .. } => "write the column as TIMESTAMP with a time zone, or as text in UTC+8",
+        LedgerError::Empty { .. } => "add a header row with at least the column `call_id`",
         LedgerError::EndlessHeader { .. } => {
-            "Close the quote. If this is not a CSV file, export it as CSV with the column names in the first row."
+            "close the quote; if this is not a CSV file, export it as CSV with the column names in the first row"
         }
-        LedgerError::DamagedHeader { .. } => "Save the ledger as `CSV UTF-8`.",
+        LedgerError::DamagedHeader { .. } => "save the ledger as `CSV UTF-8`",
         LedgerError::Header { problem, .. } => return header_hint(problem),
-        LedgerError::NoRecord { .. } => "Please report this bug.",
+        LedgerError::NoRecord { .. } => "",
         LedgerError::TemporaryFile { .. } => {
-            "Free space there, or name another folder with the environment variable TMPDIR."
+            "free space there, or name another folder with the environment variable TMPDIR"
         }
     }
     .to_owned()
@@ -62,33 +61,33 @@ fn hint(error: &LedgerError) -> String {
 fn header_hint(problem: &HeaderError) -> String {
     match problem {
         HeaderError::UnknownField { nearest, .. } => format!(
-            "Did you mean `{nearest}`? Write --map FIELD=HEADER. The fields are: {}.",
+            "did you mean `{nearest}`? Write --map FIELD=HEADER with one of the fields {}",
             field_names().join(", ")
         ),
         HeaderError::UnknownColumn { nearest: Some(nearest), .. } => {
-            format!("Correct --map. Did you mean `{nearest}`?")
+            format!("correct --map; did you mean `{nearest}`?")
         }
-        HeaderError::UnknownColumn { nearest: None, .. } => "Correct --map.".to_owned(),
-        HeaderError::AmbiguousColumn { .. } => "Rename one of them in the header row.".to_owned(),
-        HeaderError::MappedTwice { .. } => "Give --map once for each field.".to_owned(),
+        HeaderError::UnknownColumn { nearest: None, .. } => "correct --map".to_owned(),
+        HeaderError::AmbiguousColumn { .. } => "rename one of them in the header row".to_owned(),
+        HeaderError::MappedTwice { .. } => "give --map once for each field".to_owned(),
         HeaderError::TwoColumns { field, headers: [one, other], .. } if one != other => format!(
-            "Choose one with --map '{field}={one}' or --map '{field}={other}'. The other one is carried through."
+            "choose one with --map '{field}={one}' or --map '{field}={other}'; the other one is carried through"
         ),
-        HeaderError::TwoColumns { .. } => "Rename one of them in the header row.".to_owned(),
+        HeaderError::TwoColumns { .. } => "rename one of them in the header row".to_owned(),
         HeaderError::NoCallId { looks_like_data: true, .. } => {
-            "The first row looks like data. Add a header row above it, with `call_id` over the CallIds."
+            "the first row looks like data; add a header row above it, with `call_id` over the CallIds"
                 .to_owned()
         }
         HeaderError::NoCallId { similar, columns, .. } => match similar.as_slice() {
-            [nearest] => format!("If `{nearest}` holds the CallIds, use --map 'call_id={nearest}'."),
+            [nearest] => format!("if `{nearest}` holds the CallIds, use --map 'call_id={nearest}'"),
             [nearest, others @ ..] => format!(
-                "If `{nearest}` holds the CallIds, use --map 'call_id={nearest}'. Also similar: `{}`.",
+                "if `{nearest}` holds the CallIds, use --map 'call_id={nearest}'; also similar: `{}`",
                 others.join("`, `")
             ),
-            [] if columns.len() == 1 => "If the columns are separated by something other than , ; | or tab, \
-                 convert the file. If this column holds the CallIds, use --map call_id=HEADER."
+            [] if columns.len() == 1 => "if the columns are separated by something other than , ; | or tab, \
+                 convert the file; if this column holds the CallIds, use --map call_id=HEADER"
                 .to_owned(),
-            [] => "Name the column that holds the CallIds with --map call_id=HEADER.".to_owned(),
+            [] => "name the column that holds the CallIds with --map call_id=HEADER".to_owned(),
         },
     }
 }
@@ -120,8 +119,8 @@ mod tests {
         let input = Input::open(file.path()).unwrap();
         let ledger = ScannedLedger::scan(input, Options::default()).unwrap();
         let wanted = [
-            "2 rows have no product. Set the product of such rows with --prod-id",
-            "1 row has no day. Set the day of such rows with --call-date",
+            "2 rows have no product; set the product of such rows with --prod-id",
+            "1 row has no day; set the day of such rows with --call-date",
         ];
         assert_eq!(missing_defaults_notes(&ledger.scan), wanted);
     }

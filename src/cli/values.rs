@@ -1,31 +1,49 @@
-//! What the values of options may be; what is wrong with one, in a word.
+//! What the values of options may be. An error completes the sentence "--option needs …".
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
 
 use crate::output::Lang;
 use crate::provider::WireFormat;
-use reconcile_core::product::ProductId;
+use reconcile_core::product::{PRODUCTS, ProductId};
+use reconcile_core::rate::Rate;
+
+/// What is wrong with an option's value; the value is left out if it may be secret.
+pub(super) fn complaint(option: &str, value: Option<&str>, why: &str) -> String {
+    match (why.starts_with("needs "), value) {
+        (true, Some(value)) => format!("{option} {why}, not {value:?}"),
+        (true, None) => format!("{option} {why}"),
+        (false, Some(value)) => format!("{option} = {value:?}: {why}"),
+        (false, None) => format!("{option}: {why}"),
+    }
+}
+
+/// The error of an option that takes one of these words.
+pub(super) fn needs_one_of(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    format!("needs one of {}", names.join(", "))
+}
 
 pub(super) fn product(text: &str) -> Result<ProductId, String> {
     ProductId::parse(text).ok_or_else(|| {
-        let names: Vec<&str> = reconcile_core::product::PRODUCTS.iter().map(|(_, name)| *name).collect();
-        format!("not a product; give its number or one of {}", names.join(", "))
+        let names: Vec<&str> = PRODUCTS.iter().map(|(_, name)| *name).collect();
+        format!("needs a product number or one of {}", names.join(", "))
     })
 }
 
 pub(super) fn language(text: &str) -> Result<Lang, String> {
-    Lang::parse(text).ok_or_else(|| "the report is in en or zh".into())
+    Lang::parse(text).ok_or_else(|| "needs en or zh".into())
 }
 
 pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "not a day like 2026-11-16".into())
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "needs a day, for example 2026-11-16".into())
 }
 
 pub(super) fn mapping(text: &str) -> Result<(String, String), String> {
-    let (field, header) = text.split_once('=').ok_or("there is no `=`; write FIELD=HEADER")?;
+    let (field, header) = text.split_once('=').ok_or("needs FIELD=HEADER, for example caller=From")?;
     Ok((field.trim().to_owned(), header.to_owned()))
 }
 
@@ -33,27 +51,57 @@ pub(super) fn delimiter(text: &str) -> Result<u8, String> {
     match text {
         "," | ";" | "|" | "\t" => Ok(text.as_bytes()[0]),
         "tab" | "\\t" => Ok(b'\t'),
-        _ => Err("not one of , ; | tab".into()),
+        _ => Err("needs one of , ; | tab".into()),
     }
 }
 
-/// More than this many requests in flight would only fill the provider's queue.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    if !text.contains('/') {
+        return Err("needs a unit, for example 100/min".into());
+    }
+    text.parse()
+}
+
+pub(super) fn whole_number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "needs a whole number from 0 up".into())
+}
+
+pub(super) fn burst(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "needs a whole number from 1 up".into())
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "needs a port number from 0 to 65535".into())
+}
+
+/// More requests in flight would only wait in the provider's queue.
 const CONCURRENCY_AT_MOST: usize = 1_024;
 
 pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
-    let wrong = || format!("not a whole number from 1 to {CONCURRENCY_AT_MOST}");
-    text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= CONCURRENCY_AT_MOST).ok_or_else(wrong)
+    let number = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= CONCURRENCY_AT_MOST);
+    number.ok_or_else(|| format!("needs a whole number from 1 to {CONCURRENCY_AT_MOST}"))
+}
+
+pub(super) fn attempts(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|n| (1..=100).contains(n));
+    number.ok_or_else(|| "needs a whole number from 1 to 100".into())
 }
 
 pub(super) fn wire_format(text: &str) -> Result<WireFormat, String> {
     let known = [WireFormat::Json, WireFormat::Xml].into_iter();
     let mut named = known.filter(|format| format.parameter().eq_ignore_ascii_case(text));
-    named.next().ok_or_else(|| "not json and not xml".into())
+    named.next().ok_or_else(|| "needs json or xml".into())
 }
 
-pub(super) fn length_of_time(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; write 10s, 500ms, 6h30m"))?;
-    if duration.is_zero() { Err("must be longer than nothing".into()) } else { Ok(duration) }
+/// A duration that may be zero.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "needs a duration, for example 10s, 500ms or 6h30m".into())
+}
+
+/// A duration longer than zero.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = age(text)?;
+    if duration.is_zero() { Err("needs a duration longer than zero".into()) } else { Ok(duration) }
 }
 
 pub(super) fn latency(text: &str) -> Result<(Duration, Duration), String> {
@@ -62,9 +110,9 @@ pub(super) fn latency(text: &str) -> Result<(Duration, Duration), String> {
         let length = |text: &str| humantime::parse_duration(text.trim()).ok();
         Some((length(least)?, length(most)?)).filter(|(least, most)| least <= most)
     };
-    read().ok_or_else(|| "write the least and the most, such as 20ms..400ms".into())
+    read().ok_or_else(|| "needs the least and the most, for example 20ms..400ms".into())
 }
 
 pub(super) fn time_of_day(text: &str) -> Result<NaiveTime, String> {
-    NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| "not a time of day like 06:30".into())
+    NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| "needs a time of day, for example 06:30".into())
 }

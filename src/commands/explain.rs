@@ -1,38 +1,42 @@
-//! `reconcile explain`: all that the store knows of one call, and with a ledger what its rows disagree with.
+//! `reconcile explain`: everything that the store knows of one call, and with a ledger its
+//! discrepancies.
 //!
-//! The numbers are shown in full, as in the data files: this is standard output, and asked for.
+//! Phone numbers are printed in full, as in the data files: they are the requested data.
 
 use compact_str::CompactString;
 use serde::Serialize;
 
-use super::{answer, count, table};
+use super::answer::{answer, open_store, table};
 use crate::cli::ExplainArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::ledger::{Input, ScannedLedger};
-use crate::store::{self, Attempt, KnownCall, Reader};
+use crate::store::{Attempt, KnownCall, Reader};
+use crate::words::plural;
 use reconcile_core::calendar::provider_text;
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::Discrepancy;
 use reconcile_core::duplicate::duplicate_of;
-use reconcile_core::ledger_row::{LedgerRow, Record};
+use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
 use reconcile_core::lookup::{Lookup, look_up};
 
+/// The answer, one for each call of this id; with `--json` these are its keys.
 #[derive(Serialize)]
-struct Explained {
+struct Explanation {
     call_id: String,
     prod_id: i64,
     day: String,
-    attempts: Vec<Tried>,
-    answer: Option<Kept>,
+    attempts: Vec<AttemptLine>,
+    answer: Option<StoredAnswer>,
     status: &'static str,
     normalized: Vec<(&'static str, String)>,
     rows: Vec<Row>,
 }
 
+/// A request for the call.
 #[derive(Serialize)]
-struct Tried {
+struct AttemptLine {
     sent_at: String,
     asked_date: String,
     purpose: String,
@@ -44,8 +48,9 @@ struct Tried {
     pause_ms: Option<f64>,
 }
 
+/// The answer in the store.
 #[derive(Serialize)]
-struct Kept {
+struct StoredAnswer {
     kind: &'static str,
     fetched_at: String,
     found_date: String,
@@ -56,15 +61,16 @@ struct Kept {
     damaged: bool,
 }
 
-/// A row of the ledger, and what it disagrees with.
+/// A row of the ledger with its discrepancies; without a ledger, line 0.
 #[derive(Serialize)]
 struct Row {
     line: u64,
-    discrepancies: Vec<Disagreement>,
+    discrepancies: Vec<ExplainedDiscrepancy>,
 }
 
+/// A discrepancy with the rule behind it.
 #[derive(Serialize)]
-struct Disagreement {
+struct ExplainedDiscrepancy {
     kind: &'static str,
     field: String,
     expected: Option<String>,
@@ -73,114 +79,175 @@ struct Disagreement {
     rule: &'static str,
 }
 
-/// Explains a call.
+/// Prints every request, the answer and the discrepancies of a call.
 ///
 /// # Errors
 ///
-/// Exit 2 when there is no store, it does not know the call, or the ledger cannot be read; exit 6 when the store
-/// cannot be read.
+/// Exit 2 when there is no store, it does not know the call, or the ledger cannot be read; exit 6
+/// when the store cannot be read.
 pub fn explain(args: &ExplainArgs) -> Result<Exit> {
-    let path = args.store.path();
-    let reader = store::open_reader(&path, None)?.ok_or_else(|| {
-        Error::usage(format!("there is no store {}", path.display())).hint("name it with --store")
-    })?;
+    let reader = open_store(&args.store.path())?;
     let known = reader.calls_named(&args.call_id)?;
     if known.is_empty() {
         return Err(unknown(reader.as_ref(), args));
     }
-    let (rows, carried) = ledger_rows(args)?;
-    let explain = |call| explain_call(call, &rows, &carried, args);
-    let explained: Vec<Explained> = known.iter().map(explain).collect();
-    answer(args.json, &explained, || explained.iter().flat_map(Explained::lines).collect())?;
+    let rows = LedgerRows::of_call(args)?;
+    let explained: Vec<Explanation> = known.iter().map(|call| Explanation::new(call, &rows, args)).collect();
+    answer(args.json, &explained, || explained.iter().flat_map(Explanation::lines).collect())?;
     Ok(Exit::Success)
 }
 
 fn unknown(reader: &dyn Reader, args: &ExplainArgs) -> Error {
     let similar = reader.similar_call_ids(&args.call_id).unwrap_or_default();
     let hint = match similar.len() {
-        0 => "it was never asked for: `reconcile plan` says whether a run would; mind that ^ may need quotes"
+        0 => "no run has asked for it; `reconcile plan` says what a run would ask for. Quote the id if it has a ^"
             .to_owned(),
-        _ => format!("the store knows {}; mind that ^ may need quotes", similar.join(", ")),
+        _ => format!("similar ids in the store: {}. Quote the id if it has a ^", similar.join(", ")),
     };
     Error::usage(format!("the store {} does not know the call {}", args.store.path().display(), args.call_id))
         .hint(hint)
 }
 
-/// The usable rows of the ledger that name the call, in its order, and the names of the columns carried through.
-fn ledger_rows(args: &ExplainArgs) -> Result<(Vec<LedgerRow>, Vec<String>)> {
-    let mut found = Vec::new();
-    let Some(path) = &args.input else { return Ok((found, Vec::new())) };
-    let source = ScannedLedger::scan(Input::open(path)?, args.ledger())?;
-    for record in source.read()? {
-        if let Record::Row(row) = record?
-            && row.key.call_id == args.call_id
-        {
-            found.push(row);
+/// The usable rows of the ledger with the call's id, in its order.
+#[derive(Default)]
+struct LedgerRows {
+    rows: Vec<LedgerRow>,
+    /// The names of the columns that are carried through.
+    carried: Vec<String>,
+}
+
+impl LedgerRows {
+    fn of_call(args: &ExplainArgs) -> Result<Self> {
+        let Some(path) = &args.input else { return Ok(Self::default()) };
+        let source = ScannedLedger::scan(Input::open(path)?, args.ledger())?;
+        let mut rows = Vec::new();
+        for record in source.read()? {
+            if let Record::Row(row) = record?
+                && row.key.call_id == args.call_id
+            {
+                rows.push(row);
+            }
+        }
+        Ok(Self { rows, carried: source.scan.carried })
+    }
+}
+
+impl Explanation {
+    fn new(call: &KnownCall, ledger: &LedgerRows, args: &ExplainArgs) -> Self {
+        // Without a ledger nothing is expected of the call.
+        let nothing_expected = LedgerRow {
+            line: 0,
+            key: call.key.clone(),
+            expected: Expected::default(),
+            query_date: None,
+            carried: Vec::new(),
+        };
+        let rows: Vec<&LedgerRow> = ledger.rows.iter().filter(|row| row.key == call.key).collect();
+        let first = rows.first().copied().unwrap_or(&nothing_expected);
+        let stored = Some(&call.stored).filter(|_| call.is_whole);
+        let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
+        let found = compare::compare(first, &lookup, args.rules().tolerances);
+        let duplicate =
+            |row: &&LedgerRow| Row::new(row.line, vec![duplicate_of(first, row, &ledger.carried)]);
+        let mut explained = vec![Row::new(first.line, found)];
+        explained.extend(rows.iter().skip(1).map(duplicate));
+        Self {
+            call_id: call.key.call_id.clone(),
+            prod_id: call.key.prod_id.0,
+            day: call.key.day.to_string(),
+            attempts: call.attempts.iter().map(AttemptLine::new).collect(),
+            answer: StoredAnswer::new(call),
+            status: lookup.status.as_str(),
+            normalized: normalized(&lookup),
+            rows: explained,
         }
     }
-    Ok((found, source.scan.carried))
-}
 
-fn explain_call(call: &KnownCall, rows: &[LedgerRow], carried: &[String], args: &ExplainArgs) -> Explained {
-    // Without a ledger the call is judged as one of which nothing is expected.
-    let nameless = LedgerRow {
-        line: 0,
-        key: call.key.clone(),
-        expected: reconcile_core::ledger_row::Expected::default(),
-        query_date: None,
-        carried: Vec::new(),
-    };
-    let named: Vec<&LedgerRow> = rows.iter().filter(|row| row.key == call.key).collect();
-    let first = named.first().copied().unwrap_or(&nameless);
-    let stored = Some(&call.stored).filter(|_| call.is_whole);
-    let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
-    let found = compare::compare(first, &lookup, args.rules().tolerances);
-    let mut judged = vec![(first.line, found)];
-    judged.extend(named.iter().skip(1).map(|row| (row.line, vec![duplicate_of(first, row, carried)])));
-    Explained {
-        call_id: call.key.call_id.clone(),
-        prod_id: call.key.prod_id.0,
-        day: call.key.day.to_string(),
-        attempts: call.attempts.iter().map(tried).collect(),
-        answer: kept(call),
-        status: lookup.status.as_str(),
-        normalized: normalized(&lookup),
-        rows: judged
-            .into_iter()
-            .map(|(line, found)| Row { line, discrepancies: disagreements(found) })
-            .collect(),
+    fn lines(&self) -> Vec<String> {
+        let mut lines =
+            vec![format!("call {}, product {}, {} (UTC+8)", self.call_id, self.prod_id, self.day)];
+        lines.push(format!("\n{}:", plural(self.attempts.len() as u64, "request")));
+        lines.extend(self.attempts.iter().map(AttemptLine::line));
+        lines.push("\nanswer:".into());
+        match &self.answer {
+            None => lines.push("  none yet".into()),
+            Some(answer) => lines.extend(answer.lines().into_iter().map(|line| format!("  {line}"))),
+        }
+        lines.push(format!("\nread as {}:", self.status));
+        lines.extend(table(&self.normalized).into_iter().map(|line| format!("  {line}")));
+        lines.extend(self.rows.iter().flat_map(Row::lines));
+        lines
     }
 }
 
-fn tried(attempt: &Attempt) -> Tried {
-    #[allow(clippy::cast_precision_loss, reason = "a time-out is far below 2^53 microseconds")]
-    let ms = |us: i64| us as f64 / 1e3;
-    Tried {
-        sent_at: provider_text(attempt.sent_at).into(),
-        asked_date: attempt.asked_date.clone(),
-        purpose: attempt.purpose.as_str().to_owned(),
-        took_ms: attempt.took_us.map(ms),
-        code: attempt.code.clone().unwrap_or_else(|| "in flight".into()),
-        http_status: attempt.http_status,
-        throttled: attempt.throttled,
-        decision: attempt.decision.as_ref().map_or_else(String::new, |decision| decision.as_str().to_owned()),
-        pause_ms: attempt.pause_us.map(ms),
+impl AttemptLine {
+    fn new(attempt: &Attempt) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "a timeout is far below 2^53 microseconds")]
+        let ms = |us: i64| us as f64 / 1e3;
+        Self {
+            sent_at: provider_text(attempt.sent_at).into(),
+            asked_date: attempt.asked_date.clone(),
+            purpose: attempt.purpose.as_str().to_owned(),
+            took_ms: attempt.took_us.map(ms),
+            code: attempt.code.clone().unwrap_or_else(|| "in flight".into()),
+            http_status: attempt.http_status,
+            throttled: attempt.throttled,
+            decision: attempt
+                .decision
+                .as_ref()
+                .map_or_else(String::new, |decision| decision.as_str().to_owned()),
+            pause_ms: attempt.pause_us.map(ms),
+        }
+    }
+
+    fn line(&self) -> String {
+        let took = self.took_ms.map_or_else(String::new, |ms| format!(" after {ms:.0} ms"));
+        let http = self.http_status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
+        let pause = self.pause_ms.filter(|ms| *ms > 0.0);
+        let pause = pause.map_or_else(String::new, |ms| format!(" in {ms:.0} ms"));
+        let throttled = if self.throttled { ", throttled" } else { "" };
+        let decision = match self.decision.as_str() {
+            "" => String::new(),
+            decision => format!(" -> {decision}{pause}"),
+        };
+        format!(
+            "  {}  {} for {}: {}{http}{took}{throttled}{decision}",
+            self.sent_at, self.purpose, self.asked_date, self.code
+        )
     }
 }
 
-fn kept(call: &KnownCall) -> Option<Kept> {
-    let stored = call.stored.answer.as_ref()?;
-    let a = &stored.answer;
-    Some(Kept {
-        kind: a.kind.as_str(),
-        fetched_at: provider_text(stored.fetched_at).into(),
-        found_date: a.found_date.to_string(),
-        request_id: a.request_id.clone(),
-        code: a.code.to_string(),
-        message: a.message.to_string(),
-        data: a.data.clone(),
-        damaged: !call.is_whole,
-    })
+impl StoredAnswer {
+    fn new(call: &KnownCall) -> Option<Self> {
+        let stored = call.stored.answer.as_ref()?;
+        let answer = &stored.answer;
+        Some(Self {
+            kind: answer.kind.as_str(),
+            fetched_at: provider_text(stored.fetched_at).into(),
+            found_date: answer.found_date.to_string(),
+            request_id: answer.request_id.clone(),
+            code: answer.code.to_string(),
+            message: answer.message.to_string(),
+            data: answer.data.clone(),
+            damaged: !call.is_whole,
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = table(&[
+            ("kind", self.kind.to_owned()),
+            ("fetched at", format!("{} (UTC+8)", self.fetched_at)),
+            ("day", self.found_date.clone()),
+            ("request id", self.request_id.clone().unwrap_or_default()),
+            ("code", self.code.clone()),
+            ("message", self.message.clone()),
+            ("data", self.data.clone().unwrap_or_default()),
+        ]);
+        if self.damaged {
+            lines.push("damaged (wrong checksum): it does not count, and the next run asks again".into());
+        }
+        lines
+    }
 }
 
 /// The record's fields that have a value, as in the details.
@@ -206,93 +273,44 @@ fn normalized(lookup: &Lookup) -> Vec<(&'static str, String)> {
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn disagreements(found: Vec<Discrepancy>) -> Vec<Disagreement> {
-    let one = |d: Discrepancy| Disagreement {
-        kind: d.kind.as_str(),
-        rule: d.kind.rule(),
-        field: d.field,
-        expected: d.expected.map(Into::into),
-        actual: d.actual.map(Into::into),
-        message: d.message,
-    };
-    found.into_iter().map(one).collect()
-}
-
-impl Explained {
-    fn lines(&self) -> Vec<String> {
-        let mut lines =
-            vec![format!("call {}, product {}, {} (UTC+8)", self.call_id, self.prod_id, self.day)];
-        lines.push(format!("\n{}:", count(self.attempts.len() as u64, "request")));
-        lines.extend(self.attempts.iter().map(Tried::line));
-        lines.push("\nanswer:".into());
-        match &self.answer {
-            None => lines.push("  none yet".into()),
-            Some(kept) => lines.extend(kept.lines().into_iter().map(|line| format!("  {line}"))),
-        }
-        lines.push(format!("\nread as {}:", self.status));
-        lines.extend(table(&self.normalized).into_iter().map(|line| format!("  {line}")));
-        for row in &self.rows {
-            lines.push(match row.line {
-                0 => "\ndiscrepancies, without a ledger (--input compares with one):".into(),
-                line => format!("\ndiscrepancies of ledger line {line}:"),
-            });
-            if row.discrepancies.is_empty() {
-                lines.push("  none".into());
-            }
-            lines.extend(row.discrepancies.iter().flat_map(Disagreement::lines));
-        }
-        lines
+impl Row {
+    fn new(line: u64, discrepancies: Vec<Discrepancy>) -> Self {
+        Self { line, discrepancies: discrepancies.into_iter().map(Into::into).collect() }
     }
-}
 
-impl Tried {
-    fn line(&self) -> String {
-        let took = self.took_ms.map_or_else(String::new, |ms| format!(" after {ms:.0} ms"));
-        let http = self.http_status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
-        let pause = self.pause_ms.filter(|ms| *ms > 0.0);
-        let pause = pause.map_or_else(String::new, |ms| format!(" in {ms:.0} ms"));
-        let throttled = if self.throttled { ", throttled" } else { "" };
-        let decision = match self.decision.as_str() {
-            "" => String::new(),
-            decision => format!(" -> {decision}{pause}"),
+    fn lines(&self) -> Vec<String> {
+        let heading = match self.line {
+            0 => "\ndiscrepancies, without a ledger (--input compares with one):".into(),
+            line => format!("\ndiscrepancies of ledger line {line}:"),
         };
-        format!(
-            "  {}  {} for {}: {}{http}{took}{throttled}{decision}",
-            self.sent_at, self.purpose, self.asked_date, self.code
-        )
-    }
-}
-
-impl Kept {
-    fn lines(&self) -> Vec<String> {
-        let mut lines = table(&[
-            ("kind", self.kind.to_owned()),
-            ("fetched at", format!("{} (UTC+8)", self.fetched_at)),
-            ("day", self.found_date.clone()),
-            ("request id", self.request_id.clone().unwrap_or_default()),
-            ("code", self.code.clone()),
-            ("message", self.message.clone()),
-            ("data", self.data.clone().unwrap_or_default()),
-        ]);
-        if self.damaged {
-            lines.push("its checksum is wrong: it counts as no answer and will be asked for again".into());
+        let mut lines = vec![heading];
+        if self.discrepancies.is_empty() {
+            lines.push("  none".into());
         }
+        lines.extend(self.discrepancies.iter().flat_map(ExplainedDiscrepancy::lines));
         lines
     }
 }
 
-impl Disagreement {
+impl From<Discrepancy> for ExplainedDiscrepancy {
+    fn from(d: Discrepancy) -> Self {
+        Self {
+            kind: d.kind.as_str(),
+            rule: d.kind.rule(),
+            field: d.field,
+            expected: d.expected.map(Into::into),
+            actual: d.actual.map(Into::into),
+            message: d.message,
+        }
+    }
+}
+
+impl ExplainedDiscrepancy {
     fn lines(&self) -> Vec<String> {
-        let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        let (expected, actual) = (value(&self.expected), value(&self.actual));
         vec![
-            format!(
-                "  {} {}: expected {}, actual {}; {}",
-                self.kind,
-                self.field,
-                side(&self.expected),
-                side(&self.actual),
-                self.message
-            ),
+            format!("  {} {}: expected {expected}, actual {actual}; {}", self.kind, self.field, self.message),
             format!("    rule: {}", self.rule),
         ]
     }

@@ -1,21 +1,27 @@
-//! `reconcile plan`: what a run would do and how long it takes. Sends nothing, writes nothing, needs no credentials.
+//! `reconcile plan`: what a run would do and how long it would take. It sends nothing, writes
+//! nothing and needs no credentials.
 
-use chrono::{DateTime, Local};
+use std::time::Duration;
+
+use chrono::{DateTime, Local, TimeDelta};
 use serde::Serialize;
 
-use super::{answer, count, table};
+use super::answer::{answer, table};
 use crate::cli::Settings;
 use crate::clock::SystemClock;
 use crate::collect::{Workload, workload};
-use crate::commands::reconcile::{Timer, check_places};
-use crate::console::messages;
+use crate::commands::reconcile::places;
+use crate::console::opening::{done_in, schedule};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::fetch::cap::Cap;
+use crate::fetch::deadline::Deadline;
 use crate::ledger::{Input, LedgerScan, ScannedLedger};
 use crate::store::{self, RunIdentity};
+use crate::words::plural;
 use reconcile_core::ask_again::Scope;
 
+/// The answer; with `--json` these are its keys.
 #[derive(Serialize)]
 struct Plan {
     rows: u64,
@@ -32,19 +38,21 @@ struct Plan {
     ready_at: Option<String>,
     limit: Option<Limit>,
     going_on: bool,
+    #[serde(skip)]
+    done_in: String,
 }
 
-/// A deadline, or a longest duration.
+/// The first deadline, and whether the run ends before it.
 #[derive(Serialize)]
 struct Limit {
     what: String,
     ends_in_s: u64,
     holds: bool,
-    /// Calls that fit.
+    /// Calls that can be sent before it.
     fit: u64,
 }
 
-/// Says what the same command without `plan` would do.
+/// Prints what the same command without `plan` would do.
 ///
 /// # Errors
 ///
@@ -52,7 +60,7 @@ struct Limit {
 pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let started_at = Local::now();
     let input = Input::open(&settings.input)?;
-    check_places(settings, &input)?;
+    places::check(settings, &input)?;
     let source = ScannedLedger::scan(input, settings.ledger.clone())?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
@@ -64,8 +72,9 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let workload = workload(&source, &scope, reader.as_deref())?;
     let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, settings.rate))?;
     let cap = Cap::new(settings.rate, settings.burst, &taken);
-    let timers = Timer::all(settings, started_at)?;
-    let plan = Plan::new(settings, &source.scan, &workload, &cap, &timers, started_at, scope.resumed);
+    let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at)?;
+    let deadline = Deadline::first(&deadlines);
+    let plan = Plan::new(settings, &source.scan, &workload, &cap, deadline, started_at, scope.resumed);
     answer(json, &plan, || plan.lines())?;
     Ok(Exit::Success)
 }
@@ -76,19 +85,15 @@ impl Plan {
         scan: &LedgerScan,
         workload: &Workload,
         cap: &Cap,
-        timers: &[Timer],
+        deadline: Option<&Deadline>,
         started_at: DateTime<Local>,
         going_on: bool,
     ) -> Self {
         let to_ask = if settings.offline { 0 } else { workload.to_ask };
         let near_midnight = if settings.offline { 0 } else { workload.near_midnight };
         let ready_in = cap.forecast(to_ask).all_sent_in;
-        let limit = timers.iter().min_by_key(|timer| timer.after_start).map(|timer| Limit {
-            what: timer.what.clone(),
-            ends_in_s: timer.after_start.as_secs(),
-            holds: ready_in <= timer.after_start,
-            fit: fitting(cap, to_ask, timer),
-        });
+        let ready_at =
+            TimeDelta::from_std(ready_in).ok().and_then(|left| started_at.checked_add_signed(left));
         Self {
             rows: scan.rows,
             invalid: scan.invalid,
@@ -99,47 +104,37 @@ impl Plan {
             requests: to_ask,
             requests_at_most: to_ask + near_midnight,
             cap: settings.rate.to_string(),
-            schedule: messages::schedule(settings.rate, settings.burst),
+            schedule: schedule(settings.rate, settings.burst),
             ready_in_s: ready_in.as_secs(),
-            ready_at: chrono::TimeDelta::from_std(ready_in)
-                .ok()
-                .and_then(|left| started_at.checked_add_signed(left))
-                .map(|at| at.format("%Y-%m-%d %H:%M").to_string()),
-            limit,
+            ready_at: ready_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string()),
+            limit: deadline.map(|deadline| Limit::new(deadline, cap, to_ask, ready_in)),
             going_on,
+            done_in: done_in(ready_in, started_at),
         }
     }
 
     fn lines(&self) -> Vec<String> {
         let requests = if self.requests_at_most == self.requests {
-            format!("{}, if nothing has to be tried again", self.requests)
+            format!("{}, plus retries", self.requests)
         } else {
-            let near = count(self.requests_at_most - self.requests, "call");
+            let near = plural(self.requests_at_most - self.requests, "call");
             format!(
-                "{} to {}: {near} near midnight may be on the next day",
+                "{} to {}, plus retries: {near} near midnight may need a second request",
                 self.requests, self.requests_at_most
             )
         };
-        let stored = if self.going_on { ", going on from an unfinished run" } else { "" };
-        let ready = match (&self.ready_at, self.to_ask) {
-            (_, 0) => "at once: nothing is to be asked".to_owned(),
-            (Some(_), _) if self.ready_in_s == 0 => "within the first window".to_owned(),
-            (Some(at), _) => {
-                let left = humantime::format_duration(std::time::Duration::from_secs(self.ready_in_s));
-                format!("in {left} (at {at})")
-            }
-            (None, _) => "not in this lifetime".to_owned(),
-        };
+        let resuming = if self.going_on { "; resumes an unfinished run" } else { "" };
+        let done_in = if self.to_ask == 0 { "at once: nothing to ask" } else { &self.done_in };
         let mut pairs = vec![
             ("rows", self.rows.to_string()),
             ("invalid", self.invalid.to_string()),
             ("duplicates", self.duplicates.to_string()),
             ("calls", self.calls.to_string()),
-            ("already stored", format!("{}{stored}", self.already_stored)),
+            ("already stored", format!("{}{resuming}", self.already_stored)),
             ("to ask", self.to_ask.to_string()),
             ("requests", requests),
             ("cap", format!("{} ({})", self.cap, self.schedule)),
-            ("ready", ready),
+            ("done in", done_in.to_owned()),
         ];
         if let Some(limit) = &self.limit {
             pairs.push(("time limit", limit.line(self.to_ask)));
@@ -149,25 +144,35 @@ impl Plan {
 }
 
 impl Limit {
+    fn new(deadline: &Deadline, cap: &Cap, to_ask: u64, ready_in: Duration) -> Self {
+        Self {
+            what: deadline.name.clone(),
+            ends_in_s: deadline.after_start.as_secs(),
+            holds: ready_in <= deadline.after_start,
+            fit: fitting(cap, to_ask, deadline.after_start),
+        }
+    }
+
     fn line(&self, to_ask: u64) -> String {
         if self.holds {
-            return format!("{} holds", self.what);
+            return format!("{} suffices", self.what);
         }
         format!(
-            "{} does not hold: about {} of {} fit, the oldest first; the others are deferred to the next run",
+            "{} does not suffice: about {} of {} can be asked, the oldest first; the others are deferred",
             self.what,
             self.fit,
-            count(to_ask, "call")
+            plural(to_ask, "call")
         )
     }
 }
 
-/// How many calls can be sent before the timer ends. The forecast only ever grows with the number of calls.
-fn fitting(cap: &Cap, to_ask: u64, timer: &Timer) -> u64 {
+/// The number of calls that can be sent within `time`, by bisection: the forecast never falls when
+/// the number of calls grows.
+fn fitting(cap: &Cap, to_ask: u64, time: Duration) -> u64 {
     let (mut fit, mut too_many) = (0, to_ask + 1);
     while too_many - fit > 1 {
         let middle = fit + (too_many - fit) / 2;
-        if cap.forecast(middle).all_sent_in <= timer.after_start { fit = middle } else { too_many = middle }
+        if cap.forecast(middle).all_sent_in <= time { fit = middle } else { too_many = middle }
     }
     fit
 }

@@ -1,14 +1,16 @@
-//! `reconcile verify-cap`: what the store's record of requests says of the cap.
+//! `reconcile verify-cap`: whether the cap was kept, according to the store's record of requests.
 
 use serde::Serialize;
 
-use super::{answer, count, table};
+use super::answer::{answer, open_store, table};
 use crate::cli::VerifyCapArgs;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
-use crate::store::{self, SessionEvidence};
+use crate::store::SessionEvidence;
+use crate::words::plural;
 use reconcile_core::audit::Evidence;
 
+/// The answer; with `--json` these are its keys.
 #[derive(Serialize)]
 struct Verdict {
     held: bool,
@@ -17,6 +19,7 @@ struct Verdict {
     sessions: Vec<Session>,
 }
 
+/// The requests of one process, beside what the cap allows.
 #[derive(Serialize)]
 struct Session {
     session_no: i64,
@@ -54,7 +57,8 @@ impl Session {
 
     fn line(&self) -> String {
         format!(
-            "session {} of {}, {}: at most {} in any window, {} of at most {} sent in {:.1} s (the shortest is {:.1} s){}",
+            "session {} of {}, {}: at most {} in any window; sent {} of {} allowed, in {:.1} s (at least {:.1} s \
+             under the cap){}",
             self.session_no,
             self.started_at,
             self.cap,
@@ -68,17 +72,14 @@ impl Session {
     }
 }
 
-/// Recomputes from the record, independently of the limiter, the most requests that can have reached the provider in
-/// any window.
+/// Recomputes the most requests that can have reached the provider in any window. It reads the
+/// record only and shares no code with the limiter.
 ///
 /// # Errors
 ///
 /// Exit 2 when there is no store; exit 6 when it cannot be read.
 pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
-    let path = args.store.path();
-    let reader = store::open_reader(&path, None)?.ok_or_else(|| {
-        Error::usage(format!("there is no store {}", path.display())).hint("name it with --store")
-    })?;
+    let reader = open_store(&args.store.path())?;
     let sessions: Vec<Session> = reader.evidence()?.into_iter().map(Session::new).collect();
     let verdict = Verdict {
         held: sessions.iter().all(|session| session.held),
@@ -92,22 +93,23 @@ pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
 
 fn lines(verdict: &Verdict) -> Vec<String> {
     let broken = verdict.sessions.iter().filter(|session| !session.held).count() as u64;
-    let judged = match broken {
-        0 => "held in every window".to_owned(),
-        n => format!("BROKEN in {}", count(n, "session")),
+    let cap = match broken {
+        0 => "kept in every window".to_owned(),
+        n => format!("BROKEN in {}", plural(n, "session")),
     };
     let mut lines: Vec<String> = verdict.sessions.iter().map(Session::line).collect();
+    let sessions = plural(verdict.sessions.len() as u64, "session");
     lines.extend(table(&[
-        ("cap", judged),
-        ("requests", format!("{} in {}", verdict.requests, count(verdict.sessions.len() as u64, "session"))),
+        ("cap", cap),
+        ("requests", format!("{} in {sessions}", verdict.requests)),
         ("throttled", verdict.throttled.to_string()),
     ]));
     let mut boots: Vec<&str> = verdict.sessions.iter().map(|session| session.boot_id.as_str()).collect();
     boots.dedup();
     if boots.len() > 1 {
         lines.push(format!(
-            "The machine was started {} times, or the store moved: windows across a start cannot be recomputed, since only \
-             the wall clock is left; the run waits a whole window there.",
+            "The machine was started {} times, or the store was moved. Windows across a start cannot be recomputed, \
+             because only the wall clock spans them; a run waits a whole window there.",
             boots.len()
         ));
     }

@@ -1,17 +1,18 @@
-//! `reconcile whoami`: which credentials a run would use. Gets a temporary key where a run would, and never shows a
-//! secret.
+//! `reconcile whoami`: the credentials that a run would use. It fetches a temporary key if a run
+//! would, and never prints a secret.
 
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{answer, table};
+use super::answer::{answer, table};
 use crate::console::messages;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::provider::credentials::{Access, Environment, find};
 
+/// The answer; with `--json` these are its keys.
 #[derive(Serialize)]
 struct Whoami<'a> {
     source: &'a str,
@@ -25,53 +26,53 @@ struct Whoami<'a> {
     warnings: &'a [String],
 }
 
-/// Says which credentials are used: their source, the end of the key, account and role as far as they are known without
-/// asking, and when they expire.
+/// Prints the credentials in use: their source, the last characters of the key, its expiry, and
+/// account and role if they are known without a request.
 ///
 /// # Errors
 ///
-/// As a run's: exit 2 when none are found or they cannot be used, 3 when their source refuses, 4 when it cannot be
-/// reached.
+/// As a run: exit 2 when no credentials are found or they cannot be used, 3 when their source
+/// refuses, 4 when it cannot be reached.
 pub async fn whoami(access: &Access, json: bool) -> Result<Exit> {
-    let keeper = find(access, &Environment::of_process()).await?;
+    let credentials = find(access, &Environment::of_process()).await?;
     let warn = |warning: &String| messages::say(&format!("note: {warning}"));
-    keeper.warnings().iter().for_each(warn);
-    let identity = keeper.identity().await?;
+    credentials.warnings().iter().for_each(warn);
+    let identity = credentials.identity().await?;
     let expires_in_s = identity.expires_at.map(|at| (at - Utc::now()).num_seconds());
     let whoami = Whoami {
-        source: keeper.origin(),
+        source: credentials.origin(),
         key: identity.key,
         temporary: identity.temporary,
         account: identity.account,
         role: identity.role,
-        expires_at: identity.expires_at.map(time),
+        expires_at: identity.expires_at.map(utc),
         expires_in_s,
-        warnings: keeper.warnings(),
+        warnings: credentials.warnings(),
     };
     answer(json, &whoami, || lines(&whoami))?;
     Ok(Exit::Success)
 }
 
-fn time(at: DateTime<Utc>) -> String {
+fn utc(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn lines(whoami: &Whoami<'_>) -> Vec<String> {
-    let unknown = || "not known without asking".to_owned();
+    let unknown = || "unknown".to_owned();
     let expires = match (&whoami.expires_at, whoami.expires_in_s) {
         (Some(at), Some(left)) => {
             let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
             format!("{at} (in {})", humantime::format_duration(left))
         }
-        _ if whoami.temporary => "its source does not say when".to_owned(),
+        _ if whoami.temporary => "its source does not say".to_owned(),
         _ => "never".to_owned(),
     };
-    let kind = if whoami.temporary { "temporary, with a security token" } else { "lasting" };
+    let kind = if whoami.temporary { "temporary, with a security token" } else { "static" };
     table(&[
         ("source", whoami.source.to_owned()),
         ("key", format!("…{} ({kind})", whoami.key)),
         ("account", whoami.account.clone().unwrap_or_else(unknown)),
-        ("role", whoami.role.clone().unwrap_or_else(|| "none that is known".to_owned())),
+        ("role", whoami.role.clone().unwrap_or_else(|| "none known".to_owned())),
         ("expires", expires),
     ])
 }

@@ -1,11 +1,17 @@
-//! What goes to standard error, line by line: as text for people, as JSON for machines. Owns tracing-subscriber.
+//! The lines on standard error: text for people, JSON for machines. Owns tracing-subscriber.
 //!
-//! Promises: once the run is known, every line of a log says which it is, text with the first eight characters of its id, JSON
-//! with all of it. Only this program's own events are shown, whatever RUST_LOG asks for: those of libraries may hold what must
-//! not be shown. A CallId that may be a phone number is masked. A closed standard error is no reason to stop a night's job.
+//! Promises:
 //!
-//! The lines are written here and not by tracing-subscriber's formatter because messages to people and events of the log
-//! are one stream, in which each line carries the run, and a person at a terminal is spared all of that.
+//! - Once the run is known, every line of a log names it: text by the first eight characters of its
+//!   id, JSON by the whole id.
+//! - Only this program's own events are written, whatever RUST_LOG says. Events of libraries may
+//!   hold secrets.
+//! - A CallId that may be a phone number is masked.
+//! - A closed standard error does not stop a run.
+//!
+//! The lines are formatted here and not by tracing-subscriber's formatter, because messages for
+//! people and log events share one stream. In a log each line names its run; on a terminal none
+//! does.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -23,116 +29,115 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use reconcile_core::phone;
 
-/// The only target whose events are shown.
-const OURS: &str = env!("CARGO_PKG_NAME");
-/// So many characters of a run's id tell it from all others of a log.
-const SHORT: usize = 8;
+/// The only target whose events are written.
+const PROGRAM: &str = env!("CARGO_PKG_NAME");
+/// Characters of a run's id that distinguish it within a log.
+const SHORT_ID: usize = 8;
 
 static AS_JSON: AtomicBool = AtomicBool::new(false);
-static RUN: OnceLock<String> = OnceLock::new();
+static RUN_ID: OnceLock<String> = OnceLock::new();
 
-/// What a failure says beside what happened, each in a line of its own for people.
-const LINES: [(&str, &str); 3] = [("because", "because"), ("means", "this means"), ("to_do", "to do")];
-
-/// How much is said.
+/// How much is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volume {
-    /// Only what is wrong.
+    /// Only warnings and errors.
     Quiet,
-    /// What RUST_LOG says; without it, a run's beginning, progress and end.
+    /// What RUST_LOG says; without it, a run's start, progress and end.
     Usual,
     /// Every failed attempt, too.
     Verbose,
 }
 
-/// Begins the log. Called once, before anything is said.
+/// Starts the log. Called once, before the first message.
 pub fn start(as_json: bool, volume: Volume) {
     AS_JSON.store(as_json, Ordering::Relaxed);
-    let asked_for = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
-    let (shown, wrong) = shown(volume, asked_for.as_deref());
-    tracing_subscriber::registry().with(shown).with(Lines { as_json }).init();
+    let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let (targets, wrong) = targets(volume, rust_log.as_deref());
+    tracing_subscriber::registry().with(targets).with(Lines { as_json }).init();
     if let Some(why) = wrong {
-        let to_do = format!("write it like RUST_LOG={OURS}=debug");
         tracing::warn!(
             because = why,
-            means = "as much is said as without it",
-            to_do,
-            "RUST_LOG is left alone"
+            to_do = format!("write it like RUST_LOG={PROGRAM}=debug"),
+            "RUST_LOG is ignored"
         );
     }
 }
 
-/// From now on every line says that it is of this run.
-pub fn of_run(run_id: &str) {
-    // One process works at one run.
-    let _ = RUN.set(run_id.to_owned());
+/// From now on every line names this run.
+pub fn set_run_id(run_id: &str) {
+    // A process works at one run only.
+    let _ = RUN_ID.set(run_id.to_owned());
 }
 
-/// The run, once it is known.
+/// The id of the run, once it is known.
 #[must_use]
-pub fn run() -> Option<&'static str> {
-    RUN.get().map(String::as_str)
+pub fn run_id() -> Option<&'static str> {
+    RUN_ID.get().map(String::as_str)
 }
 
-/// Whether a person reads along: text, on a terminal.
+/// Whether standard error is text on a terminal.
 #[must_use]
 pub fn on_terminal() -> bool {
     !AS_JSON.load(Ordering::Relaxed) && std::io::stderr().is_terminal()
 }
 
-/// What is shown, and what is wrong with RUST_LOG. `-v` and `-q` beat it; of what it says of other programs and libraries, nothing
-/// counts here.
-fn shown(volume: Volume, asked_for: Option<&str>) -> (Targets, Option<String>) {
-    let ours = |level| Targets::new().with_target(OURS, level);
-    match (volume, asked_for.map(str::parse::<Targets>)) {
-        (Volume::Quiet, _) => (ours(LevelFilter::WARN), None),
-        (Volume::Verbose, _) => (ours(LevelFilter::DEBUG), None),
-        (Volume::Usual, None) => (ours(LevelFilter::INFO), None),
-        (Volume::Usual, Some(Err(e))) => (ours(LevelFilter::INFO), Some(e.to_string())),
+/// The events to write, and what is wrong with RUST_LOG. `-v` and `-q` override RUST_LOG, and what
+/// it says of other programs and libraries does not count.
+fn targets(volume: Volume, rust_log: Option<&str>) -> (Targets, Option<String>) {
+    let own = |level| Targets::new().with_target(PROGRAM, level);
+    match (volume, rust_log.map(str::parse::<Targets>)) {
+        (Volume::Quiet, _) => (own(LevelFilter::WARN), None),
+        (Volume::Verbose, _) => (own(LevelFilter::DEBUG), None),
+        (Volume::Usual, None) => (own(LevelFilter::INFO), None),
+        (Volume::Usual, Some(Err(e))) => (own(LevelFilter::INFO), Some(e.to_string())),
         (Volume::Usual, Some(Ok(targets))) => {
-            let own = targets.iter().filter(|(target, _)| target.split("::").next() == Some(OURS));
-            // `RUST_LOG=other=debug` says nothing of this program, so it does not silence it.
+            let ours = targets.iter().filter(|(target, _)| target.split("::").next() == Some(PROGRAM));
+            // `RUST_LOG=other=debug` does not name this program, so it does not silence it.
             let level = targets.default_level().unwrap_or(LevelFilter::INFO);
-            (ours(level).with_targets(own.map(|(target, level)| (target.to_owned(), level))), None)
+            (own(level).with_targets(ours.map(|(target, level)| (target.to_owned(), level))), None)
         }
     }
 }
 
-/// Writes every event as a line.
+/// The layer that writes every event as a line.
 struct Lines {
     as_json: bool,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut said = Said::default();
-        event.record(&mut said);
-        let (level, now) =
-            (*event.metadata().level(), Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true));
-        let text = if self.as_json { said.json(level, now, run()) } else { said.text(level, &now) };
-        let text = if on_terminal() || self.as_json { text } else { tagged(&text, run()) };
-        // Nobody is left to tell that standard error is closed.
-        let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+        let mut line = Line::default();
+        event.record(&mut line);
+        let level = *event.metadata().level();
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let line = match self.as_json {
+            true => line.json(level, now, run_id()),
+            false if on_terminal() => line.text(level, &now),
+            false => with_run_id(&line.text(level, &now), run_id()),
+        };
+        // A closed standard error leaves nobody to report that to.
+        let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
 
-/// Each line with the run that it is of.
-fn tagged(text: &str, run: Option<&str>) -> String {
-    let Some(run) = run else { return text.to_owned() };
-    let run = run.get(..SHORT).unwrap_or(run);
-    let line = |line: &str| format!("{OURS}[{run}]: {}", line.strip_prefix("reconcile: ").unwrap_or(line));
+/// The text with the run's short id in front of each of its lines.
+fn with_run_id(text: &str, run_id: Option<&str>) -> String {
+    let Some(run_id) = run_id else { return text.to_owned() };
+    let id = run_id.get(..SHORT_ID).unwrap_or(run_id);
+    let line = |line: &str| format!("{PROGRAM}[{id}]: {}", line.strip_prefix("reconcile: ").unwrap_or(line));
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// An event's message and fields.
 #[derive(Default)]
-struct Said {
+struct Line {
     message: String,
     fields: Map<String, Value>,
 }
 
-impl Said {
-    /// For people. What is said for debugging has its time with it.
+impl Line {
+    /// For people. `because`, `to_do` and `means` get a line of their own, in this order; debug
+    /// messages start with the time.
     fn text(mut self, level: Level, now: &str) -> String {
         let mut text = match level {
             Level::ERROR => format!("error: {}", self.message),
@@ -140,48 +145,51 @@ impl Said {
             Level::INFO => self.message.clone(),
             _ => format!("{now} debug: {}", self.message),
         };
-        let exit = self.fields.remove("exit_code").map(|code| format!("exit {code}, ")).unwrap_or_default();
-        let own_lines = LINES.map(|(name, words)| {
-            let value = self.fields.remove(name)?;
-            let exit = if name == "means" { exit.as_str() } else { "" };
-            Some(format!("\n  {words}: {exit}{}", value.as_str().unwrap_or_default()))
-        });
+        let mut take = |name| self.fields.remove(name)?.as_str().map(str::to_owned);
+        let (because, to_do, means) = (take("because"), take("to_do"), take("means"));
+        let exit = self.fields.remove("exit_code").map(|code| format!(" (exit {code})")).unwrap_or_default();
         for (name, value) in &self.fields {
-            // A text may be written; writing to one cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, " {name}={value}");
         }
-        text + &own_lines.into_iter().flatten().collect::<String>()
+        let own_lines = [
+            because.map(|because| format!("\n  because: {because}")),
+            to_do.map(|to_do| format!("\n  to do: {to_do}")),
+            means.map(|means| format!("\n  {means}{exit}.")),
+        ];
+        text.extend(own_lines.into_iter().flatten());
+        text
     }
 
     /// For machines.
-    fn json(self, level: Level, now: String, run: Option<&str>) -> String {
+    fn json(self, level: Level, now: String, run_id: Option<&str>) -> String {
         let mut line = Map::new();
         line.insert("timestamp".into(), now.into());
         line.insert("level".into(), level.as_str().into());
-        line.extend(run.map(|run| ("run_id".to_owned(), run.into())));
+        line.extend(run_id.map(|id| ("run_id".to_owned(), id.into())));
         line.insert("message".into(), self.message.into());
         line.extend(self.fields);
         Value::Object(line).to_string()
     }
 
     fn set(&mut self, field: &Field, value: Value) {
-        match (field.name(), value) {
-            ("message", Value::String(text)) => self.message = text,
-            ("call_id", Value::String(id)) => {
-                drop(self.fields.insert("call_id".into(), shown_id(&id).into()))
-            }
-            (name, value) => drop(self.fields.insert(name.to_owned(), value)),
-        }
+        let value = match (field.name(), value) {
+            ("message", Value::String(text)) => return self.message = text,
+            ("call_id", Value::String(id)) => masked_call_id(&id).into(),
+            (_, value) => value,
+        };
+        self.fields.insert(field.name().to_owned(), value);
     }
 }
 
-/// A CallId has a `^`, and neither side of it is as long as a mobile number; what stands in its place is masked.
-fn shown_id(id: &str) -> String {
-    let mobile = |part: &str| part.len() == 11 && part.starts_with('1');
-    if id.contains('^') && !id.split('^').any(mobile) { id.to_owned() } else { phone::mask_text(id) }
+/// The CallId, masked unless it looks like one: it has a `^`, and neither side of it can be a
+/// mobile number.
+fn masked_call_id(id: &str) -> String {
+    let is_mobile = |part: &str| part.len() == 11 && part.starts_with('1');
+    if id.contains('^') && !id.split('^').any(is_mobile) { id.to_owned() } else { phone::mask_text(id) }
 }
 
-impl Visit for Said {
+impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.set(field, format!("{value:?}").into());
     }
@@ -209,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_beat_rust_log_and_libraries_are_never_shown() {
+    fn flags_override_rust_log_and_libraries_are_never_logged() {
         let cases = [
             (Volume::Usual, None, [true, false, false]),
             (Volume::Quiet, Some("debug"), [false, false, false]),
@@ -220,20 +228,20 @@ mod tests {
             (Volume::Usual, Some("hyper=trace"), [true, false, false]),
             (Volume::Usual, Some("reconcile::fetch=debug"), [true, true, false]),
         ];
-        for (volume, asked_for, expected) in cases {
-            let (targets, wrong) = shown(volume, asked_for);
+        for (volume, rust_log, expected) in cases {
+            let (targets, wrong) = targets(volume, rust_log);
             let found = [
                 targets.would_enable("reconcile::console::messages", &Level::INFO),
                 targets.would_enable("reconcile::fetch", &Level::DEBUG),
                 targets.would_enable("hyper::client", &Level::ERROR),
             ];
-            assert_eq!((found, wrong), (expected, None), "{volume:?} {asked_for:?}");
+            assert_eq!((found, wrong), (expected, None), "{volume:?} {rust_log:?}");
         }
     }
 
     #[test]
-    fn a_rust_log_that_cannot_be_read_changes_nothing_and_is_told() {
-        let (targets, wrong) = shown(Volume::Usual, Some("reconcile=loud"));
+    fn an_unreadable_rust_log_changes_nothing_and_is_reported() {
+        let (targets, wrong) = targets(Volume::Usual, Some("reconcile=loud"));
         assert!(
             targets.would_enable("reconcile", &Level::INFO)
                 && !targets.would_enable("reconcile", &Level::DEBUG)
@@ -242,23 +250,23 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_a_text_has_its_run() {
+    fn every_line_of_a_text_names_its_run() {
         let text = "error: a\n  to do: b";
         let run = Some("3f2a91c0-0000-4000-8000-000000000000");
-        assert_eq!(tagged(text, run), "reconcile[3f2a91c0]: error: a\nreconcile[3f2a91c0]:   to do: b");
-        assert_eq!(tagged("reconcile: 1 call", run), "reconcile[3f2a91c0]: 1 call");
-        assert_eq!(tagged(text, None), text);
+        assert_eq!(with_run_id(text, run), "reconcile[3f2a91c0]: error: a\nreconcile[3f2a91c0]:   to do: b");
+        assert_eq!(with_run_id("reconcile: 1 call", run), "reconcile[3f2a91c0]: 1 call");
+        assert_eq!(with_run_id(text, None), text);
     }
 
     #[test]
-    fn what_may_be_a_phone_number_in_place_of_a_call_id_is_masked() {
-        assert_eq!(shown_id("116014888060^102816313060"), "116014888060^102816313060");
-        assert_eq!(shown_id("13812345678"), "138****5678");
-        assert!(!shown_id("13812345678^102816313060").contains("13812345678"));
+    fn a_call_id_that_may_be_a_phone_number_is_masked() {
+        assert_eq!(masked_call_id("116014888060^102816313060"), "116014888060^102816313060");
+        assert_eq!(masked_call_id("13812345678"), "138****5678");
+        assert!(!masked_call_id("13812345678^102816313060").contains("13812345678"));
     }
 
     #[test]
-    fn a_failure_has_its_parts_in_lines_and_in_json_as_fields() {
+    fn a_failure_has_its_parts_as_lines_and_as_json_fields() {
         let failure = || {
             let fields = [
                 ("to_do", "b".into()),
@@ -268,10 +276,10 @@ mod tests {
             ];
             let fields =
                 fields.into_iter().map(|(name, value): (_, Value)| (name.to_owned(), value)).collect();
-            Said { message: "a".into(), fields }
+            Line { message: "a".into(), fields }
         };
         let text = failure().text(Level::ERROR, "");
-        assert_eq!(text, "error: a\n  because: d\n  this means: exit 3, c\n  to do: b");
+        assert_eq!(text, "error: a\n  because: d\n  to do: b\n  c (exit 3).");
         let json: Value = serde_json::from_str(&failure().json(Level::ERROR, String::new(), None)).unwrap();
         assert_eq!(
             (&json["exit_code"], &json["to_do"], &json["message"]),
@@ -281,10 +289,10 @@ mod tests {
 
     #[test]
     fn json_is_one_object_a_line_with_the_whole_id() {
-        let said = Said { message: "a \"b\"\nc".into(), ..Said::default() };
-        let line = said.json(Level::WARN, "2026-11-24T00:00:00.000Z".into(), Some("r"));
-        let value: Value = serde_json::from_str(&line).unwrap();
-        assert!(!line.contains('\n'));
+        let line = Line { message: "a \"b\"\nc".into(), ..Line::default() };
+        let json = line.json(Level::WARN, "2026-11-24T00:00:00.000Z".into(), Some("r"));
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert!(!json.contains('\n'));
         assert_eq!((&value["run_id"], &value["message"]), (&"r".into(), &"a \"b\"\nc".into()));
     }
 }

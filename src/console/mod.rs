@@ -1,5 +1,39 @@
-//! Everything that a person at the terminal sees, and nothing else.
+//! Everything that a person at the terminal sees: messages, progress, the log on standard error.
 
+pub mod closing;
+mod command_line;
 pub mod log;
 pub mod messages;
+pub mod opening;
 pub mod progress;
+
+/// How a run speaks to the person or service that started it.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// No messages unless something is wrong.
+    pub quiet: bool,
+    /// Plain lines instead of a bar, which debug messages would break.
+    pub lines_only: bool,
+    /// The command line as typed, without secrets: the command that resumes this run.
+    pub command: String,
+}
+
+impl Console {
+    /// The console of this process.
+    #[must_use]
+    pub fn of_process(quiet: bool, lines_only: bool) -> Self {
+        Self { quiet, lines_only, command: command_line::without_secrets(std::env::args_os()) }
+    }
+
+    /// One line on standard error, unless quiet.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.quiet {
+            messages::say(line);
+        }
+    }
+
+    /// A remark about ledger or run, unless quiet.
+    pub(crate) fn note(&self, text: &str) {
+        self.say(&format!("note: {text}"));
+    }
+}

@@ -1,7 +1,8 @@
-//! What a person at the terminal, or a log, is told while the job runs. Owns indicatif.
+//! Progress while requests are sent: a bar on a terminal, else a line a minute, or nothing. Owns
+//! indicatif.
 //!
-//! Three forms: a bar on a terminal; without one, a plain line a minute; silence. The time left is calculated
-//! from the cap, not guessed. It shows itself at its own pace, however many requests a second there are.
+//! The time left is calculated from the cap, not estimated. The display has its own pace and does
+//! not depend on the number of requests a second.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -14,6 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::console::messages::say;
+use crate::console::opening::time_of_day;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::stop::{Reason, Stop};
@@ -21,46 +23,56 @@ use crate::telemetry::metrics::{MetricsFile, RunProgress};
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
-/// Which form is chosen.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A bar, redrawn in place.
     Bar,
-    /// Plain lines.
+    /// A plain line a minute.
     Lines,
     /// Nothing.
     Silent,
 }
 
 impl Form {
-    /// A bar where standard error is a terminal that can draw one, else plain lines.
+    /// A bar if standard error is a terminal that can draw one, else plain lines.
     #[must_use]
     pub fn automatic() -> Self {
         let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
         if std::io::stderr().is_terminal() && !dumb { Self::Bar } else { Self::Lines }
     }
+
+    fn pace(self) -> Duration {
+        match self {
+            Self::Bar => Duration::from_millis(200),
+            Self::Lines | Self::Silent => MINUTE,
+        }
+    }
 }
 
+/// What the requests of this run came to so far.
 #[derive(Debug, Default)]
 struct Counts {
     done: AtomicU64,
     found: AtomicU64,
-    problems: AtomicU64,
     throttled: AtomicU64,
     by_kind: Mutex<BTreeMap<&'static str, u64>>,
     by_code: Mutex<BTreeMap<String, u64>>,
 }
 
-/// So many codes are told apart: the provider has some forty, and what a broken proxy makes up must not fill memory.
+/// Codes that are counted one by one; all further ones are counted as `other`. The provider has
+/// about forty, and codes that a broken proxy invents must not fill the memory.
 const CODES_AT_MOST: usize = 64;
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Monitor for Counts {
     fn came_back(&self, code: &str) {
-        let mut by_code = held(&self.by_code);
+        let mut by_code = lock(&self.by_code);
         let full = by_code.len() >= CODES_AT_MOST;
         match by_code.get_mut(code) {
             Some(n) => *n += 1,
@@ -74,55 +86,54 @@ impl Monitor for Counts {
     }
 
     fn ended(&self, kind: AnswerKind) {
-        let counter = if kind == AnswerKind::Final { &self.found } else { &self.problems };
-        counter.fetch_add(1, Ordering::Relaxed);
-        *held(&self.by_kind).entry(kind.as_str()).or_default() += 1;
+        if kind == AnswerKind::Final {
+            self.found.fetch_add(1, Ordering::Relaxed);
+        }
+        *lock(&self.by_kind).entry(kind.as_str()).or_default() += 1;
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// How far a run is; the text of bar and lines is made from it.
+/// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct Snapshot {
     total: u64,
     done: u64,
     found: u64,
-    problems: u64,
     throttled: u64,
     rate: Rate,
     forecast: Forecast,
 }
 
-impl Standing {
+impl Snapshot {
     fn counts(&self) -> String {
         let throttled =
             if self.throttled > 0 { format!(", {} throttled", self.throttled) } else { String::new() };
+        // The two counters may be read one answer apart.
+        let others = self.done.saturating_sub(self.found);
         format!(
-            "{} found, {} problems{throttled}, {}/{} requests in the window",
-            self.found, self.problems, self.forecast.taken, self.rate.requests
+            "{} found, {others} with another answer{throttled}, {}/{} requests in the window",
+            self.found, self.forecast.taken, self.rate.requests
         )
     }
 
-    fn left(&self) -> String {
-        format!(
-            "{} left",
-            humantime::format_duration(Duration::from_secs(self.forecast.all_sent_in.as_secs()))
-        )
+    fn time_left(&self) -> String {
+        let left = Duration::from_secs(self.forecast.all_sent_in.as_secs());
+        format!("{} left", humantime::format_duration(left))
     }
 
-    fn line(&self, finished_at: &str) -> String {
-        format!("{} of {} calls asked: {}; ready at {finished_at}", self.done, self.total, self.counts())
+    fn line(&self, done_by: &str) -> String {
+        format!("{} of {} calls asked: {}; done by {done_by}", self.done, self.total, self.counts())
     }
 }
 
-/// Shows how far the run is, until it is finished.
+/// Shows how far a run is, from its start until [`Progress::finish`].
 pub struct Progress {
-    shown: Arc<Shown>,
+    display: Arc<Display>,
     ticker: JoinHandle<()>,
 }
 
-/// What the ticker needs.
-struct Shown {
+struct Display {
     counts: Arc<Counts>,
     cap: Arc<Cap>,
     total: u64,
@@ -133,7 +144,7 @@ struct Shown {
 }
 
 impl Progress {
-    /// Begins to show a run that asks for `total` calls. Needs a tokio run time.
+    /// Starts to show a run that asks for `total` calls. Needs a Tokio runtime.
     #[must_use]
     pub fn start(
         form: Form,
@@ -149,38 +160,27 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} calls · {msg}") {
             bar.set_style(style);
         }
-        let shown = Arc::new(Shown { counts: Arc::default(), cap, total, rate, form, bar, metrics });
-        let ticker = tokio::spawn(shown.clone().tick(stop));
-        Self { shown, ticker }
+        let display = Arc::new(Display { counts: Arc::default(), cap, total, rate, form, bar, metrics });
+        let ticker = tokio::spawn(display.clone().tick(stop));
+        Self { display, ticker }
     }
 
     /// Where the fetch stage reports to.
     #[must_use]
     pub fn monitor(&self) -> Arc<dyn Monitor> {
-        self.shown.counts.clone()
+        self.display.counts.clone()
     }
 
-    /// Ends the bar; the closing summary follows.
+    /// Removes the bar, before the closing summary.
     pub fn finish(self) {
         self.ticker.abort();
-        self.shown.measure();
-        self.shown.bar.finish_and_clear();
+        self.display.write_metrics();
+        self.display.bar.finish_and_clear();
     }
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-
-impl Form {
-    fn pace(self) -> Duration {
-        match self {
-            Self::Bar => Duration::from_millis(200),
-            Self::Lines | Self::Silent => MINUTE,
-        }
-    }
-}
-
-impl Shown {
-    /// Shows itself at the form's pace, and says at once why the run is being stopped.
+impl Display {
+    /// Updates at the form's pace, and says at once why the run stops.
     async fn tick(self: Arc<Self>, stop: Stop) {
         let pace = self.form.pace();
         let first = tokio::time::Instant::now() + pace;
@@ -190,11 +190,11 @@ impl Shown {
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.show(),
-                _ = minutes.tick() => self.measure(),
+                _ = minutes.tick() => self.write_metrics(),
                 () = stop.stopped(), if !stopped => {
                     stopped = true;
                     self.say_why(stop.reason());
-                    self.measure();
+                    self.write_metrics();
                 }
             }
         }
@@ -202,8 +202,8 @@ impl Shown {
 
     fn say_why(&self, reason: Option<Reason>) {
         let Some(reason) = reason else { return };
-        let once_more = if matches!(reason, Reason::Signal(_)) { "; once more to end at once" } else { "" };
-        let text = format!("{}: waiting for what is in flight{once_more}", reason.text());
+        let again = if matches!(reason, Reason::Signal(_)) { "; a second signal ends at once" } else { "" };
+        let text = format!("{}: waiting for replies in flight{again}", reason.text());
         match self.form {
             Form::Silent => {}
             Form::Bar => self.bar.suspend(|| say(&text)),
@@ -211,29 +211,28 @@ impl Shown {
         }
     }
 
-    /// Writes the metrics, where they are asked for.
-    fn measure(&self) {
+    /// Writes the metrics file, if there is one.
+    fn write_metrics(&self) {
         let Some(metrics) = &self.metrics else { return };
-        let standing = self.standing();
+        let now = self.snapshot();
         metrics.update(RunProgress {
-            to_ask: standing.total,
-            answers: held(&self.counts.by_kind).clone(),
-            requests: held(&self.counts.by_code).clone(),
-            throttled: standing.throttled,
-            taken: standing.forecast.taken as u64,
-            in_flight: standing.forecast.in_flight as u64,
-            left_s: standing.forecast.all_sent_in.as_secs(),
+            to_ask: now.total,
+            answers: lock(&self.counts.by_kind).clone(),
+            requests: lock(&self.counts.by_code).clone(),
+            throttled: now.throttled,
+            taken: now.forecast.taken as u64,
+            in_flight: now.forecast.in_flight as u64,
+            left_s: now.forecast.all_sent_in.as_secs(),
         });
     }
 
-    fn standing(&self) -> Standing {
+    fn snapshot(&self) -> Snapshot {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (done, in_flight) = (get(&self.counts.done), self.cap.forecast(0).in_flight as u64);
-        Standing {
+        Snapshot {
             total: self.total,
             done,
             found: get(&self.counts.found),
-            problems: get(&self.counts.problems),
             throttled: get(&self.counts.throttled),
             rate: self.rate,
             forecast: self.cap.forecast(self.total.saturating_sub(done + in_flight)),
@@ -241,16 +240,16 @@ impl Shown {
     }
 
     fn show(&self) {
-        let standing = self.standing();
+        let now = self.snapshot();
         match self.form {
             Form::Silent => {}
             Form::Bar => {
-                self.bar.set_position(standing.done);
-                self.bar.set_message(format!("{} · {}", standing.counts(), standing.left()));
+                self.bar.set_position(now.done);
+                self.bar.set_message(format!("{} · {}", now.counts(), now.time_left()));
             }
             Form::Lines => {
-                let ready = Local::now() + standing.forecast.all_sent_in;
-                say(&standing.line(&ready.format("%H:%M").to_string()));
+                let done_by = Local::now() + now.forecast.all_sent_in;
+                say(&now.line(&time_of_day(done_by)));
             }
         }
     }
@@ -262,20 +261,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_what_is_done_and_when_it_is_ready() {
-        let standing = Standing {
+    fn the_line_says_what_is_done_and_when_all_is_done() {
+        let now = Snapshot {
             total: 250,
             done: 50,
             found: 47,
-            problems: 3,
             throttled: 1,
             rate: "100/min".parse().unwrap(),
             forecast: Forecast { in_flight: 0, taken: 100, all_sent_in: Duration::from_millis(120_900) },
         };
         assert_eq!(
-            standing.line("03:12"),
-            "50 of 250 calls asked: 47 found, 3 problems, 1 throttled, 100/100 requests in the window; ready at 03:12"
+            now.line("03:12 UTC+8"),
+            "50 of 250 calls asked: 47 found, 3 with another answer, 1 throttled, 100/100 requests in the window; \
+             done by 03:12 UTC+8"
         );
-        assert_eq!(standing.left(), "2m left");
+        assert_eq!(now.time_left(), "2m left");
     }
 }

@@ -6,6 +6,7 @@
 mod adaptive_rate;
 mod anomalies;
 pub mod cap;
+pub mod deadline;
 pub mod retry;
 mod shape;
 

@@ -36,7 +36,7 @@ pub(crate) fn to_value(summary: &Summary<'_>) -> Result<serde_json::Value> {
 }
 
 fn bug(e: serde_json::Error) -> Error {
-    Error::output("cannot make the summary").hint("this is a bug; please report it").because(e)
+    Error::bug("cannot make the summary").because(e)
 }
 
 /// The file's keys, in their order.

@@ -138,7 +138,7 @@ fn error_json(error: &Error) -> String {
         "exit_code": error.exit.code(),
         "what": error.what,
         "hint": error.hint,
-        "run_id": log::run(),
+        "run_id": log::run_id(),
     });
     body.to_string()
 }

@@ -87,7 +87,7 @@ pub(crate) fn render(summary: &Summary<'_>, largest: Largest, discrepancies_file
 }
 
 fn bug(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::output("cannot make the report").hint("this is a bug; please report it").because(e)
+    Error::bug("cannot make the report").because(e)
 }
 
 /// Escapes HTML, and refuses unknown variables. Templates show numbers with `n`, `signed` and

@@ -213,7 +213,7 @@ impl Table {
         });
         if fitting != self.builders.len() {
             let what = format!("a row of {} does not fit its columns", self.target.display());
-            return Err(Error::output(what).hint("this is a bug; please report it"));
+            return Err(Error::bug(what));
         }
         self.rows += 1;
         if self.rows == BATCH_ROWS || self.text_bytes() >= BATCH_BYTES { self.flush() } else { Ok(()) }

@@ -83,9 +83,8 @@ impl SampleCalls {
     ///
     /// The sample data cannot be read, which is a bug.
     pub(super) fn read() -> Result<Self> {
-        let file: SampleFile = serde_json::from_str(SAMPLE).map_err(|e| {
-            Error::usage("the sandbox cannot read its own sample data; this is a bug").because(e)
-        })?;
+        let file: SampleFile = serde_json::from_str(SAMPLE)
+            .map_err(|e| Error::bug("the sandbox cannot read its own sample data").because(e))?;
         Ok(Self(file.calls))
     }
 

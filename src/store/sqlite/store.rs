@@ -89,9 +89,7 @@ impl SqliteStore {
             Ok(done) => done.map_err(|e| failed(self.database.path(), "write", e)),
             Err(_) => {
                 let store = self.database.path().display();
-                Err(Error::output(format!("cannot write the store {store}: its thread has stopped")).hint(
-                    "run the same command again: nothing stored is lost. This is a bug; please report it",
-                ))
+                Err(Error::bug(format!("cannot write the store {store}: its thread has stopped")))
             }
         }
     }

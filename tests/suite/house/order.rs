@@ -25,7 +25,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "commands/manual.rs"]),
     ("clap_complete", &["cli/", "commands/manual.rs"]),
     ("clap_mangen", &["commands/manual.rs"]),
-    ("shlex", &["provider/credentials/external.rs", "main.rs"]),
+    ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/"]),
     ("rustix", &["clock.rs", "output/partitions.rs"]),

@@ -106,7 +106,7 @@ fn a_parquet_ledger_runs_like_any_other() {
 #[test]
 fn a_delimiter_that_is_none_is_refused() {
     let bench = Bench::new(&ledger(1));
-    bench.run(&["--delimiter", "::"]).exits(2).says("not one of , ; | tab");
+    bench.run(&["--delimiter", "::"]).exits(2).says("needs one of , ; | tab");
     bench.write("calls.csv", &ledger(1).replace(',', "\t"));
     bench.run(&["--delimiter", "tab"]).exits(0).says("separated by tab");
 }

@@ -300,7 +300,7 @@ fn whoami_says_the_source_and_the_end_of_the_key_and_never_the_secret() {
     three(&bench);
     let asked = whoami(&bench, &[], &[]);
     assert_eq!(asked.code, Some(0), "{asked:?}");
-    for words in ["the profile `second` of ", "config.json, mode AK", "…cond (lasting)", "expires  never"] {
+    for words in ["the profile `second` of ", "config.json, mode AK", "…cond (static)", "expires  never"] {
         assert!(asked.stdout.contains(words), "{words} in {}", asked.stdout);
     }
     assert!(!asked.stdout.contains("LTAIsecond"), "{}", asked.stdout);

@@ -103,14 +103,20 @@ const MISTAKES: [(&str, &[&str]); 16] = [
     ("prod_id = 1", &["r.toml:1: there is no option `prod_id`; the nearest is `prod-id`"]),
     ("config = \"b.toml\"", &["r.toml:1: there is no option `config`"]),
     ("help = true", &["r.toml:1: there is no option `help`"]),
-    ("rate = \"fast\"", &["r.toml:1: `rate` = \"fast\": the unit is missing; write N/UNIT"]),
-    ("# a\n\nconcurrency = 0", &["r.toml:3: `concurrency` = \"0\": not a whole number from 1 to 1024"]),
-    ("progress = \"loud\"", &["r.toml:1: `progress` = \"loud\": not one of auto, always, never"]),
-    ("deadline = 06:30:00", &["r.toml:1: `deadline` = \"06:30:00\": not a time of day like 06:30"]),
+    ("rate = \"fast\"", &["r.toml:1: `rate` needs a unit, for example 100/min, not \"fast\""]),
+    ("# a\n\nconcurrency = 0", &["r.toml:3: `concurrency` needs a whole number from 1 to 1024, not \"0\""]),
+    ("progress = \"loud\"", &["r.toml:1: `progress` needs one of auto, always, never, not \"loud\""]),
+    (
+        "deadline = 06:30:00",
+        &["r.toml:1: `deadline` needs a time of day, for example 06:30, not \"06:30:00\""],
+    ),
     ("sandbox = \"yes\"", &["r.toml:1: `sandbox` is true or false", "to do: write sandbox = true"]),
     ("rate = [\"1/s\", \"2/s\"]", &["r.toml:1: `rate` is one value, not a table or a list"]),
     ("[requests]\nrate = \"1/s\"", &["r.toml:1: there is no option `requests`"]),
-    ("map = [\"call_id\"]", &["r.toml:1: `map` = \"call_id\": there is no `=`"]),
+    (
+        "map = [\"call_id\"]",
+        &["r.toml:1: `map` needs FIELD=HEADER, for example caller=From, not \"call_id\""],
+    ),
     ("rate = 100/min", &["r.toml:1: ", "texts in quotes"]),
     ("rate = \"1/s\"\nrate = \"2/s\"", &["r.toml:2: duplicate key"]),
     ("refresh = true\n\noffline = true", &["r.toml:3: `offline` excludes `refresh` of line 1"]),
@@ -123,7 +129,7 @@ fn a_mistake_is_told_with_file_line_and_what_to_do_before_anything_is_sent() {
     for (text, expected) in MISTAKES {
         bench.write("r.toml", text);
         let run = bench.run(&["--config", "r.toml"]).exits(2);
-        for words in expected.iter().chain(&["nothing was sent", "to do: "]) {
+        for words in expected.iter().chain(&["Nothing was sent (exit 2).", "to do: "]) {
             assert!(run.stderr.contains(words), "{text}: no `{words}` in\n{}", run.stderr);
         }
         assert!(!run.stderr.contains("t0ken"), "{}", run.stderr);

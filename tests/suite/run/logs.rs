@@ -69,7 +69,7 @@ fn flags_beat_rust_log_and_a_wrong_one_is_told() {
     assert_eq!(with("debug", &["-q"]), "");
     assert_eq!(with("error", &[]), "");
     assert!(with("off", &["-v"]).contains("debug: "));
-    assert!(with("reconcile=loud", &[]).contains("RUST_LOG is left alone"));
+    assert!(with("reconcile=loud", &[]).contains("RUST_LOG is ignored"));
     // What libraries say may hold what must not be shown.
     let all = with("trace,hyper=trace,reqwest=trace,rustls=trace", &[]);
     assert!(!all.contains("hyper") && !all.contains("reqwest") && !all.contains(SECRET), "{all}");
@@ -79,7 +79,7 @@ fn flags_beat_rust_log_and_a_wrong_one_is_told() {
 #[track_caller]
 fn tells(run: &Run, what: &str) {
     let exit = run.code.unwrap();
-    for words in [what, &format!("this means: exit {exit}, "), "to do: "] {
+    for words in [what, &format!(" (exit {exit})."), "to do: "] {
         assert!(run.stderr.contains(words), "no `{words}` in:\n{}", run.stderr);
     }
 }

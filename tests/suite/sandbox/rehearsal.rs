@@ -296,7 +296,7 @@ fn what_is_wrong_with_the_options_is_said_before_anything_is_served() {
         (["--faults", "missing.toml"], "missing.toml"),
         (["--accounts", "accounts.toml"], "line 1"),
         (["--calls", "missing.csv"], "missing.csv"),
-        (["--cap", "many"], "write N/UNIT"),
+        (["--cap", "many"], "needs a unit"),
         (["--latency", "5"], "20ms..400ms"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_reconcile"));

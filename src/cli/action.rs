@@ -1,0 +1,60 @@
+//! What the command line asks the program to do.
+
+use clap_complete::Shell;
+
+use super::command_options::{ExplainArgs, ForgetArgs, PurgeArgs, VerifyCapArgs};
+use super::definitions::{Cli, Command};
+use super::settings::Settings;
+use crate::error::Result;
+use crate::provider::credentials::Access;
+use crate::sandbox;
+
+/// What the command line asks the program to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Run the job.
+    Reconcile(Box<Settings>),
+    /// Print what the job would do; as JSON if `true`.
+    Plan(Box<Settings>, bool),
+    /// Print what the store knows of a call.
+    Explain(Box<ExplainArgs>),
+    /// Check that the cap was kept.
+    VerifyCap(VerifyCapArgs),
+    /// Delete stored calls by age.
+    Purge(PurgeArgs),
+    /// Delete stored answers by phone number.
+    Forget(ForgetArgs),
+    /// Print the credentials in use; as JSON if `true`.
+    Whoami(Access, bool),
+    /// Run the simulated provider as a server.
+    Sandbox(Box<sandbox::ServeOptions>),
+    /// Print this text: the options with their values.
+    Config(String),
+    /// Print the completions for a shell.
+    Completions(Shell),
+    /// Print the manual page of the program, or of a command.
+    Man(Option<String>),
+}
+
+impl Cli {
+    /// The action, with its options validated.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when options contradict each other.
+    pub fn action(self) -> Result<Action> {
+        Ok(match self.command {
+            None => Action::Reconcile(Box::new(self.job.settings()?)),
+            Some(Command::Plan(args)) => Action::Plan(Box::new(args.job.settings()?), args.json),
+            Some(Command::Explain(args)) => Action::Explain(args),
+            Some(Command::VerifyCap(args)) => Action::VerifyCap(args),
+            Some(Command::Purge(args)) => Action::Purge(args),
+            Some(Command::Forget(args)) => Action::Forget(args),
+            Some(Command::Whoami(args)) => Action::Whoami(args.access.access(), args.json),
+            Some(Command::Sandbox(args)) => Action::Sandbox(Box::new(args.into())),
+            Some(Command::Config(_)) => Action::Config(self.values_in_effect),
+            Some(Command::Completions(args)) => Action::Completions(args.shell),
+            Some(Command::Man(args)) => Action::Man(args.command),
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! The job's options. `-h` shows the most used ones, `--help` all.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::NaiveTime;
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::common_options::{AccessArgs, LedgerArgs};
+use super::values;
+use crate::output::Lang;
+use crate::provider::WireFormat;
+use reconcile_core::rate::Rate;
+
+/// When progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ShowProgress {
+    /// A bar on a terminal, else a line a minute; nothing with --quiet
+    #[default]
+    Auto,
+    /// The same, even with --quiet
+    Always,
+    /// No progress
+    Never,
+}
+
+/// What the details may be partitioned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum PartitionBy {
+    /// The day on which a call was found, or else the day of the request
+    CallDate,
+}
+
+/// How phone numbers appear in the data files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Masking {
+    /// In full
+    #[default]
+    None,
+    /// 138****5678
+    Partial,
+    /// A token; equal numbers have equal tokens under the same key
+    Token,
+}
+
+/// All options of the job.
+#[derive(Debug, Args)]
+pub(super) struct JobArgs {
+    /// Ledger: CSV (also .gz or .zst) or Parquet; `-` is standard input
+    #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
+    pub(super) input: Option<PathBuf>,
+    /// Parquet file for the call details; the other outputs are written beside it
+    #[arg(short, long, required = true, env = "RECONCILE_OUT", value_name = "PATH")]
+    pub(super) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgs,
+
+    /// Discrepancies, as .csv, .jsonl or .parquet [default: beside --out, .discrepancies.csv]
+    #[arg(
+        long,
+        env = "RECONCILE_DISCREPANCIES",
+        value_name = "PATH",
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) discrepancies: Option<PathBuf>,
+    /// HTML report [default: beside --out, .report.html]
+    #[arg(
+        long,
+        env = "RECONCILE_REPORT",
+        value_name = "PATH",
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) report: Option<PathBuf>,
+    /// JSON summary [default: beside --out, .summary.json]
+    #[arg(
+        long,
+        env = "RECONCILE_SUMMARY",
+        value_name = "PATH",
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) summary: Option<PathBuf>,
+    /// Write the details as a folder with one part for each day; --out names the folder
+    #[arg(
+        long,
+        env = "RECONCILE_PARTITION_BY",
+        value_name = "COLUMN",
+        value_enum,
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) partition_by: Option<PartitionBy>,
+    /// DuckDB views for the report's tables; without PATH, or with `true`: beside --out, .sql
+    #[arg(
+        long,
+        env = "RECONCILE_SQL",
+        value_name = "PATH",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) sql: Option<PathBuf>,
+    /// Report language: en or zh
+    #[arg(long, env = "RECONCILE_LANG", value_name = "LANG", value_parser = values::language, default_value = "en", help_heading = "Outputs")]
+    pub(super) lang: Lang,
+    /// Phone numbers in the data files; logs, errors and the report always mask them
+    #[arg(
+        long,
+        env = "RECONCILE_MASK_PHONES",
+        value_name = "HOW",
+        value_enum,
+        default_value_t,
+        help_heading = "Outputs"
+    )]
+    pub(super) mask_phones: Masking,
+    /// Secret key of --mask-phones token: a file of at least 16 bytes
+    #[arg(
+        long,
+        env = "RECONCILE_MASK_KEY_FILE",
+        value_name = "PATH",
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) mask_key_file: Option<PathBuf>,
+
+    /// Cap: at most N requests in any window of that length (100/min, 100/s, 6000/h, 25/15s)
+    #[arg(long, env = "RECONCILE_RATE", value_name = "N/UNIT", default_value = "100/min", value_parser = values::rate, help_heading = "Provider and cap")]
+    pub(super) rate: Rate,
+    /// Requests that may go back to back; 1 spaces them evenly [default: the cap's N]
+    #[arg(long, env = "RECONCILE_BURST", value_name = "N", value_parser = values::burst, help_heading = "Provider and cap", hide_short_help = true)]
+    pub(super) burst: Option<NonZeroU32>,
+    /// Requests in flight at once
+    #[arg(long, env = "RECONCILE_CONCURRENCY", value_name = "N", default_value = "16", value_parser = values::concurrency, help_heading = "Provider and cap", hide_short_help = true)]
+    pub(super) concurrency: NonZeroUsize,
+    /// Attempts for one call in one run, the first included
+    #[arg(long, env = "RECONCILE_MAX_ATTEMPTS", value_name = "N", default_value_t = 6, value_parser = values::attempts, help_heading = "Provider and cap", hide_short_help = true)]
+    pub(super) max_attempts: u32,
+    /// Timeout of one request, from connect to last byte
+    #[arg(long, env = "RECONCILE_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = values::duration, help_heading = "Provider and cap", hide_short_help = true)]
+    pub(super) timeout: Duration,
+    /// URL of the provider
+    #[arg(
+        long,
+        env = "RECONCILE_ENDPOINT",
+        value_name = "URL",
+        default_value = "https://dyvmsapi.aliyuncs.com",
+        help_heading = "Provider and cap",
+        hide_short_help = true
+    )]
+    pub(super) endpoint: String,
+    /// Format requested for answers
+    #[arg(long, env = "RECONCILE_WIRE_FORMAT", value_name = "json|xml", default_value = "json", value_parser = values::wire_format, help_heading = "Provider and cap", hide_short_help = true)]
+    pub(super) wire_format: WireFormat,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
+    /// Record the answers in FILE for `reconcile sandbox --calls FILE`; phone numbers are replaced
+    #[arg(
+        long,
+        env = "RECONCILE_RECORD",
+        value_name = "FILE",
+        conflicts_with = "offline",
+        help_heading = "Provider and cap",
+        hide_short_help = true
+    )]
+    pub(super) record: Option<PathBuf>,
+    /// Use a provider simulated inside this process; needs no credentials
+    ///
+    /// It enforces the cap of --rate.
+    #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Provider and cap")]
+    pub(super) sandbox: bool,
+
+    /// Send nothing after the next HH:MM on this machine's clock; the rest is deferred
+    #[arg(long, env = "RECONCILE_DEADLINE", value_name = "HH:MM", value_parser = values::time_of_day, help_heading = "Run")]
+    pub(super) deadline: Option<NaiveTime>,
+    /// Send nothing after this time from the start; the rest is deferred
+    #[arg(long, env = "RECONCILE_MAX_DURATION", value_name = "DURATION", value_parser = values::duration, help_heading = "Run", hide_short_help = true)]
+    pub(super) max_duration: Option<Duration>,
+    /// A call younger than this without a record is pending, an older one not_found
+    #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = values::age, help_heading = "Run", hide_short_help = true)]
+    pub(super) settle: Duration,
+    /// Store of all answers [default: beside --out, reconcile.db or with --sandbox
+    /// reconcile.sandbox.db]
+    #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
+    pub(super) store: Option<PathBuf>,
+    /// Ask again even for calls whose final answer is stored
+    #[arg(
+        long,
+        env = "RECONCILE_REFRESH",
+        conflicts_with = "offline",
+        help_heading = "Run",
+        hide_short_help = true
+    )]
+    pub(super) refresh: bool,
+    /// Send nothing; use only stored answers
+    #[arg(long, env = "RECONCILE_OFFLINE", help_heading = "Run", hide_short_help = true)]
+    pub(super) offline: bool,
+    /// Exit 1 if there are discrepancies
+    #[arg(long, env = "RECONCILE_EXIT_CODE", action = ArgAction::SetTrue, help_heading = "Run")]
+    pub(super) exit_code: bool,
+
+    /// Progress on standard error
+    #[arg(
+        long,
+        env = "RECONCILE_PROGRESS",
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        help_heading = "Monitoring",
+        hide_short_help = true
+    )]
+    pub(super) progress: ShowProgress,
+    /// Prometheus text file of the run, written every minute and at its end
+    #[arg(
+        long,
+        env = "RECONCILE_METRICS_FILE",
+        value_name = "PATH",
+        help_heading = "Monitoring",
+        hide_short_help = true
+    )]
+    pub(super) metrics_file: Option<PathBuf>,
+    /// URL to which the summary, or the error, is posted at the end; may hold a secret, never shown
+    #[arg(
+        long,
+        env = "RECONCILE_NOTIFY_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Monitoring",
+        hide_short_help = true
+    )]
+    pub(super) notify_url: Option<String>,
+}

@@ -1,0 +1,70 @@
+//! The job's options → [`Settings`].
+
+use std::path::Path;
+
+use super::common_options::{SANDBOX_STORE, STORE};
+use super::job_options::JobArgs;
+use super::mask_key::MaskSettings;
+use super::settings::{Answers, Settings, settle};
+use crate::error::{Error, Result};
+use crate::output::Paths;
+use crate::publish::Rules;
+use crate::telemetry::notify;
+
+impl JobArgs {
+    /// The settings.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when an option is missing, or options contradict each other.
+    pub(super) fn settings(self) -> Result<Settings> {
+        let missing = |name: &str| {
+            Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
+        };
+        let input = self.input.ok_or_else(|| missing("--input"))?;
+        let out = self.out.ok_or_else(|| missing("--out"))?;
+        let burst = self.burst.unwrap_or(self.rate.requests);
+        if burst > self.rate.requests {
+            return Err(Error::usage(format!("--burst {burst} is larger than the cap ({})", self.rate))
+                .hint(format!("leave --burst out, or give at most {}", self.rate.requests)));
+        }
+        let notify =
+            self.notify_url.as_deref().map(|url| notify::Target::parse(url, self.access.insecure_http()));
+        let MaskSettings { mask, note: mask_note } =
+            MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
+        let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
+        Ok(Settings {
+            ledger: self.ledger.options(),
+            store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
+            outputs: Paths {
+                by_day: self.partition_by.is_some(),
+                sql: self
+                    .sql
+                    .map(|path| if path == Path::new("true") { out.with_extension("sql") } else { path }),
+                ..Paths::beside(out, self.discrepancies, self.report, self.summary)
+            },
+            answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
+            rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
+            lang: self.lang,
+            mask,
+            mask_note,
+            input,
+            wire_format: self.wire_format,
+            access: self.access.access(),
+            record: self.record,
+            offline: self.offline,
+            refresh: self.refresh,
+            rate: self.rate,
+            burst,
+            concurrency: self.concurrency,
+            max_attempts: self.max_attempts,
+            timeout: self.timeout,
+            deadline: self.deadline,
+            max_duration: self.max_duration,
+            progress: self.progress,
+            exit_code: self.exit_code,
+            metrics_file: self.metrics_file,
+            notify: notify.transpose()?,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Reads arguments, environment and configuration file, and reports wrong usage.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, FromArgMatches as _};
+
+use super::config_file::ConfigFile;
+use super::definitions::{Cli, Command, LogFormat, command};
+use super::values;
+use crate::error::{Error, Result};
+
+impl Cli {
+    /// Reads the process's arguments, its environment, and the configuration file. For `--help` and
+    /// `--version` it prints the text and ends the process.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 for wrong usage and for a wrong file.
+    pub fn read() -> Result<Self> {
+        Self::read_from(&std::env::args_os().collect::<Vec<_>>())
+    }
+
+    fn read_from(words: &[OsString]) -> Result<Self> {
+        let file = match leniently(words).and_then(|matches| matches.get_one::<PathBuf>("config").cloned()) {
+            Some(path) => ConfigFile::read(&path, &command())?,
+            None => ConfigFile::default(),
+        };
+        let parse = |file: &ConfigFile| {
+            file.apply(command()).try_get_matches_from(words).map_err(|e| wrong_usage(&e))
+        };
+        let mut program = command();
+        program.build();
+        let matches = parse(&file)?;
+        let used = Used::of(&program, &matches);
+        let overridden = file.overridden(used.command, used.matches)?;
+        let file = file.without(&overridden);
+        let matches = if overridden.is_empty() { matches } else { parse(&file)? };
+        let mut cli = Self::from_arg_matches(&matches).map_err(|e| wrong_usage(&e))?;
+        if matches!(cli.command, Some(Command::Config(_))) {
+            let used = Used::of(&program, &matches);
+            cli.values_in_effect = file.dump(used.command, used.matches);
+        }
+        Ok(cli)
+    }
+
+    /// The message format alone, for reporting that the rest of the command line is wrong.
+    #[must_use]
+    pub fn log_format_only() -> LogFormat {
+        let words: Vec<OsString> = std::env::args_os().collect();
+        leniently(&words).and_then(|matches| matches.get_one("log_format").copied()).unwrap_or_default()
+    }
+}
+
+/// The command in use, the job or a subcommand, with its arguments.
+struct Used<'a> {
+    command: &'a clap::Command,
+    matches: &'a ArgMatches,
+}
+
+impl<'a> Used<'a> {
+    fn of(command: &'a clap::Command, matches: &'a ArgMatches) -> Self {
+        let sub = matches.subcommand();
+        let sub =
+            sub.and_then(|(name, matches)| Some(Self { command: command.find_subcommand(name)?, matches }));
+        sub.unwrap_or(Self { command, matches })
+    }
+}
+
+/// The arguments that can be understood, ignoring all mistakes; a subcommand's if there is one.
+fn leniently(words: &[OsString]) -> Option<ArgMatches> {
+    let matches = command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    Some(matches.subcommand().map_or_else(|| matches.clone(), |(_, sub)| sub.clone()))
+}
+
+/// Wrong usage, in the form of all errors. Prints help and version and ends the process.
+fn wrong_usage(error: &clap::Error) -> Error {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let more = "`reconcile --help` shows all options";
+    if let Some(what) = wrong_value(error) {
+        return Error::usage(what).hint(more);
+    }
+    let text = error.to_string();
+    let mut blocks =
+        text.trim().split("\n\n").map(|block| block.split_whitespace().collect::<Vec<_>>().join(" "));
+    let what = blocks.next().unwrap_or_default();
+    let tips: String =
+        blocks.filter_map(|block| block.strip_prefix("tip: ").map(|tip| format!("{tip}; "))).collect();
+    Error::usage(what.strip_prefix("error: ").unwrap_or(&what)).hint(format!("{tips}{more}"))
+}
+
+/// What is wrong with an option's value; `None` if something else is wrong.
+fn wrong_value(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind)? {
+        ContextValue::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let option = text(ContextKind::InvalidArg)?.split(' ').next()?;
+    let value = text(ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
+    let why = match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::ValueValidation, _) => error.source()?.to_string(),
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(names))) => values::needs_one_of(names),
+        _ => return None,
+    };
+    Some(values::complaint(option, Some(value), &why))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_wrong_value_is_reported_with_what_the_option_needs() {
+        for (option, value, what) in [
+            ("--rate", "fast", "--rate needs a unit, for example 100/min, not \"fast\""),
+            ("--concurrency", "0", "--concurrency needs a whole number from 1 to 1024, not \"0\""),
+            ("--progress", "loud", "--progress needs one of auto, always, never, not \"loud\""),
+            ("--lang", "fr", "--lang needs en or zh, not \"fr\""),
+        ] {
+            let words = ["reconcile", option, value].map(OsString::from);
+            assert_eq!(Cli::read_from(&words).unwrap_err().what, what);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The settings of a job, validated. Everything below the command line reads these.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{NaiveTime, TimeDelta};
+
+use super::job_options::ShowProgress;
+use crate::ledger;
+use crate::output::{Lang, MaskPhones, Paths};
+use crate::provider::WireFormat;
+use crate::provider::credentials::Access;
+use crate::publish::Rules;
+use crate::store::{ExpectedOrigin, Origin};
+use crate::telemetry::notify;
+use reconcile_core::rate::Rate;
+
+/// Where the answers come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answers {
+    /// A provider at this URL.
+    Provider(String),
+    /// The provider simulated inside this process.
+    Sandbox,
+}
+
+/// The settings of a job, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The ledger; `-` is standard input.
+    pub input: PathBuf,
+    /// How the ledger is read.
+    pub ledger: ledger::Options,
+    /// The places of the outputs.
+    pub outputs: Paths,
+    /// The report's language.
+    pub lang: Lang,
+    /// How phone numbers appear in the data files.
+    pub mask: MaskPhones,
+    /// A warning about the key of masked numbers.
+    pub mask_note: Option<String>,
+    /// The store.
+    pub store: PathBuf,
+    /// Where the answers come from.
+    pub answers: Answers,
+    /// The format requested for answers.
+    pub wire_format: WireFormat,
+    /// Which credentials to use, and how to reach the services that issue them.
+    pub access: Access,
+    /// The file in which answers are recorded.
+    pub record: Option<PathBuf>,
+    /// Send nothing; use only stored answers.
+    pub offline: bool,
+    /// Ask again even for calls with a final answer.
+    pub refresh: bool,
+    /// The cap.
+    pub rate: Rate,
+    /// Requests that may go back to back.
+    pub burst: NonZeroU32,
+    /// Requests in flight at once.
+    pub concurrency: NonZeroUsize,
+    /// Attempts for one call in one run, the first included.
+    pub max_attempts: u32,
+    /// Timeout of one request.
+    pub timeout: Duration,
+    /// The rules that decide status and discrepancies.
+    pub rules: Rules,
+    /// Time of day, on this machine's clock, after which nothing is sent.
+    pub deadline: Option<NaiveTime>,
+    /// Time from the start after which nothing is sent.
+    pub max_duration: Option<Duration>,
+    /// When progress is shown.
+    pub progress: ShowProgress,
+    /// Exit 1 if there are discrepancies.
+    pub exit_code: bool,
+    /// The Prometheus text file.
+    pub metrics_file: Option<PathBuf>,
+    /// Where the end of the run is posted.
+    pub notify: Option<notify::Target>,
+}
+
+impl Settings {
+    /// Whose answers the store may hold. A provider over plain HTTP may be a sandbox, which its
+    /// first answer shows. Offline, a store filled by such a sandbox can be used as well.
+    #[must_use]
+    pub fn expects(&self) -> ExpectedOrigin {
+        match &self.answers {
+            Answers::Sandbox => Origin::Sandbox.into(),
+            Answers::Provider(url) if self.offline || url.starts_with("http://") => ExpectedOrigin::Either,
+            Answers::Provider(_) => Origin::Provider.into(),
+        }
+    }
+}
+
+/// The age up to which a call without a record is pending.
+pub(super) fn settle(age: Duration) -> TimeDelta {
+    TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX)
+}

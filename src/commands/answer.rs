@@ -1,0 +1,37 @@
+//! How a command prints its answer: as JSON, or as lines for people.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::console::messages;
+use crate::error::{Error, Result};
+use crate::store::{self, Reader};
+
+/// Prints an answer as JSON, or as `lines`.
+pub(super) fn answer(json: bool, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
+    if !json {
+        lines().iter().for_each(|line| messages::print(line));
+        return Ok(());
+    }
+    let bug = |e: serde_json::Error| Error::bug("the answer cannot be written as JSON").because(e);
+    messages::print(&serde_json::to_string_pretty(value).map_err(bug)?);
+    Ok(())
+}
+
+/// Lines of the form `name  value`, with the values in one column.
+pub(super) fn table(pairs: &[(&str, String)]) -> Vec<String> {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    pairs.iter().map(|(name, value)| format!("{name:<width$}  {value}")).collect()
+}
+
+/// The store at this path, read-only.
+///
+/// # Errors
+///
+/// Exit 2 when there is none; exit 6 when it cannot be read.
+pub(super) fn open_store(path: &Path) -> Result<Box<dyn Reader>> {
+    store::open_reader(path, None)?.ok_or_else(|| {
+        Error::usage(format!("there is no store {}", path.display())).hint("give its path with --store")
+    })
+}

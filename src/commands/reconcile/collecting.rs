@@ -1,0 +1,115 @@
+//! Pass 1 of a run: the cap, the deadlines and the progress around [`collect`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Local;
+use tokio::task::JoinHandle;
+
+use super::context::RunContext;
+use crate::cli::ShowProgress;
+use crate::collect::{Workload, collect, workload};
+use crate::console::progress::{Form, Progress};
+use crate::error::{Error, Result};
+use crate::fetch::cap::Cap;
+use crate::fetch::deadline::Deadline;
+use crate::fetch::retry::Policy;
+use crate::fetch::{Anomalies, Fetcher};
+use crate::provider::http::HttpProvider;
+use crate::words::plural;
+use reconcile_core::traffic::Slowdown;
+
+/// The result of pass 1.
+#[derive(Default)]
+pub(super) struct Collected {
+    /// Whether every call was asked for; `false` when the run was stopped first.
+    pub(super) all_asked: bool,
+    /// How far a throttling provider slowed the run down.
+    pub(super) slowdown: Slowdown,
+    /// What the answers say about the run as a whole.
+    pub(super) notes: Vec<String>,
+}
+
+impl Collected {
+    /// The result of a run that sends nothing.
+    pub(super) fn offline() -> Self {
+        Self { all_asked: true, ..Self::default() }
+    }
+}
+
+/// Pass 1 on a runtime that ends with it, so that the memory of up to 1,024 connections is free
+/// before publishing needs its own. It has one thread: requests and connections that wake each
+/// other across threads cost more than they gain.
+pub(super) fn collect_on_own_runtime(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
+    tokio::task::block_in_place(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(Error::no_more_threads)?.block_on(collect_calls(run, provider))
+    })
+}
+
+async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
+    let settings = run.settings;
+    let workload = open_calls(run)?;
+    let taken = run.store.places_taken(&run.scope, settings.rate)?;
+    let cap = Arc::new(Cap::new(settings.rate, settings.burst, &taken));
+    let ready_in = cap.forecast(workload.to_ask).all_sent_in;
+    run.announce(workload.to_ask, Some(ready_in));
+    let started_at = run.started_at.with_timezone(&Local);
+    let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at)?;
+    let order = workload.order(!in_time(run, &deadlines, ready_in));
+    let (stop, metrics) = (run.stop.clone(), run.metrics.clone());
+    let progress = Progress::start(form(run), workload.to_ask, settings.rate, cap.clone(), stop, metrics);
+    let fetcher = Fetcher {
+        provider,
+        cap: cap.clone(),
+        policy: Policy { max_attempts: settings.max_attempts, ..Policy::default() },
+        store: run.store.clone(),
+        scope: run.scope.clone(),
+        monitor: progress.monitor(),
+        watch: Anomalies::default(),
+        stop: run.stop.clone(),
+    };
+    let deadlines: Vec<_> =
+        deadlines.into_iter().map(|deadline| deadline.start(run.started, run.stop.clone())).collect();
+    let (source, reader) = (run.source.clone(), run.store.reader()?);
+    // With nothing to ask the ledger need not be read again.
+    let all_asked =
+        workload.to_ask == 0 || collect(source, &fetcher, reader, settings.concurrency, order).await;
+    deadlines.iter().for_each(JoinHandle::abort);
+    run.store.release_writer();
+    progress.finish();
+    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.watch.notes() })
+}
+
+/// The calls to ask for. Damaged answers are discarded, so that they are asked for again.
+fn open_calls(run: &RunContext<'_>) -> Result<Workload> {
+    let reader = run.store.reader()?;
+    let workload = workload(&run.source, &run.scope, Some(reader.as_ref()))?;
+    let damaged = reader.take_damaged();
+    if !damaged.is_empty() {
+        let answers = plural(damaged.len() as u64, "stored answer");
+        let are = if damaged.len() == 1 { "is" } else { "are" };
+        tracing::warn!("{answers} {are} damaged and will be asked for again");
+        run.store.discard(&damaged)?;
+    }
+    Ok(workload)
+}
+
+/// Whether all calls can be sent before the first deadline; says so if not.
+fn in_time(run: &RunContext<'_>, deadlines: &[Deadline], ready_in: Duration) -> bool {
+    let elapsed = run.started.elapsed();
+    let first = Deadline::first(deadlines);
+    let Some(deadline) = first.filter(|d| elapsed + ready_in > d.after_start) else { return true };
+    let name = &deadline.name;
+    run.console.note(&format!("{name} comes before all calls are asked: the oldest calls are asked first"));
+    false
+}
+
+fn form(run: &RunContext<'_>) -> Form {
+    match run.settings.progress {
+        ShowProgress::Never => Form::Silent,
+        ShowProgress::Auto if run.console.quiet => Form::Silent,
+        _ if run.console.lines_only => Form::Lines,
+        _ => Form::automatic(),
+    }
+}

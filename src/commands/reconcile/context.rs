@@ -1,0 +1,97 @@
+//! What stays the same throughout a run, and what both passes ask about it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use crate::cli::Settings;
+use crate::console::Console;
+use crate::console::opening::Opening;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::ledger::ScannedLedger;
+use crate::provider::credentials::CredentialCache;
+use crate::stop::{Reason, Stop};
+use crate::store::{Origin, Store};
+use crate::telemetry::metrics::MetricsFile;
+use reconcile_core::ask_again::Scope;
+
+use super::notes;
+
+/// What stays the same throughout a run.
+pub(super) struct RunContext<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) console: &'a Console,
+    pub(super) source: Arc<ScannedLedger>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) scope: Scope,
+    pub(super) stop: Stop,
+    /// The access key that signs the requests; `None` offline.
+    pub(super) keys: Option<Arc<CredentialCache>>,
+    pub(super) started: Instant,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) metrics: Option<Arc<MetricsFile>>,
+}
+
+impl RunContext<'_> {
+    /// Whether the store's answers are simulated.
+    pub(super) fn is_sandbox(&self) -> bool {
+        self.store.origin() == Origin::Sandbox
+    }
+
+    /// Whether this process has sent a request to the provider; `true` if the store cannot say.
+    pub(super) fn has_sent_requests(&self) -> bool {
+        self.store.traffic(&self.scope).map_or(true, |traffic| traffic.requests > 0)
+    }
+
+    /// What is remarkable about ledger, settings and key.
+    pub(super) fn notes(&self) -> Vec<String> {
+        notes::at_start(self.settings, &self.source.scan, self.keys.as_deref())
+    }
+
+    /// Says what the run is about to do: its first line, and the notes.
+    pub(super) fn announce(&self, to_ask: u64, ready_in: Option<Duration>) {
+        let opening = Opening {
+            ledger: self.source.input.name(),
+            scan: &self.source.scan,
+            to_ask,
+            ready_in,
+            rate: self.settings.rate,
+            burst: self.settings.burst,
+            sandbox: self.is_sandbox(),
+            resumed: self.scope.resumed,
+        };
+        self.console.say(&opening.line());
+        self.notes().iter().for_each(|note| self.console.note(note));
+    }
+
+    /// Checks whether a run that was stopped may still write its outputs. After a deadline, a
+    /// signal or a missing key it may, and they are marked incomplete.
+    ///
+    /// # Errors
+    ///
+    /// Exit 3 when the provider refuses every request; else the error of ledger or store that
+    /// stopped the run.
+    pub(super) fn check_stop(&self) -> Result<()> {
+        match self.stop.reason() {
+            None | Some(Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_)) => Ok(()),
+            Some(Reason::Fatal { code, message, advice }) => {
+                let hint = match &self.keys {
+                    Some(keys) => format!("{advice}. The key is from {}", keys.origin()),
+                    None => advice.to_owned(),
+                };
+                let what = format!("the provider refuses every request: {code}: {message}");
+                Err(Error::new(Exit::Fatal, what).hint(hint))
+            }
+            // The failed task shares the error, so its parts are copied.
+            Some(Reason::Failed(error)) => Err(Error {
+                exit: error.exit,
+                what: error.what.clone(),
+                hint: error.hint.clone(),
+                after_requests: error.after_requests,
+                source: error.source.as_ref().map(|source| source.to_string().into()),
+            }),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `reconcile`: one run from its settings to its exit code.
+//!
+//! The order is a promise. The places of the outputs are checked before anything is sent, the store
+//! is open before the first request, and the files are in place before the run counts as ended.
+
+mod collecting;
+mod connect;
+mod context;
+mod notes;
+pub(crate) mod places;
+mod publishing;
+mod sandbox;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::Utc;
+
+use crate::cli::Settings;
+use crate::clock::SystemClock;
+use crate::console::{Console, log};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::ledger::{Input, ScannedLedger};
+use crate::provider::http::HttpProvider;
+use crate::stop::Stop;
+use crate::store::{self, RunIdentity};
+use crate::telemetry::metrics::MetricsFile;
+use context::RunContext;
+
+/// Runs the job and reports its end to metrics and notification. `stop` is what signals stop.
+///
+/// # Errors
+///
+/// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be had.
+pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<Exit> {
+    let ended = match settings.metrics_file.as_deref().map(MetricsFile::open).transpose() {
+        Ok(None) => night(settings, console, stop, None).await,
+        Ok(Some(metrics)) => {
+            let metrics = Arc::new(metrics);
+            let ended = night(settings, console, stop, Some(metrics.clone())).await;
+            metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
+            ended
+        }
+        Err(error) => Err(error),
+    };
+    if let Some(target) = &settings.notify {
+        target.post(&ended, &settings.outputs.summary, settings.access.ca_file.as_deref()).await;
+    }
+    ended
+}
+
+/// Everything in its order: ledger, places, key, store, requests, outputs.
+async fn night(
+    settings: &Settings,
+    console: &Console,
+    stop: Stop,
+    metrics: Option<Arc<MetricsFile>>,
+) -> Result<Exit> {
+    let (started, started_at) = (Instant::now(), Utc::now());
+    let input = Input::open(&settings.input)?;
+    places::check(settings, &input)?;
+    let source = Arc::new(ScannedLedger::scan(input, settings.ledger.clone())?);
+    let (provider, keys) = connect::connect(settings).await?.unzip();
+    let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
+    let provider =
+        provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
+    let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
+    let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
+    log::set_run_id(&scope.run_id);
+    let run =
+        RunContext { settings, console, source, store, scope, stop, keys, started, started_at, metrics };
+    if let Some(metrics) = &run.metrics {
+        metrics.begin(started_at, settings.rate, run.is_sandbox());
+    }
+    collect_and_publish(&run, provider).map_err(|error| {
+        // The run stays open, and the same command resumes it. The first error is the one to
+        // report.
+        let _ = run.store.end_session(&run.scope, None);
+        Error { after_requests: run.has_sent_requests(), ..error }
+    })
+}
+
+/// Pass 1, then pass 2; without a provider (offline) only pass 2.
+fn collect_and_publish(run: &RunContext<'_>, provider: Option<HttpProvider>) -> Result<Exit> {
+    let collected = match provider {
+        Some(provider) => collecting::collect_on_own_runtime(run, provider)?,
+        None => {
+            run.announce(0, None);
+            collecting::Collected::offline()
+        }
+    };
+    run.check_stop()?;
+    publishing::publish(run, &collected)
+}

@@ -1,0 +1,40 @@
+//! The notes of a run about its ledger, settings and key. They are printed at the start and written
+//! into report and summary.
+
+use crate::cli::{Settings, missing_defaults_notes};
+use crate::ledger::LedgerScan;
+use crate::provider::credentials::CredentialCache;
+use crate::words::plural;
+
+/// All notes, in the order in which they are printed.
+pub(super) fn at_start(
+    settings: &Settings,
+    scan: &LedgerScan,
+    keys: Option<&CredentialCache>,
+) -> Vec<String> {
+    let mut notes = scan.notes.clone();
+    notes.extend(settings.mask_note.clone());
+    notes.extend(keys.iter().flat_map(|keys| keys.warnings().iter().cloned()));
+    let without_day = scan.days_from_call_id;
+    if without_day > 0 {
+        let have = if without_day == 1 { "has" } else { "have" };
+        notes.push(format!("{} {have} no day; the CallId gives it", plural(without_day, "row")));
+    }
+    notes.extend(unusable_rows(settings, scan.invalid));
+    notes.extend(missing_defaults_notes(scan));
+    notes
+}
+
+fn unusable_rows(settings: &Settings, invalid: u64) -> Option<String> {
+    if invalid == 0 {
+        return None;
+    }
+    let rows = plural(invalid, "row");
+    if settings.mask.is_on() {
+        return Some(format!(
+            "{rows} cannot be used; see the discrepancies (with masked phone numbers there is no rejects file)"
+        ));
+    }
+    let rejects = settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
+    Some(format!("{rows} cannot be used; {rejects} lists them for correction"))
+}

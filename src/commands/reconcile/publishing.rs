@@ -1,0 +1,113 @@
+//! Pass 2 of a run: rows, totals and summary, then all files in their places.
+
+use super::collecting::Collected;
+use super::context::RunContext;
+use crate::console::closing::Closing;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output::{Outputs, Provenance, Summary};
+use crate::publish::{self, Counted};
+use crate::store::OpenItems;
+use crate::words::plural;
+use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
+use reconcile_core::totals::Totals;
+use reconcile_core::traffic::Traffic;
+
+/// Open calls written to the store at a time.
+const OPEN_AT_ONCE: usize = 1_000;
+
+/// Writes the outputs, ends the run in the store, and says what came of it.
+///
+/// # Errors
+///
+/// Exit 2 when the ledger changed during the run; exit 6 when a file or the store cannot be
+/// written, or the totals do not agree.
+pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exit> {
+    let settings = run.settings;
+    let traffic = Traffic { slowdown: collected.slowdown, ..run.store.traffic(&run.scope)? };
+    let provenance = provenance(run);
+    let scan = &run.source.scan;
+    let mut outputs = Outputs::create(&settings.outputs, &scan.carried, &scan.layout, &provenance, &traffic)?;
+    let (Counted { totals, figures }, open_items) = write_rows(run, &mut outputs)?;
+    let (outputs, written) = outputs.close()?;
+    let tie_out = check_totals(&totals, &written, &traffic, settings.rate.requests.get())?;
+    let because = incomplete_because(run, collected.all_asked, &totals);
+    let summary = Summary {
+        provenance: &provenance,
+        totals: &totals,
+        figures: &figures,
+        traffic: &traffic,
+        sending: &run.store.sending(&run.scope)?,
+        lang: settings.lang,
+        tie_out: &tie_out,
+        elapsed: run.started.elapsed(),
+        incomplete_because: because.as_deref(),
+        go_on: &run.console.command,
+        open_items: &open_items,
+        notes: &[run.notes(), collected.notes.clone()].concat(),
+    };
+    outputs.finish(&summary)?;
+    run.store.end_session(&run.scope, Some(summary.complete()))?;
+    if let Some(metrics) = &run.metrics {
+        metrics.published(&totals, run.is_sandbox());
+    }
+    Closing { summary: &summary, paths: &settings.outputs }.say(run.console.quiet);
+    Ok(Exit::of_written_run(summary.complete(), totals.discrepancies_total(), settings.exit_code))
+}
+
+/// Writes details and discrepancies, and the open calls to the store.
+fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, OpenItems)> {
+    let mut open = Vec::new();
+    let mut on_open = |item| {
+        open.push(item);
+        if open.len() < OPEN_AT_ONCE {
+            return Ok(());
+        }
+        run.store.note_open(&run.scope, &std::mem::take(&mut open))
+    };
+    let (rules, session_no) = (run.settings.rules, run.scope.session_no);
+    let reader = run.store.reader()?;
+    let counted = publish::publish(&run.source, reader, rules, session_no, outputs, &mut on_open)?;
+    run.store.note_open(&run.scope, &open)?;
+    Ok((counted, run.store.open_items(&run.scope)?))
+}
+
+fn provenance(run: &RunContext<'_>) -> Provenance {
+    Provenance {
+        version: env!("CARGO_PKG_VERSION"),
+        run_id: run.scope.run_id.clone(),
+        input: run.source.input.name().to_owned(),
+        input_sha256: run.source.scan.sha256.clone(),
+        started_at: run.started_at,
+        sandbox: run.is_sandbox(),
+        cap: run.settings.rate,
+        mask: run.settings.mask.clone(),
+    }
+}
+
+/// The lines of the tie-out.
+///
+/// # Errors
+///
+/// Exit 6 when one of them does not add up, which is a bug.
+fn check_totals(totals: &Totals, written: &Written, traffic: &Traffic, cap: u32) -> Result<Vec<TieOutLine>> {
+    let lines = tie_out(totals, written, traffic, u64::from(cap));
+    match lines.iter().find(|line| !line.adds_up) {
+        None => Ok(lines),
+        Some(line) => Err(Error::bug(format!("the totals do not agree: {} ({})", line.rule, line.numbers))),
+    }
+}
+
+/// Why not every call has its answer; `None` if every call has.
+fn incomplete_because(run: &RunContext<'_>, all_asked: bool, totals: &Totals) -> Option<String> {
+    if !all_asked {
+        let reason = run.stop.reason();
+        return Some(reason.map_or_else(|| "the run was stopped".into(), |reason| reason.text()));
+    }
+    if totals.exhausted > 0 {
+        return Some(format!("{} failed on every attempt", plural(totals.exhausted, "call")));
+    }
+    let has = if totals.deferred == 1 { "has" } else { "have" };
+    let deferred = || format!("offline: {} {has} no stored answer", plural(totals.deferred, "call"));
+    (totals.deferred > 0).then(deferred)
+}

@@ -1,0 +1,114 @@
+//! What a run says at its end, when its files are written.
+//!
+//! A terminal gets a summary of at most twenty lines. A cron mail or a log gets one line, and one
+//! more with the command that resumes an incomplete run.
+
+use crate::console::log;
+use crate::console::messages::say;
+use crate::exit::Exit;
+use crate::output::{Paths, Summary};
+use crate::words::plural;
+
+/// The end of a run whose files are written.
+#[derive(Debug)]
+pub struct Closing<'a> {
+    /// What the summary file says.
+    pub summary: &'a Summary<'a>,
+    /// Where the files are.
+    pub paths: &'a Paths,
+}
+
+impl Closing<'_> {
+    /// Says it in the form that suits standard error. With `quiet`, only what is wrong.
+    pub fn say(&self, quiet: bool) {
+        if !quiet {
+            if log::on_terminal() {
+                self.lines().iter().for_each(|line| say(line))
+            } else {
+                say(&self.line())
+            }
+        }
+        if let Some(slowdown) = self.summary.traffic.slowdown.sentences().filter(|_| !quiet) {
+            say(&format!("note: {slowdown}"));
+        }
+        if let Some(because) = self.summary.incomplete_because {
+            tracing::warn!(
+                exit_code = Exit::Incomplete.code(),
+                means = "Outputs are marked incomplete",
+                to_do = format!("run the same command again to resume: {}", self.summary.go_on),
+                "incomplete: {because}"
+            );
+        }
+    }
+
+    fn files(&self) -> [(&'static str, String); 4] {
+        let p = self.paths;
+        [
+            ("details", p.details.display().to_string()),
+            ("discrepancies", p.discrepancies.display().to_string()),
+            ("report", p.report.display().to_string()),
+            ("summary", p.summary.display().to_string()),
+        ]
+    }
+
+    /// The calls by status. `found` is always named, the others only if there are any.
+    fn statuses(&self) -> String {
+        let t = self.summary.totals;
+        let others = [
+            ("not found", t.not_found),
+            ("pending", t.pending),
+            ("failed", t.failed),
+            ("deferred", t.deferred),
+        ];
+        let others: String =
+            others.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!(", {n} {name}")).collect();
+        format!("{}: {} found ({} in agreement){others}", plural(t.calls, "call"), t.found, t.clean)
+    }
+
+    fn requests(&self) -> String {
+        let x = self.summary.traffic;
+        let throttled = if x.throttled > 0 { format!(", {} throttled", x.throttled) } else { String::new() };
+        let elapsed = self.summary.elapsed.as_secs_f64();
+        format!("{} in {elapsed:.1} s{throttled}", plural(x.requests, "request"))
+    }
+
+    fn discrepancies(&self) -> String {
+        match self.summary.totals.discrepancies_total() {
+            0 => "no discrepancies".to_owned(),
+            n => plural(n, "discrepancy"),
+        }
+    }
+
+    /// One line, for logs and mails.
+    fn line(&self) -> String {
+        let files: Vec<String> = self.files().into_iter().map(|(_, path)| path).collect();
+        let (statuses, discrepancies, requests) = (self.statuses(), self.discrepancies(), self.requests());
+        format!("reconcile: {statuses}; {discrepancies}; {requests}; {}", files.join(" "))
+    }
+
+    /// At most nineteen lines for a terminal, so that the command that resumes still fits.
+    fn lines(&self) -> Vec<String> {
+        let (t, x) = (self.summary.totals, self.summary.traffic);
+        let mut lines = vec![
+            format!("reconcile: {}", self.statuses()),
+            format!(
+                "  {}; at most {} in any window (cap {}); {} answered from the store",
+                self.requests(),
+                x.evidence.most_in_any_window,
+                self.summary.provenance.cap,
+                plural(t.from_store, "call")
+            ),
+        ];
+        let kinds: Vec<String> =
+            t.discrepancies.iter().map(|(kind, n)| format!("{n} {}", kind.as_str())).collect();
+        lines.push(match kinds.len() {
+            0 => format!("  {}", self.discrepancies()),
+            _ => format!("  {}: {}", self.discrepancies(), kinds.join(", ")),
+        });
+        if self.summary.provenance.sandbox {
+            lines.push("  every answer is simulated by the sandbox".to_owned());
+        }
+        lines.extend(self.files().iter().map(|(what, path)| format!("  {what:<14} {path}")));
+        lines
+    }
+}

@@ -1,0 +1,109 @@
+//! The deadline: when a run stops sending. What is left is deferred to the next run.
+//!
+//! A run may have two: a time of day and a maximum duration. Both count from the run's start, and
+//! the first one that is reached stops the run.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Days, Local, NaiveTime, TimeZone};
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::stop::{Reason, Stop};
+
+/// A time after which a run sends nothing.
+#[derive(Debug, Clone)]
+pub struct Deadline {
+    /// Time from the run's start.
+    pub after_start: Duration,
+    /// Its name in messages: `the deadline 06:30`.
+    pub name: String,
+}
+
+impl Deadline {
+    /// The deadlines of a run that started at `started_at`: the next `time_of_day` on this
+    /// machine's clock, and the end of `max_duration`.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when the time of day does not occur within two days.
+    pub fn all(
+        time_of_day: Option<NaiveTime>,
+        max_duration: Option<Duration>,
+        started_at: DateTime<Local>,
+    ) -> Result<Vec<Self>> {
+        let mut deadlines = Vec::new();
+        if let Some(time) = time_of_day {
+            let name = format!("the deadline {}", time.format("%H:%M"));
+            let after_start = until(time, started_at)
+                .ok_or_else(|| Error::usage(format!("{name} does not occur within two days")))?;
+            deadlines.push(Self { after_start, name });
+        }
+        deadlines.extend(max_duration.map(|duration| Self {
+            after_start: duration,
+            name: format!("the maximum duration {}", humantime::format_duration(duration)),
+        }));
+        Ok(deadlines)
+    }
+
+    /// The deadline that comes first.
+    #[must_use]
+    pub fn first(all: &[Self]) -> Option<&Self> {
+        all.iter().min_by_key(|deadline| deadline.after_start)
+    }
+
+    /// Stops the run when the deadline is reached, until the returned task is aborted. `started` is
+    /// the run's start. Needs a Tokio runtime.
+    pub fn start(self, started: Instant, stop: Stop) -> JoinHandle<()> {
+        let left = self.after_start.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            // Already reached: stop before the task's first turn, so that not one request is sent.
+            stop.stop(Reason::Time(self.name.clone()));
+        }
+        tokio::spawn(async move {
+            tokio::time::sleep(left).await;
+            stop.stop(Reason::Time(self.name));
+        })
+    }
+}
+
+/// The time from `now` to the next `time` of day in its zone; `None` if it does not occur within
+/// two days.
+fn until<Z: TimeZone>(time: NaiveTime, now: DateTime<Z>) -> Option<Duration> {
+    let zone = now.timezone();
+    let today = now.date_naive();
+    [Some(today), today.checked_add_days(Days::new(1)), today.checked_add_days(Days::new(2))]
+        .into_iter()
+        .flatten()
+        // The change to summer time leaves out some times of that day.
+        .filter_map(|day| zone.from_local_datetime(&day.and_time(time)).earliest())
+        .find(|at| *at > now)
+        .and_then(|at| (at - now).to_std().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_the_next_occurrence_of_its_time() {
+        let now =
+            reconcile_core::calendar::provider_offset().with_ymd_and_hms(2026, 11, 16, 23, 30, 0).unwrap();
+        let left = |text: &str| until(NaiveTime::parse_from_str(text, "%H:%M").unwrap(), now).unwrap();
+        assert_eq!(left("07:00"), Duration::from_secs(7 * 3600 + 1800));
+        assert_eq!(left("23:31"), Duration::from_secs(60));
+        assert_eq!(left("23:30"), Duration::from_secs(86_400));
+    }
+
+    #[test]
+    fn the_first_deadline_is_the_one_that_comes_first() {
+        let longest = Some(Duration::from_secs(1));
+        let all = Deadline::all(NaiveTime::from_hms_opt(6, 30, 0), longest, Local::now()).unwrap();
+        assert_eq!(
+            all.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(),
+            ["the deadline 06:30", "the maximum duration 1s"]
+        );
+        assert_eq!(Deadline::first(&all).unwrap().name, "the maximum duration 1s");
+    }
+}

@@ -1,0 +1,21 @@
+//! Words that depend on a number.
+
+/// The number and the noun, in the plural unless the number is 1: `1 call`, `2 discrepancies`.
+pub(crate) fn plural(n: u64, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if n == 1 => format!("1 {noun}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{n} {stem}ies"),
+        _ => format!("{n} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_is_singular() {
+        let words = [plural(1, "call"), plural(0, "call"), plural(2, "day"), plural(3, "discrepancy")];
+        assert_eq!(words, ["1 call", "0 calls", "2 days", "3 discrepancies"]);
+    }
+}
