@@ -1,14 +1,15 @@
-//! The configuration file and what holds: precedence, mistakes, the dump. Owns the table of mistakes.
+//! The configuration file: precedence, mistakes and the dump.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Bench, KEY_ID, id, ledger};
 
-/// Names and values.
+/// Names and values of environment variables.
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
-/// What the binary says in this folder with these variables: exit code, standard output, standard error.
+/// Runs the binary in this folder with these variables. Returns exit code, standard output and
+/// standard error.
 fn said(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
     command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(bench.path("."));
@@ -17,7 +18,7 @@ fn said(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, St
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// The line of an option in what `reconcile config` prints, its spaces made one.
+/// The line of an option in the output of `reconcile config`, with single spaces.
 fn holds(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: &str) -> String {
     let (code, stdout, stderr) = said(bench, &[&["config"], arguments].concat(), variables);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
@@ -26,7 +27,7 @@ fn holds(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: 
 }
 
 #[test]
-fn a_flag_beats_the_environment_and_that_the_file_and_that_the_default() {
+fn flags_override_variables_which_override_the_file() {
     let bench = Bench::new(&ledger(0));
     bench.write("r.toml", "# the night\nrate = \"7/min\"\n");
     let (file, variable, flag) = (["--config", "r.toml"], [("RECONCILE_RATE", "8/min")], "--rate=9/min");
@@ -43,7 +44,7 @@ fn a_flag_beats_the_environment_and_that_the_file_and_that_the_default() {
 }
 
 #[test]
-fn a_run_can_be_described_by_the_file_alone() {
+fn the_file_alone_can_describe_a_run() {
     let bench = Bench::new(&ledger(3).replace("call_id", "Ticket"));
     let text = format!(
         "input = \"calls.csv\"\nout = 'details.parquet'\nendpoint = \"{}\"\nrate = \"100000/min\"\nconcurrency = 2\n\
@@ -62,7 +63,7 @@ fn a_run_can_be_described_by_the_file_alone() {
 }
 
 #[test]
-fn an_option_of_a_command_alone_may_stand_in_the_file_too() {
+fn the_file_may_hold_options_of_single_commands() {
     let bench = Bench::new(&ledger(1));
     bench.run(&[]).exits(0);
     bench.write("r.toml", "older-than = \"1d\"\njson = true\nrate = \"50/min\"\n");
@@ -75,7 +76,7 @@ fn an_option_of_a_command_alone_may_stand_in_the_file_too() {
 }
 
 #[test]
-fn an_option_that_excludes_one_of_the_file_beats_it() {
+fn a_flag_overrides_the_options_of_the_file_it_excludes() {
     let bench = Bench::new(&ledger(1));
     bench.write(
         "r.toml",
@@ -97,7 +98,7 @@ fn an_option_that_excludes_one_of_the_file_beats_it() {
     assert_eq!(bench.provider.seen(), 0);
 }
 
-/// The file's text, and what is said of it.
+/// Texts of a configuration file, each with words of the errors it causes.
 const MISTAKES: [(&str, &[&str]); 16] = [
     ("\ninptu = \"a\"", &["r.toml:2: there is no option `inptu`; the nearest is `input`"]),
     ("prod_id = 1", &["r.toml:1: there is no option `prod_id`; the nearest is `prod-id`"]),
@@ -118,7 +119,7 @@ const MISTAKES: [(&str, &[&str]); 16] = [
 ];
 
 #[test]
-fn a_mistake_is_told_with_file_line_and_what_to_do_before_anything_is_sent() {
+fn a_mistake_in_the_file_is_reported_with_its_line() {
     let bench = Bench::new(&ledger(1));
     for (text, expected) in MISTAKES {
         bench.write("r.toml", text);
@@ -150,7 +151,7 @@ fn every_option_has_its_variable_and_its_key() {
         let variable = format!("\"RECONCILE_{}\"", name.to_uppercase().replace('-', "_"));
         assert!(source.contains(&variable), "{variable} is not read");
     }
-    // The same of every option of every command, but for `-v` and `-q`.
+    // Every option of every command has a variable, except `-v` and `-q`.
     for option in source.split("#[arg(").skip(1) {
         let (definition, field) = option.split_once(")]").unwrap();
         let field = field.trim_start().lines().next().unwrap();
@@ -163,7 +164,7 @@ fn every_option_has_its_variable_and_its_key() {
 }
 
 #[test]
-fn the_dump_can_be_fed_back_and_shows_no_secret() {
+fn the_dump_can_be_read_back_and_shows_no_secret() {
     let bench = Bench::new(&ledger(0));
     let given = [
         "--input",
@@ -195,7 +196,7 @@ fn the_dump_can_be_fed_back_and_shows_no_secret() {
 }
 
 #[test]
-fn neither_help_nor_a_dump_shows_a_variable_s_secret() {
+fn help_and_dump_show_no_secret_from_variables() {
     let bench = Bench::new(&ledger(0));
     let variables =
         [("RECONCILE_NOTIFY_URL", "https://x.example/t0ken"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_ID)];

@@ -1,5 +1,5 @@
-//! What all modules of the suite share: a folder with a scripted provider, runs of the binary in it, and readers
-//! of its outputs. Owns the environment in which the binary runs.
+//! Shared by all modules of the suite: a folder with a scripted provider, runs of the binary in it,
+//! and readers of its outputs. The binary gets no environment but the one set here.
 
 pub mod duckdb;
 pub mod keys;
@@ -26,26 +26,26 @@ use tempfile::TempDir;
 
 use provider::Provider;
 
-/// A row of a table: column to value; a null is not there.
+/// A row of a table, from column to value. Nulls are left out.
 pub type Row = BTreeMap<String, String>;
 
 pub const KEY_ID: &str = "testid";
 pub const SECRET: &str = "testsecret";
 
-/// The columns in which two runs over the same ledger may differ.
+/// Columns that may differ between two runs over the same ledger.
 const OF_THE_RUN: [&str; 3] = ["request_id", "attempts", "fetched_at"];
 
-/// The i-th call of a test.
+/// The id of the test's i-th call.
 pub fn id(i: usize) -> String {
     format!("{:012}^{:012}", 116_014_888_060 + i, 102_816_313_060 + i)
 }
 
-/// A ledger of `n` calls on the day of the good records, with nothing to compare.
+/// A ledger of `n` calls on the day of the good records, without expected values.
 pub fn ledger(n: usize) -> String {
     ledger_of((0..n).map(id))
 }
 
-/// A ledger of these calls on the day of the good records.
+/// The same for calls with these ids.
 pub fn ledger_of(ids: impl IntoIterator<Item = String>) -> String {
     let mut text = String::from("call_id,prod_id,called_at\n");
     for id in ids {
@@ -54,7 +54,7 @@ pub fn ledger_of(ids: impl IntoIterator<Item = String>) -> String {
     text
 }
 
-/// How a run ended.
+/// The end of a run: exit code and output.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -77,7 +77,7 @@ impl Run {
         self
     }
 
-    /// No secret, no signature, no full phone number.
+    /// Asserts that standard error shows no secret, no signature and no full phone number.
     #[track_caller]
     pub fn keeps_secrets(self, provider: &Provider) -> Self {
         for request in provider.requests() {
@@ -96,7 +96,7 @@ impl Run {
     }
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub struct Running {
     child: Child,
     stdout: PathBuf,
@@ -108,25 +108,25 @@ impl Running {
         self.child.id()
     }
 
-    /// `kill -9`.
+    /// Kills it with `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// A signal by name, as an operator sends it.
+    /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.pid());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     }
 
-    /// Waits for the end; a run that hangs is killed and fails the test.
+    /// Waits for the end for at most 90 seconds. A run that hangs is killed and fails the test.
     #[track_caller]
     pub fn wait(self) -> Run {
         self.wait_at_most(Duration::from_secs(90))
     }
 
-    /// The same, of a run that may take so long.
+    /// The same with another time limit.
     #[track_caller]
     pub fn wait_at_most(mut self, longest: Duration) -> Run {
         let limit = Instant::now() + longest;
@@ -145,14 +145,14 @@ impl Running {
     }
 }
 
-/// A folder of its own and a provider of its own.
+/// A test's own folder and its own scripted provider.
 pub struct Bench {
     pub provider: Provider,
     dir: TempDir,
 }
 
 impl Bench {
-    /// With this ledger as `calls.csv`.
+    /// Writes this ledger to `calls.csv`.
     pub fn new(ledger: &str) -> Self {
         let bench = Self { provider: Provider::start(), dir: TempDir::new().unwrap() };
         bench.write("calls.csv", ledger);
@@ -168,7 +168,7 @@ impl Bench {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// All arguments of a run: `given`, then what it does not name itself.
+    /// All arguments of a run: `given`, then the usual ones that it does not name.
     pub fn arguments(&self, given: &[&str]) -> Vec<String> {
         let endpoint = self.provider.endpoint();
         let usual = [
@@ -188,7 +188,7 @@ impl Bench {
         all
     }
 
-    /// The binary in this folder with nothing of the surroundings: no proxy, no profile, no settings.
+    /// The binary in this folder with a clean environment: no proxy, no profile, no settings.
     pub fn command(&self, given: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command.args(self.arguments(given)).current_dir(self.dir.path()).env_clear();
@@ -203,7 +203,7 @@ impl Bench {
         command
     }
 
-    /// What these arguments alone print on standard output.
+    /// Standard output of the binary with exactly these arguments.
     pub fn bare(&self, arguments: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
             .args(arguments)
@@ -223,7 +223,7 @@ impl Bench {
         self.start_reading(command, Stdio::null())
     }
 
-    /// With this as its standard input.
+    /// Starts the command with this standard input.
     pub fn start_reading(&self, mut command: Command, stdin: Stdio) -> Running {
         static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let no = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -251,7 +251,7 @@ impl Bench {
         read_csv(&self.path("details.discrepancies.csv"))
     }
 
-    /// `kind` and `field` of the discrepancies, in the file's order.
+    /// `kind` and `field` of every discrepancy, in the file's order.
     pub fn kinds(&self) -> Vec<(String, String)> {
         self.discrepancies().iter().map(|row| (cell(row, "kind").into(), cell(row, "field").into())).collect()
     }
@@ -265,12 +265,12 @@ impl Bench {
         ["details.parquet", "details.discrepancies.csv", "details.report.html", "details.summary.json"]
     }
 
-    /// The four files' bytes; `None` for a file that is not there.
+    /// The bytes of the four files; `None` for a missing file.
     pub fn output_bytes(&self) -> Vec<Option<Vec<u8>>> {
         Self::outputs().iter().map(|name| fs::read(self.path(name)).ok()).collect()
     }
 
-    /// What must be equal however often a run was killed: details, then the discrepancy file's bytes.
+    /// Details and discrepancies without the columns that may differ between runs.
     pub fn lasting(&self) -> (Vec<Row>, String) {
         let mut details = self.details();
         for row in &mut details {
@@ -294,7 +294,8 @@ impl Summary {
         self.0["complete"].as_bool().unwrap_or_else(|| panic!("summary.json has no `complete`: {:#}", self.0))
     }
 
-    /// The four lines of the tie-out, calculated here.
+    /// Asserts the tie-out, calculated here. A column of figures foots when its parts add up to its
+    /// total.
     #[track_caller]
     pub fn assert_foots(&self) {
         let n = |name| self.number(name);
@@ -308,7 +309,7 @@ impl Summary {
     }
 }
 
-/// A cell; a null is empty.
+/// The value of a cell; empty for a null.
 pub fn cell<'a>(row: &'a Row, column: &str) -> &'a str {
     row.get(column).map_or("", String::as_str)
 }
@@ -322,7 +323,7 @@ pub fn read_csv(path: &Path) -> Vec<Row> {
     csv::Reader::from_path(path).unwrap().deserialize().collect::<Result<_, _>>().unwrap()
 }
 
-/// A Parquet file's rows; times as microseconds.
+/// The rows of a Parquet file; times in microseconds.
 pub fn read_parquet(path: &Path) -> Vec<Row> {
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
@@ -345,7 +346,7 @@ pub fn read_parquet(path: &Path) -> Vec<Row> {
 
 fn text(values: &dyn Array, i: usize) -> String {
     match values.data_type() {
-        // Names of time zones are not compiled in; the number says the same.
+        // The names of time zones are not compiled in; the number says the same.
         DataType::Timestamp(..) => values.as_primitive::<TimestampMicrosecondType>().value(i).to_string(),
         _ => array_value_to_string(values, i).unwrap(),
     }

@@ -1,4 +1,4 @@
-//! docs/provider.md says what the program's tables say. Owns how they are written down.
+//! The tables in docs/provider.md equal the program's tables. This module knows their format.
 
 use std::fs;
 use std::path::Path;
@@ -85,7 +85,7 @@ fn contradictions() -> String {
     table(&["rule", "field", "what it is"], rows)
 }
 
-/// The text with this between its marks.
+/// The text with `inside` between the marks of this name.
 fn with(text: &str, name: &str, inside: &str) -> String {
     let (begin, end) = (format!("<!-- begin: {name} -->\n"), format!("<!-- end: {name} -->"));
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("no mark {begin}"));
@@ -94,7 +94,7 @@ fn with(text: &str, name: &str, inside: &str) -> String {
 }
 
 #[test]
-fn the_provider_s_page_says_what_the_tables_say() {
+fn the_tables_of_the_provider_page_are_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/provider.md");
     let written = fs::read_to_string(&path).unwrap();
     let blocks = [
@@ -117,9 +117,10 @@ fn the_provider_s_page_says_what_the_tables_say() {
     assert_eq!(right, written, "{hint}");
 }
 
-/// The fourteen contradictions between the provider's texts, each with a test that is there.
+/// DESIGN.md lists fourteen contradictions between the provider's texts; each names an existing
+/// test.
 #[test]
-fn every_contradiction_between_the_provider_s_texts_has_its_test() {
+fn every_contradiction_in_the_design_has_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let design = fs::read_to_string(root.join("DESIGN.md")).unwrap();
     let mut tests = String::new();

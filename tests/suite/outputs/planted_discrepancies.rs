@@ -1,6 +1,6 @@
-//! What finance opens in the morning: ledgers of 5,000 rows with discrepancies of every kind and field planted at random and
-//! in combination, published over a store that was filled through the library. Exactly those are reported. Owns the
-//! generator; what it plants is worked out here, without the comparison's own code.
+//! Ledgers of 5,000 rows with random discrepancies of every kind and field, alone and combined.
+//! They are published over a store that was filled through the library, and exactly the planted
+//! discrepancies are reported. The generator calculates them without the program's comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -44,7 +44,7 @@ const FIELDS: [&str; 10] = [
     "ended_at",
 ];
 
-/// What the provider has of a call.
+/// The provider's side of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
     Answered,
@@ -108,7 +108,7 @@ fn time_text(at: NaiveDateTime) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The provider's figures of a call.
+/// The provider's values of a call.
 struct Truth {
     fate: Fate,
     created: NaiveDateTime,
@@ -161,7 +161,7 @@ impl Truth {
         record.to_string()
     }
 
-    /// What a faultless ledger says, in the order of [`FIELDS`].
+    /// The row of a ledger without mistakes, in the order of [`FIELDS`].
     fn ledger(&self) -> [String; 10] {
         let [a, b, c, d] = self.numbers.clone();
         let time = |at| if self.speaks() { time_text(at) } else { String::new() };
@@ -210,7 +210,7 @@ async fn settle(store: &Store, scope: &Scope, call: usize) {
     store.end_request(scope, begun, end, Some(answer)).await.unwrap();
 }
 
-/// A store with the answers of so many calls.
+/// A store with the answers of this number of calls.
 pub fn filled(path: &Path, calls: usize) -> (Store, Scope) {
     let store = Store::open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this test".into(), refresh: false };
@@ -221,16 +221,16 @@ pub fn filled(path: &Path, calls: usize) -> (Store, Scope) {
     (store, scope)
 }
 
-/// line, kind, field, expected, actual, delta
+/// Line, kind, field, expected, actual, delta.
 type Planted = (u64, String, String, String, String, String);
 
-/// A ledger being written, and what is wrong with it.
+/// A ledger in the making, and its planted discrepancies.
 struct Plan {
     rng: Rng,
     text: String,
     line: u64,
     planted: Vec<Planted>,
-    /// By field: matches within its tolerance, and the largest.
+    /// Per field: matches within its tolerance, and the largest difference.
     within: BTreeMap<&'static str, (u64, i64)>,
 }
 
@@ -254,7 +254,7 @@ impl Plan {
         self.rng.u8(0..100) < percent
     }
 
-    /// A row for this call, with faults in the ledger's fields.
+    /// Writes a row for this call, with mistakes in the ledger's fields.
     fn row(&mut self, call: usize) -> [String; 10] {
         self.line += 1;
         let truth = Truth::of(call);
@@ -267,13 +267,13 @@ impl Plan {
         said
     }
 
-    /// What the provider's side makes of the call, whatever the ledger says.
+    /// Plants what the provider's side causes, whatever the ledger says.
     fn stand(&mut self, truth: &Truth) {
         match truth.fate {
             Fate::Answered | Fate::NoAnswer => {}
             Fate::OtherDay => self.plant("other_day", "call_date", "2024-05-26", "2024-05-27", ""),
             Fate::UnknownState => self.plant("unknown_state", "state", "", truth.state, ""),
-            // Which rule, and with what evidence, is told by unit tests.
+            // Unit tests check the rule and its evidence.
             Fate::WrongSpan | Fate::WrongId => self.plant("inconsistent", "", "", "", ""),
             Fate::Ringing => self.plant("pending", "state", "", truth.state, ""),
             Fate::NoRecord => self.plant("not_found", "", "", "", ""),
@@ -284,7 +284,8 @@ impl Plan {
         }
     }
 
-    /// Leaves a field as it is, spells it in another way, empties it, moves it within its tolerance, or makes it wrong.
+    /// Keeps a field, spells it in another way, empties it, moves it within its tolerance, or makes
+    /// it wrong.
     fn spoil(&mut self, truth: &Truth, at: usize, field: &'static str, said: &mut String) {
         let right = said.clone();
         match self.rng.u8(0..100) {
@@ -308,7 +309,7 @@ impl Plan {
             },
             0..=3 => format!("{} {}", &said[..4], &said[4..]),
             5 => if said == "true" { "是" } else { "no" }.to_owned(),
-            // A part of a second is nothing that the provider could know.
+            // The provider knows no parts of a second.
             7..10 if !said.is_empty() => format!("{said}.750"),
             _ => said.to_owned(),
         }
@@ -352,7 +353,7 @@ impl Plan {
                 let digit = (right.as_bytes()[last] - b'0' + 1) % 10;
                 *said = format!("{}{digit}", &right[..last]);
                 if self.often(20) && right.starts_with('0') {
-                    // A spreadsheet eats the zero.
+                    // As a spreadsheet drops the leading zero.
                     *said = right[1..].to_owned();
                 }
             }
@@ -366,7 +367,7 @@ impl Plan {
         }
     }
 
-    /// A later row for a call that has one already.
+    /// Writes a later row for a call that already has one.
     fn again(&mut self, call: usize, first: &[String; 10]) {
         self.line += 1;
         let mut later = first.clone();
@@ -399,7 +400,7 @@ impl Plan {
         self.write(&id(call), "11000000300006", &later, note);
     }
 
-    /// A row that cannot be used.
+    /// Writes a row that cannot be used.
     fn unusable(&mut self, call: usize) {
         self.line += 1;
         let mut said = Truth::of(call).ledger();
@@ -434,7 +435,7 @@ impl Plan {
         self.write(&named, prod_id, &said, note);
     }
 
-    /// All rows, in a random order of calls.
+    /// Writes all rows, with the calls in random order.
     fn fill(&mut self) {
         let mut calls: Vec<usize> = (0..CALLS).collect();
         self.rng.shuffle(&mut calls);
@@ -456,7 +457,7 @@ impl Plan {
     }
 }
 
-/// A duration or a time so many seconds later; `None` for another field, or an empty one.
+/// A duration or time moved by this number of seconds; `None` for another field or an empty value.
 fn moved(field: &str, value: &str, by: i64) -> Option<String> {
     if field == "duration_s" {
         return value.parse::<i64>().ok().map(|s| (s + by).to_string());
@@ -465,7 +466,7 @@ fn moved(field: &str, value: &str, by: i64) -> Option<String> {
     Some(time_text(at + TimeDelta::seconds(by)))
 }
 
-/// The rows of the discrepancy file, without the evidence that only unit tests pin.
+/// The rows of the discrepancy file, without the evidence that unit tests check.
 fn reported(path: &Path) -> Vec<Planted> {
     let row = |row: &Row| {
         let [kind, field, expected, actual, delta] =
@@ -480,7 +481,7 @@ fn reported(path: &Path) -> Vec<Planted> {
     read_csv(path).iter().map(row).collect()
 }
 
-/// Publishes a ledger over a filled store; what was counted.
+/// Publishes a ledger over a filled store and returns the counts.
 pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
     let input = Input::open(&dir.join("calls.csv")).unwrap();
     let source = Source::scan(input, Options::default()).unwrap();
@@ -522,8 +523,8 @@ pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
     counted
 }
 
-/// Every `nth` seed, so that the tests share the work among the processor's cores.
-fn exactly_what_was_planted_is_reported(nth: u64, of: u64) {
+/// Checks every `of`-th seed from `nth` on, so that the tests run in parallel.
+fn assert_exactly_the_planted_is_reported(nth: u64, of: u64) {
     let dir = tempfile::TempDir::new().unwrap();
     let (store, scope) = filled(&dir.path().join("reconcile.db"), CALLS);
     let mut kinds = BTreeSet::new();
@@ -555,11 +556,11 @@ fn exactly_what_was_planted_is_reported(nth: u64, of: u64) {
 }
 
 #[test]
-fn exactly_what_was_planted_is_reported_by_even_seeds() {
-    exactly_what_was_planted_is_reported(0, 2);
+fn even_seeds_report_exactly_the_planted_discrepancies() {
+    assert_exactly_the_planted_is_reported(0, 2);
 }
 
 #[test]
-fn exactly_what_was_planted_is_reported_by_odd_seeds() {
-    exactly_what_was_planted_is_reported(1, 2);
+fn odd_seeds_report_exactly_the_planted_discrepancies() {
+    assert_exactly_the_planted_is_reported(1, 2);
 }

@@ -1,9 +1,9 @@
-//! What the compiler does not keep: one owner for each foreign crate. Owns the list of owners.
+//! A rule that the compiler does not check: each foreign crate has one owner.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A foreign crate and the only files or folders that name it.
+/// A foreign crate and the only files or folders that may use it.
 const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["provider/http.rs", "telemetry/notify.rs"]),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
@@ -65,7 +65,7 @@ fn files_below(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn each_foreign_crate_is_named_by_its_owners_alone() {
+fn each_foreign_crate_is_used_only_by_its_owners() {
     let folder = root().join("src");
     let sources = files_below("src");
     for (krate, owners) in OWNERS {

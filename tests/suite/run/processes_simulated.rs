@@ -1,6 +1,6 @@
-//! Fetch stage and store together over virtual time: an account that is shared with somebody else, and processes that
-//! use one store one after another, across kills, restarts of the machine and steps of its clock. Owns the
-//! simulated account, which judges at the receiver, and the clocks.
+//! Fetch stage and store over virtual time: an account that another client shares, and processes
+//! that use one store in turn. They meet kills, restarts of the machine and steps of its clock. The
+//! simulated account judges at the receiver.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -32,7 +32,7 @@ use crate::support::provider::detail;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The machine's clocks over tokio's: tests step the wall and restart the machine.
+/// The machine's clocks on top of tokio's. Tests step the wall clock and restart the machine.
 struct Machine {
     began: Instant,
     boot: AtomicU64,
@@ -42,7 +42,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Arc<Self> {
-        // Up for an hour already.
+        // The machine has been up for an hour.
         let booted_us = AtomicI64::new(-3_600_000_000);
         let wall_us = AtomicI64::new(1_795_000_000_000_000);
         Arc::new(Self { began: Instant::now(), boot: AtomicU64::new(1), booted_us, wall_us })
@@ -57,7 +57,7 @@ impl Machine {
     }
 }
 
-/// One process's view of the machine: the boot's name is read once, as the real one is.
+/// One process's view of the clocks. It reads the boot id once, as the real clock does.
 struct View(Arc<Machine>, String);
 
 impl Clock for View {
@@ -80,13 +80,13 @@ impl Clock for View {
     }
 }
 
-/// The provider's side of the account: throttles whatever is more than its limit in any window.
+/// The provider's side of the account: throttles each request above its limit in any window.
 struct Account {
     limit: usize,
     window: Duration,
-    /// Of all clients, that were let through.
+    /// Arrivals of all clients that were not throttled.
     counted: Mutex<VecDeque<Instant>>,
-    /// Ours, each with whether it was throttled.
+    /// Our arrivals, each with whether it was throttled.
     ours: Mutex<Vec<(Instant, bool)>>,
     random: Mutex<fastrand::Rng>,
     delay_ms: u64,
@@ -106,7 +106,7 @@ impl Account {
         })
     }
 
-    /// A request arrives; false when it is throttled.
+    /// Counts an arriving request. Returns false when it is throttled.
     fn lets_through(&self) -> bool {
         let now = Instant::now();
         let mut counted = self.counted.lock().unwrap();
@@ -133,7 +133,7 @@ impl Account {
     }
 }
 
-/// The account over a network.
+/// The account behind a network.
 struct Line(Arc<Account>);
 
 impl Provider for Line {
@@ -206,7 +206,7 @@ impl House {
         Arc::new(Store::open(&self.path(), Origin::Provider, clock).unwrap())
     }
 
-    /// One process: asks for all of these calls that are not answered yet. Returns how its calls ended.
+    /// Runs one process over all calls without an answer. Returns how many calls ended in each way.
     async fn process(&self, calls: usize) -> BTreeMap<String, usize> {
         let store = self.open();
         let identity = RunIdentity { input_sha256: "ledger".into(), refresh: false };
@@ -244,7 +244,7 @@ impl House {
     }
 }
 
-/// Somebody else who takes half of what the account allows, at his own pace.
+/// Another client, which takes half of the account's allowance.
 fn another_client(account: &Arc<Account>, at_once: u32) {
     let account = account.clone();
     tokio::spawn(async move {
@@ -271,17 +271,17 @@ async fn share_the_account(at_once: u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_half_of_the_allowance_taken_evenly_hardly_a_request_is_throttled() {
+async fn beside_an_even_client_few_requests_are_throttled() {
     share_the_account(1).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_half_of_the_allowance_taken_in_bursts_hardly_a_request_is_throttled() {
+async fn beside_a_bursty_client_few_requests_are_throttled() {
     share_the_account(50).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn processes_that_follow_one_another_keep_one_cap() {
+async fn consecutive_processes_share_one_cap() {
     let account = Account::new(3_000, 50);
     let house = House::new(account.clone());
     let mut random = fastrand::Rng::with_seed(5);
@@ -291,7 +291,8 @@ async fn processes_that_follow_one_another_keep_one_cap() {
         match random.u8(0..3) {
             0 => house.machine.step_wall(random.i64(-20_000..20_000)),
             1 => {
-                // The machine restarts, which takes a while, and its clock is wrong until somebody sets it.
+                // The machine restarts, which takes a while. Then its clock is wrong until it is
+                // set.
                 let up = Duration::from_secs(random.u64(0..120));
                 sleep(up).await;
                 house.machine.boot.fetch_add(1, Ordering::Relaxed);
@@ -309,7 +310,7 @@ async fn processes_that_follow_one_another_keep_one_cap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_was_deleted_or_restored_waits_out_a_window() {
+async fn a_deleted_or_restored_store_waits_for_one_window() {
     let account = Account::new(50, 0);
     let house = House::new(account.clone());
     house.process(50).await;
