@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::provider::Reply;
-use crate::support::{Bench, column, id, ledger};
+use crate::support::{Bench, column, id, ledger, wait_until};
 
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -38,8 +38,8 @@ fn the_cap_holds_across_a_kill() {
     for _ in 0..2 {
         let seen = bench.provider.seen();
         let run = bench.start(&["--rate", "5/2s"]);
-        bench.provider.wait_for(seen + 3);
-        std::thread::sleep(Duration::from_millis(200));
+        bench.provider.wait_for(seen + 5);
+        wait_until("every reply is stored", || bench.requests_in_flight() == 0);
         run.kill();
     }
     bench.run(&["--rate", "5/2s"]).exits(0);
@@ -127,7 +127,12 @@ fn waiting_for_a_place_uses_no_cpu() {
     let bench = Bench::new(&ledger(20));
     let run = bench.start(&["--rate", "1/h"]);
     bench.provider.wait_for(1);
-    std::thread::sleep(Duration::from_millis(700));
+    wait_until("the reply is stored", || bench.requests_in_flight() == 0);
+    wait_until("all tasks wait", || {
+        let before = effort(run.pid());
+        std::thread::sleep(Duration::from_millis(100));
+        effort(run.pid()) == before
+    });
     let before = effort(run.pid());
     std::thread::sleep(Duration::from_secs(2));
     let after = effort(run.pid());

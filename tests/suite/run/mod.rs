@@ -3,6 +3,7 @@
 
 mod cap;
 mod cap_simulated;
+mod changed_ledger;
 mod cli;
 mod commands;
 mod config;

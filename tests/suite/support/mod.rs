@@ -243,6 +243,18 @@ impl Bench {
         self.start(given).wait()
     }
 
+    /// The number that this SQL query finds in the store, also while a run holds it.
+    pub fn number_in_store(&self, sql: &str) -> i64 {
+        let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let store = rusqlite::Connection::open_with_flags(self.path("reconcile.db"), read_only).unwrap();
+        store.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Requests on record without a reply.
+    pub fn requests_in_flight(&self) -> i64 {
+        self.number_in_store("SELECT count(*) FROM request WHERE replied_at IS NULL")
+    }
+
     pub fn details(&self) -> Vec<Row> {
         read_parquet(&self.path("details.parquet"))
     }
@@ -277,6 +289,16 @@ impl Bench {
             row.retain(|column, _| !OF_THE_RUN.contains(&column.as_str()));
         }
         (details, fs::read_to_string(self.path("details.discrepancies.csv")).unwrap())
+    }
+}
+
+/// Waits until the condition is met; fails the test after a minute.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !is_met() {
+        assert!(Instant::now() < limit, "after a minute it is still not true that {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
