@@ -1,32 +1,28 @@
-//! The clocks: what the wall says, and a clock of the machine that no step of the wall clock moves.
+//! The clocks: the wall clock, and the boot clock, which no step of the wall clock moves.
 //!
-//! Within a process the cap runs on tokio's monotonic clock. Between processes it needs a clock that both can
-//! read: the boot clock, which counts from the machine's start through suspension, together with the boot's id.
+//! Within a process the cap uses tokio's monotonic clock. Between processes it needs a clock that
+//! both can read. That is the boot clock: it counts from the start of the machine, also while the
+//! machine is suspended, and is only valid together with the boot's id.
 
 use chrono::{DateTime, Utc};
 
 /// One reading of both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// The wall clock. It may step; it is for people and for comparing with the provider's times.
+    /// The wall clock, for people and for comparison with the provider's times. It may step.
     pub wall: DateTime<Utc>,
-    /// Microseconds since the machine was started.
+    /// The boot clock: microseconds since the start of the machine.
     pub boot_us: i64,
 }
 
-/// Where moments come from; tests bring their own.
+/// A source of moments. Tests have clocks of their own.
 pub trait Clock: Send + Sync {
-    /// Reads both clocks now.
+    /// Reads both clocks.
     fn now(&self) -> Moment;
-    /// Names the boot that `boot_us` counts from. Two readings compare only under the same name.
+    /// The id of the boot that `boot_us` counts from. Compare only readings with the same id.
     fn boot_id(&self) -> &str;
-    /// Whether `boot_us` really counts from the machine's start, and not from the process's.
+    /// True if `boot_us` counts from the start of the machine, false if from that of the process.
     fn boot_us_is_uptime(&self) -> bool;
-    /// Whether it runs on by itself. One that tokio moves on whenever its tasks have nothing to do, as in tests, must not do so while
-    /// another thread works for one of them.
-    fn runs_by_itself(&self) -> bool {
-        true
-    }
 }
 
 /// The machine's clocks.
@@ -36,8 +32,10 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// Looks up the boot's id. Where the system has none, every process is a boot of its own, which makes the
-    /// cap wait out a whole window at each start: slower, never wrong.
+    /// Reads the boot's id.
+    ///
+    /// On systems without one every process gets an id of its own. The cap then waits a whole
+    /// window at each start: slower, but never wrong.
     #[must_use]
     pub fn new() -> Self {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
@@ -73,7 +71,7 @@ fn boot_us() -> i64 {
     t.tv_sec * 1_000_000 + t.tv_nsec / 1_000
 }
 
-/// Elsewhere the boot's id is new in each process, so any monotonic origin serves.
+/// On other systems each process has a boot id of its own, so the clock may start with it.
 #[cfg(not(target_os = "linux"))]
 fn boot_us() -> i64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();

@@ -65,7 +65,7 @@ fn hour_of(row: &LedgerRow) -> Hour {
 fn jobs<'a>(
     source: &'a Source,
     scope: &'a Scope,
-    reader: Option<&'a Reader>,
+    reader: Option<&'a dyn Reader>,
     hours: RangeInclusive<Hour>,
 ) -> Result<impl Iterator<Item = Result<Option<(Hour, Job)>>> + 'a> {
     let calls =
@@ -120,7 +120,7 @@ impl Workload {
 /// # Errors
 ///
 /// Exit 2 when the ledger cannot be read, exit 6 when the store cannot.
-pub fn workload(source: &Source, scope: &Scope, reader: Option<&Reader>) -> Result<Workload> {
+pub fn workload(source: &Source, scope: &Scope, reader: Option<&dyn Reader>) -> Result<Workload> {
     let mut workload = Workload::default();
     for job in jobs(source, scope, reader, ANY_HOUR)? {
         if let Some((hour, job)) = job? {
@@ -153,14 +153,14 @@ fn job(row: &LedgerRow, ask: NextRequest) -> Option<Job> {
 pub async fn collect<P: Provider>(
     source: Arc<Source>,
     fetcher: &Fetcher<P>,
-    reader: Reader,
+    reader: Box<dyn Reader>,
     concurrency: NonZeroUsize,
     order: Vec<RangeInclusive<i64>>,
 ) -> bool {
     let (sender, mut receiver) = mpsc::channel(concurrency.get());
     let (scope, stop) = (fetcher.scope.clone(), fetcher.stop.clone());
     let producer = tokio::task::spawn_blocking(move || {
-        let produce = || produce(&source, &scope, &reader, order, &stop, &sender);
+        let produce = || produce(&source, &scope, reader.as_ref(), order, &stop, &sender);
         produce().unwrap_or_else(|error| {
             stop.stop(Reason::Failed(Arc::new(error)));
             false
@@ -182,7 +182,7 @@ pub async fn collect<P: Provider>(
 fn produce(
     source: &Source,
     scope: &Scope,
-    reader: &Reader,
+    reader: &dyn Reader,
     order: Vec<RangeInclusive<Hour>>,
     stop: &Stop,
     out: &mpsc::Sender<Job>,

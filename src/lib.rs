@@ -17,6 +17,7 @@ pub mod error;
 pub mod exit;
 pub mod fetch;
 pub mod ledger;
+pub mod locked;
 pub mod output;
 pub mod provider;
 pub mod publish;

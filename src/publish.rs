@@ -66,7 +66,7 @@ pub struct Counted {
 /// file cannot be written.
 pub fn publish(
     source: &Source,
-    reader: Reader,
+    reader: Box<dyn Reader>,
     rules: Rules,
     session_no: i64,
     outputs: &mut Outputs,
@@ -135,7 +135,7 @@ struct FirstRow {
 /// Finds what the store knows of every row.
 struct Finder<'a> {
     source: &'a Source,
-    reader: Reader,
+    reader: Box<dyn Reader>,
     /// Of the calls named already, how many rows name them again further down.
     to_come: HashMap<u128, u64>,
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use fastrand::Rng;
 use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
-use reconcile::store::{Decision, NewRequest, Origin, Purpose, RequestEnd, RunIdentity, Store};
+use reconcile::store::{Decision, NewRequest, Origin, Purpose, RequestEnd, RunIdentity, Store, open};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::calendar::{day_of, provider_text};
@@ -171,7 +171,7 @@ pub(crate) fn write_answers(path: &Path, calls: usize) {
 }
 
 /// One call from its request to its answer, both on disk when this returns.
-pub(crate) async fn settle(store: &Store, scope: &Scope, no: usize) {
+pub(crate) async fn settle(store: &dyn Store, scope: &Scope, no: usize) {
     let call = Call::new(no);
     let key = call.key();
     let request = NewRequest { asked_date: key.day, key, purpose: Purpose::First };
@@ -188,7 +188,12 @@ pub(crate) async fn settle(store: &Store, scope: &Scope, no: usize) {
 }
 
 /// Settles these calls, so many at once; calls a second.
-pub(crate) async fn fill(store: &Store, scope: &Scope, calls: std::ops::Range<usize>, at_once: usize) -> f64 {
+pub(crate) async fn fill(
+    store: &dyn Store,
+    scope: &Scope,
+    calls: std::ops::Range<usize>,
+    at_once: usize,
+) -> f64 {
     let (from, count) = (Instant::now(), calls.len());
     futures::stream::iter(calls).for_each_concurrent(at_once, |no| settle(store, scope, no)).await;
     per_second(count, from.elapsed())
@@ -200,8 +205,8 @@ pub(crate) fn per_second(count: usize, took: Duration) -> f64 {
 }
 
 /// A store of the provider's, with a session that is open.
-pub(crate) fn open_store(path: &Path) -> (Store, Scope) {
-    let store = Store::open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
+pub(crate) fn open_store(path: &Path) -> (Arc<dyn Store>, Scope) {
+    let store = open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this bench".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();
@@ -211,7 +216,7 @@ pub(crate) fn open_store(path: &Path) -> (Store, Scope) {
 /// A store that holds the answers to so many calls.
 pub(crate) fn write_store(path: &Path, calls: usize) {
     let (store, scope) = open_store(path);
-    tokio::runtime::Runtime::new().unwrap().block_on(fill(&store, &scope, 0..calls, AT_ONCE));
+    tokio::runtime::Runtime::new().unwrap().block_on(fill(store.as_ref(), &scope, 0..calls, AT_ONCE));
     store.end_session(&scope, Some(true)).unwrap();
 }
 

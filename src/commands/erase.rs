@@ -10,7 +10,7 @@ use crate::clock::SystemClock;
 use crate::console::messages;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::store::{Erased, Store};
+use crate::store::{self, Erased};
 use reconcile_core::calendar::day_of;
 use reconcile_core::phone::{self, normalize_number};
 
@@ -26,7 +26,7 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
     let age = TimeDelta::from_std(args.older_than).ok();
     let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).map(day_of);
     let before = before.ok_or_else(|| Error::usage("--older-than: nothing is that old"))?;
-    let store = Store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.purge(before)?;
     messages::print(&format!(
         "erased {} made before {before} and {}; {}",
@@ -49,7 +49,7 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
         return Err(Error::usage(format!("{} is not a phone number", phone::mask_text(&args.number)))
             .hint("give it in digits, with or without +86, spaces and hyphens"));
     }
-    let store = Store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.forget(&number)?;
     messages::print(&format!(
         "erased the answers of {} with {}; they will not be asked for again. {}. Outputs, ledgers and backups that were \

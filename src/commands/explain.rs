@@ -10,7 +10,7 @@ use crate::cli::ExplainArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::ledger::{Input, Source};
-use crate::store::{Attempt, KnownCall, Reader};
+use crate::store::{self, Attempt, KnownCall, Reader};
 use reconcile_core::calendar::provider_text;
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
@@ -80,12 +80,12 @@ struct Disagreement {
 /// cannot be read.
 pub fn explain(args: &ExplainArgs) -> Result<Exit> {
     let path = args.store.path();
-    let reader = Reader::open(&path, None)?.ok_or_else(|| {
+    let reader = store::open_reader(&path, None)?.ok_or_else(|| {
         Error::usage(format!("there is no store {}", path.display())).hint("name it with --store")
     })?;
     let known = reader.calls_named(&args.call_id)?;
     if known.is_empty() {
-        return Err(unknown(&reader, args));
+        return Err(unknown(reader.as_ref(), args));
     }
     let (rows, carried) = ledger_rows(args)?;
     let explain = |call| explain_call(call, &rows, &carried, args);
@@ -94,7 +94,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn unknown(reader: &Reader, args: &ExplainArgs) -> Error {
+fn unknown(reader: &dyn Reader, args: &ExplainArgs) -> Error {
     let similar = reader.similar_call_ids(&args.call_id).unwrap_or_default();
     let hint = match similar.len() {
         0 => "it was never asked for: `reconcile plan` says whether a run would; mind that ^ may need quotes"
@@ -131,7 +131,7 @@ fn explain_call(call: &KnownCall, rows: &[LedgerRow], carried: &[String], args: 
     };
     let named: Vec<&LedgerRow> = rows.iter().filter(|row| row.key == call.key).collect();
     let first = named.first().copied().unwrap_or(&nameless);
-    let stored = Some(&call.stored).filter(|_| call.whole);
+    let stored = Some(&call.stored).filter(|_| call.is_whole);
     let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
     let found = compare::compare(first, &lookup, args.rules().tolerances);
     let mut judged = vec![(first.line, found)];
@@ -157,12 +157,12 @@ fn tried(attempt: &Attempt) -> Tried {
     Tried {
         sent_at: provider_text(attempt.sent_at).into(),
         asked_date: attempt.asked_date.clone(),
-        purpose: attempt.purpose.clone(),
+        purpose: attempt.purpose.as_str().to_owned(),
         took_ms: attempt.took_us.map(ms),
         code: attempt.code.clone().unwrap_or_else(|| "in flight".into()),
         http_status: attempt.http_status,
         throttled: attempt.throttled,
-        decision: attempt.decision.clone().unwrap_or_default(),
+        decision: attempt.decision.as_ref().map_or_else(String::new, |decision| decision.as_str().to_owned()),
         pause_ms: attempt.pause_us.map(ms),
     }
 }
@@ -178,7 +178,7 @@ fn kept(call: &KnownCall) -> Option<Kept> {
         code: a.code.to_string(),
         message: a.message.to_string(),
         data: a.data.clone(),
-        damaged: !call.whole,
+        damaged: !call.is_whole,
     })
 }
 

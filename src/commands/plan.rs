@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::fetch::cap::Cap;
 use crate::ledger::{Input, LedgerScan, Source};
-use crate::store::{Reader, RunIdentity};
+use crate::store::{self, RunIdentity};
 use reconcile_core::ask_again::Scope;
 
 #[derive(Serialize)]
@@ -55,13 +55,13 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     check_places(settings, &input)?;
     let source = Source::scan(input, settings.ledger.clone())?;
     let clock = SystemClock::new();
-    let reader = Reader::open(&settings.store, Some(settings.expects()))?;
+    let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = match &reader {
-        Some(reader) => reader.foresee(&identity, &clock)?,
+        Some(reader) => reader.preview_session(&identity, &clock)?,
         None => Scope::first(identity.refresh),
     };
-    let workload = workload(&source, &scope, reader.as_ref())?;
+    let workload = workload(&source, &scope, reader.as_deref())?;
     let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, settings.rate))?;
     let cap = Cap::new(settings.rate, settings.burst, &taken);
     let timers = Timer::all(settings, started_at)?;

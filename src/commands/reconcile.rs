@@ -29,7 +29,7 @@ use crate::publish::{Counted, publish};
 use crate::recording::Recorder;
 use crate::sandbox::{self, Sandbox};
 use crate::stop::{Reason, Stop};
-use crate::store::{OpenItems, Origin, RunIdentity, Store};
+use crate::store::{self, OpenItems, Origin, RunIdentity, Store};
 use crate::telemetry::metrics::MetricsFile;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
@@ -55,7 +55,7 @@ struct Run<'a> {
     settings: &'a Settings,
     console: &'a Console,
     source: Arc<Source>,
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     scope: Scope,
     stop: Stop,
     /// The key that is signed with; none with `--offline`.
@@ -98,7 +98,7 @@ async fn night(
     check_places(settings, &input)?;
     let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
     let (provider, keys) = connect(settings).await?.unzip();
-    let store = Arc::new(Store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?);
+    let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
     let provider = match (&settings.record, provider) {
         (Some(path), Some(provider)) => Some(provider.recorded(Recorder::open(path, &store.secret()?)?)),
         (_, provider) => provider,
@@ -225,7 +225,7 @@ impl Run<'_> {
         let all_asked =
             workload.to_ask == 0 || collect(source, &fetcher, reader, settings.concurrency, order).await;
         timers.iter().for_each(JoinHandle::abort);
-        self.store.end_requests();
+        self.store.release_writer();
         progress.finish();
         Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.watch.notes() })
     }
@@ -233,7 +233,7 @@ impl Run<'_> {
     /// What is to be asked. Answers that are found damaged are forgotten and asked for again.
     fn workload(&self) -> Result<Workload> {
         let reader = self.store.reader()?;
-        let workload = workload(&self.source, &self.scope, Some(&reader))?;
+        let workload = workload(&self.source, &self.scope, Some(reader.as_ref()))?;
         let damaged = reader.take_damaged();
         if !damaged.is_empty() {
             let answers = if damaged.len() == 1 { "answer is" } else { "answers are" };

@@ -6,7 +6,7 @@ use super::{answer, count, table};
 use crate::cli::VerifyCapArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::store::{Reader, SessionEvidence};
+use crate::store::{self, SessionEvidence};
 use reconcile_core::audit::Evidence;
 
 #[derive(Serialize)]
@@ -76,7 +76,7 @@ impl Session {
 /// Exit 2 when there is no store; exit 6 when it cannot be read.
 pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
     let path = args.store.path();
-    let reader = Reader::open(&path, None)?.ok_or_else(|| {
+    let reader = store::open_reader(&path, None)?.ok_or_else(|| {
         Error::usage(format!("there is no store {}", path.display())).hint("name it with --store")
     })?;
     let sessions: Vec<Session> = reader.evidence()?.into_iter().map(Session::new).collect();

@@ -20,7 +20,7 @@ use crate::provider::codes::Class;
 use crate::provider::wire::{self, Answer, Body};
 use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
-use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, Store};
+use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
 use cap::Cap;
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
@@ -70,7 +70,7 @@ pub struct Fetcher<P> {
     /// How often and how patiently.
     pub policy: Policy,
     /// The durable store.
-    pub store: Arc<Store>,
+    pub store: Arc<dyn RequestLog>,
     /// Which run this is.
     pub scope: Scope,
     /// What is told of it.

@@ -1,26 +1,29 @@
--- The store, schema version 2. All times are microseconds since 1970-01-01T00:00:00Z, except those named
--- boot_us: microseconds since the start of the machine, comparable only under the same boot_id.
+-- The store, schema version 2.
+--
+-- Times are microseconds since 1970-01-01T00:00:00Z. Columns that end in boot_us are microseconds
+-- since the start of the machine: compare them only if the sessions have the same boot_id.
 
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
-  value TEXT NOT NULL                  -- nature: 'provider' or 'sandbox'; created_by: program and version;
-                                       -- filled_over: 'http' where a sandbox was reached by its URL;
-                                       -- secret: random, what --record replaces numbers by
+  value TEXT NOT NULL                  -- nature: 'provider' (real answers) or 'sandbox' (simulated)
+                                       -- created_by: program and version
+                                       -- filled_over: 'http' if a sandbox filled it over plain HTTP
+                                       -- secret: random; --record replaces phone numbers by it
 ) STRICT, WITHOUT ROWID;
 
--- One night's job over one ledger. It goes on through as many processes as it takes.
+-- One reconciliation of one ledger. It may take several sessions.
 CREATE TABLE run (
   run_no INTEGER PRIMARY KEY,
   run_id TEXT NOT NULL,                -- UUID, as in the outputs
-  chain_no INTEGER NOT NULL,           -- the first run of an unbroken chain of incomplete ones over the same ledger
+  chain_no INTEGER NOT NULL,           -- first run of a series of incomplete runs over one ledger
   input_sha256 TEXT NOT NULL,
   refresh INTEGER NOT NULL,            -- 1 with --refresh
   started_at INTEGER NOT NULL,
-  ended_at INTEGER,                    -- NULL until its outputs stand
-  complete INTEGER                     -- 1 when every call had its answer
+  ended_at INTEGER,                    -- NULL until its outputs are in place
+  complete INTEGER                     -- 1 if every call had its answer
 ) STRICT;
 
--- One process.
+-- One process that works on a run.
 CREATE TABLE session (
   session_no INTEGER PRIMARY KEY,
   run_no INTEGER NOT NULL REFERENCES run,
@@ -28,11 +31,11 @@ CREATE TABLE session (
   pid INTEGER NOT NULL,
   boot_id TEXT NOT NULL,
   started_at INTEGER NOT NULL,
-  ended_at INTEGER,                    -- NULL while it runs, or when it was killed
+  ended_at INTEGER,                    -- NULL while it works, or after a kill
   cap_requests INTEGER NOT NULL,
   cap_window_us INTEGER NOT NULL,
   timeout_us INTEGER NOT NULL,
-  first_request_no INTEGER NOT NULL DEFAULT 0  -- its requests are those from this one to the next session's first
+  first_request_no INTEGER NOT NULL DEFAULT 0  -- its requests end before the next session's first
 ) STRICT;
 
 -- One call, and the answer that counts.
@@ -41,22 +44,22 @@ CREATE TABLE call (
   call_id TEXT NOT NULL,
   prod_id INTEGER NOT NULL,
   call_date TEXT NOT NULL,             -- the ledger's day, YYYY-MM-DD in UTC+8
-  attempts INTEGER NOT NULL,           -- requests spent on it so far
-  first_session_no INTEGER NOT NULL,   -- when it was first asked for
+  attempts INTEGER NOT NULL,           -- requests for this call so far
+  first_session_no INTEGER NOT NULL,   -- session that first asked for it
   answer TEXT CHECK (answer IN ('final', 'interim', 'no_record', 'malformed', 'rejected', 'exhausted')),
-  session_no INTEGER,                  -- who got the answer
+  session_no INTEGER,                  -- session that got the answer
   fetched_at INTEGER,
-  found_date TEXT,                     -- the day on which it was found, or that was asked last
-  next_date TEXT,                      -- a neighbouring day that is still to be asked
+  found_date TEXT,                     -- day on which it was found, or that was asked last
+  next_date TEXT,                      -- neighbouring day that must still be asked
   request_id TEXT,
   code TEXT,                           -- the provider's code, or the last transport error
   message TEXT,
   data TEXT,                           -- the provider's Data, byte for byte
-  checksum INTEGER,                    -- CRC-32 over the call's key and its answer; a row that differs counts as unanswered
+  checksum INTEGER,                    -- CRC-32 of key and answer; if wrong, the answer is ignored
   UNIQUE (call_id, prod_id, call_date)
 ) STRICT;
 
--- One request. On disk before it is sent.
+-- One request. It is on disk before it is sent.
 CREATE TABLE request (
   request_no INTEGER PRIMARY KEY,
   session_no INTEGER NOT NULL REFERENCES session,
@@ -68,24 +71,24 @@ CREATE TABLE request (
   replied_at INTEGER,                  -- NULL while in flight
   replied_boot_us INTEGER,
   http_status INTEGER,
-  code TEXT,                           -- 'lost' when the process ended before the reply
+  code TEXT,                           -- 'lost' if the process ended before the reply
   throttled INTEGER NOT NULL DEFAULT 0,
-  decision TEXT,                       -- what was made of it: answered, again, gave_up, stopped
-  pause_us INTEGER                     -- how long to wait before the next attempt
+  decision TEXT,                       -- what happens next: answered, again, gave_up, stopped
+  pause_us INTEGER                     -- pause before the next attempt
 ) STRICT;
 
--- What the cap of the next process has to count.
+-- Finds the requests that the cap of the next session counts.
 CREATE INDEX request_by_reply ON request (replied_boot_us);
 
--- A call that had no lasting answer at the end of a run: pending, not_found, failed (not for good) or deferred.
+-- Calls without a lasting answer after a run: pending, not_found, deferred, or failed for now.
 CREATE TABLE open_item (
   call_id TEXT NOT NULL,
   prod_id INTEGER NOT NULL,
   call_date TEXT NOT NULL,
   status TEXT NOT NULL,                -- as in the details of the run that saw it last
-  first_run_no INTEGER NOT NULL,       -- the night in which it was first seen
+  first_run_no INTEGER NOT NULL,       -- run that saw it first
   first_seen_at INTEGER NOT NULL,
-  last_run_no INTEGER NOT NULL,        -- the last run whose ledger named it
-  cleared_run_no INTEGER,              -- the run that settled it
+  last_run_no INTEGER NOT NULL,        -- last run whose ledger names it
+  cleared_run_no INTEGER,              -- run that settled it
   PRIMARY KEY (call_id, prod_id, call_date)
 ) STRICT, WITHOUT ROWID;

@@ -1,4 +1,4 @@
--- From schema version 1 to 2. Checksums are calculated by the program, after this.
+-- From schema version 1 to 2. The program adds the checksums afterwards.
 
 ALTER TABLE session ADD COLUMN first_request_no INTEGER NOT NULL DEFAULT 0;
 UPDATE session SET first_request_no = coalesce(
@@ -22,7 +22,7 @@ CREATE TABLE open_item (
   PRIMARY KEY (call_id, prod_id, call_date)
 ) STRICT, WITHOUT ROWID;
 
--- What is open was first seen by the process that asked for it first.
+-- An open call was first seen by the session that first asked for it.
 INSERT INTO open_item (call_id, prod_id, call_date, status, first_run_no, first_seen_at, last_run_no)
 SELECT c.call_id, c.prod_id, c.call_date,
        CASE c.answer WHEN 'interim' THEN 'pending' WHEN 'no_record' THEN 'not_found'

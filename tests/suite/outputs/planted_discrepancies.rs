@@ -15,7 +15,9 @@ use reconcile::clock::SystemClock;
 use reconcile::ledger::{Input, Options, Source};
 use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
 use reconcile::publish::{Counted, Rules, publish};
-use reconcile::store::{Decision, NewRequest, OpenItems, Origin, Purpose, RequestEnd, RunIdentity, Store};
+use reconcile::store::{
+    Decision, NewRequest, OpenItems, Origin, Purpose, RequestEnd, RunIdentity, Store, open,
+};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
@@ -181,7 +183,7 @@ impl Truth {
     }
 }
 
-async fn settle(store: &Store, scope: &Scope, call: usize) {
+async fn settle(store: &dyn Store, scope: &Scope, call: usize) {
     let truth = Truth::of(call);
     let (kind, code, data) = match truth.fate {
         Fate::NeverAsked => return,
@@ -211,12 +213,13 @@ async fn settle(store: &Store, scope: &Scope, call: usize) {
 }
 
 /// A store with the answers of this number of calls.
-pub fn filled(path: &Path, calls: usize) -> (Store, Scope) {
-    let store = Store::open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
+pub fn filled(path: &Path, calls: usize) -> (Arc<dyn Store>, Scope) {
+    let store = open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this test".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();
-    let all = futures::stream::iter(0..calls).for_each_concurrent(1_024, |call| settle(&store, &scope, call));
+    let all = futures::stream::iter(0..calls)
+        .for_each_concurrent(1_024, |call| settle(store.as_ref(), &scope, call));
     tokio::runtime::Runtime::new().unwrap().block_on(all);
     (store, scope)
 }
@@ -482,7 +485,7 @@ fn reported(path: &Path) -> Vec<Planted> {
 }
 
 /// Publishes a ledger over a filled store and returns the counts.
-pub fn published(dir: &Path, store: &Store, scope: &Scope) -> Counted {
+pub fn published(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     let input = Input::open(&dir.join("calls.csv")).unwrap();
     let source = Source::scan(input, Options::default()).unwrap();
     let paths = Paths::beside(dir.join("details.parquet"), None, None, None);
@@ -532,7 +535,7 @@ fn assert_exactly_the_planted_is_reported(nth: u64, of: u64) {
         let mut plan = Plan::new(seed);
         plan.fill();
         std::fs::write(dir.path().join("calls.csv"), &plan.text).unwrap();
-        let counted = published(dir.path(), &store, &scope);
+        let counted = published(dir.path(), store.as_ref(), &scope);
         let found = reported(&dir.path().join("details.discrepancies.csv"));
         assert!(found.is_sorted_by_key(|row| (row.0, row.1.clone())), "seed {seed}: not by line, then kind");
         let (mut found, mut planted) = (found, plan.planted);

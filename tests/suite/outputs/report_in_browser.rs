@@ -199,7 +199,7 @@ fn a_report_of_200_000_discrepancies_stays_small() {
         text.push_str(&format!("{},11000000300006,2024-05-26,{}\n", id(i), i % 1_000));
     }
     std::fs::write(dir.path().join("calls.csv"), text).unwrap();
-    let counted = crate::outputs::planted_discrepancies::published(dir.path(), &store, &scope);
+    let counted = crate::outputs::planted_discrepancies::published(dir.path(), store.as_ref(), &scope);
     assert_eq!(counted.totals.discrepancies_total(), 200_000);
     let page = std::fs::read_to_string(dir.path().join("details.report.html")).unwrap();
     assert!(page.len() < 2_000_000, "{} bytes", page.len());

@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
 use futures::StreamExt as _;
+use futures::future::{BoxFuture, FutureExt as _};
 use reconcile::clock::{Clock, Moment};
+use reconcile::error::Result;
 use reconcile::fetch::cap::Cap;
 use reconcile::fetch::retry::Policy;
 use reconcile::fetch::{Anomalies, Ended, Fetcher, Job, Monitor};
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{Provider, Question};
 use reconcile::stop::Stop;
-use reconcile::store::{Origin, RunIdentity, Store};
-use reconcile_core::answer::AnswerKind;
-use reconcile_core::ask_again::NextRequest;
+use reconcile::store::{BegunRequest, NewRequest, Origin, RequestEnd, RequestLog, RunIdentity, Store, open};
+use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
@@ -74,9 +76,47 @@ impl Clock for View {
     fn boot_us_is_uptime(&self) -> bool {
         true
     }
+}
 
-    fn runs_by_itself(&self) -> bool {
-        false
+/// Keeps paused time from moving during a commit. Tokio moves paused time whenever no task is
+/// ready, and it does not know that another thread is committing.
+struct BusyLog(Arc<dyn Store>);
+
+/// Polls until the work is done, so that its task stays ready.
+async fn busily<T>(mut work: BoxFuture<'_, T>) -> T {
+    loop {
+        if let Some(done) = (&mut work).now_or_never() {
+            return done;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+impl RequestLog for BusyLog {
+    fn moment(&self) -> Moment {
+        self.0.moment()
+    }
+
+    fn admit(&self, answer: Origin) -> Result<()> {
+        self.0.admit(answer)
+    }
+
+    fn begin_request<'a>(
+        &'a self,
+        scope: &'a Scope,
+        request: NewRequest,
+    ) -> BoxFuture<'a, Result<BegunRequest>> {
+        busily(self.0.begin_request(scope, request)).boxed()
+    }
+
+    fn end_request<'a>(
+        &'a self,
+        scope: &'a Scope,
+        begun: BegunRequest,
+        end: RequestEnd,
+        answer: Option<NewAnswer>,
+    ) -> BoxFuture<'a, Result<()>> {
+        busily(self.0.end_request(scope, begun, end, answer)).boxed()
     }
 }
 
@@ -200,10 +240,10 @@ impl House {
         self.dir.path().join("reconcile.db")
     }
 
-    fn open(&self) -> Arc<Store> {
+    fn open(&self) -> Arc<dyn Store> {
         let boot = self.machine.boot.load(Ordering::Relaxed).to_string();
         let clock = Arc::new(View(self.machine.clone(), boot));
-        Arc::new(Store::open(&self.path(), Origin::Provider, clock).unwrap())
+        open(&self.path(), Origin::Provider, clock).unwrap()
     }
 
     /// Runs one process over all calls without an answer. Returns how many calls ended in each way.
@@ -222,7 +262,7 @@ impl House {
             provider: Line(self.account.clone()),
             cap: cap.clone(),
             policy: Policy::default(),
-            store: store.clone(),
+            store: Arc::new(BusyLog(store.clone())),
             scope: scope.clone(),
             monitor: Arc::new(Silent),
             watch: Anomalies::default(),

@@ -231,10 +231,10 @@ fn simulated_and_real_answers_never_share_a_store() {
     run_against(&bench, &server, &["--refresh"]).exits(0);
     // The first answer shows that this server is no sandbox.
     let before = bench.output_bytes();
-    bench.run(&["--refresh"]).exits(2).says("was filled by the sandbox");
+    bench.run(&["--refresh"]).exits(2).says("holds simulated answers");
     assert_eq!(bench.output_bytes(), before);
     // A provider on another machine is not even asked.
-    bench.run(&["--endpoint", "https://127.0.0.1:1"]).exits(2).says("was filled by the sandbox");
+    bench.run(&["--endpoint", "https://127.0.0.1:1"]).exits(2).says("holds simulated answers");
     // Offline, its answers can be published, and are marked as simulated.
     bench.run(&["--endpoint", "https://127.0.0.1:1", "--offline"]).exits(0);
     assert_eq!(bench.summary().0["sandbox"], Value::Bool(true));
@@ -243,7 +243,7 @@ fn simulated_and_real_answers_never_share_a_store() {
     bench.run(&["--store", "real.db"]).exits(0);
     let real = bench.lasting();
     bench.write("calls.csv", &ledger(6));
-    run_against(&bench, &server, &["--store", "real.db"]).exits(2).says("holds a provider's answers");
+    run_against(&bench, &server, &["--store", "real.db"]).exits(2).says("holds real answers");
     bench.write("calls.csv", &ledger(3));
     bench.run(&["--store", "real.db"]).exits(0);
     assert_eq!(bench.lasting(), real);

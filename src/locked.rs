@@ -1,0 +1,8 @@
+//! Locks a mutex whose holder may have panicked.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex. No holder leaves its value half changed, so a poisoned one is as good as any.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

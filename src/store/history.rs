@@ -1,0 +1,67 @@
+//! What the store remembers: the requests of a call, and the cap that each session kept.
+
+use chrono::{DateTime, Utc};
+use reconcile_core::answer::StoredCall;
+use reconcile_core::audit::Evidence;
+use reconcile_core::call::CallKey;
+use reconcile_core::rate::Rate;
+
+use super::request::{Decision, Purpose};
+use super::stored_word::StoredWord;
+
+/// A stored request, for `reconcile explain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The session that sent it.
+    pub session_no: i64,
+    /// The day that it asked for, as stored: `YYYY-MM-DD`.
+    pub asked_date: String,
+    /// Why it was sent.
+    pub purpose: StoredWord<Purpose>,
+    /// When it was sent.
+    pub sent_at: DateTime<Utc>,
+    /// True if it has ended.
+    pub replied: bool,
+    /// The time to its end, in microseconds of the boot clock.
+    pub took_us: Option<i64>,
+    /// HTTP status; `None` without a response.
+    pub http_status: Option<u16>,
+    /// The provider's code, or a word for the transport error; `None` while it is in flight.
+    pub code: Option<String>,
+    /// True if the provider throttled.
+    pub throttled: bool,
+    /// What happened to the call next; `None` while it is in flight, and in requests of schema 1.
+    pub decision: Option<StoredWord<Decision>>,
+    /// The pause before the next try, in microseconds.
+    pub pause_us: Option<i64>,
+}
+
+/// Everything that the store has about a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCall {
+    /// The call.
+    pub key: CallKey,
+    /// Its answer, also a damaged one.
+    pub stored: StoredCall,
+    /// True if the answer's checksum is right.
+    pub is_whole: bool,
+    /// Its requests, in the order in which they were sent.
+    pub attempts: Vec<Attempt>,
+}
+
+/// How one session kept the cap, recomputed from its stored requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionEvidence {
+    /// The session's number.
+    pub session_no: i64,
+    /// When the session began.
+    pub started_at: DateTime<Utc>,
+    /// The boot of the machine whose clock measured the times.
+    pub boot_id: String,
+    /// The session's cap.
+    pub rate: Rate,
+    /// Requests that the provider throttled.
+    pub throttled: u64,
+    /// The result of the audit.
+    pub evidence: Evidence,
+}

@@ -1,0 +1,94 @@
+//! One request: why it is sent, and how it ended.
+
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use reconcile_core::call::CallKey;
+
+use super::stored_word::Word;
+use crate::clock::Moment;
+
+/// Why a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The first try of a call.
+    First,
+    /// Another try of the same question.
+    Retry,
+    /// The first try on the neighbouring day.
+    OtherDay,
+}
+
+impl Word for Purpose {
+    const ALL: &'static [Self] = &[Self::First, Self::Retry, Self::OtherDay];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Retry => "retry",
+            Self::OtherDay => "other_day",
+        }
+    }
+}
+
+/// A request that will be sent next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRequest {
+    /// The call that it asks for.
+    pub key: CallKey,
+    /// The day that it asks for.
+    pub asked_date: NaiveDate,
+    /// Why it is sent.
+    pub purpose: Purpose,
+}
+
+/// A request on disk that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunRequest {
+    pub(super) request_no: i64,
+    pub(super) call_no: i64,
+    pub(super) key: CallKey,
+}
+
+/// What the program decided after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The call has its answer.
+    Answered,
+    /// The call is tried again.
+    Again,
+    /// The call has used up its attempts.
+    GaveUp,
+    /// The run stops.
+    Stopped,
+}
+
+impl Word for Decision {
+    const ALL: &'static [Self] = &[Self::Answered, Self::Again, Self::GaveUp, Self::Stopped];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Again => "again",
+            Self::GaveUp => "gave_up",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestEnd {
+    /// When the reply, or the failure, arrived.
+    pub at: Moment,
+    /// HTTP status; `None` without a response.
+    pub http_status: Option<u16>,
+    /// The provider's code, or a word for the transport error.
+    pub code: String,
+    /// True if the provider throttled.
+    pub throttled: bool,
+    /// What happens to the call next.
+    pub decision: Decision,
+    /// The pause before the call is tried again.
+    pub pause: Option<Duration>,
+}

@@ -1,0 +1,89 @@
+//! Checks before a file is used: can the path hold a store, is it one, and is it whole.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::errors::{InStore as _, damaged, not_a_store};
+use super::schema::{APPLICATION_ID, SCHEMA_VERSION, is_empty, pragma};
+use crate::error::{Error, Result};
+
+/// Stores up to this size are checked at each start. Larger ones are checked only after a session
+/// that was killed.
+const ALWAYS_CHECKED_BYTES: i64 = 32 << 20;
+
+/// Refuses paths that cannot hold a store, before SQLite tries.
+///
+/// # Errors
+///
+/// Exit 2 if the path is a folder, or its folder does not exist.
+pub(super) fn check_path(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::usage(format!("the store {} is a folder", path.display()))
+            .hint("name a file in that folder"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        let what = format!("the store's folder {} does not exist", folder.display());
+        return Err(Error::usage(what).hint("create the folder, or put the store elsewhere"));
+    }
+    Ok(())
+}
+
+/// Refuses a path without a file.
+///
+/// # Errors
+///
+/// Exit 2 if there is no store.
+pub(super) fn check_exists(path: &Path) -> Result<()> {
+    if path.is_file() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("there is no store {}", path.display()))
+        .hint("name the store of your runs with --store; by default it is beside the details"))
+}
+
+/// Refuses foreign files and newer stores, before anything is written to them.
+///
+/// # Errors
+///
+/// Exit 2 if the file is no store, or newer than this program; exit 6 if it cannot be read.
+pub(super) fn check_kind(c: &Connection, path: &Path) -> Result<()> {
+    let is_empty = is_empty(c).in_store(path, "read")?;
+    if !is_empty && pragma(c, "application_id").in_store(path, "read")? != APPLICATION_ID {
+        return Err(not_a_store(path));
+    }
+    let version = pragma(c, "user_version").in_store(path, "read")?;
+    if version > SCHEMA_VERSION {
+        return Err(Error::usage(format!(
+            "a newer reconcile wrote the store {} (schema {version}; this program knows {SCHEMA_VERSION})",
+            path.display()
+        ))
+        .hint("update reconcile, or use another store"));
+    }
+    Ok(())
+}
+
+/// Checks the structure of a small store, and of any store whose last session was killed: the
+/// power may have failed. The checksums of the rows find what SQLite cannot see.
+///
+/// # Errors
+///
+/// Exit 6 if the store is damaged or cannot be read.
+pub(super) fn check_whole(c: &Connection, path: &Path) -> Result<()> {
+    match find_damage(c).in_store(path, "check")? {
+        None => Ok(()),
+        Some(why) => Err(damaged(path, why.trim())),
+    }
+}
+
+fn find_damage(c: &Connection) -> rusqlite::Result<Option<String>> {
+    let bytes = pragma(c, "page_count")?.saturating_mul(pragma(c, "page_size")?);
+    let was_killed: bool =
+        c.query_row("SELECT EXISTS (SELECT 1 FROM session WHERE ended_at IS NULL)", [], |row| row.get(0))?;
+    if !was_killed && bytes > ALWAYS_CHECKED_BYTES {
+        return Ok(None);
+    }
+    let result: String = c.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok(Some(result).filter(|result| result != "ok"))
+}

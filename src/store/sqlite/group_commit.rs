@@ -1,0 +1,125 @@
+//! Group commit: one thread writes requests and answers, and commits all that wait at once.
+//!
+//! Commands that arrive during a commit share the next one. So thousands a second are possible
+//! although each commit waits for the disk.
+
+use std::io;
+use std::iter::once;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use reconcile_core::answer::NewAnswer;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::record;
+use crate::clock::Moment;
+use crate::locked::lock;
+use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
+
+/// What is written for one request.
+pub(super) enum Command {
+    Begin { session_no: i64, request: NewRequest, at: Moment },
+    End { session_no: i64, begun: BegunRequest, end: RequestEnd, answer: Option<NewAnswer> },
+}
+
+/// The result of the commit, for the task that waits for it.
+type Reply = oneshot::Sender<Result<BegunRequest, Arc<rusqlite::Error>>>;
+
+/// Starts the committing thread with the first command, and stops it when dropped.
+///
+/// It stays one thread: two threads that take turns need twice the memory.
+pub(super) struct GroupCommit {
+    connection: Arc<Mutex<Connection>>,
+    committer: Mutex<Option<Committer>>,
+}
+
+/// The thread. It ends when `commands` is dropped.
+struct Committer {
+    commands: Sender<(Command, Reply)>,
+    thread: JoinHandle<()>,
+}
+
+impl GroupCommit {
+    /// Commits on this connection.
+    pub(super) fn new(connection: Arc<Mutex<Connection>>) -> Self {
+        Self { connection, committer: Mutex::default() }
+    }
+
+    /// Queues a command. If the thread has panicked, the reply is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The system starts no more threads.
+    pub(super) fn submit(&self, command: Command, reply: Reply) -> io::Result<()> {
+        let mut committer = lock(&self.committer);
+        let committer = match &mut *committer {
+            Some(committer) => committer,
+            none => none.insert(Committer::start(self.connection.clone())?),
+        };
+        let _ = committer.commands.send((command, reply));
+        Ok(())
+    }
+
+    /// Commits the queue and ends the thread, which frees its memory. The next command starts
+    /// another thread.
+    pub(super) fn stop(&self) {
+        if let Some(Committer { commands, thread }) = lock(&self.committer).take() {
+            drop(commands);
+            // A panic was printed already, and the waiting tasks got no reply.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for GroupCommit {
+    /// Waits for the thread, so that the file is closed before the store's lock is released.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Committer {
+    fn start(connection: Arc<Mutex<Connection>>) -> io::Result<Self> {
+        let (commands, received) = channel();
+        let thread = std::thread::Builder::new().name("store".into());
+        let thread = thread.spawn(move || commit_all(&connection, &received))?;
+        Ok(Self { commands, thread })
+    }
+}
+
+/// Each round commits every command that has arrived.
+fn commit_all(connection: &Mutex<Connection>, received: &Receiver<(Command, Reply)>) {
+    while let Ok(first) = received.recv() {
+        let (commands, replies): (Vec<_>, Vec<_>) = once(first).chain(received.try_iter()).unzip();
+        match commit(&mut lock(connection), commands) {
+            Ok(begun) => replies.into_iter().zip(begun).for_each(|(reply, no)| drop(reply.send(Ok(no)))),
+            Err(e) => {
+                let e = Arc::new(e);
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(e.clone()))));
+            }
+        }
+    }
+}
+
+fn commit(connection: &mut Connection, commands: Vec<Command>) -> rusqlite::Result<Vec<BegunRequest>> {
+    let transaction = connection.transaction()?;
+    let begun = commands
+        .into_iter()
+        .map(|command| match command {
+            Command::Begin { session_no, request, at } => {
+                record::begin_request(&transaction, session_no, request, at)
+            }
+            Command::End { session_no, begun, end, answer } => {
+                record::end_request(&transaction, &begun, &end)?;
+                if let Some(answer) = answer {
+                    record::store_answer(&transaction, session_no, &begun, &answer, end.at)?;
+                }
+                Ok(begun)
+            }
+        })
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    transaction.commit()?;
+    Ok(begun)
+}

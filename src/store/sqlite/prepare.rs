@@ -1,0 +1,42 @@
+//! From an open file to a store that can be used: created or checked, then upgraded.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::checks::{check_kind, check_whole};
+use super::errors::{InStore as _, not_a_store};
+use super::meta::check_origin;
+use super::schema;
+use crate::error::Result;
+use crate::store::origin::{ExpectedOrigin, Origin};
+
+/// Creates the tables in an empty file; otherwise checks the store and upgrades it. Returns its
+/// origin. Without `expected`, the store must exist and may be of any origin.
+///
+/// # Errors
+///
+/// Exit 2 if the file is no store, newer than this program, or of another origin; exit 6 if it is
+/// damaged or cannot be written.
+pub(super) fn prepare(c: &Connection, path: &Path, expected: Option<ExpectedOrigin>) -> Result<Origin> {
+    check_kind(c, path)?;
+    configure(c).in_store(path, "open")?;
+    if schema::is_empty(c).in_store(path, "read")? {
+        let origin = expected.ok_or_else(|| not_a_store(path))?.of_new_store();
+        return schema::create(c, origin).in_store(path, "write").map(|()| origin);
+    }
+    check_whole(c, path)?;
+    let origin = check_origin(c, path, expected)?;
+    schema::migrate(c).in_store(path, "upgrade")?;
+    Ok(origin)
+}
+
+fn configure(c: &Connection) -> rusqlite::Result<()> {
+    // Readers such as DuckDB hold a lock only for a moment.
+    c.busy_timeout(Duration::from_secs(10))?;
+    c.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit is on disk when it returns. NORMAL would lose answers in a power failure.
+    c.pragma_update(None, "synchronous", "FULL")?;
+    c.pragma_update(None, "foreign_keys", "OFF")
+}

@@ -1,0 +1,130 @@
+//! Reading ahead. A ledger usually names its calls in the order in which they were asked, which is
+//! the order of the rows. Reading the next rows is faster than searching for them one by one.
+
+use std::collections::VecDeque;
+
+use reconcile_core::call::CallKey;
+
+use super::call_row::CallRow;
+
+/// Rows of one read, about half a MiB. SQLite plans this query anew for each range.
+pub(super) const ROWS_PER_READ: i64 = 1_024;
+/// How far apart two calls may be stored that were in flight together.
+const NEARBY: u64 = 1_024;
+/// Consecutive nearby searches that start reading ahead. The number doubles each time reading
+/// ahead is given up.
+const SEARCHES_TO_START: u32 = 4;
+/// Consecutive reads with hardly a hit after which reading ahead is given up.
+const POOR_READS_AT_MOST: u32 = 4;
+
+/// Rows that were read before they are looked up, and the rule when to read.
+pub(super) struct ReadAhead {
+    /// The rows, in stored order; `None` once looked up.
+    rows: VecDeque<Option<CallRow>>,
+    /// A hash of the CallId of each row: thousands are compared in a microsecond.
+    hashes: VecDeque<u32>,
+    /// Rows that were not looked up yet.
+    left: usize,
+    /// The first row of the next read; `None` if the ledger does not follow the stored order.
+    next_no: Option<i64>,
+    /// The row that was found last.
+    last_no: i64,
+    /// Rows found here since the last read.
+    hits: i64,
+    /// Consecutive reads with hardly a hit.
+    poor_reads: u32,
+    /// Consecutive searches that found a row near the last one.
+    nearby_searches: u32,
+    /// Nearby searches that start reading ahead.
+    searches_to_start: u32,
+}
+
+impl ReadAhead {
+    /// Reads nothing ahead until lookups are nearby.
+    pub(super) fn new() -> Self {
+        Self {
+            rows: VecDeque::new(),
+            hashes: VecDeque::new(),
+            left: 0,
+            next_no: None,
+            last_no: 0,
+            hits: 0,
+            poor_reads: 0,
+            nearby_searches: 0,
+            searches_to_start: SEARCHES_TO_START,
+        }
+    }
+
+    /// Takes the row of a call, if it was read.
+    pub(super) fn take(&mut self, key: &CallKey) -> Option<CallRow> {
+        let position = self.position(key)?;
+        let row = self.rows[position].take()?;
+        (self.left, self.hits, self.last_no) = (self.left - 1, self.hits + 1, row.call_no);
+        // Rows so far behind are not in the ledger.
+        let is_done = |row: &Option<CallRow>| {
+            row.as_ref().is_none_or(|row| row.call_no < self.last_no.saturating_sub_unsigned(NEARBY))
+        };
+        while self.rows.front().is_some_and(is_done) {
+            self.left -= usize::from(self.rows.pop_front().flatten().is_some());
+            self.hashes.pop_front();
+        }
+        Some(row)
+    }
+
+    fn position(&self, key: &CallKey) -> Option<usize> {
+        let is_it = |row: &Option<CallRow>| row.as_ref().is_some_and(|row| row.key.as_ref() == Some(key));
+        if self.rows.front().is_some_and(is_it) {
+            return Some(0);
+        }
+        let hash = crc32fast::hash(key.call_id.as_bytes());
+        let alike = self.hashes.iter().enumerate().filter(|(_, other)| **other == hash);
+        alike.map(|(position, _)| position).find(|position| is_it(&self.rows[*position]))
+    }
+
+    /// The first row to read now; `None` if there is no need to read. Gives up reading ahead after
+    /// too many poor reads.
+    pub(super) fn next_read(&mut self) -> Option<i64> {
+        let next_no = self.next_no.filter(|_| self.left < 2 * NEARBY as usize)?;
+        if self.hits < ROWS_PER_READ / 8 {
+            self.poor_reads += 1;
+        } else {
+            (self.poor_reads, self.searches_to_start) = (0, SEARCHES_TO_START);
+        }
+        self.hits = 0;
+        if self.poor_reads > POOR_READS_AT_MOST {
+            *self = Self {
+                searches_to_start: self.searches_to_start.saturating_mul(2),
+                last_no: self.last_no,
+                ..Self::new()
+            };
+            return None;
+        }
+        Some(next_no)
+    }
+
+    /// Begins a read. Unless rows follow, it is the last one.
+    pub(super) fn begin_read(&mut self) {
+        self.next_no = None;
+    }
+
+    /// Adds a row that was read.
+    pub(super) fn push(&mut self, row: CallRow) {
+        self.next_no = Some(row.call_no + 1);
+        self.hashes.push_back(row.key.as_ref().map_or(0, |key| crc32fast::hash(key.call_id.as_bytes())));
+        self.rows.push_back(Some(row));
+        self.left += 1;
+    }
+
+    /// Notes a row that was found by search. After enough nearby searches, reading ahead begins
+    /// again some rows before it.
+    pub(super) fn searched(&mut self, call_no: i64) {
+        let is_nearby = call_no.abs_diff(self.last_no) <= NEARBY;
+        self.nearby_searches = if is_nearby { self.nearby_searches + 1 } else { 0 };
+        self.last_no = call_no;
+        if self.nearby_searches >= self.searches_to_start {
+            let next_no = Some(call_no.saturating_sub_unsigned(NEARBY));
+            let searches_to_start = self.searches_to_start;
+            *self = Self { next_no, last_no: call_no, searches_to_start, ..Self::new() };
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Writes requests and answers: the tables `request` and `call`.
+
+use reconcile_core::answer::NewAnswer;
+use rusqlite::{Connection, params};
+
+use super::checksum::checksum;
+use super::units::{duration_us, time_us};
+use crate::clock::Moment;
+use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
+use crate::store::stored_word::Word as _;
+
+/// Inserts a request, and its call if the call is new.
+pub(super) fn begin_request(
+    c: &Connection,
+    session_no: i64,
+    request: NewRequest,
+    at: Moment,
+) -> rusqlite::Result<BegunRequest> {
+    let key = request.key;
+    let call_no = c
+        .prepare_cached(
+            "INSERT INTO call (call_id, prod_id, call_date, attempts, first_session_no) VALUES (?1, ?2, ?3, 1, ?4)
+             ON CONFLICT (call_id, prod_id, call_date) DO UPDATE SET attempts = attempts + 1
+             RETURNING call_no",
+        )?
+        .query_row(params![key.call_id, key.prod_id.0, key.day.to_string(), session_no], |row| row.get(0))?;
+    c.prepare_cached(
+        "INSERT INTO request (session_no, call_no, asked_date, purpose, sent_at, sent_boot_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        session_no,
+        call_no,
+        request.asked_date.to_string(),
+        request.purpose.word(),
+        time_us(at.wall),
+        at.boot_us
+    ])?;
+    Ok(BegunRequest { request_no: c.last_insert_rowid(), call_no, key })
+}
+
+/// Writes the end of a request.
+pub(super) fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd) -> rusqlite::Result<()> {
+    c.prepare_cached(
+        "UPDATE request SET replied_at = ?2, replied_boot_us = ?3, http_status = ?4, code = ?5, throttled = ?6,
+                decision = ?7, pause_us = ?8
+         WHERE request_no = ?1",
+    )?
+    .execute(params![
+        begun.request_no,
+        time_us(end.at.wall),
+        end.at.boot_us,
+        end.http_status,
+        end.code,
+        end.throttled,
+        end.decision.word(),
+        end.pause.map(duration_us)
+    ])?;
+    Ok(())
+}
+
+/// Writes a call's answer, unless the call has a record and the answer is none.
+pub(super) fn store_answer(
+    c: &Connection,
+    session_no: i64,
+    begun: &BegunRequest,
+    answer: &NewAnswer,
+    at: Moment,
+) -> rusqlite::Result<()> {
+    c.prepare_cached(
+        "UPDATE call SET answer = ?2, session_no = ?3, fetched_at = ?4, found_date = ?5, next_date = ?6,
+                request_id = ?7, code = ?8, message = ?9, data = ?10, checksum = ?11
+         WHERE call_no = ?1 AND (?2 IN ('final', 'interim') OR answer IS NULL OR answer NOT IN ('final', 'interim'))",
+    )?
+    .execute(params![
+        begun.call_no,
+        answer.kind.as_str(),
+        session_no,
+        time_us(at.wall),
+        answer.found_date.to_string(),
+        answer.next_date.map(|day| day.to_string()),
+        answer.request_id,
+        answer.code.as_str(),
+        answer.message.as_str(),
+        answer.data,
+        checksum(&begun.key, answer, session_no, time_us(at.wall))
+    ])?;
+    Ok(())
+}
+
+/// Deletes answers by the numbers of their calls.
+pub(super) fn discard_answers(c: &Connection, call_nos: &[i64]) -> rusqlite::Result<()> {
+    let mut discard = c.prepare("UPDATE call SET answer = NULL, checksum = NULL WHERE call_no = ?1")?;
+    call_nos.iter().try_for_each(|call_no| discard.execute([call_no]).map(drop))
+}

@@ -1,0 +1,210 @@
+//! The verbs of the store, in SQLite: WAL, `synchronous=FULL`, one writing connection.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use futures::future::BoxFuture;
+use reconcile_core::answer::NewAnswer;
+use reconcile_core::ask_again::Scope;
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::{Sending, Traffic};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::database::Database;
+use super::errors::{InStore as _, failed};
+use super::group_commit::{Command, GroupCommit};
+use super::lock_file::LockFile;
+use super::reader::SqliteReader;
+use super::sessions::NewSession;
+use super::{checks, erase, meta, open_items, places, prepare, record, sessions, traffic};
+use crate::clock::{Clock, Moment};
+use crate::error::{Error, Result};
+use crate::locked::lock;
+use crate::store::erased::Erased;
+use crate::store::open_items::{OpenItem, OpenItems};
+use crate::store::origin::{ExpectedOrigin, Origin};
+use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
+use crate::store::run_identity::RunIdentity;
+use crate::store::verbs::{Reader, RequestLog, Store};
+
+/// A store that this process has opened and locked.
+///
+/// The fields are dropped in this order: the lock is released after the file is closed.
+pub(crate) struct SqliteStore {
+    commits: GroupCommit,
+    database: Database,
+    lock_file: LockFile,
+    clock: Arc<dyn Clock>,
+    origin: Mutex<CurrentOrigin>,
+}
+
+/// The store's origin, and whether it is final.
+#[derive(Debug, Clone, Copy)]
+struct CurrentOrigin {
+    origin: Origin,
+    /// True once the store has an answer.
+    is_final: bool,
+}
+
+impl SqliteStore {
+    /// Opens or creates a store, as [`crate::store::open()`] says.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2, 5 or 6, as [`crate::store::open()`] says.
+    pub(crate) fn open(path: &Path, expected: ExpectedOrigin, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_as(path, Some(expected), clock)
+    }
+
+    /// Opens an existing store of any origin.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`]; exit 2 if there is no store.
+    pub(crate) fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        checks::check_exists(path)?;
+        Self::open_as(path, None, clock)
+    }
+
+    fn open_as(path: &Path, expected: Option<ExpectedOrigin>, clock: Arc<dyn Clock>) -> Result<Self> {
+        checks::check_path(path)?;
+        let lock_file = LockFile::take(path)?;
+        let connection = Connection::open(path).in_store(path, "open")?;
+        let origin = prepare::prepare(&connection, path, expected)?;
+        let is_final = meta::has_answers(&connection).in_store(path, "read")?;
+        let database = Database::new(path, connection);
+        let commits = GroupCommit::new(database.connection());
+        let origin = Mutex::new(CurrentOrigin { origin, is_final });
+        Ok(Self { commits, database, lock_file, clock, origin })
+    }
+
+    /// Waits until a command is on disk.
+    async fn commit(&self, command: Command) -> Result<BegunRequest> {
+        let (reply, committed) = oneshot::channel();
+        self.commits.submit(command, reply).map_err(Error::no_more_threads)?;
+        match committed.await {
+            Ok(done) => done.map_err(|e| failed(self.database.path(), "write", e)),
+            Err(_) => {
+                let store = self.database.path().display();
+                Err(Error::output(format!("cannot write the store {store}: its thread has stopped")).hint(
+                    "run the same command again: nothing stored is lost. This is a bug; please report it",
+                ))
+            }
+        }
+    }
+}
+
+impl RequestLog for SqliteStore {
+    fn moment(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn admit(&self, answer: Origin) -> Result<()> {
+        let mut current = lock(&self.origin);
+        if current.origin != answer {
+            if current.is_final || current.origin == Origin::Sandbox {
+                return Err(meta::unexpected_answer(self.database.path(), current.origin));
+            }
+            self.database.write(meta::mark_as_sandbox)?;
+            current.origin = answer;
+        }
+        current.is_final = true;
+        Ok(())
+    }
+
+    fn begin_request<'a>(
+        &'a self,
+        scope: &'a Scope,
+        request: NewRequest,
+    ) -> BoxFuture<'a, Result<BegunRequest>> {
+        let command = Command::Begin { session_no: scope.session_no, request, at: self.clock.now() };
+        Box::pin(self.commit(command))
+    }
+
+    fn end_request<'a>(
+        &'a self,
+        scope: &'a Scope,
+        begun: BegunRequest,
+        end: RequestEnd,
+        answer: Option<NewAnswer>,
+    ) -> BoxFuture<'a, Result<()>> {
+        let command = Command::End { session_no: scope.session_no, begun, end, answer };
+        Box::pin(async move { self.commit(command).await.map(drop) })
+    }
+}
+
+impl Store for SqliteStore {
+    fn origin(&self) -> Origin {
+        lock(&self.origin).origin
+    }
+
+    fn secret(&self) -> Result<Vec<u8>> {
+        self.database.write(meta::secret)
+    }
+
+    fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
+        let (boot_id, now) = (self.clock.boot_id(), self.clock.now());
+        let new = NewSession { identity, rate, timeout, boot_id, now };
+        let scope = self.database.write(|c| sessions::begin(c, &new))?;
+        self.lock_file.note_session(scope.session_no)?;
+        Ok(scope)
+    }
+
+    fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {
+        if self.lock_file.last_session() >= scope.session_no {
+            return Ok(vec![rate.window; rate.requests.get() as usize]);
+        }
+        let now = self.clock.now();
+        self.database.read(|c| places::taken(c, self.clock.as_ref(), now, rate))
+    }
+
+    fn release_writer(&self) {
+        self.commits.stop();
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(SqliteReader::connect(self.database.path(), "read")?))
+    }
+
+    fn traffic(&self, scope: &Scope) -> Result<Traffic> {
+        self.database.read(|c| traffic::traffic(c, scope.session_no))
+    }
+
+    fn sending(&self, scope: &Scope) -> Result<Sending> {
+        self.database.read(|c| traffic::sending(c, scope.session_no))
+    }
+
+    fn discard(&self, damaged: &[i64]) -> Result<()> {
+        self.database.write(|c| record::discard_answers(c, damaged))
+    }
+
+    fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()> {
+        let now = self.clock.now().wall;
+        self.database.write(|c| open_items::note(c, scope.run_no, now, items))
+    }
+
+    fn open_items(&self, scope: &Scope) -> Result<OpenItems> {
+        let now = self.clock.now().wall;
+        self.database.write(|c| {
+            open_items::clear(c, scope.run_no)?;
+            open_items::summarize(c, scope.run_no, now)
+        })
+    }
+
+    fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()> {
+        let now = self.clock.now();
+        self.database.write(|c| sessions::end(c, scope, complete, now))
+    }
+
+    fn purge(&self, before: NaiveDate) -> Result<Erased> {
+        let now = self.clock.now().wall;
+        erase::erase(&self.database, |c| erase::purge(c, before, now))
+    }
+
+    fn forget(&self, number: &str) -> Result<Erased> {
+        erase::erase(&self.database, |c| erase::forget(c, number))
+    }
+}

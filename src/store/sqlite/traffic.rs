@@ -1,0 +1,188 @@
+//! What a session sent, and whether it kept the cap: computed from the table `request`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use reconcile_core::audit::{Audit, Trip};
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::{Sending, SendingPoint, Traffic};
+use rusqlite::{Connection, Row, params};
+
+use super::units::{count_of, time_of};
+use crate::store::history::SessionEvidence;
+use crate::store::request::Purpose;
+use crate::store::stored_word::Word as _;
+
+/// The most points that the report's chart can show.
+const POINTS_AT_MOST: i64 = 240;
+/// The most codes that are listed; no provider sends many more.
+const CODES_AT_MOST: i64 = 20;
+
+/// Every session, and the range of its requests.
+const SESSIONS: &str = "SELECT session_no, boot_id, cap_requests, cap_window_us, started_at, first_request_no,
+                               coalesce(lead(first_request_no) OVER (ORDER BY session_no), 9223372036854775807)
+                        FROM session";
+
+/// A row of [`SESSIONS`].
+struct SessionRow {
+    session_no: i64,
+    boot_id: String,
+    rate: Rate,
+    started_at: i64,
+    first_request_no: i64,
+    /// The first request of the next session.
+    end_request_no: i64,
+}
+
+impl SessionRow {
+    fn find(c: &Connection, session_no: i64) -> rusqlite::Result<Self> {
+        let sql = format!("SELECT * FROM ({SESSIONS}) WHERE session_no = ?1");
+        c.query_row(&sql, [session_no], Self::read)
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let requests: u32 = row.get(2)?;
+        let window_us: i64 = row.get(3)?;
+        Ok(Self {
+            session_no: row.get(0)?,
+            boot_id: row.get(1)?,
+            rate: Rate {
+                requests: requests.try_into().unwrap_or(NonZeroU32::MIN),
+                window: Duration::from_micros(window_us.unsigned_abs()),
+            },
+            started_at: row.get(4)?,
+            first_request_no: row.get(5)?,
+            end_request_no: row.get(6)?,
+        })
+    }
+}
+
+/// The number of requests that a session sent, and the evidence that it kept the cap.
+pub(super) fn traffic(c: &Connection, session_no: i64) -> rusqlite::Result<Traffic> {
+    read_session(c, &SessionRow::find(c, session_no)?)
+}
+
+/// How each session that sent anything kept the cap, oldest first.
+pub(super) fn evidence(c: &Connection) -> rusqlite::Result<Vec<SessionEvidence>> {
+    let mut sessions = c.prepare(&format!("{SESSIONS} ORDER BY session_no"))?;
+    let mut found = Vec::new();
+    for session in sessions.query_map([], SessionRow::read)? {
+        let session = session?;
+        let traffic = read_session(c, &session)?;
+        if traffic.requests > 0 {
+            found.push(SessionEvidence {
+                session_no: session.session_no,
+                started_at: time_of(session.started_at),
+                boot_id: session.boot_id,
+                rate: session.rate,
+                throttled: traffic.throttled,
+                evidence: traffic.evidence,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Audits a session in one pass over its requests.
+///
+/// Before them come those of earlier sessions whose window reaches into this session. Only the
+/// same boot of the machine counts: times of other boots are on another clock.
+///
+/// A request whose purpose is an unknown word counts in `requests` alone. The tie-out then fails,
+/// so the damage is not hidden.
+fn read_session(c: &Connection, session: &SessionRow) -> rusqlite::Result<Traffic> {
+    let mut traffic = Traffic::default();
+    let mut audit = Audit::new(session.rate);
+    let mut query = c.prepare_cached(
+        "SELECT sent_boot_us, coalesce(replied_boot_us, 9223372036854775807), purpose, throttled FROM request
+         WHERE request_no >= ?1 AND request_no < ?2 ORDER BY request_no",
+    )?;
+    let mut rows = query.query(params![session.first_request_no, session.end_request_no])?;
+    while let Some(row) = rows.next()? {
+        let trip = Trip { sent_us: row.get(0)?, replied_us: row.get(1)?, counted: true };
+        if traffic.requests == 0 {
+            earlier_trips(c, session, trip.sent_us)?.into_iter().for_each(|trip| audit.push(trip));
+        }
+        audit.push(trip);
+        traffic.requests += 1;
+        traffic.throttled += u64::from(row.get::<_, bool>(3)?);
+        match Purpose::parse(row.get_ref(2)?.as_str()?) {
+            Some(Purpose::First) => traffic.first_tries += 1,
+            Some(Purpose::Retry) => traffic.retries += 1,
+            Some(Purpose::OtherDay) => traffic.other_day_tries += 1,
+            None => {}
+        }
+    }
+    Ok(Traffic { evidence: audit.finish(), ..traffic })
+}
+
+/// Requests of earlier sessions that ended less than one window before this session's first
+/// request, in the order in which they were sent.
+fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusqlite::Result<Vec<Trip>> {
+    let mut query = c.prepare_cached(
+        "SELECT sent_boot_us, replied_boot_us FROM request JOIN session USING (session_no)
+         WHERE replied_boot_us > ?1 AND request_no < ?2 AND boot_id = ?3 ORDER BY sent_boot_us",
+    )?;
+    let rows = query.query_map(
+        params![first_sent - session.rate.window_us(), session.first_request_no, session.boot_id],
+        |row| Ok(Trip { sent_us: row.get(0)?, replied_us: row.get(1)?, counted: false }),
+    )?;
+    rows.collect()
+}
+
+/// What a session sent, window by window, and what it tried again.
+pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sending> {
+    let session = SessionRow::find(c, session_no)?;
+    let (first, last): (Option<i64>, Option<i64>) = c.query_row(
+        "SELECT min(sent_boot_us), max(sent_boot_us) FROM request WHERE request_no >= ?1 AND request_no < ?2",
+        [session.first_request_no, session.end_request_no],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(Sending::default()) };
+    let window_us = session.rate.window_us().max(1);
+    let windows_per_point = (last - first) / window_us / POINTS_AT_MOST + 1;
+    Ok(Sending {
+        windows_per_point: count_of(windows_per_point),
+        points: points(c, &session, first, windows_per_point)?,
+        tried_again: tried_again(c, &session)?,
+    })
+}
+
+/// The requests from `first_us` on, by point: the requests of the point's fullest window, and all
+/// that were throttled.
+fn points(
+    c: &Connection,
+    session: &SessionRow,
+    first_us: i64,
+    windows_per_point: i64,
+) -> rusqlite::Result<Vec<SendingPoint>> {
+    let mut query = c.prepare(
+        "SELECT w / ?5, max(requests), sum(throttled)
+         FROM (SELECT (sent_boot_us - ?3) / ?4 AS w, count(*) AS requests, sum(throttled) AS throttled FROM request
+               WHERE request_no >= ?1 AND request_no < ?2 GROUP BY w)
+         GROUP BY 1 ORDER BY 1",
+    )?;
+    let window_us = session.rate.window_us().max(1);
+    let range = (session.first_request_no, session.end_request_no);
+    let points =
+        query.query_map(params![range.0, range.1, first_us, window_us, windows_per_point], |row| {
+            Ok(SendingPoint {
+                point: count_of(row.get(0)?),
+                requests: count_of(row.get(1)?),
+                throttled: count_of(row.get(2)?),
+            })
+        })?;
+    points.collect()
+}
+
+/// The most frequent codes that led to another try, each with its number of requests.
+fn tried_again(c: &Connection, session: &SessionRow) -> rusqlite::Result<Vec<(String, u64)>> {
+    let mut query = c.prepare(
+        "SELECT coalesce(code, ''), count(*) FROM request
+         WHERE request_no >= ?1 AND request_no < ?2 AND decision = 'again' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3",
+    )?;
+    let range = (session.first_request_no, session.end_request_no);
+    let codes =
+        query.query_map((range.0, range.1, CODES_AT_MOST), |row| Ok((row.get(0)?, count_of(row.get(1)?))))?;
+    codes.collect()
+}

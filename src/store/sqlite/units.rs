@@ -1,0 +1,25 @@
+//! Times and counts as the tables keep them: times are microseconds.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// Microseconds since 1970 (UTC).
+pub(super) fn time_us(time: DateTime<Utc>) -> i64 {
+    time.timestamp_micros()
+}
+
+/// The time of a column of microseconds since 1970; 1970 itself for a damaged value.
+pub(super) fn time_of(us: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(us).unwrap_or_default()
+}
+
+/// Microseconds of a duration.
+pub(super) fn duration_us(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A count from SQLite, which has only signed numbers; no count is negative.
+pub(super) fn count_of(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,402 @@
+//! The promises of every store, tested without a network and with a clock that the tests set.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate};
+use reconcile_core::answer::{AnswerKind, NewAnswer, StoredCall};
+use reconcile_core::ask_again::Scope;
+use reconcile_core::call::CallKey;
+use reconcile_core::lookup::Status;
+use reconcile_core::product::ProductId;
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::Traffic;
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::{Clock, Moment};
+use crate::exit::Exit;
+
+/// A clock that stands still between `pass` and `step_wall`.
+struct SetClock {
+    wall_us: AtomicI64,
+    boot_us: AtomicI64,
+    boot_id: String,
+}
+
+impl SetClock {
+    fn new(boot_id: &str, boot_us: i64) -> Arc<Self> {
+        let wall_us = AtomicI64::new(1_795_000_000_000_000);
+        Arc::new(Self { wall_us, boot_us: AtomicI64::new(boot_us), boot_id: boot_id.into() })
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.wall_us.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+        self.boot_us.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+
+    fn step_wall(&self, seconds: i64) {
+        self.wall_us.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Moment {
+        let wall = DateTime::from_timestamp_micros(self.wall_us.load(Ordering::Relaxed)).unwrap();
+        Moment { wall, boot_us: self.boot_us.load(Ordering::Relaxed) }
+    }
+
+    fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+
+    fn boot_us_is_uptime(&self) -> bool {
+        true
+    }
+}
+
+/// A folder with the store, and the clock of its machine.
+struct Machine {
+    dir: TempDir,
+    clock: Arc<SetClock>,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Machine {
+    fn new() -> Self {
+        Self { dir: TempDir::new().unwrap(), clock: SetClock::new("boot-1", 1_000_000_000) }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("reconcile.db")
+    }
+
+    fn open(&self) -> Arc<dyn Store> {
+        open(&self.path(), Origin::Provider, self.clock.clone()).unwrap()
+    }
+}
+
+fn rate() -> Rate {
+    "100/min".parse().unwrap()
+}
+
+fn identity(sha: &str) -> RunIdentity {
+    RunIdentity { input_sha256: sha.into(), refresh: false }
+}
+
+/// Begins a session over the ledger `a`.
+fn begin(store: &Arc<dyn Store>) -> Scope {
+    store.begin_session(&identity("a"), rate(), TIMEOUT).unwrap()
+}
+
+fn key(n: u32) -> CallKey {
+    CallKey {
+        call_id: format!("{n}^{n}"),
+        prod_id: ProductId(11_000_000_300_006),
+        day: NaiveDate::from_ymd_opt(2026, 11, 16).unwrap(),
+    }
+}
+
+fn request(n: u32, purpose: Purpose) -> NewRequest {
+    NewRequest { key: key(n), asked_date: key(n).day, purpose }
+}
+
+/// An answered request that ends now.
+fn end(store: &Arc<dyn Store>, code: &str) -> RequestEnd {
+    RequestEnd {
+        at: store.moment(),
+        http_status: Some(200),
+        code: code.into(),
+        throttled: false,
+        decision: Decision::Answered,
+        pause: None,
+    }
+}
+
+fn answer(kind: AnswerKind, data: Option<&str>) -> NewAnswer {
+    NewAnswer {
+        kind,
+        found_date: key(0).day,
+        next_date: None,
+        request_id: Some("R".into()),
+        code: "OK".into(),
+        message: "OK".into(),
+        data: data.map(str::to_owned),
+    }
+}
+
+/// Asks for a call: one request with this answer.
+async fn ask(store: &Arc<dyn Store>, scope: &Scope, n: u32, kind: AnswerKind, data: Option<&str>) {
+    let begun = store.begin_request(scope, request(n, Purpose::First)).await.unwrap();
+    store.end_request(scope, begun, end(store, "OK"), Some(answer(kind, data))).await.unwrap();
+}
+
+fn stored(store: &Arc<dyn Store>, n: u32) -> Option<StoredCall> {
+    store.reader().unwrap().lookup(&key(n)).unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_outlives_the_process_byte_for_byte() {
+    let machine = Machine::new();
+    let data = "{\"state\":\"200000\",  \"stateDesc\":\"用户接听\"}";
+    {
+        let store = machine.open();
+        let scope = begin(&store);
+        ask(&store, &scope, 1, AnswerKind::Final, Some(data)).await;
+    }
+    let call = stored(&machine.open(), 1).unwrap();
+    assert_eq!(call.attempts, 1);
+    let kept = call.answer.unwrap();
+    assert_eq!((kept.answer.kind, kept.answer.data.as_deref()), (AnswerKind::Final, Some(data)));
+    assert_eq!(kept.answer.request_id.as_deref(), Some("R"));
+}
+
+#[tokio::test]
+async fn simultaneous_requests_get_numbers_of_their_own() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    let all = (0..200).map(|n| store.begin_request(&scope, request(n % 50, Purpose::First)));
+    let mut numbers: Vec<i64> =
+        futures::future::join_all(all).await.into_iter().map(|no| no.unwrap().request_no).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 200);
+    assert_eq!(stored(&store, 7).unwrap().attempts, 4);
+    assert_eq!(store.traffic(&scope).unwrap().requests, 200);
+}
+
+#[tokio::test]
+async fn requests_after_releasing_the_writer_are_stored() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    for n in 1..=2 {
+        ask(&store, &scope, n, AnswerKind::NoRecord, None).await;
+        store.release_writer();
+        assert!(stored(&store, n).unwrap().answer.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_found_in_every_order_of_lookups() {
+    const CALLS: u32 = 5_000;
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    for hundred in 0..CALLS / 100 {
+        let all = (0..100).map(|n| {
+            let n = hundred * 100 + n;
+            let (store, scope) = (&store, &scope);
+            async move { ask(store, scope, n, AnswerKind::Final, Some(&n.to_string())).await }
+        });
+        futures::future::join_all(all).await;
+    }
+    let in_order: Vec<u32> = (0..CALLS).collect();
+    let reversed_in_chunks_of =
+        |calls: usize| in_order.chunks(calls).flat_map(|chunk| chunk.iter().rev().copied()).collect();
+    let (few_in_flight, many_in_flight) = (reversed_in_chunks_of(16), reversed_in_chunks_of(1_000));
+    let sparse = in_order.iter().copied().filter(|n| n % 90 == 0).collect();
+    let with_gaps = in_order.iter().copied().filter(|n| n % 40 == 0 || n % 100 > 60).collect();
+    let shuffled = (0..CALLS).map(|n| n * 7_919 % CALLS).collect();
+    let with_unknown = in_order.iter().flat_map(|n| [*n, CALLS + n]).collect();
+    let backwards = in_order.iter().rev().copied().collect();
+    let near = [few_in_flight, many_in_flight, with_gaps, sparse];
+    for order in near.into_iter().chain([in_order, shuffled, with_unknown, backwards]) {
+        let reader = store.reader().unwrap();
+        for n in order {
+            let data = reader.lookup(&key(n)).unwrap().and_then(|call| call.answer?.answer.data);
+            assert_eq!(data, (n < CALLS).then(|| n.to_string()), "{n}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_record_replaces_a_record() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    ask(&store, &scope, 1, AnswerKind::Interim, Some("{}1")).await;
+    for kind in [AnswerKind::NoRecord, AnswerKind::Exhausted, AnswerKind::Malformed, AnswerKind::Rejected] {
+        ask(&store, &scope, 1, kind, None).await;
+        assert_eq!(stored(&store, 1).unwrap().answer.unwrap().answer.kind, AnswerKind::Interim, "{kind:?}");
+    }
+    ask(&store, &scope, 1, AnswerKind::Final, Some("{}2")).await;
+    let call = stored(&store, 1).unwrap();
+    assert_eq!(call.answer.unwrap().answer.data.as_deref(), Some("{}2"));
+    assert_eq!(call.attempts, 6);
+}
+
+#[tokio::test]
+async fn a_killed_run_is_resumed_and_an_ended_one_is_not() {
+    let machine = Machine::new();
+    let first = begin(&machine.open());
+    assert!(!first.resumed);
+    let store = machine.open();
+    let second = begin(&store);
+    assert_eq!((second.run_id.as_str(), second.run_from), (first.run_id.as_str(), first.session_no));
+    assert!(second.resumed && second.session_no > first.session_no);
+    store.end_session(&second, Some(true)).unwrap();
+    let third = begin(&store);
+    assert!(!third.resumed && third.run_id != first.run_id);
+    assert_eq!((third.run_from, third.chain_from), (third.session_no, third.session_no));
+}
+
+#[tokio::test]
+async fn the_run_after_an_incomplete_one_is_in_its_chain() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let first = begin(&store);
+    store.end_session(&first, Some(false)).unwrap();
+    let second = begin(&store);
+    assert_ne!(second.run_id, first.run_id);
+    assert_eq!((second.run_from, second.chain_from), (second.session_no, first.session_no));
+    // Another ledger begins a chain of its own.
+    store.end_session(&second, Some(false)).unwrap();
+    let other = store.begin_session(&identity("b"), rate(), TIMEOUT).unwrap();
+    assert_eq!(other.chain_from, other.session_no);
+}
+
+#[tokio::test]
+async fn steps_of_the_wall_clock_free_no_place() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    let begun = store.begin_request(&scope, request(1, Purpose::First)).await.unwrap();
+    machine.clock.pass(3);
+    store.end_request(&scope, begun, end(&store, "OK"), None).await.unwrap();
+    machine.clock.pass(20);
+    for step in [0, 86_400 * 400, -86_400 * 800] {
+        machine.clock.step_wall(step);
+        assert_eq!(
+            store.places_taken(&scope, rate()).unwrap(),
+            [Duration::from_secs(40)],
+            "after a step of {step} s"
+        );
+    }
+    machine.clock.pass(40);
+    assert!(store.places_taken(&scope, rate()).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_reply_counts_from_the_latest_possible_moment() {
+    let machine = Machine::new();
+    {
+        let store = machine.open();
+        let scope = begin(&store);
+        store.begin_request(&scope, request(1, Purpose::First)).await.unwrap();
+    }
+    machine.clock.pass(5);
+    let store = machine.open();
+    let scope = begin(&store);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [Duration::from_secs(70)]);
+}
+
+#[tokio::test]
+async fn after_a_reboot_recent_requests_take_a_whole_window() {
+    let mut machine = Machine::new();
+    {
+        let store = machine.open();
+        let scope = begin(&store);
+        ask(&store, &scope, 1, AnswerKind::Final, Some("{}")).await;
+        store.end_session(&scope, Some(true)).unwrap();
+    }
+    machine.clock = SetClock::new("boot-2", 5_000_000);
+    let store = machine.open();
+    let scope = begin(&store);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [Duration::from_secs(60)]);
+    machine.clock.pass(3 * 86_400);
+    assert!(store.places_taken(&scope, rate()).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_purpose_and_by_window() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    for (n, purpose) in
+        [(1, Purpose::First), (1, Purpose::Retry), (2, Purpose::First), (2, Purpose::OtherDay)]
+    {
+        let begun = store.begin_request(&scope, request(n, purpose)).await.unwrap();
+        let throttled = purpose == Purpose::First && n == 1;
+        let end = RequestEnd { throttled, ..end(&store, "c") };
+        store.end_request(&scope, begun, end, None).await.unwrap();
+        machine.clock.pass(25);
+    }
+    let traffic = store.traffic(&scope).unwrap();
+    let wanted = Traffic {
+        requests: 4,
+        first_tries: 2,
+        retries: 1,
+        other_day_tries: 1,
+        throttled: 1,
+        evidence: traffic.evidence,
+        ..Traffic::default()
+    };
+    assert_eq!(traffic, wanted);
+    assert_eq!(traffic.evidence.most_in_any_window, 3);
+}
+
+#[test]
+fn a_second_process_learns_who_holds_the_store() {
+    let machine = Machine::new();
+    let _first = machine.open();
+    let second = open(&machine.path(), Origin::Provider, Arc::clone(&machine.clock) as _).err().unwrap();
+    assert_eq!(second.exit, Exit::Busy);
+    assert!(second.what.contains(&std::process::id().to_string()), "{second}");
+}
+
+#[test]
+fn a_store_of_the_other_origin_is_refused() {
+    let machine = Machine::new();
+    drop(machine.open());
+    let refusal = open(&machine.path(), Origin::Sandbox, machine.clock.clone()).err().unwrap();
+    assert_eq!(refusal.exit, Exit::Usage);
+    // The attempt did not mark it as simulated.
+    drop(machine.open());
+}
+
+#[test]
+fn the_first_answer_marks_a_new_store() {
+    let machine = Machine::new();
+    let store = open(&machine.path(), ExpectedOrigin::Either, machine.clock).unwrap();
+    assert_eq!(store.origin(), Origin::Provider);
+    store.admit(Origin::Sandbox).unwrap();
+    store.admit(Origin::Sandbox).unwrap();
+    assert_eq!(store.origin(), Origin::Sandbox);
+    let refusal = store.admit(Origin::Provider).unwrap_err();
+    assert_eq!(refusal.exit, Exit::Usage);
+    // Requests were sent by then, so the error must not deny it.
+    assert!(refusal.hint.unwrap().contains("The answer was not stored"));
+}
+
+#[test]
+fn the_secret_of_a_store_never_changes() {
+    let machine = Machine::new();
+    let secret = machine.open().secret().unwrap();
+    assert_eq!(secret.len(), 64);
+    assert_eq!(machine.open().secret().unwrap(), secret);
+}
+
+#[test]
+fn open_items_keep_the_day_on_which_they_were_first_seen() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let item = |n, status| OpenItem { key: key(n), status };
+    let first = begin(&store);
+    store.note_open(&first, &[item(1, Status::NotFound), item(2, Status::Pending)]).unwrap();
+    store.end_session(&first, Some(true)).unwrap();
+    machine.clock.pass(2 * 86_400);
+    let second = begin(&store);
+    store.note_open(&second, &[item(1, Status::NotFound)]).unwrap();
+    let open_items = store.open_items(&second).unwrap();
+    let [OpenAge { nights: 2, status, calls: 1, .. }] = open_items.by_age.as_slice() else {
+        panic!("{open_items:?}")
+    };
+    assert_eq!(*status, StoredWord::Known(Status::NotFound));
+    assert_eq!((open_items.cleared, open_items.elsewhere), (0, 1));
+}

@@ -1,0 +1,217 @@
+//! The verbs of every store, and what they promise. Owns no data.
+
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use futures::future::BoxFuture;
+use reconcile_core::answer::{NewAnswer, StoredCall};
+use reconcile_core::ask_again::Scope;
+use reconcile_core::call::CallKey;
+use reconcile_core::rate::Rate;
+use reconcile_core::traffic::{Sending, Traffic};
+
+use super::erased::Erased;
+use super::history::{KnownCall, SessionEvidence};
+use super::open_items::{OpenItem, OpenItems};
+use super::origin::Origin;
+use super::request::{BegunRequest, NewRequest, RequestEnd};
+use super::run_identity::RunIdentity;
+use crate::clock::{Clock, Moment};
+use crate::error::Result;
+
+/// The verbs that the fetch stage needs: each request is recorded before it is sent.
+pub trait RequestLog: Send + Sync {
+    /// Both clocks, now.
+    fn moment(&self) -> Moment;
+
+    /// Checks the origin of an answer before the answer is stored.
+    ///
+    /// A store without answers that was created for a real provider becomes a sandbox's store by a
+    /// simulated first answer.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 if the store is of the other origin: the answer must not be stored. Exit 6 if the
+    /// store cannot be written.
+    fn admit(&self, answer: Origin) -> Result<()>;
+
+    /// Records a request and counts it among the call's attempts. It is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written: the request must not be sent.
+    fn begin_request<'a>(
+        &'a self,
+        scope: &'a Scope,
+        request: NewRequest,
+    ) -> BoxFuture<'a, Result<BegunRequest>>;
+
+    /// Records the end of a request, with the call's answer if there is one. Both are on disk when
+    /// this returns.
+    ///
+    /// Only a record replaces a record: a later failure, or a later answer without a record,
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written: the answer does not count.
+    fn end_request<'a>(
+        &'a self,
+        scope: &'a Scope,
+        begun: BegunRequest,
+        end: RequestEnd,
+        answer: Option<NewAnswer>,
+    ) -> BoxFuture<'a, Result<()>>;
+}
+
+/// A store that one process has opened for itself alone.
+pub trait Store: RequestLog {
+    /// Whether its answers are real.
+    fn origin(&self) -> Origin;
+
+    /// Random bytes of this store, drawn at the first call. A recording replaces phone numbers by
+    /// them, so that the next run over this store continues the same recording.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn secret(&self) -> Result<Vec<u8>>;
+
+    /// Begins a session. It resumes the newest run if that run is unfinished and has the same
+    /// identity; otherwise it begins a new run.
+    ///
+    /// Requests of killed sessions count as answered at the latest possible moment: one time-out
+    /// from now.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope>;
+
+    /// How long each place under the cap is still taken by requests of earlier sessions.
+    ///
+    /// All places are taken for a whole window if sessions are missing from the store because it
+    /// was deleted or restored from a backup: their requests are unknown.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>>;
+
+    /// Frees the memory that recording requests needs. A later request takes it again.
+    fn release_writer(&self);
+
+    /// A reader of this store, for another thread.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn reader(&self) -> Result<Box<dyn Reader>>;
+
+    /// The number of requests that this session sent, and the evidence that it kept the cap.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn traffic(&self, scope: &Scope) -> Result<Traffic>;
+
+    /// The requests of this session, window by window, and what was tried again.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn sending(&self, scope: &Scope) -> Result<Sending>;
+
+    /// Deletes damaged answers, so that their calls are asked again. Takes the numbers from
+    /// [`Reader::take_damaged`].
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn discard(&self, damaged: &[i64]) -> Result<()>;
+
+    /// Records calls of this run's ledger without a lasting answer.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()>;
+
+    /// Clears the open items that now have a lasting answer. Returns the others by age.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn open_items(&self, scope: &Scope) -> Result<OpenItems>;
+
+    /// Ends the session. With `complete`, the run ends as well: its outputs are in place. Without,
+    /// the next session resumes the run.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()>;
+
+    /// Erases all calls of days before this one, and their requests.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written. Erasing needs as much free space as the store's size.
+    fn purge(&self, before: NaiveDate) -> Result<Erased>;
+
+    /// Erases every answer that contains this phone number. Their calls are not asked again.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written. Erasing needs as much free space as the store's size.
+    fn forget(&self, number: &str) -> Result<Erased>;
+}
+
+/// A read-only view of a store. Writes of the same or another process show in it.
+pub trait Reader: Send {
+    /// What the store has about a call. An answer with a wrong checksum counts as none.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn lookup(&self, key: &CallKey) -> Result<Option<StoredCall>>;
+
+    /// The damaged answers that `lookup` has met since the last call, for [`Store::discard`].
+    fn take_damaged(&self) -> Vec<i64>;
+
+    /// The session that [`Store::begin_session`] would begin now. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn preview_session(&self, identity: &RunIdentity, clock: &dyn Clock) -> Result<Scope>;
+
+    /// How long each place under the cap is still taken. Not counted are requests that were in
+    /// flight when their session was killed: only [`Store::begin_session`] ends those.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn places_taken(&self, clock: &dyn Clock, rate: Rate) -> Result<Vec<Duration>>;
+
+    /// Everything about the calls with this CallId, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn calls_named(&self, call_id: &str) -> Result<Vec<KnownCall>>;
+
+    /// Up to three CallIds that begin like this one, for a hint after a typing error.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn similar_call_ids(&self, call_id: &str) -> Result<Vec<String>>;
+
+    /// How each session that sent anything kept the cap, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn evidence(&self) -> Result<Vec<SessionEvidence>>;
+}
