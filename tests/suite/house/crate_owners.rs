@@ -48,7 +48,7 @@ fn root() -> &'static Path {
 }
 
 /// All Rust files below a folder, with their text.
-fn files_below(folder: &str) -> Vec<(PathBuf, String)> {
+pub fn files_below(folder: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

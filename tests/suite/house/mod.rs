@@ -1,5 +1,5 @@
 //! The source tree, the documents and the packages.
 
-mod crate_owners;
+pub mod crate_owners;
 mod packaging;
 pub mod readme;

@@ -12,7 +12,7 @@ use reconcile::fetch::cap::Cap;
 use reconcile_core::rate::Rate;
 use toml::de::{DeTable, DeValue};
 
-use crate::support::{Bench, ledger, venv};
+use crate::support::{Bench, ledger, skip, venv};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,14 +23,12 @@ fn packaged(name: &str) -> String {
 }
 
 /// A tool of the system; `None`, with a message, where it is missing.
-#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn tool(name: &str) -> Option<Command> {
     let found = std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|p| p.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "in CI there has to be {name}");
-        eprintln!("skipped: there is no {name} on this machine");
+        skip(&format!("there is no {name} on this machine"));
     }
     found.map(Command::new)
 }
@@ -372,15 +370,13 @@ fn man_shows_every_page_without_a_warning() {
 
 #[test]
 fn an_unknown_manual_page_is_refused_with_the_known_ones() {
-    let bench = Bench::new(&ledger(0));
-    let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
-        .args(["man", "nothing"])
-        .current_dir(bench.path("."))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("no command `nothing`") && said.contains("verify-cap"), "{said}");
+    let run = Bench::new(&ledger(0)).run_exactly(&["man", "nothing"], &[]);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr.contains("no command `nothing`") && run.stderr.contains("verify-cap"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Bench, Row, Summary, cell, duckdb, ledger, parquet_metadata, read_csv, venv};
+use crate::support::{Bench, Row, cell, duckdb, ledger, parquet_metadata, read_csv, venv};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -100,8 +100,7 @@ fn the_four_files_exist_and_the_totals_add_up() {
     for name in Bench::outputs() {
         assert!(bench.path("out").join(name).metadata().unwrap().len() > 0, "{name}");
     }
-    let text = fs::read(bench.path("out/details.summary.json")).unwrap();
-    let summary = Summary(serde_json::from_slice(&text).unwrap());
+    let summary = bench.summary_at("out/details.summary.json");
     summary.assert_foots();
     assert!(summary.complete());
     let rows = read_csv(&bench.path("out/details.discrepancies.csv")).len() as u64;

@@ -22,7 +22,7 @@ fn utf16(text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     format!("{mark}{text}").encode_utf16().flat_map(bytes).collect()
 }
 
-fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut packing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packing.write_all(bytes.as_ref()).unwrap();
     packing.finish().unwrap()

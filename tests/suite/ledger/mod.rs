@@ -105,10 +105,10 @@ fn reject(row: &InvalidRow) -> String {
 fn run(case: &Case) -> (String, String) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&case.bytes).unwrap();
-    told(read(file.path(), &case.options), &file.path().display().to_string())
+    outcome(read(file.path(), &case.options), &file.path().display().to_string())
 }
 
-fn told(read: Result<(Vec<Record>, LedgerScan), Error>, path: &str) -> (String, String) {
+fn outcome(read: Result<(Vec<Record>, LedgerScan), Error>, path: &str) -> (String, String) {
     let (records, scan) = match read {
         Ok(found) => found,
         Err(error) => {
@@ -140,7 +140,7 @@ fn every_ledger_gives_the_expected_rows_and_rejects() {
     for case in &cases {
         let (lines, words) = run(case);
         let mut wanted_records = String::new();
-        let mut told = 0;
+        let mut expected_messages = 0;
         let mut missing = Vec::new();
         for want in case.want.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let is_error = want.starts_with("error: ");
@@ -151,14 +151,14 @@ fn every_ledger_gives_the_expected_rows_and_rejects() {
                     if !found {
                         missing.push(part);
                     }
-                    told += 1;
+                    expected_messages += 1;
                 }
                 None => writeln!(wanted_records, "{want}").unwrap(),
             }
         }
-        let said =
+        let messages =
             words.lines().filter(|line| line.starts_with("note: ") || line.starts_with("error: ")).count();
-        if lines != wanted_records || !missing.is_empty() || said != told {
+        if lines != wanted_records || !missing.is_empty() || messages != expected_messages {
             writeln!(wrong, "{}\n--- wanted\n{}--- got\n{lines}{words}", case.cause, case.want).unwrap();
         }
     }

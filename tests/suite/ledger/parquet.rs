@@ -20,7 +20,7 @@ use reconcile::ledger::Options;
 use reconcile_core::product::ProductId;
 use tempfile::TempDir;
 
-use super::{read, told};
+use super::{outcome, read};
 use crate::support::duckdb;
 
 /// 2026-11-01 09:05:07 in UTC+8.
@@ -40,7 +40,7 @@ fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
 /// Records and wording of the file, in the form of the cases.
 fn lines(path: &Path) -> String {
     let options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
-    let (mut lines, words) = told(read(path, &options), &path.display().to_string());
+    let (mut lines, words) = outcome(read(path, &options), &path.display().to_string());
     for line in words.lines().filter(|line| !line.starts_with("note: the ledger is read as Parquet")) {
         writeln!(lines, "{line}").unwrap();
     }

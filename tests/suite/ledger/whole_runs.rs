@@ -1,18 +1,15 @@
 //! Whole runs over unusual ledgers: standard input, and the file of rejects.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::process::Stdio;
 
+use super::cases::gz;
 use crate::support::{Bench, cell, column, id, ledger};
 
 #[test]
 fn a_compressed_ledger_is_read_from_standard_input() {
     let bench = Bench::new("");
-    let mut packing =
-        flate2::write::GzEncoder::new(File::create(bench.path("in.gz")).unwrap(), Default::default());
-    packing.write_all(ledger(3).as_bytes()).unwrap();
-    packing.finish().unwrap();
+    std::fs::write(bench.path("in.gz"), gz(ledger(3))).unwrap();
     let stdin = Stdio::from(File::open(bench.path("in.gz")).unwrap());
     let run = bench.start_reading(bench.command(&["--input", "-"]), stdin).wait();
     run.exits(0).says("unpacked from gzip").says("3 calls in standard input");

@@ -2,8 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::support::keys::assert_signed_with;
 use crate::support::provider::{Reply, detail, talk_seconds};
-use crate::support::{Bench, cell, column, id, ledger, ledger_of, parquet_metadata, read_parquet};
+use crate::support::{Bench, SECRET, cell, column, id, ledger, ledger_of, parquet_metadata, read_parquet};
 
 /// 00:00 on 26 and on 25 May 2024 in UTC+8, in milliseconds.
 const DAY: &str = "1716652800000";
@@ -27,14 +28,7 @@ fn a_request_asks_for_the_calls_day_in_milliseconds() {
     assert_eq!(asked.param("QueryDate"), DAY);
     assert_eq!(asked.param("Format"), "JSON");
     assert_eq!(asked.param("AccessKeyId"), "testid");
-    let params: Vec<(&str, &str)> = asked
-        .params
-        .iter()
-        .filter(|(name, _)| *name != "Signature")
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    let expected = reconcile::provider::sign::signature(&asked.method, &params, "testsecret");
-    assert_eq!(asked.param("Signature"), expected);
+    assert_signed_with(asked, SECRET);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::keys::mode;
 use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, Row, SECRET, cell, column, id, parquet_metadata, read_parquet};
 
@@ -193,12 +194,10 @@ fn a_missing_short_or_unused_mask_key_is_refused() {
 #[cfg(unix)]
 #[test]
 fn a_mask_key_that_others_can_read_causes_a_warning() {
-    use std::os::unix::fs::PermissionsExt as _;
     let bench = planted();
     let arguments = ["--mask-phones", "token", "--mask-key-file", "mask.key"];
-    let mode = |mode| fs::set_permissions(bench.path("mask.key"), fs::Permissions::from_mode(mode)).unwrap();
-    mode(0o644);
+    mode(&bench.path("mask.key"), 0o644);
     bench.run(&arguments).exits(0).says("others can read the mask key");
-    mode(0o600);
+    mode(&bench.path("mask.key"), 0o600);
     assert!(!bench.run(&arguments).exits(0).stderr.contains("others can read"));
 }

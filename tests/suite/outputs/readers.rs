@@ -205,8 +205,7 @@ fn the_sql_views_give_the_tables_of_the_report() {
         bench.run(&[others, &arguments[..]].concat()).exits(0);
         let folder = bench.path("out");
         let print = |sql: &str| duckdb::query(&folder, &["-csv", "-noheader", "-init", "details.sql"], sql);
-        let summary: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(folder.join("details.summary.json")).unwrap()).unwrap();
+        let summary = bench.summary_at("out/details.summary.json").0;
         let lines = |rows: Vec<String>| rows.join("\n") + "\n";
         let products = summary["by_product"].as_array().unwrap().iter().map(|p| {
             let name = p["name"].as_str().unwrap();
@@ -255,8 +254,7 @@ fn bloom_filter_and_statistics_help_to_find_a_call() {
 fn the_parquet_metadata_agrees_with_the_summary() {
     let bench = sample_run();
     let metadata = parquet_metadata(&bench.path("out/details.parquet"));
-    let summary: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap();
+    let summary = bench.summary_at("out/details.summary.json").0;
     for (key, name) in [
         ("version", "version"),
         ("run_id", "run_id"),

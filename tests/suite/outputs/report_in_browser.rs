@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::house::readme::sample_run;
-use crate::support::{Bench, cell, id, read_csv};
+use crate::support::{Bench, cell, id, read_csv, skip};
 
 /// Hosts that the browser itself asks on every page.
 const MAKERS: [&str; 3] = [".google.com", ".googleapis.com", ".gvt1.com"];
@@ -25,15 +25,13 @@ struct Opened {
     requests: Vec<String>,
 }
 
-#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
     let found = found.into_iter().find(|path| path.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "in CI the page must be opened, and there is no Chromium");
-        eprintln!("skipped: there is no Chromium on this machine");
+        skip("there is no Chromium on this machine");
     }
     found
 }
@@ -100,7 +98,7 @@ fn numbers(dom: &str) -> Vec<(&str, &str, &str)> {
 }
 
 fn summary(bench: &Bench) -> Value {
-    serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap()
+    bench.summary_at("out/details.summary.json").0
 }
 
 #[track_caller]
@@ -193,13 +191,14 @@ fn the_chinese_report_passes_the_same_checks() {
 #[test]
 fn a_report_of_200_000_discrepancies_stays_small() {
     let dir = tempfile::TempDir::new().unwrap();
-    let (store, scope) = crate::outputs::planted_discrepancies::filled(&dir.path().join("reconcile.db"), 0);
+    let (store, scope) =
+        crate::outputs::planted_discrepancies::filled_store(&dir.path().join("reconcile.db"), 0);
     let mut text = String::from("call_id,prod_id,called_at,duration_s\n");
     for i in 0..200_000 {
         text.push_str(&format!("{},11000000300006,2024-05-26,{}\n", id(i), i % 1_000));
     }
     std::fs::write(dir.path().join("calls.csv"), text).unwrap();
-    let counted = crate::outputs::planted_discrepancies::published(dir.path(), store.as_ref(), &scope);
+    let counted = crate::outputs::planted_discrepancies::publish_ledger(dir.path(), store.as_ref(), &scope);
     assert_eq!(counted.totals.discrepancies_total(), 200_000);
     let page = std::fs::read_to_string(dir.path().join("details.report.html")).unwrap();
     assert!(page.len() < 2_000_000, "{} bytes", page.len());

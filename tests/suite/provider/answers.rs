@@ -111,7 +111,7 @@ fn forms(code: &str) -> [String; 6] {
 }
 
 /// The class of a code with this status. Asserts that it is the same in every format.
-fn meaning(code: &str, status: u16) -> String {
+fn class_of(code: &str, status: u16) -> String {
     let mut said = forms(code).into_iter().map(|body| {
         let answer = understand(&Wire::received(status, body.clone()));
         assert_eq!((answer.code.as_str(), answer.message.as_str()), (code, "m"), "{body}");
@@ -133,13 +133,13 @@ fn every_code_has_its_class_in_json_and_in_xml() {
     for (class, codes) in CLASSES {
         for code in codes {
             for status in STATUSES {
-                assert_eq!(meaning(code, status), class, "{code} with HTTP {status}");
+                assert_eq!(class_of(code, status), class, "{code} with HTTP {status}");
             }
             assert!(CODES.iter().any(|known| known.code == *code), "{code} is only guessed");
             seen += 1;
         }
     }
-    assert_eq!(seen, CODES.len(), "a code of the program's table stands on no page");
+    assert_eq!(seen, CODES.len(), "the program's table has a code that no page has");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn an_unknown_code_gets_its_class_by_family_then_status() {
         ("InvalidAccessKeyId.NeverSeen", ["fatal"; 8]),
     ] {
         for (status, class) in STATUSES.into_iter().zip(classes) {
-            assert_eq!(meaning(code, status), class, "{code} with HTTP {status}");
+            assert_eq!(class_of(code, status), class, "{code} with HTTP {status}");
         }
     }
 }
@@ -316,7 +316,7 @@ fn forms_of_data() -> Vec<(&'static str, String, Ends)> {
 }
 
 /// Runs one call per reply and asserts how each call ends.
-fn ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Bench {
+fn assert_ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Bench {
     let bench = Bench::new(&ledger(replies.len()));
     for (i, (_, reply, _)) in replies.iter().enumerate() {
         bench.provider.script(&id(i), [reply.clone()]);
@@ -358,7 +358,7 @@ fn assert_only_other_call(bench: &Bench, found: usize) {
 fn every_form_of_data_has_its_status_in_json() {
     let forms = forms_of_data();
     let replies: Vec<_> = forms.iter().map(|(name, data, ends)| (*name, Reply::data(data), *ends)).collect();
-    let bench = ends(&replies, &[]);
+    let bench = assert_ends(&replies, &[]);
     // The reply is kept byte for byte.
     for ((name, data, ends), row) in forms.iter().zip(bench.details()) {
         if *ends != Ends::NotFound {
@@ -401,7 +401,7 @@ fn every_form_of_data_has_its_status_in_xml() {
         ("not escaped", xml("<Data>{\"callee\":\"<1\"}</Data>"), Ends::Malformed),
         ("twice", xml(&format!("<Data>{}</Data><Data/><Data>{{}}</Data>", escaped(&good))), Ends::Malformed),
     ]);
-    let bench = ends(&replies, &["--wire-format", "xml"]);
+    let bench = assert_ends(&replies, &["--wire-format", "xml"]);
     for request in bench.provider.requests() {
         assert_eq!(request.param("Format"), "XML");
     }
@@ -470,7 +470,7 @@ fn every_form_of_the_envelope_has_its_status() {
         ("an escape that is none", json(envelope("用户接听", br"\{")), Ends::Malformed),
         ("64 MiB", json(long.into_bytes()), Ends::Malformed),
     ];
-    let bench = ends(&replies, &[]);
+    let bench = assert_ends(&replies, &[]);
     let rows = bench.details();
     assert_eq!(cell(&rows[7], "state_desc"), "用户接听");
     assert_eq!(cell(&rows[8], "state_desc"), "用户接听");
@@ -528,7 +528,7 @@ fn the_sample_run_is_the_same_in_xml() {
     let outputs = |options: &[&str]| {
         let bench = Bench::new(sample);
         bench.run(&[&["--sandbox", "--prod-id", "voice-notification"], options].concat()).exits(0);
-        bench.lasting()
+        bench.comparable_outputs()
     };
     let json = outputs(&[]);
     assert!(json.0.len() > 50);

@@ -130,7 +130,7 @@ fn a_late_record_is_waited_for_under_both_texts() {
 }
 
 /// Runs one call, answered by the good record with some changed fields; null removes a field.
-fn one(changes: &[(&str, Value)], header: &str, row: &str) -> Bench {
+fn one_call(changes: &[(&str, Value)], header: &str, row: &str) -> Bench {
     let mut record = detail(&id(0));
     for (field, value) in changes {
         record[field] = value.clone();
@@ -151,7 +151,7 @@ fn shown_numbers_are_kept_and_a_missing_one_is_no_mismatch() {
     let row = ",13800138000,057100001111,057100002222";
     // One text says the caller's own shown number, the other the callee's.
     for shown in ["057100001111", "057100002222"] {
-        let bench = one(
+        let bench = one_call(
             &[("callerShowNumber", shown.into()), ("calleeShowNumber", "057100002222".into())],
             header,
             row,
@@ -161,7 +161,7 @@ fn shown_numbers_are_kept_and_a_missing_one_is_no_mismatch() {
         let expected = differs.then(|| ("mismatch".to_owned(), "caller_show_number".to_owned()));
         assert_eq!(bench.kinds(), Vec::from_iter(expected));
     }
-    let bench = one(&[("calleeShowNumber", "057100002222".into())], header, row);
+    let bench = one_call(&[("calleeShowNumber", "057100002222".into())], header, row);
     assert!(bench.kinds().is_empty(), "{:?}", bench.kinds());
 }
 
@@ -169,7 +169,7 @@ fn shown_numbers_are_kept_and_a_missing_one_is_no_mismatch() {
 fn the_end_of_the_b_leg_may_be_of_ringing_or_of_the_call() {
     let end = detail(&id(0))["endDate"].as_str().unwrap().to_owned();
     for (at, talk) in [("2024-05-26 17:01:02", "ringing"), (end.as_str(), "the call")] {
-        let bench = one(&[("bEndTime", at.into())], "", "");
+        let bench = one_call(&[("bEndTime", at.into())], "", "");
         let details = bench.details();
         assert_eq!(cell(&details[0], "b_end_at"), (ms(at) * 1_000).to_string(), "{talk}");
         assert_eq!(cell(&details[0], "ended_at"), (ms(&end) * 1_000).to_string(), "{talk}");
@@ -187,7 +187,7 @@ fn who_hung_up_is_named_only_for_the_numbers_0_and_1() {
         (json!("user"), ""),
         (Value::Null, ""),
     ] {
-        let bench = one(&[("hangupDirection", direction.clone())], "", "");
+        let bench = one_call(&[("hangupDirection", direction.clone())], "", "");
         let row = bench.details().remove(0);
         assert_eq!((cell(&row, "status"), cell(&row, "hangup_by")), ("found", says), "{direction}");
         let kept = serde_json::from_str::<Value>(cell(&row, "raw")).unwrap();
@@ -199,7 +199,7 @@ fn who_hung_up_is_named_only_for_the_numbers_0_and_1() {
 #[test]
 fn state_and_talk_time_decide_whether_a_call_was_answered() {
     // State, talk seconds, answered, and the reported contradiction.
-    for (state, seconds, answered, told) in [
+    for (state, seconds, answered, contradiction) in [
         ("200000", 5, "true", ""),
         ("200000", 0, "true", "answered_without_talk"),
         ("200001", 5, "true", ""),
@@ -211,21 +211,21 @@ fn state_and_talk_time_decide_whether_a_call_was_answered() {
         ("200006", 0, "false", ""),
     ] {
         let changes = [("state", json!(state)), ("duration", json!(seconds)), ("endDate", Value::Null)];
-        let bench = one(&changes, "", "");
+        let bench = one_call(&changes, "", "");
         assert_eq!(cell(&bench.details()[0], "answered"), answered, "{state} with {seconds} s");
         let rows = bench.discrepancies();
         let names: Vec<&str> =
             rows.iter().map(|row| cell(row, "message").split(':').next().unwrap()).collect();
         assert_eq!(
             names,
-            Vec::from_iter(Some(told).filter(|told| !told.is_empty())),
+            Vec::from_iter(Some(contradiction).filter(|name| !name.is_empty())),
             "{state} with {seconds} s"
         );
     }
     // Connecting the callee, or answered by the callee: in progress under both texts, and asked for
     // again.
     for seconds in [0, 5] {
-        let bench = one(&[("state", json!("200102")), ("duration", json!(seconds))], "", "");
+        let bench = one_call(&[("state", json!("200102")), ("duration", json!(seconds))], "", "");
         let row = bench.details().remove(0);
         assert_eq!((cell(&row, "status"), cell(&row, "outcome")), ("pending", "in_progress"));
         bench.run(&[]).exits(0);

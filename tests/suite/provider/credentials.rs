@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::keys::{ak, config_json, in_home, keys_seen, mode, run, secret_of, told, whoami};
+use crate::support::keys::{ak, config_json, in_home, keys_seen, mode, printed_json, run, secret_of, whoami};
 use crate::support::provider::{Provider, Reply};
 use crate::support::{Bench, column, ledger};
 
@@ -130,8 +130,8 @@ fn without_credentials_the_error_lists_every_source() {
         "aliyun configure",
         "--sandbox",
     ];
-    let told = run(&bench, &[], &variables).exits(2);
-    lacks.into_iter().fold(told, |told, lack| told.says(lack));
+    let run = run(&bench, &[], &variables).exits(2);
+    lacks.into_iter().fold(run, |run, lack| run.says(lack));
     assert_eq!((bench.provider.seen(), metadata.seen()), (0, 0), "nobody is asked");
     assert!(bench.output_bytes().iter().all(Option::is_none) && !bench.path("reconcile.db").exists());
     let asked = whoami(&bench, &[], &variables);
@@ -283,7 +283,7 @@ fn a_file_that_others_can_read_causes_a_warning() {
             assert_eq!(run(&bench, &options, &[]).exits(0).stderr.contains(&said), warned, "{bits:o}");
             let asked = whoami(&bench, &[&options[..], &["--json"]].concat(), &[]);
             assert_eq!(asked.stderr.contains(&said), warned, "{bits:o}");
-            assert_eq!(told(&asked)["warnings"].as_array().unwrap().len(), usize::from(warned));
+            assert_eq!(printed_json(&asked)["warnings"].as_array().unwrap().len(), usize::from(warned));
         }
     }
 }
@@ -301,7 +301,7 @@ fn whoami_shows_the_source_of_the_key_and_no_secret() {
     let sso = json!({"name": "sso", "mode": "CloudSSO", "access_key_id": "STS.cached", "access_key_secret": "hunter2",
                      "sts_token": "hunter2", "sts_expiration": 4_000_000_000_u64});
     config_json(&bench, &json!({"current": "sso", "profiles": [sso]}));
-    let cached = told(&whoami(&bench, &["--json"], &[]));
+    let cached = printed_json(&whoami(&bench, &["--json"], &[]));
     assert_eq!(cached["key"], "ched");
     assert_eq!((&cached["temporary"], &cached["expires_at"]), (&json!(true), &json!("2096-10-02T07:06:40Z")));
     assert!(cached["expires_in_s"].as_i64().unwrap() > 1_000_000_000);

@@ -2,8 +2,6 @@
 //! mid-run. The services are simulated (`support::keys`).
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,10 +10,11 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::support::keys::{
-    Mint, ak, assert_signed, config_json, in_home, keys_seen, metadata, run, secret_of, sts, told, uri,
-    whoami,
+    Mint, ak, assert_signed, config_json, in_home, keys_seen, metadata, printed_json, run, secret_of, sts,
+    uri, whoami,
 };
 use crate::support::provider::{Provider, Reply};
+use crate::support::sandbox::Server;
 use crate::support::{Bench, column, ledger};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -47,8 +46,7 @@ fn role_profile(bench: &Bench) {
 
 #[track_caller]
 fn all_found(bench: &Bench, calls: usize) {
-    assert_eq!(column(&bench.details(), "status"), vec!["found"; calls]);
-    bench.summary().assert_foots();
+    bench.assert_all_found(calls);
     bench.provider.requests().iter().for_each(assert_signed);
 }
 
@@ -81,7 +79,7 @@ fn a_role_is_assumed_by_a_signed_request_and_its_key_is_used() {
     ] {
         assert_eq!(asked[0].param(name), value, "{name}");
     }
-    let who = told(&whoami(&bench, &["--json", "--sts-endpoint", &service.endpoint()], &[]));
+    let who = printed_json(&whoami(&bench, &["--json", "--sts-endpoint", &service.endpoint()], &[]));
     assert_eq!((&who["account"], &who["role"]), (&json!("1234567890123456"), &json!("voice-night")));
     assert_eq!((&who["key"], &who["temporary"]), (&json!("TS.2"), &json!(true)));
     assert!((3590..=3600).contains(&who["expires_in_s"].as_i64().unwrap()), "{who}");
@@ -145,8 +143,8 @@ fn an_oidc_token_is_exchanged_for_a_key() {
     bench.write("token", "hunter2-renewed");
     run(&bench, &["--refresh"], &by_variables[4..]).exits(0);
     let asked = service.requests();
-    let told: Vec<_> = asked.iter().map(|r| (r.param("OIDCToken"), r.param("RoleSessionName"))).collect();
-    assert_eq!(told, [("hunter2-oidc", "pod"), ("hunter2-renewed", "reconcile")]);
+    let sent: Vec<_> = asked.iter().map(|r| (r.param("OIDCToken"), r.param("RoleSessionName"))).collect();
+    assert_eq!(sent, [("hunter2-oidc", "pod"), ("hunter2-renewed", "reconcile")]);
     for request in &asked {
         assert_eq!(request.param("Action"), "AssumeRoleWithOIDC");
         assert_eq!(request.param("OIDCProviderArn"), "acs:ram::1:oidc-provider/k8s");
@@ -172,12 +170,12 @@ fn the_metadata_service_gives_a_key_after_all_other_sources() {
         ];
         run(&bench, &[], &variables).exits(0);
         all_found(&bench, 2);
-        let who = told(&whoami(&bench, &["--json"], &variables));
+        let who = printed_json(&whoami(&bench, &["--json"], &variables));
         assert_eq!((&who["role"], &who["account"]), (&json!("EcsVoice"), &Value::Null));
         // A profile comes first, and the service is not asked.
         let asked = service.seen();
         config_json(&bench, &json!({"current": "x", "profiles": [ak("x", "LTAIx")]}));
-        let other = told(&whoami(&bench, &["--json"], &variables));
+        let other = printed_json(&whoami(&bench, &["--json"], &variables));
         assert_eq!((&other["key"], service.seen()), (&json!("TAIx"), asked));
         // A profile may have this mode.
         profile(&bench, &json!({"mode": "EcsRamRole", "ram_role_name": role}), &[]);
@@ -261,7 +259,7 @@ fn an_external_program_gives_a_key() {
     );
     run(&bench, &[], &[]).exits(0);
     all_found(&bench, 2);
-    let who = told(&whoami(&bench, &["--json"], &[]));
+    let who = printed_json(&whoami(&bench, &["--json"], &[]));
     assert!(who["expires_in_s"].as_i64().unwrap() > 3000, "{who}");
     for (text, code, says) in [
         ("echo hunter2", 2, "printed no key"),
@@ -481,42 +479,22 @@ fn a_wrong_clock_is_corrected_for_sts_too() {
     asked.iter().for_each(assert_signed);
 }
 
-/// `reconcile sandbox`; it stops when the value is dropped.
-struct Sandbox(Child, String);
-
-impl Sandbox {
-    fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-        let mut child = command.args(["sandbox", "--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Self(child, url.trim_end_matches(',').to_owned())
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 #[test]
 fn the_sandbox_issues_the_key_of_a_role_and_accepts_it() {
-    let sandbox = Sandbox::start();
+    let sandbox = Server::start(&[]);
+    let url = sandbox.url();
     let bench = Bench::new(&ledger(5));
     let user =
         json!({"name": "user", "mode": "AK", "access_key_id": "testid", "access_key_secret": "testsecret"});
     let mode = "ChainableRamRoleArn";
     let hop = |name: &str, source: &str| json!({"name": name, "mode": mode, "ram_role_arn": ROLE, "source_profile": source});
     profile(&bench, &hop("p", "middle"), &[hop("middle", "user"), user]);
-    let options = ["--endpoint", &sandbox.1, "--sts-endpoint", &sandbox.1];
+    let options = ["--endpoint", &url, "--sts-endpoint", &url];
     run(&bench, &options, &[]).exits(0);
     let summary = bench.summary();
     summary.assert_foots();
     assert_eq!((summary.number("failed"), summary.number("retries")), (0, 0));
-    let who = told(&whoami(&bench, &["--json", "--sts-endpoint", &sandbox.1], &[]));
+    let who = printed_json(&whoami(&bench, &["--json", "--sts-endpoint", &url], &[]));
     assert_eq!((&who["role"], &who["temporary"]), (&json!("voice-night"), &json!(true)));
     // A wrong secret gets no key.
     let mut wrong = ak("p", "testid");

@@ -47,7 +47,7 @@ struct Call {
     /// When the call was made.
     at: i64,
     /// The day on which the provider has its record.
-    stands: Option<i64>,
+    record_day: Option<i64>,
 }
 
 impl Call {
@@ -62,8 +62,8 @@ impl Call {
         let at =
             midnight + if random.bool() { *random.choice(&near).unwrap() } else { random.i64(-1_200..1_200) };
         let neighbour = if at < midnight { day(at) + 1 } else { day(at) - 1 };
-        let stands = *random.choice(&[Some(day(at)), Some(day(at)), Some(neighbour), None]).unwrap();
-        Self { id: format!("{i:012}^{i:012}"), at, stands }
+        let record_day = *random.choice(&[Some(day(at)), Some(day(at)), Some(neighbour), None]).unwrap();
+        Self { id: format!("{i:012}^{i:012}"), at, record_day }
     }
 
     /// The neighbouring day, for calls within ten minutes of midnight.
@@ -92,13 +92,13 @@ impl Call {
     }
 
     /// Expected status, day, and number of requests.
-    fn right(&self, now: i64) -> (&'static str, i64, usize) {
+    fn expected(&self, now: i64) -> (&'static str, i64, usize) {
         let (own, neighbour) = (day(self.at), self.neighbour());
-        if self.stands == Some(own) {
+        if self.record_day == Some(own) {
             return ("found", own, 1);
         }
         let asked = 1 + usize::from(neighbour.is_some());
-        if let Some(on) = self.stands.filter(|on| neighbour == Some(*on)) {
+        if let Some(on) = self.record_day.filter(|on| neighbour == Some(*on)) {
             return ("found", on, asked);
         }
         (if now - self.at < SETTLE { "pending" } else { "not_found" }, own, asked)
@@ -124,7 +124,7 @@ fn day_and_status_are_right_in_every_time_zone() {
         let bench = Bench::new(&text);
         let diary: HashMap<(String, String), String> = calls
             .iter()
-            .filter_map(|call| Some(((call.id.clone(), query_date(call.stands?)), local(call.at))))
+            .filter_map(|call| Some(((call.id.clone(), query_date(call.record_day?)), local(call.at))))
             .collect();
         bench.provider.answer_with(move |request| {
             let asked = (request.call_id().to_owned(), request.param("QueryDate").to_owned());
@@ -149,7 +149,7 @@ fn judge(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
     assert_eq!(details.len(), calls.len());
     for (call, row) in calls.iter().zip(&details) {
         let at = local(call.at);
-        let (status, on, requests) = call.right(now);
+        let (status, on, requests) = call.expected(now);
         assert_eq!(
             (cell(row, "status"), cell(row, "call_date")),
             (status, date(on).as_str()),
@@ -163,11 +163,11 @@ fn judge(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
         }
         *seen.entry((status, on != day(call.at), requests)).or_insert(0) += 1;
     }
-    let told = bench.discrepancies().into_iter().filter(|row| cell(row, "kind") == "other_day");
-    let told: Vec<_> = told
+    let reported = bench.discrepancies().into_iter().filter(|row| cell(row, "kind") == "other_day");
+    let reported: Vec<_> = reported
         .map(|row| (cell(&row, "call_id").into(), cell(&row, "expected").into(), cell(&row, "actual").into()))
         .collect();
-    assert_eq!(told, other_days, "{zone}");
+    assert_eq!(reported, other_days, "{zone}");
     let unexpected = |kind: &str| !matches!(kind, "other_day" | "pending" | "not_found");
     assert!(!bench.kinds().iter().any(|(kind, _)| unexpected(kind)), "{zone}: {:?}", bench.kinds());
     bench.summary().assert_foots();

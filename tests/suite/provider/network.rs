@@ -4,13 +4,7 @@ use std::process::Command;
 
 use crate::support::provider::{Provider, Reply};
 use crate::support::tls::{Front, file};
-use crate::support::{Bench, Run, cell, column, id, ledger};
-
-#[track_caller]
-fn all_found(bench: &Bench, n: usize) {
-    assert_eq!(column(&bench.details(), "status"), vec!["found"; n]);
-    bench.summary().assert_foots();
-}
+use crate::support::{Bench, Run, cell, id, ledger};
 
 /// Runs with additional variables.
 fn run_with(bench: &Bench, options: &[&str], variables: &[(&str, String)]) -> Run {
@@ -25,7 +19,7 @@ fn a_closed_connection_causes_no_uncounted_request() {
         let bench = Bench::new(&ledger(120));
         bench.provider.by_default(Reply::record().then_close());
         bench.run(&["--concurrency", concurrency]).exits(0);
-        all_found(&bench, 120);
+        bench.assert_all_found(120);
         let (requests, seen) = (bench.summary().number("requests"), bench.provider.seen() as u64);
         // Every request that the provider saw is on record. A few recorded requests may have met a
         // closed connection.
@@ -43,7 +37,7 @@ fn a_dropped_request_is_only_repeated_as_a_counted_one() {
         bench.provider.script(&id(i), [Reply::dropped()]);
     }
     bench.run(&["--concurrency", "16"]).exits(0);
-    all_found(&bench, 30);
+    bench.assert_all_found(30);
     assert_eq!(bench.provider.seen(), 60);
     assert_eq!(bench.summary().number("requests"), 60);
 }
@@ -71,7 +65,7 @@ fn a_lasting_redirect_ends_the_run_and_is_never_followed() {
     bench.provider.by_default(Reply::record());
     bench.provider.script(&id(3), [Reply::empty(307).header("Location", "/elsewhere")]);
     bench.run(&["--concurrency", "1"]).exits(0);
-    all_found(&bench, 5);
+    bench.assert_all_found(5);
     assert_eq!(elsewhere.seen(), 0);
 }
 
@@ -84,7 +78,7 @@ fn http_to_another_machine_needs_permission() {
     run_with(&bench, &endpoint, &proxy).exits(2).says("clear text").says("--insecure-http");
     assert_eq!(bench.provider.seen(), 0);
     run_with(&bench, &[&endpoint[..], &["--insecure-http"]].concat(), &proxy).exits(0);
-    all_found(&bench, 3);
+    bench.assert_all_found(3);
     assert_eq!(bench.provider.seen(), 3);
 }
 
@@ -94,7 +88,7 @@ fn loopback_uses_no_proxy_and_needs_no_permission() {
     let nobody = "http://127.0.0.1:9".to_owned();
     let proxies = [("HTTP_PROXY", nobody.clone()), ("ALL_PROXY", nobody.clone()), ("http_proxy", nobody)];
     run_with(&bench, &[], &proxies).exits(0);
-    all_found(&bench, 2);
+    bench.assert_all_found(2);
 }
 
 #[test]
@@ -104,7 +98,7 @@ fn tls_trusts_the_named_authority() {
     let endpoint = format!("https://localhost:{}", front.port);
     let ca = file("ca.pem");
     bench.run(&["--endpoint", &endpoint, "--ca-file", ca.to_str().unwrap()]).exits(0);
-    all_found(&bench, 4);
+    bench.assert_all_found(4);
     assert_eq!(bench.provider.seen(), 4);
 }
 
@@ -149,7 +143,7 @@ fn proxy_and_exceptions_come_from_the_environment() {
         ["--endpoint", "https://provider.test", "--ca-file", ca.to_str().unwrap(), "--concurrency", "1"];
     let https = ("HTTPS_PROXY", format!("http://127.0.0.1:{}", proxy.port));
     run_with(&bench, &options, std::slice::from_ref(&https)).exits(0);
-    all_found(&bench, 3);
+    bench.assert_all_found(3);
     let asked = proxy.asked();
     assert!(!asked.is_empty() && asked.iter().all(|line| line == "CONNECT provider.test:443"), "{asked:?}");
 

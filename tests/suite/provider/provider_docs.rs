@@ -9,6 +9,8 @@ use reconcile::provider::codes::{
 use reconcile_core::compare::CONTRADICTIONS;
 use reconcile_core::states::{Answered, STATES};
 
+use crate::house::crate_owners::files_below;
+
 fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
@@ -123,18 +125,8 @@ fn the_tables_of_the_provider_page_are_up_to_date() {
 fn every_contradiction_in_the_design_has_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let design = fs::read_to_string(root.join("DESIGN.md")).unwrap();
-    let mut tests = String::new();
-    let mut folders = vec![root.join("src"), root.join("tests/suite")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                tests.push_str(&fs::read_to_string(path).unwrap());
-            }
-        }
-    }
+    let folders = ["src", "crates", "tests/suite"];
+    let tests: String = folders.iter().flat_map(|folder| files_below(folder)).map(|(_, text)| text).collect();
     for n in 1..=14 {
         let start = format!("| C{n} |");
         let line =

@@ -182,7 +182,7 @@ struct Seen {
 }
 
 /// Runs a world to its end in virtual time.
-fn live<L: Limiter>(world: World) -> Seen {
+fn simulate<L: Limiter>(world: World) -> Seen {
     let run_time = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     run_time.unwrap().block_on(async {
         let state = State {
@@ -224,7 +224,7 @@ fn most_in_any(arrivals: &[Duration], window: Duration) -> usize {
 }
 
 /// A world with random settings.
-fn any_world(seed: u64, requests: usize) -> World {
+fn random_world(seed: u64, requests: usize) -> World {
     let mut random = fastrand::Rng::with_seed(seed);
     let windows = ["1s", "4s", "15s", "min", "10min", "h"];
     let n = *random.choice(&[1, 2, 7, 10, 25, 60, 100, 100, 250]).unwrap();
@@ -243,39 +243,39 @@ fn any_world(seed: u64, requests: usize) -> World {
 }
 
 /// Runs one world per seed. Returns how many requests arrived in all of them.
-fn worlds(seeds: std::ops::Range<u64>) -> usize {
-    let live_one = |seed| {
-        let world = any_world(seed, 2_000);
-        let seen = live::<Cap>(world);
+fn simulate_random_worlds(seeds: std::ops::Range<u64>) -> usize {
+    let simulate_one = |seed| {
+        let world = random_world(seed, 2_000);
+        let seen = simulate::<Cap>(world);
         let n = world.rate.requests.get() as usize;
         assert!(seen.most <= n, "{} in a window: {world:?}", seen.most);
         seen.requests
     };
-    seeds.map(live_one).sum()
+    seeds.map(simulate_one).sum()
 }
 
 #[test]
 fn the_cap_holds_in_random_worlds_1() {
-    assert!(worlds(0..125) >= 250_000);
+    assert!(simulate_random_worlds(0..125) >= 250_000);
 }
 
 #[test]
 fn the_cap_holds_in_random_worlds_2() {
-    assert!(worlds(1_000..1_125) >= 250_000);
+    assert!(simulate_random_worlds(1_000..1_125) >= 250_000);
 }
 
 #[test]
 fn the_cap_holds_in_random_worlds_3() {
-    assert!(worlds(2_000..2_125) >= 250_000);
+    assert!(simulate_random_worlds(2_000..2_125) >= 250_000);
 }
 
 #[test]
 fn the_cap_holds_in_random_worlds_4() {
-    assert!(worlds(3_000..3_125) >= 250_000);
+    assert!(simulate_random_worlds(3_000..3_125) >= 250_000);
 }
 
 /// An ordinary run: 100 a minute over the internet, with occasional faults.
-fn ordinary() -> World {
+fn ordinary_world() -> World {
     World {
         seed: 42,
         rate: "100/min".parse().unwrap(),
@@ -291,7 +291,7 @@ fn ordinary() -> World {
 
 #[test]
 fn an_ordinary_run_uses_the_whole_cap_and_no_more() {
-    assert_eq!(live::<Cap>(World { faults: 0, ..ordinary() }).most, 100);
+    assert_eq!(simulate::<Cap>(World { faults: 0, ..ordinary_world() }).most, 100);
 }
 
 /// The shortest time that the cap allows for this number of requests, with this round trip and this
@@ -304,7 +304,7 @@ fn shortest(world: &World, round_trip: Duration) -> Duration {
 }
 
 /// Elapsed time divided by the shortest time, with a fixed round trip.
-async fn stretch<L: Limiter>(world: World, round_trip: Duration) -> f64 {
+async fn relative_time<L: Limiter>(world: World, round_trip: Duration) -> f64 {
     let limiter = L::start(world.rate, NonZeroU32::new(world.burst).unwrap(), &[]);
     let begin = Instant::now();
     let ask = |_| async {
@@ -320,21 +320,21 @@ async fn stretch<L: Limiter>(world: World, round_trip: Duration) -> f64 {
 async fn the_run_time_is_close_to_the_shortest_possible() {
     // A place is taken for a window, the round trip and the guard: 0.52 % more at 300 ms.
     for (ms, longest) in [(20, 1.005), (50, 1.005), (250, 1.005), (300, 1.0052)] {
-        let stretched = stretch::<Cap>(ordinary(), Duration::from_millis(ms)).await;
+        let stretched = relative_time::<Cap>(ordinary_world(), Duration::from_millis(ms)).await;
         assert!((1.0..=longest).contains(&stretched), "{ms} ms: {stretched}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_within_the_cap_do_not_wait() {
-    let world = World { requests: 100, concurrency: 100, ..ordinary() };
+    let world = World { requests: 100, concurrency: 100, ..ordinary_world() };
     let begin = Instant::now();
-    stretch::<Cap>(world, Duration::from_millis(300)).await;
+    relative_time::<Cap>(world, Duration::from_millis(300)).await;
     assert_eq!(begin.elapsed(), Duration::from_millis(300));
 }
 
 /// governor's default for a hundred a minute: a bucket of a hundred that refills while it drains.
-struct PlainBucket {
+struct TokenBucket {
     clock: FakeRelativeClock,
     last: Cell<Instant>,
     limiter: RateLimiter<
@@ -345,7 +345,7 @@ struct PlainBucket {
     >,
 }
 
-impl Limiter for PlainBucket {
+impl Limiter for TokenBucket {
     type Permit<'a> = ();
 
     fn start(rate: Rate, _burst: NonZeroU32, _taken: &[Duration]) -> Self {
@@ -500,28 +500,28 @@ impl Drop for OldPlace<'_> {
 
 #[test]
 fn wrong_limiters_are_caught() {
-    let killed = World { killed_within: Some(3.0), ..ordinary() };
+    let killed = World { killed_within: Some(3.0), ..ordinary_world() };
     let rate = "100/10min".parse().unwrap();
-    let slower = World { slower_ppm: 100, rate, requests: 1_000, ..ordinary() };
+    let slower = World { slower_ppm: 100, rate, requests: 1_000, ..ordinary_world() };
     let seen = [
-        ("a token bucket alone", live::<PlainBucket>(ordinary()).most),
-        ("a log at the client", live::<LogAtTheClient>(ordinary()).most),
-        ("retries that do not pay", live::<FreeRetries>(ordinary()).most),
-        ("places freed at sending", live::<FreedAtSending>(ordinary()).most),
-        ("a restart that forgets", live::<Forgetful>(killed).most),
-        ("a guard from the sending", live::<GuardFromSending>(slower).most),
+        ("a token bucket alone", simulate::<TokenBucket>(ordinary_world()).most),
+        ("a log at the client", simulate::<LogAtTheClient>(ordinary_world()).most),
+        ("retries without places", simulate::<FreeRetries>(ordinary_world()).most),
+        ("places freed at sending", simulate::<FreedAtSending>(ordinary_world()).most),
+        ("a restart that forgets", simulate::<Forgetful>(killed).most),
+        ("a guard counted from sending", simulate::<GuardFromSending>(slower).most),
     ];
     for (limiter, most) in seen {
         assert!(most > 100, "{limiter}: {most}");
     }
     // The right limiter in the same worlds.
-    for world in [ordinary(), killed, slower] {
-        assert!(live::<Cap>(world).most <= 100);
+    for world in [ordinary_world(), killed, slower] {
+        assert!(simulate::<Cap>(world).most <= 100);
     }
 }
 
 #[test]
 fn a_run_with_throttling_still_ends() {
-    let seen = live::<Cap>(World { faults: 300, requests: 1_000, ..ordinary() });
+    let seen = simulate::<Cap>(World { faults: 300, requests: 1_000, ..ordinary_world() });
     assert!(seen.most <= 100 && seen.requests > 1_000 && seen.took > Duration::ZERO);
 }

@@ -2,7 +2,6 @@
 //! short.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,16 +12,9 @@ use crate::support::{Bench, Run, column, id, ledger, ledger_of};
 /// Runs a command in the bench's folder. Returns its standard output and standard error.
 #[track_caller]
 fn print(bench: &Bench, arguments: &[&str], code: i32) -> (String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
-        .args(arguments)
-        .env_clear()
-        .current_dir(bench.path("."))
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
-    (stdout, stderr)
+    let run = bench.run_exactly(arguments, &[]);
+    assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
+    (run.stdout, run.stderr)
 }
 
 #[track_caller]
@@ -100,8 +92,8 @@ fn explain_shows_every_attempt_the_answer_and_the_rules() {
     let bench = Bench::new(&text);
     bench.provider.script(&id(0), [Reply::empty(503), Reply::code(400, "Throttling.User", "flow control")]);
     bench.run(&[]).exits(0);
-    let told = as_json(&bench, &["explain", &id(0), "--input", "calls.csv"]);
-    let call = &told[0];
+    let explained = as_json(&bench, &["explain", &id(0), "--input", "calls.csv"]);
+    let call = &explained[0];
     let tries = |name: &str| -> Vec<&str> {
         call["attempts"].as_array().unwrap().iter().map(|a| a[name].as_str().unwrap()).collect()
     };

@@ -11,11 +11,8 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 /// Runs the binary in this folder with these variables. Returns exit code, standard output and
 /// standard error.
 fn said(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-    command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(bench.path("."));
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    let run = bench.run_exactly(arguments, variables);
+    (run.code.unwrap(), run.stdout, run.stderr)
 }
 
 /// The line of an option in the output of `reconcile config`, with single spaces.

@@ -26,7 +26,7 @@ fn refused(status: u16, code: &str, advice: &str) {
     bench.run(&["--concurrency", "4", "-v"]).exits(3).says(code).says(advice).keeps_secrets(&bench.provider);
     let sent = bench.provider.seen() - 2;
     assert!((1..=CONCURRENCY).contains(&sent), "{sent} requests were sent");
-    assert_eq!(bench.output_bytes(), old, "the old outputs stand");
+    assert_eq!(bench.output_bytes(), old, "the old outputs stay");
 
     // Stored answers are kept: after the cause is gone, the run asks only for the other calls.
     bench.provider.by_default(Reply::record());

@@ -94,7 +94,7 @@ fn the_metrics_file_shows_progress_and_the_last_success() {
     assert!(value(&found, "reconcile_run_active") < 0.5);
     assert!((value(&found, "reconcile_last_exit_code") - 3.0).abs() < 1e-9);
     assert!((value(&found, "reconcile_last_success_timestamp_seconds") - success).abs() < 1e-9);
-    assert!((value(&found, "reconcile_calls{status=found}") - 1.0).abs() < 1e-9, "the old outputs stand");
+    assert!((value(&found, "reconcile_calls{status=found}") - 1.0).abs() < 1e-9, "the old outputs stay");
 }
 
 #[test]

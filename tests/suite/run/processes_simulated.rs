@@ -60,9 +60,9 @@ impl Machine {
 }
 
 /// One process's view of the clocks. It reads the boot id once, as the real clock does.
-struct View(Arc<Machine>, String);
+struct ProcessClock(Arc<Machine>, String);
 
-impl Clock for View {
+impl Clock for ProcessClock {
     fn now(&self) -> Moment {
         let us = self.0.elapsed_us();
         let wall = DateTime::from_timestamp_micros(self.0.wall_us.load(Ordering::Relaxed) + us).unwrap();
@@ -174,9 +174,9 @@ impl Account {
 }
 
 /// The account behind a network.
-struct Line(Arc<Account>);
+struct Network(Arc<Account>);
 
-impl Provider for Line {
+impl Provider for Network {
     async fn ask(&self, question: &Question) -> Reply {
         let account = &self.0;
         // The request arrives even if its sender is killed meanwhile.
@@ -204,9 +204,9 @@ impl Provider for Line {
     }
 }
 
-struct Silent;
+struct NoMonitor;
 
-impl Monitor for Silent {
+impl Monitor for NoMonitor {
     fn came_back(&self, _code: &str) {}
     fn throttled(&self) {}
     fn ended(&self, _kind: AnswerKind) {}
@@ -219,14 +219,14 @@ fn job(n: usize) -> Job {
 }
 
 /// A store and the processes that use it.
-struct House {
+struct SharedStore {
     dir: TempDir,
     machine: Arc<Machine>,
     account: Arc<Account>,
     rate: Rate,
 }
 
-impl House {
+impl SharedStore {
     fn new(account: Arc<Account>) -> Self {
         Self {
             dir: TempDir::new().unwrap(),
@@ -242,7 +242,7 @@ impl House {
 
     fn open(&self) -> Arc<dyn Store> {
         let boot = self.machine.boot.load(Ordering::Relaxed).to_string();
-        let clock = Arc::new(View(self.machine.clone(), boot));
+        let clock = Arc::new(ProcessClock(self.machine.clone(), boot));
         open(&self.path(), Origin::Provider, clock).unwrap()
     }
 
@@ -259,12 +259,12 @@ impl House {
             .filter(|job| scope.ask(reader.lookup(&job.key).unwrap().as_ref()) != NextRequest::Nothing);
         let left: Vec<Job> = left.collect();
         let fetcher = Fetcher {
-            provider: Line(self.account.clone()),
+            provider: Network(self.account.clone()),
             cap: cap.clone(),
             policy: Policy::default(),
             store: Arc::new(BusyLog(store.clone())),
             scope: scope.clone(),
-            monitor: Arc::new(Silent),
+            monitor: Arc::new(NoMonitor),
             watch: Anomalies::default(),
             stop: Stop::default(),
         };
@@ -300,8 +300,8 @@ fn another_client(account: &Arc<Account>, at_once: u32) {
 async fn share_the_account(at_once: u32) {
     let account = Account::new(150, 0);
     another_client(&account, at_once);
-    let (house, begin) = (House::new(account.clone()), Instant::now());
-    assert_eq!(house.process(800).await, BTreeMap::from([("final".to_owned(), 800)]));
+    let (shared, begin) = (SharedStore::new(account.clone()), Instant::now());
+    assert_eq!(shared.process(800).await, BTreeMap::from([("final".to_owned(), 800)]));
     assert!(begin.elapsed() < MINUTE * 40, "{:?}", begin.elapsed());
     let ours = account.ours.lock().unwrap();
     let late: Vec<bool> =
@@ -323,27 +323,27 @@ async fn beside_a_bursty_client_few_requests_are_throttled() {
 #[tokio::test(start_paused = true)]
 async fn consecutive_processes_share_one_cap() {
     let account = Account::new(3_000, 50);
-    let house = House::new(account.clone());
+    let shared = SharedStore::new(account.clone());
     let mut random = fastrand::Rng::with_seed(5);
     for _ in 0..20 {
         // Killed with requests in flight.
-        let _ = timeout(Duration::from_secs(random.u64(1..90)), house.process(1_500)).await;
+        let _ = timeout(Duration::from_secs(random.u64(1..90)), shared.process(1_500)).await;
         match random.u8(0..3) {
-            0 => house.machine.step_wall(random.i64(-20_000..20_000)),
+            0 => shared.machine.step_wall(random.i64(-20_000..20_000)),
             1 => {
                 // The machine restarts, which takes a while. Then its clock is wrong until it is
                 // set.
                 let up = Duration::from_secs(random.u64(0..120));
                 sleep(up).await;
-                house.machine.boot.fetch_add(1, Ordering::Relaxed);
+                shared.machine.boot.fetch_add(1, Ordering::Relaxed);
                 let up = i64::try_from(up.as_micros()).unwrap();
-                house.machine.booted_us.store(house.machine.elapsed_us() - up, Ordering::Relaxed);
-                house.machine.step_wall(random.i64(-20_000..20_000));
+                shared.machine.booted_us.store(shared.machine.elapsed_us() - up, Ordering::Relaxed);
+                shared.machine.step_wall(random.i64(-20_000..20_000));
             }
             _ => sleep(Duration::from_millis(random.u64(0..5_000))).await,
         }
     }
-    let ended = house.process(1_500).await;
+    let ended = shared.process(1_500).await;
     assert!(ended.keys().all(|how| how == "final"), "{ended:?}");
     assert!(account.most_in_any_window() <= 100, "{}", account.most_in_any_window());
     assert_eq!(account.ours.lock().unwrap().iter().filter(|(_, throttled)| *throttled).count(), 0);
@@ -352,16 +352,16 @@ async fn consecutive_processes_share_one_cap() {
 #[tokio::test(start_paused = true)]
 async fn a_deleted_or_restored_store_waits_for_one_window() {
     let account = Account::new(50, 0);
-    let house = House::new(account.clone());
-    house.process(50).await;
-    let backup = std::fs::read(house.path()).unwrap();
+    let shared = SharedStore::new(account.clone());
+    shared.process(50).await;
+    let backup = std::fs::read(shared.path()).unwrap();
     for restored in [None, Some(backup)] {
-        house.process(100).await;
-        std::fs::remove_file(house.path()).unwrap();
+        shared.process(100).await;
+        std::fs::remove_file(shared.path()).unwrap();
         if let Some(bytes) = restored {
-            std::fs::write(house.path(), bytes).unwrap();
+            std::fs::write(shared.path(), bytes).unwrap();
         }
-        house.process(100).await;
+        shared.process(100).await;
     }
     assert!(account.most_in_any_window() <= 100, "{}", account.most_in_any_window());
 }

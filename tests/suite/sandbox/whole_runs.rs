@@ -61,8 +61,8 @@ fn until_complete(bench: &Bench, server: &Server, more: &[&str]) -> Vec<i32> {
 
 /// Runs `n` calls with every fault and four spells that end a run. Throttling stops all requests
 /// for at least a second, however short the window is, so a longer run gets a smaller share of it.
-#[allow(clippy::print_stderr, reason = "how long a night took is what it is run for")]
-fn night(n: usize, rate: &str, throttling: &str) {
+#[allow(clippy::print_stderr, reason = "the duration is the result of the long run")]
+fn run_with_every_fault(n: usize, rate: &str, throttling: &str) {
     let bench = Bench::new(&company_ledger(n));
     let spell = |part: usize| format!("{}..{}", n * part / 5, n * part / 5 + 3);
     let spells = format!(
@@ -112,7 +112,7 @@ fn night(n: usize, rate: &str, throttling: &str) {
 
 #[test]
 fn a_short_run_with_every_fault_ends_complete() {
-    night(2_000, "400/s", "429=0.1%,throttle=0.1%,limit=0.1%,throttle-burst=every 5s");
+    run_with_every_fault(2_000, "400/s", "429=0.1%,throttle=0.1%,limit=0.1%,throttle-burst=every 5s");
 }
 
 /// Takes minutes: `cargo nextest run --run-ignored only a_run_of_42000`.
@@ -121,12 +121,16 @@ fn a_short_run_with_every_fault_ends_complete() {
 fn a_run_of_42000_calls_with_every_fault_ends_complete() {
     let began = Instant::now();
     // 100 a minute, where a minute lasts 150 ms.
-    night(42_000, "100/150ms", "429=0.02%,throttle=0.02%,limit=0.02%,throttle-burst=every 30s");
+    run_with_every_fault(
+        42_000,
+        "100/150ms",
+        "429=0.02%,throttle=0.02%,limit=0.02%,throttle-burst=every 30s",
+    );
     assert!(began.elapsed() < Duration::from_secs(300), "{:?}", began.elapsed());
 }
 
 /// Kind and field of the discrepancies, by call.
-fn found(path: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
+fn discrepancies_by_call(path: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
     let mut found: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     for row in read_csv(path) {
         let what = (cell(&row, "kind").to_owned(), cell(&row, "field").to_owned());
@@ -151,7 +155,7 @@ fn exactly_the_planted_discrepancies_are_found() {
     assert!((60..130).contains(&expected.len()), "{} of 1500 planted", expected.len());
     let kinds: BTreeSet<_> = expected.values().flatten().collect();
     assert_eq!(kinds.len(), 8, "every kind of plant: {kinds:?}");
-    assert_eq!(found(&bench.path("details.discrepancies.csv")), expected);
+    assert_eq!(discrepancies_by_call(&bench.path("details.discrepancies.csv")), expected);
     // The same seed plants the same discrepancies, another seed plants others.
     let again = Server::start(&known).page("planted");
     assert_eq!(again, planted);
@@ -166,8 +170,8 @@ fn a_recording_gives_the_same_outputs_with_other_numbers() {
     let faults = "503=10%,cut=5%,malformed=5%,interim=5%,limit=3%,system-error=5%";
     let server = Server::start(&["--cap", "100000/min", "--faults", faults]);
     run_against(&bench, &server, &["--record", "night.jsonl"]).exits(0);
-    let lasting = |bench: &Bench| -> (Vec<BTreeMap<String, String>>, String) {
-        let (mut details, discrepancies) = bench.lasting();
+    let comparable = |bench: &Bench| -> (Vec<BTreeMap<String, String>>, String) {
+        let (mut details, discrepancies) = bench.comparable_outputs();
         for row in &mut details {
             for name in ["caller", "callee", "caller_show_number", "callee_show_number", "raw"] {
                 row.remove(name);
@@ -175,7 +179,7 @@ fn a_recording_gives_the_same_outputs_with_other_numbers() {
         }
         (details, discrepancies)
     };
-    let (real, numbers) = (lasting(&bench), bench.details());
+    let (real, numbers) = (comparable(&bench), bench.details());
     let recording = std::fs::read_to_string(bench.path("night.jsonl")).unwrap();
     for row in &numbers {
         for name in ["caller", "callee", "callee_show_number"] {
@@ -194,7 +198,7 @@ fn a_recording_gives_the_same_outputs_with_other_numbers() {
     let path = bench.path("night.jsonl");
     let replay = Server::start(&["--cap", "100000/min", "--calls", path.to_str().unwrap()]);
     run_against(&bench, &replay, &["--store", "replay.db"]).exits(0);
-    assert_eq!(lasting(&bench), real);
+    assert_eq!(comparable(&bench), real);
     // The numbers are replaced; equal numbers stay equal.
     let replayed = bench.details();
     let pairs: BTreeMap<&str, BTreeSet<&str>> =
@@ -241,12 +245,12 @@ fn simulated_and_real_answers_never_share_a_store() {
 
     // The reverse: no simulated answer is stored beside real ones.
     bench.run(&["--store", "real.db"]).exits(0);
-    let real = bench.lasting();
+    let real = bench.comparable_outputs();
     bench.write("calls.csv", &ledger(6));
     run_against(&bench, &server, &["--store", "real.db"]).exits(2).says("holds real answers");
     bench.write("calls.csv", &ledger(3));
     bench.run(&["--store", "real.db"]).exits(0);
-    assert_eq!(bench.lasting(), real);
+    assert_eq!(bench.comparable_outputs(), real);
     bench.write("calls.csv", &ledger(6));
     bench.run(&["--store", "real.db"]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; 6]);

@@ -88,7 +88,7 @@ fn command_environment(bench: &Bench) -> Vec<(String, String)> {
 
 /// The JSON that `whoami --json` printed.
 #[track_caller]
-pub fn told(run: &Run) -> Value {
+pub fn printed_json(run: &Run) -> Value {
     assert_eq!(run.code, Some(0), "standard error was:\n{}", run.stderr);
     serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", run.stdout))
 }
@@ -96,13 +96,19 @@ pub fn told(run: &Run) -> Value {
 /// Asserts that a request is signed with its key's secret, by the published rule.
 #[track_caller]
 pub fn assert_signed(request: &Request) {
+    assert_signed_with(request, &secret_of(request.param("AccessKeyId")));
+}
+
+/// Asserts that a request is signed with this secret.
+#[track_caller]
+pub fn assert_signed_with(request: &Request, secret: &str) {
     let pairs: Vec<(&str, &str)> = request
         .params
         .iter()
         .filter(|(name, _)| *name != "Signature")
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let expected = sign::signature(&request.method, &pairs, &secret_of(request.param("AccessKeyId")));
+    let expected = sign::signature(&request.method, &pairs, secret);
     assert_eq!(request.param("Signature"), expected, "{request:?}");
 }
 

@@ -33,7 +33,7 @@ pub const KEY_ID: &str = "testid";
 pub const SECRET: &str = "testsecret";
 
 /// Columns that may differ between two runs over the same ledger.
-const OF_THE_RUN: [&str; 3] = ["request_id", "attempts", "fetched_at"];
+const RUN_COLUMNS: [&str; 3] = ["request_id", "attempts", "fetched_at"];
 
 /// The id of the test's i-th call.
 pub fn id(i: usize) -> String {
@@ -204,15 +204,20 @@ impl Bench {
     }
 
     /// Standard output of the binary with exactly these arguments.
+    #[track_caller]
     pub fn bare(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
-            .args(arguments)
-            .env_clear()
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
+        let run = self.run_exactly(arguments, &[]);
+        assert_eq!(run.code, Some(0), "standard error was:\n{}", run.stderr);
+        run.stdout
+    }
+
+    /// Runs the binary in this folder with exactly these arguments and environment variables.
+    pub fn run_exactly(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(self.dir.path());
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     pub fn start(&self, given: &[&str]) -> Running {
@@ -269,7 +274,19 @@ impl Bench {
     }
 
     pub fn summary(&self) -> Summary {
-        Summary(serde_json::from_slice(&fs::read(self.path("details.summary.json")).unwrap()).unwrap())
+        self.summary_at("details.summary.json")
+    }
+
+    /// The summary at this path.
+    pub fn summary_at(&self, path: &str) -> Summary {
+        Summary(serde_json::from_slice(&fs::read(self.path(path)).unwrap()).unwrap())
+    }
+
+    /// Asserts that the details have this number of calls, all `found`, and that the totals add up.
+    #[track_caller]
+    pub fn assert_all_found(&self, calls: usize) {
+        assert_eq!(column(&self.details(), "status"), vec!["found"; calls]);
+        self.summary().assert_foots();
     }
 
     /// The names of the four files.
@@ -283,11 +300,8 @@ impl Bench {
     }
 
     /// Details and discrepancies without the columns that may differ between runs.
-    pub fn lasting(&self) -> (Vec<Row>, String) {
-        let mut details = self.details();
-        for row in &mut details {
-            row.retain(|column, _| !OF_THE_RUN.contains(&column.as_str()));
-        }
+    pub fn comparable_outputs(&self) -> (Vec<Row>, String) {
+        let details = self.details().into_iter().map(without_run_columns).collect();
         (details, fs::read_to_string(self.path("details.discrepancies.csv")).unwrap())
     }
 }
@@ -300,6 +314,14 @@ pub fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
         assert!(Instant::now() < limit, "after a minute it is still not true that {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Reports that a test is skipped because the machine lacks something; in CI that is a failure.
+#[allow(clippy::print_stderr, reason = "a skipped test must say so")]
+#[track_caller]
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "in CI no test may be skipped: {why}");
+    eprintln!("skipped: {why}");
 }
 
 /// summary.json.
@@ -329,6 +351,12 @@ impl Summary {
         let cap = self.0["cap"]["requests"].as_u64().unwrap();
         assert!(n("most_in_any_window") <= cap);
     }
+}
+
+/// The row without the columns that may differ between two runs.
+pub fn without_run_columns(mut row: Row) -> Row {
+    row.retain(|column, _| !RUN_COLUMNS.contains(&column.as_str()));
+    row
 }
 
 /// The value of a cell; empty for a null.
