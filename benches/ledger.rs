@@ -1,8 +1,12 @@
-//! The first reading of a ledger (every row read and checked, duplicates found over the whole file, SHA-256 taken): rows
-//! per second and peak memory for the same rows as they are, as .gz, as .zst and in GB18030, beside DuckDB's `read_csv`
-//! with as many threads as there are processors and with one. Each is measured in a process of its own.
+//! The first reading of a ledger, in rows per second and peak memory: read and check every row,
+//! find all duplicates, compute the SHA-256.
 //!
-//! 100,000 rows, or as many as `RECONCILE_BENCH_ROWS` says; DuckDB is the one that the test suite has installed.
+//! The same rows are read plain, as .gz, as .zst and in GB18030. For comparison, DuckDB's
+//! `read_csv` reads them with one thread per processor and with one thread. Each measurement has a
+//! process of its own.
+//!
+//! `RECONCILE_BENCH_ROWS` sets the number of rows (100,000). DuckDB comes from the test suite's
+//! virtual environment.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fs::File;
@@ -15,7 +19,7 @@ use fastrand::Rng;
 use reconcile::ledger::{Input, Options, Source};
 use reconcile_core::product::ProductId;
 
-/// Tells a child which file to read.
+/// The environment variable that names a child's file.
 const FILE: &str = "RECONCILE_BENCH_FILE";
 
 fn main() {
@@ -25,7 +29,7 @@ fn main() {
     }
 }
 
-/// Every thousandth row names the call of the row before it.
+/// Writes rows. Every thousandth row names the same call as the row before it.
 fn write_rows(rows: u64, out: &mut dyn Write) {
     writeln!(out, "call_id,called_at,callee,state,answered,duration,started_at,ended_at,campaign").unwrap();
     let mut random = Rng::with_seed(20_261_101);
@@ -44,7 +48,7 @@ fn write_rows(rows: u64, out: &mut dyn Write) {
     out.flush().unwrap();
 }
 
-/// The same rows in every form.
+/// The same rows in every form: the form's name and its file.
 fn files(rows: u64, folder: &Path) -> [(&'static str, PathBuf); 4] {
     let create = |name: &str| BufWriter::with_capacity(1 << 20, File::create(folder.join(name)).unwrap());
     let plain = folder.join("calls.csv");
@@ -56,7 +60,7 @@ fn files(rows: u64, folder: &Path) -> [(&'static str, PathBuf); 4] {
     drop(copy(Box::new(flate2::write::GzEncoder::new(create("calls.csv.gz"), flate2::Compression::fast()))));
     drop(copy(Box::new(zstd::Encoder::new(create("calls.csv.zst"), 1).unwrap().auto_finish())));
     let mut gb18030 = create("gb18030.csv");
-    // Its byte order mark makes all of it be decoded.
+    // With a byte order mark, the whole file is decoded as GB18030.
     gb18030.write_all(b"\x84\x31\x95\x33").unwrap();
     drop(copy(Box::new(gb18030)));
     let named = |name: &str| folder.join(name);
@@ -86,9 +90,7 @@ fn compare() {
     let duckdb = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers-venv/bin/duckdb");
     let has_duckdb = duckdb.exists();
     if !has_duckdb {
-        println!(
-            "DuckDB is not measured: the test suite installs it, run `cargo test --test suite readme` first"
-        );
+        println!("DuckDB is not measured: run `cargo test --test suite readme` first, which installs it");
     }
     println!("{rows} rows");
     println!("{:>8}  {:>16}  {:>12}  {:>16}  {:>16}", "", "reconcile", "peak", "DuckDB", "DuckDB, 1 thread");
@@ -97,7 +99,7 @@ fn compare() {
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
         let text = String::from_utf8(child.stdout).unwrap();
         let (seconds, peak) = text.trim().split_once(' ').unwrap();
-        // DuckDB reads no GB18030 without an extension.
+        // DuckDB needs an extension to read GB18030.
         let others = ["", "SET threads = 1;"].map(|set| match name {
             "GB18030" => "-".to_owned(),
             _ if has_duckdb => per_second(rows, read_with_duckdb(&duckdb, &file, set)),
@@ -112,7 +114,7 @@ fn per_second(rows: u64, seconds: f64) -> String {
     format!("{:.0} rows/s", rows as f64 / seconds)
 }
 
-/// Seconds that DuckDB takes to read every value of every row, its start included.
+/// Seconds in which DuckDB starts and reads every value of every row.
 fn read_with_duckdb(duckdb: &Path, file: &Path, set: &str) -> f64 {
     let sql = format!("{set} SELECT count(*), max(COLUMNS(*)) FROM read_csv('{}')", file.display());
     let begin = Instant::now();

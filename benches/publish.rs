@@ -1,7 +1,8 @@
-//! Publishing whole: a ledger of which every call is stored, from the program's start to its end, with all four files in
-//! their places; its time and its memory. `CALLS=1000000` and `CALLS=10000000` are the sizes to quote. With
-//! `FOLDER=path` the inputs are kept there, and taken from there when they are of this size: `benches/peers/publish.py`
-//! gives the same ones to DuckDB.
+//! Time and memory of a whole run that only publishes: every call of the ledger is stored.
+//!
+//! `CALLS` sets the number of calls; published figures use 1000000 and 10000000. `RUNS` sets the
+//! number of runs. `FOLDER` keeps the inputs in that folder and reuses them if they have this
+//! number of calls; `benches/peers/publish.py` gives the same inputs to DuckDB.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
@@ -10,12 +11,13 @@ use std::path::Path;
 
 use support::{calls, reconcile, write_answers, write_ledger, write_store};
 
-/// The job, of which nothing is left to be asked.
+/// The command line of the run.
 const JOB: [&str; 6] = ["-q", "--offline", "--input", "calls.csv", "--out", "details.parquet"];
 
+/// Writes ledger, answers and store, unless the folder already has them for this number of calls.
 fn prepare(folder: &Path, calls: usize) {
     let mark = folder.join("calls");
-    if std::fs::read_to_string(&mark).is_ok_and(|of| of == calls.to_string()) {
+    if std::fs::read_to_string(&mark).is_ok_and(|stored| stored == calls.to_string()) {
         return;
     }
     for name in ["reconcile.db", "reconcile.db-wal", "reconcile.db-shm", "reconcile.db.lock"] {

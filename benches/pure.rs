@@ -1,4 +1,5 @@
-//! The parts that every call passes, the pure ones and the details' writer: what each costs by itself, per call.
+//! The cost per call of each step that every call passes: signing, parsing, normalizing, comparing,
+//! writing the details, reading the ledger.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::io::Write as _;
@@ -17,7 +18,7 @@ use reconcile_core::normalize::normalize;
 use reconcile_core::product::ProductId;
 use reconcile_core::traffic::Traffic;
 
-/// The provider's own example of a record.
+/// The provider's published example of a record.
 const DATA: &str = r#"{"callId":"1779786101083^1779786101083","endDate":"2026-05-26 17:01:51","stateDesc":"用户接听","callee":"18512348980","bStartTime":"2026-05-26 17:01:47","gmtCreate":"2026-05-26 17:01:41","duration":4,"calleeShowNumber":"0571000018363","bRingTime":"2026-05-26 17:01:42","bEndTime":"2026-05-26 17:01:51","state":"200000","startDate":"2026-05-26 17:01:47","hangupDirection":0}"#;
 
 const ROWS: usize = 10_000;
@@ -45,7 +46,7 @@ fn sign(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn understand_an_answer(bencher: Bencher<'_, '_>) {
+fn parse_an_answer(bencher: Bencher<'_, '_>) {
     let envelope = serde_json::json!({ "Code": "OK", "Message": "OK", "RequestId": "R", "Data": DATA });
     let reply = Reply::received(200, envelope.to_string());
     bencher.bench(|| understand(divan::black_box(&reply)));
@@ -56,17 +57,17 @@ fn normalize_a_record(bencher: Bencher<'_, '_>) {
     bencher.bench(|| normalize(divan::black_box(DATA)));
 }
 
-/// A row that agrees with its record in all seven fields.
+/// A row that is equal to its record in all seven fields.
 #[divan::bench]
 fn compare_a_call(bencher: Bencher<'_, '_>) {
-    let (row, lookup) = agreeing();
+    let (row, lookup) = equal_sides();
     bencher.bench(|| compare(divan::black_box(&row), divan::black_box(&lookup), Tolerances::default()));
 }
 
-/// All columns of the details, encoded and compressed, the file closed and read back.
+/// All columns of the details: encoded, compressed, written, and read back.
 #[divan::bench]
 fn write_the_details(bencher: Bencher<'_, '_>) {
-    let (row, lookup) = agreeing();
+    let (row, lookup) = equal_sides();
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::beside(folder.path().join("details.parquet"), None, None, None);
     let provenance = Provenance {
@@ -80,16 +81,17 @@ fn write_the_details(bencher: Bencher<'_, '_>) {
         mask: MaskPhones::None,
     };
     bencher.counter(ItemsCount::new(ROWS)).bench(|| {
-        let columns = (&[][..], &Layout::default());
-        let mut outputs = Outputs::create(&paths, columns, &provenance, &Traffic::default()).unwrap();
+        let (layout, traffic) = (Layout::default(), Traffic::default());
+        let mut outputs = Outputs::create(&paths, &[], &layout, &provenance, &traffic).unwrap();
         for line in 0..ROWS as u64 {
-            outputs.call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
+            outputs.add_call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
         }
         drop(outputs.close().unwrap());
     });
 }
 
-fn agreeing() -> (LedgerRow, Lookup) {
+/// A ledger row and the lookup of its call, without any discrepancy.
+fn equal_sides() -> (LedgerRow, Lookup) {
     let detail = normalize(DATA).unwrap();
     let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(LedgerTime::Instant);
     let expected = Expected {
@@ -112,7 +114,7 @@ fn agreeing() -> (LedgerRow, Lookup) {
     (row, lookup)
 }
 
-/// Rows with as many fields as a company's ledger has.
+/// Rows with nine fields, as a typical ledger has.
 #[divan::bench]
 fn read_the_ledger(bencher: Bencher<'_, '_>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -1,8 +1,10 @@
-//! Pass 1: the ledger's calls that have no answer yet, through the fetch stage, into the store.
+//! Pass 1: asks the provider for the calls that have no answer yet and stores the answers.
 //!
-//! A thread reads the ledger and the store and hands jobs over a short channel; the fetch stage keeps at most
-//! `concurrency` of them in flight. Memory does not grow with the ledger. When the time will not suffice, the oldest
-//! calls come first: the ledger is read once for each of a few groups of age.
+//! One thread reads the ledger and the store and sends jobs over a short channel. The fetch stage
+//! keeps at most `concurrency` jobs in flight. Memory does not grow with the ledger.
+//!
+//! If the time is too short for all calls, the oldest calls come first: the calls are divided into
+//! a few groups by age, and the ledger is read once for each group.
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
@@ -24,14 +26,14 @@ use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
 use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 
-/// The distinct calls of a ledger, each as its first row.
-struct Calls<'a, R> {
+/// The distinct calls of a ledger: the first row of each call.
+struct DistinctCalls<'a, R> {
     ledger: Ledger<R>,
     duplicates: &'a DuplicateCalls,
     seen: HashSet<u128>,
 }
 
-impl<R: std::io::Read> Iterator for Calls<'_, R> {
+impl<R: std::io::Read> Iterator for DistinctCalls<'_, R> {
     type Item = Result<LedgerRow>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -41,9 +43,9 @@ impl<R: std::io::Read> Iterator for Calls<'_, R> {
                 Ok(Record::Invalid(_)) => {}
                 Ok(Record::Row(row)) => {
                     let fingerprint = row.key.fingerprint();
-                    // Only calls that are named again have to be remembered.
-                    let repeated = self.duplicates.later_rows(fingerprint) > 0;
-                    if !repeated || self.seen.insert(fingerprint) {
+                    // Only calls with later rows must be remembered.
+                    let has_duplicates = self.duplicates.later_rows(fingerprint) > 0;
+                    if !has_duplicates || self.seen.insert(fingerprint) {
                         return Some(Ok(row));
                     }
                 }
@@ -52,74 +54,78 @@ impl<R: std::io::Read> Iterator for Calls<'_, R> {
     }
 }
 
-/// The hour, since 1970, in which a call was made; of a call with only a day, that day's first.
-type Hour = i64;
+/// An hour, counted since 1970.
+pub type Hour = i64;
 
+const ANY_HOUR: RangeInclusive<Hour> = Hour::MIN..=Hour::MAX;
+
+/// The hour in which a call was made; the first hour of the day if the ledger gives only a day.
 fn hour_of(row: &LedgerRow) -> Hour {
-    let made = row.expected.called_at.and_then(LedgerTime::instant).map(|at| at.timestamp_millis());
-    made.unwrap_or_else(|| midnight_ms(row.key.day)).div_euclid(3_600_000)
+    let called_at_ms = row.expected.called_at.and_then(LedgerTime::instant).map(|at| at.timestamp_millis());
+    called_at_ms.unwrap_or_else(|| midnight_ms(row.key.day)).div_euclid(3_600_000)
 }
 
-/// What a run has to ask of the calls made in these hours, in ledger order, each with its hour; `None` for a call
-/// that has its answer.
+/// The jobs for the calls made in these hours, with the hour of each, in ledger order. `None` for a
+/// call that needs no request.
 fn jobs<'a>(
     source: &'a Source,
     scope: &'a Scope,
     reader: Option<&'a dyn Reader>,
     hours: RangeInclusive<Hour>,
 ) -> Result<impl Iterator<Item = Result<Option<(Hour, Job)>>> + 'a> {
-    let calls =
-        Calls { ledger: source.read()?, duplicates: &source.scan.duplicate_calls, seen: HashSet::new() };
-    let wanted = calls.map(|row| row.map(|row| (hour_of(&row), row)));
-    let wanted = wanted.filter(move |row| row.as_ref().map_or(true, |(hour, _)| hours.contains(hour)));
-    Ok(wanted.map(move |row| {
+    let (ledger, duplicates) = (source.read()?, &source.scan.duplicate_calls);
+    let rows = DistinctCalls { ledger, duplicates, seen: HashSet::new() };
+    let rows = rows.map(|row| row.map(|row| (hour_of(&row), row)));
+    let rows = rows.filter(move |row| row.as_ref().map_or(true, |(hour, _)| hours.contains(hour)));
+    Ok(rows.map(move |row| {
         let (hour, row) = row?;
         let stored = reader.map_or(Ok(None), |reader| reader.lookup(&row.key))?;
-        Ok(job(&row, scope.ask(stored.as_ref())).map(|job| (hour, job)))
+        Ok(job(&row, scope.next_request(stored.as_ref())).map(|job| (hour, job)))
     }))
 }
 
-const ANY_HOUR: RangeInclusive<Hour> = Hour::MIN..=Hour::MAX;
-
-/// What a run has to do.
+/// How much a run has to ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Workload {
-    /// Calls to be asked for.
+    /// Calls that need a request.
     pub to_ask: u64,
-    /// Of those, the ones near midnight, which may need a second request for the neighbouring day.
+    /// Those of them near midnight: they may need a second request, for the neighbouring day.
     pub near_midnight: u64,
+    /// Calls that need a request, by the hour in which they were made.
     by_hour: BTreeMap<Hour, u64>,
 }
 
-/// The ledger is read at most so often when the oldest calls come first.
-const GROUPS_AT_MOST: u64 = 8;
+/// Groups of about equal size if the oldest calls come first. The ledger is read once for each.
+const GROUPS: u64 = 8;
 
 impl Workload {
-    /// In which order it is done: `oldest_first` makes groups of about the same size by the hour in which the calls
-    /// were made, the oldest first; otherwise there is one.
+    /// The groups of calls, in the order in which they are asked for.
+    ///
+    /// With `oldest_first`, several groups by the hour in which the calls were made, the oldest
+    /// first. Otherwise one group, in ledger order.
     #[must_use]
-    pub fn order(&self, oldest_first: bool) -> Vec<RangeInclusive<i64>> {
+    pub fn order(&self, oldest_first: bool) -> Vec<RangeInclusive<Hour>> {
         if !oldest_first {
             return vec![ANY_HOUR];
         }
-        let (mut groups, mut from, mut calls) = (Vec::new(), Hour::MIN, 0);
-        for (hour, more) in &self.by_hour {
-            calls += more;
-            if calls * GROUPS_AT_MOST >= self.to_ask {
-                groups.push(from..=*hour);
-                (from, calls) = (hour + 1, 0);
+        let (mut groups, mut first_hour, mut calls_in_group) = (Vec::new(), Hour::MIN, 0);
+        for (hour, calls) in &self.by_hour {
+            calls_in_group += calls;
+            if calls_in_group * GROUPS >= self.to_ask {
+                groups.push(first_hour..=*hour);
+                (first_hour, calls_in_group) = (hour + 1, 0);
             }
         }
-        groups.push(from..=Hour::MAX);
+        groups.push(first_hour..=Hour::MAX);
         groups
     }
 }
 
-/// Counts the calls to be asked for; sends nothing. Without a reader nothing is stored yet.
+/// Counts the calls that need a request; sends nothing. `reader` is `None` without a store.
 ///
 /// # Errors
 ///
-/// Exit 2 when the ledger cannot be read, exit 6 when the store cannot.
+/// Exit 2 if the ledger cannot be read, exit 6 if the store cannot be read.
 pub fn workload(source: &Source, scope: &Scope, reader: Option<&dyn Reader>) -> Result<Workload> {
     let mut workload = Workload::default();
     for job in jobs(source, scope, reader, ANY_HOUR)? {
@@ -132,36 +138,38 @@ pub fn workload(source: &Source, scope: &Scope, reader: Option<&dyn Reader>) -> 
     Ok(workload)
 }
 
-/// What to ask about a call, if anything.
-fn job(row: &LedgerRow, ask: NextRequest) -> Option<Job> {
+/// The job of a call; `None` if it needs no request.
+fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
     let key = row.key.clone();
-    match ask {
+    match next {
         NextRequest::Nothing => None,
         NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None }),
         NextRequest::Day => {
             let called_at = row.expected.called_at.and_then(LedgerTime::instant);
-            // A day that has not begun cannot hold the record.
-            let begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();
-            let other_day = called_at.and_then(neighbour_day).filter(begun);
+            // The provider has no record on a day that has not begun.
+            let has_begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();
+            let other_day = called_at.and_then(neighbour_day).filter(has_begun);
             Some(Job { first_day: key.day, other_day, key })
         }
     }
 }
 
-/// Asks for all that is to be asked, in this order, until done or stopped; false when it was stopped first. Failures of ledger or
-/// store stop the run through [`Stop`] and are found there.
+/// Asks for all calls that need a request, in the order of [`Workload::order`].
+///
+/// Returns true if every call was answered, false if the run was stopped first. An error of the
+/// ledger or the store stops the run through [`Stop`], which keeps the error.
 pub async fn collect<P: Provider>(
     source: Arc<Source>,
     fetcher: &Fetcher<P>,
     reader: Box<dyn Reader>,
     concurrency: NonZeroUsize,
-    order: Vec<RangeInclusive<i64>>,
+    order: Vec<RangeInclusive<Hour>>,
 ) -> bool {
     let (sender, mut receiver) = mpsc::channel(concurrency.get());
     let (scope, stop) = (fetcher.scope.clone(), fetcher.stop.clone());
-    let producer = tokio::task::spawn_blocking(move || {
-        let produce = || produce(&source, &scope, reader.as_ref(), order, &stop, &sender);
-        produce().unwrap_or_else(|error| {
+    let sent_all = tokio::task::spawn_blocking(move || {
+        let sent_all = send_jobs(&source, &scope, reader.as_ref(), order, &stop, &sender);
+        sent_all.unwrap_or_else(|error| {
             stop.stop(Reason::Failed(Arc::new(error)));
             false
         })
@@ -175,11 +183,11 @@ pub async fn collect<P: Provider>(
             Ended::Deferred => all_answered = false,
         }
     }
-    producer.await.unwrap_or(false) && all_answered
+    sent_all.await.unwrap_or(false) && all_answered
 }
 
-/// Hands over the jobs; false when the run was stopped before the last one.
-fn produce(
+/// Sends the jobs to the fetch stage. Returns false if the run was stopped before the last job.
+fn send_jobs(
     source: &Source,
     scope: &Scope,
     reader: &dyn Reader,
@@ -208,12 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn with_time_enough_the_ledger_s_order_stays() {
+    fn with_enough_time_the_calls_stay_in_ledger_order() {
         assert_eq!(workload(&[(1, 5), (2, 5)]).order(false), [ANY_HOUR]);
     }
 
     #[test]
-    fn the_oldest_come_first_and_every_hour_is_in_one_group() {
+    fn the_oldest_calls_come_first_and_each_hour_is_in_one_group() {
         let spread: Vec<(Hour, u64)> = (0..48).map(|hour| (hour, 10)).collect();
         let groups = workload(&spread).order(true);
         assert!((8..=9).contains(&groups.len()), "{groups:?}");
@@ -221,7 +229,7 @@ mod tests {
             assert_eq!(groups.iter().filter(|group| group.contains(&hour)).count(), 1, "hour {hour}");
         }
         assert!(groups.is_sorted_by_key(|group| *group.start()));
-        // One busy hour is a group of its own.
+        // A busy hour ends its group.
         let groups = workload(&[(1, 1), (2, 1_000), (3, 1)]).order(true);
         assert_eq!(groups, [Hour::MIN..=2, 3..=Hour::MAX]);
     }

@@ -1,12 +1,17 @@
-//! Reconciles a ledger of voice calls with what the provider knows of them.
+//! The program `reconcile`: compares a ledger of voice calls with the provider's records.
 //!
 //! ```text
-//!  collect   ledger.csv ─► calls not yet answered ─► [ cap ─► sign ─► send ─► classify ─► back off ] ─► store
-//!  publish   ledger.csv ⋈ store ─► normalize ─► compare ─► details.parquet · discrepancies.csv · report · summary
+//!  collect   ledger ─► calls without an answer
+//!                   ─► [ cap ─► sign ─► send ─► classify ─► back off ] ─► store
+//!  publish   ledger ⋈ store ─► normalize ─► compare
+//!                   ─► details.parquet · discrepancies.csv · report · summary
 //! ```
 //!
-//! Both passes stream; neither holds the ledger in memory. [`publish`] is a pure function of (ledger, store,
-//! options, version), in ledger order.
+//! Both passes stream: neither holds the ledger in memory. The rows that [`publish`] writes depend
+//! only on ledger, store, options and version, and come in ledger order.
+//!
+//! The rules of the comparison are in the crate `reconcile_core`, which does no I/O. The modules
+//! here are public only for the binary, the tests and the benchmarks: they are no stable API.
 
 pub mod cli;
 pub mod clock;
@@ -16,6 +21,8 @@ pub mod console;
 pub mod error;
 pub mod exit;
 pub mod fetch;
+pub mod hex;
+pub mod http_client;
 pub mod ledger;
 pub mod locked;
 pub mod output;
@@ -24,6 +31,7 @@ pub mod publish;
 pub mod recording;
 pub mod sandbox;
 pub mod signals;
+mod staged;
 pub mod stop;
 pub mod store;
 pub mod telemetry;

@@ -1,14 +1,17 @@
-//! Pass 2: ledger ⋈ store, in ledger order, into the four files.
+//! Pass 2: joins every ledger row with its stored answer and writes the four files in ledger order.
 //!
-//! A pure function of (ledger, store, options, version): neither the order of replies nor the number of restarts
-//! can show in the rows. Streams, on four threads with bounded channels of batches between them, so that every core has work:
+//! The rows depend only on ledger, store, options and version. The order of the replies and the
+//! number of restarts change nothing. The pass runs on four threads, so that every core has work.
+//! Bounded channels of batches connect them:
 //!
 //! ```text
-//!  [ ledger → records ] ─► [ ⋈ store ] ─► [ answer → normalize → compare → count, write ] ─► [ Parquet: encode, compress ]
+//!  [ ledger → records ] ─► [ ⋈ store ] ─► [ answer → normalize → compare → count, write ]
+//!                                      ─► [ Parquet: encode, compress ]
 //! ```
 //!
-//! An answer crosses once, as it is stored: what is made of it is used up and freed where it is made. What is remembered
-//! are the first rows of calls that are named again further down.
+//! An answer moves from thread to thread only once, in its stored form. The values made of it are
+//! used and freed on the thread that makes them. Memory holds the first rows of calls with later
+//! rows, and nothing else that grows with the ledger.
 
 use std::collections::HashMap;
 use std::panic::resume_unwind;
@@ -22,48 +25,52 @@ use crate::ledger::Source;
 use crate::output::{Outputs, own_numbers};
 use crate::store::{OpenItem, Reader};
 use reconcile_core::answer::StoredCall;
-use reconcile_core::compare::{self, Tolerances};
+use reconcile_core::ask_again::is_open;
+use reconcile_core::compare::{Tolerances, compare};
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
+use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::figures::Figures;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
-use reconcile_core::lookup::{Lookup, is_open, look_up};
+use reconcile_core::lookup::{FailureKind, Lookup, look_up};
 use reconcile_core::seconds_at_stake::seconds_at_stake;
 use reconcile_core::totals::Totals;
 
-/// Rows handed from one thread to the next at once...
-const BATCH: usize = 256;
-/// ... unless they have so many bytes already: a row of the ledger and an answer may have a MiB each.
+/// Most rows in a batch.
+const BATCH_ROWS: usize = 256;
+/// A batch of this many bytes is full, whatever its rows: a ledger row and an answer may have 1 MiB
+/// each.
 const BATCH_BYTES: usize = 1 << 18;
-/// Batches that may wait between two threads: longer than the system lets one of them wait for a core, so that on two
-/// cores none of the four runs dry. It bounds what is held, some 1.5 KiB a row.
-const WAITING: usize = 8;
+/// Most batches that wait between two threads.
+///
+/// That is enough work while a thread waits for a core, so that on two cores none of the four
+/// threads runs dry. It bounds the memory, at about 1.5 KiB a row.
+const WAITING_BATCHES: usize = 8;
 
-/// What decides the rows, beside ledger and store.
+/// The options that decide the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// A call younger than this with no record is `pending`.
+    /// A younger call without a record is `pending`.
     pub settle: TimeDelta,
-    /// What still matches.
+    /// How far two values may differ and still match.
     pub tolerances: Tolerances,
 }
 
 /// What publishing counts.
 #[derive(Debug)]
 pub struct Counted {
-    /// What must foot.
+    /// The numbers of the tie-out.
     pub totals: Totals,
-    /// What the page shows beside.
+    /// The other numbers of the report.
     pub figures: Figures,
 }
 
-/// Writes the rows of details and discrepancies, and counts them. `on_open` is told of every call without a lasting
-/// answer.
+/// Writes and counts the rows of details and discrepancies. Calls `on_open` for each open call.
 ///
 /// # Errors
 ///
-/// Exit 2 when the ledger was changed while the run was going on, exit 6 when the store cannot be read or a
-/// file cannot be written.
+/// Exit 2 if the ledger changed during the run, exit 6 if the store cannot be read or a file cannot
+/// be written.
 pub fn publish(
     source: &Source,
     reader: Box<dyn Reader>,
@@ -73,32 +80,34 @@ pub fn publish(
     on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
 ) -> Result<Counted> {
     let counted = Counted { totals: Totals::default(), figures: Figures::new(rules.tolerances) };
-    let named = HashMap::new();
-    let mut publisher = Publisher { source, rules, session_no, outputs, on_open, counted, named };
+    let with_later_rows = HashMap::new();
+    let mut publisher = Publisher { source, rules, session_no, outputs, on_open, counted, with_later_rows };
     scope(|threads| {
-        let (records, read) = sync_channel(WAITING);
-        let (rows, found) = sync_channel(WAITING);
-        let reading = threads.spawn(|| read_ledger(source, &{ records }));
-        let finder = Finder { source, reader, to_come: HashMap::new() };
-        let finding = threads.spawn(|| finder.all(&{ read }, &{ rows }));
-        // A thread that fails hangs up, and so the others come to their ends; the first in the row knows why.
-        let published = { found }.iter().flatten().try_for_each(|row| publisher.row(row));
-        let whole = joined(reading)?;
-        joined(finding)?;
-        published?;
-        match whole {
+        let (record_sender, records) = sync_channel(WAITING_BATCHES);
+        let (row_sender, rows) = sync_channel(WAITING_BATCHES);
+        // `&{ channel }` moves the channel into the thread, so that it closes when the thread ends.
+        let reading = threads.spawn(|| read_ledger(source, &{ record_sender }));
+        let join = StoreJoin { source, reader, later_rows_left: HashMap::new() };
+        let joining = threads.spawn(|| join.run(&{ records }, &{ row_sender }));
+        // A thread that fails closes its channels, and then the others end too. So the first error
+        // in the order of the pipeline is the cause.
+        let written = { rows }.iter().flatten().try_for_each(|row| publisher.row(row));
+        let sha256 = result_of(reading)?;
+        result_of(joining)?;
+        written?;
+        match sha256 {
             Some(sha256) if sha256 == source.scan.sha256 => Ok(publisher.counted),
-            _ => Err(Error::usage("the ledger was changed while the run was going on")
-                .hint("run the same command again: all answers are stored and none is asked for twice")),
+            _ => Err(Error::usage("the ledger changed during the run, so no outputs were written")
+                .hint("run the same command again; all answers are stored")),
         }
     })
 }
 
-fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+fn result_of<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Hands over the ledger's records. Returns its SHA-256; `None` when nobody wants the rest.
+/// Sends the ledger's records. Returns the ledger's SHA-256; `None` if the next thread ended first.
 fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<String>> {
     let mut ledger = source.read()?;
     let mut batch = Batch::default();
@@ -114,13 +123,13 @@ fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<
     ledger.finish().map(Some)
 }
 
-/// A row of the ledger, with what the store knows of its call.
-enum Found {
-    /// The first that names its call.
+/// A ledger row, joined with what the store knows of its call.
+enum JoinedRow {
+    /// The first row of a call.
     First(FirstRow),
-    /// One that names a call again, and whether it is the last that does.
+    /// A later row of the same call. `is_last` is true for the last row of the call.
     Later { row: LedgerRow, fingerprint: u128, is_last: bool },
-    /// One that cannot be used.
+    /// An unusable row.
     Invalid(InvalidRow),
 }
 
@@ -128,65 +137,66 @@ struct FirstRow {
     row: LedgerRow,
     fingerprint: u128,
     stored: Option<StoredCall>,
-    /// Rows further down that name it again.
+    /// How many later rows name the same call.
     later_rows: u64,
 }
 
-/// Finds what the store knows of every row.
-struct Finder<'a> {
+/// The thread that joins the ledger's records with the store.
+struct StoreJoin<'a> {
     source: &'a Source,
     reader: Box<dyn Reader>,
-    /// Of the calls named already, how many rows name them again further down.
-    to_come: HashMap<u128, u64>,
+    /// Of the calls seen so far: how many later rows of each are still to come.
+    later_rows_left: HashMap<u128, u64>,
 }
 
-impl Finder<'_> {
-    fn all(mut self, records: &Receiver<Vec<Record>>, out: &SyncSender<Vec<Found>>) -> Result<()> {
+impl StoreJoin<'_> {
+    fn run(mut self, records: &Receiver<Vec<Record>>, out: &SyncSender<Vec<JoinedRow>>) -> Result<()> {
         let mut batch = Batch::default();
         for record in records.iter().flatten() {
-            let found = self.find(record)?;
-            let bytes = found.data_len();
-            if batch.is_full_with(found, bytes) && out.send(batch.take()).is_err() {
+            let row = self.join(record)?;
+            let bytes = row.data_len();
+            if batch.is_full_with(row, bytes) && out.send(batch.take()).is_err() {
                 return Ok(());
             }
         }
-        // Nobody to take the last ones has failed, and says why.
+        // If this fails, the next thread has failed and reports the error.
         let _ = out.send(batch.take());
         Ok(())
     }
 
-    fn find(&mut self, record: Record) -> Result<Found> {
+    fn join(&mut self, record: Record) -> Result<JoinedRow> {
         let row = match record {
-            Record::Invalid(row) => return Ok(Found::Invalid(row)),
+            Record::Invalid(row) => return Ok(JoinedRow::Invalid(row)),
             Record::Row(row) => row,
         };
         let fingerprint = row.key.fingerprint();
-        if let Some(to_come) = self.to_come.get_mut(&fingerprint) {
-            *to_come -= 1;
-            let is_last = *to_come == 0;
+        if let Some(left) = self.later_rows_left.get_mut(&fingerprint) {
+            *left -= 1;
+            let is_last = *left == 0;
             if is_last {
-                self.to_come.remove(&fingerprint);
+                self.later_rows_left.remove(&fingerprint);
             }
-            return Ok(Found::Later { row, fingerprint, is_last });
+            return Ok(JoinedRow::Later { row, fingerprint, is_last });
         }
         let stored = self.reader.lookup(&row.key)?;
         let later_rows = self.source.scan.duplicate_calls.later_rows(fingerprint);
         if later_rows > 0 {
-            self.to_come.insert(fingerprint, later_rows);
+            self.later_rows_left.insert(fingerprint, later_rows);
         }
-        Ok(Found::First(FirstRow { row, fingerprint, stored, later_rows }))
+        Ok(JoinedRow::First(FirstRow { row, fingerprint, stored, later_rows }))
     }
 }
 
-impl Found {
-    /// What may be long of it, in bytes: the provider's `Data`. The ledger's part was counted when it was read.
+impl JoinedRow {
+    /// The length of the provider's `Data` in bytes. The ledger's part needs no limit here:
+    /// `read_ledger` has limited it.
     fn data_len(&self) -> usize {
         let Self::First(FirstRow { stored: Some(stored), .. }) = self else { return 0 };
         stored.answer.as_ref().and_then(|stored| stored.answer.data.as_ref()).map_or(0, String::len)
     }
 }
 
-/// What is on its way to the next thread.
+/// Rows on their way to the next thread.
 struct Batch<T> {
     rows: Vec<T>,
     bytes: usize,
@@ -194,15 +204,16 @@ struct Batch<T> {
 
 impl<T> Default for Batch<T> {
     fn default() -> Self {
-        Self { rows: Vec::with_capacity(BATCH), bytes: 0 }
+        Self { rows: Vec::with_capacity(BATCH_ROWS), bytes: 0 }
     }
 }
 
 impl<T> Batch<T> {
+    /// Adds a row of this many bytes; true if the batch is full now.
     fn is_full_with(&mut self, row: T, bytes: usize) -> bool {
         self.rows.push(row);
         self.bytes += bytes;
-        self.rows.len() == BATCH || self.bytes >= BATCH_BYTES
+        self.rows.len() == BATCH_ROWS || self.bytes >= BATCH_BYTES
     }
 
     fn take(&mut self) -> Vec<T> {
@@ -210,13 +221,13 @@ impl<T> Batch<T> {
     }
 }
 
-/// A call that is named more than once: its first row for comparison, and where its record stands.
-struct Named {
-    first: LedgerRow,
+/// The first row of a call with later rows, and the call's day in the details.
+struct FirstOfSeveral {
+    row: LedgerRow,
     call_date: chrono::NaiveDate,
 }
 
-/// Says of every row what became of its call, counts it and writes it.
+/// The thread that compares, counts and writes.
 struct Publisher<'a> {
     source: &'a Source,
     rules: Rules,
@@ -224,32 +235,33 @@ struct Publisher<'a> {
     outputs: &'a mut Outputs,
     on_open: &'a mut dyn FnMut(OpenItem) -> Result<()>,
     counted: Counted,
-    named: HashMap<u128, Named>,
+    /// By the fingerprint of the call.
+    with_later_rows: HashMap<u128, FirstOfSeveral>,
 }
 
 impl Publisher<'_> {
-    fn row(&mut self, found: Found) -> Result<()> {
+    fn row(&mut self, row: JoinedRow) -> Result<()> {
         self.counted.totals.rows += 1;
-        match found {
-            Found::First(first) => self.call(first),
-            Found::Later { row, fingerprint, is_last } => {
+        match row {
+            JoinedRow::First(first) => self.first_row(first),
+            JoinedRow::Later { row, fingerprint, is_last } => {
                 self.later_row(&row, fingerprint)?;
                 if is_last {
-                    self.named.remove(&fingerprint);
+                    self.with_later_rows.remove(&fingerprint);
                 }
                 Ok(())
             }
-            Found::Invalid(row) => self.invalid(row),
+            JoinedRow::Invalid(row) => self.invalid_row(row),
         }
     }
 
-    fn call(&mut self, FirstRow { row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
+    fn first_row(&mut self, FirstRow { row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
         let lookup = look_up(&row, stored, self.rules.settle, self.session_no);
         let detail = lookup.detail.as_ref();
-        let found = compare::compare(&row, &lookup, self.rules.tolerances);
-        let all = found.len() as u64 + later_rows;
-        self.count(&row, &lookup, all);
-        self.outputs.call(&row, &lookup, all)?;
+        let found = compare(&row, &lookup, self.rules.tolerances);
+        let discrepancies = found.len() as u64 + later_rows;
+        self.count_call(&row, &lookup, discrepancies);
+        self.outputs.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
@@ -261,30 +273,29 @@ impl Publisher<'_> {
             self.write(&discrepancy)?;
         }
         if later_rows > 0 {
-            self.named.insert(fingerprint, Named { first: row, call_date: lookup.found_on });
+            self.with_later_rows.insert(fingerprint, FirstOfSeveral { row, call_date: lookup.found_on });
         }
         Ok(())
     }
 
-    /// A row that names a call again.
     fn later_row(&mut self, row: &LedgerRow, fingerprint: u128) -> Result<()> {
         self.counted.totals.duplicates += 1;
-        let Some(Named { first, call_date }) = self.named.get(&fingerprint) else {
-            return Err(Error::output("a row names a call again that none has named; this is a bug"));
+        let Some(first) = self.with_later_rows.get(&fingerprint) else {
+            return Err(Error::output("a later row names a call that has no first row; this is a bug"));
         };
-        let what = compare::duplicate(first, row, &self.source.scan.carried);
-        let mut discrepancy = discrepancy_row(row, None, *call_date, what);
+        let what = duplicate_of(&first.row, row, &self.source.scan.carried);
+        let mut discrepancy = discrepancy_row(row, None, first.call_date, what);
         if self.outputs.masks() {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
-            discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
+            discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
         }
         self.write(&discrepancy)
     }
 
-    fn invalid(&mut self, row: InvalidRow) -> Result<()> {
+    fn invalid_row(&mut self, row: InvalidRow) -> Result<()> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
-        self.outputs.reject(&row)?;
+        self.outputs.add_reject(&row)?;
         let what = Discrepancy::new(Kind::InvalidRow, row.message())
             .field(row.field)
             .values(row.expected, Some(row.found));
@@ -304,14 +315,15 @@ impl Publisher<'_> {
     fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
         self.counted.totals.add_discrepancy(row.what.kind);
         self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s);
-        self.outputs.discrepancy(row)
+        self.outputs.add_discrepancy(row)
     }
 
-    fn count(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) {
+    fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) {
+        let is_exhausted = lookup.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Exhausted);
         let t = &mut self.counted.totals;
         t.add_call(lookup.status, discrepancies);
         t.from_store += u64::from(lookup.from_store);
-        t.exhausted += u64::from(lookup.failure.as_ref().is_some_and(|f| f.transient));
+        t.exhausted += u64::from(is_exhausted);
         self.counted.figures.add_call(row, lookup);
     }
 }
@@ -339,13 +351,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_bounded_in_rows_and_in_bytes() {
+    fn a_batch_is_bounded_in_rows_and_bytes() {
         let filled = |bytes: usize| {
             let mut batch = Batch::default();
             let rows = (1..).find(|row| batch.is_full_with(*row, bytes));
             (rows, batch.take().len(), batch.rows.len(), batch.bytes)
         };
-        assert_eq!(filled(100), (Some(BATCH), BATCH, 0, 0));
+        assert_eq!(filled(100), (Some(BATCH_ROWS), BATCH_ROWS, 0, 0));
         assert_eq!(filled(BATCH_BYTES / 4), (Some(4), 4, 0, 0));
         assert_eq!(filled(1 << 20), (Some(1), 1, 0, 0));
     }

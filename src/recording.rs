@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
+use crate::provider::sign;
 use reconcile_core::phone::{normalize_number, replace_numbers};
 
 /// What the first line begins with, by which a recording is known.
@@ -150,11 +151,7 @@ impl Replacing {
 
 /// A refused signature comes with all that was signed, a security token among it.
 fn without_string_to_sign(text: &str) -> String {
-    const BEFORE: &str = "string to sign is";
-    let Some(at) = text.find(BEFORE).map(|at| at + BEFORE.len()) else { return text.to_owned() };
-    let rest = &text[at..];
-    let end = rest.find(['"', ']', '<']).unwrap_or(rest.len());
-    format!("{} (not recorded){}", &text[..at], &rest[end..])
+    sign::without_string_to_sign(text, &['"', ']', '<'], "not recorded")
 }
 
 /// A file that is being recorded to.

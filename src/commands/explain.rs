@@ -15,6 +15,7 @@ use reconcile_core::calendar::provider_text;
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::Discrepancy;
+use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::ledger_row::{LedgerRow, Record};
 use reconcile_core::lookup::{Lookup, look_up};
 
@@ -135,7 +136,7 @@ fn explain_call(call: &KnownCall, rows: &[LedgerRow], carried: &[String], args: 
     let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
     let found = compare::compare(first, &lookup, args.rules().tolerances);
     let mut judged = vec![(first.line, found)];
-    judged.extend(named.iter().skip(1).map(|row| (row.line, vec![compare::duplicate(first, row, carried)])));
+    judged.extend(named.iter().skip(1).map(|row| (row.line, vec![duplicate_of(first, row, carried)])));
     Explained {
         call_id: call.key.call_id.clone(),
         prod_id: call.key.prod_id.0,

@@ -59,7 +59,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = match &reader {
         Some(reader) => reader.preview_session(&identity, &clock)?,
-        None => Scope::first(identity.refresh),
+        None => Scope::of_new_store(identity.refresh),
     };
     let workload = workload(&source, &scope, reader.as_deref())?;
     let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, settings.rate))?;

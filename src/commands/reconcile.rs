@@ -161,7 +161,7 @@ async fn start_sandbox(settings: &Settings) -> Result<(String, CredentialCache)>
     let server = Sandbox::bind(options).await?;
     let url = server.url();
     tokio::spawn(server.serve());
-    Ok((url, CredentialCache::fixed(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
+    Ok((url, CredentialCache::of_static_key(Credentials::new(id.into(), secret.into(), None), "the sandbox")))
 }
 
 /// Does this to its end on a runtime that ends with it, so that the memory of up to 1,024 connections goes back before publishing
@@ -305,8 +305,9 @@ impl Run<'_> {
         let settings = self.settings;
         let traffic = Traffic { slowdown: collected.slowdown, ..self.store.traffic(&self.scope)? };
         let provenance = self.provenance();
-        let columns = (self.source.scan.carried.as_slice(), &self.source.scan.layout);
-        let mut outputs = Outputs::create(&settings.outputs, columns, &provenance, &traffic)?;
+        let scan = &self.source.scan;
+        let mut outputs =
+            Outputs::create(&settings.outputs, &scan.carried, &scan.layout, &provenance, &traffic)?;
         let (Counted { totals, figures }, open_items) = self.write_rows(&mut outputs)?;
         let (outputs, written) = outputs.close()?;
         let tie_out = check_totals(&totals, &written, &traffic, settings)?;
@@ -436,7 +437,7 @@ fn check_totals(
     settings: &Settings,
 ) -> Result<Vec<TieOutLine>> {
     let lines = tie_out(totals, written, traffic, u64::from(settings.rate.requests.get()));
-    match lines.iter().find(|line| !line.foots) {
+    match lines.iter().find(|line| !line.adds_up) {
         None => Ok(lines),
         Some(line) => {
             Err(Error::output(format!("the tie-out does not check_totals: {} ({})", line.rule, line.numbers))

@@ -126,7 +126,7 @@ impl Closing<'_> {
                 say(&self.line())
             }
         }
-        if let Some(slowdown) = self.summary.traffic.slowdown.text().filter(|_| !quiet) {
+        if let Some(slowdown) = self.summary.traffic.slowdown.sentences().filter(|_| !quiet) {
             say(&format!("note: {slowdown}"));
         }
         if let Some(because) = self.summary.incomplete_because {

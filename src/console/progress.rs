@@ -17,7 +17,7 @@ use crate::console::messages::say;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::stop::{Reason, Stop};
-use crate::telemetry::metrics::{MetricsFile, Sending};
+use crate::telemetry::metrics::{MetricsFile, RunProgress};
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
@@ -215,7 +215,7 @@ impl Shown {
     fn measure(&self) {
         let Some(metrics) = &self.metrics else { return };
         let standing = self.standing();
-        metrics.sending(Sending {
+        metrics.update(RunProgress {
             to_ask: standing.total,
             answers: held(&self.counts.by_kind).clone(),
             requests: held(&self.counts.by_code).clone(),

@@ -37,8 +37,8 @@ impl Anomalies {
     pub(super) fn observe(&self, answer: &Answer) {
         let mut seen = self.lock();
         let suspicion = codes::suspicion(&answer.code);
-        if matches!(answer.said, Body::Data(_)) || suspicion.is_none() {
-            seen.found |= matches!(answer.said, Body::Data(_));
+        if matches!(answer.body, Body::Data(_)) || suspicion.is_none() {
+            seen.found |= matches!(answer.body, Body::Data(_));
             seen.in_a_row = 0;
             return;
         }

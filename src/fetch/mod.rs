@@ -154,7 +154,7 @@ impl<P: Provider> Fetcher<P> {
             self.admit(is_sandbox, &begun, at).await?;
         }
         let answer = wire::understand(&reply);
-        let throttled = answer.said == Body::Error(Class::Throttle);
+        let throttled = answer.body == Body::Error(Class::Throttle);
         if throttled {
             self.cap.throttled(taken_at, retry::hint(&answer));
         } else if answer.http_status.is_some() {
@@ -191,7 +191,7 @@ impl<P: Provider> Fetcher<P> {
 
     /// Whether an answer about the security token brought another key.
     async fn renew_key(&self, answer: &Answer, refused: u64) -> bool {
-        if !matches!(answer.said, Body::Error(Class::Token(_))) {
+        if !matches!(answer.body, Body::Error(Class::Token(_))) {
             return false;
         }
         let renewed = tokio::select! {
@@ -219,7 +219,7 @@ impl<P: Provider> Fetcher<P> {
     /// Whether an answer about the time stamp told the provider's time, which is signed with from
     /// now on.
     fn correct_clock(&self, answer: &Answer) -> bool {
-        let date = answer.date.filter(|_| answer.said == Body::Error(Class::Clock));
+        let date = answer.date.filter(|_| answer.body == Body::Error(Class::Clock));
         let correction = date.and_then(|date| self.provider.correct_clock(date));
         if let Some(correction) = correction.filter(|correction| correction.first) {
             self.watch.clock_is_off(correction.behind);
@@ -232,7 +232,7 @@ impl<P: Provider> Fetcher<P> {
         if throttled {
             self.monitor.throttled();
         }
-        if matches!(answer.said, Body::Error(_)) {
+        if matches!(answer.body, Body::Error(_)) {
             tracing::debug!(
                 call_id = question.call_id,
                 attempt,
@@ -269,7 +269,7 @@ fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
 
 /// The answer that a verdict makes of what came back; `None` while the call is still being tried.
 fn keep(answer: &Answer, verdict: &Verdict, day: NaiveDate, then: Option<NaiveDate>) -> Option<NewAnswer> {
-    let (kind, data) = match (&answer.said, verdict) {
+    let (kind, data) = match (&answer.body, verdict) {
         (Body::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
         (Body::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
         (Body::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),

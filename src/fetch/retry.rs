@@ -67,10 +67,10 @@ pub fn decide(
     corrections: Corrections,
     jitter: f64,
 ) -> Verdict {
-    let Body::Error(class) = answer.said else { return Verdict::Done };
+    let Body::Error(class) = answer.body else { return Verdict::Done };
     let second = attempt >= policy.max_attempts.min(2);
     let tries = match class {
-        Class::Row | Class::NoRecord => return Verdict::Done,
+        Class::Call | Class::NoRecord => return Verdict::Done,
         Class::Fatal(advice) => return Verdict::Stop(advice),
         Class::Token(advice) if !corrections.key => return Verdict::Stop(advice),
         Class::Route(advice) if second => return Verdict::Stop(advice),
@@ -108,9 +108,9 @@ pub fn hint(answer: &Answer) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn answer(said: Body, retry_after: Option<Duration>) -> Answer {
+    fn answer(body: Body, retry_after: Option<Duration>) -> Answer {
         Answer {
-            said,
+            body,
             code: "c".into(),
             message: String::new(),
             request_id: None,
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_an_answer() {
-        let done = |said| {
-            decide(&Policy::default(), 1, &answer(said, None), Corrections::default(), 0.5) == Verdict::Done
+        let done = |body| {
+            decide(&Policy::default(), 1, &answer(body, None), Corrections::default(), 0.5) == Verdict::Done
         };
-        assert!(done(Body::NoRecord) && done(Body::Data("{}".into())) && done(Body::Error(Class::Row)));
+        assert!(done(Body::NoRecord) && done(Body::Data("{}".into())) && done(Body::Error(Class::Call)));
         assert!(done(Body::Malformed { text: "x".into(), why: "y".into() }));
     }
 

@@ -7,12 +7,11 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BinaryArray, StringArray};
-use arrow_cast::cast;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray as _, BinaryArray, RecordBatch, StringArray, make_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::DateTime;
 use csv::ByteRecord;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -75,7 +74,7 @@ impl Table {
     pub(super) fn read(&mut self, record: &mut ByteRecord) -> Result<bool> {
         while self.columns.first().is_none_or(|column| self.at == column.len()) {
             let Some(batch) = self.reader.next() else { return Ok(false) };
-            let texts = |batch: arrow_array::RecordBatch| batch.columns().iter().map(texts).collect();
+            let texts = |batch: RecordBatch| batch.columns().iter().map(texts).collect();
             let columns: Result<_, ArrowError> = batch.and_then(texts);
             self.columns = columns.map_err(|error| unreadable(&self.source_name, error))?;
             self.at = 0;
@@ -125,7 +124,7 @@ fn timestamps(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, ArrowError>
         DataType::Timestamp(unit, _) => *unit,
         _ => TimeUnit::Microsecond,
     };
-    let of_unit = arrow_array::make_array(
+    let of_unit = make_array(
         column.to_data().into_builder().data_type(DataType::Timestamp(unit, zone.clone())).build()?,
     );
     let micros = cast(&of_unit, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;

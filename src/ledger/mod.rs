@@ -455,9 +455,9 @@ mod tests {
         assert_eq!(row.expected.state.as_deref(), Some("200000"));
         assert_eq!(row.expected.answered, Some(true));
         assert_eq!(row.expected.duration_s, Some(75));
-        assert_eq!(row.expected.called_at.unwrap().text(), "2026-06-01 10:00:00");
-        assert_eq!(row.expected.started_at.unwrap().text(), "2026-06-01 10:00:10");
-        assert_eq!(row.expected.ended_at.unwrap().text(), "2026-06-01 10:01:25");
+        assert_eq!(row.expected.called_at.unwrap().provider_text(), "2026-06-01 10:00:00");
+        assert_eq!(row.expected.started_at.unwrap().provider_text(), "2026-06-01 10:00:10");
+        assert_eq!(row.expected.ended_at.unwrap().provider_text(), "2026-06-01 10:01:25");
         assert!(matches!(row.query_date, Some(LedgerTime::Day(_))));
         assert_eq!(row.carried, [" a,\"b\" "]);
         assert_eq!(row.line, 2);

@@ -282,7 +282,7 @@ mod tests {
     fn shown(text: &str) -> String {
         match read(text) {
             Ok(Read { time: LedgerTime::Day(day), .. }) => format!("day {day}"),
-            Ok(Read { time, .. }) => time.text().into(),
+            Ok(Read { time, .. }) => time.provider_text().into(),
             Err(trouble) => format!("! {trouble:?}"),
         }
     }

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(seconds("duration_s", "７５"), Ok(75));
         assert_eq!(yes_or_no("answered", "ＹＥＳ"), Ok(true));
         assert_eq!(product("１１００００００３００００６").unwrap().0, 11_000_000_300_006);
-        let at = |text| time("called_at", text).unwrap().time.text();
+        let at = |text| time("called_at", text).unwrap().time.provider_text();
         assert_eq!(at("２０２６／１１／１\u{3000}９：０５"), "2026-11-01 09:05:00");
     }
 

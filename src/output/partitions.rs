@@ -1,12 +1,16 @@
-//! The details as a Hive-partitioned folder: `call_date=YYYY-MM-DD/part-0.parquet`. Owns the folder's layout and its swap.
+//! The details as a Hive-partitioned folder: `call_date=YYYY-MM-DD/part-0.parquet`.
 //!
-//! The folder is written beside its target and exchanged with it in one step where the system can; elsewhere the old one is
-//! moved aside first, and a run that finds it there without a new one puts it back. The day stands in the folder's name and,
-//! as Hive has it, not in the files.
+//! Owns the folder's layout and its replacement. As in Hive, the day is in the folder's name and
+//! not in the files.
 //!
-//! Days may come in any order. What is held does not grow with the ledger: at most [`OPEN_AT_MOST`] files are open, the one
-//! that has waited longest is closed for another (its day goes on in `part-1`), and when all hold more than [`HELD_AT_MOST`]
-//! the fullest writes what it has as a row group.
+//! The new folder is written beside its target and exchanged with it in one step. Where the system
+//! has no such step, the old folder is moved aside first. A run that finds only the folder moved
+//! aside puts it back.
+//!
+//! Days may come in any order, and memory does not grow with the ledger. At most [`MAX_OPEN_FILES`]
+//! files are open. The file with the oldest row is closed for another, and its day continues in
+//! `part-1`. If all open files together hold more than [`MAX_HELD_BYTES`], the fullest one writes a
+//! row group.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,96 +20,94 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 use super::schema::{Cell, Column};
-use super::staged::{Staged, sync_folder, unwritable};
+use super::table::Table;
 use crate::error::{Error, Result};
-use crate::output::table::Table;
+use crate::staged::{Staged, hidden_beside, sync_folder_of, unwritable};
 
-const OPEN_AT_MOST: usize = 128;
-/// Bytes, roughly.
-const HELD_AT_MOST: usize = 64 << 20;
-/// Rows between two looks at what is held.
-const LOOK_EVERY: u64 = 256;
-const PREFIX: &str = "call_date=";
+const MAX_OPEN_FILES: usize = 128;
+/// Approximate.
+const MAX_HELD_BYTES: usize = 64 << 20;
+/// Rows between two checks of the memory held.
+const ROWS_BETWEEN_CHECKS: u64 = 256;
+const DAY_PREFIX: &str = "call_date=";
 
-struct Open {
+struct OpenFile {
     table: Table,
-    used: u64,
+    /// Number of the last row added, counted over all days.
+    last_row: u64,
 }
 
-/// The folder being written.
+/// The folder while it is written.
 pub(super) struct Partitions {
     target: PathBuf,
-    /// Held against another run; the folder stands beside it.
+    /// Locks the folder against other runs; the file itself stays empty.
     lock: Staged,
-    beside: PathBuf,
+    unfinished: PathBuf,
     columns: Vec<Column>,
     carried: Vec<String>,
     metadata: Vec<(String, String)>,
-    open: BTreeMap<NaiveDate, Open>,
-    /// How many files each day has.
+    open: BTreeMap<NaiveDate, OpenFile>,
+    /// Number of files of each day.
     parts: BTreeMap<NaiveDate, u32>,
     rows: u64,
 }
 
-/// The folder, whole; it still has to be put in its place.
+/// The folder with all its files written. It is not in its place yet.
 pub(super) struct ClosedPartitions {
     target: PathBuf,
     lock: Staged,
-    beside: PathBuf,
-    parts: Vec<(NaiveDate, PathBuf)>,
+    unfinished: PathBuf,
+    parts: Vec<DayFile>,
 }
 
-fn hidden(target: &Path, what: &str) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(what);
-    target.with_file_name(name)
+/// A file of the folder.
+pub(super) struct DayFile {
+    pub(super) day: NaiveDate,
+    pub(super) path: PathBuf,
 }
 
-/// Where the folder is written, and where the old one waits for its end.
+/// Where the new folder is written.
 fn unfinished(target: &Path) -> PathBuf {
-    hidden(target, ".unfinished.d")
+    hidden_beside(target, ".unfinished.d")
 }
 
-fn replaced(target: &Path) -> PathBuf {
-    hidden(target, ".replaced.d")
+/// Where the old folder is moved aside.
+fn moved_aside(target: &Path) -> PathBuf {
+    hidden_beside(target, ".replaced.d")
 }
 
-/// Refuses a target that is no folder of days: it would be replaced as a whole.
+/// Refuses a target that is not a folder of days, because the whole folder would be replaced.
 ///
 /// # Errors
 ///
-/// Exit 2 when it is a file, or has anything else in it; exit 6 when it cannot be read.
-pub(super) fn check(option: &str, target: &Path) -> Result<()> {
+/// Exit 2 if it is a file or contains anything else. Exit 6 if it cannot be read.
+pub(super) fn check_replaceable(target: &Path) -> Result<()> {
     if !target.exists() {
         return Ok(());
     }
-    let refused = |what: String| {
-        Err(Error::usage(what)
-            .hint("with --partition-by, --out is a folder that is replaced as a whole: name a new one"))
+    let refused = |problem: String| {
+        Err(Error::usage(format!("the details folder {} {problem}", target.display())).hint(
+            "the details of each day are written to a folder that is replaced as a whole; name a new one",
+        ))
     };
     if !target.is_dir() {
-        return refused(format!("{option} {} is a file", target.display()));
+        return refused("is a file".into());
     }
     for entry in fs::read_dir(target).map_err(|e| unwritable(target, e))? {
         let name = entry.map_err(|e| unwritable(target, e))?.file_name();
-        if !name.to_string_lossy().starts_with(PREFIX) {
-            return refused(format!(
-                "{option} {} has something else in it: {}",
-                target.display(),
-                name.display()
-            ));
+        if !name.to_string_lossy().starts_with(DAY_PREFIX) {
+            return refused(format!("contains something else: {}", name.display()));
         }
     }
     Ok(())
 }
 
 impl Partitions {
-    /// Begins the folder that will be `target`. What a killed run left behind is cleared.
+    /// Starts the folder that will be `target`. Removes what a killed run left behind.
     ///
     /// # Errors
     ///
-    /// Exit 6 when nothing can be written beside the target, or another run is writing it.
+    /// Exit 6 if nothing can be written beside the target, or if another run is writing it.
     pub(super) fn create(
         target: &Path,
         columns: &[Column],
@@ -113,22 +115,14 @@ impl Partitions {
         metadata: &[(String, String)],
     ) -> Result<Self> {
         let lock = Staged::create(target)?;
-        let (beside, old) = (unfinished(target), replaced(target));
-        let tidy = || -> io::Result<()> {
-            if old.exists() {
-                // A run was killed between its two renames: the old folder is the only whole one.
-                if target.exists() { fs::remove_dir_all(&old)? } else { fs::rename(&old, target)? }
-            }
-            if beside.exists() {
-                fs::remove_dir_all(&beside)?;
-            }
-            fs::create_dir(&beside)
-        };
-        tidy().map_err(|e| unwritable(target, e))?;
+        let unfinished = unfinished(target);
+        clear_leftovers(target, &unfinished)
+            .and_then(|()| fs::create_dir(&unfinished))
+            .map_err(|e| unwritable(target, e))?;
         Ok(Self {
             target: target.to_owned(),
             lock,
-            beside,
+            unfinished,
             columns: columns.to_vec(),
             carried: carried.to_vec(),
             metadata: metadata.to_vec(),
@@ -138,79 +132,86 @@ impl Partitions {
         })
     }
 
-    /// Adds a row to its day.
+    /// Adds a row to the file of its day.
     ///
     /// # Errors
     ///
-    /// Exit 6 when it cannot be written.
+    /// Exit 6 if it cannot be written.
     pub(super) fn push<'a>(&mut self, day: NaiveDate, cells: impl Iterator<Item = Cell<'a>>) -> Result<()> {
         self.rows += 1;
         if !self.open.contains_key(&day) {
-            self.make_room()?;
-            let table = self.begin(day)?;
-            self.open.insert(day, Open { table, used: 0 });
+            self.close_oldest_if_full()?;
+            let table = self.open_next_part(day)?;
+            self.open.insert(day, OpenFile { table, last_row: 0 });
         }
-        if let Some(open) = self.open.get_mut(&day) {
-            open.used = self.rows;
-            open.table.push(cells)?;
+        if let Some(file) = self.open.get_mut(&day) {
+            file.last_row = self.rows;
+            file.table.push(cells)?;
         }
-        if self.rows.is_multiple_of(LOOK_EVERY) { self.write_fullest() } else { Ok(()) }
+        if self.rows.is_multiple_of(ROWS_BETWEEN_CHECKS) { self.flush_fullest_if_large() } else { Ok(()) }
     }
 
-    fn begin(&mut self, day: NaiveDate) -> Result<Table> {
+    fn open_next_part(&mut self, day: NaiveDate) -> Result<Table> {
         let part = self.parts.entry(day).or_insert(0);
-        let path = part_path(&self.beside, day, *part);
+        let path = part_path(&self.unfinished, day, *part);
         *part += 1;
-        let made = || -> io::Result<File> {
-            fs::create_dir_all(path.parent().unwrap_or(&self.beside))?;
-            File::create(&path)
-        };
-        let file = made().map_err(|e| unwritable(&self.target, e))?;
+        let created = fs::create_dir_all(path.parent().unwrap_or(&self.unfinished));
+        let file = created.and_then(|()| File::create(&path)).map_err(|e| unwritable(&self.target, e))?;
         Table::create(file, &self.target, &self.columns, &self.carried, &self.metadata)
     }
 
-    /// Ends the file that has waited longest when there are too many.
-    fn make_room(&mut self) -> Result<()> {
-        if self.open.len() < OPEN_AT_MOST {
+    fn close_oldest_if_full(&mut self) -> Result<()> {
+        if self.open.len() < MAX_OPEN_FILES {
             return Ok(());
         }
-        let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(day, _)| *day);
-        oldest.and_then(|day| self.open.remove(&day)).map_or(Ok(()), |open| open.table.finish())
+        let oldest = self.open.iter().min_by_key(|(_, file)| file.last_row).map(|(day, _)| *day);
+        oldest.and_then(|day| self.open.remove(&day)).map_or(Ok(()), |file| file.table.finish())
     }
 
-    fn write_fullest(&mut self) -> Result<()> {
-        let held: usize = self.open.values().map(|open| open.table.held()).sum();
-        if held <= HELD_AT_MOST {
+    fn flush_fullest_if_large(&mut self) -> Result<()> {
+        let held: usize = self.open.values().map(|file| file.table.held_bytes()).sum();
+        if held <= MAX_HELD_BYTES {
             return Ok(());
         }
-        let fullest = self.open.values_mut().max_by_key(|open| open.table.held());
-        fullest.map_or(Ok(()), |open| open.table.end_group())
+        let fullest = self.open.values_mut().max_by_key(|file| file.table.held_bytes());
+        fullest.map_or(Ok(()), |file| file.table.end_row_group())
     }
 
-    /// Ends all files.
+    /// Closes all files.
     ///
     /// # Errors
     ///
-    /// Exit 6 when one cannot be written.
+    /// Exit 6 if a file cannot be written.
     pub(super) fn finish(mut self) -> Result<ClosedPartitions> {
-        std::mem::take(&mut self.open).into_values().try_for_each(|open| open.table.finish())?;
+        std::mem::take(&mut self.open).into_values().try_for_each(|file| file.table.finish())?;
         let parts = self.parts.iter().flat_map(|(day, count)| (0..*count).map(move |part| (*day, part)));
-        let parts = parts.map(|(day, part)| (day, part_path(&self.beside, day, part))).collect();
-        Ok(ClosedPartitions { target: self.target, lock: self.lock, beside: self.beside, parts })
+        let parts = parts.map(|(day, part)| DayFile { day, path: part_path(&self.unfinished, day, part) });
+        let parts = parts.collect();
+        Ok(ClosedPartitions { target: self.target, lock: self.lock, unfinished: self.unfinished, parts })
     }
+}
+
+fn clear_leftovers(target: &Path, unfinished: &Path) -> io::Result<()> {
+    let old = moved_aside(target);
+    if old.exists() {
+        // If the target is missing, a run was killed between its two renames: only the old folder
+        // is whole.
+        if target.exists() { fs::remove_dir_all(&old)? } else { fs::rename(&old, target)? }
+    }
+    if unfinished.exists() { fs::remove_dir_all(unfinished) } else { Ok(()) }
 }
 
 fn part_path(folder: &Path, day: NaiveDate, part: u32) -> PathBuf {
-    folder.join(format!("{PREFIX}{day}")).join(format!("part-{part}.parquet"))
+    folder.join(format!("{DAY_PREFIX}{day}")).join(format!("part-{part}.parquet"))
 }
 
 impl ClosedPartitions {
-    /// Every file with its day.
-    pub(super) fn parts(&self) -> &[(NaiveDate, PathBuf)] {
+    /// All files, by day.
+    pub(super) fn parts(&self) -> &[DayFile] {
         &self.parts
     }
 
-    /// The folder it will be.
+    /// Path of the finished folder.
     pub(super) fn target(&self) -> &Path {
         &self.target
     }
@@ -219,54 +220,55 @@ impl ClosedPartitions {
     ///
     /// # Errors
     ///
-    /// Exit 6 when the disk is full or failing.
+    /// Exit 6 if the disk is full or failing.
     pub(super) fn sync(&self) -> Result<()> {
-        let all = || -> io::Result<()> {
-            for (_, path) in &self.parts {
+        let sync_all = || -> io::Result<()> {
+            for DayFile { path, .. } in &self.parts {
                 File::open(path)?.sync_all()?;
-                sync_folder(path)?;
+                sync_folder_of(path)?;
             }
-            sync_folder(&self.beside.join(PREFIX))
+            sync_folder_of(&self.unfinished.join(DAY_PREFIX))
         };
-        all().map_err(|e| unwritable(&self.target, e))
+        sync_all().map_err(|e| unwritable(&self.target, e))
     }
 
-    /// Puts the folder in its place, and removes the old one.
+    /// Puts the folder in its place and removes the old one.
     ///
     /// # Errors
     ///
-    /// Exit 6 when it cannot be renamed.
+    /// Exit 6 if it cannot be renamed.
     pub(super) fn rename(self) -> Result<()> {
-        let swap = || -> io::Result<()> {
-            let old = if !self.target.exists() {
-                fs::rename(&self.beside, &self.target)?;
-                None
-            } else if exchange(&self.beside, &self.target) {
-                Some(self.beside.clone())
-            } else {
-                let aside = replaced(&self.target);
-                fs::rename(&self.target, &aside)?;
-                fs::rename(&self.beside, &self.target)?;
-                Some(aside)
-            };
-            sync_folder(&self.target)?;
-            old.map_or(Ok(()), fs::remove_dir_all)
-        };
-        let swapped = swap().map_err(|e| unwritable(&self.target, e));
-        // Until here no other run may begin.
+        let replaced = replace_folder(&self.unfinished, &self.target);
+        // No other run may start before this point.
         drop(self.lock);
-        swapped
+        replaced.map_err(|e| unwritable(&self.target, e))
     }
 }
 
-/// Whether the two were exchanged in one step.
+fn replace_folder(new: &Path, target: &Path) -> io::Result<()> {
+    let old = if !target.exists() {
+        fs::rename(new, target)?;
+        None
+    } else if exchange(new, target) {
+        Some(new.to_owned())
+    } else {
+        let aside = moved_aside(target);
+        fs::rename(target, &aside)?;
+        fs::rename(new, target)?;
+        Some(aside)
+    };
+    sync_folder_of(target)?;
+    old.map_or(Ok(()), fs::remove_dir_all)
+}
+
+/// Whether both paths were exchanged in one step.
 #[cfg(target_os = "linux")]
 fn exchange(a: &Path, b: &Path) -> bool {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).is_ok()
 }
 
-/// Elsewhere there is no such step.
+/// Only Linux exchanges two folders in one step.
 #[cfg(not(target_os = "linux"))]
 fn exchange(_: &Path, _: &Path) -> bool {
     false
@@ -276,17 +278,17 @@ fn exchange(_: &Path, _: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::output::schema::{Presence, Type, whole};
+    use crate::output::schema::{ColumnType, count_cell};
     use reconcile_core::quick_parse;
 
-    const COLUMNS: [Column; 1] = [("n", Type::Whole, Presence::Required)];
+    const COLUMNS: [Column; 1] = [Column { name: "n", column_type: ColumnType::Integer, nullable: false }];
 
     fn write(target: &Path, days: impl Iterator<Item = u64>) -> ClosedPartitions {
         let mut folder = Partitions::create(target, &COLUMNS, &[], &[]).unwrap();
         let first = quick_parse::day("2026-01-01").unwrap();
         for n in days {
-            folder.push(first + chrono::Days::new(n), std::iter::once(whole(n))).unwrap();
-            assert!(folder.open.len() <= OPEN_AT_MOST);
+            folder.push(first + chrono::Days::new(n), std::iter::once(count_cell(n))).unwrap();
+            assert!(folder.open.len() <= MAX_OPEN_FILES);
         }
         let closed = folder.finish().unwrap();
         closed.sync().unwrap();
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_folder_stands_until_the_new_one_is_whole_and_nothing_is_left() {
+    fn the_old_folder_stays_until_the_new_one_is_whole() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("details");
         write(&target, [0, 1, 0].into_iter()).rename().unwrap();
@@ -314,34 +316,35 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_cleared_and_an_old_folder_put_back() {
+    fn leftovers_of_a_killed_run_are_cleared() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("details");
         write(&target, [0].into_iter()).rename().unwrap();
-        fs::rename(&target, replaced(&target)).unwrap();
+        fs::rename(&target, moved_aside(&target)).unwrap();
         fs::create_dir(unfinished(&target)).unwrap();
         let folder = Partitions::create(&target, &COLUMNS, &[], &[]).unwrap();
-        assert_eq!(names(&target), ["call_date=2026-01-01"], "the old one is back");
+        assert_eq!(names(&target), ["call_date=2026-01-01"], "the old folder is back");
         folder.finish().unwrap().rename().unwrap();
         assert_eq!(names(dir.path()), ["details"]);
     }
 
     #[test]
-    fn more_days_than_files_may_be_open_go_on_in_another_part() {
+    fn a_day_continues_in_a_second_part_if_too_many_are_open() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("details");
-        let days = OPEN_AT_MOST as u64 + 10;
+        let days = MAX_OPEN_FILES as u64 + 10;
         let closed = write(&target, (0..days).chain([0]));
-        assert_eq!(closed.parts().len(), OPEN_AT_MOST + 11);
-        assert!(closed.parts()[1].1.ends_with("call_date=2026-01-01/part-1.parquet"));
+        assert_eq!(closed.parts().len(), MAX_OPEN_FILES + 11);
+        assert!(closed.parts()[1].path.ends_with("call_date=2026-01-01/part-1.parquet"));
     }
 
     #[test]
-    fn a_folder_with_something_else_in_it_is_not_replaced() {
+    fn a_folder_with_other_files_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("precious.txt"), "x").unwrap();
-        assert!(check("--out", dir.path()).unwrap_err().what.contains("precious.txt"));
-        assert!(check("--out", &dir.path().join("precious.txt")).unwrap_err().what.contains("is a file"));
-        assert!(check("--out", &dir.path().join("new")).is_ok());
+        let problem = |target: &Path| check_replaceable(target).unwrap_err().what;
+        assert!(problem(dir.path()).contains("precious.txt"));
+        assert!(problem(&dir.path().join("precious.txt")).contains("is a file"));
+        assert!(check_replaceable(&dir.path().join("new")).is_ok());
     }
 }

@@ -1,81 +1,108 @@
-//! The rows that cannot be used, in the ledger's own columns, so that they can be mended and fed back.
+//! The rejects: the unusable rows of the ledger, in its own columns, to be corrected and fed back.
 //!
-//! CSV in UTF-8, separated as the ledger was, so that the same command reads it; with a byte order mark where the ledger
-//! had one or was in another encoding, because what made it needs one to show it right. There is only a file when
-//! there is such a row.
+//! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. It has
+//! a byte order mark if the ledger had one or was not UTF-8, because the program that made the
+//! ledger needs the mark to show the text correctly. Without unusable rows there is no file.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::staged::{Staged, unwritable};
 use crate::error::Result;
 use crate::ledger::Layout;
+use crate::staged::{Staged, unwritable};
 use reconcile_core::ledger_row::InvalidRow;
 
-/// The file being written, once there is something to write.
+/// The rejects while they are written. The first row creates the file.
 pub(super) struct Rejects {
     target: PathBuf,
     layout: Layout,
-    begun: Option<(csv::Writer<File>, Staged)>,
+    file: Option<RejectsFile>,
+}
+
+struct RejectsFile {
+    csv: csv::Writer<File>,
+    staged: Staged,
 }
 
 impl Rejects {
     pub(super) fn new(target: &Path, layout: &Layout) -> Self {
-        Self { target: target.to_owned(), layout: layout.clone(), begun: None }
+        Self { target: target.to_owned(), layout: layout.clone(), file: None }
     }
 
-    pub(super) fn target(&self) -> &Path {
-        &self.target
-    }
-
-    /// Adds a row with as many values as it has.
+    /// Adds a row with all the values it has.
     ///
     /// # Errors
     ///
-    /// Exit 6 when it cannot be written.
+    /// Exit 6 if it cannot be written.
     pub(super) fn push(&mut self, row: &InvalidRow) -> Result<()> {
-        let (csv, _) = match &mut self.begun {
-            Some(begun) => begun,
-            none => none.insert(begin(&self.target, &self.layout, row)?),
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(RejectsFile::create(&self.target, &self.layout, row)?),
         };
-        csv.write_record(&row.original).map_err(|e| unwritable(&self.target, e))
+        file.csv.write_record(&row.original).map_err(|e| unwritable(&self.target, e))
     }
 
-    /// Ends the file; it still has to be synced and renamed. `None` when there is none.
+    /// Writes the remaining rows.
     ///
     /// # Errors
     ///
-    /// Exit 6 when it cannot be written.
-    pub(super) fn finish(self) -> Result<Option<Staged>> {
-        let Some((mut csv, staged)) = self.begun else { return Ok(None) };
+    /// Exit 6 if they cannot be written.
+    pub(super) fn finish(self) -> Result<ClosedRejects> {
+        let Some(RejectsFile { mut csv, staged }) = self.file else {
+            return Ok(ClosedRejects::None { target: self.target });
+        };
         csv.flush().map_err(|e| unwritable(&self.target, e))?;
-        Ok(Some(staged))
+        Ok(ClosedRejects::File(staged))
     }
 }
 
-fn begin(target: &Path, layout: &Layout, first: &InvalidRow) -> Result<(csv::Writer<File>, Staged)> {
-    let failed = |e: std::io::Error| unwritable(target, e);
-    let staged = Staged::create(target)?;
-    let mut file = staged.writer()?;
-    // Zero bytes would make it look like UTF-16.
-    let zeros = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
-    if layout.mark || zeros {
-        file.write_all("\u{feff}".as_bytes()).map_err(failed)?;
+impl RejectsFile {
+    fn create(target: &Path, layout: &Layout, first: &InvalidRow) -> Result<Self> {
+        let staged = Staged::create(target)?;
+        let mut file = staged.writer()?;
+        // Zero bytes would make the file look like UTF-16.
+        let has_zero_byte = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
+        if layout.mark || has_zero_byte {
+            file.write_all("\u{feff}".as_bytes()).map_err(|e| unwritable(target, e))?;
+        }
+        let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);
+        csv.write_record(&layout.names).map_err(|e| unwritable(target, e))?;
+        Ok(Self { csv, staged })
     }
-    let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);
-    csv.write_record(&layout.names).map_err(|e| unwritable(target, e))?;
-    Ok((csv, staged))
 }
 
-/// Removes what an earlier run has left at `target`.
-///
-/// # Errors
-///
-/// Exit 6 when it cannot be removed.
-pub(super) fn remove_stale(target: &Path) -> Result<()> {
-    match std::fs::remove_file(target) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(unwritable(target, e)),
-        _ => Ok(()),
+/// The rejects with all rows written. They are not in their place yet.
+pub(super) enum ClosedRejects {
+    File(Staged),
+    /// The ledger has no unusable row.
+    None {
+        target: PathBuf,
+    },
+}
+
+impl ClosedRejects {
+    /// Puts what was written on disk.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the disk is full or failing.
+    pub(super) fn sync(&self) -> Result<()> {
+        if let Self::File(staged) = self { staged.sync() } else { Ok(()) }
+    }
+
+    /// Puts the file in its place. Without a file, removes that of an earlier run.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the file cannot be renamed or removed.
+    pub(super) fn rename(self) -> Result<()> {
+        match self {
+            Self::File(staged) => staged.rename(),
+            Self::None { target } => match std::fs::remove_file(&target) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(unwritable(&target, e)),
+                _ => Ok(()),
+            },
+        }
     }
 }

@@ -1,122 +1,121 @@
-//! The columns of the two tables and what may stand in them. Pure.
+//! Columns of the details and of the discrepancies, and the values that a cell can hold. Pure.
 //!
-//! One list a table: the Parquet schema, the CSV header and the order of the cells all come from it.
+//! Each table has one list. Parquet schema, CSV header and the order of the cells follow it.
 
-use Presence::{Optional, Required};
-use Type::{Day, Flag, Text, Time, Whole};
+use ColumnType::{Boolean, Date, Integer, Text, Timestamp};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
 
-/// Version of both tables' columns, in the files' metadata. It grows when a column changes its meaning.
-pub const SCHEMA_VERSION: &str = "1";
+/// Version of both tables' columns, written to the files' metadata. It grows when a column changes
+/// its meaning.
+pub(crate) const SCHEMA_VERSION: &str = "1";
 
-/// What may stand in a column.
+/// Type of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
+pub(crate) enum ColumnType {
     /// VARCHAR.
     Text,
     /// BIGINT.
-    Whole,
+    Integer,
     /// BOOLEAN.
-    Flag,
+    Boolean,
     /// DATE.
-    Day,
+    Date,
     /// TIMESTAMP WITH TIME ZONE, microseconds, UTC.
-    Time,
+    Timestamp,
 }
 
-/// A column: name, type, and whether every row has a value.
-pub type Column = (&'static str, Type, Presence);
-
-/// Whether a cell may be empty.
+/// A column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// Never null.
-    Required,
-    /// May be null.
-    Optional,
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) column_type: ColumnType,
+    pub(crate) nullable: bool,
 }
 
-/// The details' columns; those carried through from the ledger follow.
-pub const DETAILS: [Column; 32] = [
-    ("call_id", Text, Required),
-    ("prod_id", Whole, Required),
-    ("product", Text, Optional),
-    ("call_date", Day, Required),
-    ("status", Text, Required),
-    ("caller", Text, Optional),
-    ("callee", Text, Optional),
-    ("caller_show_number", Text, Optional),
-    ("callee_show_number", Text, Optional),
-    ("created_at", Time, Optional),
-    ("started_at", Time, Optional),
-    ("ended_at", Time, Optional),
-    ("a_ring_at", Time, Optional),
-    ("a_end_at", Time, Optional),
-    ("b_ring_at", Time, Optional),
-    ("b_start_at", Time, Optional),
-    ("b_end_at", Time, Optional),
-    ("duration_s", Whole, Optional),
-    ("billable_minutes", Whole, Optional),
-    ("state", Text, Optional),
-    ("outcome", Text, Optional),
-    ("answered", Flag, Optional),
-    ("state_desc", Text, Optional),
-    ("hangup_by", Text, Optional),
-    ("error_code", Text, Optional),
-    ("error_message", Text, Optional),
-    ("request_id", Text, Optional),
-    ("attempts", Whole, Required),
-    ("fetched_at", Time, Optional),
-    ("discrepancies", Whole, Required),
-    ("ledger_line", Whole, Required),
-    ("raw", Text, Optional),
+const fn required(name: &'static str, column_type: ColumnType) -> Column {
+    Column { name, column_type, nullable: false }
+}
+
+const fn optional(name: &'static str, column_type: ColumnType) -> Column {
+    Column { name, column_type, nullable: true }
+}
+
+/// Columns of the details. The columns carried through from the ledger follow them.
+pub(crate) const DETAILS: [Column; 32] = [
+    required("call_id", Text),
+    required("prod_id", Integer),
+    optional("product", Text),
+    required("call_date", Date),
+    required("status", Text),
+    optional("caller", Text),
+    optional("callee", Text),
+    optional("caller_show_number", Text),
+    optional("callee_show_number", Text),
+    optional("created_at", Timestamp),
+    optional("started_at", Timestamp),
+    optional("ended_at", Timestamp),
+    optional("a_ring_at", Timestamp),
+    optional("a_end_at", Timestamp),
+    optional("b_ring_at", Timestamp),
+    optional("b_start_at", Timestamp),
+    optional("b_end_at", Timestamp),
+    optional("duration_s", Integer),
+    optional("billable_minutes", Integer),
+    optional("state", Text),
+    optional("outcome", Text),
+    optional("answered", Boolean),
+    optional("state_desc", Text),
+    optional("hangup_by", Text),
+    optional("error_code", Text),
+    optional("error_message", Text),
+    optional("request_id", Text),
+    required("attempts", Integer),
+    optional("fetched_at", Timestamp),
+    required("discrepancies", Integer),
+    required("ledger_line", Integer),
+    optional("raw", Text),
 ];
 
-/// The discrepancies' columns; those carried through from the ledger follow.
-pub const DISCREPANCIES: [Column; 10] = [
-    ("call_id", Text, Optional),
-    ("ledger_line", Whole, Required),
-    ("kind", Text, Required),
-    ("field", Text, Optional),
-    ("expected", Text, Optional),
-    ("actual", Text, Optional),
-    ("delta", Whole, Optional),
-    ("message", Text, Required),
-    ("call_date", Day, Optional),
-    ("prod_id", Whole, Optional),
+/// Columns of the discrepancies. The columns carried through from the ledger follow them.
+pub(crate) const DISCREPANCIES: [Column; 10] = [
+    optional("call_id", Text),
+    required("ledger_line", Integer),
+    required("kind", Text),
+    optional("field", Text),
+    optional("expected", Text),
+    optional("actual", Text),
+    optional("delta", Integer),
+    required("message", Text),
+    optional("call_date", Date),
+    optional("prod_id", Integer),
 ];
 
-/// One value of a row.
+/// One value of a row; `None` is null.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Cell<'a> {
-    /// For [`Type::Text`].
+pub(crate) enum Cell<'a> {
     Text(Option<&'a str>),
-    /// For [`Type::Whole`].
-    Whole(Option<i64>),
-    /// For [`Type::Flag`].
-    Flag(Option<bool>),
-    /// For [`Type::Day`].
-    Day(Option<NaiveDate>),
-    /// For [`Type::Time`].
-    Time(Option<DateTime<Utc>>),
+    Integer(Option<i64>),
+    Boolean(Option<bool>),
+    Date(Option<NaiveDate>),
+    Timestamp(Option<DateTime<Utc>>),
 }
 
-/// The call that a row names, of its cells `call_id`, `prod_id` and `call_date`, which come first.
+/// A count or a line number. Values beyond the largest BIGINT become that one.
 #[must_use]
-pub fn call_key(row: &[Cell<'_>]) -> Option<CallKey> {
+pub(crate) fn count_cell(n: u64) -> Cell<'static> {
+    Cell::Integer(Some(i64::try_from(n).unwrap_or(i64::MAX)))
+}
+
+/// The call that a row names. Its first three cells are `call_id`, `prod_id` and `call_date`.
+#[must_use]
+pub(crate) fn call_key(row: &[Cell<'_>]) -> Option<CallKey> {
     match row {
-        [Cell::Text(Some(id)), Cell::Whole(Some(prod_id)), Cell::Day(Some(day)), ..] => {
+        [Cell::Text(Some(id)), Cell::Integer(Some(prod_id)), Cell::Date(Some(day)), ..] => {
             Some(CallKey { call_id: (*id).to_owned(), prod_id: ProductId(*prod_id), day: *day })
         }
         _ => None,
     }
-}
-
-/// A count or a line number as a BIGINT holds it.
-#[must_use]
-pub fn whole(n: u64) -> Cell<'static> {
-    Cell::Whole(Some(i64::try_from(n).unwrap_or(i64::MAX)))
 }

@@ -1,27 +1,33 @@
-//! `details.sql`: views over the files that give analysts the page's tables in DuckDB.
+//! `details.sql`: DuckDB views over the files, with the same tables as the report.
 
 use std::path::Path;
 
-use super::Paths;
-use super::discrepancies::Form;
-use super::staged::folder;
+use super::file_format::FileFormat;
+use super::paths::Paths;
+use crate::staged::folder_of;
+
+/// Types of the columns that are not text, and of those that could look like another type. An empty
+/// file has them too.
+const COLUMN_TYPES: &str = "{'ledger_line': 'BIGINT', 'delta': 'BIGINT', 'call_date': 'DATE', \
+     'prod_id': 'BIGINT', 'call_id': 'VARCHAR', 'kind': 'VARCHAR', 'field': 'VARCHAR', \
+     'expected': 'VARCHAR', 'actual': 'VARCHAR', 'message': 'VARCHAR'}";
 
 /// The text of the file that will be `target`.
 pub(super) fn text(paths: &Paths, target: &Path) -> String {
-    let here = folder(target);
-    let details = quoted(here, &paths.details);
+    let folder = folder_of(target);
+    let details = quoted(folder, &paths.details);
     let details = if paths.by_day {
-        format!("read_parquet({} || '/*/*.parquet', hive_partitioning = true)", details)
+        format!("read_parquet({details} || '/*/*.parquet', hive_partitioning = true)")
     } else {
         format!("read_parquet({details})")
     };
-    let discrepancies = quoted(here, &paths.discrepancies);
-    let discrepancies = match Form::of(&paths.discrepancies) {
-        Some(Form::Parquet) => format!("read_parquet({discrepancies})"),
-        Some(Form::Jsonl) => {
-            format!("read_json({discrepancies}, format = 'newline_delimited', columns = {})", columns())
+    let discrepancies = quoted(folder, &paths.discrepancies);
+    let discrepancies = match FileFormat::from_extension(&paths.discrepancies) {
+        Some(FileFormat::Parquet) => format!("read_parquet({discrepancies})"),
+        Some(FileFormat::Jsonl) => {
+            format!("read_json({discrepancies}, format = 'newline_delimited', columns = {COLUMN_TYPES})")
         }
-        Some(Form::Csv) | None => format!("read_csv({discrepancies}, types = {})", columns()),
+        Some(FileFormat::Csv) | None => format!("read_csv({discrepancies}, types = {COLUMN_TYPES})"),
     };
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     include_str!("views.sql")
@@ -30,16 +36,10 @@ pub(super) fn text(paths: &Paths, target: &Path) -> String {
         .replace("{{discrepancies}}", &discrepancies)
 }
 
-/// The types of the columns that have no text in them, so that an empty file has them too.
-fn columns() -> &'static str {
-    "{'ledger_line': 'BIGINT', 'delta': 'BIGINT', 'call_date': 'DATE', 'prod_id': 'BIGINT', 'call_id': 'VARCHAR', \
-     'kind': 'VARCHAR', 'field': 'VARCHAR', 'expected': 'VARCHAR', 'actual': 'VARCHAR', 'message': 'VARCHAR'}"
-}
-
-/// A file in the same folder by its name, another by its whole path.
-fn quoted(here: &Path, path: &Path) -> String {
-    let whole = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = path.file_name().map(Path::new).filter(|_| folder(path) == here);
-    let text = name.map_or_else(whole, Path::to_owned).display().to_string();
+/// A path as an SQL string: its name alone if it is in `folder`, else absolute.
+fn quoted(folder: &Path, path: &Path) -> String {
+    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let name = path.file_name().map(Path::new).filter(|_| folder_of(path) == folder);
+    let text = name.map_or_else(absolute, Path::to_owned).display().to_string();
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,6 +1,6 @@
--- Views over the outputs of a run, for DuckDB, in the folder of the files: duckdb -init {{self}}
--- They give the page's tables from the files. What the ledger says stands in the files only where the provider says otherwise,
--- so that a difference is the sum of the discrepancies' deltas: without a tolerance that is the page's own.
+-- Views over the outputs of a run, for DuckDB. Start it in the folder of the files: duckdb -init {{self}}
+-- The views give the tables of the report. The files show the ledger's value only where the provider's differs, so a
+-- difference is the sum of the deltas. It equals the report's difference if the run had no tolerance.
 
 CREATE OR REPLACE VIEW details AS SELECT * FROM {{details}};
 
@@ -35,7 +35,7 @@ FROM details LEFT JOIN talk_differences USING (call_id, prod_id, call_date) GROU
 CREATE OR REPLACE VIEW outcomes AS
 SELECT outcome, count(*) AS calls FROM details WHERE outcome IS NOT NULL GROUP BY ALL ORDER BY calls DESC, outcome;
 
--- Hours are those of UTC+8, whatever DuckDB's own time zone is.
+-- Hours are in UTC+8, independent of the time zone of DuckDB.
 CREATE OR REPLACE VIEW by_hour AS
 SELECT (epoch_us(created_at) // 3600000000 + 8) % 24 AS hour, count(*) AS calls, count_if(answered) AS answered,
        sum(coalesce(duration_s, 0))::BIGINT AS talk_s

@@ -1,44 +1,45 @@
-//! From a body's bytes to text, whatever its charset. Owns encoding_rs on this side of the house. Pure.
+//! Decodes a body of any charset to text. The provider's only user of encoding_rs. Pure.
 //!
-//! A byte order mark decides; then UTF-8, where the bytes are UTF-8; then what the header or the XML prolog names.
-//! What is none of these is read as UTF-8 with U+FFFD for each wrong byte, and said to be lossy.
+//! A byte order mark decides; then UTF-8, if the bytes are valid UTF-8; then the charset of the
+//! header or of the XML prolog. Anything else is read as UTF-8 with U+FFFD for each wrong byte, and
+//! is marked as lossy.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// A prolog names its encoding within so many bytes.
-const PROLOG: usize = 256;
+/// An XML prolog names its encoding within this many bytes.
+const PROLOG_BYTES: usize = 256;
 
-/// A body as text.
-pub(super) struct Text<'a> {
+/// A decoded body.
+pub(super) struct Decoded<'a> {
     pub(super) text: Cow<'a, str>,
-    /// Some bytes could not be read; U+FFFD stands in their places.
+    /// Some bytes could not be decoded; U+FFFD replaces them.
     pub(super) lossy: bool,
 }
 
-/// Decodes.
-pub(super) fn decode<'a>(body: &'a [u8], content_type: Option<&str>) -> Text<'a> {
+/// Decodes a body with the `Content-Type` that it came with.
+pub(super) fn decode<'a>(body: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     if let Some((encoding, mark)) = Encoding::for_bom(body) {
-        return with(encoding, &body[mark..]);
+        return decode_with(encoding, &body[mark..]);
     }
     let named = content_type.and_then(in_header).or_else(|| in_prolog(body));
     match named {
-        // Of these two alone, text can look like UTF-8: every other byte is a zero.
-        Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => with(encoding, body),
+        // ASCII text in UTF-16 is also valid UTF-8, with a zero for every other byte.
+        Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => decode_with(encoding, body),
         _ => match std::str::from_utf8(body) {
-            Ok(text) => Text { text: Cow::Borrowed(text), lossy: false },
-            Err(_) => with(named.unwrap_or(UTF_8), body),
+            Ok(text) => Decoded { text: Cow::Borrowed(text), lossy: false },
+            Err(_) => decode_with(named.unwrap_or(UTF_8), body),
         },
     }
 }
 
-fn with<'a>(encoding: &'static Encoding, body: &'a [u8]) -> Text<'a> {
+fn decode_with<'a>(encoding: &'static Encoding, body: &'a [u8]) -> Decoded<'a> {
     let (text, lossy) = encoding.decode_without_bom_handling(body);
-    Text { text, lossy }
+    Decoded { text, lossy }
 }
 
-/// `charset=GBK` of a Content-Type.
+/// The encoding of a `Content-Type` such as `text/xml;charset=GBK`.
 fn in_header(content_type: &str) -> Option<&'static Encoding> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -47,9 +48,9 @@ fn in_header(content_type: &str) -> Option<&'static Encoding> {
     })
 }
 
-/// `<?xml version="1.0" encoding="GBK"?>`.
+/// The encoding of a prolog such as `<?xml version="1.0" encoding="GBK"?>`.
 fn in_prolog(body: &[u8]) -> Option<&'static Encoding> {
-    let head = String::from_utf8_lossy(&body[..body.len().min(PROLOG)]);
+    let head = String::from_utf8_lossy(&body[..body.len().min(PROLOG_BYTES)]);
     let prolog = head.trim_start().strip_prefix("<?xml")?.split("?>").next()?;
     let value = prolog.split("encoding").nth(1)?.trim_start().strip_prefix('=')?.trim_start();
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_utf_8_is_read_so_whatever_the_header_says() {
+    fn valid_utf_8_overrides_the_header() {
         assert_eq!(read("用户".as_bytes(), Some("application/json;charset=GBK")), ("用户".into(), false));
         assert_eq!(
             read("用户".as_bytes(), Some("application/json;charset=nonsense")),
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_bytes_are_replaced_and_said() {
+    fn wrong_bytes_are_replaced_and_marked_as_lossy() {
         assert_eq!(read(b"a\xffb", None), ("a\u{fffd}b".into(), true));
         assert!(read(GBK, Some("application/json;charset=utf-8")).1);
         assert!(read(b"\x80\xff", Some("text/xml;charset=GBK")).1);

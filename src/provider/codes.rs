@@ -1,41 +1,43 @@
-//! The one table of the provider's codes: what each means for a call and for the run. Pure.
+//! The table of the provider's codes: what each means for a call and for the run. Pure.
 //!
-//! Classified by `Code` first and by HTTP status second, because the provider's pages disagree on the
+//! `Code` decides first and the HTTP status second, because the provider's pages disagree on the
 //! status. Sources: the error pages of the voice service and of the gateway; the classes are ours.
-//! docs/provider.md is written from this table.
+//! The tables of docs/provider.md are generated from these.
+
+use super::lost::LostReason;
 
 /// What an error means for this call and for all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Too many requests: everybody slows down; this call tries again.
+    /// Too many requests: the whole run slows down, and this call is retried.
     Throttle,
-    /// May go away by itself: tried again after a pause.
+    /// Temporary: retried after a pause.
     Transient,
-    /// Like [`Class::Transient`], but not worth more than three tries: it may be about this call alone.
+    /// As [`Class::Transient`], but at most three attempts: the cause may be this call alone.
     Doubtful,
-    /// The gateway has seen this nonce; tried again at once with a new one, and if that is refused as well,
-    /// after a pause like any other transient error.
+    /// The gateway has seen this nonce before: retried at once with a new one; after that, as
+    /// [`Class::Transient`].
     Nonce,
-    /// The clocks disagree; signed once more with the provider's time, then the run stops.
+    /// The clocks disagree: retried once with the provider's time, then the run stops.
     Clock,
-    /// The security token has expired or is not this key's: a new key is fetched, once, where the source gives
-    /// temporary ones, and signed with; else the run stops. Says what the operator has to do.
+    /// The security token has expired, or belongs to another key. A renewable key is renewed once;
+    /// otherwise the run stops. With advice for the operator.
     Token(&'static str),
-    /// Something on the way to the provider that is most likely the same for every call, or else one hiccup of a
-    /// proxy: tried once more after a pause, then the run stops. Says what the operator has to do.
+    /// A fault on the way to the provider: of one request (a proxy's hiccup), or more likely of
+    /// all. Retried once after a pause, then the run stops. With advice for the operator.
     Route(&'static str),
-    /// The provider says in an error that it has no such record.
+    /// The provider's error means that there is no such record.
     NoRecord,
-    /// Permanent for this call; the run goes on.
-    Row,
-    /// The same for every call: the run stops at once. Says what the operator has to do.
+    /// Permanent for this call; the run continues.
+    Call,
+    /// The same for every call: the run stops at once. With advice for the operator.
     Fatal(&'static str),
 }
 
 impl Class {
     /// The word for it in docs/provider.md.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Throttle => "throttle",
             Self::Transient => "transient",
@@ -45,12 +47,12 @@ impl Class {
             Self::Token(_) => "token",
             Self::Route(_) => "route",
             Self::NoRecord => "no record",
-            Self::Row => "call",
+            Self::Call => "call",
             Self::Fatal(_) => "fatal",
         }
     }
 
-    /// What the operator has to do about it, where it stops the run.
+    /// What the operator has to do if it stops the run.
     #[must_use]
     pub fn advice(self) -> Option<&'static str> {
         match self {
@@ -61,7 +63,7 @@ impl Class {
     }
 }
 
-/// What to do about a clock that stays off.
+/// What to do when the clocks still disagree.
 pub const SET_CLOCK: &str = "set this machine's clock (NTP): it must be within 15 minutes of the provider's";
 const KEYS: &str = "check the access key: it must exist, be active, and belong to its secret";
 const TOKEN: &str = "get a fresh security token that belongs to this key, then run the same command again";
@@ -78,31 +80,31 @@ const PROXY_LOGIN: &str = "the proxy wants a user name and a password: put them 
 const CERTIFICATE: &str = "check --endpoint and this machine's clock; where a proxy opens TLS, or the provider is one \
                            of your own, name its authority's certificate with --ca-file";
 
-use Class::{Clock, Doubtful, Fatal, NoRecord, Nonce, Route, Row, Throttle, Token, Transient};
+use Class::{Call, Clock, Doubtful, Fatal, NoRecord, Nonce, Route, Throttle, Token, Transient};
 
-/// A code that the provider's pages name.
+/// A code in the provider's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    /// `Code`.
+pub struct KnownCode {
+    /// `Code`; in a family, `*` stands for the rest.
     pub code: &'static str,
-    /// What is made of it.
+    /// Its class.
     pub class: Class,
-    /// What it means, in a few words.
+    /// Its meaning in a few words.
     pub meaning: &'static str,
 }
 
-const fn known(code: &'static str, class: Class, meaning: &'static str) -> Known {
-    Known { code, class, meaning }
+const fn known(code: &'static str, class: Class, meaning: &'static str) -> KnownCode {
+    KnownCode { code, class, meaning }
 }
 
-/// Every code that is known, with its class.
-pub const CODES: &[Known] = &[
+/// Every known code with its class.
+pub const CODES: &[KnownCode] = &[
     // Flow control.
     known("Throttling", Throttle, "too many requests"),
     known("Throttling.User", Throttle, "too many requests of this account"),
     known("Throttling.Api", Throttle, "too many requests for this operation"),
     known("isv.BUSINESS_LIMIT_CONTROL", Throttle, "flow control of the business"),
-    // May go away.
+    // Temporary.
     known("isp.SYSTEM_ERROR", Transient, "system error"),
     known("InternalError", Transient, "internal error"),
     known("ServiceUnavailable", Transient, "unavailable for a moment"),
@@ -153,40 +155,40 @@ pub const CODES: &[Known] = &[
     known("InvalidApi.NotFound", Fatal(REQUEST), "no such interface at this endpoint"),
     known("InvalidProduct.NotFound", Fatal(REQUEST), "no such product at this endpoint"),
     known("InvalidProtocol.NeedSsl", Fatal(NEEDS_TLS), "https is needed"),
-    // No such record, said as an error.
+    // No such record, reported as an error.
     known("100008.0", NoRecord, "data not available"),
     known("isv.BILLID_NOT_EXIST", NoRecord, "no such bill"),
     known("BillidNotExist", NoRecord, "no such bill"),
     // Permanent for this call.
-    known("InvalidParameter.date", Row, "the date is not valid"),
-    known("InvalidParameters", Row, "a parameter is wrong"),
-    known("InvalidParameter", Row, "a parameter is wrong"),
-    known("MissingParameter", Row, "a parameter is missing"),
-    known("isv.INVALID_PARAMETERS", Row, "a parameter is wrong"),
-    known("isv.PARAM_LENGTH_LIMIT", Row, "a parameter is too long"),
-    known("isv.PARAM_NOT_SUPPORT_URL", Row, "a parameter holds a URL"),
-    // Of the dialling operations; not expected here, and about one call if they come.
-    known("isv.MOBILE_NUMBER_ILLEGAL", Row, "number not valid"),
-    known("isv.DISPLAY_NUMBER_ILLEGAL", Row, "display number not valid"),
-    known("isv.MOBILE_COUNT_OVER_LIMIT", Row, "too many numbers"),
-    known("isv.TTS_TEMPLATE_ILLEGAL", Row, "text template not valid"),
-    known("isv.TEMPLATE_ILLEGAL", Row, "template not valid"),
-    known("isv.TEMPLATE_PARAMS_ILLEGAL", Row, "parameters of the template not valid"),
-    known("isv.TEMPLATE_MISSING_PARAMETERS", Row, "parameters of the template missing"),
-    known("isv.VOICE_FILE_ILLEGAL", Row, "voice file not valid"),
-    known("isv.BLACK_KEY_CONTROL_LIMIT", Row, "a parameter holds a barred word"),
-    known("isv.ASR_MODEL_ERROR", Row, "speech model not valid"),
-    known("isv.COMPLAINT_REJECT", Row, "barred after complaints"),
-    known("ComplaintReject", Row, "barred after complaints"),
-    known("isv.VOICE_ROBOT_CALLEE_LIMIT", Row, "robot: limit of the callee"),
-    known("isv.VOICE_ROBOT_NOT_PERIOD", Row, "robot: outside its hours"),
-    known("isv.VOICE_CALL_PERIOD_ERROR", Row, "outside the hours for calls"),
-    known("isv.VOICE_CALL_FAIL", Row, "the call failed"),
+    known("InvalidParameter.date", Call, "the date is not valid"),
+    known("InvalidParameters", Call, "a parameter is wrong"),
+    known("InvalidParameter", Call, "a parameter is wrong"),
+    known("MissingParameter", Call, "a parameter is missing"),
+    known("isv.INVALID_PARAMETERS", Call, "a parameter is wrong"),
+    known("isv.PARAM_LENGTH_LIMIT", Call, "a parameter is too long"),
+    known("isv.PARAM_NOT_SUPPORT_URL", Call, "a parameter holds a URL"),
+    // Of the dialling operations: not expected here; if they come, they concern one call.
+    known("isv.MOBILE_NUMBER_ILLEGAL", Call, "number not valid"),
+    known("isv.DISPLAY_NUMBER_ILLEGAL", Call, "display number not valid"),
+    known("isv.MOBILE_COUNT_OVER_LIMIT", Call, "too many numbers"),
+    known("isv.TTS_TEMPLATE_ILLEGAL", Call, "text template not valid"),
+    known("isv.TEMPLATE_ILLEGAL", Call, "template not valid"),
+    known("isv.TEMPLATE_PARAMS_ILLEGAL", Call, "parameters of the template not valid"),
+    known("isv.TEMPLATE_MISSING_PARAMETERS", Call, "parameters of the template missing"),
+    known("isv.VOICE_FILE_ILLEGAL", Call, "voice file not valid"),
+    known("isv.BLACK_KEY_CONTROL_LIMIT", Call, "a parameter holds a barred word"),
+    known("isv.ASR_MODEL_ERROR", Call, "speech model not valid"),
+    known("isv.COMPLAINT_REJECT", Call, "barred after complaints"),
+    known("ComplaintReject", Call, "barred after complaints"),
+    known("isv.VOICE_ROBOT_CALLEE_LIMIT", Call, "robot: limit of the callee"),
+    known("isv.VOICE_ROBOT_NOT_PERIOD", Call, "robot: outside its hours"),
+    known("isv.VOICE_CALL_PERIOD_ERROR", Call, "outside the hours for calls"),
+    known("isv.VOICE_CALL_FAIL", Call, "the call failed"),
 ];
 
-/// Families of codes: what stands before the first dot decides for members that no page names. Without this, a
-/// refusal that is the same for every call would be kept as the lasting answer of each.
-pub const FAMILIES: &[Known] = &[
+/// Families of codes: the part before the first dot decides for undocumented members. Without this,
+/// a refusal that is the same for every call would be kept as the final answer of each.
+pub const FAMILIES: &[KnownCode] = &[
     known("Throttling.*", Throttle, "flow control"),
     known("InvalidAccessKeyId.*", Fatal(KEYS), "access key"),
     known("InvalidSecurityToken.*", Token(TOKEN), "security token"),
@@ -194,7 +196,7 @@ pub const FAMILIES: &[Known] = &[
     known("InvalidTimeStamp.*", Fatal(FORMAT), "time stamp"),
 ];
 
-/// Parameters that every request has; without one, no request can succeed.
+/// Parameters of every request. If one is missing, no request can succeed.
 pub const SYSTEM_PARAMETERS: [&str; 9] = [
     "AccessKeyId",
     "Action",
@@ -207,30 +209,30 @@ pub const SYSTEM_PARAMETERS: [&str; 9] = [
     "Version",
 ];
 
-/// The class of a code that came with an HTTP status.
+/// The class of a code that came with this HTTP status.
 #[must_use]
 pub fn classify(code: &str, http_status: u16) -> Class {
     if let Some(known) = CODES.iter().find(|known| known.code == code) {
         return known.class;
     }
-    let of_family = |family: &&Known| code.starts_with(family.code.trim_end_matches('*'));
+    let of_family = |family: &&KnownCode| code.starts_with(family.code.trim_end_matches('*'));
     if let Some(family) = FAMILIES.iter().find(of_family) {
         return family.class;
     }
     if let Some(name) = code.strip_prefix("Missing") {
-        return if SYSTEM_PARAMETERS.contains(&name) { Fatal(FORMAT) } else { Row };
+        return if SYSTEM_PARAMETERS.contains(&name) { Fatal(FORMAT) } else { Call };
     }
     if code.starts_with("Invalid") {
-        return Row;
+        return Call;
     }
     match http_status {
         429 => Throttle,
         500.. => Transient,
-        _ => Row,
+        _ => Call,
     }
 }
 
-/// The class of a reply that has no code at all: a proxy's page, an empty or a cut body, a redirect.
+/// The class of a reply without a code: a proxy's page, an empty or incomplete body, a redirect.
 #[must_use]
 pub fn classify_status(http_status: u16) -> Class {
     match http_status {
@@ -241,14 +243,20 @@ pub fn classify_status(http_status: u16) -> Class {
     }
 }
 
-/// The class of a request that no response came back to, by the word for what happened.
+/// The class of a request without a response.
 #[must_use]
-pub fn classify_lost(word: &str) -> Class {
-    if word == "certificate" { Route(CERTIFICATE) } else { Transient }
+pub fn classify_lost(reason: LostReason) -> Class {
+    match reason {
+        LostReason::Certificate => Route(CERTIFICATE),
+        LostReason::Timeout
+        | LostReason::Connect
+        | LostReason::Cut
+        | LostReason::Transport
+        | LostReason::KeyExpired => Transient,
+    }
 }
 
-/// Codes that are about one call, unless they come for one call after the other: then it is something else, and
-/// what to check is said here.
+/// What to check when a code that concerns one call comes for many calls in a row.
 #[must_use]
 pub fn suspicion(code: &str) -> Option<&'static str> {
     match code {
@@ -273,35 +281,35 @@ mod tests {
     fn a_code_decides_before_the_status() {
         assert_eq!(classify("Throttling.User", 400), Throttle);
         assert_eq!(classify("isp.SYSTEM_ERROR", 200), Transient);
-        assert_eq!(classify("InvalidParameters", 500), Row);
+        assert_eq!(classify("InvalidParameters", 500), Call);
     }
 
     #[test]
-    fn an_unknown_code_is_permanent_for_its_call_unless_the_server_failed() {
-        assert_eq!(classify("isv.SOMETHING_NEW", 200), Row);
-        assert_eq!(classify("isv.SOMETHING_NEW", 400), Row);
+    fn an_unknown_code_ends_its_call_unless_the_server_failed() {
+        assert_eq!(classify("isv.SOMETHING_NEW", 200), Call);
+        assert_eq!(classify("isv.SOMETHING_NEW", 400), Call);
         assert_eq!(classify("isv.SOMETHING_NEW", 503), Transient);
         assert_eq!(classify("isv.SOMETHING_NEW", 429), Throttle);
     }
 
     #[test]
-    fn a_missing_parameter_is_fatal_only_when_every_request_needs_it() {
+    fn only_a_missing_common_parameter_is_fatal() {
         assert!(matches!(classify("MissingTimestamp", 400), Fatal(_)));
-        assert_eq!(classify("MissingCallId", 400), Row);
-        assert_eq!(classify("MissingParameter", 500), Row);
-        assert_eq!(classify("InvalidCallId", 500), Row);
+        assert_eq!(classify("MissingCallId", 400), Call);
+        assert_eq!(classify("MissingParameter", 500), Call);
+        assert_eq!(classify("InvalidCallId", 500), Call);
     }
 
     #[test]
-    fn a_member_of_a_family_that_no_page_names_is_of_its_family_s_class() {
+    fn an_undocumented_member_has_its_family_s_class() {
         assert_eq!(classify("Throttling.Instance", 400), Throttle);
         assert_eq!(classify("InvalidAccessKeyId.Frozen", 403), Fatal(KEYS));
         assert_eq!(classify("Forbidden.Unauthorized", 200), Fatal(PERMISSION));
-        assert_eq!(classify("ForbiddenFruit", 200), Row);
+        assert_eq!(classify("ForbiddenFruit", 200), Call);
     }
 
     #[test]
-    fn whatever_stops_the_run_says_what_to_do() {
+    fn every_class_that_stops_the_run_has_advice() {
         for known in CODES.iter().chain(FAMILIES) {
             let stops = matches!(known.class, Fatal(_) | Clock | Token(_) | Route(_));
             assert_eq!(known.class.advice().is_some_and(|a| !a.is_empty()), stops, "{}", known.code);
@@ -309,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_stands_in_the_table_twice() {
+    fn no_code_is_in_the_table_twice() {
         for (i, known) in CODES.iter().enumerate() {
             assert!(CODES[..i].iter().all(|other| other.code != known.code), "{}", known.code);
         }

@@ -1,61 +1,50 @@
-//! The provider's envelope, in JSON or in XML: which of the two is told by the text, not by what was asked for. Pure.
+//! The provider's envelope in JSON or in XML; the text decides which, not the requested format.
+//! Pure.
 //!
-//! Nothing is assumed of the text: names in either case, any type in any place, a field given twice. What cannot be
-//! taken out of its envelope is said and kept.
+//! The reader assumes nothing about the text: names may be in either case, values of any type,
+//! fields given twice. A value that cannot be decoded is kept as its source text.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::{CODE, DATA, Fields, MESSAGE, REQUEST_ID, Value, is_known};
+use super::fields::{CODE, DATA, FieldValue, Fields, MESSAGE, NotEnvelope, REQUEST_ID, is_known};
 use super::xml;
 
-/// What the provider writes around every answer.
+/// The fields around every answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Envelope {
     pub(super) code: String,
     pub(super) message: Option<String>,
     pub(super) request_id: Option<String>,
-    pub(super) data: Value,
-    /// A field that is given twice and decides, with different values.
-    pub(super) twice: Option<&'static str>,
+    pub(super) data: FieldValue,
+    /// `Code` or `Data`, if it is given twice with different values.
+    pub(super) contradictory: Option<&'static str>,
 }
 
-/// What a text is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// An envelope.
-    Envelope(Envelope),
-    /// It begins and ends as an envelope does, and between the two it breaks the rules of its format.
-    Broken,
-    /// Something else, or half of an envelope.
-    Other,
-}
-
-/// Reads a text.
-pub(super) fn read(text: &str) -> Reading {
+/// Reads the envelope that a text is.
+pub(super) fn read(text: &str) -> Result<Envelope, NotEnvelope> {
     let text = text.trim();
     let fields = match text.as_bytes().first() {
-        Some(b'{') => serde_json::from_str::<Json>(text).map(|json| json.0).map_err(|_| ends_as_json(text)),
-        Some(b'<') => xml::fields(text),
-        _ => Err(false),
+        Some(b'{') => json_fields(text)?,
+        Some(b'<') => xml::fields(text)?,
+        _ => return Err(NotEnvelope::Other),
     };
-    match fields {
-        Ok(fields) => Envelope::new(fields).map_or(Reading::Other, Reading::Envelope),
-        Err(true) => Reading::Broken,
-        Err(false) => Reading::Other,
-    }
+    Envelope::new(fields).ok_or(NotEnvelope::Other)
 }
 
-/// Whether a text is the provider's at all: for one that was cut off, its beginning has to do.
+/// Whether a text begins as an envelope. Used for a text that was cut off.
 pub(super) fn begins(text: &str) -> bool {
     let text = text.trim_start();
     (text.starts_with('{') && names_a_field(text)) || xml::begins(text)
 }
 
-fn ends_as_json(text: &str) -> bool {
-    text.ends_with('}') && names_a_field(text)
+fn json_fields(text: &str) -> Result<Fields, NotEnvelope> {
+    serde_json::from_str::<Json>(text).map(|json| json.0).map_err(|_| {
+        let whole = text.ends_with('}') && names_a_field(text);
+        if whole { NotEnvelope::Invalid } else { NotEnvelope::Other }
+    })
 }
 
 fn names_a_field(json: &str) -> bool {
@@ -63,28 +52,28 @@ fn names_a_field(json: &str) -> bool {
 }
 
 impl Envelope {
-    /// `None` without a code: then it is somebody else's JSON or XML.
+    /// `None` if there is no code: the JSON or XML is not the provider's.
     fn new(mut fields: Fields) -> Option<Self> {
-        let mut twice = None;
+        let mut contradictory = None;
         let mut take = |names: &[&'static str], decides: bool| {
             let name = names.iter().find(|name| fields.iter().any(|(known, _)| known == *name))?;
             let mut values = fields.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
             let first = values.next()?;
             if values.any(|other| other != first) && decides {
-                twice = twice.or(Some(*name));
+                contradictory = contradictory.or(Some(*name));
             }
             Some(first)
         };
         let code =
             take(CODE, true)?.into_text().map(|code| code.trim().to_owned()).filter(|c| !c.is_empty())?;
-        let message = take(MESSAGE, false).and_then(Value::into_text);
-        let request_id = take(REQUEST_ID, false).and_then(Value::into_text);
-        let data = take(DATA, true).unwrap_or(Value::Nothing);
-        Some(Self { code, message, request_id, data, twice })
+        let message = take(MESSAGE, false).and_then(FieldValue::into_text);
+        let request_id = take(REQUEST_ID, false).and_then(FieldValue::into_text);
+        let data = take(DATA, true).unwrap_or(FieldValue::Nothing);
+        Some(Self { code, message, request_id, data, contradictory })
     }
 }
 
-/// A JSON object's known fields, each one as often as it comes.
+/// The known fields of a JSON object; a repeated field is listed each time.
 struct Json(Fields);
 
 impl<'de> Deserialize<'de> for Json {
@@ -99,7 +88,7 @@ impl<'de> Deserialize<'de> for Json {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
                 let mut fields = Fields::new();
-                // A raw value is skipped without recursion, however deep it is.
+                // A raw value is skipped without recursion, at any depth.
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     if is_known(&name) {
                         fields.push((name, json_value(value.get())));
@@ -112,62 +101,62 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-fn json_value(raw: &str) -> Value {
+fn json_value(raw: &str) -> FieldValue {
     if raw == "null" {
-        return Value::Nothing;
+        return FieldValue::Nothing;
     }
     if !raw.starts_with('"') {
-        return Value::Text(raw.to_owned());
+        return FieldValue::Text(raw.to_owned());
     }
     serde_json::from_str(raw).map_or_else(
-        |_| Value::Unreadable { raw: raw.to_owned(), why: "half of a surrogate pair stands in it" },
-        Value::Text,
+        |_| FieldValue::Unreadable { raw: raw.to_owned(), why: "it contains half of a surrogate pair" },
+        FieldValue::Text,
     )
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::panic)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn envelope(text: &str) -> Envelope {
-        match read(text) {
-            Reading::Envelope(envelope) => envelope,
-            other => panic!("{text}: {other:?}"),
-        }
+        read(text).unwrap()
     }
 
     #[test]
-    fn names_may_be_written_small_and_values_may_be_numbers() {
+    fn names_may_be_in_lower_case_and_values_may_be_numbers() {
         let read = envelope(r#"{"code":100008.0,"message":"m","requestid":7,"data":null}"#);
         assert_eq!((read.code.as_str(), read.message.as_deref()), ("100008.0", Some("m")));
-        assert_eq!((read.request_id.as_deref(), read.data), (Some("7"), Value::Nothing));
+        assert_eq!((read.request_id.as_deref(), read.data), (Some("7"), FieldValue::Nothing));
     }
 
     #[test]
-    fn the_provider_s_own_spelling_goes_before_another_and_only_what_decides_must_not_differ() {
+    fn only_deciding_fields_must_not_contradict_each_other() {
         let read =
             envelope(r#"{"code":"200","Code":"OK","Message":"a","Message":"b","Data":"x","Data":"x"}"#);
-        assert_eq!((read.code.as_str(), read.message.as_deref(), read.twice), ("OK", Some("a"), None));
-        assert_eq!(envelope(r#"{"Code":"OK","Data":"x","Data":""}"#).twice, Some("Data"));
-        assert_eq!(envelope(r#"{"Code":"OK","Code":"isp.UNKNOWN"}"#).twice, Some("Code"));
+        assert_eq!(
+            (read.code.as_str(), read.message.as_deref(), read.contradictory),
+            ("OK", Some("a"), None)
+        );
+        assert_eq!(envelope(r#"{"Code":"OK","Data":"x","Data":""}"#).contradictory, Some("Data"));
+        assert_eq!(envelope(r#"{"Code":"OK","Code":"isp.UNKNOWN"}"#).contradictory, Some("Code"));
     }
 
     #[test]
-    fn half_an_envelope_is_none_and_a_whole_one_that_breaks_the_rules_is_broken() {
-        assert_eq!(read(r#"{"Code":"OK","Da"#), Reading::Other);
+    fn a_whole_envelope_may_be_invalid_and_half_of_one_is_none() {
+        assert_eq!(read(r#"{"Code":"OK","Da"#), Err(NotEnvelope::Other));
         // As the provider's own page prints it.
-        assert_eq!(read(r#"{"Data":"\{“caller”:”1”\}","Code":"OK"}"#), Reading::Broken);
-        assert_eq!(read(r#"{"error": nope}"#), Reading::Other);
-        assert_eq!(read(r#"{"Data":"x"}"#), Reading::Other);
-        assert_eq!(read("[1]"), Reading::Other);
-        assert_eq!(read(""), Reading::Other);
+        assert_eq!(read(r#"{"Data":"\{“caller”:”1”\}","Code":"OK"}"#), Err(NotEnvelope::Invalid));
+        assert_eq!(read(r#"{"error": nope}"#), Err(NotEnvelope::Other));
+        assert_eq!(read(r#"{"Data":"x"}"#), Err(NotEnvelope::Other));
+        assert_eq!(read("[1]"), Err(NotEnvelope::Other));
+        assert_eq!(read(""), Err(NotEnvelope::Other));
     }
 
     #[test]
-    fn nesting_without_end_is_skipped_without_recursion() {
+    fn deep_nesting_is_skipped_without_recursion() {
         let deep =
             format!(r#"{{"Code":"OK","x":{}{},"Data":"d"}}"#, "[".repeat(300_000), "]".repeat(300_000));
-        assert_eq!(envelope(&deep).data, Value::Text("d".into()));
+        assert_eq!(envelope(&deep).data, FieldValue::Text("d".into()));
     }
 }

@@ -1,37 +1,47 @@
-//! The fields of an envelope as they stand in it, whatever its format: their names, and what a value may be. Pure.
+//! The fields of an envelope in either format: their names, and the values they may have. Pure.
 
-/// The names a field goes by, the first one before the others.
+// The accepted names of each field; earlier names take precedence.
+
 pub(super) const CODE: &[&str] = &["Code", "code"];
 pub(super) const MESSAGE: &[&str] = &["Message", "message"];
 pub(super) const REQUEST_ID: &[&str] = &["RequestId", "requestId", "requestid"];
 pub(super) const DATA: &[&str] = &["Data", "data"];
 
-/// Whether a field of this name is looked at.
+/// Why a text is not an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotEnvelope {
+    /// It begins and ends as an envelope, but is not valid JSON or XML.
+    Invalid,
+    /// It is something else, or part of an envelope.
+    Other,
+}
+
+/// Whether a field of this name is read.
 pub(super) fn is_known(name: &str) -> bool {
     [CODE, MESSAGE, REQUEST_ID, DATA].iter().any(|names| names.contains(&name))
 }
 
-/// The fields as they stand, those that are known.
-pub(super) type Fields = Vec<(String, Value)>;
+/// Known fields with their values, in the order of the envelope.
+pub(super) type Fields = Vec<(String, FieldValue)>;
 
 /// A field's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    /// Null, or an element that is not there.
+pub(super) enum FieldValue {
+    /// Null, or a missing element.
     Nothing,
-    /// Text; of what is no text, the text that stands there.
+    /// A string's text; of a number, object or array, its source text.
     Text(String),
-    /// It stands there, but no text can be made of it.
+    /// Source text that cannot be decoded.
     Unreadable {
-        /// What stands there.
+        /// The source text.
         raw: String,
-        /// Why it cannot be read.
+        /// Why it cannot be decoded.
         why: &'static str,
     },
 }
 
-impl Value {
-    /// The text, where there is some.
+impl FieldValue {
+    /// The text, if there is any; of an unreadable value, its source text.
     pub(super) fn into_text(self) -> Option<String> {
         match self {
             Self::Nothing => None,

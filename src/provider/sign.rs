@@ -1,6 +1,7 @@
-//! Signature version 1.0 of the provider's gateway (RPC style, HMAC-SHA1). Pure but for the nonces.
+//! Signature version 1.0 of the provider's gateway (RPC style, HMAC-SHA1). Pure except for the
+//! nonces.
 //!
-//! Source: the provider's signature page; every published vector is under test.
+//! Source: the provider's signature page. The tests check every published vector.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,15 +10,16 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 
-use super::credentials::Credentials;
+use super::key::Credentials;
 
-/// All but `A-Z a-z 0-9 - _ . ~` is encoded; space is `%20`, never `+`.
+/// Everything except `A-Z a-z 0-9 - _ . ~` is encoded; space is `%20`, never `+`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// More bytes than a signed form has, but for a security token: it is written without being moved.
+/// The initial capacity in bytes. A signed form without a security token fits in it, so its buffer
+/// does not grow.
 const FORM_LEN: usize = 512;
 
-/// `name=value` pairs joined by `&`, encoded, in the order given. Also the body of a form.
+/// Encoded `name=value` pairs joined by `&`, in the given order. Also the body of a form.
 #[must_use]
 pub fn encode_pairs(params: &[(&str, &str)]) -> String {
     let mut pairs = String::with_capacity(FORM_LEN);
@@ -32,7 +34,7 @@ pub fn encode_pairs(params: &[(&str, &str)]) -> String {
     pairs
 }
 
-/// The string that is signed: method, path and the sorted parameters, each encoded once more.
+/// The string to sign: method, path and the sorted parameters, each encoded once more.
 #[must_use]
 pub fn string_to_sign(method: &str, params: &[(&str, &str)]) -> String {
     let mut sorted = params.to_vec();
@@ -43,24 +45,25 @@ pub fn string_to_sign(method: &str, params: &[(&str, &str)]) -> String {
     to_sign
 }
 
-/// The signature of these parameters (in any order), base64; not yet encoded for the wire.
+/// The signature of these parameters (in any order) in base64, not yet encoded for the wire.
 #[must_use]
 pub fn signature(method: &str, params: &[(&str, &str)], secret: &str) -> String {
     let key = format!("{secret}&");
-    // HMAC takes keys of every length, so this cannot fail; an empty signature would be refused.
+    // HMAC takes keys of any length, so this cannot fail; the provider would refuse an empty
+    // signature.
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key.as_bytes()) else { return String::new() };
     mac.update(string_to_sign(method, params).as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// A time as the gateway reads it.
+/// A time in the gateway's format, such as `2026-11-24T22:00:00Z`.
 #[must_use]
 pub fn timestamp(now: DateTime<Utc>) -> String {
     now.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The body of a signed POST: the operation's own parameters, those that every request has, with a nonce of its own, and the
-/// signature.
+/// The body of a signed POST: the operation's own parameters, the common ones with a new nonce, and
+/// the signature.
 #[must_use]
 pub fn form(key: &Credentials, own: &[(&str, &str)], now: DateTime<Utc>) -> String {
     let (nonce, timestamp) = (uuid::Uuid::new_v4().to_string(), timestamp(now));
@@ -78,12 +81,24 @@ pub fn form(key: &Credentials, own: &[(&str, &str)], now: DateTime<Utc>) -> Stri
     encode_pairs(&params)
 }
 
+/// A text without the string to sign, which the provider quotes when it refuses a signature and
+/// which contains the security token. The string ends at the first of `ends`, or with the text;
+/// `note` says what became of it.
+#[must_use]
+pub(crate) fn without_string_to_sign(text: &str, ends: &[char], note: &str) -> String {
+    const MARKER: &str = "string to sign is";
+    let Some(at) = text.find(MARKER).map(|at| at + MARKER.len()) else { return text.to_owned() };
+    let rest = &text[at..];
+    let end = rest.find(ends).unwrap_or(rest.len());
+    format!("{} ({note}){}", &text[..at], &rest[end..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_caret_of_a_call_id_is_encoded_twice_in_the_string_to_sign() {
+    fn a_call_id_s_caret_is_encoded_twice_in_the_string_to_sign() {
         let signed = string_to_sign("POST", &[("CallId", "116014888060^102816313060"), ("A", " *~+")]);
         assert_eq!(signed, "POST&%2F&A%3D%2520%252A~%252B%26CallId%3D116014888060%255E102816313060");
     }

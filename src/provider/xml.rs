@@ -1,39 +1,41 @@
-//! The envelope in XML: `<QueryCallDetailByCallIdResponse>` and `<Error>`. The only place that knows quick-xml on
-//! this side of the house. Pure.
+//! The envelope in XML: `<QueryCallDetailByCallIdResponse>` and `<Error>`. The provider's only user
+//! of quick-xml. Pure.
 //!
-//! Entities of one's own are never expanded: a text that declares a document type is no envelope. Elements below
-//! `Data` are kept as they stand.
+//! Declared entities are never expanded: a text with a document type is not an envelope. Elements
+//! inside `Data` are kept as their source text.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
-use super::fields::{Fields, Value, is_known};
+use super::fields::{FieldValue, Fields, NotEnvelope, is_known};
 
-/// The fields of an envelope; else whether the text begins and ends as one.
-pub(super) fn fields(text: &str) -> Result<Fields, bool> {
+/// The fields of an envelope.
+pub(super) fn fields(text: &str) -> Result<Fields, NotEnvelope> {
     let mut reader =
-        Reading { reader: Reader::from_str(text), text, fields: Fields::new(), open: None, depth: 0 };
+        FieldReader { reader: Reader::from_str(text), text, fields: Fields::new(), open: None, depth: 0 };
     let mut root = None;
     loop {
         let before = reader.position();
         match reader.reader.read_event() {
-            Err(_) => return Err(root.as_deref().is_some_and(|root| ends_with(text, root))),
-            Ok(Event::Eof | Event::DocType(_)) => return Err(false),
+            Err(_) if root.as_deref().is_some_and(|root| ends_with(text, root)) => {
+                return Err(NotEnvelope::Invalid);
+            }
+            Err(_) | Ok(Event::Eof | Event::DocType(_)) => return Err(NotEnvelope::Other),
             Ok(Event::Start(tag)) if reader.depth == 0 => {
                 let name = tag.local_name().into_inner().to_owned();
                 if !is_root(&name) {
-                    return Err(false);
+                    return Err(NotEnvelope::Other);
                 }
                 (root, reader.depth) = (Some(name), 1);
             }
             Ok(Event::End(_)) if reader.depth == 1 => return Ok(reader.fields),
-            Ok(event) if reader.depth > 0 => reader.inside(event, before),
+            Ok(event) if reader.depth > 0 => reader.read_inside(event, before),
             Ok(_) => {}
         }
     }
 }
 
-/// Whether a text begins as an envelope does.
+/// Whether a text begins as an envelope.
 pub(super) fn begins(text: &str) -> bool {
     let mut reader = Reader::from_str(text);
     loop {
@@ -53,41 +55,46 @@ fn ends_with(text: &str, root: &str) -> bool {
     text.trim_end().strip_suffix('>').is_some_and(|text| text.trim_end().ends_with(root))
 }
 
-/// A field whose end has not come yet.
-struct Open {
+/// A field whose end tag has not been read.
+struct OpenField {
     name: String,
-    /// Where its content begins.
-    at: usize,
+    /// The byte position where its content begins.
+    start: usize,
     value: String,
-    why: Option<&'static str>,
+    /// Why the content is not text.
+    error: Option<&'static str>,
 }
 
-struct Reading<'a> {
+struct FieldReader<'a> {
     reader: Reader<&'a [u8]>,
     text: &'a str,
     fields: Fields,
-    open: Option<Open>,
+    open: Option<OpenField>,
+    /// Open elements, the root included.
     depth: usize,
 }
 
-impl Reading<'_> {
+const ELEMENTS: &str = "it contains elements instead of text";
+
+impl FieldReader<'_> {
     fn position(&self) -> usize {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
-    /// What stands below the root; `before` is where the event begins.
-    fn inside(&mut self, event: Event<'_>, before: usize) {
+    /// Reads an event below the root; `before` is the position where it begins.
+    fn read_inside(&mut self, event: Event<'_>, before: usize) {
         match event {
             Event::Start(tag) => {
                 if self.depth == 1 {
                     let name = tag.local_name().into_inner().to_owned();
-                    self.open = Some(Open { name, at: self.position(), value: String::new(), why: None });
+                    let (start, value) = (self.position(), String::new());
+                    self.open = Some(OpenField { name, start, value, error: None });
                 } else {
-                    self.spoil("elements stand in it instead of text");
+                    self.mark_unreadable(ELEMENTS);
                 }
                 self.depth += 1;
             }
-            Event::Empty(_) if self.depth > 1 => self.spoil("elements stand in it instead of text"),
+            Event::Empty(_) if self.depth > 1 => self.mark_unreadable(ELEMENTS),
             Event::End(_) => {
                 self.depth -= 1;
                 if self.depth == 1 {
@@ -98,7 +105,7 @@ impl Reading<'_> {
             Event::CData(text) => self.push(&text.xml10_content()),
             Event::GeneralRef(reference) => match resolve(&reference) {
                 Some(c) => self.push(c.encode_utf8(&mut [0; 4])),
-                None => self.spoil("an entity stands in it that XML does not know"),
+                None => self.mark_unreadable("it contains an entity unknown to XML"),
             },
             _ => {}
         }
@@ -110,26 +117,26 @@ impl Reading<'_> {
         }
     }
 
-    fn spoil(&mut self, why: &'static str) {
+    fn mark_unreadable(&mut self, why: &'static str) {
         if let Some(open) = &mut self.open {
-            open.why = open.why.or(Some(why));
+            open.error = open.error.or(Some(why));
         }
     }
 
     fn close(&mut self, end: usize) {
         let Some(open) = self.open.take().filter(|open| is_known(&open.name)) else { return };
-        let value = match open.why {
-            None => Value::Text(open.value),
+        let value = match open.error {
+            None => FieldValue::Text(open.value),
             Some(why) => {
-                let raw = self.text.get(open.at..end).unwrap_or_default().to_owned();
-                Value::Unreadable { raw, why }
+                let raw = self.text.get(open.start..end).unwrap_or_default().to_owned();
+                FieldValue::Unreadable { raw, why }
             }
         };
         self.fields.push((open.name, value));
     }
 }
 
-/// The five entities that XML knows, and characters by number.
+/// The character of one of XML's five entities, or of a numeric reference.
 fn resolve(reference: &BytesRef<'_>) -> Option<char> {
     match &**reference {
         "lt" => Some('<'),
@@ -146,19 +153,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn field(text: &str, name: &str) -> Option<Value> {
+    fn field(text: &str, name: &str) -> Option<FieldValue> {
         fields(text).unwrap().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    fn data(inside: &str) -> Value {
+    fn data(inside: &str) -> FieldValue {
         let text =
             format!("<?xml version=\"1.0\"?>\n<XResponse><Code>OK</Code><Data>{inside}</Data></XResponse>");
         field(&text, "Data").unwrap()
     }
 
     #[test]
-    fn text_cdata_and_references_make_one_text() {
-        let text = |s: &str| Value::Text(s.to_owned());
+    fn text_cdata_and_references_are_joined() {
+        let text = |s: &str| FieldValue::Text(s.to_owned());
         assert_eq!(data("{&quot;a&quot;:&#49;,<![CDATA[\"b\":\"<&>\"]]>}"), text("{\"a\":1,\"b\":\"<&>\"}"));
         assert_eq!(data("<!-- c -->&#x7528;"), text("用"));
         assert_eq!(data(""), text(""));
@@ -166,11 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_kept_as_it_stands() {
+    fn content_other_than_text_is_kept_as_source() {
         for inside in ["<a>1</a>", "x<b/>y", "&bomb;", "&#0;"] {
             match data(inside) {
-                Value::Unreadable { raw, .. } => assert_eq!(raw, inside),
-                other => assert_eq!(other, Value::Nothing, "{inside}"),
+                FieldValue::Unreadable { raw, .. } => assert_eq!(raw, inside),
+                other => assert_eq!(other, FieldValue::Nothing, "{inside}"),
             }
         }
     }
@@ -179,31 +186,31 @@ mod tests {
     fn an_error_with_cdata_is_read() {
         let error = "<Error><RequestId>R</RequestId><HostId>h</HostId><Code>InternalError</Code>\
                      <Message><![CDATA[a < b]]></Message><Recommend><![CDATA[u]]></Recommend></Error>";
-        assert_eq!(field(error, "Message"), Some(Value::Text("a < b".into())));
-        assert_eq!(field(error, "Code"), Some(Value::Text("InternalError".into())));
+        assert_eq!(field(error, "Message"), Some(FieldValue::Text("a < b".into())));
+        assert_eq!(field(error, "Code"), Some(FieldValue::Text("InternalError".into())));
     }
 
     #[test]
-    fn a_page_a_declared_entity_and_half_a_text_are_no_envelopes() {
+    fn pages_doctypes_and_cut_texts_are_not_envelopes() {
         for text in [
             "<html><Code>OK</Code></html>",
             "<!DOCTYPE x [<!ENTITY a \"b\">]><Error><Code>&a;</Code></Error>",
             "<Error><Code>OK</Co",
             "<Error><Code>OK</Code>",
         ] {
-            assert_eq!(fields(text), Err(false), "{text}");
+            assert_eq!(fields(text), Err(NotEnvelope::Other), "{text}");
         }
-        assert_eq!(fields("<Error><Code>a < b</Code></Error>"), Err(true));
+        assert_eq!(fields("<Error><Code>a < b</Code></Error>"), Err(NotEnvelope::Invalid));
         assert!(begins("<?xml version=\"1.0\"?><XResponse><Da") && !begins("<html><Da"));
     }
 
     #[test]
-    fn nesting_without_end_needs_no_stack() {
+    fn deep_nesting_needs_no_stack() {
         let text = format!(
             "<XResponse>{}{}<Code>OK</Code></XResponse>",
             "<a>".repeat(100_000),
             "</a>".repeat(100_000)
         );
-        assert_eq!(field(&text, "Code"), Some(Value::Text("OK".into())));
+        assert_eq!(field(&text, "Code"), Some(FieldValue::Text("OK".into())));
     }
 }

@@ -269,7 +269,7 @@ mod tests {
             data: Some("{\"a\":\"<&>\"}"),
         };
         let answer = understand(&Reply::received(200, envelope.write(Form::Xml)));
-        assert_eq!((answer.said, answer.message), (Body::Data("{\"a\":\"<&>\"}".into()), "a]]>b".into()));
+        assert_eq!((answer.body, answer.message), (Body::Data("{\"a\":\"<&>\"}".into()), "a]]>b".into()));
     }
 
     #[test]

@@ -274,11 +274,14 @@ async fn steps_of_the_wall_clock_free_no_place() {
         machine.clock.step_wall(step);
         assert_eq!(
             store.places_taken(&scope, rate()).unwrap(),
-            [Duration::from_secs(40)],
+            [rate().cooldown() - Duration::from_secs(20)],
             "after a step of {step} s"
         );
     }
     machine.clock.pass(40);
+    // The window is over, the guard is not.
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [rate().cooldown() - rate().window]);
+    machine.clock.pass(1);
     assert!(store.places_taken(&scope, rate()).unwrap().is_empty());
 }
 
@@ -293,11 +296,11 @@ async fn a_lost_reply_counts_from_the_latest_possible_moment() {
     machine.clock.pass(5);
     let store = machine.open();
     let scope = begin(&store);
-    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [Duration::from_secs(70)]);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [rate().cooldown() + TIMEOUT]);
 }
 
 #[tokio::test]
-async fn after_a_reboot_recent_requests_take_a_whole_window() {
+async fn after_a_reboot_recent_requests_take_a_whole_cooldown() {
     let mut machine = Machine::new();
     {
         let store = machine.open();
@@ -308,7 +311,7 @@ async fn after_a_reboot_recent_requests_take_a_whole_window() {
     machine.clock = SetClock::new("boot-2", 5_000_000);
     let store = machine.open();
     let scope = begin(&store);
-    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [Duration::from_secs(60)]);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [rate().cooldown()]);
     machine.clock.pass(3 * 86_400);
     assert!(store.places_taken(&scope, rate()).unwrap().is_empty());
 }

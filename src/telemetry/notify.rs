@@ -1,7 +1,7 @@
-//! The end of a run, posted to a URL: the summary of one whose files stand, else the error. Knows reqwest.
+//! Posts the result of a run to a URL: the summary if the outputs were written, else the error.
 //!
-//! Promises: it takes at most two tries of ten seconds, changes nothing of how the run ends, and never shows more of the URL than
-//! scheme, host and port, since the rest may be a secret.
+//! Promises: two attempts of ten seconds at most, and no influence on the exit code. Only the URL's
+//! scheme, host and port are shown, because the rest may be a secret.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use reqwest::header::CONTENT_TYPE;
 use crate::console::log;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::provider::http::{certificates, is_loopback};
+use crate::http_client::{self, ClientOptions, is_clear_text};
 
-/// For one try, from connect to the status.
+/// Limit of one attempt, from connecting to the HTTP status.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Between the two tries.
+/// Pause between the two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where the end is posted.
+/// The URL that results are posted to.
 #[derive(Clone)]
 pub struct Target {
     url: reqwest::Url,
@@ -30,120 +30,109 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// What went wrong with one try, and whether another may do better.
-struct Refused {
-    why: String,
-    again: bool,
+/// A failed attempt.
+struct FailedAttempt {
+    reason: String,
+    /// Whether a second attempt may succeed.
+    retryable: bool,
 }
 
 impl Target {
-    /// Reads `--notify-url`.
+    /// The target with this URL. `insecure_http` allows http:// to other machines.
     ///
     /// # Errors
     ///
-    /// Exit 2 when it is no http(s) URL, or plain http beyond this machine without `insecure_http`; names no more than
-    /// its host.
-    pub fn parse(text: &str, insecure_http: bool) -> Result<Self> {
-        let hint = "give a URL such as https://hooks.example.com/night";
-        let url = reqwest::Url::parse(text)
-            .map_err(|e| Error::usage("--notify-url is no URL").hint(hint).because(e))?;
+    /// Exit 2 if it is not an http(s) URL, or if http:// is not allowed. The message shows at most
+    /// scheme, host and port.
+    pub fn parse(url: &str, insecure_http: bool) -> Result<Self> {
+        let hint = "use a URL such as https://hooks.example.com/reconcile";
+        let url = reqwest::Url::parse(url)
+            .map_err(|e| Error::usage("the notification URL is invalid").hint(hint).because(e))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(Error::usage("--notify-url is no http:// or https:// URL").hint(hint));
+            let what = "the notification URL does not start with http:// or https://";
+            return Err(Error::usage(what).hint(hint));
         }
         let target = Self { url };
-        if target.url.scheme() == "http" && !is_loopback(&target.url) && !insecure_http {
-            let what =
-                format!("--notify-url {}/…: over http:// it would travel in clear text", target.origin());
+        if is_clear_text(&target.url) && !insecure_http {
+            let what = format!("the notification URL {}/… is not encrypted", target.origin());
             return Err(
-                Error::usage(what).hint("use https://, or add --insecure-http where the way there is safe")
+                Error::usage(what).hint("use https://, or allow insecure HTTP if you trust the network")
             );
         }
         Ok(target)
     }
 
+    /// Scheme, host and port.
     fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 
-    /// Posts how a run ended: the summary's text where its files stand. A failure is told, and that is all.
-    pub async fn post(&self, ended: &Result<Exit>, summary: &Path, ca_file: Option<&Path>) {
-        let (exit, body) = match ended {
+    /// Posts the result of a run: the text of the summary, or the error. A failure only gives a
+    /// warning.
+    pub async fn post(&self, result: &Result<Exit>, summary: &Path, ca_file: Option<&Path>) {
+        let (exit, body) = match result {
             Ok(exit) => (*exit, std::fs::read_to_string(summary).map_err(|e| e.to_string())),
-            Err(error) => (error.exit, Ok(failure(error))),
+            Err(error) => (error.exit, Ok(error_json(error))),
         };
-        let sent = match (body, self.client(ca_file)) {
-            (Ok(body), Ok(client)) => self.deliver(&client, exit, &body).await,
-            (Err(why), _) | (_, Err(why)) => Err(why),
+        let posted = match (body, self.client(ca_file)) {
+            (Ok(body), Ok(client)) => self.post_with_retry(&client, exit, &body).await,
+            (Err(reason), _) | (_, Err(reason)) => Err(reason),
         };
-        if let Err(why) = sent {
+        if let Err(reason) = posted {
             tracing::warn!(
-                because = why,
-                means =
-                    format!("whoever is told there does not know yet; the exit code stays {}", exit.code()),
-                to_do = "check --notify-url",
-                "the end of the run could not be posted to {}/…",
+                because = reason,
+                means = format!("no notification was sent; the exit code stays {}", exit.code()),
+                to_do = "check the notification URL",
+                "cannot post the result to {}/…",
                 self.origin()
             );
         }
     }
 
     fn client(&self, ca_file: Option<&Path>) -> Result<reqwest::Client, String> {
-        // Without a provider reqwest panics, even for http://. A second call finds it installed; that is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("reconcile/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&self.url) {
-            builder = builder.no_proxy();
-        }
-        builder = match ca_file {
-            Some(path) => builder.tls_certs_merge(certificates(path).map_err(|e| e.to_string())?),
-            None if self.url.scheme() == "http" => builder.tls_certs_only([]),
-            None => builder,
-        };
-        builder.build().map_err(|e| e.without_url().to_string())
+        let options = ClientOptions { timeout: TIMEOUT, ca_file, no_proxy: false };
+        http_client::build(&self.url, options).map_err(|e| e.to_string())
     }
 
-    async fn deliver(&self, client: &reqwest::Client, exit: Exit, body: &str) -> Result<(), String> {
-        match self.once(client, exit, body).await {
-            Err(refused) if refused.again => {
-                tokio::time::sleep(PAUSE).await;
-                self.once(client, exit, body).await.map_err(|refused| refused.why)
-            }
-            sent => sent.map_err(|refused| refused.why),
+    async fn post_with_retry(&self, client: &reqwest::Client, exit: Exit, body: &str) -> Result<(), String> {
+        let mut posted = self.post_once(client, exit, body).await;
+        if posted.as_ref().is_err_and(|failed| failed.retryable) {
+            tokio::time::sleep(PAUSE).await;
+            posted = self.post_once(client, exit, body).await;
         }
+        posted.map_err(|failed| failed.reason)
     }
 
-    async fn once(&self, client: &reqwest::Client, exit: Exit, body: &str) -> Result<(), Refused> {
+    async fn post_once(&self, client: &reqwest::Client, exit: Exit, body: &str) -> Result<(), FailedAttempt> {
         let request = client
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("X-Reconcile-Exit-Code", exit.code().to_string())
             .body(body.to_owned());
-        let lost = |e: reqwest::Error| {
-            let why =
-                if e.is_timeout() { "no answer in ten seconds".into() } else { because(&e.without_url()) };
-            Refused { why, again: true }
-        };
-        let status = request.send().await.map_err(lost)?.status();
-        let again = status.is_server_error() || status.as_u16() == 429;
+        let status = request.send().await.map_err(FailedAttempt::without_reply)?.status();
         if status.is_success() {
-            Ok(())
-        } else {
-            Err(Refused { why: format!("HTTP {}", status.as_u16()), again })
+            return Ok(());
         }
+        let retryable = status.is_server_error() || status.as_u16() == 429;
+        Err(FailedAttempt { reason: format!("HTTP {}", status.as_u16()), retryable })
     }
 }
 
-/// The innermost cause says it best.
-fn because(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), because)
+impl FailedAttempt {
+    fn without_reply(e: reqwest::Error) -> Self {
+        let reason =
+            if e.is_timeout() { "no answer in ten seconds".into() } else { root_cause(&e.without_url()) };
+        Self { reason, retryable: true }
+    }
 }
 
-/// What is posted of a run that has no outputs of its own.
-fn failure(error: &Error) -> String {
+/// The innermost cause, which is the most precise one.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root_cause)
+}
+
+/// The body that is posted for a run without outputs.
+fn error_json(error: &Error) -> String {
     let body = serde_json::json!({
         "error": error.exit.word(),
         "exit_code": error.exit.code(),
@@ -160,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_refused_without_showing_its_secret() {
+    fn a_refused_url_does_not_show_its_secret() {
         let refused = [
             ("https//x/t0ken", false),
             ("ftp://hooks.example.com/t0ken", true),

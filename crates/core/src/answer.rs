@@ -1,4 +1,4 @@
-//! An answer as it is kept, and what the store knows of a call. Pure data.
+//! What the store keeps of an answer and knows of a call.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use compact_str::CompactString;
@@ -6,25 +6,26 @@ use compact_str::CompactString;
 /// The code of an answer whose `Data` cannot be read.
 pub const MALFORMED: &str = "MalformedData";
 
-/// How an answer stands.
+/// What kind of answer the provider gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerKind {
-    /// A record in a final (or an unknown) state.
+    /// A record in a final or an unknown state.
     Final,
-    /// A record whose state will still change.
+    /// A record in a state that is not final.
     Interim,
     /// No record on any day asked.
     NoRecord,
     /// `Data` that cannot be read.
     Malformed,
-    /// An error that is permanent for this call.
+    /// A permanent error for this one call.
     Rejected,
-    /// Transient errors outlasted the attempts.
+    /// A transient error on every attempt.
     Exhausted,
 }
 
 impl AnswerKind {
-    const ALL: [(Self, &'static str); 6] = [
+    /// Every kind with its word in the store.
+    const WORDS: [(Self, &'static str); 6] = [
         (Self::Final, "final"),
         (Self::Interim, "interim"),
         (Self::NoRecord, "no_record"),
@@ -36,51 +37,51 @@ impl AnswerKind {
     /// The word in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
+        Self::WORDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
     }
 
-    /// From the word in the store.
+    /// The kind with this word in the store.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
+        Self::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
     }
 }
 
-/// An answer to be kept.
+/// An answer to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAnswer {
-    /// How it stands.
+    /// What kind of answer it is.
     pub kind: AnswerKind,
-    /// The day asked last.
+    /// The day that was asked last.
     pub found_date: NaiveDate,
-    /// A neighbouring day that is still to be asked.
+    /// A neighbouring day that must still be asked.
     pub next_date: Option<NaiveDate>,
     /// `RequestId`.
     pub request_id: Option<String>,
-    /// The provider's code, or a word for the transport error.
+    /// The provider's code, or one word for the transport error.
     pub code: CompactString,
-    /// What came with it.
+    /// The message that came with the code.
     pub message: CompactString,
     /// `Data`, byte for byte.
     pub data: Option<String>,
 }
 
-/// An answer as it is kept.
+/// A stored answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
     /// The answer.
     pub answer: NewAnswer,
     /// When it came.
     pub fetched_at: DateTime<Utc>,
-    /// The process that got it.
+    /// The number of the session (the process) that received it.
     pub session_no: i64,
 }
 
 /// What the store knows of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCall {
-    /// Requests spent on it so far.
+    /// Requests sent for this call so far.
     pub attempts: i64,
-    /// The answer that counts, if any came.
+    /// The answer that counts; `None` if none has come.
     pub answer: Option<StoredAnswer>,
 }

@@ -1,43 +1,47 @@
-//! What is asked again, and when.
+//! What a later run asks again.
 
 use chrono::NaiveDate;
 
 use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
+use crate::lookup::{FailureKind, Lookup, Status};
 
-/// Which answers count for a run.
+/// Which stored answers count for the current run.
+///
+/// A session is one process. A run is one job over one ledger; it has several sessions if it was
+/// killed and resumed. A chain is a run and the incomplete runs before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The run's UUID.
     pub run_id: String,
-    /// The run's number.
+    /// The run's number in the store.
     pub run_no: i64,
-    /// This process.
+    /// This session's number in the store.
     pub session_no: i64,
-    /// The first process of this run.
+    /// The number of the run's first session.
     pub run_from: i64,
-    /// The first process of the chain of incomplete runs that this one goes on from.
+    /// The number of the chain's first session.
     pub chain_from: i64,
-    /// NextRequest for settled calls again.
+    /// `--refresh`: settled calls are asked again.
     pub refresh: bool,
-    /// It goes on where an earlier process stopped.
+    /// True if an earlier session began this run.
     pub resumed: bool,
 }
 
-/// What there is to ask about a call.
+/// The next request for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextRequest {
-    /// Nothing.
+    /// No request: the stored answer counts.
     Nothing,
-    /// The ledger's day, first.
+    /// The ledger's day, and after it a neighbouring day if the call needs one.
     Day,
-    /// Only this neighbouring day; the ledger's own has answered in this run.
+    /// Only this neighbouring day; the ledger's day is already answered.
     OtherDay(NaiveDate),
 }
 
 impl Scope {
-    /// Of a store that is not there yet.
+    /// The scope of the first run of a new store.
     #[must_use]
-    pub fn first(refresh: bool) -> Self {
+    pub fn of_new_store(refresh: bool) -> Self {
         Self {
             run_id: String::new(),
             run_no: 1,
@@ -49,14 +53,15 @@ impl Scope {
         }
     }
 
-    /// What is asked again and when.
+    /// The next request for a call, from what the store knows of it.
     ///
-    /// Settled answers (a final record, a permanent error) never, unless `--refresh`. Open ones (no record, a
-    /// state that is not final, unreadable `Data`, used-up attempts) by the next run. Within a run nothing is asked
-    /// twice, however often it was killed; and a run that goes on from an incomplete one does not ask again what
-    /// that one did not find.
+    /// - A settled answer (a final record, a permanent error) is asked again only with `--refresh`.
+    /// - An open answer is asked again by the next run, never twice within one run. Open answers
+    ///   are: no record, a state that is not final, unreadable `Data`, every attempt failed.
+    /// - "No record" counts for the whole chain: the run that continues an incomplete run does not
+    ///   ask again, because that answer is only hours old.
     #[must_use]
-    pub fn ask(&self, stored: Option<&StoredCall>) -> NextRequest {
+    pub fn next_request(&self, stored: Option<&StoredCall>) -> NextRequest {
         let Some(StoredAnswer { answer, session_no, .. }) = stored.and_then(|s| s.answer.as_ref()) else {
             return NextRequest::Day;
         };
@@ -65,19 +70,32 @@ impl Scope {
         if let Some(next) = answer.next_date {
             return if in_chain { NextRequest::OtherDay(next) } else { NextRequest::Day };
         }
-        let stands = match answer.kind {
+        let counts = match answer.kind {
             AnswerKind::Final | AnswerKind::Rejected => !self.refresh || in_chain,
             AnswerKind::NoRecord => in_chain,
             AnswerKind::Interim | AnswerKind::Malformed | AnswerKind::Exhausted => in_run,
         };
-        if stands { NextRequest::Nothing } else { NextRequest::Day }
+        if counts { NextRequest::Nothing } else { NextRequest::Day }
+    }
+}
+
+/// True if the call is open: it has no lasting answer, so a later run asks again.
+#[must_use]
+pub fn is_open(lookup: &Lookup) -> bool {
+    match lookup.status {
+        Status::Found => false,
+        Status::NotFound | Status::Pending | Status::Deferred => true,
+        Status::Failed => lookup.failure.as_ref().is_some_and(|failure| match failure.kind {
+            FailureKind::Rejected => false,
+            FailureKind::Malformed | FailureKind::Exhausted => true,
+        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use chrono::Utc;
+    use chrono::DateTime;
     use compact_str::CompactString;
 
     use super::*;
@@ -94,7 +112,8 @@ mod tests {
             message: CompactString::default(),
             data: None,
         };
-        StoredCall { attempts: 1, answer: Some(StoredAnswer { answer, fetched_at: Utc::now(), session_no }) }
+        let fetched_at = DateTime::UNIX_EPOCH;
+        StoredCall { attempts: 1, answer: Some(StoredAnswer { answer, fetched_at, session_no }) }
     }
 
     /// Session 5 of a run that began with session 4, in a chain that began with session 3.
@@ -110,34 +129,50 @@ mod tests {
         }
     }
 
+    fn next(refresh: bool, kind: AnswerKind, session_no: i64) -> NextRequest {
+        scope(refresh).next_request(Some(&stored(kind, session_no)))
+    }
+
     #[test]
-    fn settled_answers_are_asked_again_only_with_refresh_and_then_once() {
+    fn a_settled_call_is_asked_again_once_and_only_with_refresh() {
         for kind in [AnswerKind::Final, AnswerKind::Rejected] {
-            assert_eq!(scope(false).ask(Some(&stored(kind, 1))), NextRequest::Nothing);
-            assert_eq!(scope(true).ask(Some(&stored(kind, 1))), NextRequest::Day);
-            assert_eq!(scope(true).ask(Some(&stored(kind, 4))), NextRequest::Nothing);
+            assert_eq!(next(false, kind, 1), NextRequest::Nothing);
+            assert_eq!(next(true, kind, 1), NextRequest::Day);
+            assert_eq!(next(true, kind, 4), NextRequest::Nothing);
         }
     }
 
     #[test]
-    fn open_answers_are_asked_again_by_the_next_run_and_not_within_one() {
+    fn an_open_call_is_asked_again_by_the_next_run_only() {
         for kind in [AnswerKind::Interim, AnswerKind::NoRecord, AnswerKind::Malformed, AnswerKind::Exhausted]
         {
-            assert_eq!(scope(false).ask(Some(&stored(kind, 2))), NextRequest::Day);
-            assert_eq!(scope(false).ask(Some(&stored(kind, 4))), NextRequest::Nothing);
+            assert_eq!(next(false, kind, 2), NextRequest::Day);
+            assert_eq!(next(false, kind, 4), NextRequest::Nothing);
         }
-        assert_eq!(scope(false).ask(Some(&stored(AnswerKind::NoRecord, 3))), NextRequest::Nothing);
-        assert_eq!(scope(false).ask(Some(&stored(AnswerKind::Exhausted, 3))), NextRequest::Day);
-        assert_eq!(scope(false).ask(None), NextRequest::Day);
+        assert_eq!(next(false, AnswerKind::NoRecord, 3), NextRequest::Nothing);
+        assert_eq!(next(false, AnswerKind::Exhausted, 3), NextRequest::Day);
+        assert_eq!(scope(false).next_request(None), NextRequest::Day);
     }
 
     #[test]
-    fn a_neighbouring_day_still_to_be_asked_is_asked_alone() {
+    fn a_neighbouring_day_that_is_due_is_asked_alone() {
         let mut call = stored(AnswerKind::NoRecord, 4);
         let next = NaiveDate::from_ymd_opt(2026, 11, 17).unwrap();
         call.answer.as_mut().unwrap().answer.next_date = Some(next);
-        assert_eq!(scope(false).ask(Some(&call)), NextRequest::OtherDay(next));
+        assert_eq!(scope(false).next_request(Some(&call)), NextRequest::OtherDay(next));
         call.answer.as_mut().unwrap().session_no = 1;
-        assert_eq!(scope(false).ask(Some(&call)), NextRequest::Day);
+        assert_eq!(scope(false).next_request(Some(&call)), NextRequest::Day);
+    }
+
+    #[test]
+    fn a_failed_call_is_open_unless_it_was_rejected() {
+        let failed = |kind| {
+            let failure = crate::lookup::Failure { kind, code: "C".into(), message: "m".into() };
+            let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
+            Lookup { status: Status::Failed, failure: Some(failure), ..Lookup::deferred(day, 1) }
+        };
+        assert!(!is_open(&failed(FailureKind::Rejected)));
+        assert!(is_open(&failed(FailureKind::Malformed)));
+        assert!(is_open(&failed(FailureKind::Exhausted)));
     }
 }

@@ -1,45 +1,50 @@
-//! The provider's calendar: every day and every time of it is UTC+8. Pure: no clock.
+//! The provider's calendar: its days and times are in UTC+8.
 //!
-//! Owns [`day_of`], [`midnight_ms`] (the `QueryDate` of a day) and [`neighbour_day`].
+//! [`day_of`] is the day of a call, [`midnight_ms`] the `QueryDate` of a day, and [`neighbour_day`]
+//! the second day on which the record of a call near midnight may be.
 
 use chrono::{
     DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike as _, Utc,
 };
 use compact_str::{CompactString, ToCompactString};
 
-/// The provider's only time zone. China has had no daylight saving time since 1991, so the fixed
-/// offset is right for every call of this product.
+/// The provider's only time zone, in seconds east of UTC. China has had no daylight saving time
+/// since 1991, so the fixed offset is right for every call.
 pub const PROVIDER_OFFSET_S: i32 = 8 * 3600;
 
-/// How near to midnight (UTC+8) a call must lie for its record to be looked for on the
-/// neighbouring day as well.
+/// A call this close to midnight (UTC+8) may have its record on the neighbouring day.
 pub const MIDNIGHT_MARGIN: TimeDelta = TimeDelta::minutes(10);
 
 /// UTC+8 as chrono's offset.
 #[must_use]
 pub fn provider_offset() -> FixedOffset {
-    // `east_opt` is `None` only beyond 24 hours; the fallback is never taken.
+    // `east_opt` is `None` only beyond 24 hours, so the fallback is never used.
     FixedOffset::east_opt(PROVIDER_OFFSET_S).unwrap_or_else(|| chrono::Offset::fix(&Utc))
 }
 
-/// An instant as the clocks of UTC+8 show it.
+/// The local time in UTC+8 of an instant.
 #[must_use]
+#[inline]
 pub fn provider_local(instant: DateTime<Utc>) -> NaiveDateTime {
     shifted(instant.naive_utc(), PROVIDER_OFFSET_S)
 }
 
-/// The calendar day in UTC+8 that contains an instant.
+/// The calendar day in UTC+8 of an instant.
 #[must_use]
+#[inline]
 pub fn day_of(instant: DateTime<Utc>) -> NaiveDate {
     provider_local(instant).date()
 }
 
-/// A time some seconds later, of less than a day. chrono counts in seconds since the beginning for it, which costs several times
-/// what the neighbouring day does, a dozen times a row.
+/// A time moved by less than a day, in seconds.
+///
+/// chrono's own addition counts seconds since its epoch. That costs several times more, and every
+/// row needs about twelve of these.
+#[inline]
 fn shifted(at: NaiveDateTime, by_s: i32) -> NaiveDateTime {
     const DAY_S: i32 = 86_400;
     let (day, seconds) = (at.date(), at.time().num_seconds_from_midnight().cast_signed() + by_s);
-    // A calendar day without a neighbour is none that anything is dated with.
+    // Only chrono's first and last day have no neighbour; no call has such a date.
     let (day, seconds) = match seconds {
         ..0 => (day.pred_opt().unwrap_or(day), seconds + DAY_S),
         DAY_S.. => (day.succ_opt().unwrap_or(day), seconds - DAY_S),
@@ -49,34 +54,37 @@ fn shifted(at: NaiveDateTime, by_s: i32) -> NaiveDateTime {
     day.and_time(time.unwrap_or_default())
 }
 
-/// An instant from local UTC+8 text, as the provider writes all its times.
+/// The instant of a local time in UTC+8. The provider writes all its times so.
 #[must_use]
+#[inline]
 pub fn from_provider_local(local: NaiveDateTime) -> DateTime<Utc> {
     shifted(local, -PROVIDER_OFFSET_S).and_utc()
 }
 
-/// An instant as the provider would write it: `YYYY-MM-DD HH:MM:SS` in UTC+8.
+/// An instant as the provider writes it: `YYYY-MM-DD HH:MM:SS` in UTC+8.
 #[must_use]
 pub fn provider_text(instant: DateTime<Utc>) -> CompactString {
     provider_local(instant).format("%Y-%m-%d %H:%M:%S").to_compact_string()
 }
 
-/// `QueryDate` of a day: Unix milliseconds of its 00:00:00.000 in UTC+8, the one value that is
-/// right under every version of the provider's text.
+/// `QueryDate` of a day: Unix milliseconds of its 00:00:00.000 in UTC+8. This value is right under
+/// every version of the provider's documentation.
 #[must_use]
+#[inline]
 pub fn midnight_ms(day: NaiveDate) -> i64 {
     from_provider_local(day.and_time(NaiveTime::MIN)).timestamp_millis()
 }
 
-/// The end of a calendar day in UTC+8, that is the midnight after it.
+/// The end of a calendar day in UTC+8: the midnight after it.
 #[must_use]
+#[inline]
 pub fn end_of_day(day: NaiveDate) -> DateTime<Utc> {
     let next = day.checked_add_days(Days::new(1)).unwrap_or(day);
     from_provider_local(next.and_time(NaiveTime::MIN))
 }
 
-/// The neighbouring day on which the record of a call near midnight may stand, or `None` when the
-/// call is further than [`MIDNIGHT_MARGIN`] from either midnight.
+/// The neighbouring day on which the record of a call near midnight may be. `None` if the call is
+/// more than [`MIDNIGHT_MARGIN`] away from both midnights.
 #[must_use]
 pub fn neighbour_day(called_at: DateTime<Utc>) -> Option<NaiveDate> {
     let day = day_of(called_at);
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn query_date_is_midnight_in_utc_plus_8() {
-        // Official examples of the provider's newer page and tutorial.
+        // Examples from the provider's newer page and its tutorial.
         let day = NaiveDate::from_ymd_opt(2022, 12, 21).unwrap();
         assert_eq!(midnight_ms(day), 1_671_552_000_000);
         let day = NaiveDate::from_ymd_opt(2018, 6, 4).unwrap();
@@ -109,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_is_named_only_within_ten_minutes_of_midnight() {
+    fn only_ten_minutes_around_midnight_have_a_neighbour_day() {
         let neighbour = |t: &str| neighbour_day(at(t)).map(|d| d.to_string());
         assert_eq!(neighbour("2026-12-31 23:50:00").as_deref(), Some("2027-01-01"));
         assert_eq!(neighbour("2026-12-31 23:49:59"), None);

@@ -1,25 +1,27 @@
-//! [`CallKey`]: what identifies a call. Every part of the program joins on it.
+//! What identifies a call.
 
 use chrono::{Datelike as _, NaiveDate};
 use sha2::{Digest, Sha256};
 
 use crate::product::ProductId;
 
-/// What identifies a call: the provider knows it by these three, and nothing less.
+/// What identifies a call: the provider finds its record only by all three parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallKey {
-    /// The provider's CallId, untouched.
+    /// The provider's CallId, unchanged.
     pub call_id: String,
-    /// The product that made the call; another one finds nothing, silently.
+    /// The product that made the call. With a wrong product the provider reports no record and
+    /// no error.
     pub prod_id: ProductId,
     /// The calendar day in UTC+8.
     pub day: NaiveDate,
 }
 
 impl CallKey {
-    /// A 128-bit fingerprint: the first half of a SHA-256, so that two different calls of even a
-    /// very large ledger never meet.
+    /// A 128-bit fingerprint, the first half of a SHA-256: no two calls share one, even in a very
+    /// large ledger.
     #[must_use]
+    #[inline]
     pub fn fingerprint(&self) -> u128 {
         let mut hash = Sha256::new();
         hash.update(self.prod_id.0.to_le_bytes());

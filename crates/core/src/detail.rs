@@ -1,11 +1,9 @@
-//! The typed answer: what the provider says of a call, and how a look-up can end.
-//!
-//! Owns [`CallDetail`], [`Outcome`], [`Status`] and [`Lookup`]. Pure data.
+//! The provider's record of a call, typed.
 
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;
 
-/// What became of a call, in one word.
+/// The result of a call in one word: the column `outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the words are the contract's own")]
 pub enum Outcome {
@@ -44,11 +42,11 @@ impl Outcome {
     }
 }
 
-/// The provider's record of a call, typed. Every field is optional: the provider's own page calls
-/// its list "for reference only".
+/// The provider's record of a call. Every field may be missing: the provider's own page calls its
+/// list "for reference only".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallDetail {
-    /// `callId`, where the record repeats it.
+    /// `callId`.
     pub call_id: Option<CompactString>,
     /// `caller`; digits as text.
     pub caller: Option<CompactString>,
@@ -58,11 +56,11 @@ pub struct CallDetail {
     pub caller_show_number: Option<CompactString>,
     /// `calleeShowNumber`.
     pub callee_show_number: Option<CompactString>,
-    /// `gmtCreate`: the request was accepted.
+    /// `gmtCreate`: when the provider accepted the call request.
     pub created_at: Option<DateTime<Utc>>,
-    /// `startDate`: the call was answered.
+    /// `startDate`: when the call was answered.
     pub started_at: Option<DateTime<Utc>>,
-    /// `endDate`: it ended.
+    /// `endDate`: when the call ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// `aRingTime`.
     pub a_ring_at: Option<DateTime<Utc>>,
@@ -80,20 +78,27 @@ pub struct CallDetail {
     pub state: Option<CompactString>,
     /// `stateDesc`, as received.
     pub state_desc: Option<CompactString>,
-    /// What the state means.
+    /// The result of the call, from its state.
     pub outcome: Outcome,
-    /// Whether somebody answered; `None` when the state does not say.
+    /// Whether the call was answered; `None` if the record does not say.
     pub answered: Option<bool>,
-    /// Whether the state will not change any more.
+    /// True if the state will not change any more.
     pub is_final: bool,
-    /// Whether the state stands in the provider's tables.
+    /// True if the state is in the provider's tables, or if the record has no state.
     pub state_known: bool,
     /// `hangupDirection`: `callee` or `caller`.
     pub hangup_by: Option<&'static str>,
 }
 
 impl CallDetail {
-    /// Talk time rounded up to whole minutes; an estimate, for no source states how calls are billed.
+    /// The four phone numbers, in the order of [`crate::phone::NUMBER_FIELDS`].
+    #[must_use]
+    #[inline]
+    pub fn numbers(&self) -> [Option<&CompactString>; 4] {
+        [&self.caller, &self.callee, &self.caller_show_number, &self.callee_show_number].map(Option::as_ref)
+    }
+
+    /// Talk time rounded up to whole minutes. An estimate: no source says how calls are billed.
     #[must_use]
     pub fn billable_minutes(&self) -> Option<i64> {
         self.duration_s.map(billable_minutes)
@@ -102,6 +107,7 @@ impl CallDetail {
 
 /// Seconds rounded up to whole minutes.
 #[must_use]
+#[inline]
 pub fn billable_minutes(seconds: i64) -> i64 {
     seconds.max(0) / 60 + i64::from(seconds.max(0) % 60 != 0)
 }

@@ -1,12 +1,12 @@
-//! A disagreement between ledger and provider, with its evidence.
+//! A discrepancy: a difference between ledger and provider, with its evidence.
 //!
-//! Owns the kinds and their order in the files. Pure data.
+//! [`Kind`] has the kinds and their order in the files.
 
 use compact_str::CompactString;
 
-/// The kinds, in the order of the files (alphabetical, as `ORDER BY kind` has it).
+/// The kind of a discrepancy. The order is that of the files: alphabetical, as in `ORDER BY kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the words are the contract's own")]
+#[allow(missing_docs, reason = "`rule` says what each kind means")]
 pub enum Kind {
     Deferred,
     Duplicate,
@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds, in the order of the files.
+    /// Every kind, in the order of the files.
     pub const ALL: [Self; 11] = [
         Self::Deferred,
         Self::Duplicate,
@@ -39,6 +39,7 @@ impl Kind {
 
     /// The word in the outputs.
     #[must_use]
+    #[inline]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deferred => "deferred",
@@ -55,50 +56,48 @@ impl Kind {
         }
     }
 
-    /// When there is one, in a sentence.
+    /// When there is a discrepancy of this kind, in a sentence.
     #[must_use]
     pub fn rule(self) -> &'static str {
         match self {
-            Self::Deferred => "not asked, because time ran out or with --offline",
+            Self::Deferred => "not asked: the time ran out, or the run was offline",
             Self::Duplicate => {
-                "a later row names the same call; only the first is compared with the provider"
+                "a later row names the same call; only the first row is compared with the provider"
             }
-            Self::Failed => "the look-up ended in an error",
+            Self::Failed => "the lookup ended in an error",
             Self::Inconsistent => "the provider contradicts itself",
             Self::InvalidRow => "the ledger row could not be used",
-            Self::Malformed => "Data is not what it should be",
-            Self::Mismatch => {
-                "ledger and provider both give a value, and the two differ by more than the tolerance"
-            }
+            Self::Malformed => "the provider's Data cannot be read",
+            Self::Mismatch => "the values of ledger and provider differ by more than the tolerance",
             Self::NotFound => {
                 "the provider has no record on any day asked, and the call is older than --settle"
             }
             Self::OtherDay => "found, but on the neighbouring day",
             Self::Pending => "no record yet and the call is younger than --settle, or the state is not final",
-            Self::UnknownState => "a state code in no table",
+            Self::UnknownState => "the state code is in none of the provider's tables",
         }
     }
 }
 
-/// What a comparison found; the file's row adds whose it is.
+/// What a comparison found. [`DiscrepancyRow`] adds the call it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
     /// The kind.
     pub kind: Kind,
-    /// The field concerned, or empty.
+    /// The field concerned; empty if there is none.
     pub field: String,
     /// What the ledger says.
     pub expected: Option<CompactString>,
     /// What the provider says.
     pub actual: Option<CompactString>,
-    /// `actual - expected` in seconds, where that makes sense.
+    /// Actual − expected in seconds, where that makes sense.
     pub delta: Option<i64>,
-    /// The same in words; never contains a phone number.
+    /// The discrepancy in words. It never contains a phone number.
     pub message: String,
 }
 
 impl Discrepancy {
-    /// One of this kind with nothing but a message.
+    /// A discrepancy with only a kind and a message.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
@@ -111,14 +110,14 @@ impl Discrepancy {
         }
     }
 
-    /// Names the field.
+    /// Sets the field.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = field.into();
         self
     }
 
-    /// Says what was expected and what was found; empty is `None`.
+    /// Sets the ledger's and the provider's value.
     #[must_use]
     pub fn values(mut self, expected: Option<CompactString>, actual: Option<CompactString>) -> Self {
         self.expected = expected;
@@ -126,7 +125,7 @@ impl Discrepancy {
         self
     }
 
-    /// How far apart they are, in seconds.
+    /// Sets actual − expected, in seconds.
     #[must_use]
     pub fn delta(mut self, seconds: Option<i64>) -> Self {
         self.delta = seconds;
@@ -137,20 +136,20 @@ impl Discrepancy {
 /// A row of the discrepancy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscrepancyRow {
-    /// The CallId, where the row names one.
+    /// The CallId; `None` if an unusable row has none.
     pub call_id: Option<String>,
     /// The line of the ledger.
     pub ledger_line: u64,
     /// What was found.
     pub what: Discrepancy,
-    /// As in the details; `None` for an invalid row.
+    /// The day in the details; `None` for an unusable row.
     pub call_date: Option<chrono::NaiveDate>,
-    /// As in the details; `None` for an invalid row.
+    /// The product id in the details; `None` for an unusable row.
     pub prod_id: Option<i64>,
     /// The columns carried through.
     pub carried: Vec<CompactString>,
-    /// The talk seconds that it puts in question; in no column, for the page.
+    /// The talk seconds at stake. Only the report shows them; they are in no column.
     pub at_stake_s: u64,
-    /// The numbers of its call, so that they can be masked in texts; empty when nothing is.
+    /// The phone numbers of its call, to be masked in its texts; empty if nothing is masked.
     pub own_numbers: Vec<String>,
 }

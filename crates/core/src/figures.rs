@@ -1,5 +1,7 @@
-//! What the page and the summary show beyond the totals, counted while publishing: ledger against provider by product and
-//! by day, outcomes, hours of the day, seconds at stake, rejected rows. Pure; its size does not grow with the ledger.
+//! What report and summary show beside the totals: ledger against provider by product and by day,
+//! outcomes, hours of the day, seconds at stake, unusable rows.
+//!
+//! Counted while publishing. Memory does not grow with the ledger.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -15,25 +17,25 @@ use crate::lookup::{Lookup, Status};
 use crate::patterns::Observed;
 use crate::totals::BothSides;
 
-/// So many products, days or reasons have a line of their own; what comes later shares one.
-const LINES_AT_MOST: usize = 62;
+/// How many products, days or reasons get a line of their own. Later ones share a line.
+const MAX_LINES: usize = 62;
 
-/// Ledger and provider for the same calls.
+/// The figures of a group of calls: all calls, or those of a product or a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Sides {
+pub struct GroupFigures {
     /// Distinct calls of the ledger.
     pub calls: u64,
-    /// Those that the provider has a record of, in a final state.
+    /// Calls with the status `found`.
     pub found: u64,
-    /// Answered calls, where both say so.
+    /// Answered calls, over the calls where both sides say whether they were answered.
     pub answered: BothSides,
-    /// Talk seconds, where both give them.
+    /// Talk seconds, over the calls where both sides give them.
     pub duration_s: BothSides,
-    /// The same call by call rounded up to whole minutes; an estimate.
+    /// The same in minutes, each call rounded up. An estimate.
     pub billable_minutes: BothSides,
 }
 
-impl Sides {
+impl GroupFigures {
     fn add(&mut self, row: &LedgerRow, detail: Option<&CallDetail>) {
         self.calls += 1;
         let Some(detail) = detail else { return };
@@ -48,27 +50,27 @@ impl Sides {
     }
 }
 
-/// An hour of the day (UTC+8).
+/// The calls of one hour of the day (UTC+8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Hour {
-    /// Found calls of which the provider says whether they were answered.
+pub struct HourOfDay {
+    /// Found calls for which the provider says whether they were answered.
     pub calls: u64,
-    /// Those that were.
+    /// The answered calls among them.
     pub answered: u64,
-    /// Their talk time.
+    /// The talk seconds of these calls.
     pub talk_s: i64,
 }
 
-/// Rows that could not be used for one reason.
+/// The rows rejected for the same reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Rejected {
-    /// How many.
+pub struct RejectedRows {
+    /// The number of rows.
     pub rows: u64,
-    /// The first of them.
+    /// The line of the first of them.
     pub first_line: u64,
 }
 
-/// Lines by key, in order; those that found no place share the last one, which has no key.
+/// Lines by key, in the order of the keys. Further keys share a last line without a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines<K: Ord, V> {
     named: BTreeMap<K, V>,
@@ -82,48 +84,49 @@ impl<K: Ord, V> Default for Lines<K, V> {
 }
 
 impl<K: Ord, V: Default> Lines<K, V> {
+    /// The line of a key.
     fn line<Q: Ord + ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> &mut V
     where
         K: Borrow<Q>,
     {
-        let known = self.named.contains_key(key);
-        if !known && self.named.len() < LINES_AT_MOST {
+        let is_known = self.named.contains_key(key);
+        if !is_known && self.named.len() < MAX_LINES {
             return self.named.entry(key.to_owned()).or_default();
         }
         let others = &mut self.others;
         self.named.get_mut(key).unwrap_or_else(|| others.get_or_insert_default())
     }
 
-    /// Every line with its key.
+    /// Every line with its key; `None` is the key of the shared line.
     pub fn iter(&self) -> impl Iterator<Item = (Option<&K>, &V)> {
         let named = self.named.iter().map(|(key, line)| (Some(key), line));
         named.chain(self.others.iter().map(|line| (None, line)))
     }
 }
 
-/// All of them.
+/// All figures beside the totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// What matched within a tolerance, and what explains many discrepancies at once.
+    /// What matches within a tolerance, and the causes of many discrepancies.
     pub observed: Observed,
-    /// Over all calls.
-    pub all: Sides,
-    /// By product: its name, else its number.
-    pub by_product: Lines<String, Sides>,
-    /// By the ledger's day.
-    pub by_day: Lines<chrono::NaiveDate, Sides>,
-    /// What became of the calls that have a record.
+    /// All calls.
+    pub all: GroupFigures,
+    /// By product name, or by product id for a product without a name.
+    pub by_product: Lines<String, GroupFigures>,
+    /// By the day in the ledger.
+    pub by_day: Lines<chrono::NaiveDate, GroupFigures>,
+    /// Calls with a record, by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// From 0 to 23, by the time at which the provider accepted the call.
-    pub hours: [Hour; 24],
+    /// Hours 0 to 23 in UTC+8, by the time at which the provider accepted the call.
+    pub hours: [HourOfDay; 24],
     /// Talk seconds at stake, by kind.
     pub at_stake_s: BTreeMap<Kind, u64>,
-    /// By field and reason.
-    pub rejected: Lines<(&'static str, String), Rejected>,
+    /// Unusable rows, by field and reason.
+    pub rejected: Lines<(&'static str, String), RejectedRows>,
 }
 
 impl Figures {
-    /// Nothing yet.
+    /// No calls yet.
     #[must_use]
     pub fn new(tolerances: Tolerances) -> Self {
         Self { observed: Observed::new(tolerances), ..Self::default() }
@@ -134,8 +137,8 @@ impl Figures {
         let product = row.key.prod_id;
         let name = product.name().map_or_else(|| Cow::Owned(product.0.to_string()), Cow::Borrowed);
         let found = lookup.detail.as_ref().filter(|_| lookup.status == Status::Found);
-        for sides in [&mut self.all, self.by_product.line(&*name), self.by_day.line(&row.key.day)] {
-            sides.add(row, found);
+        for group in [&mut self.all, self.by_product.line(&*name), self.by_day.line(&row.key.day)] {
+            group.add(row, found);
         }
         if let Some(detail) = &lookup.detail {
             *self.outcomes.entry(detail.outcome).or_default() += 1;
@@ -163,7 +166,7 @@ impl Figures {
         *sum = sum.saturating_add(at_stake_s);
     }
 
-    /// Counts a row that cannot be used.
+    /// Counts an unusable row.
     pub fn add_rejected(&mut self, row: &InvalidRow) {
         let line = self.rejected.line(&(row.field, row.reason.clone()));
         line.rows += 1;
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn sides_hold_only_what_both_say_and_hours_are_those_of_utc_plus_8() {
+    fn only_values_of_both_sides_count_and_hours_are_utc_plus_8() {
         let mut figures = Figures::new(Tolerances::default());
         let (first, second) = (row("2026-11-16", 61), row("2026-11-17", 5));
         let data = r#"{"gmtCreate":"2026-11-16 00:30:00","duration":59,"state":"200000"}"#;
@@ -208,19 +211,19 @@ mod tests {
         assert_eq!((figures.all.calls, figures.all.found), (2, 1));
         assert_eq!(figures.all.duration_s, BothSides { calls: 1, ledger: 61, provider: 59 });
         assert_eq!(figures.all.billable_minutes, BothSides { calls: 1, ledger: 2, provider: 1 });
-        assert_eq!(figures.hours[0], Hour { calls: 1, answered: 1, talk_s: 59 });
+        assert_eq!(figures.hours[0], HourOfDay { calls: 1, answered: 1, talk_s: 59 });
         assert_eq!(figures.hours.iter().map(|h| h.calls).sum::<u64>(), 1);
-        let days: Vec<u64> = figures.by_day.iter().map(|(_, sides)| sides.calls).collect();
+        let days: Vec<u64> = figures.by_day.iter().map(|(_, day)| day.calls).collect();
         assert_eq!(days, [1, 1]);
     }
 
     #[test]
-    fn lines_that_find_no_place_share_one() {
+    fn keys_beyond_the_limit_share_a_line() {
         let mut lines: Lines<usize, u64> = Lines::default();
-        for key in (0..LINES_AT_MOST + 3).chain([1]) {
+        for key in (0..MAX_LINES + 3).chain([1]) {
             *lines.line(&key) += 1;
         }
-        assert_eq!(lines.iter().count(), LINES_AT_MOST + 1);
+        assert_eq!(lines.iter().count(), MAX_LINES + 1);
         assert_eq!(lines.iter().last(), Some((None, &3)));
         assert_eq!(lines.iter().nth(1), Some((Some(&1), &2)));
     }

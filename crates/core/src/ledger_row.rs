@@ -1,4 +1,4 @@
-//! A row of the ledger as the rules see it: which call it names and what it expects, or why it is unusable.
+//! A row of the ledger: the call it names and what it expects, or why it is unusable.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use compact_str::{CompactString, ToCompactString};
@@ -6,18 +6,19 @@ use compact_str::{CompactString, ToCompactString};
 use crate::calendar::{day_of, provider_text};
 use crate::call::CallKey;
 
-/// A time as a ledger gives it.
+/// A time in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerTime {
     /// A point in time.
     Instant(DateTime<Utc>),
-    /// Only a calendar day (UTC+8).
+    /// A calendar day (UTC+8) without a time of day.
     Day(NaiveDate),
 }
 
 impl LedgerTime {
     /// The calendar day in UTC+8.
     #[must_use]
+    #[inline]
     pub fn day(self) -> NaiveDate {
         match self {
             Self::Instant(t) => day_of(t),
@@ -25,8 +26,9 @@ impl LedgerTime {
         }
     }
 
-    /// The point in time, where the ledger gives one.
+    /// The point in time; `None` for a day without a time of day.
     #[must_use]
+    #[inline]
     pub fn instant(self) -> Option<DateTime<Utc>> {
         match self {
             Self::Instant(t) => Some(t),
@@ -34,9 +36,10 @@ impl LedgerTime {
         }
     }
 
-    /// As in the discrepancy file: UTC+8 text without an offset, like the provider's own.
+    /// The text in the discrepancy file: local time in UTC+8 without an offset, as the provider
+    /// writes it.
     #[must_use]
-    pub fn text(self) -> CompactString {
+    pub fn provider_text(self) -> CompactString {
         match self {
             Self::Instant(t) => provider_text(t),
             Self::Day(day) => day.to_compact_string(),
@@ -44,14 +47,14 @@ impl LedgerTime {
     }
 }
 
-/// What the ledger expects of a call; `None` is not compared.
+/// What the ledger expects of a call. `None` is not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Calling number, as written.
     pub caller: Option<CompactString>,
     /// Called number, as written.
     pub callee: Option<CompactString>,
-    /// Number shown to the caller's side, as written.
+    /// Number shown to the calling party, as written.
     pub caller_show_number: Option<CompactString>,
     /// Number shown to the called party, as written.
     pub callee_show_number: Option<CompactString>,
@@ -61,12 +64,21 @@ pub struct Expected {
     pub answered: Option<bool>,
     /// Talk time in seconds.
     pub duration_s: Option<i64>,
-    /// When the call was made; compared only when it has a time of day.
+    /// When the call was made; compared only if it has a time of day.
     pub called_at: Option<LedgerTime>,
-    /// When it was answered.
+    /// When the call was answered.
     pub started_at: Option<LedgerTime>,
-    /// When it ended.
+    /// When the call ended.
     pub ended_at: Option<LedgerTime>,
+}
+
+impl Expected {
+    /// The four phone numbers, in the order of [`crate::phone::NUMBER_FIELDS`].
+    #[must_use]
+    #[inline]
+    pub fn numbers(&self) -> [Option<&CompactString>; 4] {
+        [&self.caller, &self.callee, &self.caller_show_number, &self.callee_show_number].map(Option::as_ref)
+    }
 }
 
 /// A usable row of the ledger.
@@ -74,43 +86,43 @@ pub struct Expected {
 pub struct LedgerRow {
     /// Physical line of the file on which the row begins; the header is line 1.
     pub line: u64,
-    /// Which call it names.
+    /// The call it names.
     pub key: CallKey,
-    /// What it expects.
+    /// What it expects of the call.
     pub expected: Expected,
-    /// `query_date`, which only says the day.
+    /// `query_date`: the day to ask for; never compared.
     pub query_date: Option<LedgerTime>,
     /// The columns carried through, in the order of the header.
     pub carried: Vec<CompactString>,
 }
 
-/// A row that cannot be used. It becomes an `invalid_row` discrepancy; it is never dropped.
+/// An unusable row. It is never dropped: it becomes an `invalid_row` discrepancy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidRow {
     /// Physical line of the file on which the row begins.
     pub line: u64,
-    /// Bytes before it in the (unpacked) file; `None` where rows have no place of their own, as in Parquet.
+    /// Bytes before it in the unpacked file; `None` for Parquet, whose rows have no position.
     pub offset: Option<u64>,
-    /// The column at fault, from 1; `None` when it is the row as a whole.
+    /// The column at fault, from 1; `None` if the whole row is at fault.
     pub column: Option<u64>,
-    /// The CallId, if the row has one.
+    /// The CallId; `None` if the row has none.
     pub call_id: Option<String>,
-    /// The ledger field at fault; empty when the row as a whole is.
+    /// The ledger field at fault; empty if the whole row is at fault.
     pub field: &'static str,
-    /// What was wanted, where that can be said in a word.
+    /// What was expected, if one word says it.
     pub expected: Option<CompactString>,
-    /// The text found.
+    /// The text in the ledger.
     pub found: CompactString,
     /// What is wrong and what to do.
     pub reason: String,
-    /// The columns carried through, as far as the row has them.
+    /// The columns carried through, as many as the row has.
     pub carried: Vec<CompactString>,
-    /// All its values as found, in the ledger's own columns; a row that could not be split into values is one.
+    /// All values of the row, unchanged. A row that could not be split into values is one value.
     pub original: Vec<String>,
 }
 
 impl InvalidRow {
-    /// What is wrong, what to do, and where it is: `not a time; … (column 3, byte 512)`.
+    /// The reason and the position: `not a time; … (column 3, byte 512)`.
     #[must_use]
     pub fn message(&self) -> String {
         let column = self.column.map(|column| format!("column {column}"));
@@ -120,11 +132,11 @@ impl InvalidRow {
     }
 }
 
-/// One record of the ledger.
+/// One record of the ledger: a usable or an unusable row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// It can be used.
+    /// A usable row.
     Row(LedgerRow),
-    /// It cannot.
+    /// An unusable row.
     Invalid(InvalidRow),
 }

@@ -1,10 +1,29 @@
-//! The rules of the reconciliation: from a provider's raw answer to a status, and from a status to discrepancies.
+//! The rules of the reconciliation: from a provider's raw answer to a status, and from a status to
+//! discrepancies.
 //!
-//! Pure: no I/O, no clock, no async, no global state. Everything here is a value or a function of values.
+//! No I/O, no clock, no async, no global state: everything here is a value or a function of values.
 //!
 //! ```text
-//!  answer ─► lookup (normalize, states, settle) ─► compare ─► discrepancy ─► totals, figures, patterns ─► tie_out
+//!  answer ─► lookup (normalize, states, settle) ─► compare ─► discrepancy
+//!         ─► totals, figures, patterns ─► tie_out
 //! ```
+//!
+//! | question | module |
+//! | --- | --- |
+//! | What identifies a call? | [`call`] |
+//! | What does a ledger row expect? | [`ledger_row`] |
+//! | How does a product name become a product id? | [`product`] |
+//! | Which day is a call's day, and what is its `QueryDate`? | [`calendar`] |
+//! | What does the store keep of an answer? | [`answer`] |
+//! | What does a later run ask again? | [`ask_again`] |
+//! | Which status follows from an answer? | [`lookup`], with `--settle` in [`settle`] |
+//! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
+//! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | When are two phone numbers equal, and how are they masked? | [`phone`] |
+//! | How many seconds are at stake? | [`seconds_at_stake`] |
+//! | What is counted? | [`totals`], [`figures`], [`patterns`], [`traffic`] |
+//! | What must add up? | [`tie_out`] |
+//! | What does the cap mean, and did it hold? | [`rate`], [`audit`] |
 
 pub mod answer;
 pub mod ask_again;
@@ -12,8 +31,11 @@ pub mod audit;
 pub mod calendar;
 pub mod call;
 pub mod compare;
+pub mod contradiction;
+pub mod data_fields;
 pub mod detail;
 pub mod discrepancy;
+pub mod duplicate;
 pub mod figures;
 pub mod ledger_row;
 pub mod lookup;

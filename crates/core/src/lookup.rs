@@ -1,6 +1,6 @@
-//! From a stored answer to a call's status, with its evidence.
+//! Which status follows from a stored answer.
 //!
-//! Owns [`Status`], [`Lookup`] and [`look_up`].
+//! [`look_up`] is the rule; [`Status`], [`Failure`] and [`Lookup`] are its words.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compact_str::CompactString;
@@ -13,18 +13,26 @@ use crate::settle::is_old_enough;
 
 /// The status of a call in the details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the words are the contract's own")]
 pub enum Status {
+    /// The provider has a record in a final or an unknown state.
     Found,
+    /// The provider has no record on any day asked, and the call is old enough to have one.
     NotFound,
+    /// No record yet, or a record in a state that is not final.
     Pending,
+    /// The lookup ended in an error.
     Failed,
+    /// The call has no answer yet.
     Deferred,
 }
 
 impl Status {
+    /// Every status, in the order of the tie-out.
+    pub const ALL: [Self; 5] = [Self::Found, Self::NotFound, Self::Pending, Self::Failed, Self::Deferred];
+
     /// The word in the outputs.
     #[must_use]
+    #[inline]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Found => "found",
@@ -36,29 +44,38 @@ impl Status {
     }
 }
 
-/// Why a look-up failed.
+/// What a failed lookup means for this run and the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// A permanent error for this one call.
+    Rejected,
+    /// `Data` cannot be read. The next run asks again; this run still counts as complete.
+    Malformed,
+    /// A transient error on every attempt. The next run asks again, and this run is incomplete.
+    Exhausted,
+}
+
+/// Why a lookup failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The provider's code, `MalformedData`, or the last transport error in a word.
+    /// What it means for this run and the next.
+    pub kind: FailureKind,
+    /// The provider's code, `MalformedData`, or one word for the last transport error.
     pub code: CompactString,
-    /// The text that came with it.
+    /// The message that came with the code.
     pub message: CompactString,
-    /// `Data` could not be read.
-    pub malformed: bool,
-    /// It may go away: asked again by the next run, and this run is incomplete.
-    pub transient: bool,
 }
 
 /// What the store knows of a call, ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
-    /// How it ended.
+    /// The call's status.
     pub status: Status,
-    /// The record, for `found` and for a `pending` one with a non-final state.
+    /// The record of a `found` call, or of a `pending` call in a state that is not final.
     pub detail: Option<CallDetail>,
-    /// Why, for `failed`.
+    /// Why the lookup failed, for `failed`.
     pub failure: Option<Failure>,
-    /// The day on which it was found, or that was asked for.
+    /// The day of the record; without one, the day in the ledger.
     pub found_on: NaiveDate,
     /// The provider's `Data`, byte for byte.
     pub raw: Option<String>,
@@ -66,14 +83,14 @@ pub struct Lookup {
     pub request_id: Option<String>,
     /// When that answer came.
     pub fetched_at: Option<DateTime<Utc>>,
-    /// Requests spent on this call so far, over all runs.
+    /// Requests sent for this call so far, over all runs.
     pub attempts: i64,
-    /// The answer was there before this process began.
+    /// True if the answer was stored before this session began.
     pub from_store: bool,
 }
 
 impl Lookup {
-    /// A call that was never answered.
+    /// A call without an answer.
     #[must_use]
     pub fn deferred(day: NaiveDate, attempts: i64) -> Self {
         Self {
@@ -88,71 +105,55 @@ impl Lookup {
             from_store: false,
         }
     }
-}
 
-/// Whether a later run asks again.
-#[must_use]
-pub fn is_open(lookup: &Lookup) -> bool {
-    match lookup.status {
-        Status::Found => false,
-        Status::Failed => lookup.failure.as_ref().is_some_and(|f| f.malformed || f.transient),
-        Status::NotFound | Status::Pending | Status::Deferred => true,
+    fn fail(&mut self, kind: FailureKind, code: CompactString, message: CompactString) {
+        self.status = Status::Failed;
+        self.failure = Some(Failure { kind, code, message });
+    }
+
+    /// Normalizes `raw`, the record of this day.
+    fn read_record(&mut self, found_on: NaiveDate) {
+        match normalize(self.raw.as_deref().unwrap_or_default()) {
+            Ok(detail) => {
+                self.status = if detail.is_final { Status::Found } else { Status::Pending };
+                self.found_on = found_on;
+                self.detail = Some(detail);
+            }
+            Err(why) => self.fail(FailureKind::Malformed, MALFORMED.into(), why.to_string().into()),
+        }
     }
 }
 
-/// What the store knows of a call, as a status with its evidence.
+/// The status of a ledger row's call, with its evidence, from what the store knows.
+///
+/// `session_no` is the running session: answers of earlier ones are marked `from_store`.
 #[must_use]
 pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, session_no: i64) -> Lookup {
     let mut lookup = Lookup::deferred(row.key.day, stored.as_ref().map_or(0, |s| s.attempts));
-    let Some(StoredAnswer { answer, fetched_at, session_no: by }) = stored.and_then(|s| s.answer) else {
+    let Some(StoredAnswer { answer, fetched_at, session_no: answered_in }) = stored.and_then(|s| s.answer)
+    else {
         return lookup;
     };
     if answer.next_date.is_some() {
-        // The neighbouring day has not been asked: there is no answer yet.
+        // The neighbouring day has not been asked yet, so there is no answer yet.
         return lookup;
     }
-    lookup.from_store = by < session_no;
+    lookup.from_store = answered_in < session_no;
     lookup.request_id = answer.request_id;
     lookup.fetched_at = Some(fetched_at);
     lookup.raw = answer.data;
-    let (code, message) = (answer.code, answer.message);
     match answer.kind {
-        AnswerKind::NoRecord => {
-            let is_missing = is_old_enough(row, fetched_at, settle);
-            lookup.status = if is_missing { Status::NotFound } else { Status::Pending };
-        }
-        AnswerKind::Rejected => {
-            fail(&mut lookup, Failure { code, message, malformed: false, transient: false });
-        }
-        AnswerKind::Exhausted => {
-            fail(&mut lookup, Failure { code, message, malformed: false, transient: true });
-        }
-        // Nothing could be taken out of the answer: what is kept is no Data that could be read better another time.
-        AnswerKind::Malformed if code == MALFORMED => {
-            fail(&mut lookup, Failure { code, message, malformed: true, transient: false });
+        AnswerKind::NoRecord if is_old_enough(row, fetched_at, settle) => lookup.status = Status::NotFound,
+        AnswerKind::NoRecord => lookup.status = Status::Pending,
+        AnswerKind::Rejected => lookup.fail(FailureKind::Rejected, answer.code, answer.message),
+        AnswerKind::Exhausted => lookup.fail(FailureKind::Exhausted, answer.code, answer.message),
+        // No `Data` could be taken out of this answer, so reading it again cannot help.
+        AnswerKind::Malformed if answer.code == MALFORMED => {
+            lookup.fail(FailureKind::Malformed, answer.code, answer.message);
         }
         AnswerKind::Final | AnswerKind::Interim | AnswerKind::Malformed => {
-            read_record(&mut lookup, answer.found_date);
+            lookup.read_record(answer.found_date);
         }
     }
     lookup
-}
-
-fn fail(lookup: &mut Lookup, failure: Failure) {
-    lookup.status = Status::Failed;
-    lookup.failure = Some(failure);
-}
-
-fn read_record(lookup: &mut Lookup, found_on: NaiveDate) {
-    match normalize(lookup.raw.as_deref().unwrap_or_default()) {
-        Ok(detail) => {
-            lookup.status = if detail.is_final { Status::Found } else { Status::Pending };
-            lookup.found_on = found_on;
-            lookup.detail = Some(detail);
-        }
-        Err(why) => {
-            let (code, message) = (MALFORMED.into(), why.to_string().into());
-            fail(lookup, Failure { code, message, malformed: true, transient: false });
-        }
-    }
 }

@@ -1,8 +1,9 @@
-//! The products whose calls can be asked for, by number and by name.
+//! Where a product name becomes a product id.
 
-use crate::quick_parse;
+use crate::quick_parse::{trimmed, whole_number};
 
-/// The products whose calls can be asked for: number and name on the command line.
+/// The products with a name: id, and name as on the command line.
+///
 /// Source: the provider's page of `QueryCallDetailByCallId`.
 pub const PRODUCTS: [(i64, &str); 6] = [
     (11_000_000_300_006, "voice-notification"),
@@ -13,29 +14,30 @@ pub const PRODUCTS: [(i64, &str); 6] = [
     (11_030_000_180_001, "smart-outbound"),
 ];
 
-/// The provider's `ProdId`: any positive 64-bit number, six of which have names.
+/// The provider's `ProdId`: any positive 64-bit number. Those in [`PRODUCTS`] have names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProductId(pub i64);
 
 impl ProductId {
-    /// The product's name as on the command line, where it has one.
+    /// The product's name as on the command line; `None` for a product without one.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         PRODUCTS.iter().find(|(id, _)| *id == self.0).map(|(_, name)| *name)
     }
 
-    /// Reads a number or a product's name (case, spaces, `_` and `-` do not matter).
+    /// Reads a product id or a product name. In a name, case, spaces, `_` and `-` are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = quick_parse::trimmed(text);
-        if let Some(number) = quick_parse::whole_number(text) {
-            return Some(Self(number)).filter(|_| number > 0);
+        let text = trimmed(text);
+        if let Some(id) = whole_number(text) {
+            return (id > 0).then_some(Self(id));
         }
-        fn plain(s: &str) -> impl Iterator<Item = char> + '_ {
-            s.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase)
-        }
-        PRODUCTS.iter().find(|(_, name)| plain(name).eq(plain(text))).map(|(id, _)| Self(*id))
+        PRODUCTS.iter().find(|(_, name)| letters(name).eq(letters(text))).map(|(id, _)| Self(*id))
     }
+}
+
+fn letters(name: &str) -> impl Iterator<Item = char> + '_ {
+    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_product_is_read_by_number_or_name_and_nothing_else() {
+    fn a_product_is_read_by_id_or_name() {
         assert_eq!(ProductId::parse("11000000300006"), Some(ProductId(11_000_000_300_006)));
         assert_eq!(ProductId::parse(" Voice Notification "), Some(ProductId(11_000_000_300_006)));
         assert_eq!(ProductId::parse("1.1E+13"), None);

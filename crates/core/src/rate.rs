@@ -1,37 +1,36 @@
-//! `N/UNIT`: the cap as people write it. Pure.
+//! The cap as people write it: `N/UNIT`, for example `100/min`.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The guard's part of a window.
+/// The guard time is this fraction of the window: 200 ppm.
 const GUARD_PART: u32 = 5_000;
-/// The shortest guard.
-const SHORTEST_GUARD: Duration = Duration::from_millis(1);
+/// The shortest guard time: the resolution of a timer.
+const MIN_GUARD: Duration = Duration::from_millis(1);
 
-/// `N/UNIT`: at most N requests in any window of that length.
+/// At most `requests` requests in any window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// N.
+    /// The number of requests.
     pub requests: NonZeroU32,
     /// The window's length.
     pub window: Duration,
 }
 
 impl Rate {
-    /// How long a place under the cap is taken after its reply: one window, and a guard against two
-    /// clocks that run at different rates.
+    /// How long a place stays taken after the reply: one window and a guard time.
     ///
-    /// The guard is 200 ppm of the window, and at least a millisecond, the resolution of a timer.
-    /// It is counted from the reply, like the window. Only then is it also there after a slow
-    /// request with a fast reply.
+    /// The guard is for two clocks that run at different rates. It counts from the reply, like the
+    /// window, so that it also holds after a slow request with a fast reply.
     #[must_use]
     pub fn cooldown(&self) -> Duration {
-        self.window + (self.window / GUARD_PART).max(SHORTEST_GUARD)
+        self.window + (self.window / GUARD_PART).max(MIN_GUARD)
     }
 
-    /// Microseconds of the window, as stored.
+    /// The window's length in microseconds, the store's unit.
     #[must_use]
+    #[inline]
     pub fn window_us(&self) -> i64 {
         i64::try_from(self.window.as_micros()).unwrap_or(i64::MAX)
     }
@@ -52,17 +51,16 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{why}; write N/UNIT such as 100/min, 100/s, 6000/h or 25/15s");
-        let (n, unit) = text.split_once('/').ok_or_else(|| wrong("there is no `/`"))?;
+        let wrong = |why: &str| format!("{why}; write N/UNIT, for example 100/min, 100/s or 25/15s");
+        let (n, unit) = text.split_once('/').ok_or_else(|| wrong("the unit is missing"))?;
         let requests =
             n.trim().parse::<NonZeroU32>().map_err(|_| wrong("N is not a whole number from 1 up"))?;
         let unit = unit.trim();
         let unit =
             if unit.starts_with(|c: char| c.is_ascii_digit()) { unit.to_owned() } else { format!("1{unit}") };
-        let window =
-            humantime::parse_duration(&unit).map_err(|_| wrong("the unit is not a length of time"))?;
+        let window = humantime::parse_duration(&unit).map_err(|_| wrong("the unit is not a duration"))?;
         if window < Duration::from_millis(1) || window > Duration::from_secs(86_400) {
-            return Err(wrong("the window must be between a millisecond and a day"));
+            return Err(wrong("the window is not between 1 ms and 1 day"));
         }
         Ok(Self { requests, window })
     }
@@ -74,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_read_in_all_spellings() {
+    fn a_rate_is_read_with_every_unit() {
         for (text, n, window_ms) in [
             ("100/min", 100, 60_000),
             ("100/m", 100, 60_000),
@@ -94,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_shown_in_words() {
+    fn a_rate_is_displayed_in_words() {
         for (text, words) in [
             ("100/min", "100 per minute"),
             ("100/60s", "100 per minute"),

@@ -1,12 +1,15 @@
-//! The talk seconds that a discrepancy puts in question.
+//! The seconds at stake: the talk time that a discrepancy puts in doubt.
 
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::LedgerRow;
 
-/// The talk seconds that a discrepancy puts in question: of a talk time that differs, the difference; of a call that the
-/// provider does not confirm, and of a row that names a call again, what the ledger says; of a call in no known state,
-/// what the provider says.
+/// The talk seconds that a discrepancy puts in doubt.
+///
+/// - A different duration: the difference.
+/// - A call that the provider does not confirm, or a duplicate row: the ledger's duration.
+/// - An unknown state: the provider's duration.
+/// - Anything else: 0.
 #[must_use]
 pub fn seconds_at_stake(row: &LedgerRow, detail: Option<&CallDetail>, what: &Discrepancy) -> u64 {
     let ledger = row.expected.duration_s.map_or(0, i64::unsigned_abs);
@@ -43,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_at_stake_depends_on_who_says_what() {
+    fn the_seconds_at_stake_depend_on_the_kind_and_the_field() {
         let row = row(61);
         let detail = normalize(r#"{"duration":7,"state":"1"}"#).unwrap();
         let stake = |kind, field: &str, delta| {

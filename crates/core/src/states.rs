@@ -1,36 +1,36 @@
-//! The table of call states: what each means, whether it is final, whether somebody answered. Pure.
+//! The table of call states: the outcome, whether it is final, and whether the call was answered.
 //!
-//! Sources: the provider's pages of carrier receipt codes and of call status codes, and the table of its
-//! predecessor. They contradict each other in places; there the talk time decides. docs/provider.md is written from
-//! this table.
+//! Sources: the provider's page of carrier receipt codes, its page of call status codes, and the
+//! table of its older service. Where they contradict each other, the talk time decides. The table
+//! in docs/provider.md is generated from this one.
 
 use Answered::{ByTalkTime, No, Yes};
 
 use crate::detail::Outcome;
 
-/// Whether a state means that somebody answered.
+/// Whether a state means that the call was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
     /// Yes.
     Yes,
     /// No.
     No,
-    /// The tables disagree or do not say: yes when there was talk time.
+    /// The tables disagree or do not say: answered if there was talk time.
     ByTalkTime,
 }
 
 /// What a state code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// The code, digits.
+    /// The code: digits.
     pub code: &'static str,
-    /// The word for it.
+    /// The result of the call in one word.
     pub outcome: Outcome,
-    /// It will not change any more.
+    /// True if the state will not change any more.
     pub is_final: bool,
-    /// Somebody answered.
+    /// Whether the call was answered.
     pub answered: Answered,
-    /// What the provider's pages say of it, in a few words.
+    /// The provider's description, shortened.
     pub meaning: &'static str,
 }
 
@@ -42,7 +42,7 @@ const fn under_way(code: &'static str, answered: Answered, meaning: &'static str
     State { code, outcome: Outcome::InProgress, is_final: false, answered, meaning }
 }
 
-/// Every code that is known.
+/// Every known code.
 pub const STATES: &[State] = &[
     ended("200000", Outcome::Answered, Yes, "answered, listened to the end"),
     ended("200001", Outcome::Answered, Yes, "answered, hung up early"),
@@ -82,10 +82,43 @@ pub const STATES: &[State] = &[
     ended("476", Outcome::InvalidNumber, No, "number reclaimed"),
 ];
 
-/// Looks a code up; `None` for one in no table.
+/// The state with this code; `None` for an unknown code.
 #[must_use]
 pub fn find(code: &str) -> Option<&'static State> {
     STATES.iter().find(|s| s.code == code)
+}
+
+/// What a record's state and talk time mean together.
+pub(crate) struct Meaning {
+    /// The result of the call.
+    pub(crate) outcome: Outcome,
+    /// True if the state will not change any more.
+    pub(crate) is_final: bool,
+    /// False for a code in no table.
+    pub(crate) is_known: bool,
+    /// Whether the call was answered; `None` if the record does not say.
+    pub(crate) answered: Option<bool>,
+}
+
+/// Interprets a record's state and talk time.
+///
+/// A record without a state, or with an unknown one, is final: asking again would not explain the
+/// code. Without a state, a start and talk time mean that the call was answered. An unknown code
+/// may mean anything.
+pub(crate) fn interpret(code: Option<&str>, duration_s: Option<i64>, has_start: bool) -> Meaning {
+    let has_talk_time = duration_s.map(|s| s > 0);
+    let unknown = Meaning { outcome: Outcome::Unknown, is_final: true, is_known: false, answered: None };
+    let Some(code) = code else {
+        let answered = (has_start && has_talk_time == Some(true)).then_some(true);
+        return Meaning { is_known: true, answered, ..unknown };
+    };
+    let Some(state) = find(code) else { return unknown };
+    let answered = match state.answered {
+        Yes => Some(true),
+        No => Some(false),
+        ByTalkTime => has_talk_time,
+    };
+    Meaning { outcome: state.outcome, is_final: state.is_final, is_known: true, answered }
 }
 
 #[cfg(test)]
@@ -93,14 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_state_stands_in_the_table_twice() {
+    fn no_code_is_in_the_table_twice() {
         for (i, state) in STATES.iter().enumerate() {
             assert!(STATES[..i].iter().all(|other| other.code != state.code), "{}", state.code);
         }
     }
 
     #[test]
-    fn the_raw_code_of_the_providers_own_example_is_in_no_table() {
+    fn the_code_of_the_providers_example_is_unknown() {
         assert!(find("502").is_none());
     }
 }

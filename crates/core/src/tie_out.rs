@@ -1,6 +1,6 @@
-//! The tie-out: what ledger, details, discrepancies and the record of requests owe each other. Pure.
+//! The tie-out: the equations between ledger, details, discrepancies and requests that must hold.
 //!
-//! Owns [`Written`], what the files say once they are written, and the lines that must add up.
+//! [`tie_out`] checks them on [`Written`], which is read back from the written files.
 
 use std::collections::BTreeMap;
 
@@ -13,30 +13,33 @@ use crate::traffic::Traffic;
 /// One line of the tie-out.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TieOutLine {
-    /// The equation in words.
+    /// The rule in words.
     pub rule: &'static str,
-    /// The same with its numbers.
+    /// The rule with its numbers.
     pub numbers: String,
-    /// Whether it foots.
-    pub foots: bool,
+    /// True if the numbers obey the rule. Accountants say that the line foots.
+    #[serde(rename = "foots")]
+    pub adds_up: bool,
 }
 
-/// What details and discrepancies say once they are written, read back from the files themselves.
+/// What the details and discrepancies say, read back from the written files.
+///
+/// Statuses and kinds are counted by their words in the files, so that an unknown word is noticed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Rows of the details, by status.
+    /// Rows of the details by the word in the column `status`.
     by_status: BTreeMap<String, u64>,
-    /// Of the found ones, those without a discrepancy.
+    /// Found calls without discrepancies.
     clean: u64,
-    /// And those with one at least.
+    /// Found calls with discrepancies.
     with_discrepancies: u64,
     /// The sum of the details' column `discrepancies`.
     counted: u64,
-    /// The same, each call weighed with its fingerprint.
+    /// The same sum, each call's number multiplied by the call's fingerprint.
     counted_by_call: u128,
-    /// Rows of the discrepancy file, by kind.
+    /// Rows of the discrepancy file by the word in the column `kind`.
     by_kind: BTreeMap<String, u64>,
-    /// Those that name a call of the details, weighed in the same way.
+    /// The sum of the fingerprints of the calls in these rows.
     named_by_call: u128,
 }
 
@@ -51,13 +54,13 @@ impl Written {
         self.counted += discrepancies;
     }
 
-    /// Counts how many discrepancies a row of the details says that its call has.
+    /// Counts the discrepancies that a row of the details gives for its call.
     pub fn add_discrepancies_of(&mut self, call: &CallKey, discrepancies: u64) {
-        let weighed = call.fingerprint().wrapping_mul(discrepancies.into());
-        self.counted_by_call = self.counted_by_call.wrapping_add(weighed);
+        let weight = call.fingerprint().wrapping_mul(discrepancies.into());
+        self.counted_by_call = self.counted_by_call.wrapping_add(weight);
     }
 
-    /// Counts a row of the discrepancy file; an unusable row of the ledger names no call.
+    /// Counts a row of the discrepancy file. `call` is `None` for an unusable row of the ledger.
     pub fn add_discrepancy(&mut self, kind: &str, call: Option<&CallKey>) {
         add(&mut self.by_kind, kind);
         if let Some(call) = call {
@@ -65,7 +68,7 @@ impl Written {
         }
     }
 
-    /// Takes over what another part of the same files says.
+    /// Adds what was read from another part of the same files.
     pub fn add(&mut self, other: Self) {
         let Self { by_status, clean, with_discrepancies, counted, counted_by_call, by_kind, named_by_call } =
             other;
@@ -79,28 +82,26 @@ impl Written {
         self.named_by_call = self.named_by_call.wrapping_add(named_by_call);
     }
 
-    fn status(&self, status: Status) -> u64 {
+    fn with_status(&self, status: Status) -> u64 {
         self.by_status.get(status.as_str()).copied().unwrap_or(0)
     }
 
-    fn kind(&self, kind: Kind) -> u64 {
+    fn of_kind(&self, kind: Kind) -> u64 {
         self.by_kind.get(kind.as_str()).copied().unwrap_or(0)
     }
 
-    /// Whether what was counted while writing is what was written.
-    fn is_what_was_counted(&self, t: &Totals) -> bool {
-        let statuses = [
-            (Status::Found, t.found),
-            (Status::NotFound, t.not_found),
-            (Status::Pending, t.pending),
-            (Status::Failed, t.failed),
-            (Status::Deferred, t.deferred),
-        ];
+    /// Rows of the details.
+    fn calls(&self) -> u64 {
+        self.by_status.values().sum()
+    }
+
+    /// True if the files hold what was counted while they were written.
+    fn is_equal_to(&self, t: &Totals) -> bool {
         let kinds = t.discrepancies.iter().map(|(kind, n)| (kind.as_str().to_owned(), *n));
-        statuses.iter().all(|(status, n)| self.status(*status) == *n)
-            && self.by_status.values().sum::<u64>() == t.calls
+        Status::ALL.into_iter().all(|status| self.with_status(status) == t.with_status(status))
+            && self.calls() == t.calls
             && (self.clean, self.with_discrepancies) == (t.clean, t.with_discrepancies)
-            && (self.kind(Kind::InvalidRow), self.kind(Kind::Duplicate)) == (t.invalid, t.duplicates)
+            && (self.of_kind(Kind::InvalidRow), self.of_kind(Kind::Duplicate)) == (t.invalid, t.duplicates)
             && self.by_kind == kinds.collect()
     }
 }
@@ -112,32 +113,30 @@ fn add(counts: &mut BTreeMap<String, u64>, word: &str) {
     }
 }
 
-fn line(rule: &'static str, numbers: String, foots: bool) -> TieOutLine {
-    TieOutLine { rule, numbers, foots }
+fn line(rule: &'static str, numbers: String, adds_up: bool) -> TieOutLine {
+    TieOutLine { rule, numbers, adds_up }
 }
 
-/// A sum and its parts.
+/// The line of a sum and its parts.
 fn sum(rule: &'static str, whole: u64, parts: &[u64]) -> TieOutLine {
     let texts: Vec<String> = parts.iter().map(u64::to_string).collect();
     line(rule, format!("{whole} = {}", texts.join(" + ")), whole == parts.iter().sum::<u64>())
 }
 
-/// The tie-out of the contract, section 5, and what the two data files owe one another: from the ledger's rows as they
-/// were read, the files as they were written and the store's record. A line that does not foot is a bug.
+/// The lines of the tie-out.
+///
+/// `t` is counted while the rows are read and written, `w` is read back from the written files, and
+/// `x` comes from the store. A line that does not add up is a bug.
 #[must_use]
 pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<TieOutLine> {
-    let (invalid, calls) = (w.kind(Kind::InvalidRow), w.by_status.values().sum());
-    let statuses = [Status::Found, Status::NotFound, Status::Pending, Status::Failed, Status::Deferred];
-    let found = w.status(Status::Found);
+    let (invalid, duplicates, calls) = (w.of_kind(Kind::InvalidRow), w.of_kind(Kind::Duplicate), w.calls());
+    let by_status = Status::ALL.map(|status| w.with_status(status));
+    let found = w.with_status(Status::Found);
     let rows = w.by_kind.values().sum();
     let most = x.evidence.most_in_any_window;
     vec![
-        sum("rows = invalid + duplicates + calls", t.rows, &[invalid, w.kind(Kind::Duplicate), calls]),
-        sum(
-            "calls = found + not_found + pending + failed + deferred",
-            calls,
-            &statuses.map(|status| w.status(status)),
-        ),
+        sum("rows = invalid + duplicates + calls", t.rows, &[invalid, duplicates, calls]),
+        sum("calls = found + not_found + pending + failed + deferred", calls, &by_status),
         sum("found = clean + with_discrepancies", found, &[w.clean, w.with_discrepancies]),
         sum("discrepancies = invalid + those of the calls", rows, &[invalid, w.counted]),
         line(
@@ -148,7 +147,7 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
         line(
             "the files hold what was counted",
             format!("{calls} calls, {rows} discrepancies"),
-            w.is_what_was_counted(t),
+            w.is_equal_to(t),
         ),
         sum(
             "requests = first_tries + retries + other_day_tries",
@@ -172,7 +171,7 @@ mod tests {
         CallKey { call_id: id.into(), prod_id: ProductId(7), day: quick_parse::day("2026-11-16").unwrap() }
     }
 
-    /// Three rows: a clean call, one with two mismatches, and one that cannot be used.
+    /// Three rows: a clean call, a call with two mismatches, and an unusable row.
     fn counted() -> Totals {
         let mut t = Totals { rows: 3, invalid: 1, ..Totals::default() };
         t.add_call(Status::Found, 0);
@@ -183,12 +182,12 @@ mod tests {
         t
     }
 
-    /// call, status, discrepancies
+    /// A row of the details: call, status, discrepancies.
     type Detail = (&'static str, &'static str, u64);
-    /// kind, call
+    /// A row of the discrepancies: kind, call.
     type Found = (&'static str, Option<&'static str>);
 
-    /// As the files have it.
+    /// What files with these rows say.
     fn written(details: &[Detail], discrepancies: &[Found]) -> Written {
         let mut w = Written::default();
         for (id, status, n) in details {
@@ -199,21 +198,21 @@ mod tests {
         w
     }
 
-    /// The rules that do not foot.
+    /// The rules that do not add up.
     fn broken(w: &Written) -> Vec<&'static str> {
         let lines = tie_out(&counted(), w, &Traffic::default(), 100);
-        lines.iter().filter(|line| !line.foots).map(|line| line.rule).collect()
+        lines.iter().filter(|line| !line.adds_up).map(|line| line.rule).collect()
     }
 
     #[test]
-    fn files_that_hold_what_was_counted_foot() {
+    fn files_that_hold_what_was_counted_add_up() {
         let details = [("a", "found", 0), ("b", "found", 2)];
         let discrepancies = [("mismatch", Some("b")), ("mismatch", Some("b")), ("invalid_row", None)];
         assert_eq!(broken(&written(&details, &discrepancies)), Vec::<&str>::new());
     }
 
     #[test]
-    fn a_row_that_is_lost_doubled_or_changed_in_either_file_does_not_foot() {
+    fn a_lost_doubled_or_changed_row_is_noticed() {
         let details = [("a", "found", 0), ("b", "found", 2)];
         let good = [("mismatch", Some("b")), ("mismatch", Some("b")), ("invalid_row", None)];
         let each_call = "each call has as many discrepancies as its row says";
@@ -237,11 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn requests_and_the_cap_must_foot_too() {
+    fn requests_and_the_cap_are_checked_too() {
         let evidence = Evidence { most_in_any_window: 101, ..Evidence::default() };
         let x = Traffic { requests: 3, first_tries: 2, evidence, ..Traffic::default() };
         let lines = tie_out(&Totals::default(), &Written::default(), &x, 100);
-        let broken: Vec<&str> = lines.iter().filter(|l| !l.foots).map(|l| l.numbers.as_str()).collect();
+        let broken: Vec<&str> = lines.iter().filter(|l| !l.adds_up).map(|l| l.numbers.as_str()).collect();
         assert_eq!(broken, ["3 = 2 + 0 + 0", "101 <= 100"]);
     }
 }

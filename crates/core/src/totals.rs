@@ -1,6 +1,4 @@
-//! What is counted, and the tie-out.
-//!
-//! Owns [`Totals`], what the files say of them ([`Written`]), and the lines of the contract that must foot. Pure.
+//! What publishing counts.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +18,7 @@ pub struct BothSides {
     pub provider: i64,
 }
 
-/// With the difference, which is what a reader looks for.
+/// Adds the difference, provider − ledger.
 impl serde::Serialize for BothSides {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("BothSides", 4)?;
@@ -33,7 +31,8 @@ impl serde::Serialize for BothSides {
 }
 
 impl BothSides {
-    /// Counts one call that both sides speak of.
+    /// Counts a call for which both sides give a value.
+    #[inline]
     pub fn add(&mut self, ledger: i64, provider: i64) {
         self.calls += 1;
         self.ledger += ledger;
@@ -41,65 +40,75 @@ impl BothSides {
     }
 }
 
-/// What publishing counts.
+/// Rows, calls and discrepancies, as counted while they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Records of the ledger.
+    /// Rows of the ledger.
     pub rows: u64,
-    /// Rows that could not be used.
+    /// Unusable rows.
     pub invalid: u64,
     /// Later rows that name the same call.
     pub duplicates: u64,
     /// Distinct calls.
     pub calls: u64,
-    /// By status.
+    /// Calls with the status `found`.
     pub found: u64,
-    /// No record on any day asked.
+    /// Calls with the status `not_found`.
     pub not_found: u64,
-    /// No record yet, or not final.
+    /// Calls with the status `pending`.
     pub pending: u64,
-    /// Look-ups that ended in an error.
+    /// Calls with the status `failed`.
     pub failed: u64,
-    /// Of those, the ones that may succeed another time and make the run incomplete.
+    /// Those of them that failed on every attempt. They make the run incomplete.
     pub exhausted: u64,
-    /// Not asked.
+    /// Calls with the status `deferred`.
     pub deferred: u64,
-    /// Found, and nothing to say.
+    /// Found calls without discrepancies.
     pub clean: u64,
-    /// Found, with discrepancies.
+    /// Found calls with discrepancies.
     pub with_discrepancies: u64,
     /// Discrepancies by kind.
     pub discrepancies: BTreeMap<Kind, u64>,
-    /// Calls whose answer was in the store before this process began.
+    /// Calls whose answer was stored before this session began.
     pub from_store: u64,
 }
 
 impl Totals {
-    /// Counts one call.
-    pub fn add_call(&mut self, status: Status, discrepancies: u64) {
-        self.calls += 1;
+    /// Calls with this status.
+    #[must_use]
+    pub fn with_status(&self, status: Status) -> u64 {
         match status {
-            Status::Found => self.found += 1,
-            Status::NotFound => self.not_found += 1,
-            Status::Pending => self.pending += 1,
-            Status::Failed => self.failed += 1,
-            Status::Deferred => self.deferred += 1,
-        }
-        if status == Status::Found {
-            if discrepancies == 0 {
-                self.clean += 1;
-            } else {
-                self.with_discrepancies += 1;
-            }
+            Status::Found => self.found,
+            Status::NotFound => self.not_found,
+            Status::Pending => self.pending,
+            Status::Failed => self.failed,
+            Status::Deferred => self.deferred,
         }
     }
 
-    /// Counts one row of the discrepancy file.
+    /// Counts a call.
+    pub fn add_call(&mut self, status: Status, discrepancies: u64) {
+        self.calls += 1;
+        let count = match status {
+            Status::Found => &mut self.found,
+            Status::NotFound => &mut self.not_found,
+            Status::Pending => &mut self.pending,
+            Status::Failed => &mut self.failed,
+            Status::Deferred => &mut self.deferred,
+        };
+        *count += 1;
+        if status == Status::Found {
+            self.clean += u64::from(discrepancies == 0);
+            self.with_discrepancies += u64::from(discrepancies > 0);
+        }
+    }
+
+    /// Counts a row of the discrepancy file.
     pub fn add_discrepancy(&mut self, kind: Kind) {
         *self.discrepancies.entry(kind).or_default() += 1;
     }
 
-    /// All rows of the discrepancy file.
+    /// The number of rows in the discrepancy file.
     #[must_use]
     pub fn discrepancies_total(&self) -> u64 {
         self.discrepancies.values().sum()

@@ -1,74 +1,91 @@
-//! What a run sent, as the store recorded it, and how a throttling provider slowed it down. Pure data.
+//! What a run sent, as the store recorded it, and how throttling slowed it down.
 
 use std::time::Duration;
 
 use crate::audit::Evidence;
 
-/// What this process sent.
+/// The requests of this session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// All requests.
     pub requests: u64,
-    /// First try of a call.
+    /// First tries of a call.
     pub first_tries: u64,
-    /// Further tries of the same question.
+    /// Further tries of the same call on the same day.
     pub retries: u64,
-    /// First try on the neighbouring day.
+    /// First tries on the neighbouring day.
     pub other_day_tries: u64,
-    /// Answers in which the provider throttled.
+    /// Throttled requests.
     pub throttled: u64,
-    /// What the record of them says of the cap.
+    /// How the cap was kept.
     pub evidence: Evidence,
-    /// How the provider slowed the run down.
+    /// How throttling slowed the run down.
     pub slowdown: Slowdown,
 }
 
-/// The record of what this process sent, for people: as many windows as it took, and what was tried again.
+/// The requests of this session over time, for the report's chart, and why it tried again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Sending {
-    /// Windows of the cap that share a point; 1 unless the run took very long.
+    /// How many windows of the cap share a point: 1 unless the run took very long.
     pub windows_per_point: u64,
-    /// From the first request on.
+    /// The points, from the first request on.
     pub points: Vec<SendingPoint>,
-    /// Tries that were followed by another one, by the code that came back.
+    /// How many tries were followed by another try, by the code that came back.
     pub tried_again: Vec<(String, u64)>,
 }
 
-/// One window of the cap, or the fullest of several.
+/// One window of the cap, or the fullest window of several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SendingPoint {
-    /// Which, from 0.
+    /// The point's number, from 0.
     pub point: u64,
-    /// The requests sent in it.
+    /// The requests sent in the window.
     pub requests: u64,
-    /// Of those of the point, the ones that the provider throttled.
+    /// The throttled requests among all of the point's windows.
     pub throttled: u64,
 }
 
-/// How often and how long a run was slowed down by a provider that throttles although the cap holds.
+/// How often and how long the provider slowed a run down, by throttling below the cap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Slowdown {
     /// How often the rate was halved.
     pub halvings: u64,
-    /// How long nobody could send.
+    /// How long nothing was sent.
     pub held: Duration,
     /// How long the rate was below the cap.
     pub slowed: Duration,
 }
 
 impl Slowdown {
-    /// In words, if there was any.
+    /// The slowdown in sentences; `None` if there was none.
     #[must_use]
-    pub fn text(&self) -> Option<String> {
-        let times = match self.halvings {
+    pub fn sentences(&self) -> Option<String> {
+        let halvings = match self.halvings {
             0 => return None,
             1 => "once".to_owned(),
             n => format!("{n} times"),
         };
-        let (held, slowed) = (self.held.as_secs_f64(), self.slowed.as_secs_f64());
+        let (slowed, held) = (self.slowed.as_secs_f64().round(), self.held.as_secs_f64().round());
+        let paused = if held > 0.0 { format!(", {held} s of it without requests") } else { String::new() };
         Some(format!(
-            "the provider throttled although the cap held, so others use the account: the rate was halved {times}, \
-             nothing was sent for {held:.0} s, and {slowed:.0} s passed below the cap"
+            "The provider throttled us below our cap; another program may share this account. The rate was halved \
+             {halvings}. Slowed for {slowed} s{paused}."
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slowdown_is_described_only_if_there_was_one() {
+        assert_eq!(Slowdown::default().sentences(), None);
+        let once = Slowdown { halvings: 1, slowed: Duration::from_secs(29), ..Slowdown::default() };
+        let sentences = once.sentences().unwrap_or_default();
+        assert!(sentences.ends_with("The rate was halved once. Slowed for 29 s."), "{sentences}");
+        let twice = Slowdown { halvings: 2, held: Duration::from_millis(4_400), ..once };
+        let sentences = twice.sentences().unwrap_or_default();
+        assert!(sentences.ends_with("2 times. Slowed for 29 s, 4 s of it without requests."), "{sentences}");
     }
 }

@@ -1,76 +1,46 @@
-//! The report's words, in English and Chinese. One table: a text that has one language has both. Pure.
+//! The texts of the report in English and Chinese. One table holds both, so that no text lacks a
+//! language. Pure.
 
 use std::collections::BTreeMap;
 
+use crate::output::lang::Lang;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::patterns::{Cause, Pattern};
 
-/// The report's language.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Lang {
-    /// English.
-    #[default]
-    En,
-    /// Chinese, simplified.
-    Zh,
+/// All texts of the page by their key. The text of a kind has the key `kind_mismatch`.
+pub(super) fn texts(lang: Lang) -> BTreeMap<String, &'static str> {
+    let kinds = Kind::ALL.into_iter().zip(KINDS_ZH);
+    let kinds = kinds.map(|(kind, zh)| (format!("kind_{}", kind.as_str()), lang.choose(kind.rule(), zh)));
+    let texts = TEXTS.iter().map(|(key, en, zh)| ((*key).to_owned(), lang.choose(en, zh)));
+    texts.chain(kinds).collect()
 }
 
-impl Lang {
-    /// From the command line.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "en" => Some(Self::En),
-            "zh" => Some(Self::Zh),
-            _ => None,
-        }
-    }
+/// The text with this key. An unknown key, which a test excludes, gives empty text.
+pub(super) fn text(lang: Lang, key: &str) -> &'static str {
+    TEXTS.iter().find(|(known, ..)| *known == key).map_or("", |(_, en, zh)| lang.choose(en, zh))
+}
 
-    /// As HTML names it.
-    #[must_use]
-    pub(super) fn code(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Zh => "zh-CN",
-        }
-    }
-
-    fn of(self, en: &'static str, zh: &'static str) -> &'static str {
-        if self == Self::En { en } else { zh }
-    }
-
-    /// All texts of the page by their key; those of a kind as `kind_mismatch`.
-    pub(super) fn texts(self) -> BTreeMap<String, &'static str> {
-        let kinds = Kind::ALL.into_iter().zip(KINDS_ZH);
-        let kinds = kinds.map(|(kind, zh)| (format!("kind_{}", kind.as_str()), self.of(kind.rule(), zh)));
-        let texts = TEXTS.iter().map(|(key, en, zh)| ((*key).to_owned(), self.of(en, zh)));
-        texts.chain(kinds).collect()
-    }
-
-    /// A text that the page uses; empty for a key that is none, which a test excludes.
-    pub(super) fn text(self, key: &str) -> &'static str {
-        TEXTS.iter().find(|(known, ..)| *known == key).map_or("", |(_, en, zh)| self.of(en, zh))
-    }
-
-    /// What explains many discrepancies at once.
-    pub(super) fn pattern(self, pattern: &Pattern) -> String {
-        if self == Self::En {
-            return pattern.text();
-        }
-        let Pattern { rows, compared, hours, fields, .. } = pattern;
-        let cause = match pattern.pattern {
-            Cause::TimesShifted => {
-                let side = if *hours > 0 { "早" } else { "晚" };
-                format!("台账的时间一律{side} {} 小时，是时区错误", hours.abs())
-            }
-            Cause::DurationsRoundedUp => "台账的通话时长一律向上取整到分钟".to_owned(),
-            Cause::DurationsInMinutes => "台账的通话时长以分钟（向上取整）为单位，应为秒".to_owned(),
-        };
-        format!("{cause}：在 {} 的 {compared} 个比对值中，解释了 {rows} 条差异", fields.join("、"))
+/// One cause that explains many discrepancies, in a sentence.
+pub(super) fn pattern(lang: Lang, pattern: &Pattern) -> String {
+    match lang {
+        Lang::En => pattern.sentence(),
+        Lang::Zh => pattern_zh(pattern),
     }
 }
 
-/// In the order of [`Kind::ALL`].
+fn pattern_zh(Pattern { pattern, rows, compared, hours, fields, .. }: &Pattern) -> String {
+    let cause = match pattern {
+        Cause::TimesShifted => {
+            let side = if *hours > 0 { "早" } else { "晚" };
+            format!("台账的时间一律{side} {} 小时，是时区错误", hours.abs())
+        }
+        Cause::DurationsRoundedUp => "台账的通话时长一律向上取整到分钟".to_owned(),
+        Cause::DurationsInMinutes => "台账的通话时长以分钟（向上取整）为单位，应为秒".to_owned(),
+    };
+    format!("{cause}：在 {} 的 {compared} 个比对值中，解释了 {rows} 条差异", fields.join("、"))
+}
+
+/// Rules of the kinds in Chinese, in the order of [`Kind::ALL`].
 const KINDS_ZH: [&str; 11] = [
     "时间用完或使用了 --offline，尚未查询",
     "后面的行又列出同一通话；只有第一行与服务商比对",
@@ -254,9 +224,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_languages_have_every_text() {
-        let (en, zh) = (Lang::En.texts(), Lang::Zh.texts());
-        assert_eq!(en.len(), TEXTS.len() + Kind::ALL.len(), "a key stands twice");
+    fn every_text_is_in_both_languages() {
+        let (en, zh) = (texts(Lang::En), texts(Lang::Zh));
+        assert_eq!(en.len(), TEXTS.len() + Kind::ALL.len(), "a key is there twice");
         assert!(en.keys().eq(zh.keys()));
         assert!(en.values().chain(zh.values()).all(|text| !text.is_empty()));
         let same: Vec<_> = en.iter().filter(|(key, text)| zh.get(*key) == Some(*text)).collect();
@@ -264,8 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn the_page_uses_every_text_and_no_other() {
-        let page = concat!(include_str!("report.html"), include_str!("mod.rs"));
+    fn the_page_uses_every_text() {
+        let page = concat!(include_str!("report.html"), include_str!("page.rs"), include_str!("charts.rs"));
         for (key, ..) in TEXTS {
             let used = [
                 format!("t.{key} "),

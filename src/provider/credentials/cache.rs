@@ -1,99 +1,88 @@
-//! Holds the key in use, and fetches a temporary one anew before it expires.
+//! Holds the key in use, and renews a temporary one before it expires.
 //!
-//! Promises: no more than one fetch at a time, whoever waits; while the old key lives, nobody waits for the new one;
-//! a key whose time is over is never given out. Time runs by the monotonic clock. Fetching is no request to the
-//! provider, so it takes no place under the cap.
+//! Promises: at most one task fetches a key at a time; nobody waits for the new key while the old
+//! one is valid; an expired key is never handed out. Time is the monotonic clock's. Fetching a key
+//! is not a request to the provider, so it takes no place under the cap.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
+use super::identity::Identity;
+use super::issued::{IssuedKey, KeyError};
+use super::lookup::FoundSource;
+use super::service::ServiceClient;
+use super::source::Source;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::provider::credentials::Credentials;
-use crate::provider::credentials::source::{Failure, Found, Given, Source};
-use crate::provider::credentials::web::Web;
+use crate::locked::lock;
+use crate::provider::key::Credentials;
 use crate::stop::Reason;
 
-/// A key is fetched anew so long before it expires, or a quarter of its lifetime before, if that is shorter. (The
-/// provider's tools: three minutes.)
-const AHEAD: Duration = Duration::from_secs(180);
-/// While the old key lives, a failed fetch is tried again after this.
-const AGAIN: Duration = Duration::from_secs(10);
-/// How often a key is asked for when there is none left to go on with.
-const TRIES: u32 = 5;
-/// The pause after the first of them; doubled after each further one.
+/// A key is renewed this long before it expires, or after three quarters of its lifetime if that is
+/// later. (The provider's tools: three minutes.)
+const RENEW_BEFORE: Duration = Duration::from_secs(180);
+/// The pause after a failed renewal while the old key is valid.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
+/// Attempts to fetch a key when there is no valid one.
+const ATTEMPTS: u32 = 5;
+/// The pause after the first of these attempts; it doubles after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// A key that was fetched because the one before was refused, and is refused within this time, will not get better.
-const NO_BETTER: Duration = Duration::from_secs(60);
+/// If a key that replaced a refused one is itself refused within this time, no other key is tried.
+const NO_SECOND_RENEWAL: Duration = Duration::from_secs(60);
 
 /// The key in use.
 #[derive(Debug, Clone)]
-struct Held {
+struct CurrentKey {
     key: Arc<Credentials>,
-    /// Counts the keys.
-    no: u64,
-    fetched: Instant,
+    /// Counted from 1.
+    number: u64,
+    fetched_at: Instant,
     renew_at: Option<Instant>,
-    ends_at: Option<Instant>,
-    /// The one before was refused as expired.
+    expires_at: Option<Instant>,
+    /// The provider refused the key before this one as expired.
     after_refusal: bool,
 }
 
-impl Held {
-    fn is_past(at: Option<Instant>) -> bool {
-        at.is_some_and(|at| at <= Instant::now())
+impl CurrentKey {
+    fn is_valid(&self) -> bool {
+        !is_past(self.expires_at)
     }
 
-    fn usable(&self) -> bool {
-        !Self::is_past(self.ends_at)
-    }
-
-    fn fresh(&self) -> bool {
-        self.usable() && !Self::is_past(self.renew_at)
+    /// Whether it is valid and not due for renewal.
+    fn is_fresh(&self) -> bool {
+        self.is_valid() && !is_past(self.renew_at)
     }
 }
 
-/// Whose key it is, as far as that is known without asking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Its last four characters.
-    pub key: String,
-    /// It has a security token.
-    pub temporary: bool,
-    /// Of its role.
-    pub account: Option<String>,
-    /// Of its role.
-    pub role: Option<String>,
-    /// By the clock of whoever gave it; `None` where nobody says, or never.
-    pub expires_at: Option<DateTime<Utc>>,
+fn is_past(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at <= Instant::now())
 }
 
-/// The key in use, and where the next one comes from.
+/// The key in use and the source of the next one.
 #[derive(Debug)]
 pub struct CredentialCache {
     source: Source,
     origin: String,
     warnings: Vec<String>,
-    web: Web,
-    held: RwLock<Option<Held>>,
-    /// Whoever fetches has it.
-    turn: Mutex<()>,
+    services: ServiceClient,
+    current: Mutex<Option<CurrentKey>>,
+    /// Held by the task that fetches a key.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 impl CredentialCache {
-    pub(super) fn new(found: Found, web: Web) -> Self {
-        let Found { source, origin, warnings } = found;
-        Self { source, origin, warnings, web, held: RwLock::default(), turn: Mutex::default() }
+    pub(super) fn new(found: FoundSource, services: ServiceClient) -> Self {
+        let FoundSource { source, origin, warnings } = found;
+        Self { source, origin, warnings, services, current: Mutex::default(), fetching: Default::default() }
     }
 
-    /// Of a key that is there and stays as it is.
+    /// A cache of one static key.
     #[must_use]
-    pub fn fixed(key: Credentials, origin: &str) -> Self {
-        Self::new(Found::new(Source::Fixed(key), origin.to_owned()), Web::new(None))
+    pub fn of_static_key(key: Credentials, origin: &str) -> Self {
+        Self::new(FoundSource::new(Source::Static(key), origin.to_owned()), ServiceClient::new(None))
     }
 
     /// Where the key comes from, for people.
@@ -102,107 +91,105 @@ impl CredentialCache {
         &self.origin
     }
 
-    /// What is to be said of it: a file that others can read.
+    /// Warnings for the operator, such as a credentials file that others can read.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The key in use, unless its time is over.
+    /// The key in use, unless it has expired.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Credentials>> {
-        self.held().filter(Held::usable).map(|held| held.key)
+        self.current_key().filter(CurrentKey::is_valid).map(|current| current.key)
     }
 
-    /// Waits until there is a key that has not expired; returns its number.
+    /// Waits for a valid key and returns its number.
     ///
     /// # Errors
     ///
-    /// What the run stops for: the source refuses, or cannot be reached.
+    /// Why the run stops: the source refuses, or cannot be reached.
     pub async fn ready(&self) -> Result<u64, Reason> {
-        self.number().await.map_err(|failure| self.reason(failure))
+        self.valid_key().await.map_err(|error| self.reason(error))
     }
 
-    /// Fetches a key in place of number `refused`, which the provider finds expired. False when that is of no use:
-    /// the source gives no other, or the refused one was fetched just for this.
+    /// Replaces key number `refused`, which the provider refused as expired. Returns false when
+    /// that is of no use: the source has no other key, or the refused one already was a
+    /// replacement.
     ///
     /// # Errors
     ///
     /// As [`CredentialCache::ready`].
     pub async fn renew(&self, refused: u64) -> Result<bool, Reason> {
-        if !self.source.renews() {
+        if !self.source.is_renewable() {
             return Ok(false);
         }
-        let turn = self.turn.lock().await;
-        let Some(held) = self.held() else { return Ok(false) };
-        if held.no != refused {
+        let turn = self.fetching.lock().await;
+        let Some(current) = self.current_key() else { return Ok(false) };
+        if current.number != refused {
             return Ok(true);
         }
-        if held.after_refusal && held.fetched.elapsed() < NO_BETTER {
+        if current.after_refusal && current.fetched_at.elapsed() < NO_SECOND_RENEWAL {
             return Ok(false);
         }
-        self.fetch_with_patience(&turn, true).await.map(|_| true).map_err(|failure| self.reason(failure))
+        self.fetch_with_retries(&turn, true).await.map(|_| true).map_err(|error| self.reason(error))
     }
 
-    /// Whose key it is; fetches it where need be.
+    /// Whose key is in use; fetches a key if there is none.
     ///
     /// # Errors
     ///
-    /// As its source refuses it; exit 4 when it cannot be reached.
+    /// The source's refusal; exit 4 when the source cannot be reached.
     pub async fn identity(&self) -> Result<Identity> {
-        self.number().await.map_err(|failure| match failure {
-            Failure::Refused(error) => error,
-            Failure::Away(why) => {
-                Error::new(Exit::Incomplete, format!("no key can be had from {}: {why}", self.origin))
-                    .hint("it may go away by itself: try again")
+        self.valid_key().await.map_err(|error| match error {
+            KeyError::Refused(error) => error,
+            KeyError::Unavailable(why) => {
+                Error::new(Exit::Incomplete, format!("no key could be obtained from {}: {why}", self.origin))
+                    .hint("the cause may be temporary: try again")
             }
         })?;
-        // Just fetched: if its time is over already, there is nothing to show of it.
-        let Some(held) = self.held() else { return Err(self.expired()) };
-        let (account, role) = self.source.role().map(account_and_role).unwrap_or_default();
-        let key = held.key;
-        let (temporary, expires_at) = (key.token().is_some(), key.expires_at);
-        Ok(Identity { key: key.tail(), temporary, account, role, expires_at })
+        let current = self.current_key().ok_or_else(|| self.expired())?;
+        Ok(Identity::new(&current.key, self.source.role()))
     }
 
-    async fn number(&self) -> Result<u64, Failure> {
-        let held = self.held();
-        if let Some(held) = held.as_ref().filter(|held| held.fresh()) {
-            return Ok(held.no);
+    /// The number of a valid key; fetches one if it is due.
+    async fn valid_key(&self) -> Result<u64, KeyError> {
+        let current = self.current_key();
+        if let Some(current) = current.as_ref().filter(|current| current.is_fresh()) {
+            return Ok(current.number);
         }
-        let Some(old) = held.filter(Held::usable) else {
-            let turn = self.turn.lock().await;
-            // Somebody may have fetched one while this one waited.
-            if let Some(held) = self.held().filter(Held::usable) {
-                return Ok(held.no);
+        let Some(old) = current.filter(CurrentKey::is_valid) else {
+            let turn = self.fetching.lock().await;
+            // Another task may have fetched a key while this one waited.
+            if let Some(current) = self.current_key().filter(CurrentKey::is_valid) {
+                return Ok(current.number);
             }
-            return self.fetch_with_patience(&turn, false).await;
+            return self.fetch_with_retries(&turn, false).await;
         };
-        // Nobody waits for the new key while the old one lives, but for the one who fetches it.
-        if let Ok(turn) = self.turn.try_lock() {
-            // Nor is it fetched twice, where another has been quicker.
-            if let Some(held) = self.held().filter(Held::fresh) {
-                return Ok(held.no);
+        // While the old key is valid, only the task that fetches the new one waits for it.
+        if let Ok(turn) = self.fetching.try_lock() {
+            // Another task may have fetched it in the meantime.
+            if let Some(current) = self.current_key().filter(CurrentKey::is_fresh) {
+                return Ok(current.number);
             }
             match self.fetch(&turn, false).await {
-                Ok(no) => return Ok(no),
-                Err(failure) => self.put_off(&failure),
+                Ok(number) => return Ok(number),
+                Err(error) => self.postpone_renewal(&error),
             }
         }
-        if old.usable() { Ok(old.no) } else { Box::pin(self.number()).await }
+        if old.is_valid() { Ok(old.number) } else { Box::pin(self.valid_key()).await }
     }
 
-    /// Fetches when there is nothing left to go on with: what may go away is waited for.
-    async fn fetch_with_patience(
+    /// Fetches a key when there is no valid one; retries while the source is unavailable.
+    async fn fetch_with_retries(
         &self,
         turn: &MutexGuard<'_, ()>,
         after_refusal: bool,
-    ) -> Result<u64, Failure> {
+    ) -> Result<u64, KeyError> {
         let mut pause = FIRST_PAUSE;
-        for _ in 1..TRIES {
+        for _ in 1..ATTEMPTS {
             match self.fetch(turn, after_refusal).await {
-                Err(Failure::Away(why)) => tracing::debug!(why, "no key yet"),
-                ended => return ended,
+                Err(KeyError::Unavailable(why)) => tracing::debug!(why, "no key yet"),
+                result => return result,
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -210,107 +197,88 @@ impl CredentialCache {
         self.fetch(turn, after_refusal).await
     }
 
-    /// Only whoever has the turn fetches.
-    async fn fetch(&self, _turn: &MutexGuard<'_, ()>, after_refusal: bool) -> Result<u64, Failure> {
-        // Counted from before the request: the key is no younger than that.
-        let fetched = Instant::now();
-        let Given { key, lifetime } = self.source.give(&self.web).await?;
-        let at = |after: Duration| fetched.checked_add(after);
-        let ends_at = lifetime.and_then(at);
-        if Held::is_past(ends_at) {
-            if self.source.renews() {
-                return Err(Failure::Away("the key that was given has expired already".into()));
+    /// Fetches a key and returns its number. Only the holder of the turn may fetch.
+    async fn fetch(&self, _turn: &MutexGuard<'_, ()>, after_refusal: bool) -> Result<u64, KeyError> {
+        // Taken before the request, so the key is not assumed to live longer than it does.
+        let fetched_at = Instant::now();
+        let IssuedKey { key, lifetime } = self.source.issue(&self.services).await?;
+        let after = |time: Duration| fetched_at.checked_add(time);
+        let expires_at = lifetime.and_then(after);
+        if is_past(expires_at) {
+            if self.source.is_renewable() {
+                return Err(KeyError::Unavailable("the issued key has already expired".into()));
             }
-            return Err(Failure::Refused(self.expired()));
+            return Err(KeyError::Refused(self.expired()));
         }
-        let renew_at =
-            lifetime.filter(|_| self.source.renews()).and_then(|left| at(left - AHEAD.min(left / 4)));
-        let no = self.held().map_or(1, |held| held.no + 1);
-        let held = Held { key: Arc::new(key), no, fetched, renew_at, ends_at, after_refusal };
-        tracing::debug!(key = held.key.tail(), no, "a key is fetched");
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
-        Ok(no)
+        let renew_at = lifetime
+            .filter(|_| self.source.is_renewable())
+            .and_then(|lifetime| after(lifetime - RENEW_BEFORE.min(lifetime / 4)));
+        let number = self.current_key().map_or(1, |current| current.number + 1);
+        tracing::debug!(key = key.last_four(), no = number, "a key was fetched");
+        let key = Arc::new(key);
+        let current = CurrentKey { key, number, fetched_at, renew_at, expires_at, after_refusal };
+        *lock(&self.current) = Some(current);
+        Ok(number)
     }
 
-    fn put_off(&self, failure: &Failure) {
-        let why = match failure {
-            Failure::Away(why) => why,
-            Failure::Refused(error) => &error.what,
+    fn postpone_renewal(&self, error: &KeyError) {
+        let why = match error {
+            KeyError::Unavailable(why) => why,
+            KeyError::Refused(error) => &error.what,
         };
-        tracing::debug!(why, "no new key yet; the old one still lives");
-        if let Some(held) = self.held.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            held.renew_at = Instant::now().checked_add(AGAIN);
+        tracing::debug!(why, "no new key yet; the old one is still valid");
+        if let Some(current) = lock(&self.current).as_mut() {
+            current.renew_at = Instant::now().checked_add(RENEWAL_PAUSE);
         }
     }
 
-    /// What a run stops for.
-    fn reason(&self, failure: Failure) -> Reason {
-        match failure {
-            // What is wrong with the setup is wrong usage only as long as nothing was sent.
-            Failure::Refused(error) if self.held().is_some() => {
+    /// Why a run stops.
+    fn reason(&self, error: KeyError) -> Reason {
+        match error {
+            // A faulty setup is wrong usage only while nothing was sent.
+            KeyError::Refused(error) if self.current_key().is_some() => {
                 Reason::Failed(Arc::new(Error { exit: Exit::Fatal, ..error }))
             }
-            Failure::Refused(error) => Reason::Failed(Arc::new(error)),
-            Failure::Away(why) => Reason::NoKey(why),
+            KeyError::Refused(error) => Reason::Failed(Arc::new(error)),
+            KeyError::Unavailable(why) => Reason::NoKey(why),
         }
     }
 
     fn expired(&self) -> Error {
         Error::new(Exit::Fatal, format!("the security token from {} has expired", self.origin))
-            .hint("get a fresh one, then run the same command again: it goes on from here")
+            .hint("get a fresh one, then run the same command again: it resumes from here")
     }
 
-    fn held(&self) -> Option<Held> {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// `acs:ram::1234567890123456:role/name` has both; a role's name alone has no account.
-fn account_and_role(role: &str) -> (Option<String>, Option<String>) {
-    let parts: Vec<&str> = role.split(':').collect();
-    let text = |part: &str| Some(part.to_owned()).filter(|part| !part.is_empty());
-    match parts.as_slice() {
-        ["acs", "ram", _, account, name] => (text(account), text(name.strip_prefix("role/").unwrap_or(name))),
-        _ => (None, text(role)),
+    fn current_key(&self) -> Option<CurrentKey> {
+        lock(&self.current).clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use chrono::{TimeDelta, Utc};
+
     use super::*;
 
     #[test]
-    fn an_arn_tells_account_and_role() {
-        let told = |role: &str| {
-            let (account, role) = account_and_role(role);
-            (account.unwrap_or_default(), role.unwrap_or_default())
-        };
-        assert_eq!(
-            told("acs:ram::1234567890123456:role/night/voice"),
-            ("1234567890123456".into(), "night/voice".into())
-        );
-        assert_eq!(told("EcsVoice"), (String::new(), "EcsVoice".into()));
-    }
-
-    #[test]
-    fn a_keeper_cannot_be_made_to_print_a_secret() {
+    fn a_cache_cannot_be_made_to_print_a_secret() {
         let key = Credentials::new("LTAIid".into(), "hunter2".into(), Some("hunter2".into()));
-        let shown = format!("{:?}", CredentialCache::fixed(key, "a test"));
-        assert!(shown.contains("a test") && !shown.contains("hunter2"), "{shown}");
+        let printed = format!("{:?}", CredentialCache::of_static_key(key, "a test"));
+        assert!(printed.contains("a test") && !printed.contains("hunter2"), "{printed}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_static_token_is_given_out_until_its_time_is_over() {
+    async fn a_static_token_is_handed_out_until_it_expires() {
         let key = Credentials::new("id".into(), "s".into(), Some("t".into()));
-        let keeper =
-            CredentialCache::fixed(key.until(Some(Utc::now() + chrono::TimeDelta::hours(1))), "a test");
-        let no = keeper.ready().await.unwrap();
-        assert_eq!(no, 1);
+        let key = key.expiring_at(Some(Utc::now() + TimeDelta::hours(1)));
+        let cache = CredentialCache::of_static_key(key, "a test");
+        let number = cache.ready().await.unwrap();
+        assert_eq!(number, 1);
         tokio::time::advance(Duration::from_secs(3500)).await;
-        assert_eq!(keeper.ready().await.unwrap(), 1);
-        assert!(keeper.current().is_some() && !keeper.renew(no).await.unwrap());
+        assert_eq!(cache.ready().await.unwrap(), 1);
+        assert!(cache.current().is_some() && !cache.renew(number).await.unwrap());
         tokio::time::advance(Duration::from_secs(101)).await;
-        assert!(keeper.current().is_none(), "no request is signed with it any longer");
+        assert!(cache.current().is_none(), "no request may be signed with it any longer");
     }
 }

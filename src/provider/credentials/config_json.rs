@@ -1,7 +1,8 @@
-//! The profiles of the provider's command-line tool, `~/.aliyun/config.json`. Promises that an error never quotes the
-//! file.
+//! The profiles of the provider's command-line tool, `~/.aliyun/config.json`. Promises that an
+//! error never quotes the file.
 //!
-//! The profile is the one that is named, else the one that the file calls `current`; never the first.
+//! The requested profile is used, else the one that the file names as `current`; never just the
+//! first.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +10,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::chain::Context;
+use super::context::Context;
 use super::files;
-use super::profile::{Profile, Style};
-use super::source::Looked;
+use super::lookup::LookupResult;
+use super::profile::{FileFormat, Profile};
+use super::profile_source;
 use crate::error::{Error, Result};
 
-/// As the tool writes it. A profile may have fields that nobody here knows.
+/// The file as the tool writes it. Unknown fields of a profile are ignored.
 #[derive(Deserialize)]
 struct ConfigFile {
     #[serde(default)]
@@ -24,36 +26,46 @@ struct ConfigFile {
     profiles: Option<Vec<BTreeMap<String, Value>>>,
 }
 
-/// The named profile, or the current one.
-pub(super) fn look(context: &Context<'_>) -> Result<Looked> {
+/// Looks for the requested or the current profile.
+///
+/// # Errors
+///
+/// Exit 2 when the file cannot be read, or the profile cannot be used.
+pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
     let environment = context.environment;
     for switch in ["ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "ALIBABA_CLOUD_IGNORE_PROFILE"] {
         if environment.is_on(switch) {
-            return Ok(Looked::Lacks(format!("switched off by {switch}")));
+            return Ok(LookupResult::Missing(format!("switched off by {switch}")));
         }
     }
     let given = environment.get("ALIBABA_CLOUD_CONFIG_FILE").map(PathBuf::from);
     let Some(path) = given.or_else(|| environment.in_home(".aliyun/config.json")) else {
-        return Ok(Looked::Lacks("there is no home folder".into()));
+        return Ok(LookupResult::Missing("this user has no home folder".into()));
     };
-    let shown = path.display();
+    let file = path.display();
     let Some(text) = files::read(&path)? else {
-        return Ok(Looked::Lacks(format!("{shown} is not there")));
+        return Ok(LookupResult::Missing(format!("{file} does not exist")));
     };
     let (current, profiles) = parse(&text, &path)?;
-    let Some(name) = context.wanted.as_ref().map(|wanted| wanted.name.clone()).or(current) else {
-        return Ok(Looked::Lacks(format!("{shown} calls no profile current")));
+    let Some(name) = context.requested.as_ref().map(|requested| requested.name.clone()).or(current) else {
+        return Ok(LookupResult::Missing(format!("{file} names no current profile")));
     };
     match profiles.iter().find(|profile| profile.name == name) {
-        Some(profile) => Ok(profile.look(context, &profiles)?.warned(files::warning(&path))),
-        None if context.wanted.is_some() => Ok(Looked::Lacks(format!("{shown} has no profile `{name}`"))),
-        None => Err(Error::usage(format!(
-            "{shown} calls the profile `{name}` current, but has none of this name"
-        ))
-        .hint(format!(
-            "name one of its profiles with --profile ({}), or set it up with `aliyun configure`",
-            names(&profiles)
-        ))),
+        Some(profile) => {
+            let result = profile_source::look(profile, context, &profiles)?;
+            Ok(result.with_warning(files::warning(&path)))
+        }
+        None if context.requested.is_some() => {
+            Ok(LookupResult::Missing(format!("{file} has no profile `{name}`")))
+        }
+        None => {
+            let names = names(&profiles);
+            Err(Error::usage(format!("{file} names the profile `{name}` as current, but does not have it"))
+                .hint(format!(
+                    "choose one of its profiles with --profile ({names}), or set up `{name}` with \
+                     `aliyun configure`"
+                )))
+        }
     }
 }
 
@@ -62,16 +74,16 @@ fn names(profiles: &[Profile]) -> String {
     names.join(", ")
 }
 
-/// The current profile's name, and all profiles.
+/// The name of the current profile, and all profiles.
 fn parse(text: &str, path: &Path) -> Result<(Option<String>, Vec<Profile>)> {
     let file: ConfigFile = serde_json::from_str(text).map_err(|e| {
-        // The parser's own text may quote a value.
-        let shown = path.display();
-        let place = format!("line {}, column {}", e.line(), e.column());
+        // The parser's own message may quote a value, so only its position is used.
+        let (file, line, column) = (path.display(), e.line(), e.column());
         Error::usage(format!(
-            "the credentials file {shown} cannot be read: no JSON as `aliyun configure` writes it, {place}"
+            "the credentials file {file} cannot be read: line {line}, column {column} is not what \
+             `aliyun configure` writes"
         ))
-        .hint("mend it there, or write it anew with `aliyun configure`")
+        .hint("correct it there, or write the file again with `aliyun configure`")
     })?;
     let profiles = file.profiles.unwrap_or_default().into_iter().map(|values| profile(values, path));
     Ok((file.current.filter(|name| !name.is_empty()), profiles.collect()))
@@ -87,7 +99,7 @@ fn profile(values: BTreeMap<String, Value>, path: &Path) -> Profile {
     let values: BTreeMap<String, String> =
         values.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect();
     let name = values.get("name").cloned().unwrap_or_default();
-    Profile { name, file: path.display().to_string(), style: Style::Json, values }
+    Profile { name, file: path.display().to_string(), format: FileFormat::Json, values }
 }
 
 #[cfg(test)]
@@ -96,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn profiles_are_read_whatever_else_stands_in_them() {
+    fn profiles_are_read_despite_unknown_fields() {
         let text = r#"{"current":"b","meta_path":"","profiles":[{"name":"a","mode":"AK","retry_count":3},
                        {"name":"b","expired_seconds":900,"enable_vpc":true,"policy":null,"output_format":["x"]}]}"#;
         let (current, profiles) = parse(text, Path::new("config.json")).unwrap();
@@ -109,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_where_and_never_what() {
+    fn errors_name_the_line_and_quote_nothing() {
         for text in [
             r#"{"profiles":"hunter2"}"#,
             r#"{"current":{"hunter2":1}}"#,

@@ -1,13 +1,14 @@
-//! The role of the machine itself: ECS metadata service, version 2 (a token first), and version 1 where that is not
-//! switched off.
+//! The role of this machine, from the ECS metadata service: version 2, which needs a token, else
+//! version 1 unless that is switched off.
 //!
-//! A machine that is no ECS instance has nothing at that address: the time-out is short, and no proxy is asked.
+//! A machine outside ECS has nothing at the service's address, so the time limit is short and no
+//! proxy is used.
 
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::source::{Failure, Given, Temporary};
-use super::web::{Ask, Web};
+use super::issued::{IssuedKey, KeyError, TemporaryKey};
+use super::service::{Method, ServiceClient, ServiceRequest};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::provider::wire::Received;
@@ -15,24 +16,26 @@ use crate::provider::wire::Received;
 const ENDPOINT: &str = "http://100.100.100.200";
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// Six hours, as the provider's own tools ask for.
-const TOKEN_LIFE_S: &str = "21600";
+/// Lifetime of the service's token: six hours, as the provider's own tools request.
+const TOKEN_LIFETIME_S: &str = "21600";
 
-/// The role of the machine.
+/// The role of this machine.
 #[derive(Debug, Clone)]
 pub(super) struct EcsRole {
     endpoint: String,
-    /// Without one, the service says which.
+    /// `None` until the service names it.
     name: Option<String>,
+    /// Version 1 of the service may be used.
     version_1: bool,
 }
 
 impl EcsRole {
-    /// As the variables say; a role that a profile names comes first.
+    /// The role of this name, else the one that a variable names, else the one that the service
+    /// names.
     ///
     /// # Errors
     ///
-    /// It is switched off; says by what.
+    /// The variable that switches the service off.
     pub(super) fn new(environment: &Environment, name: Option<&str>) -> Result<Self, String> {
         let switch = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
         if environment.is_on(switch) {
@@ -50,40 +53,45 @@ impl EcsRole {
         self.name.as_deref()
     }
 
-    /// The same with its role's name, if the machine has a role; else why not.
-    pub(super) async fn probe(self, web: &Web) -> Result<Result<Self, String>> {
-        match self.role_name(web).await {
+    /// The role with its name. The inner error says why this machine has no role.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when the service's URL or the CA file cannot be used.
+    pub(super) async fn probe(self, services: &ServiceClient) -> Result<Result<Self, String>> {
+        match self.name_and_token(services).await {
             Ok((name, _)) => Ok(Ok(Self { name: Some(name), ..self })),
-            Err(Failure::Away(why)) => Ok(Err(why)),
-            Err(Failure::Refused(error)) if error.exit == Exit::Fatal => Ok(Err(error.what)),
-            Err(Failure::Refused(error)) => Err(error),
+            Err(KeyError::Unavailable(why)) => Ok(Err(why)),
+            Err(KeyError::Refused(error)) if error.exit == Exit::Fatal => Ok(Err(error.what)),
+            Err(KeyError::Refused(error)) => Err(error),
         }
     }
 
-    pub(super) async fn give(&self, web: &Web) -> Result<Given, Failure> {
-        let (name, token) = self.role_name(web).await?;
-        let received = self.get(web, &format!("{ROLES}{name}"), token.as_deref()).await?;
+    /// Gets a key for the role.
+    pub(super) async fn issue(&self, services: &ServiceClient) -> Result<IssuedKey, KeyError> {
+        let (name, token) = self.name_and_token(services).await?;
+        let received = self.get(services, &format!("{ROLES}{name}"), token.as_deref()).await?;
         if received.status != 200 {
+            let status = received.status;
             return Err(refused(&format!(
-                "the metadata service answers HTTP {} for the role `{name}`",
-                received.status
+                "the metadata service answers HTTP {status} for the role `{name}`"
             )));
         }
-        let read =
-            serde_json::from_slice::<Temporary>(&received.body).map_err(|_| "it cannot be read".to_owned());
-        let given = read.and_then(|answer| answer.given(received.date));
-        given.map_err(|why| {
+        let key = serde_json::from_slice::<TemporaryKey>(&received.body)
+            .map_err(|_| "it is not JSON".to_owned())
+            .and_then(|key| key.into_issued(received.date));
+        key.map_err(|why| {
             refused(&format!("the metadata service's answer for the role `{name}` cannot be used: {why}"))
         })
     }
 
-    /// The role's name, and the token of version 2 where there is one.
-    async fn role_name(&self, web: &Web) -> Result<(String, Option<String>), Failure> {
-        let token = self.token(web).await?;
+    /// The role's name, and the token of version 2 of the service.
+    async fn name_and_token(&self, services: &ServiceClient) -> Result<(String, Option<String>), KeyError> {
+        let token = self.token(services).await?;
         if let Some(name) = &self.name {
             return Ok((name.clone(), token));
         }
-        let received = self.get(web, ROLES, token.as_deref()).await?;
+        let received = self.get(services, ROLES, token.as_deref()).await?;
         let name =
             String::from_utf8_lossy(&received.body).lines().next().unwrap_or_default().trim().to_owned();
         match received.status {
@@ -95,32 +103,43 @@ impl EcsRole {
         }
     }
 
-    /// `None` where the service has no version 2 and version 1 will do.
-    async fn token(&self, web: &Web) -> Result<Option<String>, Failure> {
-        let life = [("x-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_LIFE_S)];
-        let url = format!("{}/latest/api/token", self.endpoint);
-        let received = web.send(&url, Ask::Put(&life), TIMEOUT, true).await?;
+    /// A token of version 2; `None` to use version 1.
+    async fn token(&self, services: &ServiceClient) -> Result<Option<String>, KeyError> {
+        let lifetime = [("x-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_LIFETIME_S)];
+        let received = self.send(services, "/latest/api/token", Method::Put(&lifetime)).await?;
         let token = String::from_utf8_lossy(&received.body).trim().to_owned();
         match received.status {
             200 if !token.is_empty() => Ok(Some(token)),
             _ if self.version_1 => Ok(None),
             status => Err(refused(&format!(
-                "the metadata service gives no token (HTTP {status}), and version 1 is switched off by \
-                 ALIBABA_CLOUD_IMDSV1_DISABLED"
+                "the metadata service issues no token (HTTP {status}), and ALIBABA_CLOUD_IMDSV1_DISABLED \
+                 switches version 1 off"
             ))),
         }
     }
 
-    async fn get(&self, web: &Web, path: &str, token: Option<&str>) -> Result<Received, Failure> {
-        let url = format!("{}{path}", self.endpoint);
+    async fn get(
+        &self,
+        services: &ServiceClient,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<Received, KeyError> {
         let headers: Vec<_> = token.map(|token| ("x-aliyun-ecs-metadata-token", token)).into_iter().collect();
-        web.send(&url, Ask::Get(&headers), TIMEOUT, true).await
+        self.send(services, path, Method::Get(&headers)).await
+    }
+
+    async fn send(
+        &self,
+        services: &ServiceClient,
+        path: &str,
+        method: Method<'_>,
+    ) -> Result<Received, KeyError> {
+        let url = &format!("{}{path}", self.endpoint);
+        services.send(ServiceRequest { url, method, timeout: TIMEOUT, no_proxy: true }).await
     }
 }
 
-fn refused(what: &str) -> Failure {
-    let error = Error::new(Exit::Fatal, what);
-    Failure::Refused(
-        error.hint("attach a RAM role to this machine in the provider's console, and check its name"),
-    )
+fn refused(what: &str) -> KeyError {
+    let hint = "attach a RAM role to this machine in the provider's console, and check its name";
+    KeyError::Refused(Error::new(Exit::Fatal, what).hint(hint))
 }

@@ -1,5 +1,5 @@
-//! Keys that another program prints, as JSON in the form of a profile. Nothing that it says is shown: it may hold the
-//! secret.
+//! A key that another program prints, as JSON in the form of a profile. Errors never show the
+//! program's output, which may contain the secret.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::Credentials;
-use super::source::{Failure, Given, given};
+use super::issued::{IssuedKey, KeyError};
 use crate::error::{Error, Result};
+use crate::provider::key::Credentials;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The program with its arguments, which are not shown.
+/// The program with its arguments. The arguments may be secret, so `Debug` omits them.
 #[derive(Clone)]
-pub(super) struct Process {
+pub(super) struct ExternalProgram {
     program: String,
     arguments: Vec<String>,
 }
 
-impl std::fmt::Debug for Process {
+impl std::fmt::Debug for ExternalProgram {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Process({})", self.program)
+        write!(f, "ExternalProgram({})", self.program)
     }
 }
 
-/// As the provider's command-line tool reads it.
+/// The program's output, as the provider's command-line tool reads it.
 #[derive(Deserialize)]
-struct Printed {
+struct Output {
     #[serde(default)]
     mode: String,
     #[serde(default)]
@@ -41,20 +41,20 @@ struct Printed {
     expiration: String,
 }
 
-impl Process {
-    /// The command, split as a shell splits it; no shell runs it.
+impl ExternalProgram {
+    /// Splits the command as a shell does. It is run without a shell.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// What is wrong with the command.
     pub(super) fn parse(command: &str) -> Result<Self, String> {
-        let mut words =
-            shlex::split(command).ok_or("process_command has a quote that is never closed")?.into_iter();
+        let mut words = shlex::split(command).ok_or("process_command has an unclosed quote")?.into_iter();
         let program = words.next().ok_or("process_command is empty")?;
         Ok(Self { program, arguments: words.collect() })
     }
 
-    pub(super) async fn give(&self) -> Result<Given, Failure> {
+    /// Runs the program and reads the key.
+    pub(super) async fn issue(&self) -> Result<IssuedKey, KeyError> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -63,40 +63,41 @@ impl Process {
             .stderr(Stdio::null())
             .kill_on_drop(true);
         let output = tokio::time::timeout(TIMEOUT, command.output()).await;
-        let output =
-            output.map_err(|_| Failure::Away(format!("`{}` gave no key within a minute", self.program)))?;
-        let output = output.map_err(|e| self.wrong("cannot be run").because(e))?;
+        let output = output.map_err(|_| {
+            KeyError::Unavailable(format!("`{}` printed no key within {TIMEOUT:?}", self.program))
+        })?;
+        let output = output.map_err(|e| self.unusable("cannot be run").because(e))?;
         if !output.status.success() {
-            return Err(Failure::Away(format!("`{}` ended with {}", self.program, output.status)));
+            return Err(KeyError::Unavailable(format!("`{}` ended with {}", self.program, output.status)));
         }
-        read(&output.stdout).map_err(|why| self.wrong(&format!("printed no key: {why}")).into())
+        read(&output.stdout).map_err(|why| self.unusable(&format!("printed no key: {why}")).into())
     }
 
-    fn wrong(&self, why: &str) -> Error {
+    fn unusable(&self, why: &str) -> Error {
         Error::usage(format!("the program `{}` of the profile's process_command {why}", self.program)).hint(
-            "run it by hand: it has to print {\"mode\": \"StsToken\", \"access_key_id\": …, \"access_key_secret\": …, \
-             \"sts_token\": …, \"expiration\": …} on standard output, and nothing else",
+            "run it by hand: it must print only {\"mode\": \"StsToken\", \"access_key_id\": …, \
+             \"access_key_secret\": …, \"sts_token\": …, \"expiration\": …} on standard output",
         )
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Given, String> {
-    let printed: Printed =
-        serde_json::from_slice(bytes).map_err(|_| "no JSON object with texts".to_owned())?;
-    if printed.access_key_id.is_empty() || printed.access_key_secret.is_empty() {
+fn read(bytes: &[u8]) -> Result<IssuedKey, String> {
+    let output: Output =
+        serde_json::from_slice(bytes).map_err(|_| "its output is not a JSON object of strings".to_owned())?;
+    if output.access_key_id.is_empty() || output.access_key_secret.is_empty() {
         return Err("access_key_id or access_key_secret is missing".into());
     }
-    let token = Some(printed.sts_token).filter(|token| !token.is_empty());
-    match printed.mode.to_ascii_lowercase().as_str() {
+    let token = Some(output.sts_token).filter(|token| !token.is_empty());
+    match output.mode.to_ascii_lowercase().as_str() {
         "ststoken" if token.is_none() => return Err("sts_token is missing".into()),
         "" | "ak" | "ststoken" => {}
         _ => return Err("its mode is neither AK nor StsToken".into()),
     }
-    let key = Credentials::new(printed.access_key_id, printed.access_key_secret, token);
-    if printed.expiration.is_empty() {
-        Ok(Given { key, lifetime: None })
+    let key = Credentials::new(output.access_key_id, output.access_key_secret, token);
+    if output.expiration.is_empty() {
+        Ok(IssuedKey { key, lifetime: None })
     } else {
-        given(key, &printed.expiration, None)
+        IssuedKey::expiring(key, &output.expiration, None)
     }
 }
 
@@ -107,14 +108,14 @@ mod tests {
 
     #[test]
     fn a_command_is_split_as_a_shell_splits_it() {
-        let process = Process::parse(r#"/opt/get-key --for "voice night" 'a b' c"#).unwrap();
-        assert_eq!(process.arguments, ["--for", "voice night", "a b", "c"]);
-        assert!(!format!("{process:?}").contains("voice"));
-        assert!(Process::parse("  ").is_err() && Process::parse("a 'b").is_err());
+        let program = ExternalProgram::parse(r#"/opt/get-key --for "voice night" 'a b' c"#).unwrap();
+        assert_eq!(program.arguments, ["--for", "voice night", "a b", "c"]);
+        assert!(!format!("{program:?}").contains("voice"));
+        assert!(ExternalProgram::parse("  ").is_err() && ExternalProgram::parse("a 'b").is_err());
     }
 
     #[test]
-    fn what_is_printed_is_read_and_never_quoted() {
+    fn output_is_read_and_never_quoted() {
         let key =
             r#"{"mode":"StsToken","access_key_id":"STS.a","access_key_secret":"hunter2","sts_token":"t"}"#;
         assert_eq!(read(key.as_bytes()).unwrap().lifetime, None);

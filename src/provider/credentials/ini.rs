@@ -1,32 +1,34 @@
-//! The profile file of the provider's SDKs, `~/.alibabacloud/credentials.ini` or `~/.alibabacloud/credentials`: both
-//! names are in use, by one language each, so both are read.
+//! The profile file of the provider's SDKs: `~/.alibabacloud/credentials.ini` or
+//! `~/.alibabacloud/credentials`. Different SDKs use different names, so both are read.
 //!
-//! Owns the form of such files: sections, `key = value`, and `#` that begins a comment, within a value too. Promises
-//! that an error names the line and never quotes it.
+//! Owns the syntax of these files: sections, `key = value`, and comments after `#`, also behind a
+//! value. Promises that an error names the line and never quotes it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::chain::Context;
+use super::context::Context;
 use super::files;
-use super::profile::{Profile, Style};
-use super::source::Looked;
+use super::lookup::LookupResult;
+use super::mode::Mode;
+use super::profile::{FileFormat, Profile};
+use super::profile_source;
 use crate::error::{Error, Result};
 
 const NAMES: [&str; 2] = [".alibabacloud/credentials.ini", ".alibabacloud/credentials"];
 
-/// The types that the SDKs write, and the modes that they mean.
-const MODES: [(&str, &str); 7] = [
-    ("access_key", "AK"),
-    ("sts", "StsToken"),
-    ("ram_role_arn", "RamRoleArn"),
-    ("ecs_ram_role", "EcsRamRole"),
-    ("oidc_role_arn", "OIDC"),
-    ("rsa_key_pair", "RsaKeyPair"),
-    ("bearer", "BearerToken"),
+/// The types that the SDKs write, and the modes they mean.
+const TYPES: [(&str, Mode); 7] = [
+    ("access_key", Mode::Ak),
+    ("sts", Mode::StsToken),
+    ("ram_role_arn", Mode::RamRoleArn),
+    ("ecs_ram_role", Mode::EcsRamRole),
+    ("oidc_role_arn", Mode::Oidc),
+    ("rsa_key_pair", Mode::RsaKeyPair),
+    ("bearer", Mode::BearerToken),
 ];
 
-/// The keys whose names differ from those of the command-line tool.
+/// The keys whose names differ from the command-line tool's.
 const KEYS: [(&str, &str); 6] = [
     ("type", "mode"),
     ("security_token", "sts_token"),
@@ -36,33 +38,39 @@ const KEYS: [(&str, &str); 6] = [
     ("oidc_token_file_path", "oidc_token_file"),
 ];
 
-/// The profile in the first of the two files that has it.
-pub(super) fn look(context: &Context<'_>) -> Result<Looked> {
-    let name = context.wanted.as_ref().map_or("default", |wanted| wanted.name.as_str());
-    let mut lacks = Vec::new();
+/// Looks for the profile in both files; the first that has it decides.
+///
+/// # Errors
+///
+/// Exit 2 when a file cannot be read, or the profile cannot be used.
+pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
+    let name = context.requested.as_ref().map_or("default", |requested| requested.name.as_str());
+    let mut missing = Vec::new();
     for path in paths(context) {
-        let shown = path.display().to_string();
+        let file = path.display().to_string();
         let Some(text) = files::read(&path)? else {
-            lacks.push(format!("{shown} is not there"));
+            missing.push(format!("{file} does not exist"));
             continue;
         };
-        let sections = parse(&text).map_err(|why| {
-            Error::usage(format!("the credentials file {shown} cannot be read: {why}"))
-                .hint("write `[default]`, `type = access_key`, `access_key_id = …` and `access_key_secret = …`, one a line")
+        let mut sections = parse(&text).map_err(|why| {
+            Error::usage(format!("the credentials file {file} cannot be read: {why}")).hint(
+                "write `[default]`, `type = access_key`, `access_key_id = …` and `access_key_secret = …`, \
+                 each on its own line",
+            )
         })?;
-        let Some(values) = sections.get(name).cloned() else {
-            lacks.push(format!("{shown} has no section [{name}]"));
+        let Some(values) = sections.remove(name) else {
+            missing.push(format!("{file} has no section [{name}]"));
             continue;
         };
-        let profile =
-            Profile { name: name.to_owned(), file: shown, style: Style::Ini, values: canonical(values) };
-        let looked = profile.look(context, &[])?;
-        return Ok(looked.warned(files::warning(&path)));
+        let values = with_tool_names(values);
+        let profile = Profile { name: name.to_owned(), file, format: FileFormat::Ini, values };
+        let result = profile_source::look(&profile, context, &[])?;
+        return Ok(result.with_warning(files::warning(&path)));
     }
-    if lacks.is_empty() {
-        lacks.push("there is no home folder".into());
+    if missing.is_empty() {
+        missing.push("this user has no home folder".into());
     }
-    Ok(Looked::Lacks(lacks.join("; ")))
+    Ok(LookupResult::Missing(missing.join("; ")))
 }
 
 fn paths(context: &Context<'_>) -> Vec<PathBuf> {
@@ -74,21 +82,20 @@ fn paths(context: &Context<'_>) -> Vec<PathBuf> {
 
 type Values = BTreeMap<String, String>;
 
-/// The same values under the names of the command-line tool.
-fn canonical(values: Values) -> Values {
-    let named = |name: String| {
-        KEYS.iter().find(|(ini, _)| *ini == name).map_or(name, |(_, known)| (*known).to_owned())
-    };
-    let mut values: Values = values.into_iter().map(|(name, value)| (named(name), value)).collect();
+/// The same values under the command-line tool's names, with its mode for the type.
+fn with_tool_names(values: Values) -> Values {
+    let tool_name =
+        |name: String| KEYS.iter().find(|(ini, _)| *ini == name).map_or(name, |(_, tool)| (*tool).to_owned());
+    let mut values: Values = values.into_iter().map(|(name, value)| (tool_name(name), value)).collect();
     if let Some(mode) = values.get_mut("mode")
-        && let Some((_, known)) = MODES.iter().find(|(ini, _)| mode.eq_ignore_ascii_case(ini))
+        && let Some((_, known)) = TYPES.iter().find(|(ini, _)| mode.eq_ignore_ascii_case(ini))
     {
-        *mode = (*known).to_owned();
+        *mode = known.as_str().to_owned();
     }
     values
 }
 
-/// The sections by name. Keys are in lower case.
+/// The sections by name, with their keys in lower case.
 fn parse(text: &str) -> Result<BTreeMap<String, Values>, String> {
     let mut sections: BTreeMap<String, Values> = BTreeMap::new();
     let mut current = None;
@@ -97,14 +104,14 @@ fn parse(text: &str) -> Result<BTreeMap<String, Values>, String> {
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        let wrong = |why: &str| format!("line {}: {why}", at + 1);
+        let wrong = |why: &str| format!("line {} {why}", at + 1);
         if let Some(name) = line.strip_prefix('[') {
-            let (name, _) = name.split_once(']').ok_or_else(|| wrong("there is no `]`"))?;
+            let (name, _) = name.split_once(']').ok_or_else(|| wrong("has no `]`"))?;
             current = Some(sections.entry(name.trim().to_owned()).or_default());
             continue;
         }
-        let (key, value) = line.split_once('=').ok_or_else(|| wrong("there is no `=`"))?;
-        let section = current.as_mut().ok_or_else(|| wrong("it stands before the first [section]"))?;
+        let (key, value) = line.split_once('=').ok_or_else(|| wrong("has no `=`"))?;
+        let section = current.as_mut().ok_or_else(|| wrong("is before the first [section]"))?;
         let value = value.split('#').next().unwrap_or_default().trim();
         section.insert(key.trim().to_lowercase(), value.to_owned());
     }
@@ -121,9 +128,9 @@ mod tests {
         let text =
             "; SDKs\r\n[default]\r\ntype=sts  # temporary\r\nAccess_Key_Id = a=b\n\n[ops]\nrole_name =\n";
         let sections = parse(text).unwrap();
-        let default = canonical(sections["default"].clone());
+        let default = with_tool_names(sections["default"].clone());
         assert_eq!((default["mode"].as_str(), default["access_key_id"].as_str()), ("StsToken", "a=b"));
-        assert_eq!(canonical(sections["ops"].clone())["ram_role_name"], "");
+        assert_eq!(with_tool_names(sections["ops"].clone())["ram_role_name"], "");
     }
 
     #[test]

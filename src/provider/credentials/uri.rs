@@ -1,61 +1,70 @@
-//! Keys that a URL gives: a small service beside the program, as the provider's tools expect it.
+//! A key from a URL: a small service beside the program, as the provider's tools expect it.
 
 use std::time::Duration;
 
-use super::chain::Context;
-use super::source::{Failure, Given, Temporary};
-use super::web::{Ask, Web};
+use super::issued::{IssuedKey, KeyError, TemporaryKey};
+use super::service::{Method, ServiceClient, ServiceRequest, ServiceUrl};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::http_client::UrlSetting;
+use crate::provider::wire::Received;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where. What follows host and port may be secret, and is not shown.
+/// The URL. Its path and query may be secret, so only its origin is shown.
 #[derive(Clone)]
-pub(super) struct Uri {
+pub(super) struct CredentialsUri {
     url: String,
-    place: String,
+    origin: String,
 }
 
-impl std::fmt::Debug for Uri {
+impl std::fmt::Debug for CredentialsUri {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Uri({})", self.place)
+        write!(f, "CredentialsUri({})", self.origin)
     }
 }
 
-impl Uri {
+impl CredentialsUri {
+    /// Parses the URL.
+    ///
     /// # Errors
     ///
-    /// Exit 2 when it is no URL, or would bring the key in clear text.
-    pub(super) fn parse(text: &str, context: &Context<'_>) -> Result<Self> {
-        let (url, place) = Web::url("the credentials URI", text, Some(context.insecure_http))?;
-        Ok(Self { url, place })
+    /// Exit 2 when it is not a URL, or the key would travel unencrypted.
+    pub(super) fn parse(value: &str, insecure_http: bool) -> Result<Self> {
+        let (name, example) = ("the credentials URI", "https://keys.example.com");
+        let setting = UrlSetting { name, value, is_secret: true, example };
+        let ServiceUrl { url, origin } = ServiceUrl::parse(&setting, Some(insecure_http))?;
+        Ok(Self { url, origin })
     }
 
     /// Scheme, host and port.
-    pub(super) fn place(&self) -> &str {
-        &self.place
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
     }
 
-    pub(super) async fn give(&self, web: &Web) -> Result<Given, Failure> {
-        let received = web.send(&self.url, Ask::Get(&[]), TIMEOUT, false).await?;
-        let why = match received.status {
-            200 => {
-                let read = serde_json::from_slice::<Temporary>(&received.body)
-                    .map_err(|_| "it is no JSON".to_owned());
-                match read.and_then(|answer| answer.given(received.date)) {
-                    Ok(given) => return Ok(given),
-                    Err(why) => format!("its answer cannot be used: {why}"),
-                }
-            }
-            status @ (429 | 500..) => {
-                return Err(Failure::Away(format!("{} answers HTTP {status}", self.place)));
-            }
-            status => format!("it answers HTTP {status}"),
-        };
-        Err(Failure::Refused(
-            Error::new(Exit::Fatal, format!("the credentials URI at {} gives no key: {why}", self.place))
-                .hint("check ALIBABA_CLOUD_CREDENTIALS_URI or the profile's credentials_uri, and the service behind it"),
-        ))
+    /// Gets a key from the URL.
+    pub(super) async fn issue(&self, services: &ServiceClient) -> Result<IssuedKey, KeyError> {
+        let (url, method) = (self.url.as_str(), Method::Get(&[]));
+        let received =
+            services.send(ServiceRequest { url, method, timeout: TIMEOUT, no_proxy: false }).await?;
+        if let status @ (429 | 500..) = received.status {
+            return Err(KeyError::Unavailable(format!("{} answers HTTP {status}", self.origin)));
+        }
+        read(&received).map_err(|why| {
+            let what = format!("the credentials URI at {} returns no key: {why}", self.origin);
+            KeyError::Refused(Error::new(Exit::Fatal, what).hint(
+                "check ALIBABA_CLOUD_CREDENTIALS_URI or the profile's credentials_uri, and the service there",
+            ))
+        })
     }
+}
+
+fn read(received: &Received) -> Result<IssuedKey, String> {
+    if received.status != 200 {
+        return Err(format!("it answers HTTP {}", received.status));
+    }
+    serde_json::from_slice::<TemporaryKey>(&received.body)
+        .map_err(|_| "it is not JSON".to_owned())
+        .and_then(|key| key.into_issued(received.date))
+        .map_err(|why| format!("its answer cannot be used: {why}"))
 }

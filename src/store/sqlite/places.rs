@@ -55,27 +55,27 @@ fn by_this_boot(c: &Connection, boot_id: &str, now: Moment, rate: Rate) -> rusql
         "SELECT replied_boot_us, timeout_us FROM request JOIN session USING (session_no)
          WHERE replied_boot_us > ?1 AND boot_id = ?2",
     )?;
-    let window = rate.window_us();
+    let cooldown = duration_us(rate.cooldown());
     let left = |row: &Row<'_>| -> rusqlite::Result<Duration> {
         let (replied, timeout): (i64, i64) = (row.get(0)?, row.get(1)?);
         // No reply comes later than one time-out from now; a later value is damaged.
         let since = (replied - now.boot_us).min(timeout);
-        Ok(Duration::from_micros(u64::try_from(since + window).unwrap_or(0)))
+        Ok(Duration::from_micros(u64::try_from(since + cooldown).unwrap_or(0)))
     };
-    query.query_map(params![now.boot_us - window, boot_id], left)?.collect()
+    query.query_map(params![now.boot_us - cooldown, boot_id], left)?.collect()
 }
 
 /// Across boots only the wall clock can be compared, and it may have stepped. So a request counts
-/// as answered now unless it is a day older. This costs one window after a restart of the machine.
+/// as answered now unless it is a day older. This costs one cooldown after a restart of the machine.
 ///
-/// If the machine has been up for less than a window, its earlier requests count in any case.
+/// If the machine has been up for less than a cooldown, its earlier requests count in any case.
 fn by_other_boots(
     c: &Connection,
     clock: &dyn Clock,
     now: Moment,
     rate: Rate,
 ) -> rusqlite::Result<Vec<Duration>> {
-    let just_started = clock.boot_us_is_uptime() && now.boot_us <= rate.window_us();
+    let just_started = clock.boot_us_is_uptime() && now.boot_us <= duration_us(rate.cooldown());
     let doubt = duration_us(CLOCKS_DIFFER_AT_MOST.max(rate.window * 2));
     // The newest requests are enough: a window holds no more than the cap allows.
     let mut query = c.prepare(
@@ -87,7 +87,7 @@ fn by_other_boots(
     for replied_at in replies {
         let replied_at: Option<i64> = replied_at?;
         if just_started || replied_at.is_none_or(|at| at > time_us(now.wall) - doubt) {
-            taken.push(rate.window);
+            taken.push(rate.cooldown());
         }
     }
     Ok(taken)

@@ -155,7 +155,7 @@ impl Store for SqliteStore {
 
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {
         if self.lock_file.last_session() >= scope.session_no {
-            return Ok(vec![rate.window; rate.requests.get() as usize]);
+            return Ok(vec![rate.cooldown(); rate.requests.get() as usize]);
         }
         let now = self.clock.now();
         self.database.read(|c| places::taken(c, self.clock.as_ref(), now, rate))

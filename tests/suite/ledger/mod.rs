@@ -62,7 +62,7 @@ fn read(path: &Path, options: &Options) -> Result<(Vec<Record>, LedgerScan), Err
 fn row(row: &LedgerRow, carried: &[String]) -> String {
     let e = &row.expected;
     let time = |time: Option<reconcile_core::ledger_row::LedgerTime>| {
-        time.map(reconcile_core::ledger_row::LedgerTime::text)
+        time.map(reconcile_core::ledger_row::LedgerTime::provider_text)
     };
     let product = (row.key.prod_id != ProductId(7)).then(|| row.key.prod_id.0.to_compact_string());
     let fields = [

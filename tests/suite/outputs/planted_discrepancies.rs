@@ -508,14 +508,14 @@ pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
         mask: MaskPhones::None,
     };
     let traffic = Traffic::default();
-    let columns = (source.scan.carried.as_slice(), &source.scan.layout);
-    let mut outputs = Outputs::create(&paths, columns, &provenance, &traffic).unwrap();
+    let scan = &source.scan;
+    let mut outputs = Outputs::create(&paths, &scan.carried, &scan.layout, &provenance, &traffic).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let reader = store.reader().unwrap();
     let counted = publish(&source, reader, rules, i64::MAX, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
-    assert!(tie_out.iter().all(|line| line.foots), "{tie_out:?}");
+    assert!(tie_out.iter().all(|line| line.adds_up), "{tie_out:?}");
     let summary = Summary {
         provenance: &provenance,
         totals: &counted.totals,

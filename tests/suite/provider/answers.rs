@@ -2,7 +2,7 @@
 //! expected values are taken from the provider's pages, not from the program's tables.
 
 use reconcile::provider::codes::{CODES, Class};
-use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT, Reply as Wire, understand};
+use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT_BYTES, Reply as Wire, understand};
 use reconcile_core::normalize::normalize;
 use reconcile_core::states::STATES;
 
@@ -116,9 +116,9 @@ fn class_of(code: &str, status: u16) -> String {
         let answer = understand(&Wire::received(status, body.clone()));
         assert_eq!((answer.code.as_str(), answer.message.as_str()), (code, "m"), "{body}");
         assert_eq!((answer.request_id.as_deref(), answer.http_status), (Some("R"), Some(status)), "{body}");
-        match answer.said {
-            Body::NoRecord => Class::NoRecord.word(),
-            Body::Error(class) => class.word(),
+        match answer.body {
+            Body::NoRecord => Class::NoRecord.as_str(),
+            Body::Error(class) => class.as_str(),
             other => panic!("{body}: {other:?}"),
         }
     });
@@ -168,7 +168,7 @@ fn an_unknown_code_gets_its_class_by_family_then_status() {
 fn the_code_ok_is_an_answer_with_every_http_status() {
     for status in STATUSES {
         for body in forms("OK") {
-            let said = understand(&Wire::received(status, body.clone())).said;
+            let said = understand(&Wire::received(status, body.clone())).body;
             assert_eq!(said, Body::NoRecord, "{body}");
         }
     }
@@ -187,8 +187,8 @@ fn a_reply_without_a_code_gets_its_class_by_status() {
         for body in
             ["", "<html><h1>x</h1></html>", "<!DOCTYPE html><html></html>", "{\"Code\":\"OK\"", "no", "[]"]
         {
-            let Body::Error(said) = understand(&Wire::received(status, body)).said else { panic!("{body}") };
-            assert_eq!(said.word(), class, "{body} with HTTP {status}");
+            let Body::Error(said) = understand(&Wire::received(status, body)).body else { panic!("{body}") };
+            assert_eq!(said.as_str(), class, "{body} with HTTP {status}");
         }
     }
 }
@@ -477,7 +477,7 @@ fn every_form_of_the_envelope_has_its_status() {
     assert!(cell(&rows[9], "raw").contains('\u{fffd}') && cell(&rows[9], "error_message").contains("U+FFFD"));
     // Of the endless reply the beginning is kept, and its length is reported.
     let last = &rows[16];
-    assert_eq!(cell(last, "raw").len(), KEPT);
+    assert_eq!(cell(last, "raw").len(), KEPT_BYTES);
     assert!(cell(last, "error_message").contains("67108"), "{}", cell(last, "error_message"));
     assert!(cell(last, "error_message").contains(&BODY_LIMIT.to_string()));
 

@@ -35,7 +35,7 @@ fn a_named_profile_is_used_else_the_current_one() {
     }
     // Without a current profile none is used.
     config_json(&bench, &json!({"profiles": [ak("first", "LTAIfirst")]}));
-    run(&bench, &[], &[]).exits(2).says("calls no profile current");
+    run(&bench, &[], &[]).exits(2).says("names no current profile");
 }
 
 #[test]
@@ -70,7 +70,10 @@ fn environment_keys_precede_profiles_except_a_named_one() {
         assert_eq!(key_used(&bench, &["--profile", "third"], &variables), "LTAIthird");
     }
     let half = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAIenv")];
-    run(&bench, &[], &half).exits(2).says("ALIBABA_CLOUD_ACCESS_KEY_SECRET is not").says("unset the other");
+    run(&bench, &[], &half)
+        .exits(2)
+        .says("ALIBABA_CLOUD_ACCESS_KEY_SECRET is not")
+        .says("or unset ALIBABA_CLOUD_ACCESS_KEY_ID");
 }
 
 #[test]
@@ -122,9 +125,9 @@ fn without_credentials_the_error_lists_every_source() {
     let lacks = [
         "nor an alias of it is set",
         "ALIBABA_CLOUD_OIDC_PROVIDER_ARN, ALIBABA_CLOUD_OIDC_TOKEN_FILE are not set",
-        ".aliyun/config.json is not there",
-        "credentials.ini is not there",
-        ".alibabacloud/credentials is not there",
+        ".aliyun/config.json does not exist",
+        "credentials.ini does not exist",
+        ".alibabacloud/credentials does not exist",
         "ALIBABA_CLOUD_ECS_METADATA_DISABLED",
         "ALIBABA_CLOUD_CREDENTIALS_URI is not set",
         "aliyun configure",
@@ -144,7 +147,10 @@ fn a_named_profile_that_does_not_exist_is_an_error() {
     three(&bench);
     let secret = secret_of("LTAIenv");
     let key = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAIenv"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", &secret)];
-    run(&bench, &["--profile", "ops"], &key).exits(2).says("`ops` (--profile)").says("has no profile `ops`");
+    run(&bench, &["--profile", "ops"], &key)
+        .exits(2)
+        .says("the profile `ops` was not found")
+        .says("has no profile `ops`");
     run(&bench, &[], &[("ALIBABA_CLOUD_PROFILE", "ops")]).exits(2).says("`ops` (ALIBABA_CLOUD_PROFILE)");
     assert_eq!(bench.provider.seen(), 0);
 }
@@ -177,7 +183,7 @@ fn an_unusable_profile_is_an_error_with_advice() {
         ),
         (
             json!({"mode": "ChainableRamRoleArn", "ram_role_arn": role, "source_profile": "q"}),
-            "`q` is not there",
+            "`q` does not exist",
             "name another",
         ),
         (
@@ -188,7 +194,7 @@ fn an_unusable_profile_is_an_error_with_advice() {
         (json!({"mode": "EcsRamRole"}), "ALIBABA_CLOUD_ECS_METADATA_DISABLED", "unset"),
         (json!({"mode": "OIDC", "ram_role_arn": role}), "oidc_provider_arn is missing", "--mode OIDC"),
         (json!({"mode": "External"}), "process_command is missing", "--mode External"),
-        (json!({"mode": "External", "process_command": "x 'hunter2"}), "never closed", "quotes"),
+        (json!({"mode": "External", "process_command": "x 'hunter2"}), "unclosed quote", "quotes"),
         (
             json!({"mode": "External", "process_command": "./no-such --token hunter2"}),
             "`./no-such`",
@@ -212,18 +218,18 @@ fn an_unusable_profile_is_an_error_with_advice() {
         ),
         (
             key(json!({"mode": "OAuth", "sts_token": "t", "sts_expiration": 1_700_000_000})),
-            "has expired at 2023-11-14",
+            "expired at 2023-11-14",
             "--mode OAuth",
         ),
         (
             key(json!({"mode": "StsToken", "sts_token": "t", "sts_expiration": 1})),
-            "has expired",
+            "expired at 1970-01-01",
             "--mode StsToken",
         ),
         (json!({"mode": "RsaKeyPair"}), "outdated", "RamRoleArn"),
         (json!({"mode": "RamRoleArnWithRoleName"}), "outdated", "ChainableRamRoleArn"),
-        (json!({"mode": "BearerToken"}), "signed", "use a profile of the mode"),
-        (json!({"mode": "Anonymous"}), "signed", "use a profile of the mode"),
+        (json!({"mode": "BearerToken"}), "must be signed", "use a profile of the mode"),
+        (json!({"mode": "Anonymous"}), "must be signed", "use a profile of the mode"),
         (json!({"mode": "Telepathy"}), "no mode `Telepathy`", "use a profile of the mode"),
     ] {
         let bench = Bench::new(&ledger(1));
@@ -247,7 +253,7 @@ fn an_unreadable_file_is_reported_without_its_contents() {
             "line 1, column",
         ),
         (".aliyun/config.json", r#"{"current":"hunter2","profiles":"hunter2"}"#, "line 1, column"),
-        (".alibabacloud/credentials", "[default]\nhunter2", "line 2: there is no `=`"),
+        (".alibabacloud/credentials", "[default]\nhunter2", "line 2 has no `=`"),
         (".alibabacloud/credentials.ini", "[default]\naccess_key_secret=hunter2", "has no `type`"),
         (".alibabacloud/credentials.ini", "[default]\ntype=rsa_key_pair\nprivate_key=hunter2", "outdated"),
     ] {
@@ -258,7 +264,7 @@ fn an_unreadable_file_is_reported_without_its_contents() {
     }
     let bench = Bench::new(&ledger(1));
     config_json(&bench, &json!({"current": "gone", "profiles": [ak("a", "LTAIa"), ak("b", "LTAIb")]}));
-    run(&bench, &[], &[]).exits(2).says("calls the profile `gone` current").says("(a, b)");
+    run(&bench, &[], &[]).exits(2).says("names the profile `gone` as current").says("(a, b)");
     std::fs::create_dir_all(bench.path("home/.alibabacloud/credentials.ini")).unwrap();
     run(&bench, &[], &[("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "true")]).exits(2).says("cannot be read");
 }
@@ -357,7 +363,7 @@ fn a_token_that_expires_in_mid_run_is_not_sent_again() {
     run(&bench, &options, &[])
         .exits(3)
         .says("the security token from the profile `night`")
-        .says("goes on from here");
+        .says("resumes from here");
     let latest = *latest.lock().unwrap();
     assert!(latest < expires * 1000 + 500, "sent {} ms after it expired", latest - expires * 1000);
     assert!((5..80).contains(&bench.provider.seen()), "{}", bench.provider.seen());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDate;
 use fastrand::Rng;
 use reconcile::provider::codes::CODES;
-use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT, Received, Reply, understand};
+use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT_BYTES, Received, Reply, understand};
 use reconcile_core::calendar::midnight_ms;
 use reconcile_core::call::CallKey;
 use reconcile_core::compare::{Tolerances, compare};
@@ -151,9 +151,9 @@ fn reply(random: &mut Rng, seeds: &[Vec<u8>]) -> Received {
         body.truncate(BODY_LIMIT);
     }
     let content_type = random.choice(&CONTENT_TYPES).unwrap().map(str::to_owned);
-    let cut = (random.u8(..16) == 0).then(|| "long".to_owned());
+    let too_long = (random.u8(..16) == 0).then(|| "long".to_owned());
     let status = *random.choice(&[200, 200, 200, 302, 400, 404, 429, 500, 503]).unwrap();
-    Received { status, content_type, cut, body, ..Received::default() }
+    Received { status, content_type, too_long, body, ..Received::default() }
 }
 
 /// A row that expects a value for every field, so that every field is compared.
@@ -183,10 +183,10 @@ fn holds(received: &Received, row: &LedgerRow) -> bool {
     assert!(answer.code.chars().count() <= 128 && answer.message.chars().count() <= 1_000);
     assert!(answer.request_id.as_ref().is_none_or(|id| id.chars().count() <= 128));
     assert!(!answer.code.contains(char::is_control) && !answer.message.contains(char::is_control));
-    let data = match &answer.said {
+    let data = match &answer.body {
         Body::Data(data) => data,
         Body::Malformed { text, why } => {
-            assert!(text.len() <= KEPT && why.len() < 200);
+            assert!(text.len() <= KEPT_BYTES && why.len() < 200);
             text
         }
         Body::NoRecord | Body::Error(_) => return false,

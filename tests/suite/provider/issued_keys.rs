@@ -227,10 +227,10 @@ fn a_url_from_variable_or_profile_gives_a_key() {
             3,
             "SecurityToken is missing",
         ),
-        (Reply::raw(200, "text/plain", "hunter2"), 3, "no JSON"),
+        (Reply::raw(200, "text/plain", "hunter2"), 3, "not JSON"),
         (Reply::html(404), 3, "HTTP 404"),
         (Reply::empty(302).header("Location", "http://hunter2/"), 3, "HTTP 302"),
-        (Reply::json(200, &mint.key(Duration::ZERO)), 4, "has expired already"),
+        (Reply::json(200, &mint.key(Duration::ZERO)), 4, "has already expired"),
     ] {
         service.by_default(reply);
         run(&bench, &["--refresh"], &[]).exits(code).says(says);

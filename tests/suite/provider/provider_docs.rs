@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use reconcile::provider::LostReason;
 use reconcile::provider::codes::{
-    CODES, FAMILIES, Known, SYSTEM_PARAMETERS, classify_lost, classify_status, suspicion,
+    CODES, FAMILIES, KnownCode, SYSTEM_PARAMETERS, classify_lost, classify_status, suspicion,
 };
-use reconcile_core::compare::CONTRADICTIONS;
+use reconcile_core::contradiction::CONTRADICTIONS;
 use reconcile_core::states::{Answered, STATES};
 
 use crate::house::crate_owners::files_below;
@@ -19,9 +20,9 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
 }
 
 fn codes() -> String {
-    let row = |known: &Known| {
+    let row = |known: &KnownCode| {
         let advice = known.class.advice().unwrap_or_default();
-        vec![format!("`{}`", known.code), known.class.word().into(), known.meaning.into(), advice.into()]
+        vec![format!("`{}`", known.code), known.class.as_str().into(), known.meaning.into(), advice.into()]
     };
     table(&["code", "class", "meaning", "what to do"], CODES.iter().map(row))
 }
@@ -29,7 +30,7 @@ fn codes() -> String {
 fn rules() -> String {
     let mut rows: Vec<Vec<String>> = FAMILIES
         .iter()
-        .map(|family| vec![format!("`{}`", family.code), family.class.word().into()])
+        .map(|family| vec![format!("`{}`", family.code), family.class.as_str().into()])
         .collect();
     let named = SYSTEM_PARAMETERS.map(|name| format!("`{name}`")).join(", ");
     let rest = [
@@ -53,11 +54,10 @@ fn no_code() -> String {
         (502, "HTTP 5xx"),
     ];
     let of_status = statuses.map(|(status, name)| (name.to_owned(), classify_status(status)));
-    let words = ["timeout", "connect", "certificate", "cut", "transport", "expired"];
-    let of_word = words.map(|word| (format!("`{word}`"), classify_lost(word)));
-    let rows = of_status.into_iter().chain(of_word);
-    let rows =
-        rows.map(|(what, class)| vec![what, class.word().into(), class.advice().unwrap_or_default().into()]);
+    let of_reason = LostReason::ALL.map(|reason| (format!("`{}`", reason.as_str()), classify_lost(reason)));
+    let rows = of_status.into_iter().chain(of_reason);
+    let rows = rows
+        .map(|(what, class)| vec![what, class.as_str().into(), class.advice().unwrap_or_default().into()]);
     table(&["what came", "class", "what to do"], rows)
 }
 

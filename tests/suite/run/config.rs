@@ -101,7 +101,7 @@ const MISTAKES: [(&str, &[&str]); 16] = [
     ("prod_id = 1", &["r.toml:1: there is no option `prod_id`; the nearest is `prod-id`"]),
     ("config = \"b.toml\"", &["r.toml:1: there is no option `config`"]),
     ("help = true", &["r.toml:1: there is no option `help`"]),
-    ("rate = \"fast\"", &["r.toml:1: `rate` = \"fast\": there is no `/`; write N/UNIT"]),
+    ("rate = \"fast\"", &["r.toml:1: `rate` = \"fast\": the unit is missing; write N/UNIT"]),
     ("# a\n\nconcurrency = 0", &["r.toml:3: `concurrency` = \"0\": not a whole number from 1 to 1024"]),
     ("progress = \"loud\"", &["r.toml:1: `progress` = \"loud\": not one of auto, always, never"]),
     ("deadline = 06:30:00", &["r.toml:1: `deadline` = \"06:30:00\": not a time of day like 06:30"]),

@@ -101,9 +101,9 @@ fn the_metrics_file_shows_progress_and_the_last_success() {
 fn an_unwritable_metrics_file_is_refused_or_warned_of() {
     let bench = Bench::new(&ledger(2));
     for (path, words) in [
-        ("nowhere/r.prom", "a folder that is not there"),
+        ("nowhere/r.prom", "in a folder that does not exist"),
         ("home", "is a folder"),
-        ("calls.csv", "of another kind"),
+        ("calls.csv", "is another kind of file"),
         ("details.parquet", "the same file as"),
     ] {
         bench.run(&["--metrics-file", path]).exits(2).says(words).says("to do: ");
@@ -111,11 +111,9 @@ fn an_unwritable_metrics_file_is_refused_or_warned_of() {
     assert_eq!(bench.provider.seen(), 0);
     // A folder in place of the temporary file; not even root can write through it.
     std::fs::create_dir(bench.path(".r.prom.unfinished")).unwrap();
-    let run = bench
-        .run(&["-q", "--metrics-file", "r.prom"])
-        .exits(0)
-        .says("--metrics-file r.prom cannot be written");
-    assert_eq!(run.stderr.matches("cannot be written").count(), 1, "{}", run.stderr);
+    let run =
+        bench.run(&["-q", "--metrics-file", "r.prom"]).exits(0).says("cannot write the metrics file r.prom");
+    assert_eq!(run.stderr.matches("cannot write the metrics file").count(), 1, "{}", run.stderr);
 }
 
 #[test]
@@ -226,8 +224,10 @@ fn a_failed_post_is_tried_again_and_keeps_the_exit_code() {
         }
     }
     let bench = Bench::new(&ledger(1));
-    let run =
-        bench.run(&["-q", "--notify-url", "http://127.0.0.1:1/t0ken"]).exits(0).says("could not be posted");
+    let run = bench
+        .run(&["-q", "--notify-url", "http://127.0.0.1:1/t0ken"])
+        .exits(0)
+        .says("cannot post the result");
     assert!(!run.stderr.contains("t0ken"), "{}", run.stderr);
 }
 

@@ -18,7 +18,7 @@ use reconcile::fetch::cap::Cap;
 use reconcile::fetch::retry::Policy;
 use reconcile::fetch::{Anomalies, Ended, Fetcher, Job, Monitor};
 use reconcile::provider::wire::Reply;
-use reconcile::provider::{Provider, Question};
+use reconcile::provider::{LostReason, LostRequest, Provider, Question};
 use reconcile::stop::Stop;
 use reconcile::store::{BegunRequest, NewRequest, Origin, RequestEnd, RequestLog, RunIdentity, Store, open};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
@@ -196,7 +196,7 @@ impl Provider for Network {
             return Reply::received(400, body(said));
         }
         if account.random.lock().unwrap().u64(0..1_000) < account.faults {
-            return Reply::Lost { code: "cut", message: String::new() };
+            return Reply::Lost(LostRequest { reason: LostReason::Cut, message: String::new() });
         }
         let data = detail(&question.call_id).to_string();
         let said = serde_json::json!({"Code": "OK", "Message": "OK", "RequestId": "R", "Data": data});
@@ -254,9 +254,9 @@ impl SharedStore {
         let taken = store.places_taken(&scope, self.rate).unwrap();
         let cap = Arc::new(Cap::new(self.rate, NonZeroU32::new(100).unwrap(), &taken));
         let reader = store.reader().unwrap();
-        let left = (0..calls)
-            .map(job)
-            .filter(|job| scope.ask(reader.lookup(&job.key).unwrap().as_ref()) != NextRequest::Nothing);
+        let left = (0..calls).map(job).filter(|job| {
+            scope.next_request(reader.lookup(&job.key).unwrap().as_ref()) != NextRequest::Nothing
+        });
         let left: Vec<Job> = left.collect();
         let fetcher = Fetcher {
             provider: Network(self.account.clone()),

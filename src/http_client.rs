@@ -1,0 +1,174 @@
+//! HTTP clients and the URLs they reach. All clients of this program are built here.
+//!
+//! Promises: a client sends each request once; redirects and reqwest's own retries are off. Proxies
+//! come from the usual environment variables; a service on this machine is reached without one. TLS
+//! is rustls with the platform's root certificates and those of the CA file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Url};
+
+use crate::error::{Error, Result};
+
+/// Idle connections are closed after this time. Gateways close theirs after 15 s or more, and a
+/// request that meets the closing is lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What differs between clients.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientOptions<'a> {
+    /// Time limit for one request, from connect to last byte.
+    pub timeout: Duration,
+    /// PEM file of certificates to trust besides the platform's.
+    pub ca_file: Option<&'a Path>,
+    /// Ignores the proxies of the environment.
+    pub no_proxy: bool,
+}
+
+/// Builds the client for the service at `url`.
+///
+/// # Errors
+///
+/// Exit 2 when the CA file cannot be used or TLS cannot be set up.
+pub fn build(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
+    let ClientOptions { timeout, ca_file, no_proxy } = options;
+    let no_proxy = no_proxy || is_loopback(url);
+    // Without a TLS provider reqwest panics, even for http://. A second call finds the first one's
+    // provider, which does no harm.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .user_agent(concat!("reconcile/", env!("CARGO_PKG_VERSION")));
+    if no_proxy {
+        builder = builder.no_proxy();
+    }
+    builder = match ca_file {
+        Some(path) => builder.tls_certs_merge(certificates(path)?),
+        // Neither the service nor a proxy speaks TLS, so the platform's roots may be missing.
+        None if no_proxy && url.scheme() == "http" => builder.tls_certs_only([]),
+        None => builder,
+    };
+    builder.build().map_err(|e| not_set_up(ca_file, e))
+}
+
+/// The certificates of the CA file, at least one.
+fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let wrong = |why: &str| {
+        Error::usage(format!("the certificate file {} {why}", path.display())).hint(
+            "give a PEM file with the authority's certificate, between BEGIN CERTIFICATE and END CERTIFICATE",
+        )
+    };
+    let pem = std::fs::read(path).map_err(|e| wrong("cannot be read").because(e))?;
+    let certificates = Certificate::from_pem_bundle(&pem)
+        .map_err(|e| wrong("holds a certificate that cannot be read").because(e.without_url()))?;
+    if certificates.is_empty() { Err(wrong("holds no certificate")) } else { Ok(certificates) }
+}
+
+fn not_set_up(ca_file: Option<&Path>, error: reqwest::Error) -> Error {
+    let hint = match ca_file {
+        Some(path) => format!("check that {} holds certificates of an authority", path.display()),
+        None => {
+            "install the system's certificates (package ca-certificates), or give a file of certificates \
+             with --ca-file"
+                .into()
+        }
+    };
+    Error::usage("the HTTP client cannot be set up").hint(hint).because(error.without_url())
+}
+
+/// A URL as the operator gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct UrlSetting<'a> {
+    /// What the URL is, for errors, such as `the STS endpoint`.
+    pub name: &'a str,
+    /// The URL.
+    pub value: &'a str,
+    /// Errors do not show the URL, which may hold a secret.
+    pub is_secret: bool,
+    /// A valid URL, for hints.
+    pub example: &'a str,
+}
+
+impl UrlSetting<'_> {
+    /// Parses the URL.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when it is not an http(s) URL, or contains a user name or password.
+    pub fn parse(&self) -> Result<Url> {
+        let Self { name, value, example, .. } = self;
+        let wrong = |why: String| {
+            let value = if self.is_secret { String::new() } else { format!(" {value}") };
+            Error::usage(format!("{name}{value} {why}")).hint(format!("give a URL such as {example}"))
+        };
+        let url = Url::parse(value).map_err(|e| wrong(format!("is not a URL: {e}")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(wrong("is not an http:// or https:// URL".into()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            // They would show up in messages, in the outputs and in the process list.
+            return Err(Error::usage(format!("{name} contains a user name or password"))
+                .hint("remove it; the service does not ask for one"));
+        }
+        Ok(url)
+    }
+}
+
+/// Whether the URL's host is this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => {
+            host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
+        None => false,
+    }
+}
+
+/// Whether requests to the URL leave this machine unencrypted.
+#[must_use]
+pub fn is_clear_text(url: &Url) -> bool {
+    url.scheme() == "http" && !is_loopback(url)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(value: &str) -> Result<Url> {
+        UrlSetting { name: "the endpoint", value, is_secret: false, example: "https://x" }.parse()
+    }
+
+    #[test]
+    fn an_endpoint_must_be_an_http_url() {
+        assert!(parse("https://dyvmsapi.aliyuncs.com").is_ok());
+        assert!(parse("dyvmsapi.aliyuncs.com").is_err());
+        assert!(parse("ftp://dyvmsapi.aliyuncs.com").is_err());
+    }
+
+    #[test]
+    fn errors_show_neither_passwords_nor_secret_urls() {
+        let refused = parse("https://me:s3cret@dyvmsapi.aliyuncs.com").unwrap_err();
+        assert!(!refused.to_string().contains("s3cret"), "{refused}");
+        let secret =
+            UrlSetting { name: "the URI", value: "ftp://x/s3cret", is_secret: true, example: "https://x" };
+        let refused = secret.parse().unwrap_err();
+        assert!(!refused.to_string().contains("s3cret"), "{refused}");
+    }
+
+    #[test]
+    fn loopback_is_this_machine_alone() {
+        assert!(is_loopback(&parse("http://[::1]:80").unwrap()));
+        assert!(is_loopback(&parse("http://localhost").unwrap()));
+        let elsewhere = parse("http://192.0.2.1").unwrap();
+        assert!(!is_loopback(&elsewhere) && is_clear_text(&elsewhere));
+    }
+}

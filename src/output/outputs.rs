@@ -1,0 +1,166 @@
+//! Writes all files of a run, so that they appear together at its end.
+//!
+//! Each file is written beside its target. At the end all are synced, then all are renamed.
+
+use std::path::Path;
+
+use super::details::{ClosedDetails, Details};
+use super::discrepancies::Discrepancies;
+use super::mask::MaskPhones;
+use super::paths::Paths;
+use super::provenance::Provenance;
+use super::read_back::{count_details, count_discrepancies};
+use super::rejects::Rejects;
+use super::report::{self, Largest};
+use super::summary::Summary;
+use super::{summary_json, views};
+use crate::error::Result;
+use crate::ledger::Layout;
+use crate::staged::Staged;
+use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
+use reconcile_core::lookup::Lookup;
+use reconcile_core::tie_out::Written;
+use reconcile_core::traffic::Traffic;
+
+/// The files while their rows are written.
+pub struct Outputs {
+    details: Details,
+    discrepancies: Discrepancies,
+    mask: MaskPhones,
+    others: OtherFiles,
+}
+
+/// The files that are written after the details and the discrepancies.
+struct OtherFiles {
+    report: Staged,
+    summary: Staged,
+    rejects: Rejects,
+    views: Option<Staged>,
+    /// The discrepancies that the report lists.
+    largest: Largest,
+}
+
+impl OtherFiles {
+    fn create(paths: &Paths, layout: &Layout) -> Result<Self> {
+        Ok(Self {
+            report: Staged::create(&paths.report)?,
+            summary: Staged::create(&paths.summary)?,
+            rejects: Rejects::new(&paths.rejects, layout),
+            views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
+            largest: Largest::default(),
+        })
+    }
+}
+
+fn create_views(paths: &Paths, target: &Path) -> Result<Staged> {
+    let mut staged = Staged::create(target)?;
+    staged.write_text(&views::text(paths, target))?;
+    Ok(staged)
+}
+
+impl Outputs {
+    /// Starts all files. `carried` are the ledger columns that details and discrepancies carry
+    /// through. `layout` is the ledger's form, which the rejects keep.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if a file cannot be written.
+    pub fn create(
+        paths: &Paths,
+        carried: &[String],
+        layout: &Layout,
+        provenance: &Provenance,
+        traffic: &Traffic,
+    ) -> Result<Self> {
+        let metadata = provenance.metadata(traffic);
+        Ok(Self {
+            details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
+            discrepancies: Discrepancies::create(&paths.discrepancies, carried, &metadata)?,
+            mask: provenance.mask.clone(),
+            others: OtherFiles::create(paths, layout)?,
+        })
+    }
+
+    /// Whether the data files mask phone numbers.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        self.mask.is_on()
+    }
+
+    /// Adds a call to the details.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be written.
+    pub fn add_call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
+        let (row, lookup) = self.mask.mask_call(row, lookup);
+        self.details.push(&row, &lookup, discrepancies)
+    }
+
+    /// Adds a discrepancy.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be written.
+    pub fn add_discrepancy(&mut self, row: &DiscrepancyRow) -> Result<()> {
+        self.others.largest.add(row);
+        self.discrepancies.push(&self.mask.mask_discrepancy(row))
+    }
+
+    /// Adds an unusable row of the ledger to the rejects. A masked run writes none: masked rows
+    /// cannot be fed back, and the discrepancies name each line.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be written.
+    pub fn add_reject(&mut self, row: &InvalidRow) -> Result<()> {
+        if self.masks() { Ok(()) } else { self.others.rejects.push(row) }
+    }
+
+    /// Closes details and discrepancies and reads them back for the tie-out.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if they cannot be written, or do not read back as they were written.
+    pub fn close(self) -> Result<(ClosedOutputs, Written)> {
+        let mut written = Written::default();
+        let details = self.details.finish()?;
+        count_details(&details, &mut written)?;
+        let discrepancies = self.discrepancies.finish()?;
+        count_discrepancies(&discrepancies, &mut written)?;
+        Ok((ClosedOutputs { details, discrepancies, others: self.others }, written))
+    }
+}
+
+/// The files with all rows written. Report and summary follow.
+pub struct ClosedOutputs {
+    details: ClosedDetails,
+    discrepancies: Staged,
+    others: OtherFiles,
+}
+
+impl ClosedOutputs {
+    /// Writes report and summary, then syncs and renames all files.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if a file cannot be written. Until the first rename, all old files are unchanged.
+    pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
+        let Self { details, discrepancies, others } = self;
+        let OtherFiles { report: mut report_file, summary: mut summary_file, rejects, views, largest } =
+            others;
+        let file_name = discrepancies.target().file_name().unwrap_or_default().to_string_lossy();
+        report_file.write_text(&report::render(summary, largest, &file_name)?)?;
+        summary_file.write_text(&summary_json::to_json(summary)?)?;
+        let rejects = rejects.finish()?;
+        let mut files = vec![discrepancies, report_file, summary_file];
+        files.extend(views);
+        details.sync()?;
+        files.iter().try_for_each(Staged::sync)?;
+        rejects.sync()?;
+        details.rename()?;
+        files.into_iter().try_for_each(Staged::rename)?;
+        rejects.rename()
+    }
+}

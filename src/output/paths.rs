@@ -1,0 +1,81 @@
+//! Paths of all files that a run writes.
+
+use std::path::{Path, PathBuf};
+
+/// Where the files of a run are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Parquet file, or a folder if `by_day` is set.
+    pub details: PathBuf,
+    /// CSV, JSON lines or Parquet, by extension.
+    pub discrepancies: PathBuf,
+    /// HTML.
+    pub report: PathBuf,
+    /// JSON.
+    pub summary: PathBuf,
+    /// CSV in the ledger's own columns. The file exists only if the ledger has unusable rows.
+    pub rejects: PathBuf,
+    /// SQL views for DuckDB; `None` writes no such file.
+    pub sql: Option<PathBuf>,
+    /// Writes the details as a folder with one subfolder a day, `call_date=YYYY-MM-DD`.
+    pub by_day: bool,
+}
+
+impl Paths {
+    /// The given paths. A missing path is derived from the details' path: `details.parquet` gives
+    /// `details.discrepancies.csv`, `details.report.html` and `details.summary.json`. The rejects
+    /// always are `details.rejects.csv`.
+    #[must_use]
+    pub fn beside(
+        details: PathBuf,
+        discrepancies: Option<PathBuf>,
+        report: Option<PathBuf>,
+        summary: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            discrepancies: discrepancies.unwrap_or_else(|| details.with_extension("discrepancies.csv")),
+            report: report.unwrap_or_else(|| details.with_extension("report.html")),
+            summary: summary.unwrap_or_else(|| details.with_extension("summary.json")),
+            rejects: details.with_extension("rejects.csv"),
+            details,
+            by_day: false,
+            sql: None,
+        }
+    }
+
+    /// Every file with its path.
+    pub(super) fn all(&self) -> Vec<(OutputFile, &Path)> {
+        let files = [
+            (OutputFile::Details, self.details.as_path()),
+            (OutputFile::Discrepancies, self.discrepancies.as_path()),
+            (OutputFile::Report, self.report.as_path()),
+            (OutputFile::Summary, self.summary.as_path()),
+            (OutputFile::Rejects, self.rejects.as_path()),
+        ];
+        files.into_iter().chain(self.sql.iter().map(|path| (OutputFile::Views, path.as_path()))).collect()
+    }
+}
+
+/// One of the files. Messages name it as it is displayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutputFile {
+    Details,
+    Discrepancies,
+    Report,
+    Summary,
+    Rejects,
+    Views,
+}
+
+impl std::fmt::Display for OutputFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Details => "the details file",
+            Self::Discrepancies => "the discrepancy file",
+            Self::Report => "the report",
+            Self::Summary => "the summary",
+            Self::Rejects => "the rejects file",
+            Self::Views => "the SQL file",
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Counts what the written files say, for the tie-out.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::thread::scope;
+
+use chrono::NaiveDate;
+use serde_json::Value;
+
+use super::details::{ClosedDetails, DAY_COLUMN};
+use super::file_format::FileFormat;
+use super::schema::{Cell, call_key};
+use super::table::reader::{self, RowGroups};
+use crate::error::Result;
+use crate::staged::{Staged, unreadable};
+use reconcile_core::quick_parse;
+use reconcile_core::tie_out::Written;
+
+/// Receives the cells of each row.
+type EachRow<'a> = &'a mut dyn FnMut(&[Cell<'_>]) -> Result<()>;
+
+/// Adds the rows of the details to `written`.
+///
+/// # Errors
+///
+/// Exit 6 if the details do not read as they were written.
+pub(super) fn count_details(details: &ClosedDetails, written: &mut Written) -> Result<()> {
+    match details {
+        ClosedDetails::File(staged) => {
+            let file = DetailsFile { open: &|| staged.reader(), target: staged.target(), day: None };
+            file.count(written)
+        }
+        ClosedDetails::Folder(folder) => folder.parts().iter().try_for_each(|part| {
+            let target = folder.target();
+            let open = || File::open(&part.path).map_err(|e| unreadable(target, e));
+            DetailsFile { open: &open, target, day: Some(part.day) }.count(written)
+        }),
+    }
+}
+
+struct DetailsFile<'a> {
+    open: &'a (dyn Fn() -> Result<File> + Sync),
+    target: &'a Path,
+    /// Day in the folder's name; `None` if the file has a column for it.
+    day: Option<NaiveDate>,
+}
+
+impl DetailsFile<'_> {
+    /// Counts the two halves of the file on two threads.
+    fn count(&self, written: &mut Written) -> Result<()> {
+        scope(|threads| {
+            let first_half = threads.spawn(|| self.count_row_groups(RowGroups::FirstHalf));
+            written.add(self.count_row_groups(RowGroups::SecondHalf)?);
+            written.add(first_half.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            Ok(())
+        })
+    }
+
+    fn count_row_groups(&self, row_groups: RowGroups) -> Result<Written> {
+        let mut written = Written::default();
+        let mut columns = vec!["call_id", "prod_id", DAY_COLUMN, "status", "discrepancies"];
+        columns.retain(|name| self.day.is_none() || *name != DAY_COLUMN);
+        reader::read((self.open)()?, self.target, row_groups, &columns, &mut |row| {
+            self.count_row(row, &mut written)
+        })?;
+        Ok(written)
+    }
+
+    fn count_row(&self, row: &[Cell<'_>], written: &mut Written) -> Result<()> {
+        let [id, prod_id, .., Cell::Text(Some(status)), Cell::Integer(Some(discrepancies))] = row else {
+            return Err(unreadable(self.target, "a row has no status or no number of discrepancies"));
+        };
+        let discrepancies = discrepancies.unsigned_abs();
+        written.add_call(status, discrepancies);
+        if discrepancies > 0 {
+            let day = self.day.map_or(row[2], |day| Cell::Date(Some(day)));
+            let call = call_key(&[*id, *prod_id, day]);
+            let call =
+                call.ok_or_else(|| unreadable(self.target, "a row with discrepancies names no call"))?;
+            written.add_discrepancies_of(&call, discrepancies);
+        }
+        Ok(())
+    }
+}
+
+/// The columns that name a row's call and its kind.
+const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
+
+/// Adds the rows of the discrepancy file to `written`.
+///
+/// # Errors
+///
+/// Exit 6 if the file does not read as it was written.
+pub(super) fn count_discrepancies(staged: &Staged, written: &mut Written) -> Result<()> {
+    let (file, target) = (staged.reader()?, staged.target());
+    let mut count_row = |row: &[Cell<'_>]| {
+        let [.., Cell::Text(Some(kind))] = row else {
+            return Err(unreadable(target, "a row has no kind"));
+        };
+        written.add_discrepancy(kind, call_key(row).as_ref());
+        Ok(())
+    };
+    match FileFormat::from_extension(target).unwrap_or(FileFormat::Csv) {
+        FileFormat::Csv => read_csv(file, target, &mut count_row),
+        FileFormat::Jsonl => read_jsonl(file, target, &mut count_row),
+        FileFormat::Parquet => reader::read(file, target, RowGroups::All, &COUNTED_COLUMNS, &mut count_row),
+    }
+}
+
+fn read_csv(file: File, target: &Path, each: EachRow<'_>) -> Result<()> {
+    let failed = |e: csv::Error| unreadable(target, e);
+    let mut csv = csv::Reader::from_reader(file);
+    let header = csv.headers().map_err(failed)?.clone();
+    let positions = COUNTED_COLUMNS.map(|name| header.iter().position(|column| column == name));
+    let mut record = csv::StringRecord::new();
+    while csv.read_record(&mut record).map_err(failed)? {
+        let text = |position: Option<usize>| position.and_then(|at| record.get(at)).unwrap_or_default();
+        each(&cells_of_texts(positions.map(text)))?;
+    }
+    Ok(())
+}
+
+fn read_jsonl(file: File, target: &Path, each: EachRow<'_>) -> Result<()> {
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|e| unreadable(target, e))?;
+        let row: Value = serde_json::from_str(&line).map_err(|e| unreadable(target, e))?;
+        let text = |name: &str| match &row[name] {
+            Value::String(text) => text.clone(),
+            Value::Number(n) => n.to_string(),
+            _ => String::new(),
+        };
+        let texts = COUNTED_COLUMNS.map(text);
+        each(&cells_of_texts(texts.each_ref().map(String::as_str)))?;
+    }
+    Ok(())
+}
+
+/// Cells of [`COUNTED_COLUMNS`]. Empty text is null.
+fn cells_of_texts([id, prod_id, day, kind]: [&str; 4]) -> [Cell<'_>; 4] {
+    fn text(text: &str) -> Cell<'_> {
+        Cell::Text(Some(text).filter(|text| !text.is_empty()))
+    }
+    [text(id), Cell::Integer(prod_id.parse().ok()), Cell::Date(quick_parse::day(day)), text(kind)]
+}

@@ -1,0 +1,128 @@
+//! The discrepancies that the report lists: those with the most talk seconds at stake.
+
+use std::cmp::Reverse;
+
+use compact_str::CompactString;
+use serde::Serialize;
+
+use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::phone;
+
+/// Rows in the report. The discrepancy file has all of them.
+const MAX_ROWS: usize = 100;
+
+/// A discrepancy as the report lists it, with phone numbers masked.
+#[derive(Debug, Serialize)]
+pub(super) struct ListedRow {
+    line: u64,
+    call_id: String,
+    kind: &'static str,
+    field: String,
+    expected: String,
+    actual: String,
+    delta: Option<i64>,
+    at_stake_s: u64,
+}
+
+impl ListedRow {
+    fn new(row: &DiscrepancyRow) -> Self {
+        let what = &row.what;
+        let value = |value: &Option<CompactString>| {
+            value.as_deref().map(|value| masked(&what.field, value)).unwrap_or_default()
+        };
+        Self {
+            line: row.ledger_line,
+            call_id: row.call_id.as_deref().map(|id| masked("call_id", id)).unwrap_or_default(),
+            kind: what.kind.as_str(),
+            field: what.field.clone(),
+            expected: value(&what.expected),
+            actual: value(&what.actual),
+            delta: what.delta,
+            at_stake_s: row.at_stake_s,
+        }
+    }
+}
+
+/// The discrepancies with the most seconds at stake. Of equal ones, the first in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Largest {
+    rows: Vec<ListedRow>,
+    /// Rows with as many seconds or fewer are not listed; `None` while any row is.
+    threshold_s: Option<u64>,
+}
+
+impl Largest {
+    /// Keeps the row if it is among the largest so far.
+    pub(crate) fn add(&mut self, row: &DiscrepancyRow) {
+        if self.threshold_s.is_none_or(|threshold| row.at_stake_s > threshold) {
+            self.rows.push(ListedRow::new(row));
+        }
+        if self.rows.len() >= 2 * MAX_ROWS {
+            self.sort_and_cut();
+        }
+    }
+
+    /// The largest discrepancies, the largest first.
+    pub(super) fn into_rows(mut self) -> Vec<ListedRow> {
+        self.sort_and_cut();
+        self.rows
+    }
+
+    fn sort_and_cut(&mut self) {
+        // A stable sort: of equal rows the first stay.
+        self.rows.sort_by_key(|row| Reverse(row.at_stake_s));
+        self.rows.truncate(MAX_ROWS);
+        self.threshold_s = self.rows.get(MAX_ROWS - 1).map(|row| row.at_stake_s);
+    }
+}
+
+/// A value with its phone numbers masked.
+fn masked(field: &str, value: &str) -> String {
+    if phone::NUMBER_FIELDS.contains(&field) {
+        phone::mask_number(&phone::normalize_number(value))
+    } else if field == "call_id" && is_call_id(value) {
+        value.to_owned()
+    } else {
+        phone::mask_text(value)
+    }
+}
+
+/// Whether the value is a CallId: digits around a `^`, neither side as long as a mobile number. A
+/// ledger may have another column in place of the CallId.
+fn is_call_id(value: &str) -> bool {
+    let is_mobile = |part: &str| part.len() == 11 && part.starts_with('1');
+    value.contains('^') && !value.split('^').any(is_mobile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reconcile_core::discrepancy::{Discrepancy, Kind};
+
+    fn listed(field: &str, kind: Kind, call_id: &str, expected: &str) -> ListedRow {
+        let what = Discrepancy::new(kind, "m").field(field).values(Some(expected.into()), None);
+        ListedRow::new(&DiscrepancyRow {
+            call_id: Some(call_id.into()),
+            ledger_line: 2,
+            what,
+            call_date: None,
+            prod_id: None,
+            carried: vec!["13812345678".into()],
+            at_stake_s: 0,
+            own_numbers: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn phone_numbers_are_masked_in_every_column() {
+        let row = listed("callee", Kind::Mismatch, "116014888060^102816313060", "+86 138-1234-5678");
+        assert_eq!(row.call_id, "116014888060^102816313060");
+        assert_eq!(row.expected, "138****5678");
+        let carried = listed("ledger_note", Kind::Duplicate, "1^2", "ask 13812345678");
+        assert_eq!(carried.expected, "ask 138****5678");
+        let call_id = |kind, id: &str| listed("", kind, id, "").call_id;
+        assert_eq!(call_id(Kind::NotFound, "13812345678"), "138****5678");
+        assert_eq!(call_id(Kind::InvalidRow, "13812345678^1"), "138****5678^1");
+        assert_eq!(call_id(Kind::InvalidRow, "1779786101083^1"), "1779786101083^1");
+    }
+}

@@ -1,0 +1,262 @@
+//! The summary as JSON for machines: counts, tie-out and evidence of the run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::schema::SCHEMA_VERSION;
+use super::summary::Summary;
+use crate::error::{Error, Result};
+use crate::store::OpenItems;
+use reconcile_core::discrepancy::Kind;
+use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
+use reconcile_core::patterns::{Pattern, WithinTolerance};
+use reconcile_core::rate::Rate;
+use reconcile_core::tie_out::TieOutLine;
+use reconcile_core::totals::BothSides;
+use reconcile_core::traffic::{Sending, Slowdown, Traffic};
+
+/// The text of summary.json, with a line break at its end.
+///
+/// # Errors
+///
+/// Exit 6 if the summary is not valid JSON, which is a bug.
+pub(crate) fn to_json(summary: &Summary<'_>) -> Result<String> {
+    Ok(serde_json::to_string_pretty(&SummaryJson::new(summary)).map_err(bug)? + "\n")
+}
+
+/// The same as a value. The report takes its numbers from it.
+///
+/// # Errors
+///
+/// As [`to_json`].
+pub(crate) fn to_value(summary: &Summary<'_>) -> Result<serde_json::Value> {
+    serde_json::to_value(SummaryJson::new(summary)).map_err(bug)
+}
+
+fn bug(e: serde_json::Error) -> Error {
+    Error::output("cannot make the summary").hint("this is a bug; please report it").because(e)
+}
+
+/// The file's keys, in their order.
+#[derive(Serialize)]
+struct SummaryJson<'a> {
+    program: &'static str,
+    version: &'a str,
+    schema_version: &'static str,
+    sandbox: bool,
+    mask_phones: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask_key_id: Option<&'a str>,
+    run_id: &'a str,
+    started_at: String,
+    elapsed_s: f64,
+    input: &'a str,
+    input_sha256: &'a str,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incomplete_because: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    go_on: Option<&'a str>,
+    rows: u64,
+    invalid: u64,
+    duplicates: u64,
+    calls: u64,
+    found: u64,
+    not_found: u64,
+    pending: u64,
+    failed: u64,
+    deferred: u64,
+    clean: u64,
+    with_discrepancies: u64,
+    discrepancies: BTreeMap<&'static str, u64>,
+    discrepancies_total: u64,
+    at_stake_s: BTreeMap<&'static str, u64>,
+    at_stake_total_s: u64,
+    patterns: Vec<Pattern>,
+    within_tolerance: &'a BTreeMap<&'static str, WithinTolerance>,
+    answered: BothSides,
+    duration_s: BothSides,
+    billable_minutes: BothSides,
+    by_product: Vec<SidesLine>,
+    by_day: Vec<SidesLine>,
+    outcomes: BTreeMap<&'static str, u64>,
+    by_hour: &'a [HourOfDay],
+    rejected: Vec<RejectedLine<'a>>,
+    requests: u64,
+    first_tries: u64,
+    retries: u64,
+    other_day_tries: u64,
+    throttled: u64,
+    from_store: u64,
+    most_in_any_window: u64,
+    cap: CapJson,
+    cap_use: CapUse,
+    slowdown: SlowdownJson,
+    sending: &'a Sending,
+    open_items: &'a OpenItems,
+    tie_out: &'a [TieOutLine],
+    notes: &'a [String],
+}
+
+/// Ledger and provider for one product or day.
+#[derive(Serialize)]
+struct SidesLine {
+    /// `None` on the last line if it sums up all further products or days.
+    name: Option<String>,
+    #[serde(flatten)]
+    sides: GroupFigures,
+}
+
+fn sides_lines<K: Ord + ToString>(lines: &Lines<K, GroupFigures>) -> Vec<SidesLine> {
+    let lines = lines.iter();
+    lines.map(|(key, sides)| SidesLine { name: key.map(ToString::to_string), sides: *sides }).collect()
+}
+
+/// Rows that are unusable for one reason.
+#[derive(Serialize)]
+struct RejectedLine<'a> {
+    field: Option<&'a str>,
+    reason: Option<&'a str>,
+    rows: u64,
+    first_line: u64,
+}
+
+fn rejected_lines(figures: &Figures) -> Vec<RejectedLine<'_>> {
+    let lines = figures.rejected.iter().map(|(key, line)| RejectedLine {
+        field: key.map(|(field, _)| *field),
+        reason: key.map(|(_, reason)| reason.as_str()),
+        rows: line.rows,
+        first_line: line.first_line,
+    });
+    lines.collect()
+}
+
+#[derive(Serialize)]
+struct CapJson {
+    requests: u32,
+    window_s: serde_json::Number,
+}
+
+impl CapJson {
+    fn new(cap: Rate) -> Self {
+        Self { requests: cap.requests.get(), window_s: whole_or_float(cap.window.as_secs_f64()) }
+    }
+}
+
+/// How much of the cap was used.
+#[derive(Serialize)]
+struct CapUse {
+    /// Most requests that the cap allows between the first request and the last.
+    allowance: u64,
+    sending_s: f64,
+    /// Shortest time in which the cap allows as many requests.
+    shortest_s: f64,
+}
+
+impl CapUse {
+    fn new(traffic: &Traffic) -> Self {
+        let evidence = &traffic.evidence;
+        Self {
+            allowance: evidence.allowance,
+            sending_s: seconds(Duration::from_micros(evidence.sending_us.unsigned_abs())),
+            shortest_s: seconds(Duration::from_micros(evidence.shortest_us.unsigned_abs())),
+        }
+    }
+}
+
+/// How the run slowed down because the provider throttled below the cap.
+#[derive(Serialize)]
+struct SlowdownJson {
+    halvings: u64,
+    held_s: f64,
+    slowed_s: f64,
+}
+
+impl SlowdownJson {
+    fn new(slowdown: &Slowdown) -> Self {
+        let (held_s, slowed_s) = (seconds(slowdown.held), seconds(slowdown.slowed));
+        Self { halvings: slowdown.halvings, held_s, slowed_s }
+    }
+}
+
+impl<'a> SummaryJson<'a> {
+    fn new(summary: &Summary<'a>) -> Self {
+        let (p, t, x, f) = (summary.provenance, summary.totals, summary.traffic, summary.figures);
+        Self {
+            program: env!("CARGO_PKG_NAME"),
+            version: p.version,
+            schema_version: SCHEMA_VERSION,
+            sandbox: p.sandbox,
+            mask_phones: p.mask.name(),
+            mask_key_id: p.mask.key_id(),
+            run_id: &p.run_id,
+            started_at: p.started_at_text(),
+            elapsed_s: seconds(summary.elapsed),
+            input: &p.input,
+            input_sha256: &p.input_sha256,
+            complete: summary.complete(),
+            incomplete_because: summary.incomplete_because,
+            go_on: summary.incomplete_because.map(|_| summary.go_on),
+            rows: t.rows,
+            invalid: t.invalid,
+            duplicates: t.duplicates,
+            calls: t.calls,
+            found: t.found,
+            not_found: t.not_found,
+            pending: t.pending,
+            failed: t.failed,
+            deferred: t.deferred,
+            clean: t.clean,
+            with_discrepancies: t.with_discrepancies,
+            discrepancies: by_kind(&t.discrepancies),
+            discrepancies_total: t.discrepancies_total(),
+            at_stake_s: by_kind(&f.at_stake_s),
+            at_stake_total_s: f.at_stake_s.values().sum(),
+            patterns: f.observed.patterns(),
+            within_tolerance: f.observed.within(),
+            answered: f.all.answered,
+            duration_s: f.all.duration_s,
+            billable_minutes: f.all.billable_minutes,
+            by_product: sides_lines(&f.by_product),
+            by_day: sides_lines(&f.by_day),
+            outcomes: f.outcomes.iter().map(|(outcome, n)| (outcome.as_str(), *n)).collect(),
+            by_hour: &f.hours,
+            rejected: rejected_lines(f),
+            requests: x.requests,
+            first_tries: x.first_tries,
+            retries: x.retries,
+            other_day_tries: x.other_day_tries,
+            throttled: x.throttled,
+            from_store: t.from_store,
+            most_in_any_window: x.evidence.most_in_any_window,
+            cap: CapJson::new(p.cap),
+            cap_use: CapUse::new(x),
+            slowdown: SlowdownJson::new(&x.slowdown),
+            sending: summary.sending,
+            open_items: summary.open_items,
+            tie_out: summary.tie_out,
+            notes: summary.notes,
+        }
+    }
+}
+
+/// Rounded to milliseconds.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e3).round() / 1e3
+}
+
+/// Every kind, also those without a discrepancy, so that readers always find the same keys.
+fn by_kind(counts: &BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
+    let count = |kind| counts.get(&kind).copied().unwrap_or(0);
+    Kind::ALL.into_iter().map(|kind| (kind.as_str(), count(kind))).collect()
+}
+
+/// `60`, not `60.0`.
+fn whole_or_float(seconds: f64) -> serde_json::Number {
+    #[allow(clippy::cast_possible_truncation, reason = "checked to be whole; a window is at most a day")]
+    let whole = (seconds.fract() == 0.0).then_some(seconds as i64);
+    // Only infinite values have no JSON number, and a window is finite.
+    whole.map(Into::into).or_else(|| serde_json::Number::from_f64(seconds)).unwrap_or_else(|| 0.into())
+}

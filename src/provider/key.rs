@@ -1,0 +1,68 @@
+//! An access key. Promises that its secrets cannot be printed.
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// An access key. Its secrets cannot be printed, and are erased from memory when it is dropped.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// `AccessKeyId`.
+    pub access_key_id: String,
+    secret: SecretString,
+    token: Option<SecretString>,
+    /// By the clock of the key's issuer; `None` if the key does not expire or its end is unknown.
+    pub(super) expires_at: Option<DateTime<Utc>>,
+}
+
+impl Credentials {
+    /// A key with its secret; a temporary key also has a security token.
+    #[must_use]
+    pub fn new(access_key_id: String, secret: String, token: Option<String>) -> Self {
+        let token = token.map(Into::into);
+        Self { access_key_id, secret: secret.into(), token, expires_at: None }
+    }
+
+    /// The same key with this expiration time, by the issuer's clock.
+    #[must_use]
+    pub(super) fn expiring_at(self, expires_at: Option<DateTime<Utc>>) -> Self {
+        Self { expires_at, ..self }
+    }
+
+    /// The secret, for signing only.
+    #[must_use]
+    pub(super) fn secret(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    /// The security token, for the request only.
+    #[must_use]
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(|t| t.expose_secret())
+    }
+
+    /// The last four characters of the key's id: all of it that messages show.
+    #[must_use]
+    pub(super) fn last_four(&self) -> String {
+        let id: Vec<char> = self.access_key_id.chars().collect();
+        id[id.len().saturating_sub(4)..].iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_cannot_be_printed() {
+        let printed =
+            format!("{:?}", Credentials::new("LTAIid".into(), "s3cret".into(), Some("t0ken".into())));
+        assert!(printed.contains("LTAIid"));
+        assert!(!printed.contains("s3cret") && !printed.contains("t0ken"), "{printed}");
+    }
+
+    #[test]
+    fn only_the_end_of_a_key_is_shown() {
+        let last_four = |id: &str| Credentials::new(id.into(), "s".into(), None).last_four();
+        assert_eq!([last_four("LTAI5tABCDwxyz"), last_four("abc"), last_four("")], ["wxyz", "abc", ""]);
+    }
+}

@@ -1,0 +1,46 @@
+//! A request without a response, and the word for the reason.
+
+/// Why a request has no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostReason {
+    /// The time limit passed.
+    Timeout,
+    /// No connection could be made.
+    Connect,
+    /// The provider's certificate is not trusted.
+    Certificate,
+    /// The response broke off.
+    Cut,
+    /// Any other error of the connection.
+    Transport,
+    /// The key expired, so the request was not sent.
+    KeyExpired,
+}
+
+impl LostReason {
+    /// All reasons.
+    pub const ALL: [Self; 6] =
+        [Self::Timeout, Self::Connect, Self::Certificate, Self::Cut, Self::Transport, Self::KeyExpired];
+
+    /// The word for it, which the store and the outputs keep as the error code.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Certificate => "certificate",
+            Self::Cut => "cut",
+            Self::Transport => "transport",
+            Self::KeyExpired => "expired",
+        }
+    }
+}
+
+/// A request without a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostRequest {
+    /// Why.
+    pub reason: LostReason,
+    /// The HTTP library's message, without the URL.
+    pub message: String,
+}
