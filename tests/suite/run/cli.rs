@@ -76,7 +76,7 @@ fn a_folder_as_output_file_is_an_error_before_sending() {
     let bench = Bench::new(&ledger(2));
     std::fs::create_dir(bench.path("folder.csv")).unwrap();
     for option in ["--out", "--discrepancies", "--report", "--summary", "--store"] {
-        bench.run(&[option, "folder.csv"]).exits(2).says("folder.csv is a folder").says("name a file in it");
+        bench.run(&[option, "folder.csv"]).exits(2).says("folder.csv is a folder").says("name a file in");
     }
     assert_eq!(bench.provider.seen(), 0);
 }
@@ -116,7 +116,7 @@ fn a_sandbox_store_is_refused_for_the_provider() {
     let run = bench.run(&["--sandbox", "--store", "shared.db"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let sandbox = bench.output_bytes();
-    bench.run(&["--store", "shared.db"]).exits(2).says("sandbox");
+    bench.run(&["--store", "shared.db"]).exits(2).says("simulated");
     assert_eq!(bench.provider.seen(), 0);
     assert_eq!(bench.output_bytes(), sandbox);
 }
@@ -125,7 +125,7 @@ fn a_sandbox_store_is_refused_for_the_provider() {
 fn a_provider_store_is_refused_for_the_sandbox() {
     let bench = Bench::new(&ledger(2));
     bench.run(&["--store", "shared.db"]).exits(0);
-    bench.run(&["--sandbox", "--store", "shared.db"]).exits(2).says("sandbox");
+    bench.run(&["--sandbox", "--store", "shared.db"]).exits(2).says("simulated");
 }
 
 #[test]
