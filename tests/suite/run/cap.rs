@@ -58,10 +58,12 @@ fn the_cap_holds_from_one_run_to_the_next() {
 }
 
 #[test]
-fn a_slow_reply_keeps_its_place() {
-    let bench = Bench::new(&ledger(7));
-    bench.provider.script(&id(0), [Reply::record().after(Duration::from_millis(1500))]);
+fn a_slow_request_keeps_its_place() {
+    let bench = Bench::new(&ledger(12));
+    // The receiver counts this request 1.5 s after the others of the first window.
+    bench.provider.script(&id(0), [Reply::record().arriving_after(Duration::from_millis(1500))]);
     bench.run(&["--rate", "5/2s"]).exits(0);
+    assert_eq!(bench.provider.seen(), 12);
     bench.provider.assert_cap(5, WINDOW);
 }
 

@@ -10,14 +10,14 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// Runs the binary in this folder with these variables. Returns exit code, standard output and
 /// standard error.
-fn said(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, String, String) {
+fn run_binary(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, String, String) {
     let run = bench.run_exactly(arguments, variables);
     (run.code.unwrap(), run.stdout, run.stderr)
 }
 
 /// The line of an option in the output of `reconcile config`, with single spaces.
-fn holds(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: &str) -> String {
-    let (code, stdout, stderr) = said(bench, &[&["config"], arguments].concat(), variables);
+fn config_line(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: &str) -> String {
+    let (code, stdout, stderr) = run_binary(bench, &[&["config"], arguments].concat(), variables);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
     let line = stdout.lines().find(|line| line.trim_start_matches("# ").starts_with(&format!("{option} ")));
     line.unwrap_or_else(|| panic!("no {option} in {stdout}")).split_whitespace().collect::<Vec<_>>().join(" ")
@@ -26,7 +26,7 @@ fn holds(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: 
 #[test]
 fn flags_override_variables_which_override_the_file() {
     let bench = Bench::new(&ledger(0));
-    bench.write("r.toml", "# the night\nrate = \"7/min\"\n");
+    bench.write("r.toml", "# nightly\nrate = \"7/min\"\n");
     let (file, variable, flag) = (["--config", "r.toml"], [("RECONCILE_RATE", "8/min")], "--rate=9/min");
     let cases: [(&[&str], Variables<'_>, &str); 5] = [
         (&[], &[], "rate = \"100/min\" # default"),
@@ -36,7 +36,7 @@ fn flags_override_variables_which_override_the_file() {
         (&[file[0], file[1], flag], &variable, "rate = \"9/min\" # --rate"),
     ];
     for (arguments, variables, expected) in cases {
-        assert_eq!(holds(&bench, arguments, variables, "rate"), expected, "{arguments:?}");
+        assert_eq!(config_line(&bench, arguments, variables, "rate"), expected, "{arguments:?}");
     }
 }
 
@@ -64,11 +64,11 @@ fn the_file_may_hold_options_of_single_commands() {
     let bench = Bench::new(&ledger(1));
     bench.run(&[]).exits(0);
     bench.write("r.toml", "older-than = \"1d\"\njson = true\nrate = \"50/min\"\n");
-    let (code, stdout, stderr) = said(&bench, &["purge", "--config", "r.toml"], &[]);
+    let (code, stdout, stderr) = run_binary(&bench, &["purge", "--config", "r.toml"], &[]);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
-    let (code, stdout, _) = said(&bench, &["verify-cap", "--config", "r.toml"], &[]);
+    let (code, stdout, _) = run_binary(&bench, &["verify-cap", "--config", "r.toml"], &[]);
     assert!(code == 0 && stdout.starts_with('{'), "{stdout}");
-    let (code, _, stderr) = said(&bench, &["purge"], &[]);
+    let (code, _, stderr) = run_binary(&bench, &["purge"], &[]);
     assert!(code == 2 && stderr.contains("--older-than"), "{stderr}");
 }
 
@@ -86,10 +86,10 @@ fn a_flag_overrides_the_options_of_the_file_it_excludes() {
         ("refresh", "refresh = false # default"),
         ("quiet", "quiet = false # default"),
     ] {
-        assert_eq!(holds(&bench, &file, &[], option), expected);
+        assert_eq!(config_line(&bench, &file, &[], option), expected);
     }
     let off = [("RECONCILE_SANDBOX", "false")];
-    let line = holds(&bench, &["--config", "r.toml"], &off, "endpoint");
+    let line = config_line(&bench, &["--config", "r.toml"], &off, "endpoint");
     assert_eq!(line, "endpoint = \"http://127.0.0.1:9\" # r.toml:1", "what is off excludes nothing");
     bench.run(&["--config", "r.toml", "--sandbox", "--offline"]).exits(4);
     assert_eq!(bench.provider.seen(), 0);
@@ -174,7 +174,7 @@ fn the_dump_can_be_read_back_and_shows_no_secret() {
         "callee=An",
         "--sandbox",
     ];
-    let (code, first, _) = said(
+    let (code, first, _) = run_binary(
         &bench,
         &[&["config"][..], &given].concat(),
         &[("RECONCILE_NOTIFY_URL", "https://x.example/t0ken")],
@@ -183,7 +183,7 @@ fn the_dump_can_be_read_back_and_shows_no_secret() {
     assert!(first.contains("# notify-url is set, and not shown") && !first.contains("t0ken"), "{first}");
     assert!(first.contains("# endpoint is excluded\n"), "{first}");
     bench.write("dump.toml", &first);
-    let (code, second, stderr) = said(&bench, &["config", "--config", "dump.toml"], &[]);
+    let (code, second, stderr) = run_binary(&bench, &["config", "--config", "dump.toml"], &[]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     let values = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -198,12 +198,12 @@ fn help_and_dump_show_no_secret_from_variables() {
     let variables =
         [("RECONCILE_NOTIFY_URL", "https://x.example/t0ken"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_ID)];
     for arguments in [&["--help"][..], &["plan", "--help"], &["config"], &["man"], &["completions", "zsh"]] {
-        let (code, stdout, stderr) = said(&bench, arguments, &variables);
+        let (code, stdout, stderr) = run_binary(&bench, arguments, &variables);
         assert_eq!(code, 0, "{stderr}");
         assert!(!format!("{stdout}{stderr}").contains("t0ken"), "{arguments:?}");
     }
     let wrong = [("RECONCILE_NOTIFY_URL", "http://x.example/t0ken")];
-    let (code, _, stderr) = said(&bench, &["--sandbox", "-i", "calls.csv", "-o", "d.parquet"], &wrong);
+    let (code, _, stderr) = run_binary(&bench, &["--sandbox", "-i", "calls.csv", "-o", "d.parquet"], &wrong);
     assert_eq!(code, 2);
     assert!(stderr.contains("http://x.example/…") && !stderr.contains("t0ken"), "{stderr}");
 }

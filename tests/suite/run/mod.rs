@@ -3,12 +3,12 @@
 
 mod cap;
 mod cap_simulated;
-mod changed_ledger;
 mod cli;
 mod commands;
 mod config;
 mod fatal;
 mod faults;
+mod ledger_changes;
 mod logs;
 mod metrics_and_notify;
 mod open_items;

@@ -383,7 +383,7 @@ pub fn read_parquet(path: &Path) -> Vec<Row> {
             let mut row = Row::new();
             for (field, values) in schema.fields().iter().zip(batch.columns()) {
                 if !values.is_null(i) {
-                    row.insert(field.name().clone(), text(values, i));
+                    row.insert(field.name().clone(), value_text(values, i));
                 }
             }
             rows.push(row);
@@ -392,7 +392,7 @@ pub fn read_parquet(path: &Path) -> Vec<Row> {
     rows
 }
 
-fn text(values: &dyn Array, i: usize) -> String {
+fn value_text(values: &dyn Array, i: usize) -> String {
     match values.data_type() {
         // The names of time zones are not compiled in; the number says the same.
         DataType::Timestamp(..) => values.as_primitive::<TimestampMicrosecondType>().value(i).to_string(),
