@@ -1,6 +1,8 @@
-//! How many requests a second the sandbox serves, its client beside it on the same machine: the release binary as a server of its
-//! own, and a client that signs anew for each request and reads each answer to its end, over sixteen connections. Every request has
-//! to be answered with `OK`. `SECONDS_LONG=5 cargo bench --bench sandbox`.
+//! How many requests a second the sandbox serves, with its client on the same machine.
+//!
+//! The release binary is the server. The client signs each request anew and reads each answer to
+//! its end, over sixteen connections. Every answer must be `OK`. Run it with `SECONDS_LONG=5 cargo
+//! bench --bench sandbox`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -14,25 +16,29 @@ use reconcile::provider::sign;
 
 const CONNECTIONS: u64 = 16;
 
-/// The server, which ends with the value.
-struct Server(Child, String);
+/// A running server; it stops when the value is dropped.
+struct Server {
+    process: Child,
+    address: String,
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
-fn serve(more: &[&str]) -> Server {
+fn serve(options: &[&str]) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-    command.args(["sandbox", "--port", "0", "--cap", "1000000/s"]).args(more).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let first = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    command.args(["sandbox", "--port", "0", "--cap", "1000000/s"]).args(options).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let first = BufReader::new(process.stderr.take().unwrap()).lines().next().unwrap().unwrap();
     let address = first.split("http://").nth(1).unwrap().split(',').next().unwrap().to_owned();
-    Server(child, address)
+    Server { process, address }
 }
 
+/// The signed form of a request.
 fn form(no: u64) -> String {
     let nonce = format!("bench-{}-{no}", std::process::id());
     let call_id =
@@ -56,7 +62,7 @@ fn form(no: u64) -> String {
     sign::encode_pairs(&params)
 }
 
-/// One connection; asks until `until`.
+/// Sends requests over one connection until the given time. Returns their number.
 fn ask(address: &str, next: &AtomicU64, until: Instant) -> u64 {
     let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
     stream.get_ref().set_nodelay(true).unwrap();
@@ -90,14 +96,15 @@ fn ask(address: &str, next: &AtomicU64, until: Instant) -> u64 {
 
 fn main() {
     let seconds = std::env::var("SECONDS_LONG").ok().and_then(|s| s.parse().ok()).unwrap_or(3);
-    for (name, more) in
-        [("plain", &[][..]), ("with faults that are never met", &["--faults", "503=0%,cut=0%,late=0s"])]
-    {
-        let server = serve(more);
+    for (name, options) in [
+        ("without faults", &[][..]),
+        ("with faults that never occur", &["--faults", "503=0%,cut=0%,late=0s"]),
+    ] {
+        let server = serve(options);
         let (next, begin) = (AtomicU64::new(0), Instant::now());
         let until = begin + Duration::from_secs(seconds);
         let done: u64 = std::thread::scope(|scope| {
-            let ask = || ask(&server.1, &next, until);
+            let ask = || ask(&server.address, &next, until);
             let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(ask)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });

@@ -52,7 +52,7 @@ async fn act(cli: Cli) -> Result<Exit> {
         Action::Purge(args) => commands::purge(&args),
         Action::Forget(args) => commands::forget(&args),
         Action::Whoami(access, json) => commands::whoami(&access, json).await,
-        Action::Sandbox(alone) => sandbox::serve_alone(*alone).await,
+        Action::Sandbox(options) => sandbox::serve(*options).await,
         Action::Config(text) => {
             messages::print(text.trim_end());
             Ok(Exit::Success)

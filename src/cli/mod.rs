@@ -5,6 +5,7 @@
 
 pub mod config_file;
 mod job;
+mod ledger_errors;
 mod others;
 mod values;
 
@@ -23,6 +24,7 @@ use job::JobArgs;
 use others::WhoamiArgs;
 
 pub use job::{Answers, LedgerArgs, Settings, ShowProgress};
+pub use ledger_errors::missing_defaults_notes;
 pub use others::{ExplainArgs, ForgetArgs, PurgeArgs, SandboxArgs, StoreArgs, VerifyCapArgs};
 
 /// The version, and the commit it was built from where that is known (build.rs).
@@ -168,7 +170,7 @@ pub enum Action {
     /// Which credentials are used; as JSON, if so.
     Whoami(Access, bool),
     /// The simulated provider, alone.
-    Sandbox(Box<sandbox::Alone>),
+    Sandbox(Box<sandbox::ServeOptions>),
     /// This text is what `reconcile config` prints.
     Config(String),
     /// Completions for a shell.
@@ -324,11 +326,12 @@ mod tests {
     }
 
     #[test]
-    fn the_sandbox_alone_needs_no_ledger() {
+    fn the_sandbox_command_needs_no_ledger() {
         let cli = Cli::try_parse_from(["reconcile", "sandbox", "--latency", "20ms..1s"]).unwrap();
-        let Action::Sandbox(alone) = cli.action().unwrap() else { panic!("not the sandbox") };
-        assert_eq!((alone.port, alone.cap.to_string().as_str(), alone.plant), (8080, "100 per minute", 0));
-        assert_eq!(alone.latency, (Duration::from_millis(20), Duration::from_secs(1)));
+        let Action::Sandbox(options) = cli.action().unwrap() else { panic!("not the sandbox") };
+        assert_eq!((options.port, options.cap.to_string().as_str()), (8080, "100 per minute"));
+        assert_eq!(options.plant, sandbox::Share::default());
+        assert_eq!(options.latency, (Duration::from_millis(20), Duration::from_secs(1)));
         for wrong in [["--latency", "1s..20ms"], ["--latency", "1s"], ["--plant", "2%"], ["--cap", "0/min"]] {
             assert!(Cli::try_parse_from([&["reconcile", "sandbox"][..], &wrong[..]].concat()).is_err());
         }

@@ -131,8 +131,8 @@ pub struct SandboxArgs {
     #[arg(long, env = "RECONCILE_CALLS", value_name = "FILE")]
     calls: Option<PathBuf>,
     /// Which share of that ledger's calls disagrees with it: 2%
-    #[arg(long, env = "RECONCILE_PLANT", value_name = "SHARE", default_value = "0%", value_parser = sandbox::share, requires = "calls")]
-    plant: u64,
+    #[arg(long, env = "RECONCILE_PLANT", value_name = "SHARE", default_value = "0%", value_parser = sandbox::parse_share, requires = "calls")]
+    plant: sandbox::Share,
     /// Read FIELD of that ledger from the column HEADER; repeatable
     #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = values::mapping)]
     map: Vec<(String, String)>,
@@ -144,7 +144,7 @@ pub struct SandboxArgs {
     latency: (Duration, Duration),
 }
 
-impl From<SandboxArgs> for sandbox::Alone {
+impl From<SandboxArgs> for sandbox::ServeOptions {
     fn from(args: SandboxArgs) -> Self {
         let SandboxArgs { port, accounts, cap, faults, calls, plant, map, seed, latency } = args;
         Self { port, accounts, cap, faults, calls, map, plant, seed, latency }

@@ -9,7 +9,7 @@ use super::{answer, count, table};
 use crate::cli::ExplainArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::{Input, Source};
+use crate::ledger::{Input, ScannedLedger};
 use crate::store::{self, Attempt, KnownCall, Reader};
 use reconcile_core::calendar::provider_text;
 use reconcile_core::compare;
@@ -110,7 +110,7 @@ fn unknown(reader: &dyn Reader, args: &ExplainArgs) -> Error {
 fn ledger_rows(args: &ExplainArgs) -> Result<(Vec<LedgerRow>, Vec<String>)> {
     let mut found = Vec::new();
     let Some(path) = &args.input else { return Ok((found, Vec::new())) };
-    let source = Source::scan(Input::open(path)?, args.ledger())?;
+    let source = ScannedLedger::scan(Input::open(path)?, args.ledger())?;
     for record in source.read()? {
         if let Record::Row(row) = record?
             && row.key.call_id == args.call_id

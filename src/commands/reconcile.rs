@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Days, Local, NaiveTime, Utc};
 use tokio::task::JoinHandle;
 
-use crate::cli::{Answers, Settings, ShowProgress};
+use crate::cli::{Answers, Settings, ShowProgress, missing_defaults_notes};
 use crate::clock::SystemClock;
 use crate::collect::{Workload, collect, workload};
 use crate::console::log;
@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::fetch::cap::Cap;
 use crate::fetch::retry::Policy;
 use crate::fetch::{Anomalies, Fetcher};
-use crate::ledger::{Input, Source};
+use crate::ledger::{Input, ScannedLedger};
 use crate::output::{Outputs, Provenance, Summary};
 use crate::provider::credentials::{self, CredentialCache, Credentials, Environment};
 use crate::provider::http::{Connection, HttpProvider};
@@ -54,7 +54,7 @@ pub struct Console {
 struct Run<'a> {
     settings: &'a Settings,
     console: &'a Console,
-    source: Arc<Source>,
+    source: Arc<ScannedLedger>,
     store: Arc<dyn Store>,
     scope: Scope,
     stop: Stop,
@@ -96,7 +96,7 @@ async fn night(
     let (started, started_at) = (Instant::now(), Utc::now());
     let input = Input::open(&settings.input)?;
     check_places(settings, &input)?;
-    let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
+    let source = Arc::new(ScannedLedger::scan(input, settings.ledger.clone())?);
     let (provider, keys) = connect(settings).await?.unzip();
     let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
     let provider = match (&settings.record, provider) {
@@ -384,11 +384,16 @@ impl Run<'_> {
         let mut notes = scan.notes.clone();
         notes.extend(self.settings.mask_note.clone());
         notes.extend(self.keys.iter().flat_map(|keys| keys.warnings().iter().cloned()));
-        if scan.hinted > 0 {
-            let rows = if scan.hinted == 1 { "1 row names" } else { &format!("{} rows name", scan.hinted) };
+        if scan.days_from_call_id > 0 {
+            let rows = if scan.days_from_call_id == 1 {
+                "1 row names"
+            } else {
+                &format!("{} rows name", scan.days_from_call_id)
+            };
             notes.push(format!("{rows} no day; it was taken from the CallId"));
         }
         notes.extend(self.rejects_note());
+        notes.extend(missing_defaults_notes(scan));
         notes
     }
 

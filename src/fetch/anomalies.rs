@@ -1,11 +1,12 @@
 //! What many answers together say about the run: each finding is warned of once and noted in
 //! summary and report.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use crate::locked::lock;
 use crate::provider::codes;
 use crate::provider::wire::{Answer, Body};
 
@@ -30,12 +31,12 @@ impl Anomalies {
     /// The findings so far, one sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.lock().notes.clone()
+        lock(&self.0).notes.clone()
     }
 
     /// Takes an answer.
     pub(super) fn observe(&self, answer: &Answer) {
-        let mut seen = self.lock();
+        let mut seen = lock(&self.0);
         let suspicion = codes::suspicion(&answer.code);
         if matches!(answer.body, Body::Data(_)) || suspicion.is_none() {
             seen.found |= matches!(answer.body, Body::Data(_));
@@ -60,14 +61,10 @@ impl Anomalies {
         let minutes = (behind.num_seconds().unsigned_abs() + 30) / 60;
         let far = humantime::format_duration(Duration::from_secs(60 * minutes));
         let side = if behind < TimeDelta::zero() { "ahead of" } else { "behind" };
-        self.lock().say(format!(
+        lock(&self.0).say(format!(
             "this machine's clock is {far} {side} the provider's; requests are signed with the provider's time. \
              Set the clock (NTP): it still decides how old a call is, and so pending or not_found"
         ));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

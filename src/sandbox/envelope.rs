@@ -1,31 +1,36 @@
-//! The simulated provider's envelopes, as its pages print them: JSON, or XML where that is asked for or nothing is.
+//! The provider's envelope around `Data` or an error, in JSON or XML, as its pages print it.
 //!
-//! Written apart from `provider::envelope`: what the client reads is not what the client wrote.
+//! The sandbox writes it with its own code: it shares nothing with the client's
+//! `provider::envelope`.
 
 use quick_xml::escape::escape;
 use serde::Serialize;
 
-use super::gateway::Heard;
+use super::request::Request;
 
-/// In which form an answer is written.
+/// The format of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum Format {
     Json,
     Xml,
 }
 
-impl Form {
-    /// What a request asks for. Without a `Format` the older pages of the gateway say XML; signed in version 3 it asks
-    /// by `accept`, and gets JSON without.
-    pub(super) fn asked(heard: &Heard) -> Self {
-        let xml = match heard.params.get("Format") {
+impl Format {
+    /// The format that a request asks for. The parameter `Format` decides if it is present.
+    /// Otherwise version 3 of the signature asks by `accept`, with JSON as the default; the older
+    /// pages of the gateway name XML as the default.
+    pub(super) fn of(request: &Request) -> Self {
+        let xml = match request.params.get("Format") {
             Some(format) => format.eq_ignore_ascii_case("XML"),
-            None if heard.is_version_3() => heard.header("accept").is_some_and(|kind| kind.contains("xml")),
+            None if request.is_version_3() => {
+                request.header("accept").is_some_and(|accepted| accepted.contains("xml"))
+            }
             None => true,
         };
         if xml { Self::Xml } else { Self::Json }
     }
 
+    /// The `Content-Type` of this format.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json;charset=utf-8",
@@ -34,11 +39,17 @@ impl Form {
     }
 }
 
-/// The provider's answer, with an error's fields where there are any.
+/// A new `RequestId`.
+pub(super) fn new_request_id() -> String {
+    uuid::Uuid::new_v4().to_string().to_uppercase()
+}
+
+/// The fields of a reply.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Envelope<'a> {
     pub(super) request_id: String,
+    /// Only errors of the gateway have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) host_id: Option<&'a str>,
     pub(super) code: &'a str,
@@ -50,27 +61,30 @@ pub(super) struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    pub(super) fn write(&self, form: Form) -> String {
-        match form {
-            // Text alone is written, which cannot fail; an empty body would be an answer that no client takes for one.
-            Form::Json => serde_json::to_string(self).unwrap_or_default(),
-            Form::Xml => self.xml(),
+    /// The text of the envelope.
+    pub(super) fn write(&self, format: Format) -> String {
+        match format {
+            // Serializing text cannot fail. No client would accept an empty body.
+            Format::Json => serde_json::to_string(self).unwrap_or_default(),
+            Format::Xml => self.xml(),
         }
     }
 
     fn xml(&self) -> String {
-        // Only the gateway's own errors have a root of their own.
+        // The gateway's own errors have another root.
         let root = if self.host_id.is_some() { "Error" } else { "QueryCallDetailByCallIdResponse" };
         let mut text = format!("<?xml version='1.0' encoding='UTF-8'?><{root}>");
-        let mut element = |name: &str, inside: &str| text.push_str(&format!("<{name}>{inside}</{name}>"));
+        let mut element = |name: &str, content: &str| {
+            text.push_str(&format!("<{name}>{content}</{name}>"));
+        };
         element("RequestId", &escape(self.request_id.as_str()));
         if let Some(host) = self.host_id {
             element("HostId", &escape(host));
         }
         element("Code", &escape(self.code));
-        element("Message", &section(self.message));
+        element("Message", &cdata(self.message));
         if let Some(recommend) = &self.recommend {
-            element("Recommend", &section(recommend));
+            element("Recommend", &cdata(recommend));
         }
         if let Some(data) = self.data {
             element("Data", &escape(data));
@@ -79,7 +93,28 @@ impl Envelope<'_> {
     }
 }
 
-/// Text as a CDATA section; `]]>` inside would end it.
-fn section(inside: &str) -> String {
-    format!("<![CDATA[{}]]>", inside.replace("]]>", "]]]]><![CDATA[>"))
+/// The text as a CDATA section. `]]>` would end the section, so it is split into two.
+fn cdata(text: &str) -> String {
+    format!("<![CDATA[{}]]>", text.replace("]]>", "]]]]><![CDATA[>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::wire::{Body, Reply, understand};
+
+    #[test]
+    fn the_client_reads_special_characters_in_xml() {
+        let envelope = Envelope {
+            request_id: "R".into(),
+            host_id: None,
+            code: "OK",
+            message: "a]]>b",
+            recommend: None,
+            data: Some("{\"a\":\"<&>\"}"),
+        };
+        let answer = understand(&Reply::received(200, envelope.write(Format::Xml)));
+        let data = Body::Data("{\"a\":\"<&>\"}".into());
+        assert_eq!((answer.body, answer.message), (data, "a]]>b".into()));
+    }
 }

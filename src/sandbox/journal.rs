@@ -1,50 +1,53 @@
-//! What the simulated provider saw: every request with its time, account and verdict, and the most in any window.
+//! The journal: the requests that the simulated provider received, with time, account and verdict.
 //!
-//! Promises bounded memory (the newest 10,000 requests, and the arrivals of one window), and that no signature, no
-//! secret and no phone number is ever in it.
+//! Memory is bounded: it keeps the newest 10,000 requests and the arrivals of one window. It never
+//! holds a signature, a secret or a phone number.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
+use crate::locked::lock;
 use reconcile_core::rate::Rate;
 
-/// So many of the newest requests are kept.
-pub(super) const REQUESTS_KEPT: usize = 10_000;
-/// So many arrivals of one key are remembered for the most in any window.
+/// How many of the newest requests are kept.
+const REQUESTS_KEPT: usize = 10_000;
+/// How many arrivals of one key are kept to find the most in any window.
 const ARRIVALS_KEPT: usize = 1_000_000;
 
-/// One request, as it was judged.
+/// One request and its verdict.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(super) struct JournalEntry {
+    /// The time by the provider's clock.
     pub(super) at: DateTime<Utc>,
-    /// The access key's id that it names.
+    /// The access key's id that the request claims.
     pub(super) account: Option<String>,
-    /// It is that account's: the signature is right, and so is what comes before it.
-    pub(super) believed: bool,
-    /// `1.0` or `ACS3-HMAC-SHA256`.
+    /// Whether the signature proves that claim.
+    pub(super) authenticated: bool,
+    /// `1.0`, `ACS3-HMAC-SHA256` or `none`.
     pub(super) signature: &'static str,
+    /// `CallId`; empty if the request has none.
     pub(super) call_id: String,
-    /// Which try of that call, from 1; 0 when it was never counted.
+    /// The try of that call, from 1; 0 for a request that was refused before.
     pub(super) attempt: u32,
-    /// `answered`, `no_record`, `refused`, `throttled`, or the fault that befell it.
+    /// `answered`, `no_record`, `refused`, `throttled`, …, or the injected fault's name.
     pub(super) verdict: &'static str,
-    /// `Code`; empty when there was none.
+    /// `Code`; empty if there was none.
     pub(super) code: String,
-    /// HTTP status; 0 when there was no answer.
+    /// HTTP status; 0 if no response was sent.
     pub(super) status: u16,
 }
 
-impl Entry {
+impl JournalEntry {
     fn json(&self, no: u64) -> Value {
         json!({
             "no": no,
             "at": self.at.to_rfc3339_opts(SecondsFormat::Millis, true),
             "account": self.account,
-            "believed": self.believed,
+            "believed": self.authenticated,
             "signature": self.signature,
             "call_id": self.call_id,
             "attempt": self.attempt,
@@ -55,16 +58,17 @@ impl Entry {
     }
 }
 
-/// The arrivals of one key within the window that ends now.
+/// The arrivals of one key within the window that ends with the latest one.
 #[derive(Debug, Default)]
 struct Window {
     arrivals: VecDeque<Instant>,
+    /// The most arrivals in any window so far.
     most: usize,
 }
 
 impl Window {
-    fn arrive(&mut self, now: Instant, window: Duration) {
-        while self.arrivals.front().is_some_and(|first| now.saturating_duration_since(*first) >= window) {
+    fn add(&mut self, now: Instant, length: Duration) {
+        while self.arrivals.front().is_some_and(|first| now.saturating_duration_since(*first) >= length) {
             self.arrivals.pop_front();
         }
         if self.arrivals.len() < ARRIVALS_KEPT {
@@ -75,80 +79,76 @@ impl Window {
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    newest: VecDeque<Entry>,
+struct Counts {
+    newest: VecDeque<JournalEntry>,
     requests: u64,
     verdicts: BTreeMap<&'static str, u64>,
     codes: BTreeMap<String, u64>,
     accounts: HashMap<String, Window>,
 }
 
-/// All that was seen.
+/// All requests so far.
 #[derive(Debug)]
 pub(super) struct Journal {
     cap: Rate,
     started_at: DateTime<Utc>,
-    seen: Mutex<Seen>,
+    counts: Mutex<Counts>,
 }
 
 impl Journal {
+    /// An empty journal that starts now.
     pub(super) fn new(cap: Rate) -> Self {
-        Self { cap, started_at: Utc::now(), seen: Mutex::default() }
+        Self { cap, started_at: Utc::now(), counts: Mutex::default() }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        // A poisoned lock only means that another request panicked; a count is right or one behind.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes a request that arrived at `now`.
-    pub(super) fn note(&self, entry: Entry, now: Instant) {
-        let mut seen = self.seen();
-        seen.requests += 1;
-        *seen.verdicts.entry(entry.verdict).or_default() += 1;
-        // Codes may be a scenario's own; there are no more of them than it has.
+    /// Adds a request that arrived at `now`.
+    pub(super) fn add(&self, entry: JournalEntry, now: Instant) {
+        let mut counts = lock(&self.counts);
+        counts.requests += 1;
+        *counts.verdicts.entry(entry.verdict).or_default() += 1;
+        // The codes are bounded: those of the gateway and those that a scenario lists.
         if !entry.code.is_empty() {
-            match seen.codes.get_mut(&entry.code) {
+            match counts.codes.get_mut(&entry.code) {
                 Some(count) => *count += 1,
-                None => drop(seen.codes.insert(entry.code.clone(), 1)),
+                None => drop(counts.codes.insert(entry.code.clone(), 1)),
             }
         }
-        if let Some(account) = entry.account.as_ref().filter(|_| entry.believed) {
-            match seen.accounts.get_mut(account) {
-                Some(window) => window.arrive(now, self.cap.window),
-                None => seen.accounts.entry(account.clone()).or_default().arrive(now, self.cap.window),
+        if let Some(account) = entry.account.as_ref().filter(|_| entry.authenticated) {
+            match counts.accounts.get_mut(account) {
+                Some(window) => window.add(now, self.cap.window),
+                None => counts.accounts.entry(account.clone()).or_default().add(now, self.cap.window),
             }
         }
-        if seen.newest.len() == REQUESTS_KEPT {
-            seen.newest.pop_front();
+        if counts.newest.len() == REQUESTS_KEPT {
+            counts.newest.pop_front();
         }
-        seen.newest.push_back(entry);
+        counts.newest.push_back(entry);
     }
 
-    /// The counts.
+    /// The counts, as `/_sandbox/stats` shows them.
     pub(super) fn stats(&self) -> Value {
-        let seen = self.seen();
-        let most = seen.accounts.values().map(|window| window.most).max().unwrap_or(0);
+        let counts = lock(&self.counts);
+        let most = counts.accounts.values().map(|window| window.most).max().unwrap_or(0);
         let by_account: BTreeMap<&str, usize> =
-            seen.accounts.iter().map(|(id, window)| (id.as_str(), window.most)).collect();
+            counts.accounts.iter().map(|(id, window)| (id.as_str(), window.most)).collect();
         json!({
             "started_at": self.started_at.to_rfc3339_opts(SecondsFormat::Millis, true),
-            "requests": seen.requests,
-            "verdicts": seen.verdicts,
-            "codes": seen.codes,
+            "requests": counts.requests,
+            "verdicts": counts.verdicts,
+            "codes": counts.codes,
             "cap": { "requests": self.cap.requests, "window_s": self.cap.window.as_secs_f64() },
             "most_in_any_window": most,
             "most_by_account": by_account,
         })
     }
 
-    /// The newest requests, the oldest of them first.
+    /// The newest requests in order of arrival, as `/_sandbox/requests` shows them.
     pub(super) fn requests(&self) -> Value {
-        let seen = self.seen();
-        let first = seen.requests - u64::try_from(seen.newest.len()).unwrap_or(0) + 1;
+        let counts = lock(&self.counts);
+        let first = counts.requests - u64::try_from(counts.newest.len()).unwrap_or(0) + 1;
         let requests: Vec<Value> =
-            seen.newest.iter().zip(first..).map(|(entry, no)| entry.json(no)).collect();
-        json!({ "requests": requests, "seen": seen.requests, "kept_at_most": REQUESTS_KEPT })
+            counts.newest.iter().zip(first..).map(|(entry, no)| entry.json(no)).collect();
+        json!({ "requests": requests, "seen": counts.requests, "kept_at_most": REQUESTS_KEPT })
     }
 }
 
@@ -157,11 +157,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn entry(account: &str) -> Entry {
-        Entry {
+    fn entry(account: &str) -> JournalEntry {
+        JournalEntry {
             at: Utc::now(),
             account: Some(account.into()),
-            believed: !account.is_empty(),
+            authenticated: !account.is_empty(),
             signature: "1.0",
             call_id: "1^1".into(),
             attempt: 1,
@@ -172,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn the_most_in_any_window_is_that_of_one_key() {
+    fn the_most_in_any_window_is_counted_by_key() {
         let (journal, start) = (Journal::new("3/s".parse().unwrap()), Instant::now());
         for (account, ms) in
             [("a", 0), ("b", 10), ("a", 900), ("a", 999), ("a", 1000), ("", 1000), ("a", 3000)]
         {
-            journal.note(entry(account), start + Duration::from_millis(ms));
+            journal.add(entry(account), start + Duration::from_millis(ms));
         }
         let stats = journal.stats();
         assert_eq!((stats["requests"].as_u64(), stats["most_in_any_window"].as_u64()), (Some(7), Some(3)));
@@ -189,7 +189,7 @@ mod tests {
     fn only_the_newest_requests_are_kept() {
         let journal = Journal::new("3/s".parse().unwrap());
         for _ in 0..REQUESTS_KEPT + 5 {
-            journal.note(entry("a"), Instant::now());
+            journal.add(entry("a"), Instant::now());
         }
         let kept = journal.requests();
         let requests = kept["requests"].as_array().unwrap();

@@ -1,6 +1,5 @@
-//! What is to happen, as a user writes it: a list of faults, or a TOML file that scripts answers by CallId and attempt.
-//!
-//! Owns the file's form. Promises that what is wrong in it is told with its line.
+//! A scenario: faults by chance, and replies scripted by CallId and attempt, as a TOML file lists
+//! them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,130 +9,142 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-use super::faults::{Faults, Moment, Step, What, step};
-use super::gateway::Refusal;
+use super::faults::{Faults, Injection, step};
+use super::history::RequestContext;
+use super::refusal::Refusal;
+use super::reply::{Effect, Step};
 
-/// What is to go wrong in a rehearsal, by chance and by script.
+/// The faults of a sandbox and the scripts of single calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scenario {
     pub(super) faults: Faults,
-    calls: HashMap<String, Vec<Step>>,
+    /// The steps of each CallId, one an attempt.
+    scripts: HashMap<String, Vec<Step>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ScenarioFile {
     #[serde(default)]
     faults: String,
     #[serde(default)]
-    calls: HashMap<String, Vec<Scripted>>,
+    calls: HashMap<String, Vec<ScriptedStep>>,
 }
 
-struct Scripted(Step);
+/// A step in the file: a name, or a table.
+struct ScriptedStep(Step);
 
-/// An answer that a name does not say.
+/// The table of a step; `sample-data/scenario.toml` explains its keys.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Written {
+struct StepTable {
     answer: Option<String>,
     data: Option<String>,
     http: Option<u16>,
     code: Option<String>,
     message: String,
-    #[serde(deserialize_with = "length")]
+    #[serde(deserialize_with = "duration")]
     retry_after: Option<Duration>,
-    #[serde(deserialize_with = "length")]
+    #[serde(deserialize_with = "duration")]
     delay: Option<Duration>,
-    #[serde(deserialize_with = "length")]
+    #[serde(deserialize_with = "duration")]
     drip: Option<Duration>,
 }
 
-fn length<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(from)?;
     humantime::parse_duration(&text)
         .map(Some)
-        .map_err(|e| D::Error::custom(format!("{e}; write 500ms, 10s, 2m")))
+        .map_err(|e| D::Error::custom(format!("{e}; write 500ms, 10s or 2m")))
 }
 
-impl Written {
-    fn step(self) -> Result<Step, String> {
-        let what = match (self.answer, self.data, self.http, self.code) {
+impl StepTable {
+    fn into_step(self) -> Result<Step, String> {
+        let step = match (self.answer, self.data, self.http, self.code) {
             (Some(name), None, None, None) => step(&name)?,
-            (None, Some(data), None, None) => What::Data(data).into(),
-            (None, None, Some(status), None) => What::Page { status: known(status)? }.into(),
+            (None, Some(data), None, None) => Effect::Data(data).into(),
+            (None, None, Some(status), None) => Effect::Page { status: check_status(status)? }.into(),
             (None, None, status, Some(code)) => {
-                let mut refusal = Refusal::new(known(status.unwrap_or(200))?, code, self.message);
+                let status = check_status(status.unwrap_or(200))?;
                 let ms = self.retry_after.map(|after| after.as_millis());
-                refusal.retry_after_ms = ms.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX));
-                What::Error(refusal).into()
+                Effect::Error(Refusal {
+                    retry_after_ms: ms.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+                    ..Refusal::new(status, code, self.message)
+                })
+                .into()
             }
-            (None, None, None, None) => What::Record.into(),
+            (None, None, None, None) => Effect::Record.into(),
             _ => return Err("write one of `answer`, `data`, `http`, or `code` with or without `http`".into()),
         };
-        let (delay, drip) = (self.delay.unwrap_or(what.delay), self.drip.unwrap_or(what.drip));
-        Ok(Step { delay, drip, ..what })
+        let (delay, drip) = (self.delay.unwrap_or(step.delay), self.drip.unwrap_or(step.drip));
+        Ok(Step { delay, drip, ..step })
     }
 }
 
-fn known(status: u16) -> Result<u16, String> {
+fn check_status(status: u16) -> Result<u16, String> {
     if (200..600).contains(&status) {
         Ok(status)
     } else {
-        Err(format!("{status} is no HTTP status from 200 to 599"))
+        Err(format!("{status} is not an HTTP status from 200 to 599"))
     }
 }
 
-impl<'de> Deserialize<'de> for Scripted {
+impl<'de> Deserialize<'de> for ScriptedStep {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Scripted;
+        from.deserialize_any(NameOrTable)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a fault, `record`, `no-record`, or a table")
-            }
+struct NameOrTable;
 
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Scripted, E> {
-                step(name).map(Scripted).map_err(E::custom)
-            }
+impl<'de> Visitor<'de> for NameOrTable {
+    type Value = ScriptedStep;
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Scripted, A::Error> {
-                let written = Written::deserialize(MapAccessDeserializer::new(map))?;
-                written.step().map(Scripted).map_err(A::Error::custom)
-            }
-        }
-        from.deserialize_any(Read)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a fault, `record`, `no-record`, or a table")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<ScriptedStep, E> {
+        step(name).map(ScriptedStep).map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ScriptedStep, A::Error> {
+        let table = StepTable::deserialize(MapAccessDeserializer::new(map))?;
+        table.into_step().map(ScriptedStep).map_err(A::Error::custom)
     }
 }
 
 impl From<Faults> for Scenario {
     fn from(faults: Faults) -> Self {
-        Self { faults, calls: HashMap::new() }
+        Self { faults, scripts: HashMap::new() }
     }
 }
 
 impl Scenario {
-    /// Reads a scenario file: `faults`, as on the command line, and `[calls]`, which gives a CallId the list of its
-    /// answers, one an attempt; the last answers all that follow.
+    /// Reads a scenario file. `faults` has the form of the command line. `[calls]` maps each CallId
+    /// to a list of replies, one an attempt; the last one is repeated.
     ///
     /// # Errors
     ///
     /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let file: ScenarioFile = toml::from_str(text).map_err(|error| error.to_string())?;
         if let Some((call_id, _)) = file.calls.iter().find(|(_, steps)| steps.is_empty()) {
-            return Err(format!("[calls] \"{call_id}\" has no answer; leave it out, or write [\"record\"]"));
+            return Err(format!("[calls] \"{call_id}\" has no answer; remove it, or write [\"record\"]"));
         }
-        let calls = file.calls.into_iter();
-        let calls = calls.map(|(id, steps)| (id, steps.into_iter().map(|Scripted(step)| step).collect()));
-        Ok(Self { faults: Faults::parse(&file.faults)?, calls: calls.collect() })
+        let scripts = file
+            .calls
+            .into_iter()
+            .map(|(id, steps)| (id, steps.into_iter().map(|ScriptedStep(step)| step).collect()));
+        Ok(Self { faults: Faults::parse(&file.faults)?, scripts: scripts.collect() })
     }
 
-    /// What is made of a request, with a word for it: `script`, or the fault's name; `None` when nothing is to happen.
-    pub(super) fn befall(&self, seed: u64, call_id: &str, at: Moment) -> Option<(&'static str, Step)> {
-        let Some(steps) = self.calls.get(call_id) else { return self.faults.befall(seed, at) };
-        let nth = usize::try_from(at.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-        steps.get(nth).or(steps.last()).map(|step| ("script", step.clone()))
+    /// The fault for a request, if any. A call with a script gets only what the script says.
+    pub(super) fn inject(&self, seed: u64, call_id: &str, request: &RequestContext) -> Option<Injection> {
+        let Some(steps) = self.scripts.get(call_id) else { return self.faults.inject(seed, request) };
+        let index = usize::try_from(request.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let step = steps.get(index).or(steps.last())?;
+        Some(Injection { name: "script", step: step.clone() })
     }
 }
 
@@ -142,34 +153,40 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn told(scenario: &Scenario, call_id: &str, attempt: u32) -> What {
-        let since = Duration::ZERO;
-        let at = Moment { call: 1, attempt, request: 1, since_start: since, since_first: since };
-        scenario.befall(0, call_id, at).map_or(What::Record, |(_, step)| step.what)
+    fn effect(scenario: &Scenario, call_id: &str, attempt: u32) -> Effect {
+        let request = RequestContext {
+            call_hash: 1,
+            attempt,
+            request_no: 1,
+            since_start: Duration::ZERO,
+            since_first_try: Duration::ZERO,
+            first_day: None,
+        };
+        scenario.inject(0, call_id, &request).map_or(Effect::Record, |injection| injection.step.effect)
     }
 
     #[test]
-    fn answers_are_scripted_by_call_and_attempt() {
+    fn replies_are_scripted_by_call_and_attempt() {
         let text = "faults = \"503=100%\"\n[calls]\n\"1^1\" = [\"no-record\", { data = \"{}\" }, \"record\"]\n\
                     \"1^2\" = [{ http = 418, code = \"X\", message = \"m\", retry-after = \"2s\" }, { http = 404 }]\n\
                     \"1^3\" = [{ answer = \"cut\", delay = \"1s\" }, { drip = \"3s\" }]\n";
         let scenario = Scenario::parse(text).unwrap();
-        let first: Vec<What> = (1..=4).map(|n| told(&scenario, "1^1", n)).collect();
-        assert_eq!(first, [What::NoRecord, What::Data("{}".into()), What::Record, What::Record]);
-        let What::Error(refusal) = told(&scenario, "1^2", 1) else { unreachable!() };
+        let first: Vec<Effect> = (1..=4).map(|n| effect(&scenario, "1^1", n)).collect();
+        assert_eq!(first, [Effect::NoRecord, Effect::Data("{}".into()), Effect::Record, Effect::Record]);
+        let Effect::Error(refusal) = effect(&scenario, "1^2", 1) else { unreachable!() };
         assert_eq!((refusal.status, refusal.code.as_str(), refusal.retry_after_ms), (418, "X", Some(2000)));
-        assert_eq!(told(&scenario, "1^2", 9), What::Page { status: 404 });
-        assert!(matches!(told(&scenario, "1^9", 1), What::Error(refusal) if refusal.status == 503));
-        let steps = &scenario.calls["1^3"];
+        assert_eq!(effect(&scenario, "1^2", 9), Effect::Page { status: 404 });
+        assert!(matches!(effect(&scenario, "1^9", 1), Effect::Error(refusal) if refusal.status == 503));
+        let steps = &scenario.scripts["1^3"];
         assert_eq!((steps[0].delay, steps[1].drip), (Duration::from_secs(1), Duration::from_secs(3)));
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn an_error_names_its_line() {
         for (line, says) in [
             ("\"1^1\" = [\"cutt\"]", "did you mean `cut`"),
             ("\"1^1\" = [7]", "expected the name of a fault"),
-            ("\"1^1\" = [{ http = 99 }]", "99 is no HTTP status"),
+            ("\"1^1\" = [{ http = 99 }]", "99 is not an HTTP status"),
             ("\"1^1\" = [{ http = 500, data = \"x\" }]", "write one of `answer`"),
             ("\"1^1\" = [{ delay = \"soon\" }]", "write 500ms"),
             ("\"1^1\" = [{ htpp = 500 }]", "unknown field `htpp`"),

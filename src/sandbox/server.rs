@@ -1,10 +1,11 @@
-//! HTTP over loopback. The only place that knows the HTTP server's library.
+//! The HTTP server of the simulated provider, on 127.0.0.1.
 //!
-//! Promises that whatever comes over a connection ends in an answer, or in the end of that connection where this is what
-//! is to be simulated, and that no connection outlives the server.
+//! Every request gets a response, or the connection ends if a fault says so. No connection outlives
+//! the server.
 
 use std::convert::Infallible;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,82 +16,128 @@ use hyper::body::{Body as _, Bytes, Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::gateway::{Heard, Params, Refusal};
-use super::simulated::{Answer, Ending, Simulated};
+use super::options::Options;
+use super::refusal::Refusal;
+use super::request::{Params, Request};
+use super::response::{Delivery, HttpResponse};
+use super::simulated_provider::SimulatedProvider;
+use crate::error::{Error, Result};
 
-/// The largest body that is read, in bytes; a signed question has fewer than 1 KiB.
+/// The largest accepted body in bytes. A signed query has less than 1 KiB.
 const BODY_LIMIT: usize = 64 << 10;
-/// A slow answer comes in so many pieces.
+/// How many pieces a slow body is sent in.
 const PIECES: usize = 8;
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Answers until it is dropped.
-pub(super) async fn serve(listener: TcpListener, provider: Arc<Simulated>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(converse(stream, provider.clone()))),
-                // Too many open files, as a rule: others end meanwhile.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-            Some(_) = connections.join_next() => {}
+/// A sandbox that listens on its port.
+pub struct Sandbox {
+    listener: TcpListener,
+    address: SocketAddr,
+    provider: Arc<SimulatedProvider>,
+}
+
+impl Sandbox {
+    /// Opens the port. Clients can connect from now on, and get replies once [`Sandbox::serve`]
+    /// runs.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 if the port cannot be opened.
+    pub async fn bind(options: Options) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+        let failed = |error: io::Error| {
+            Error::usage(format!("the sandbox cannot listen on {address}"))
+                .hint("choose another port, or stop the program that uses this one")
+                .because(error)
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let provider = Arc::new(SimulatedProvider::new(options, address.to_string())?);
+        Ok(Self { listener, address, provider })
+    }
+
+    /// The URL that clients use as their endpoint.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves requests until the future is dropped.
+    pub async fn serve(self) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        drop(connections.spawn(serve_connection(stream, self.provider.clone())));
+                    }
+                    // Usually too many open files: wait until other connections end.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
         }
     }
 }
 
-async fn converse(stream: TcpStream, provider: Arc<Simulated>) {
-    // Small replies must not wait for the peer's acknowledgement. Where this fails they do; no more.
+async fn serve_connection(stream: TcpStream, provider: Arc<SimulatedProvider>) {
+    // Without delay, a small response does not wait for the peer's acknowledgement. A failure here
+    // only makes responses slower.
     drop(stream.set_nodelay(true));
     let service = service_fn(|request| handle(provider.clone(), request));
-    // A peer that goes away, or speaks no HTTP, is no error of the server's.
+    // A peer that disconnects or speaks no HTTP is not an error of the server.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn handle(provider: Arc<Simulated>, request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
+async fn handle(
+    provider: Arc<SimulatedProvider>,
+    request: hyper::Request<Incoming>,
+) -> io::Result<Response<Body>> {
     if request.method() == Method::GET
         && let Some(page) = provider.page(request.uri().path())
     {
         return Ok(json_page(&page));
     }
-    let answer = provider.answer(&read(request).await);
-    if !answer.delay.is_zero() {
-        tokio::time::sleep(answer.delay).await;
+    let response = provider.answer(read(request).await);
+    if !response.delay.is_zero() {
+        tokio::time::sleep(response.delay).await;
     }
-    write(answer)
+    write(response)
 }
 
-async fn read(request: Request<Incoming>) -> Result<Heard, Refusal> {
-    let known = matches!(*request.method(), Method::GET | Method::POST);
-    if !known || request.uri().path() != "/" {
-        let message = "Specified api is not found, please check your url and method.";
-        return Err(Refusal::new(404, "InvalidApi.NotFound", message));
+async fn read(request: hyper::Request<Incoming>) -> Result<Request, Refusal> {
+    let supported = matches!(*request.method(), Method::GET | Method::POST);
+    if !supported || request.uri().path() != "/" {
+        return Err(Refusal::unknown_path());
     }
     let (parts, body) = request.into_parts();
-    let body = if body.is_end_stream() {
-        Bytes::new()
-    } else {
-        let too_large = |_| {
-            let message = format!("The body is cut, or longer than {BODY_LIMIT} bytes.");
-            Refusal::new(413, "RequestTooLarge", message)
-        };
-        Limited::new(body, BODY_LIMIT).collect().await.map_err(too_large)?.to_bytes()
-    };
-    // A body that does not say it is a form is none.
-    let form = parts.headers.get(CONTENT_TYPE).is_some_and(is_form);
-    let text = if form { String::from_utf8_lossy(&body) } else { "".into() };
-    let params = Params::read(parts.uri.query().unwrap_or_default(), &text)?;
+    let body = read_body(body).await?;
+    // Only a body declared as a form has parameters.
+    let is_form = parts.headers.get(CONTENT_TYPE).is_some_and(is_form);
+    let form = if is_form { String::from_utf8_lossy(&body) } else { "".into() };
+    let params = Params::read(parts.uri.query().unwrap_or_default(), &form)?;
     let headers = headers(&parts.headers);
-    Ok(Heard { method: parts.method.as_str().to_owned(), params, headers, body: body.to_vec() })
+    Ok(Request { method: parts.method.as_str().to_owned(), params, headers, body: body.to_vec() })
 }
 
-/// Names in lower case, as HTTP has them anyway. A value that is no text cannot have been signed.
+async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let read = Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| {
+        let message = format!("The body is incomplete, or longer than {BODY_LIMIT} bytes.");
+        Refusal::new(413, "RequestTooLarge", message)
+    })?;
+    Ok(read.to_bytes())
+}
+
+/// Names, which hyper has in lower case, and values. No client can sign a value that is not text.
 fn headers(map: &HeaderMap) -> Vec<(String, String)> {
     map.iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
@@ -103,45 +150,51 @@ fn is_form(content_type: &HeaderValue) -> bool {
     kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The response; an error ends the connection without one.
-fn write(answer: Answer) -> Result<Response<Body>, io::Error> {
-    let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
-    if answer.ending == Ending::Dropped {
-        return Err(gone());
-    }
-    let length = answer.body.len();
-    let bytes = Bytes::from(answer.body);
-    let body = match (answer.ending, answer.drip.is_zero()) {
-        (Ending::Cut, _) => {
-            // What was sent so far leaves first: an error at once would take the whole answer with it.
-            let half = stream::once(async move { Ok(Frame::data(bytes.slice(..length / 2))) });
-            let end = stream::once(async move {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                Err(gone())
-            });
-            StreamBody::new(half.chain(end)).boxed_unsync()
-        }
-        (_, true) => whole(bytes),
-        (_, false) => StreamBody::new(pieces(bytes, answer.drip)).boxed_unsync(),
+/// The response for hyper. An error ends the connection without a response.
+fn write(response: HttpResponse) -> io::Result<Response<Body>> {
+    let length = response.body.len();
+    let bytes = Bytes::from(response.body);
+    let body = match response.delivery {
+        Delivery::Nothing => return Err(disconnected()),
+        Delivery::Half => half(bytes),
+        Delivery::Whole if response.drip.is_zero() => whole(bytes),
+        Delivery::Whole => StreamBody::new(pieces(bytes, response.drip)).boxed_unsync(),
     };
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
+    let mut written = Response::new(body);
+    *written.status_mut() =
+        StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = written.headers_mut();
     headers.insert(CONTENT_LENGTH, length.into());
-    for (name, value) in answer.headers {
-        // Those of a recording may be anything.
+    for (name, value) in response.headers {
+        // A recording may hold any text as a header.
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
             headers.insert(name, value);
         }
     }
-    Ok(response)
+    Ok(written)
+}
+
+fn disconnected() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
+}
+
+/// Half of the bytes, then the end of the connection.
+fn half(bytes: Bytes) -> Body {
+    let length = bytes.len();
+    let half = stream::once(async move { Ok(Frame::data(bytes.slice(..length / 2))) });
+    let end = stream::once(async move {
+        // An immediate error would discard the half that is not sent yet.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Err(disconnected())
+    });
+    StreamBody::new(half.chain(end)).boxed_unsync()
 }
 
 fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// The bytes over so long a time.
+/// The bytes in pieces, spread over a time.
 fn pieces(bytes: Bytes, over: Duration) -> impl stream::Stream<Item = io::Result<Frame<Bytes>>> + Send {
     let size = bytes.len().div_ceil(PIECES).max(1);
     let pause = over / u32::try_from(PIECES).unwrap_or(1);

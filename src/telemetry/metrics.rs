@@ -6,8 +6,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -18,6 +18,7 @@ use super::metrics_text::{
 };
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::locked::lock;
 use crate::staged::{Staged, folder_of};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::lookup::Status;
@@ -65,7 +66,7 @@ impl MetricsFile {
 
     /// Shows that a run has started and holds the store.
     pub fn begin(&self, started_at: DateTime<Utc>, cap: Rate, sandbox: bool) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.started_at = Some(started_at);
         state.active = true;
         state.sandbox = sandbox;
@@ -76,7 +77,7 @@ impl MetricsFile {
 
     /// Shows how far the run is.
     pub fn update(&self, progress: RunProgress) {
-        self.lock().progress = progress;
+        lock(&self.state).progress = progress;
         self.write();
     }
 
@@ -84,11 +85,11 @@ impl MetricsFile {
     /// simulated. The file is written by [`MetricsFile::end`], which follows at once.
     pub fn published(&self, totals: &Totals, sandbox: bool) {
         let calls =
-            Status::ALL.map(|status| labelled_sample("status", status.as_str(), calls_with(totals, status)));
+            Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));
         let discrepancies = Kind::ALL.map(|kind| {
             labelled_sample("kind", kind.as_str(), totals.discrepancies.get(&kind).copied().unwrap_or(0))
         });
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.sandbox = sandbox;
         state.kept.set(CALLS, calls);
         state.kept.set(DISCREPANCIES, discrepancies);
@@ -101,7 +102,7 @@ impl MetricsFile {
             return;
         }
         let now = Utc::now();
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.active = false;
         (state.progress.taken, state.progress.in_flight, state.progress.left_s) = (0, 0, 0);
         if let Some(started_at) = state.started_at {
@@ -117,12 +118,8 @@ impl MetricsFile {
         self.write();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn write(&self) {
-        let text = self.lock().text();
+        let text = lock(&self.state).text();
         if let Err(e) = replace(&self.path, &text)
             && !self.has_warned.swap(true, Ordering::Relaxed)
         {
@@ -134,16 +131,6 @@ impl MetricsFile {
                 self.path.display()
             );
         }
-    }
-}
-
-fn calls_with(totals: &Totals, status: Status) -> u64 {
-    match status {
-        Status::Found => totals.found,
-        Status::NotFound => totals.not_found,
-        Status::Pending => totals.pending,
-        Status::Failed => totals.failed,
-        Status::Deferred => totals.deferred,
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::{Read, Write as _};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use reconcile::ledger::{Layout, Ledger, Options};
+use reconcile::ledger::{Layout, LedgerReader, Options};
 use reconcile_core::ledger_row::Record;
 use reconcile_core::product::ProductId;
 
@@ -205,8 +205,8 @@ fn first_record(text: &[u8], delimiter: u8) -> Vec<String> {
 }
 
 /// All records and the reader; `None` when the whole file is refused.
-fn read(source: impl Read, options: &Options) -> Option<(Vec<Record>, Ledger<impl Read>)> {
-    let mut ledger = Ledger::open(source, "fuzz", options).ok()?;
+fn read(source: impl Read, options: &Options) -> Option<(Vec<Record>, LedgerReader<impl Read>)> {
+    let mut ledger = LedgerReader::open(source, "fuzz", options).ok()?;
     let records = ledger.by_ref().collect::<Result<Vec<_>, _>>().ok()?;
     Some((records, ledger))
 }
@@ -226,7 +226,7 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
         return false;
     };
     assert_eq!(records, trickled.unwrap().0, "in pieces of {step} bytes");
-    let (form, layout) = (ledger.form(), ledger.layout());
+    let (form, layout) = (ledger.description(), ledger.layout());
     let unpacked = unpack(bytes).expect("what was read can be unpacked");
     let all = text(&unpacked, &form);
     let body = all.strip_prefix('\u{feff}').unwrap_or(&all);
@@ -276,7 +276,7 @@ fn feed_back(records: &[Record], layout: &Layout, options: &Options) {
         }
     }
     let mut bytes = csv.into_inner().unwrap();
-    if layout.mark || bytes.contains(&0) {
+    if layout.byte_order_mark || bytes.contains(&0) {
         bytes.splice(0..0, *b"\xEF\xBB\xBF");
     }
     if bytes.len() > MAX_RECORD {

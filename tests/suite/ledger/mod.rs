@@ -11,7 +11,7 @@ use std::path::Path;
 
 use compact_str::ToCompactString;
 use reconcile::error::Error;
-use reconcile::ledger::{Input, LedgerScan, Options, Source};
+use reconcile::ledger::{Input, LedgerScan, Options, ScannedLedger};
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::product::ProductId;
 use tempfile::NamedTempFile;
@@ -54,7 +54,7 @@ impl Case {
 
 /// The records of a file and the result of the first reading.
 fn read(path: &Path, options: &Options) -> Result<(Vec<Record>, LedgerScan), Error> {
-    let source = Source::scan(Input::open(path)?, options.clone())?;
+    let source = ScannedLedger::scan(Input::open(path)?, options.clone())?;
     let records = source.read()?.collect::<Result<Vec<_>, _>>()?;
     Ok((records, source.scan))
 }
@@ -170,7 +170,7 @@ fn the_error_names_a_ledger_that_cannot_be_opened() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = String::new();
     for name in ["", "nowhere.csv"] {
-        let error = Input::open(&dir.path().join(name)).unwrap_err();
+        let error = Error::from(Input::open(&dir.path().join(name)).unwrap_err());
         writeln!(all, "error: {}\n  to do: {}", error.what, error.hint.unwrap()).unwrap();
     }
     let all = all.replace(&dir.path().display().to_string(), "folder");

@@ -108,9 +108,10 @@ fn whole_numbers_that_pandas_made_floats_are_whole_again() {
          3! call_id 1 \"\"
          4! duration_s 5 \"7.5\"
          line 3: the row has no CallId; fill it in, or remove the row (column 1)
-         line 4: not a number of whole seconds; write digits only, such as 75 (column 5)
-         note: none of the 1 values of `caller` begins with 0, and in 1 row (line 2) it looks like a fixed-line number \
-         without it: a spreadsheet may have dropped leading zeros. Nothing is changed; export the column as text",
+         line 4: not a number of whole seconds; write only digits, such as 75 (column 5)
+         note: `caller`: 1 row (line 2) of 1 may lack a leading 0. The value looks like a fixed-line number without it, \
+         and no value of the column begins with 0. A spreadsheet may have dropped the zeros. Nothing is changed. Export \
+         the column as text",
     );
 }
 

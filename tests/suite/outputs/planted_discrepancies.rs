@@ -12,7 +12,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use fastrand::Rng;
 use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
-use reconcile::ledger::{Input, Options, Source};
+use reconcile::ledger::{Input, Options, ScannedLedger};
 use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
 use reconcile::publish::{Counted, Rules, publish};
 use reconcile::store::{
@@ -495,7 +495,7 @@ fn reported(path: &Path) -> Vec<Discrepancy> {
 /// Publishes a ledger over a filled store and returns the counts.
 pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     let input = Input::open(&dir.join("calls.csv")).unwrap();
-    let source = Source::scan(input, Options::default()).unwrap();
+    let source = ScannedLedger::scan(input, Options::default()).unwrap();
     let paths = Paths::beside(dir.join("details.parquet"), None, None, None);
     let provenance = Provenance {
         version: "0",

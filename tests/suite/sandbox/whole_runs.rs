@@ -221,7 +221,7 @@ fn a_recording_continues_after_an_interrupted_run() {
     let recording = std::fs::read_to_string(bench.path("night.jsonl")).unwrap();
     assert_eq!(recording.lines().count() as u64 - 1, server.page("stats")["requests"].as_u64().unwrap());
     bench.write("other.csv", "call_id\n");
-    run_against(&bench, &server, &["--record", "other.csv"]).exits(2).says("is no recording");
+    run_against(&bench, &server, &["--record", "other.csv"]).exits(2).says("is not a recording");
 }
 
 #[test]

@@ -1,60 +1,69 @@
-//! The accounts that the simulated provider knows, read from their file.
+//! The accounts of the simulated provider, and the TOML file that lists them.
 //!
-//! Owns the file's form: TOML, with one `access-key-id = "secret"` a line, or a table for a key that is temporary or
-//! refused. Promises that an error names the line and never quotes it, for what is wrong there may be the secret.
+//! Each line is `access-key-id = "secret"`, or a table for a temporary or refused key. An error
+//! names the line but never quotes it, because the wrong part may be the secret.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The account that is accepted without a file of accounts: id and secret.
+/// The default account: id and secret.
 pub const TEST_ACCOUNT: (&str, &str) = ("testid", "testsecret");
 
-/// An access key. It cannot be printed: it holds secrets.
+/// An access key. It has no `Debug`, because it holds secrets.
 pub struct Account {
     /// `AccessKeyId`.
     pub(super) id: String,
-    /// The key to which its requests are counted: itself, or the one that it was given for.
+    /// The key that its requests count for: itself, or for a temporary key the one that requested
+    /// it.
     pub(super) owner: String,
+    /// The secret to sign with.
     pub(super) secret: SecretString,
-    /// A temporary key is only accepted with it.
+    /// The security token of a temporary key; its requests must carry it.
     pub(super) token: Option<SecretString>,
-    /// When the token ends.
+    /// When the token expires.
     pub(super) expires: Option<DateTime<Utc>>,
-    /// The key is disabled.
+    /// Whether the key is disabled.
     pub(super) inactive: bool,
-    /// Its user lacks the permission.
-    pub(super) denied: bool,
+    /// Whether its user lacks the permission.
+    pub(crate) denied: bool,
 }
 
 impl Account {
-    /// A key that lasts and may ask.
+    /// A permanent key with the permission.
     #[must_use]
     pub fn new(id: &str, secret: &str) -> Self {
         let (id, owner, secret) = (id.to_owned(), id.to_owned(), secret.to_owned().into());
         Self { id, owner, secret, token: None, expires: None, inactive: false, denied: false }
     }
+
+    /// Whether this is the key's security token.
+    pub(super) fn has_token(&self, token: &str) -> bool {
+        self.token.as_ref().is_some_and(|known| known.expose_secret() == token)
+    }
 }
 
-const FORM: &str = "write `access-key-id = \"secret\"`, or `access-key-id = { secret = \"…\", token = \"…\", expires = \"1h\" }`";
+const FORM: &str = "write `access-key-id = \"secret\"`, or `access-key-id = { secret = \"…\", \
+                    token = \"…\", expires = \"1h\" }`";
 
-/// Reads the accounts: one `access-key-id = "secret"` a line, or a table with `secret` and any of `token`, `expires`
-/// (a time, or a length of time from `now`), `inactive` and `denied`.
+/// Reads the accounts. Each is `access-key-id = "secret"`, or a table with `secret` and any of
+/// `token`, `expires` (a time, or a duration from `now`), `inactive` and `denied`.
 ///
 /// # Errors
 ///
-/// What is wrong, with the number of the line and nothing of its text.
+/// What is wrong, with the line number and none of its text.
 pub fn parse_accounts(text: &str, now: DateTime<Utc>) -> Result<Vec<Account>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let at = |place: usize, why: &str| {
-        let line = text.as_bytes()[..place.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+    let at = |offset: usize, why: &str| {
+        let before = &text.as_bytes()[..offset.min(text.len())];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         format!("line {line}: {why}")
     };
     let table = DeTable::parse(text).map_err(|error| {
-        // Its own message may quote the line.
-        let place = error.span().map_or(0, |span| span.start);
-        at(place, &format!("this is no TOML, or a key that stands twice; {FORM}"))
+        // The error's own message may quote the line.
+        let offset = error.span().map_or(0, |span| span.start);
+        at(offset, &format!("this is not TOML, or the key occurs twice; {FORM}"))
     })?;
     let accounts: Result<Vec<Account>, String> = table
         .get_ref()
@@ -62,65 +71,64 @@ pub fn parse_accounts(text: &str, now: DateTime<Utc>) -> Result<Vec<Account>, St
         .map(|(id, value)| account(id.get_ref(), value, now).map_err(|why| at(id.span().start, &why)))
         .collect();
     let accounts = accounts?;
-    if accounts.is_empty() { Err(format!("there is no account; {FORM}")) } else { Ok(accounts) }
+    if accounts.is_empty() { Err(format!("the file has no account; {FORM}")) } else { Ok(accounts) }
 }
 
 fn account(id: &str, value: &Spanned<DeValue<'_>>, now: DateTime<Utc>) -> Result<Account, String> {
-    let mut account = Account::new(id, "");
-    let mut secret = String::new();
-    match value.get_ref() {
-        DeValue::String(text) => secret = text.to_string(),
-        DeValue::Table(table) => {
-            for (name, value) in table {
-                match (name.get_ref().as_ref(), value.get_ref()) {
-                    ("secret", DeValue::String(text)) => secret = text.to_string(),
-                    ("token", DeValue::String(text)) => account.token = Some(text.to_string().into()),
-                    ("expires", value) => account.expires = Some(expiry(value, now)?),
-                    ("inactive", DeValue::Boolean(yes)) => account.inactive = *yes,
-                    ("denied", DeValue::Boolean(yes)) => account.denied = *yes,
-                    _ => {
-                        return Err(format!(
-                            "a table has `secret`, `token` and `expires` as text, `inactive` and `denied` as true or \
-                             false, and nothing else; {FORM}"
-                        ));
-                    }
-                }
-            }
-        }
+    let account = match value.get_ref() {
+        DeValue::String(secret) => Account::new(id, secret),
+        DeValue::Table(table) => account_of_table(id, table, now)?,
         _ => return Err(format!("the secret needs quotes around it; {FORM}")),
-    }
-    if id.is_empty() || secret.is_empty() {
+    };
+    if id.is_empty() || account.secret.expose_secret().is_empty() {
         return Err(format!("the access key id or the secret is empty; {FORM}"));
     }
     if account.expires.is_some() && account.token.is_none() {
         return Err("only a key with a `token` expires".into());
     }
-    account.secret = secret.into();
     Ok(account)
 }
 
-/// A time with its zone, or a length of time from now.
+fn account_of_table(id: &str, table: &DeTable<'_>, now: DateTime<Utc>) -> Result<Account, String> {
+    let mut account = Account::new(id, "");
+    for (name, value) in table {
+        match (name.get_ref().as_ref(), value.get_ref()) {
+            ("secret", DeValue::String(text)) => account.secret = text.to_string().into(),
+            ("token", DeValue::String(text)) => account.token = Some(text.to_string().into()),
+            ("expires", value) => account.expires = Some(expiry(value, now)?),
+            ("inactive", DeValue::Boolean(yes)) => account.inactive = *yes,
+            ("denied", DeValue::Boolean(yes)) => account.denied = *yes,
+            _ => {
+                return Err(format!(
+                    "a table may hold only `secret`, `token` and `expires` as text, and `inactive` and \
+                     `denied` as true or false; {FORM}"
+                ));
+            }
+        }
+    }
+    Ok(account)
+}
+
+/// The expiry: a time with its zone, or a duration from now.
 fn expiry(value: &DeValue<'_>, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     let text = match value {
         DeValue::Datetime(time) => time.to_string(),
         DeValue::String(text) => text.to_string(),
         _ => String::new(),
     };
-    let after = || {
+    let from_now = || {
         let length = TimeDelta::from_std(humantime::parse_duration(&text).ok()?).ok()?;
         now.checked_add_signed(length)
     };
-    let at = DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc());
-    at.or_else(after).ok_or_else(|| {
-        "`expires` is a time like 2026-11-24T10:00:00Z, or a length of time like \"1h\"".into()
+    let time = DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc());
+    time.or_else(from_now).ok_or_else(|| {
+        "`expires` needs a time such as 2026-11-24T10:00:00Z, or a duration such as \"1h\"".into()
     })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     fn now() -> DateTime<Utc> {
@@ -128,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_may_be_bare_or_quoted_and_comments_may_follow() {
+    fn ids_may_be_bare_or_quoted_and_comments_may_follow() {
         let text = "\u{feff}# keys\r\n\r\nLTAI-test_1 = \"s#1\" # the first\r\n\"a.b\"='s\\2'\r\n'c d' = \"q\\\"\\\\\"\r\n";
         let mut found = parse_accounts(text, now()).unwrap();
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -137,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_key_has_a_token_and_an_end() {
+    fn a_temporary_key_has_a_token_and_an_expiry() {
         for (expires, at) in [
             ("\"90s\"", "2026-11-24T10:01:30Z"),
             ("2026-11-24T19:00:00+08:00", "2026-11-24T11:00:00Z"),
