@@ -1,14 +1,14 @@
-//! The ledgers. Each line of the issue's list has its cases; the cause is what makes such files.
+//! The cases. Each is named for its cause, which is what makes such files in practice.
 
 use std::io::Write as _;
 
 use super::{Case, case};
 
-/// A ledger in Chinese, as most of them are.
+/// A Chinese ledger, the most common kind.
 const CHINESE: &str = "呼叫ID,呼叫时间,被叫号码,备注\r\n116^1,2026-11-01 09:05:07,13800000001,张伟\r\n\
                        116^2,2026-11-01 09:06:00,13800000002,已接通\r\n";
 
-/// What it says, in every encoding.
+/// Its rows in every encoding.
 const CHINESE_ROWS: &str =
     "2 116^1 2026-11-01 called_at=2026-11-01 09:05:07 callee=13800000001 ledger_备注=张伟
      3 116^2 2026-11-01 called_at=2026-11-01 09:06:00 callee=13800000002 ledger_备注=已接通";
@@ -22,7 +22,7 @@ fn utf16(text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     format!("{mark}{text}").encode_utf16().flat_map(bytes).collect()
 }
 
-fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut packing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packing.write_all(bytes.as_ref()).unwrap();
     packing.finish().unwrap()
@@ -32,7 +32,7 @@ fn zst(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     zstd::encode_all(bytes.as_ref(), 3).unwrap()
 }
 
-/// A call per line below a header of `call_id,called_at`.
+/// One call per time, below the header `call_id,called_at`.
 fn called(times: &[&str]) -> String {
     let rows = times.iter().enumerate().map(|(i, time)| format!("{i}^1,\"{time}\"\n"));
     std::iter::once("call_id,called_at\n".to_owned()).chain(rows).collect()
