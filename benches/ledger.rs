@@ -16,7 +16,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use fastrand::Rng;
-use reconcile::ledger::{Input, Options, Source};
+use reconcile::ledger::{Input, Options, ScannedLedger};
 use reconcile_core::product::ProductId;
 
 /// The environment variable that names a child's file.
@@ -75,7 +75,7 @@ fn files(rows: u64, folder: &Path) -> [(&'static str, PathBuf); 4] {
 fn measure(file: &Path) {
     let options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
     let begin = Instant::now();
-    let source = Source::scan(Input::open(file).unwrap(), options).unwrap();
+    let source = ScannedLedger::scan(Input::open(file).unwrap(), options).unwrap();
     let seconds = begin.elapsed().as_secs_f64();
     assert_eq!(source.scan.duplicates, source.scan.rows / 1_000);
     assert_eq!(source.scan.invalid, 0);

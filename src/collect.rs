@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Result;
 use crate::fetch::{Ended, Fetcher, Job};
-use crate::ledger::{DuplicateCalls, Ledger, Source};
+use crate::ledger::{DuplicateCalls, LedgerReader, ScannedLedger};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
 use crate::store::Reader;
@@ -28,7 +28,7 @@ use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 
 /// The distinct calls of a ledger: the first row of each call.
 struct DistinctCalls<'a, R> {
-    ledger: Ledger<R>,
+    ledger: LedgerReader<R>,
     duplicates: &'a DuplicateCalls,
     seen: HashSet<u128>,
 }
@@ -39,7 +39,7 @@ impl<R: std::io::Read> Iterator for DistinctCalls<'_, R> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.ledger.next()? {
-                Err(e) => return Some(Err(e)),
+                Err(e) => return Some(Err(e.into())),
                 Ok(Record::Invalid(_)) => {}
                 Ok(Record::Row(row)) => {
                     let fingerprint = row.key.fingerprint();
@@ -68,7 +68,7 @@ fn hour_of(row: &LedgerRow) -> Hour {
 /// The jobs for the calls made in these hours, with the hour of each, in ledger order. `None` for a
 /// call that needs no request.
 fn jobs<'a>(
-    source: &'a Source,
+    source: &'a ScannedLedger,
     scope: &'a Scope,
     reader: Option<&'a dyn Reader>,
     hours: RangeInclusive<Hour>,
@@ -126,7 +126,7 @@ impl Workload {
 /// # Errors
 ///
 /// Exit 2 if the ledger cannot be read, exit 6 if the store cannot be read.
-pub fn workload(source: &Source, scope: &Scope, reader: Option<&dyn Reader>) -> Result<Workload> {
+pub fn workload(source: &ScannedLedger, scope: &Scope, reader: Option<&dyn Reader>) -> Result<Workload> {
     let mut workload = Workload::default();
     for job in jobs(source, scope, reader, ANY_HOUR)? {
         if let Some((hour, job)) = job? {
@@ -159,7 +159,7 @@ fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
 /// Returns true if every call was answered, false if the run was stopped first. An error of the
 /// ledger or the store stops the run through [`Stop`], which keeps the error.
 pub async fn collect<P: Provider>(
-    source: Arc<Source>,
+    source: Arc<ScannedLedger>,
     fetcher: &Fetcher<P>,
     reader: Box<dyn Reader>,
     concurrency: NonZeroUsize,
@@ -188,7 +188,7 @@ pub async fn collect<P: Provider>(
 
 /// Sends the jobs to the fetch stage. Returns false if the run was stopped before the last job.
 fn send_jobs(
-    source: &Source,
+    source: &ScannedLedger,
     scope: &Scope,
     reader: &dyn Reader,
     order: Vec<RangeInclusive<Hour>>,

@@ -21,7 +21,7 @@ use std::thread::{ScopedJoinHandle, scope};
 use chrono::TimeDelta;
 
 use crate::error::{Error, Result};
-use crate::ledger::Source;
+use crate::ledger::ScannedLedger;
 use crate::output::{Outputs, own_numbers};
 use crate::store::{OpenItem, Reader};
 use reconcile_core::answer::StoredCall;
@@ -72,7 +72,7 @@ pub struct Counted {
 /// Exit 2 if the ledger changed during the run, exit 6 if the store cannot be read or a file cannot
 /// be written.
 pub fn publish(
-    source: &Source,
+    source: &ScannedLedger,
     reader: Box<dyn Reader>,
     rules: Rules,
     session_no: i64,
@@ -108,7 +108,7 @@ fn result_of<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 }
 
 /// Sends the ledger's records. Returns the ledger's SHA-256; `None` if the next thread ended first.
-fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<String>> {
+fn read_ledger(source: &ScannedLedger, out: &SyncSender<Vec<Record>>) -> Result<Option<String>> {
     let mut ledger = source.read()?;
     let mut batch = Batch::default();
     while let Some(record) = ledger.next() {
@@ -120,7 +120,7 @@ fn read_ledger(source: &Source, out: &SyncSender<Vec<Record>>) -> Result<Option<
     if out.send(batch.take()).is_err() {
         return Ok(None);
     }
-    ledger.finish().map(Some)
+    Ok(Some(ledger.finish()?))
 }
 
 /// A ledger row, joined with what the store knows of its call.
@@ -143,7 +143,7 @@ struct FirstRow {
 
 /// The thread that joins the ledger's records with the store.
 struct StoreJoin<'a> {
-    source: &'a Source,
+    source: &'a ScannedLedger,
     reader: Box<dyn Reader>,
     /// Of the calls seen so far: how many later rows of each are still to come.
     later_rows_left: HashMap<u128, u64>,
@@ -229,7 +229,7 @@ struct FirstOfSeveral {
 
 /// The thread that compares, counts and writes.
 struct Publisher<'a> {
-    source: &'a Source,
+    source: &'a ScannedLedger,
     rules: Rules,
     session_no: i64,
     outputs: &'a mut Outputs,

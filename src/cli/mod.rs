@@ -11,6 +11,7 @@ pub mod config_file;
 mod definitions;
 mod job_options;
 mod job_settings;
+mod ledger_errors;
 mod mask_key;
 mod read;
 mod settings;
@@ -22,6 +23,7 @@ pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};
 pub use job_options::ShowProgress;
+pub use ledger_errors::missing_defaults_notes;
 pub use settings::{Answers, Settings};
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::answer::{answer, open_store, table};
 use crate::cli::ExplainArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::{Input, Source};
+use crate::ledger::{Input, ScannedLedger};
 use crate::store::{Attempt, KnownCall, Reader};
 use crate::words::plural;
 use reconcile_core::calendar::provider_text;
@@ -119,7 +119,7 @@ struct LedgerRows {
 impl LedgerRows {
     fn of_call(args: &ExplainArgs) -> Result<Self> {
         let Some(path) = &args.input else { return Ok(Self::default()) };
-        let source = Source::scan(Input::open(path)?, args.ledger())?;
+        let source = ScannedLedger::scan(Input::open(path)?, args.ledger())?;
         let mut rows = Vec::new();
         for record in source.read()? {
             if let Record::Row(row) = record?

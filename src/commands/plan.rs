@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
-use crate::ledger::{Input, LedgerScan, Source};
+use crate::ledger::{Input, LedgerScan, ScannedLedger};
 use crate::store::{self, RunIdentity};
 use crate::words::plural;
 use reconcile_core::ask_again::Scope;
@@ -61,7 +61,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let started_at = Local::now();
     let input = Input::open(&settings.input)?;
     places::check(settings, &input)?;
-    let source = Source::scan(input, settings.ledger.clone())?;
+    let source = ScannedLedger::scan(input, settings.ledger.clone())?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };

@@ -1,8 +1,8 @@
-//! A Parquet file as a ledger: its rows as records of text, in the file's order.
+//! Reads a Parquet file as a ledger: its rows as records of text, in the file's order.
 //!
-//! Owns the reading of arrow and parquet. Every value becomes the text in which the ledger's other readers take it
-//! exactly: a timestamp with a zone is RFC 3339, one without is local UTC+8 text, a whole number has no point. Promises
-//! that what is held is one batch of [`BATCH`] rows and one page of each column.
+//! Every value becomes text that the ledger's parsers read exactly: a timestamp with a zone becomes
+//! RFC 3339, one without a zone local UTC+8 text, and a whole number has no decimal point. Memory
+//! holds one batch of [`BATCH`] rows and one page of each column.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -17,66 +17,65 @@ use csv::ByteRecord;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Type as PhysicalType;
 
-use crate::error::{Error, Result};
+use super::error::{LedgerError, Result};
 
-/// The first bytes of every Parquet file.
+/// First bytes of every Parquet file.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Rows decoded at once.
 const BATCH: usize = 1_024;
 
-/// A Parquet file being read.
-pub(super) struct Table {
+/// The rows of a Parquet file.
+pub(super) struct ParquetRows {
     reader: ParquetRecordBatchReader,
     names: Vec<String>,
-    /// Columns whose timestamps do not say whether they are UTC.
-    without_zone_rule: Vec<usize>,
+    /// Positions of the columns with the type INT96.
+    int96: Vec<usize>,
+    /// The current batch.
     columns: Vec<BinaryArray>,
-    /// The next row of the batch.
+    /// Next row of the batch.
     at: usize,
-    source_name: String,
+    ledger: String,
 }
 
-impl Table {
+impl ParquetRows {
     /// Reads the footer of `file`.
     ///
     /// # Errors
-    /// Wrong usage: the file is damaged, or written in a way that is not read.
-    pub(super) fn open(file: File, source_name: &str) -> Result<Self> {
-        let failed = |error| unreadable(source_name, error);
+    /// The file is damaged, or written in a form that is not read.
+    pub(super) fn open(file: File, ledger: &str) -> Result<Self> {
+        let failed = |error| unreadable(ledger, error);
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
         let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
         let leaves = builder.parquet_schema().columns();
-        let int96 = leaves.iter().filter(|leaf| leaf.physical_type() == PhysicalType::INT96);
+        let leaves = leaves.iter().filter(|leaf| leaf.physical_type() == PhysicalType::INT96);
         let roots: Vec<&str> =
-            int96.filter_map(|leaf| leaf.path().parts().first().map(String::as_str)).collect();
-        let without_zone_rule = (0..names.len()).filter(|at| roots.contains(&names[*at].as_str())).collect();
+            leaves.filter_map(|leaf| leaf.path().parts().first().map(String::as_str)).collect();
+        let int96 = (0..names.len()).filter(|at| roots.contains(&names[*at].as_str())).collect();
         let reader = builder.with_batch_size(BATCH).build().map_err(failed)?;
-        let source_name = source_name.to_owned();
-        Ok(Self { reader, names, without_zone_rule, columns: Vec::new(), at: 0, source_name })
+        Ok(Self { reader, names, int96, columns: Vec::new(), at: 0, ledger: ledger.to_owned() })
     }
 
-    /// The columns' names.
+    /// Names of the columns.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Whether the timestamps of this column are of the old 96-bit kind, which some systems write in UTC and some in
-    /// local time.
-    pub(super) fn is_without_zone_rule(&self, column: usize) -> bool {
-        self.without_zone_rule.contains(&column)
+    /// True for a column of INT96 timestamps. Some systems write them in UTC, others in local time.
+    pub(super) fn is_int96(&self, column: usize) -> bool {
+        self.int96.contains(&column)
     }
 
-    /// Puts the next row into `record`; false at the end.
+    /// Reads the next row into `record`; `false` at the end.
     ///
     /// # Errors
-    /// Wrong usage: the file is damaged or cannot be read any further.
+    /// The file is damaged or cannot be read any further.
     pub(super) fn read(&mut self, record: &mut ByteRecord) -> Result<bool> {
         while self.columns.first().is_none_or(|column| self.at == column.len()) {
             let Some(batch) = self.reader.next() else { return Ok(false) };
-            let texts = |batch: RecordBatch| batch.columns().iter().map(texts).collect();
-            let columns: Result<_, ArrowError> = batch.and_then(texts);
-            self.columns = columns.map_err(|error| unreadable(&self.source_name, error))?;
+            let to_texts = |batch: RecordBatch| batch.columns().iter().map(to_text).collect();
+            let columns: Result<_, ArrowError> = batch.and_then(to_texts);
+            self.columns = columns.map_err(|error| unreadable(&self.ledger, error))?;
             self.at = 0;
         }
         record.clear();
@@ -88,14 +87,12 @@ impl Table {
     }
 }
 
-fn unreadable(source_name: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::usage(format!("cannot read the Parquet ledger {source_name}"))
-        .hint("write it anew, packed with zstd, snappy, gzip or not at all, or export it as CSV; what is stored is kept")
-        .because(error)
+fn unreadable(ledger: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LedgerError {
+    LedgerError::Parquet { ledger: ledger.to_owned(), source: error.into() }
 }
 
 /// The values of a column as text; nulls stay nulls.
-fn texts(column: &ArrayRef) -> Result<BinaryArray, ArrowError> {
+fn to_text(column: &ArrayRef) -> Result<BinaryArray, ArrowError> {
     let text = match column.data_type() {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             column.clone()
@@ -103,22 +100,23 @@ fn texts(column: &ArrayRef) -> Result<BinaryArray, ArrowError> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean | DataType::Date32 => {
             cast(column, &DataType::Utf8)?
         }
-        DataType::Dictionary(_, values) => return texts(&cast(column, values)?),
+        DataType::Dictionary(_, values) => return to_text(&cast(column, values)?),
         DataType::Date64 => cast(&cast(column, &DataType::Date32)?, &DataType::Utf8)?,
-        DataType::Timestamp(_, zone) => timestamps(column, zone.is_some())?,
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => floats(column)?,
+        DataType::Timestamp(_, zone) => timestamps_to_text(column, zone.is_some())?,
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => floats_to_text(column)?,
         DataType::Decimal32(..)
         | DataType::Decimal64(..)
         | DataType::Decimal128(..)
-        | DataType::Decimal256(..) => decimals(column)?,
+        | DataType::Decimal256(..) => decimals_to_text(column)?,
         kind if kind.is_integer() => cast(column, &DataType::Utf8)?,
-        _ => displayed(column)?,
+        _ => others_to_text(column)?,
     };
     Ok(cast(&text, &DataType::Binary)?.as_binary::<i32>().clone())
 }
 
-fn timestamps(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, ArrowError> {
-    // The zone only says how to show what is UTC; names of zones are not compiled in.
+fn timestamps_to_text(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, ArrowError> {
+    // Values are UTC and the zone is only for display, so any zone will do. Zone names are not
+    // compiled in.
     let zone = has_zone.then(|| "+00:00".into());
     let unit = match column.data_type() {
         DataType::Timestamp(unit, _) => *unit,
@@ -130,7 +128,7 @@ fn timestamps(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, ArrowError>
     let micros = cast(&of_unit, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
     let text = |micros: i64| {
         let form = if has_zone { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%d %H:%M:%S%.f" };
-        // What no calendar has is shown as the number it is, and found to be no time.
+        // A value beyond the calendar stays a number, which is then not a valid time.
         DateTime::from_timestamp_micros(micros)
             .map_or_else(|| micros.to_string(), |at| at.format(form).to_string())
     };
@@ -138,9 +136,10 @@ fn timestamps(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, ArrowError>
     Ok(Arc::new(values.map(|value| value.map(text)).collect::<StringArray>()))
 }
 
-/// Whole numbers without a point, as they were before another program made them floating; NaN, which stands for a
-/// missing one, as null.
-fn floats(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+/// Floats as text: whole numbers without a decimal point, because another program made floats of
+/// them; NaN as null, because it stands for a missing value.
+fn floats_to_text(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    /// Whole numbers below 2^53 are exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let text = |value: f64| match value {
         v if v.is_nan() => None,
@@ -152,8 +151,8 @@ fn floats(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(values.map(|value| value.and_then(text)).collect::<StringArray>()))
 }
 
-/// Whole numbers without a point.
-fn decimals(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+/// Decimals as text: whole numbers without a decimal point.
+fn decimals_to_text(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let whole = |text: &str| match text.split_once('.') {
         Some((whole, fraction)) if fraction.bytes().all(|b| b == b'0') => whole.to_owned(),
         _ => text.to_owned(),
@@ -163,8 +162,8 @@ fn decimals(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(values.map(|value| value.map(whole)).collect::<StringArray>()))
 }
 
-/// Anything else, such as a list, as arrow shows it.
-fn displayed(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+/// Any other type, such as a list, as arrow displays it.
+fn others_to_text(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(column, &options)?;
     let text = |at: usize| -> Result<Option<String>, ArrowError> {

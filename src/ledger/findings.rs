@@ -1,165 +1,189 @@
-//! What is to be said of a ledger as a whole once its rows were read: what looks as if another program had damaged
-//! it, although every row can be used. Each finding is one note; no note has a value of the ledger in it.
+//! Findings over a whole ledger: signs that another program damaged it, although every row can be
+//! used. Each finding is one note; no note quotes a value of the ledger.
 
-use super::row::Remarks;
-use super::values::has_lost_caret;
 use reconcile_core::ledger_row::{LedgerRow, Record};
+use reconcile_core::phone::NUMBER_FIELDS;
 use reconcile_core::quick_parse::is_digits;
 
-/// In how many rows something was found, and on which line first.
-#[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    rows: u64,
-    first: u64,
+use super::values::may_lack_caret;
+
+/// What is noticed about a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Remarks {
+    /// Only the CallId says the day.
+    pub(super) day_from_call_id: bool,
+    /// A time is a spreadsheet's serial day.
+    pub(super) serial_day: bool,
+    /// A value is `NULL` or `\N`, which databases write for a missing value.
+    pub(super) null: bool,
+    /// The next column begins with the `^` that the CallId lacks.
+    pub(super) split_call_id: bool,
+    /// The row is unusable because it has no product.
+    pub(super) no_product: bool,
+    /// The row is unusable because it has no day.
+    pub(super) no_day: bool,
 }
 
-impl Seen {
+/// The rows with one finding.
+#[derive(Debug, Clone, Copy, Default)]
+struct AffectedRows {
+    count: u64,
+    /// Line of the first; 0 if there is none.
+    first_line: u64,
+}
+
+impl AffectedRows {
     fn add(&mut self, line: u64) {
-        if self.rows == 0 {
-            self.first = line;
+        if self.count == 0 {
+            self.first_line = line;
         }
-        self.rows += 1;
+        self.count += 1;
     }
 
-    /// What was found elsewhere in the same ledger.
-    fn add_all(&mut self, other: Self) {
-        self.first = match (self.rows, other.rows) {
-            (0, _) => other.first,
-            (_, 0) => self.first,
-            _ => self.first.min(other.first),
+    /// Adds the rows of another part of the same ledger.
+    fn merge(&mut self, other: Self) {
+        self.first_line = match (self.count, other.count) {
+            (0, _) => other.first_line,
+            (_, 0) => self.first_line,
+            _ => self.first_line.min(other.first_line),
         };
-        self.rows += other.rows;
+        self.count += other.count;
     }
 
-    /// `3 rows (line 2 is the first)`; `None` when there are none.
+    /// `3 rows (first: line 2)`; `None` if there are none.
     fn text(self) -> Option<String> {
-        match self.rows {
+        match self.count {
             0 => None,
-            1 => Some(format!("1 row (line {})", self.first)),
-            rows => Some(format!("{rows} rows (line {} is the first)", self.first)),
+            1 => Some(format!("1 row (line {})", self.first_line)),
+            count => Some(format!("{count} rows (first: line {})", self.first_line)),
         }
     }
 }
 
-/// The numbers of one column.
+/// The values of one column of phone numbers.
 #[derive(Debug, Clone, Copy, Default)]
-struct Numbers {
-    all: u64,
-    /// One begins with 0 or with a country code, so that zeros were kept.
-    zero_kept: bool,
-    fixed_without_zero: Seen,
+struct NumberColumn {
+    count: u64,
+    /// A value begins with 0 or `+`, so no program dropped leading zeros.
+    keeps_zeros: bool,
+    fixed_line_without_zero: AffectedRows,
 }
 
-/// What was found so far.
+/// The findings over the rows read so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    hinted: u64,
-    serial_days: Seen,
-    nulls: Seen,
-    lost_carets: Seen,
-    split_call_ids: Seen,
-    numbers: [Numbers; 4],
+    /// Usable rows whose day only the CallId says.
+    pub(super) days_from_call_id: u64,
+    /// Rows that are unusable because they have no product.
+    pub(super) without_product: u64,
+    /// Rows that are unusable because they have no day.
+    pub(super) without_day: u64,
+    serial_days: AffectedRows,
+    nulls: AffectedRows,
+    lost_carets: AffectedRows,
+    split_call_ids: AffectedRows,
+    /// In the order of [`NUMBER_FIELDS`].
+    numbers: [NumberColumn; NUMBER_FIELDS.len()],
 }
 
-/// The number columns, in the order of [`Findings::numbers`].
-const NUMBER_FIELDS: [&str; 4] = ["caller", "callee", "caller_show_number", "callee_show_number"];
-
 impl Findings {
-    pub(super) fn see(&mut self, record: &Record, remarks: Remarks) {
-        let Record::Row(row) = record else { return };
-        self.hinted += u64::from(remarks.hinted);
-        for (found, seen) in [
+    /// Adds a row.
+    pub(super) fn add(&mut self, record: &Record, remarks: Remarks) {
+        let Record::Row(row) = record else {
+            self.without_product += u64::from(remarks.no_product);
+            self.without_day += u64::from(remarks.no_day);
+            return;
+        };
+        self.days_from_call_id += u64::from(remarks.day_from_call_id);
+        let lost_caret = may_lack_caret(&row.key.call_id) && !remarks.split_call_id;
+        for (found, rows) in [
             (remarks.serial_day, &mut self.serial_days),
             (remarks.null, &mut self.nulls),
             (remarks.split_call_id, &mut self.split_call_ids),
-            (has_lost_caret(&row.key.call_id) && !remarks.split_call_id, &mut self.lost_carets),
+            (lost_caret, &mut self.lost_carets),
         ] {
             if found {
-                seen.add(row.line);
+                rows.add(row.line);
             }
         }
-        self.see_numbers(row);
+        self.add_numbers(row);
     }
 
-    /// Takes over what was found in other rows of the same ledger.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.hinted += other.hinted;
-        self.serial_days.add_all(other.serial_days);
-        self.nulls.add_all(other.nulls);
-        self.lost_carets.add_all(other.lost_carets);
-        self.split_call_ids.add_all(other.split_call_ids);
-        for (numbers, others) in self.numbers.iter_mut().zip(other.numbers) {
-            numbers.all += others.all;
-            numbers.zero_kept |= others.zero_kept;
-            numbers.fixed_without_zero.add_all(others.fixed_without_zero);
+    /// Adds the findings over other rows of the same ledger.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.days_from_call_id += other.days_from_call_id;
+        self.without_product += other.without_product;
+        self.without_day += other.without_day;
+        self.serial_days.merge(other.serial_days);
+        self.nulls.merge(other.nulls);
+        self.lost_carets.merge(other.lost_carets);
+        self.split_call_ids.merge(other.split_call_ids);
+        for (column, other) in self.numbers.iter_mut().zip(other.numbers) {
+            column.count += other.count;
+            column.keeps_zeros |= other.keeps_zeros;
+            column.fixed_line_without_zero.merge(other.fixed_line_without_zero);
         }
     }
 
-    fn see_numbers(&mut self, row: &LedgerRow) {
-        let e = &row.expected;
-        let values = [&e.caller, &e.callee, &e.caller_show_number, &e.callee_show_number];
-        for (numbers, value) in self.numbers.iter_mut().zip(values) {
+    fn add_numbers(&mut self, row: &LedgerRow) {
+        let expected = &row.expected;
+        let values =
+            [&expected.caller, &expected.callee, &expected.caller_show_number, &expected.callee_show_number];
+        for (column, value) in self.numbers.iter_mut().zip(values) {
             let Some(value) = value else { continue };
-            numbers.all += 1;
-            numbers.zero_kept |= value.starts_with(['0', '+']);
-            if !numbers.zero_kept && is_fixed_line_without_zero(value) {
-                numbers.fixed_without_zero.add(row.line);
+            column.count += 1;
+            column.keeps_zeros |= value.starts_with(['0', '+']);
+            if !column.keeps_zeros && is_fixed_line_without_zero(value) {
+                column.fixed_line_without_zero.add(row.line);
             }
         }
-    }
-
-    /// Usable rows that took their day from the CallId, no other source naming one.
-    pub(super) fn hinted(&self) -> u64 {
-        self.hinted
     }
 
     /// One line for each finding.
     pub(super) fn notes(&self) -> Vec<String> {
-        let told = [
+        let of_rows = [
             (
                 self.serial_days,
-                "a time is a spreadsheet's serial day, such as 45962.37; it is read as UTC+8, as precisely as \
-              it was written",
+                "a time is a spreadsheet's serial number, such as 45962.37. It is read as a time in UTC+8, \
+                 as precise as it is written",
             ),
-            (self.nulls, "NULL or \\N in a field, which is read as empty"),
+            (self.nulls, "a value is NULL or \\N. It is read as empty"),
             (
                 self.split_call_ids,
-                "the `^` of the CallId is in the column behind it: it was split; join both columns, or the \
-              calls are not found",
+                "the CallId was split at its `^` into two columns. Join them, or the provider will not \
+                 find the calls",
             ),
             (
                 self.lost_carets,
-                "the CallId is digits alone: an export may have dropped its `^`; it is asked for as it stands",
+                "the CallId has only digits. An export may have dropped its `^`. It is looked up as it is",
             ),
         ];
-        let told =
-            told.into_iter().filter_map(|(seen, what)| seen.text().map(|rows| format!("{rows}: {what}")));
-        let columns = self.numbers.iter().zip(NUMBER_FIELDS).filter(|(numbers, _)| !numbers.zero_kept);
-        let zeros = columns.filter_map(|(numbers, name)| {
-            numbers.fixed_without_zero.text().map(|rows| {
-                format!(
-                    "none of the {} values of `{name}` begins with 0, and in {rows} it looks like a fixed-line number \
-                     without it: a spreadsheet may have dropped leading zeros. Nothing is changed; export the column as text",
-                    numbers.all
-                )
-            })
+        let of_rows =
+            of_rows.into_iter().filter_map(|(rows, what)| Some(format!("{}: {what}", rows.text()?)));
+        let of_columns = self.numbers.iter().zip(NUMBER_FIELDS).filter_map(|(column, field)| {
+            let rows = column.fixed_line_without_zero.text().filter(|_| !column.keeps_zeros)?;
+            Some(format!(
+                "`{field}`: {rows} of {} may lack a leading 0. The value looks like a fixed-line number \
+                 without it, and no value of the column begins with 0. A spreadsheet may have dropped the \
+                 zeros. Nothing is changed. Export the column as text",
+                column.count
+            ))
         });
-        told.chain(zeros).collect()
+        of_rows.chain(of_columns).collect()
     }
 }
 
-/// A mainland fixed-line number without the 0 of its area code: `10` or `2x` before eight digits, `3xx` to `9xx` before
-/// seven or eight. Service numbers such as 400 and 800 have no 0.
+/// True for a mainland fixed-line number without the 0 of its area code: `10` or `2x` before eight
+/// digits, `3xx` to `9xx` before seven or eight. Service numbers such as 400 and 800 have no 0.
 fn is_fixed_line_without_zero(number: &str) -> bool {
-    let two = |at: usize| number.as_bytes().get(at).copied().unwrap_or_default();
     if !matches!(number.len(), 10 | 11) || !is_digits(number) {
         return false;
     }
-    let short = number.len() == 10;
-    match two(0) {
-        b'1' => short && two(1) == b'0',
-        b'2' => short,
-        b'3'..=b'9' => !(short && (number.starts_with("400") || number.starts_with("800"))),
+    let is_short = number.len() == 10;
+    match number.as_bytes()[0] {
+        b'1' => is_short && number.starts_with("10"),
+        b'2' => is_short,
+        b'3'..=b'9' => !(is_short && (number.starts_with("400") || number.starts_with("800"))),
         _ => false,
     }
 }
@@ -169,7 +193,7 @@ mod tests {
     use super::is_fixed_line_without_zero;
 
     #[test]
-    fn only_what_can_be_a_fixed_line_number_without_its_zero_looks_like_one() {
+    fn fixed_line_numbers_without_zero_are_recognized() {
         for number in ["5344750000", "1088888888", "2188888888", "57188888888", "7551234567"] {
             assert!(is_fixed_line_without_zero(number), "{number}");
         }

@@ -1,5 +1,7 @@
-//! Where the ledger's bytes come from. They are read more than once, so what can be read only once, such as
-//! standard input or a pipe, is put aside in a temporary file first.
+//! Where the bytes of a ledger come from.
+//!
+//! They are read more than once. Standard input or a pipe can be read only once, so it is first
+//! copied to a temporary file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
@@ -8,107 +10,87 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::columnar::MAGIC;
-use super::{Ledger, Options};
-use crate::error::{Error, Result};
+use super::error::{LedgerError, Result};
+use super::options::Options;
+use super::reader::LedgerReader;
 
 /// A ledger that can be read as often as needed.
 #[derive(Debug)]
 pub struct Input {
-    /// What messages and outputs call it.
+    /// The name in messages and outputs.
     name: String,
     path: PathBuf,
-    /// Removed when this is dropped; nobody else may read it meanwhile.
-    aside: Option<NamedTempFile>,
+    /// A copy of what can be read only once; only this user may read it, and dropping it deletes
+    /// it.
+    copy: Option<NamedTempFile>,
 }
 
 impl Input {
-    /// Takes the ledger at `path`; `-` is standard input.
+    /// The ledger at `path`; `-` is standard input.
     ///
     /// # Errors
-    ///
-    /// Exit 2 when it cannot be opened or read, or is a folder.
+    /// It cannot be opened or read, is a folder, or cannot be copied to a temporary file.
     pub fn open(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
-            return Self::putaside("standard input".into(), &mut io::stdin().lock());
+            return Self::copied("standard input".into(), &mut io::stdin().lock());
         }
         let name = path.display().to_string();
         let mut file = open(path, &name)?;
-        let kind = file.metadata().map_err(|e| unreadable(&name, e))?.file_type();
+        let kind = file.metadata().map_err(|error| LedgerError::reading(&name, None, error))?.file_type();
         if kind.is_dir() {
-            return Err(
-                Error::usage(format!("the ledger {name} is a folder")).hint("name a file in it with --input")
-            );
+            return Err(LedgerError::Folder { ledger: name });
         }
         if kind.is_file() {
-            return Ok(Self { name, path: path.to_owned(), aside: None });
+            return Ok(Self { name, path: path.to_owned(), copy: None });
         }
-        Self::putaside(name, &mut file)
+        Self::copied(name, &mut file)
     }
 
-    fn putaside(name: String, source: &mut impl Read) -> Result<Self> {
-        let mut aside = NamedTempFile::new().map_err(no_room)?;
+    fn copied(name: String, source: &mut impl Read) -> Result<Self> {
+        let mut copy = NamedTempFile::new().map_err(LedgerError::temporary_file)?;
         let mut chunk = vec![0; 64 * 1024];
         loop {
             match source.read(&mut chunk) {
                 Ok(0) => break,
-                Ok(got) => aside.write_all(&chunk[..got]).map_err(no_room)?,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(unreadable(&name, e)),
+                Ok(got) => copy.write_all(&chunk[..got]).map_err(LedgerError::temporary_file)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(LedgerError::reading(&name, None, error)),
             }
         }
-        Ok(Self { name, path: aside.path().to_owned(), aside: Some(aside) })
+        Ok(Self { name, path: copy.path().to_owned(), copy: Some(copy) })
     }
 
-    /// What messages and outputs call it.
+    /// The name in messages and outputs.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The file, where the ledger is one that somebody keeps.
+    /// Path of the ledger's own file; `None` if it could be read only once.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.aside.is_none().then_some(self.path.as_path())
+        self.copy.is_none().then_some(self.path.as_path())
     }
 
-    /// Reads it from its beginning.
+    /// Reads the ledger from its beginning.
     ///
     /// # Errors
-    ///
-    /// Exit 2 when it cannot be opened, and as [`Ledger::open`].
-    pub fn ledger(&self, options: &Options) -> Result<Ledger<File>> {
+    /// It cannot be opened, or its content cannot be used (see [`LedgerReader::open`]).
+    pub fn ledger(&self, options: &Options) -> Result<LedgerReader<File>> {
         let mut file = open(&self.path, &self.name)?;
         let mut head = Vec::new();
-        let begin = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head).and_then(|_| file.rewind());
-        begin.map_err(|e| unreadable(&self.name, e))?;
+        let read = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head).and_then(|_| file.rewind());
+        read.map_err(|error| LedgerError::reading(&self.name, None, error))?;
         if head == MAGIC {
-            Ledger::open_parquet(file, &self.name, options)
+            LedgerReader::open_parquet(file, &self.name, options)
         } else {
-            Ledger::open(file, &self.name, options)
+            LedgerReader::open(file, &self.name, options)
         }
     }
 }
 
 fn open(path: &Path, name: &str) -> Result<File> {
-    File::open(path).map_err(|e| {
-        Error::usage(format!("cannot open the ledger {name}"))
-            .hint("check --input; nothing was sent")
-            .because(e)
-    })
-}
-
-/// Temporary files hold what can be read only once, and the fingerprints of a large ledger.
-pub(super) fn no_room(e: io::Error) -> Error {
-    let folder = std::env::temp_dir();
-    Error::output(format!("temporary files cannot be written or read in {}", folder.display()))
-        .hint(
-            "make room there, or name another folder with the environment variable TMPDIR; nothing was sent",
-        )
-        .because(e)
-}
-
-fn unreadable(name: &str, e: io::Error) -> Error {
-    Error::usage(format!("cannot read the ledger {name}")).hint("check --input; nothing was sent").because(e)
+    File::open(path).map_err(|source| LedgerError::Open { ledger: name.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -117,8 +99,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_read_only_once_is_read_twice() {
-        let input = Input::putaside("standard input".into(), &mut "call_id\na\n".as_bytes()).unwrap();
+    fn standard_input_can_be_read_twice() {
+        let input = Input::copied("standard input".into(), &mut "call_id\na\n".as_bytes()).unwrap();
         for _ in 0..2 {
             assert_eq!(input.ledger(&Options::default()).unwrap().count(), 1);
         }
@@ -126,10 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_a_missing_file_are_refused_by_name() {
+    fn a_folder_or_a_missing_file_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Input::open(dir.path()).unwrap_err().what.contains("is a folder"));
+        assert!(Input::open(dir.path()).unwrap_err().to_string().contains("is a folder"));
         let missing = Input::open(&dir.path().join("nowhere.csv")).unwrap_err();
-        assert!(missing.what.contains("nowhere.csv"), "{missing}");
+        assert!(missing.to_string().contains("nowhere.csv"), "{missing}");
     }
 }

@@ -1,73 +1,80 @@
-//! Makes a [`Record`] of one CSV record.
+//! Parses the values of a record.
 //!
-//! Pure. Promises that every record becomes exactly one [`Record`], that the first fault in the order of
-//! the contract's fields is the one told, and that nothing is altered on the way but white space around
-//! the recognized values, and what [`values`] reads as the same.
+//! Every record becomes exactly one [`Record`]. The first problem in the order of the contract's
+//! fields is the one reported. Values are changed only where [`values`] says so, and white space
+//! around the values of fields is removed.
 
 use std::cell::Cell;
 
 use chrono::NaiveDate;
 use compact_str::CompactString;
 
-use super::Options;
-use super::fields::Fields;
-use super::header::{Field, Header, shown};
-use super::values::{self, Fault};
-use reconcile_core::call::CallKey;
+use super::field::Field;
+use super::findings::{Findings, Remarks};
+use super::header::Header;
+use super::header_text::printable;
+use super::options::Options;
+use super::raw_record::RawRecord;
+use super::values::{self, InvalidValue};
+use reconcile_core::calendar::day_of;
+use reconcile_core::call::{CallKey, called_at_of};
 use reconcile_core::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime, Record};
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse::trimmed;
 
-/// What is to be said of a row beside what it says itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Remarks {
-    /// Its day came from the CallId alone.
-    pub(super) hinted: bool,
-    /// One of its times is a spreadsheet's serial day.
-    pub(super) serial_day: bool,
-    /// One of its values is a database's word for none.
-    pub(super) null: bool,
-    /// The next column begins with the `^` that the CallId lacks.
-    pub(super) split_call_id: bool,
+/// Stands for characters that a conversion has lost.
+const REPLACEMENT: char = '\u{fffd}';
+
+/// Parses the records of one ledger and collects the findings.
+pub(super) struct RowReader {
+    pub(super) header: Header,
+    options: Options,
+    pub(super) findings: Findings,
 }
 
-/// What stands for characters that a conversion has lost.
-const LOST: char = '\u{fffd}';
+impl RowReader {
+    pub(super) fn new(header: Header, options: Options) -> Self {
+        Self { header, options, findings: Findings::default() }
+    }
 
-/// One record with what it takes to read it.
-pub(super) struct Source<'a> {
-    pub(super) header: &'a Header,
-    pub(super) options: &'a Options,
-    pub(super) record: &'a Fields,
-    /// All its fields behind one another, where that is text: so it is looked through once, and not field by field.
+    /// A reader of the same ledger for another thread, with findings of its own.
+    pub(super) fn for_another_thread(&self) -> Self {
+        Self::new(self.header.clone(), self.options.clone())
+    }
+
+    pub(super) fn read(&mut self, raw: &mut RawRecord) -> Record {
+        if let Some(row) = raw.unsplittable.take() {
+            return Record::Invalid(row);
+        }
+        let (record, remarks) = RowParser::new(&self.header, &self.options, raw).parse();
+        self.findings.add(&record, remarks);
+        record
+    }
+}
+
+/// Parses one record.
+struct RowParser<'a> {
+    header: &'a Header,
+    options: &'a Options,
+    raw: &'a RawRecord,
+    /// All cells as text, if all are valid: checked at once, not cell by cell.
     text: Option<&'a str>,
-    /// It has a character that stands for others that were lost.
-    has_lost: bool,
-    /// Physical line on which the record begins.
-    pub(super) line: u64,
-    /// Bytes of the unpacked file before it, where that can be said.
-    pub(super) offset: Option<u64>,
-    /// How the file is encoded.
-    pub(super) encoding: &'static str,
+    /// True if a cell may contain [`REPLACEMENT`].
+    may_have_lost_characters: bool,
     remarks: Cell<Remarks>,
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn new(
-        (header, options, record): (&'a Header, &'a Options, &'a Fields),
-        (line, offset): (u64, Option<u64>),
-        encoding: &'static str,
-    ) -> Self {
-        let text = std::str::from_utf8(record.bytes()).ok();
-        let has_lost = text.is_none_or(|text| !text.is_ascii() && text.contains(LOST));
-        Self { header, options, record, text, has_lost, line, offset, encoding, remarks: Cell::default() }
+impl<'a> RowParser<'a> {
+    fn new(header: &'a Header, options: &'a Options, raw: &'a RawRecord) -> Self {
+        let text = std::str::from_utf8(raw.cells.bytes()).ok();
+        let may_have_lost_characters = text.is_none_or(|text| !text.is_ascii() && text.contains(REPLACEMENT));
+        Self { header, options, raw, text, may_have_lost_characters, remarks: Cell::default() }
     }
 
-    /// The record as a [`Record`], and what is to be said of it.
-    pub(super) fn read(&self) -> (Record, Remarks) {
+    fn parse(&self) -> (Record, Remarks) {
         match self.row() {
             Ok(row) => (Record::Row(row), self.remarks.get()),
-            Err(fault) => (Record::Invalid(self.invalid(fault)), Remarks::default()),
+            Err(invalid) => (Record::Invalid(self.invalid_row(invalid)), self.remarks.get()),
         }
     }
 
@@ -77,13 +84,14 @@ impl<'a> Source<'a> {
         self.remarks.set(remarks);
     }
 
-    fn row(&self) -> Result<LedgerRow, Fault> {
-        self.width()?;
-        let call_id = self.text(Field::CallId)?.ok_or_else(|| {
-            Fault::new(Field::CallId.name(), "", "the row has no CallId; fill it in, or remove the row")
+    fn row(&self) -> Result<LedgerRow, InvalidValue> {
+        self.check_width()?;
+        let call_id = self.value(Field::CallId)?.ok_or_else(|| {
+            let reason = "the row has no CallId; fill it in, or remove the row";
+            InvalidValue::new(Field::CallId.name(), "", reason)
         })?;
-        values::call_id(call_id)?;
-        if !call_id.contains('^') && self.rest_of_call_id() {
+        values::check_call_id(call_id)?;
+        if !call_id.contains('^') && self.next_cell_begins_with_caret() {
             self.remark(|remarks| remarks.split_call_id = true);
         }
         let prod_id = self.product()?;
@@ -93,101 +101,103 @@ impl<'a> Source<'a> {
         let day = self.day(named, call_id)?;
         let carried = self.carried()?;
         let key = CallKey { call_id: call_id.to_owned(), prod_id, day };
-        Ok(LedgerRow { line: self.line, key, expected, query_date, carried })
+        Ok(LedgerRow { line: self.raw.line, key, expected, query_date, carried })
     }
 
-    fn width(&self) -> Result<(), Fault> {
-        let (wanted, found) = (self.header.width(), self.record.len());
+    fn check_width(&self) -> Result<(), InvalidValue> {
+        let (wanted, found) = (self.header.width(), self.raw.cells.len());
         if wanted == found {
             return Ok(());
         }
-        let advice = match found {
-            _ if found == wanted + 1 && self.rest_of_call_id() => {
-                "the CallId was split at its `^`; join its halves"
-            }
-            _ if found < wanted => {
-                "fields are missing, or a line end inside a value needs quotes around the value"
-            }
-            _ => "a delimiter inside a value needs quotes around the value",
+        let advice = if found == wanted + 1 && self.next_cell_begins_with_caret() {
+            "the CallId was split at its `^`: join its halves"
+        } else if found < wanted {
+            "add the missing fields, or put quotes around a value with a line break"
+        } else {
+            "put quotes around a value that contains the delimiter"
         };
         let fields = if found == 1 { "field" } else { "fields" };
-        let reason = format!("the row has {found} {fields} where the header has {wanted}; {advice}");
-        Err(Fault::new("", &found.to_string(), reason).wanted(wanted.to_string()))
+        let reason = format!("the row has {found} {fields}, but the header has {wanted}; {advice}");
+        Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()))
     }
 
-    /// Whether the cell behind the CallId's begins with the `^` of a CallId.
-    fn rest_of_call_id(&self) -> bool {
-        let next = self.header.column(Field::CallId).and_then(|at| self.record.get(at + 1));
+    /// True if the cell after the CallId begins with the `^` of a CallId.
+    fn next_cell_begins_with_caret(&self) -> bool {
+        let next = self.header.column(Field::CallId).and_then(|at| self.raw.cells.get(at + 1));
         next.is_some_and(|cell| cell.trim_ascii_start().starts_with(b"^"))
     }
 
-    fn product(&self) -> Result<ProductId, Fault> {
-        match self.text(Field::ProdId)? {
+    fn product(&self) -> Result<ProductId, InvalidValue> {
+        match self.value(Field::ProdId)? {
             Some(text) => values::product(text),
             None => self.options.prod_id.ok_or_else(|| {
-                let reason = "no product: the row names none; give one for all such rows with --prod-id";
-                Fault::new(Field::ProdId.name(), "", reason).wanted("a product")
+                self.remark(|remarks| remarks.no_product = true);
+                let reason =
+                    "the row has no product; fill in prod_id, or set a product for all rows without one";
+                InvalidValue::new(Field::ProdId.name(), "", reason).expecting("a product")
             }),
         }
     }
 
-    fn day(&self, named: Option<NaiveDate>, call_id: &str) -> Result<NaiveDate, Fault> {
+    fn day(&self, named: Option<NaiveDate>, call_id: &str) -> Result<NaiveDate, InvalidValue> {
         if let Some(day) = named.or(self.options.call_date) {
             return Ok(day);
         }
-        self.remark(|remarks| remarks.hinted = true);
-        values::day_in_call_id(call_id).ok_or_else(|| {
-            let reason = "no day: the row has neither called_at nor query_date; give one for all such rows \
-                          with --call-date YYYY-MM-DD";
-            Fault::new(Field::CalledAt.name(), "", reason).wanted("a time")
+        self.remark(|remarks| remarks.day_from_call_id = true);
+        called_at_of(call_id).map(day_of).ok_or_else(|| {
+            self.remark(|remarks| remarks.no_day = true);
+            let reason = "the row has no day; fill in called_at or query_date, or set a call date for all \
+                          rows without one";
+            InvalidValue::new(Field::CalledAt.name(), "", reason).expecting("a time")
         })
     }
 
-    fn expected(&self) -> Result<Expected, Fault> {
-        let typed = |field: Field| self.text(field).map(|text| text.map(|text| (field.name(), text)));
+    fn expected(&self) -> Result<Expected, InvalidValue> {
         Ok(Expected {
             called_at: self.time(Field::CalledAt)?,
-            caller: self.number(Field::Caller)?,
-            callee: self.number(Field::Callee)?,
-            caller_show_number: self.number(Field::CallerShowNumber)?,
-            callee_show_number: self.number(Field::CalleeShowNumber)?,
-            state: self.number(Field::State)?,
-            answered: typed(Field::Answered)?
-                .map(|(name, text)| values::yes_or_no(name, text))
+            caller: self.number_text(Field::Caller)?,
+            callee: self.number_text(Field::Callee)?,
+            caller_show_number: self.number_text(Field::CallerShowNumber)?,
+            callee_show_number: self.number_text(Field::CalleeShowNumber)?,
+            state: self.number_text(Field::State)?,
+            answered: self
+                .value(Field::Answered)?
+                .map(|text| values::yes_or_no(Field::Answered.name(), text))
                 .transpose()?,
-            duration_s: typed(Field::DurationS)?
-                .map(|(name, text)| values::seconds(name, text))
+            duration_s: self
+                .value(Field::DurationS)?
+                .map(|text| values::seconds(Field::DurationS.name(), text))
                 .transpose()?,
             started_at: self.time(Field::StartedAt)?,
             ended_at: self.time(Field::EndedAt)?,
         })
     }
 
-    fn time(&self, field: Field) -> Result<Option<LedgerTime>, Fault> {
-        let Some(text) = self.text(field)? else { return Ok(None) };
-        let read = values::time(field.name(), text)?;
-        if read.serial_day {
+    fn time(&self, field: Field) -> Result<Option<LedgerTime>, InvalidValue> {
+        let Some(text) = self.value(field)? else { return Ok(None) };
+        let parsed = values::time(field.name(), text)?;
+        if parsed.is_serial_day {
             self.remark(|remarks| remarks.serial_day = true);
         }
-        Ok(Some(read.time))
+        Ok(Some(parsed.time))
     }
 
-    fn number(&self, field: Field) -> Result<Option<CompactString>, Fault> {
-        self.text(field)?.map(|text| values::number(field.name(), text)).transpose()
+    fn number_text(&self, field: Field) -> Result<Option<CompactString>, InvalidValue> {
+        self.value(field)?.map(|text| values::number_text(field.name(), text)).transpose()
     }
 
-    /// A field's text, trimmed; `None` when it is empty or the ledger has no such column.
-    fn text(&self, field: Field) -> Result<Option<&'a str>, Fault> {
+    /// The trimmed text of a field; `None` if it is empty or the ledger has no such column.
+    fn value(&self, field: Field) -> Result<Option<&'a str>, InvalidValue> {
         let Some(cell) = self.header.column(field).and_then(|at| self.cell(at)) else { return Ok(None) };
-        let text = trimmed(cell.map_err(|bytes| self.damaged(field.name(), field.name(), bytes))?);
-        if self.has_lost && text.contains(LOST) {
-            let reason = "characters were lost when an earlier program converted this value (they stand here as \
-                          \u{fffd}); export it anew from the system it came from";
-            return Err(Fault::new(field.name(), text, reason));
+        let text = trimmed(cell.map_err(|bytes| self.invalid_bytes(field.name(), field.name(), bytes))?);
+        if self.may_have_lost_characters && text.contains(REPLACEMENT) {
+            let reason = "an earlier conversion lost characters of this value (shown as \u{fffd}); export \
+                          it again from the original system";
+            return Err(InvalidValue::new(field.name(), text, reason));
         }
         match text {
             "" => Ok(None),
-            // What databases write for a value that is not there.
+            // Databases write these for a missing value.
             "\\N" | "NULL" | "null" => {
                 self.remark(|remarks| remarks.null = true);
                 Ok(None)
@@ -196,55 +206,59 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// A field, if the record has it: its text, or its bytes where they are none.
+    /// A cell, if the record has it: its text, or its bytes if they are not valid.
     fn cell(&self, at: usize) -> Option<Result<&'a str, &'a [u8]>> {
+        let cells = &self.raw.cells;
         match self.text {
-            Some(text) => text.get(self.record.range(at)?).map(Ok),
-            None => self.record.get(at).map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)),
+            Some(text) => text.get(cells.range(at)?).map(Ok),
+            None => cells.get(at).map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)),
         }
     }
 
-    fn carried(&self) -> Result<Vec<CompactString>, Fault> {
-        let mut carried = Vec::with_capacity(self.header.carried_at.len());
-        for (at, name) in self.header.carried_at.iter().zip(&self.header.carried) {
+    fn carried(&self) -> Result<Vec<CompactString>, InvalidValue> {
+        let columns = &self.header.carried;
+        let mut carried = Vec::with_capacity(columns.columns.len());
+        for (at, name) in columns.columns.iter().zip(&columns.names) {
             match self.cell(*at) {
                 None => {}
                 Some(Ok(text)) => carried.push(text.into()),
-                // A carried column is no field of the contract; the reason and the column name it.
+                // A carried column is no field; the reason and the column number name it.
                 Some(Err(bytes)) => {
-                    return Err(Fault { column: Some(*at), ..self.damaged("", &shown(name), bytes) });
+                    let invalid = self.invalid_bytes("", &printable(name), bytes);
+                    return Err(InvalidValue { column: Some(*at), ..invalid });
                 }
             }
         }
         Ok(carried)
     }
 
-    fn damaged(&self, field: &'static str, shown: &str, bytes: &[u8]) -> Fault {
-        let encoding = self.encoding;
+    fn invalid_bytes(&self, field: &'static str, column: &str, bytes: &[u8]) -> InvalidValue {
+        let encoding = self.raw.encoding;
         let reason = format!(
-            "`{shown}` has bytes that are not valid {encoding} (they stand here as \u{fffd}); export the row anew, \
+            "`{column}` has bytes that are not valid {encoding} (shown as \u{fffd}); export the row again, \
              or correct it"
         );
-        Fault::new(field, &String::from_utf8_lossy(bytes), reason)
+        InvalidValue::new(field, &String::from_utf8_lossy(bytes), reason)
     }
 
-    /// The row as one that cannot be used, with what can be said of it.
-    fn invalid(&self, fault: Fault) -> InvalidRow {
-        let call_id = self.text(Field::CallId).ok().flatten().filter(|text| values::call_id(text).is_ok());
+    fn invalid_row(&self, invalid: InvalidValue) -> InvalidRow {
+        let call_id = self.value(Field::CallId).ok().flatten();
+        let call_id = call_id.filter(|text| values::check_call_id(text).is_ok());
         let lossy = |bytes: &[u8]| CompactString::from_utf8_lossy(bytes);
-        let field_column = || Field::named(fault.field).and_then(|field| self.header.column(field));
-        let column = fault.column.or_else(field_column);
+        let field_column = || Field::named(invalid.field).and_then(|field| self.header.column(field));
+        let column = invalid.column.or_else(field_column);
+        let (cells, carried) = (&self.raw.cells, &self.header.carried.columns);
         InvalidRow {
-            line: self.line,
-            offset: self.offset,
+            line: self.raw.line,
+            offset: self.raw.offset,
             column: column.map(|at| at as u64 + 1),
             call_id: call_id.map(str::to_owned),
-            field: fault.field,
-            expected: fault.expected,
-            found: fault.found,
-            reason: fault.reason,
-            carried: self.header.carried_at.iter().map_while(|at| self.record.get(*at).map(lossy)).collect(),
-            original: self.record.iter().map(|cell| lossy(cell).into()).collect(),
+            field: invalid.field,
+            expected: invalid.expected,
+            found: invalid.found,
+            reason: invalid.reason,
+            carried: carried.iter().map_while(|at| cells.get(*at).map(lossy)).collect(),
+            original: cells.iter().map(|cell| lossy(cell).into()).collect(),
         }
     }
 }

@@ -1,79 +1,83 @@
-//! Splits the text of a ledger into records, and hands them to the CSV parser one at a time.
+//! Splits the text of a ledger into records.
 //!
-//! Owns what the parser cannot say for itself: the physical line and the byte at which a record begins, the
-//! largest record ([`MAX_RECORD`]), and the way on after a quote that is never closed. Promises that memory stays
-//! below [`MAX_RECORD`] plus two read chunks whatever the input is, that the outcome does not depend on how the
-//! input arrives in pieces, and that every byte belongs to exactly one record or line end.
+//! It does what the CSV parser cannot do: it knows the physical line and the byte at which a record
+//! begins, limits the length of a record ([`MAX_RECORD`]), and resumes after a quote that is never
+//! closed. Memory stays below [`MAX_RECORD`] plus two chunks, whatever the input. The records do
+//! not depend on the pieces in which the input arrives. Every byte belongs to exactly one record or
+//! line end.
 
 use std::io::{ErrorKind, Read, Result};
 
 use memchr::{memchr, memchr2, memchr2_iter};
 
-/// The largest record in bytes. A real row is a few hundred; what is longer is a quote never closed.
+/// Longest record in bytes. A real row has a few hundred; a longer one is a quote that is never
+/// closed.
 pub(super) const MAX_RECORD: usize = 1 << 20;
 
-/// Bytes asked of the source at a time.
+/// Bytes requested from the source at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// How much of a record that is given up is kept to be shown.
-pub(super) const KEPT: usize = 64 * 1024;
+/// Most bytes of a skipped record that are kept for the rejects.
+pub(super) const MAX_KEPT: usize = 64 * 1024;
 
 /// Where a record begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     /// Physical line, from 1.
     pub(super) line: u64,
     /// Bytes of text before it.
     pub(super) offset: u64,
 }
 
-/// What [`Split::advance`] came upon.
+/// The next record of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece {
-    /// A whole record, now to be read through [`Read`].
-    Record(Place),
-    /// A quote is opened and not closed before the input ends, or before [`MAX_RECORD`]. Reading goes
-    /// on with the line after that quote, so that one bad row does not swallow the good ones below it.
-    Unclosed(Place),
-    /// A line without such a quote, yet longer than [`MAX_RECORD`]. It is skipped.
-    TooLong(Place),
-    /// The input is at its end.
+pub(super) enum NextRecord {
+    /// A whole record, which can now be read through [`Read`].
+    Whole(Position),
+    /// A record with a quote that is not closed before the end of the input, or before
+    /// [`MAX_RECORD`]. The next record begins on the line after that quote, so that one bad row
+    /// does not swallow the good rows below it.
+    UnclosedQuote(Position),
+    /// A line longer than [`MAX_RECORD`] without such a quote. It is skipped.
+    TooLong(Position),
+    /// The end of the input.
     End,
 }
 
-/// Where in a record the scan stands; the same states as the parser's, so that both agree on where a
-/// record ends.
+/// State of the scan within a record: the same states as the parser's, so that both see the same
+/// end of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    FieldStart,
-    Plain,
+enum ScanState {
+    CellStart,
+    Unquoted,
     Quoted,
     QuoteInQuoted,
 }
 
-/// A reader that yields one record per [`Split::advance`], always ended by a single `\n`.
-pub(super) struct Split<R> {
+/// A reader that yields one record for each call of [`Splitter::advance`], always ended by a single
+/// `\n`.
+pub(super) struct Splitter<R> {
     source: R,
     delimiter: u8,
     buf: Vec<u8>,
-    /// Everything before this is done with.
+    /// Start of the next record in `buf`.
     start: usize,
     /// Physical line of `buf[start]`.
     line: u64,
     /// Bytes of text before `buf[0]`.
-    gone: u64,
+    dropped: u64,
     eof: bool,
-    /// The part of `buf` that the parser has yet to read.
+    /// Part of `buf` that the parser has not read yet.
     out: std::ops::Range<usize>,
     newline_due: bool,
-    /// The present record holds no quote.
-    plain: bool,
-    /// Of the record given up last: its beginning, at most [`KEPT`] bytes.
-    lost: Vec<u8>,
+    /// True if the current record has no quote.
+    unquoted: bool,
+    /// Beginning of the record skipped last: at most [`MAX_KEPT`] bytes.
+    skipped: Vec<u8>,
 }
 
-impl<R: Read> Split<R> {
-    /// Splits `source`, whose fields are separated by `delimiter`.
+impl<R: Read> Splitter<R> {
+    /// Splits `source`, whose cells are separated by `delimiter`.
     pub(super) fn new(source: R, delimiter: u8) -> Self {
         Self {
             source,
@@ -81,21 +85,24 @@ impl<R: Read> Split<R> {
             buf: Vec::new(),
             start: 0,
             line: 1,
-            gone: 0,
+            dropped: 0,
             eof: false,
             out: 0..0,
             newline_due: false,
-            plain: false,
-            lost: Vec::new(),
+            unquoted: false,
+            skipped: Vec::new(),
         }
     }
 
-    /// The first line that is not blank, still to be split; longer where quotes hold line ends. At most [`KEPT`]
-    /// bytes. Fails when the source cannot be read.
+    /// The first line that is not blank, without consuming it. Quotes may hold line ends. At most
+    /// [`MAX_KEPT`] bytes.
+    ///
+    /// # Errors
+    /// The source cannot be read.
     pub(super) fn peek(&mut self) -> Result<&[u8]> {
         self.skip_line_ends()?;
         let (mut at, mut quoted, mut first) = (0, false, None);
-        while at < KEPT && (self.start + at < self.buf.len() || self.fill()?) {
+        while at < MAX_KEPT && (self.start + at < self.buf.len() || self.fill()?) {
             match self.buf[self.start + at] {
                 b'"' => quoted = !quoted,
                 b'\n' | b'\r' if !quoted => return Ok(&self.buf[self.start..self.start + at]),
@@ -109,79 +116,86 @@ impl<R: Read> Split<R> {
         Ok(&self.buf[self.start..self.start + end])
     }
 
-    /// From now on fields are separated by this byte.
+    /// Sets the delimiter of the records that follow.
     pub(super) fn set_delimiter(&mut self, delimiter: u8) {
         self.delimiter = delimiter;
     }
 
-    /// Goes to the next record, past blank lines. Fails when the source cannot be read.
-    pub(super) fn advance(&mut self) -> Result<Piece> {
+    /// Moves to the next record; blank lines are skipped.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub(super) fn advance(&mut self) -> Result<NextRecord> {
         self.skip_line_ends()?;
-        let place = Place { line: self.line, offset: self.gone + self.start as u64 };
-        let plain = self.line_without_quotes();
-        self.plain = plain.is_some();
-        if let Some(len) = plain {
-            self.take(len, false)?;
-            return Ok(Piece::Record(place));
+        let position = Position { line: self.line, offset: self.dropped + self.start as u64 };
+        let line = self.line_without_quotes();
+        self.unquoted = line.is_some();
+        if let Some(len) = line {
+            self.offer(len, false)?;
+            return Ok(NextRecord::Whole(position));
         }
-        let (mut at, mut quote_at, mut spans) = (0, 0, false);
-        let mut state = State::FieldStart;
+        self.scan(position)
+    }
+
+    /// Finds the end of a record that may have quotes.
+    fn scan(&mut self, position: Position) -> Result<NextRecord> {
+        let (mut at, mut quote_at, mut spans_lines) = (0, 0, false);
+        let mut state = ScanState::CellStart;
         loop {
             if at == MAX_RECORD {
-                return self.give_up(place, at, (state == State::Quoted).then_some(quote_at));
+                return self.skip(position, at, (state == ScanState::Quoted).then_some(quote_at));
             }
             if self.start + at == self.buf.len() && !self.fill()? {
-                if state == State::Quoted {
-                    return self.give_up(place, at, Some(quote_at));
+                if state == ScanState::Quoted {
+                    return self.skip(position, at, Some(quote_at));
                 }
                 break;
             }
             let byte = self.buf[self.start + at];
             let is_line_end = matches!(byte, b'\n' | b'\r');
             state = match (state, byte) {
-                (State::Quoted, b'"') => State::QuoteInQuoted,
-                (State::Quoted, _) => {
-                    spans |= is_line_end;
-                    State::Quoted
+                (ScanState::Quoted, b'"') => ScanState::QuoteInQuoted,
+                (ScanState::Quoted, _) => {
+                    spans_lines |= is_line_end;
+                    ScanState::Quoted
                 }
                 _ if is_line_end => break,
-                _ if byte == self.delimiter => State::FieldStart,
-                (State::FieldStart, b'"') => {
+                _ if byte == self.delimiter => ScanState::CellStart,
+                (ScanState::CellStart, b'"') => {
                     quote_at = at;
-                    State::Quoted
+                    ScanState::Quoted
                 }
-                (State::QuoteInQuoted, b'"') => State::Quoted,
-                _ => State::Plain,
+                (ScanState::QuoteInQuoted, b'"') => ScanState::Quoted,
+                _ => ScanState::Unquoted,
             };
             at += 1;
         }
         if at == 0 {
-            return Ok(Piece::End);
+            return Ok(NextRecord::End);
         }
-        self.take(at, spans)?;
-        Ok(Piece::Record(place))
+        self.offer(at, spans_lines)?;
+        Ok(NextRecord::Whole(position))
     }
 
-    /// The present record, where it holds no quote and thus needs no parser; it is read then.
-    pub(super) fn plain(&mut self) -> Option<&[u8]> {
-        if !self.plain {
+    /// Consumes and returns the current record if it has no quote and thus needs no parser.
+    pub(super) fn take_unquoted(&mut self) -> Option<&[u8]> {
+        if !self.unquoted {
             return None;
         }
         self.newline_due = false;
         Some(&self.buf[std::mem::take(&mut self.out)])
     }
 
-    /// What the last piece that was no record says, as far as it is kept, and whether that is all of it.
-    pub(super) fn lost(&self) -> (&[u8], bool) {
-        (&self.lost, self.lost.len() < KEPT)
+    /// The kept beginning of the record skipped last, and whether that is all of it.
+    pub(super) fn skipped(&self) -> (&[u8], bool) {
+        (&self.skipped, self.skipped.len() < MAX_KEPT)
     }
 
-    /// The physical line that comes next.
+    /// Physical line of the next record.
     pub(super) fn line(&self) -> u64 {
         self.line
     }
 
-    /// The source, to be asked about what was read.
     pub(super) fn source(&self) -> &R {
         &self.source
     }
@@ -194,7 +208,7 @@ impl<R: Read> Split<R> {
         self.source
     }
 
-    /// The length of the next record where that is its line: where no quote stands before the line end at hand.
+    /// Length of the next line, if it is in the buffer and has no quote.
     fn line_without_quotes(&self) -> Option<usize> {
         let ahead = &self.buf[self.start..];
         let len = memchr2(b'\n', b'\r', ahead)?;
@@ -202,13 +216,13 @@ impl<R: Read> Split<R> {
     }
 
     /// Offers `len` bytes to the parser and moves past them and their line end.
-    fn take(&mut self, len: usize, spans: bool) -> Result<()> {
-        // The line end is looked at first: doing so may move the bytes within the buffer.
+    fn offer(&mut self, len: usize, spans_lines: bool) -> Result<()> {
+        // Completing the line end comes first, because it may move the bytes within the buffer.
         if self.buf.get(self.start + len) == Some(&b'\r') && self.start + len + 1 == self.buf.len() {
             self.fill()?;
         }
         let end = self.start + len;
-        if spans {
+        if spans_lines {
             self.line += line_ends(&self.buf[self.start..end]);
         }
         self.out = self.start..end;
@@ -217,12 +231,12 @@ impl<R: Read> Split<R> {
         self.pass_line_end()
     }
 
-    /// Leaves a record that cannot be read, for the line after its unclosed quote (or, without one,
-    /// after its bytes so far).
-    fn give_up(&mut self, place: Place, scanned: usize, quote_at: Option<usize>) -> Result<Piece> {
+    /// Skips a record that cannot be read, up to the line after its unclosed quote, or after its
+    /// `scanned` bytes if no quote is to blame.
+    fn skip(&mut self, position: Position, scanned: usize, quote_at: Option<usize>) -> Result<NextRecord> {
         let mut from = self.start + quote_at.unwrap_or(scanned);
         self.line += line_ends(&self.buf[self.start..from]);
-        self.lost.clear();
+        self.skipped.clear();
         self.keep(self.start..from);
         loop {
             let rest = &self.buf[from..];
@@ -239,13 +253,16 @@ impl<R: Read> Split<R> {
             }
             from = 0;
         }
-        Ok(if quote_at.is_some() { Piece::Unclosed(place) } else { Piece::TooLong(place) })
+        Ok(match quote_at {
+            Some(_) => NextRecord::UnclosedQuote(position),
+            None => NextRecord::TooLong(position),
+        })
     }
 
     fn keep(&mut self, range: std::ops::Range<usize>) {
-        let room = KEPT - self.lost.len();
+        let room = MAX_KEPT - self.skipped.len();
         let bytes = &self.buf[range];
-        self.lost.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.skipped.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn skip_line_ends(&mut self) -> Result<()> {
@@ -274,13 +291,13 @@ impl<R: Read> Split<R> {
         Ok(())
     }
 
-    /// Drops what is done with and reads a chunk; `false` at the end of the source.
+    /// Drops the consumed bytes and reads a chunk; `false` at the end of the source.
     fn fill(&mut self) -> Result<bool> {
         if self.eof {
             return Ok(false);
         }
         self.buf.drain(..self.start);
-        self.gone += self.start as u64;
+        self.dropped += self.start as u64;
         self.start = 0;
         let kept = self.buf.len();
         self.buf.resize(kept + CHUNK, 0);
@@ -296,8 +313,8 @@ impl<R: Read> Split<R> {
     }
 }
 
-impl<R> Read for Split<R> {
-    /// Reads on in the present record only: 0 at its end.
+impl<R> Read for Splitter<R> {
+    /// Reads the current record only; returns 0 at its end.
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         let len = self.out.len().min(into.len());
         into[..len].copy_from_slice(&self.buf[self.out.start..self.out.start + len]);
@@ -311,7 +328,7 @@ impl<R> Read for Split<R> {
     }
 }
 
-/// Physical line ends in `bytes`: LF, CRLF and a CR of its own.
+/// Number of physical line ends: LF, CRLF, or CR alone.
 fn line_ends(bytes: &[u8]) -> u64 {
     let ends = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
     memchr2_iter(b'\n', b'\r', bytes).filter(ends).count() as u64
@@ -323,7 +340,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Gives its bytes a few at a time, to put every boundary everywhere.
+    /// Yields at most a few bytes at a time, so that chunks end at every position.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -335,35 +352,35 @@ mod tests {
         }
     }
 
-    fn at(line: u64, offset: u64) -> Place {
-        Place { line, offset }
+    fn at(line: u64, offset: u64) -> Position {
+        Position { line, offset }
     }
 
-    fn pieces(bytes: &[u8], step: usize) -> Vec<(Piece, Vec<u8>)> {
-        let mut split = Split::new(Trickle(bytes, step), b',');
+    fn records(bytes: &[u8], step: usize) -> Vec<(NextRecord, Vec<u8>)> {
+        let mut splitter = Splitter::new(Trickle(bytes, step), b',');
         let mut all = Vec::new();
         loop {
-            let piece = split.advance().unwrap();
+            let next = splitter.advance().unwrap();
             let mut text = Vec::new();
-            match piece {
-                Piece::End => return all,
-                Piece::Record(_) => drop(split.read_to_end(&mut text).unwrap()),
+            match next {
+                NextRecord::End => return all,
+                NextRecord::Whole(_) => drop(splitter.read_to_end(&mut text).unwrap()),
                 _ => {}
             }
-            all.push((piece, text));
+            all.push((next, text));
         }
     }
 
     fn lines(bytes: &[u8]) -> Vec<u64> {
-        let line = |(piece, _): &(Piece, Vec<u8>)| match piece {
-            Piece::Record(at) | Piece::Unclosed(at) | Piece::TooLong(at) => at.line,
-            Piece::End => 0,
+        let line = |(next, _): &(NextRecord, Vec<u8>)| match next {
+            NextRecord::Whole(at) | NextRecord::UnclosedQuote(at) | NextRecord::TooLong(at) => at.line,
+            NextRecord::End => 0,
         };
-        pieces(bytes, usize::MAX).iter().map(line).collect()
+        records(bytes, usize::MAX).iter().map(line).collect()
     }
 
     #[test]
-    fn a_record_knows_the_physical_line_on_which_it_begins() {
+    fn a_record_knows_its_physical_line() {
         assert_eq!(lines(b"h\na\nb\n"), [1, 2, 3]);
         assert_eq!(lines(b"h\r\na\r\nb"), [1, 2, 3]);
         assert_eq!(lines(b"h\ra\rb\r"), [1, 2, 3]);
@@ -373,42 +390,44 @@ mod tests {
 
     #[test]
     fn an_unclosed_quote_costs_only_its_own_line() {
-        let all = pieces(b"h\na,\"b\nc\nd\n", usize::MAX);
-        assert_eq!(all[1].0, Piece::Unclosed(at(2, 2)));
-        assert_eq!((all[2].0, all[2].1.as_slice()), (Piece::Record(at(3, 7)), b"c\n".as_slice()));
+        let all = records(b"h\na,\"b\nc\nd\n", usize::MAX);
+        assert_eq!(all[1].0, NextRecord::UnclosedQuote(at(2, 2)));
+        assert_eq!((all[2].0, all[2].1.as_slice()), (NextRecord::Whole(at(3, 7)), b"c\n".as_slice()));
         assert_eq!(all.len(), 4);
-        // The quote that is not closed may stand below a field that properly spans lines.
+        // The unclosed quote may come after a cell that spans lines.
         assert_eq!(lines(b"h\n\"a\nb\",\"c\nd\n"), [1, 2, 4]);
     }
 
     #[test]
-    fn a_record_beyond_the_limit_is_left_and_the_next_line_is_read() {
-        for (head, piece) in [("x", Piece::TooLong(at(2, 2))), ("\"", Piece::Unclosed(at(2, 2)))] {
+    fn a_too_long_record_is_skipped_up_to_the_next_line() {
+        for (head, next) in
+            [("x", NextRecord::TooLong(at(2, 2))), ("\"", NextRecord::UnclosedQuote(at(2, 2)))]
+        {
             let text = format!("h\n{head}{}\nafter\n", "y".repeat(3 * MAX_RECORD));
-            let mut split = Split::new(text.as_bytes(), b',');
-            split.advance().unwrap();
-            assert_eq!(split.advance().unwrap(), piece);
-            let (kept, whole) = split.lost();
-            assert_eq!((kept.len(), whole), (KEPT, false));
-            assert_eq!(split.advance().unwrap(), Piece::Record(at(3, text.len() as u64 - 6)));
-            assert!(split.buf.capacity() < 4 * MAX_RECORD);
+            let mut splitter = Splitter::new(text.as_bytes(), b',');
+            splitter.advance().unwrap();
+            assert_eq!(splitter.advance().unwrap(), next);
+            let (kept, whole) = splitter.skipped();
+            assert_eq!((kept.len(), whole), (MAX_KEPT, false));
+            assert_eq!(splitter.advance().unwrap(), NextRecord::Whole(at(3, text.len() as u64 - 6)));
+            assert!(splitter.buf.capacity() < 4 * MAX_RECORD);
         }
         let text = format!("h\n\"a\n{}", "row\n".repeat(MAX_RECORD / 2));
-        let all = pieces(text.as_bytes(), usize::MAX);
+        let all = records(text.as_bytes(), usize::MAX);
         assert_eq!(all.len(), 2 + MAX_RECORD / 2);
-        assert_eq!(all[1].0, Piece::Unclosed(at(2, 2)));
+        assert_eq!(all[1].0, NextRecord::UnclosedQuote(at(2, 2)));
     }
 
     #[test]
-    fn what_is_given_up_is_kept_to_be_shown() {
-        let mut split = Split::new(b"h\n\"a\nb\",\"c\nd\n".as_slice(), b',');
-        split.advance().unwrap();
-        split.advance().unwrap();
-        assert_eq!(split.lost(), (b"\"a\nb\",\"c".as_slice(), true));
+    fn the_beginning_of_a_skipped_record_is_kept() {
+        let mut splitter = Splitter::new(b"h\n\"a\nb\",\"c\nd\n".as_slice(), b',');
+        splitter.advance().unwrap();
+        splitter.advance().unwrap();
+        assert_eq!(splitter.skipped(), (b"\"a\nb\",\"c".as_slice(), true));
     }
 
     #[test]
-    fn the_first_line_can_be_looked_at_before_anything_is_split() {
+    fn the_first_line_can_be_peeked() {
         for (text, first) in [
             ("\n\r\na;b\nc", "a;b"),
             ("a,b", "a,b"),
@@ -416,25 +435,25 @@ mod tests {
             ("\"a\nb\nc", "\"a"),
             ("", ""),
         ] {
-            let mut split = Split::new(Trickle(text.as_bytes(), 1), b',');
-            assert_eq!(split.peek().unwrap(), first.as_bytes());
-            let first_record = matches!(split.advance().unwrap(), Piece::Record(_));
+            let mut splitter = Splitter::new(Trickle(text.as_bytes(), 1), b',');
+            assert_eq!(splitter.peek().unwrap(), first.as_bytes());
+            let first_record = matches!(splitter.advance().unwrap(), NextRecord::Whole(_));
             assert_eq!(first_record, !first.is_empty() && !text.starts_with("\"a\nb\nc"));
         }
     }
 
     proptest! {
         #[test]
-        fn records_do_not_depend_on_how_the_bytes_arrive(
+        fn records_do_not_depend_on_how_bytes_arrive(
             text in "[a,\"\r\n]{0,60}", step in 1_usize..7,
         ) {
-            prop_assert_eq!(pieces(text.as_bytes(), step), pieces(text.as_bytes(), usize::MAX));
+            prop_assert_eq!(records(text.as_bytes(), step), records(text.as_bytes(), usize::MAX));
         }
 
         #[test]
-        fn records_are_the_parsers_own(text in "[a,\"\r\n]{0,60}") {
-            let all = pieces(text.as_bytes(), usize::MAX);
-            prop_assume!(all.iter().all(|(piece, _)| matches!(piece, Piece::Record(_))));
+        fn splitter_and_parser_find_the_same_records(text in "[a,\"\r\n]{0,60}") {
+            let all = records(text.as_bytes(), usize::MAX);
+            prop_assume!(all.iter().all(|(next, _)| matches!(next, NextRecord::Whole(_))));
             let parse = |bytes: &[u8]| -> Vec<csv::ByteRecord> {
                 let mut builder = csv::ReaderBuilder::new();
                 let reader = builder.has_headers(false).flexible(true).from_reader(bytes);

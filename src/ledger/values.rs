@@ -1,30 +1,28 @@
-//! Reads one value of a ledger: identifiers, products, times, yes or no, seconds.
+//! Parses single values of a ledger: CallIds, products, phone numbers, times, yes or no, seconds.
 //!
-//! Pure. Promises that a value is read exactly or not at all: a [`Fault`] says what is wrong and what to
-//! do, and quotes nothing of the value, which it keeps aside as it was found. Full-width characters are read as
-//! what they stand for, but not in a CallId, which has to be untouched.
+//! Pure. A value is read exactly or not at all. An [`InvalidValue`] says what is wrong and what to
+//! do; its reason never quotes the value. Full-width characters are read as their ASCII
+//! equivalents, except in a CallId, which stays untouched.
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Datelike as _, NaiveDate};
 use compact_str::CompactString;
 
-use super::times;
-use reconcile_core::calendar::day_of;
+use super::times::{ParsedTime, parse_common_form, parse_time};
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse::{self, is_digits};
 
-/// The longest CallId in bytes; the provider's own have fewer than 50.
+/// Longest CallId in bytes; the provider's own have fewer than 50.
 const MAX_CALL_ID: usize = 256;
 
 /// Why a value cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// The contract's name of the field; empty when the row as a whole is at fault.
+pub(super) struct InvalidValue {
+    /// Name of the field; empty if the problem is the row as a whole.
     pub(super) field: &'static str,
-    /// The column, from 0, where it is not the field's.
+    /// The column, from 0, if it is not the field's.
     pub(super) column: Option<usize>,
-    /// What was wanted.
+    /// What was expected, in a few words.
     pub(super) expected: Option<CompactString>,
     /// The text as found.
     pub(super) found: CompactString,
@@ -32,18 +30,18 @@ pub(super) struct Fault {
     pub(super) reason: String,
 }
 
-impl Fault {
+impl InvalidValue {
     pub(super) fn new(field: &'static str, found: &str, reason: impl Into<String>) -> Self {
         Self { field, column: None, expected: None, found: found.into(), reason: reason.into() }
     }
 
-    pub(super) fn wanted(mut self, expected: impl Into<CompactString>) -> Self {
+    pub(super) fn expecting(mut self, expected: impl Into<CompactString>) -> Self {
         self.expected = Some(expected.into());
         self
     }
 }
 
-/// A full-width character as what it stands for.
+/// The ASCII equivalent of a full-width character or a special space; any other character as is.
 pub(super) fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
@@ -52,14 +50,15 @@ pub(super) fn narrow(c: char) -> char {
     }
 }
 
-/// What nobody sees: marks of byte order and of writing direction, spaces without width. They come with what is copied
-/// from web pages and address books, and with files that were joined.
+/// True for byte order marks, marks of writing direction and zero-width spaces. They come from web
+/// pages, address books and joined files.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}')
 }
 
-/// A value without full-width and invisible characters, and without what makes a spreadsheet take it for text: `="0571"`, `'0571`.
-fn plain(text: &str) -> Cow<'_, str> {
+/// A value with ASCII for full-width characters, without invisible ones, and without the marks that
+/// make a spreadsheet take it for text: `="0571"`, `'0571`.
+fn cleaned(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix("=\"").and_then(|inner| inner.strip_suffix('"')).unwrap_or(text);
     let text = text.strip_prefix('\'').unwrap_or(text);
     if text.is_ascii() {
@@ -69,7 +68,7 @@ fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.trim().to_owned())
 }
 
-/// A number as spreadsheets show long ones: `1.16E+11`.
+/// True for a number in scientific notation, which spreadsheets use for long ones: `1.16E+11`.
 fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
@@ -78,127 +77,121 @@ fn is_scientific(text: &str) -> bool {
         && is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
 }
 
-fn spreadsheet(field: &'static str, text: &str) -> Fault {
-    let reason = "a spreadsheet has turned this number into scientific notation and dropped digits; \
-                  export the column as text from the system it came from";
-    Fault::new(field, text, reason)
+fn changed_by_spreadsheet(field: &'static str, text: &str) -> InvalidValue {
+    let reason = "a spreadsheet changed this number to scientific notation and dropped digits; \
+                  export the column as text from the original system";
+    InvalidValue::new(field, text, reason)
 }
 
-/// A CallId, of text already trimmed and not empty.
-pub(super) fn call_id(text: &str) -> Result<(), Fault> {
-    let fault = |reason: &str| Err(Fault::new("call_id", text, reason));
-    // All bytes are looked at, so that it can be done many at a time.
+/// Checks a CallId that is trimmed and not empty.
+pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
+    let invalid = |reason: &str| Err(InvalidValue::new("call_id", text, reason));
+    // Without an early exit, so that the compiler checks many bytes at a time.
     let numbers = text.bytes().fold(true, |all, b| all & (b.is_ascii_digit() | (b == b'^')));
     if numbers && text.len() <= MAX_CALL_ID && !text.starts_with('^') && !text.ends_with('^') {
-        // The provider's own form: nothing of the below can be wrong with it.
+        // The provider's own form; no check below can fail.
         return Ok(());
     }
-    // A hexadecimal identifier may happen to read as `123e456`; a spreadsheet writes a sign.
+    // A hexadecimal identifier may look like `123e456`; a spreadsheet always writes a sign.
     if text.contains(['+', '.', ',']) && is_scientific(text) {
-        return Err(spreadsheet("call_id", text));
+        return Err(changed_by_spreadsheet("call_id", text));
     }
     if text.chars().any(char::is_control) {
-        return fault("the CallId contains a control character or a line break; correct the ledger");
+        return invalid("the CallId contains a control character or a line break; remove it");
     }
     if text.len() > MAX_CALL_ID {
-        return fault(&format!("the CallId is longer than {MAX_CALL_ID} bytes; is this the right column?"));
+        return invalid(&format!(
+            "the CallId is longer than {MAX_CALL_ID} bytes; check that its column holds CallIds"
+        ));
     }
     if !text.is_ascii() && text.chars().any(|c| narrow(c) != c || c == '\u{2c6}') {
-        return fault(
-            "the CallId has full-width characters where the provider's has digits and `^`; export it anew from \
-             the system it came from",
+        return invalid(
+            "the CallId contains full-width characters instead of digits and `^`; export it again from the \
+             original system",
         );
     }
     if !text.is_ascii() && text.chars().any(is_invisible) {
-        return fault(
-            "the CallId has an invisible character in it, such as a byte order mark; type it anew, or export it from \
-             the system it came from",
+        return invalid(
+            "the CallId contains an invisible character, such as a byte order mark; type it again, or export \
+             it again from the original system",
         );
     }
     if text.contains('"') || text.starts_with(['\'', '=']) {
-        return fault("the CallId has quotes or a formula of a spreadsheet around it; leave only the CallId");
+        return invalid("the CallId contains quotes or a spreadsheet formula; write the CallId alone");
     }
     if text.starts_with('^') || text.ends_with('^') {
-        return fault(
-            "half of the CallId is missing: it was split at its `^`; put both halves back into one column",
+        return invalid(
+            "half of the CallId is missing, because it was split at its `^`; put both halves into one column",
         );
     }
     Ok(())
 }
 
-/// Digits alone, where the provider's CallIds have a `^` between two numbers. It may have been lost; nobody can say.
-pub(super) fn has_lost_caret(call_id: &str) -> bool {
+/// True for a CallId of digits alone. The provider's CallIds have a `^` between two numbers; an
+/// export may have dropped it.
+pub(super) fn may_lack_caret(call_id: &str) -> bool {
     call_id.len() >= 12 && is_digits(call_id)
 }
 
-/// A product by number or name.
-pub(super) fn product(text: &str) -> Result<ProductId, Fault> {
-    let (field, value) = ("prod_id", plain(text));
+/// Parses the number or name of a product.
+pub(super) fn product(text: &str) -> Result<ProductId, InvalidValue> {
+    let (field, value) = ("prod_id", cleaned(text));
     if let Some(product) = ProductId::parse(&value) {
         return Ok(product);
     }
     if is_scientific(&value) {
-        return Err(spreadsheet(field, text).wanted("a product"));
+        return Err(changed_by_spreadsheet(field, text).expecting("a product"));
     }
     let names: Vec<&str> = reconcile_core::product::PRODUCTS.iter().map(|(_, name)| *name).collect();
-    let reason = format!("not a product; give its number or one of {}", names.join(", "));
-    Err(Fault::new(field, text, reason).wanted("a product"))
+    let reason = format!("not a product; write its number or one of {}", names.join(", "));
+    Err(InvalidValue::new(field, text, reason).expecting("a product"))
 }
 
-/// A number that someone calls or is called by, or a code, as text. Only what a spreadsheet has spoilt is refused.
-pub(super) fn number(field: &'static str, text: &str) -> Result<CompactString, Fault> {
+/// Reads a phone number or a code as text. Only scientific notation is an error.
+pub(super) fn number_text(field: &'static str, text: &str) -> Result<CompactString, InvalidValue> {
     if is_digits(text) {
         return Ok(text.into());
     }
-    let value = plain(text);
-    if is_scientific(&value) { Err(spreadsheet(field, text)) } else { Ok(value.into()) }
+    let value = cleaned(text);
+    if is_scientific(&value) { Err(changed_by_spreadsheet(field, text)) } else { Ok(value.into()) }
 }
 
-/// Yes or no, in the contract's words.
-pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Fault> {
+/// Parses yes or no, in the words of the contract.
+pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, InvalidValue> {
     let known = |word: &str| match word {
         "true" | "1" | "yes" | "y" | "是" => Some(true),
         "false" | "0" | "no" | "n" | "否" => Some(false),
         _ => None,
     };
-    known(text).or_else(|| known(&plain(text).to_ascii_lowercase())).ok_or_else(|| {
+    known(text).or_else(|| known(&cleaned(text).to_ascii_lowercase())).ok_or_else(|| {
         let reason = "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否";
-        Fault::new(field, text, reason).wanted("true or false")
+        InvalidValue::new(field, text, reason).expecting("true or false")
     })
 }
 
-/// Whole seconds, not negative.
-pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, Fault> {
-    let value = plain(text);
+/// Parses a non-negative number of whole seconds.
+pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, InvalidValue> {
+    let value = cleaned(text);
     let number = quick_parse::whole_number(&value);
     if number.is_none() && is_scientific(&value) {
-        return Err(spreadsheet(field, text).wanted("whole seconds"));
+        return Err(changed_by_spreadsheet(field, text).expecting("whole seconds"));
     }
     number.ok_or_else(|| {
-        let reason = "not a number of whole seconds; write digits only, such as 75";
-        Fault::new(field, text, reason).wanted("whole seconds")
+        let reason = "not a number of whole seconds; write only digits, such as 75";
+        InvalidValue::new(field, text, reason).expecting("whole seconds")
     })
 }
 
-/// A point in time or a day.
-pub(super) fn time(field: &'static str, text: &str) -> Result<times::Read, Fault> {
-    if let Some(read) = times::plain(text) {
-        return Ok(read);
+/// Parses a point in time or a day.
+pub(super) fn time(field: &'static str, text: &str) -> Result<ParsedTime, InvalidValue> {
+    if let Some(parsed) = parse_common_form(text) {
+        return Ok(parsed);
     }
-    let value = plain(text);
+    let value = cleaned(text);
     if is_scientific(&value) {
-        return Err(spreadsheet(field, text).wanted("a time"));
+        return Err(changed_by_spreadsheet(field, text).expecting("a time"));
     }
-    times::read(&value).map_err(|trouble| Fault::new(field, text, trouble.reason()).wanted("a time"))
-}
-
-/// The day that a CallId says itself: its part before `^`, when that is 13 digits and Unix milliseconds
-/// of the years 2015 to 2100.
-pub(super) fn day_in_call_id(call_id: &str) -> Option<NaiveDate> {
-    let (front, _) = call_id.split_once('^')?;
-    let digits = front.len() == 13 && front.bytes().all(|b| b.is_ascii_digit());
-    let instant = DateTime::from_timestamp_millis(front.parse().ok().filter(|_| digits)?)?;
-    Some(day_of(instant)).filter(|day| (2015..=2100).contains(&day.year()))
+    parse_time(&value).map_err(|error| InvalidValue::new(field, text, error.reason()).expecting("a time"))
 }
 
 #[cfg(test)]
@@ -207,32 +200,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scientific_notation_names_the_spreadsheet() {
-        for fault in [
-            call_id("1.16E+11").unwrap_err(),
+    fn scientific_notation_is_blamed_on_the_spreadsheet() {
+        for invalid in [
+            check_call_id("1.16E+11").unwrap_err(),
             product("1.1E+13").unwrap_err(),
             product("1,1e+13").unwrap_err(),
-            number("caller", "1.38E+10").unwrap_err(),
+            number_text("caller", "1.38E+10").unwrap_err(),
             seconds("duration_s", "1E+2").unwrap_err(),
             time("called_at", "1.67155E+12").unwrap_err(),
             product("１.１Ｅ＋１３").unwrap_err(),
         ] {
-            assert!(fault.reason.contains("spreadsheet"), "{fault:?}");
-            assert!(!fault.reason.contains(fault.found.as_str()), "{fault:?}");
+            assert!(invalid.reason.contains("spreadsheet"), "{invalid:?}");
+            assert!(!invalid.reason.contains(invalid.found.as_str()), "{invalid:?}");
         }
-        assert_eq!(call_id("123e456"), Ok(()));
-        assert_eq!(call_id("116012854210^10281427"), Ok(()));
+        assert_eq!(check_call_id("123e456"), Ok(()));
+        assert_eq!(check_call_id("116012854210^10281427"), Ok(()));
     }
 
     #[test]
-    fn a_call_id_is_at_most_256_bytes_without_control_characters() {
-        assert_eq!(call_id(&"x".repeat(256)), Ok(()));
-        assert!(call_id(&"x".repeat(257)).unwrap_err().reason.contains("256 bytes"));
-        assert!(call_id("a\nb").unwrap_err().reason.contains("control character"));
+    fn a_call_id_has_at_most_256_bytes_and_no_control_character() {
+        assert_eq!(check_call_id(&"x".repeat(256)), Ok(()));
+        assert!(check_call_id(&"x".repeat(257)).unwrap_err().reason.contains("256 bytes"));
+        assert!(check_call_id("a\nb").unwrap_err().reason.contains("control character"));
     }
 
     #[test]
-    fn a_damaged_call_id_is_named() {
+    fn a_damaged_call_id_is_an_error() {
         for (text, word) in [
             ("116014888060＾102816313060", "full-width"),
             ("１１６^102", "full-width"),
@@ -242,17 +235,17 @@ mod tests {
             ("=\"116^102\"", "quotes"),
             ("a\"b", "quotes"),
         ] {
-            assert!(call_id(text).unwrap_err().reason.contains(word), "{text}");
+            assert!(check_call_id(text).unwrap_err().reason.contains(word), "{text}");
         }
-        assert_eq!(call_id("呼叫-7"), Ok(()));
-        assert!(has_lost_caret("116014888060102816313060") && !has_lost_caret("116014888060^102816313060"));
+        assert_eq!(check_call_id("呼叫-7"), Ok(()));
+        assert!(may_lack_caret("116014888060102816313060") && !may_lack_caret("116014888060^102816313060"));
     }
 
     #[test]
-    fn full_width_characters_are_read_as_what_they_stand_for() {
-        assert_eq!(number("caller", "＋８６ １３８－１２").as_deref(), Ok("+86 138-12"));
-        assert_eq!(number("caller", "=\"0571\"").as_deref(), Ok("0571"));
-        assert_eq!(number("caller", "'0571").as_deref(), Ok("0571"));
+    fn full_width_characters_are_read_as_ascii() {
+        assert_eq!(number_text("caller", "＋８６ １３８－１２").as_deref(), Ok("+86 138-12"));
+        assert_eq!(number_text("caller", "=\"0571\"").as_deref(), Ok("0571"));
+        assert_eq!(number_text("caller", "'0571").as_deref(), Ok("0571"));
         assert_eq!(seconds("duration_s", "７５"), Ok(75));
         assert_eq!(yes_or_no("answered", "ＹＥＳ"), Ok(true));
         assert_eq!(product("１１００００００３００００６").unwrap().0, 11_000_000_300_006);
@@ -261,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn yes_and_no_are_read_in_the_words_of_the_contract_only() {
+    fn yes_and_no_have_only_the_words_of_the_contract() {
         for text in ["true", "1", "YES", "y", "是"] {
             assert_eq!(yes_or_no("answered", text), Ok(true), "{text}");
         }
@@ -278,16 +271,5 @@ mod tests {
         for text in ["12.0", "-1", "+1", "1:15", "99999999999999999999"] {
             assert!(seconds("duration_s", text).unwrap_err().reason.contains("whole seconds"), "{text}");
         }
-    }
-
-    #[test]
-    fn only_thirteen_digits_before_the_caret_say_a_day() {
-        let day = |text| day_in_call_id(text).map(|day| day.to_string());
-        assert_eq!(day("1671552000000^123").as_deref(), Some("2022-12-21"));
-        assert_eq!(day("1671551999999^123").as_deref(), Some("2022-12-20"));
-        assert_eq!(day("1671552000000"), None);
-        assert_eq!(day("116012854210^123"), None);
-        assert_eq!(day("1400000000000^123"), None);
-        assert_eq!(day("+671552000000^123"), None);
     }
 }

@@ -60,8 +60,8 @@ fn create_views(paths: &Paths, target: &Path) -> Result<Staged> {
 }
 
 impl Outputs {
-    /// Starts all files. `carried` are the ledger columns that details and discrepancies carry
-    /// through. `layout` is the ledger's form, which the rejects keep.
+    /// Starts all files. `carried` names the ledger columns that details and discrepancies carry
+    /// through. The rejects have the ledger's `layout`.
     ///
     /// # Errors
     ///

@@ -63,7 +63,7 @@ impl RejectsFile {
         let mut file = staged.writer()?;
         // Zero bytes would make the file look like UTF-16.
         let has_zero_byte = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
-        if layout.mark || has_zero_byte {
+        if layout.byte_order_mark || has_zero_byte {
             file.write_all("\u{feff}".as_bytes()).map_err(|e| unwritable(target, e))?;
         }
         let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);

@@ -79,8 +79,8 @@ struct SummaryJson<'a> {
     answered: BothSides,
     duration_s: BothSides,
     billable_minutes: BothSides,
-    by_product: Vec<SidesLine>,
-    by_day: Vec<SidesLine>,
+    by_product: Vec<GroupLine>,
+    by_day: Vec<GroupLine>,
     outcomes: BTreeMap<&'static str, u64>,
     by_hour: &'a [HourOfDay],
     rejected: Vec<RejectedLine<'a>>,
@@ -102,16 +102,16 @@ struct SummaryJson<'a> {
 
 /// Ledger and provider for one product or day.
 #[derive(Serialize)]
-struct SidesLine {
+struct GroupLine {
     /// `None` on the last line if it sums up all further products or days.
     name: Option<String>,
     #[serde(flatten)]
-    sides: GroupFigures,
+    figures: GroupFigures,
 }
 
-fn sides_lines<K: Ord + ToString>(lines: &Lines<K, GroupFigures>) -> Vec<SidesLine> {
+fn group_lines<K: Ord + ToString>(lines: &Lines<K, GroupFigures>) -> Vec<GroupLine> {
     let lines = lines.iter();
-    lines.map(|(key, sides)| SidesLine { name: key.map(ToString::to_string), sides: *sides }).collect()
+    lines.map(|(key, figures)| GroupLine { name: key.map(ToString::to_string), figures: *figures }).collect()
 }
 
 /// Rows that are unusable for one reason.
@@ -219,8 +219,8 @@ impl<'a> SummaryJson<'a> {
             answered: f.all.answered,
             duration_s: f.all.duration_s,
             billable_minutes: f.all.billable_minutes,
-            by_product: sides_lines(&f.by_product),
-            by_day: sides_lines(&f.by_day),
+            by_product: group_lines(&f.by_product),
+            by_day: group_lines(&f.by_day),
             outcomes: f.outcomes.iter().map(|(outcome, n)| (outcome.as_str(), *n)).collect(),
             by_hour: &f.hours,
             rejected: rejected_lines(f),

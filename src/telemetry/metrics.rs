@@ -85,7 +85,7 @@ impl MetricsFile {
     /// simulated. The file is written by [`MetricsFile::end`], which follows at once.
     pub fn published(&self, totals: &Totals, sandbox: bool) {
         let calls =
-            Status::ALL.map(|status| labelled_sample("status", status.as_str(), calls_with(totals, status)));
+            Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));
         let discrepancies = Kind::ALL.map(|kind| {
             labelled_sample("kind", kind.as_str(), totals.discrepancies.get(&kind).copied().unwrap_or(0))
         });
@@ -131,16 +131,6 @@ impl MetricsFile {
                 self.path.display()
             );
         }
-    }
-}
-
-fn calls_with(totals: &Totals, status: Status) -> u64 {
-    match status {
-        Status::Found => totals.found,
-        Status::NotFound => totals.not_found,
-        Status::Pending => totals.pending,
-        Status::Failed => totals.failed,
-        Status::Deferred => totals.deferred,
     }
 }
 

@@ -1,12 +1,12 @@
-//! Runs the real binary against a scripted provider. One folder for each part of the program.
+//! Runs the real binary against a scripted provider. Each part of the program has a folder:
 //!
-//! - `ledger`: any ledger that a company really has.
-//! - `provider`: what the provider may answer, how it is asked, and where the key is found.
+//! - `ledger`: ledgers as companies really export them.
+//! - `provider`: the provider's answers, the requests to it, and the access key.
 //! - `sandbox`: the simulated provider itself.
-//! - `store`: kills, signals, second runs, broken files and full disks.
-//! - `run`: the cap, faults, ends, options, logs and what watches a run.
-//! - `outputs`: what the files say, read by DuckDB, pyarrow, Polars and a browser.
-//! - `house`: the order of the source tree, the documents and the packages.
+//! - `store`: kills, signals, second runs, damaged stores and full disks.
+//! - `run`: a whole run: the cap, faults, exit codes, options, logs, metrics and notifications.
+//! - `outputs`: the contents of the files, read by DuckDB, pyarrow, Polars and a browser.
+//! - `house`: the source tree, the documents and the packages.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod house;

@@ -1,8 +1,9 @@
 //! What identifies a call.
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
+use crate::calendar::day_of;
 use crate::product::ProductId;
 
 /// What identifies a call: the provider finds its record only by all three parts.
@@ -31,5 +32,30 @@ impl CallKey {
         let mut half = [0_u8; 16];
         half.copy_from_slice(&digest[..16]);
         u128::from_le_bytes(half)
+    }
+}
+
+/// When a call was made, as its CallId says: the part before `^`, if it is 13 digits that read as Unix
+/// milliseconds of the years 2015 to 2100 (UTC+8).
+#[must_use]
+pub fn called_at_of(call_id: &str) -> Option<DateTime<Utc>> {
+    let (front, _) = call_id.split_once('^')?;
+    let is_milliseconds = front.len() == 13 && front.bytes().all(|b| b.is_ascii_digit());
+    let instant = DateTime::from_timestamp_millis(front.parse().ok().filter(|_| is_milliseconds)?)?;
+    (2015..=2100).contains(&day_of(instant).year()).then_some(instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_thirteen_digits_before_the_caret_are_a_time() {
+        let day = |call_id| called_at_of(call_id).map(|at| day_of(at).to_string());
+        assert_eq!(day("1671552000000^123").as_deref(), Some("2022-12-21"));
+        assert_eq!(day("1671551999999^123").as_deref(), Some("2022-12-20"));
+        for none in ["1671552000000", "116012854210^123", "1400000000000^123", "+671552000000^123"] {
+            assert_eq!(day(none), None, "{none}");
+        }
     }
 }

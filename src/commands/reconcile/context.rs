@@ -10,7 +10,7 @@ use crate::console::Console;
 use crate::console::opening::Opening;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::Source;
+use crate::ledger::ScannedLedger;
 use crate::provider::credentials::CredentialCache;
 use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
@@ -23,7 +23,7 @@ use super::notes;
 pub(super) struct RunContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) console: &'a Console,
-    pub(super) source: Arc<Source>,
+    pub(super) source: Arc<ScannedLedger>,
     pub(super) store: Arc<dyn Store>,
     pub(super) scope: Scope,
     pub(super) stop: Stop,

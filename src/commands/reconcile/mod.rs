@@ -21,7 +21,7 @@ use crate::clock::SystemClock;
 use crate::console::{Console, log};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::{Input, Source};
+use crate::ledger::{Input, ScannedLedger};
 use crate::provider::http::HttpProvider;
 use crate::stop::Stop;
 use crate::store::{self, RunIdentity};
@@ -60,7 +60,7 @@ async fn night(
     let (started, started_at) = (Instant::now(), Utc::now());
     let input = Input::open(&settings.input)?;
     places::check(settings, &input)?;
-    let source = Arc::new(Source::scan(input, settings.ledger.clone())?);
+    let source = Arc::new(ScannedLedger::scan(input, settings.ledger.clone())?);
     let (provider, keys) = connect::connect(settings).await?.unzip();
     let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
     let provider =

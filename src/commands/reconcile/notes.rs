@@ -1,12 +1,12 @@
-//! The notes of a run: what is remarkable about ledger, settings and key. They stand at the start,
-//! and in report and summary.
+//! The notes of a run about its ledger, settings and key. They are printed at the start and written
+//! into report and summary.
 
-use crate::cli::Settings;
+use crate::cli::{Settings, missing_defaults_notes};
 use crate::ledger::LedgerScan;
 use crate::provider::credentials::CredentialCache;
 use crate::words::plural;
 
-/// All notes, in the order in which they are said.
+/// All notes, in the order in which they are printed.
 pub(super) fn at_start(
     settings: &Settings,
     scan: &LedgerScan,
@@ -15,11 +15,13 @@ pub(super) fn at_start(
     let mut notes = scan.notes.clone();
     notes.extend(settings.mask_note.clone());
     notes.extend(keys.iter().flat_map(|keys| keys.warnings().iter().cloned()));
-    if scan.hinted > 0 {
-        let names = if scan.hinted == 1 { "names" } else { "name" };
-        notes.push(format!("{} {names} no day; it was taken from the CallId", plural(scan.hinted, "row")));
+    let without_day = scan.days_from_call_id;
+    if without_day > 0 {
+        let have = if without_day == 1 { "has" } else { "have" };
+        notes.push(format!("{} {have} no day; the CallId gives it", plural(without_day, "row")));
     }
     notes.extend(unusable_rows(settings, scan.invalid));
+    notes.extend(missing_defaults_notes(scan));
     notes
 }
 

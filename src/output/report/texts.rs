@@ -55,7 +55,7 @@ const KINDS_ZH: [&str; 11] = [
     "状态码不在任何表中",
 ];
 
-/// Key, English, Chinese.
+/// The texts of the page: key, English, Chinese.
 const TEXTS: &[(&str, &str, &str)] = &[
     ("title", "Reconciliation of", "对账："),
     ("complete", "Complete", "完整"),
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn every_text_is_in_both_languages() {
         let (en, zh) = (texts(Lang::En), texts(Lang::Zh));
-        assert_eq!(en.len(), TEXTS.len() + Kind::ALL.len(), "a key is there twice");
+        assert_eq!(en.len(), TEXTS.len() + Kind::ALL.len(), "a key is listed twice");
         assert!(en.keys().eq(zh.keys()));
         assert!(en.values().chain(zh.values()).all(|text| !text.is_empty()));
         let same: Vec<_> = en.iter().filter(|(key, text)| zh.get(*key) == Some(*text)).collect();

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::record::CallRecord;
 use crate::sandbox::chance::first_64_bits;
 use reconcile_core::calendar::{day_of, from_provider_local, provider_text};
+use reconcile_core::call::called_at_of;
 use reconcile_core::ledger_row::{Expected, LedgerTime};
 use reconcile_core::phone::normalize_number;
 
@@ -227,12 +228,9 @@ fn time_of_day(day: NaiveDate, dice: &mut Dice<'_>) -> DateTime<Utc> {
     from_provider_local(day.and_time(NaiveTime::MIN)) + dice.seconds(30_600, 46_800)
 }
 
-/// The time in a CallId whose part before `^` is Unix milliseconds, cut to the whole second.
+/// The time in a CallId, cut to the whole second.
 fn time_in_call_id(call_id: &str) -> Option<DateTime<Utc>> {
-    let (front, _) = call_id.split_once('^')?;
-    let is_ms = front.len() == 13 && front.bytes().all(|b| b.is_ascii_digit());
-    let ms: i64 = front.parse().ok().filter(|_| is_ms)?;
-    DateTime::from_timestamp(ms.div_euclid(1000), 0).filter(|t| (2015..=2100).contains(&t.year()))
+    DateTime::from_timestamp(called_at_of(call_id)?.timestamp(), 0)
 }
 
 #[cfg(test)]

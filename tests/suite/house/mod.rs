@@ -1,5 +1,5 @@
-//! The order of the source tree, the documents and the packages.
+//! The source tree, the documents and the packages.
 
-mod order;
+pub mod crate_owners;
 mod packaging;
 pub mod readme;

@@ -1,5 +1,6 @@
-//! Files for operators: units, cron, package, image, rules, completions, manual pages. Owns the tools that judge them, which must be
-//! there in CI and without which a test says that it was skipped.
+//! Files for operators: systemd units, crontab, package, image, alert rules, completions and manual
+//! pages. External tools check them. Without a tool the test fails in CI; elsewhere it is skipped
+//! with a message.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +12,7 @@ use reconcile::fetch::cap::Cap;
 use reconcile_core::rate::Rate;
 use toml::de::{DeTable, DeValue};
 
-use crate::support::{Bench, ledger, venv};
+use crate::support::{Bench, ledger, skip, venv};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -21,15 +22,13 @@ fn packaged(name: &str) -> String {
     fs::read_to_string(root().join("packaging").join(name)).unwrap()
 }
 
-/// A tool of the system; `None`, and said so, where there is none.
-#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+/// A tool of the system; `None`, with a message, where it is missing.
 fn tool(name: &str) -> Option<Command> {
     let found = std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|p| p.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "in CI there has to be {name}");
-        eprintln!("skipped: there is no {name} on this machine");
+        skip(&format!("there is no {name} on this machine"));
     }
     found.map(Command::new)
 }
@@ -38,7 +37,7 @@ fn printed(arguments: &[&str]) -> String {
     Bench::new(&ledger(0)).bare(arguments)
 }
 
-/// The names of the commands, as the help has them.
+/// The names of the commands, as the help lists them.
 fn commands() -> Vec<String> {
     let help = printed(&["-h"]);
     let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -60,7 +59,7 @@ fn units() -> tempfile::TempDir {
 }
 
 #[test]
-fn systemd_accepts_the_units_and_finds_the_service_well_confined() {
+fn systemd_accepts_the_units_and_the_service_is_confined() {
     let units = units();
     let Some(mut verify) = tool("systemd-analyze") else { return };
     verify
@@ -71,7 +70,7 @@ fn systemd_accepts_the_units_and_finds_the_service_well_confined() {
     assert!(output.status.success() && !said.contains("reconcile."), "{said}");
 
     let Some(mut security) = tool("systemd-analyze") else { return };
-    // In tenths: 1.5 of 10, where 10 is a service that may do anything.
+    // In tenths: 1.5 of 10, where 10 is a service without any restriction.
     security
         .args(["security", "--offline=true", "--threshold=15"])
         .arg(units.path().join("reconcile.service"));
@@ -79,11 +78,11 @@ fn systemd_accepts_the_units_and_finds_the_service_well_confined() {
 }
 
 #[test]
-fn the_configuration_that_is_packaged_can_be_read() {
+fn the_packaged_configuration_can_be_read() {
     let path = root().join("packaging/reconcile.toml");
     let dump = printed(&["config", "--config", path.to_str().unwrap()]);
     assert!(dump.lines().filter(|line| line.contains("packaging/reconcile.toml:")).count() >= 5, "{dump}");
-    // The options that are commented out are right as well.
+    // The options in comments are valid too.
     let all: String = packaged("reconcile.toml")
         .lines()
         .map(|line| {
@@ -100,7 +99,7 @@ fn the_configuration_that_is_packaged_can_be_read() {
 }
 
 #[test]
-fn the_crontab_has_a_line_that_a_shell_and_the_program_understand() {
+fn the_line_of_the_crontab_runs() {
     let text = packaged("crontab");
     let line = text.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).unwrap();
     let mut fields = line.splitn(6, ' ').map(str::trim);
@@ -155,7 +154,7 @@ fn assets() -> Vec<[String; 3]> {
 }
 
 #[test]
-fn all_that_is_packaged_is_there_or_made_by_the_build() {
+fn every_packaged_file_exists_or_is_built() {
     let script = packaged("build-deb.sh");
     let assets = assets();
     for [source, target, mode] in &assets {
@@ -167,7 +166,7 @@ fn all_that_is_packaged_is_there_or_made_by_the_build() {
         }
         assert!(!target.starts_with('/') && matches!(mode.as_str(), "644" | "755"), "{target} {mode}");
     }
-    // What the service starts and reads is what the package installs.
+    // The package installs what the service starts and reads.
     let installed = |path: &str| {
         let is = |[source, target, _]: &[String; 3]| {
             let name = Path::new(source).file_name().unwrap().to_str().unwrap();
@@ -179,14 +178,14 @@ fn all_that_is_packaged_is_there_or_made_by_the_build() {
     for path in ["/usr/bin/reconcile", "/etc/reconcile/reconcile.toml"] {
         assert!(service.contains(path) && installed(&path[1..]), "{path}");
     }
-    // A page for every command.
+    // Every command has a page.
     let made = script.lines().find_map(|line| line.strip_prefix("for command in ")).unwrap();
     let made: Vec<&str> = made.trim_end_matches("; do").split(' ').collect();
     assert_eq!(made, commands());
 }
 
 #[test]
-fn the_scripts_are_right_for_their_shells() {
+fn the_scripts_have_no_syntax_errors() {
     for name in ["build-deb.sh", "debian/postinst", "debian/prerm"] {
         let shell = if name.ends_with(".sh") { "bash" } else { "sh" };
         let output = Command::new(shell).arg("-n").arg(root().join("packaging").join(name)).output().unwrap();
@@ -195,7 +194,7 @@ fn the_scripts_are_right_for_their_shells() {
 }
 
 #[test]
-fn the_image_is_pinned_small_and_runs_as_nobody() {
+fn the_image_is_pinned_small_and_not_run_as_root() {
     let file = packaged("Dockerfile");
     let instructions: Vec<Vec<&str>> = file
         .lines()
@@ -216,14 +215,14 @@ fn the_image_is_pinned_small_and_runs_as_nobody() {
     assert!(all("FROM").last().unwrap()[0].contains("distroless"));
     let user = all("USER").pop().unwrap()[0].to_owned();
     assert!(user.split(':').all(|id| id.parse::<u32>().is_ok_and(|id| id > 0)), "{user}");
-    // What is copied in from the tree is there, and the list of what may be sent lets it through.
+    // Files copied from the tree exist, and the ignore file lets them through.
     let ignore = packaged("Dockerfile.dockerignore");
     for copy in all("COPY").iter().filter(|copy| !copy[0].starts_with("--from")) {
         for source in &copy[..copy.len() - 1] {
             assert!(root().join(source).exists() && ignore.contains(&format!("!{source}\n")), "{source}");
         }
     }
-    // The toolchain of the image is not older than the oldest that is said to do.
+    // The toolchain of the image is not older than the minimum version.
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let least =
         manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
@@ -241,7 +240,7 @@ fn metrics_in(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn rules_and_handbook_name_metrics_that_there_are() {
+fn alert_rules_and_handbook_name_existing_metrics() {
     let there = fs::read_to_string(root().join("tests/snapshots/metrics.snap")).unwrap();
     let there = metrics_in(&there);
     let handbook = fs::read_to_string(root().join("docs/operating.md")).unwrap();
@@ -259,7 +258,7 @@ fn rules_and_handbook_name_metrics_that_there_are() {
 }
 
 #[test]
-fn the_capacity_table_of_the_handbook_is_what_the_cap_allows() {
+fn the_capacity_table_agrees_with_the_cap() {
     let handbook = fs::read_to_string(root().join("docs/operating.md")).unwrap();
     let table =
         handbook.split("| calls | at 100/min | at 100/s |\n").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -327,7 +326,7 @@ fn fish_completes_options_and_commands() {
 }
 
 #[test]
-fn man_shows_every_page() {
+fn man_shows_every_page_without_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     let page = |arguments: &[&str]| {
         let path = dir.path().join(format!("{}.1", arguments.join("-")));
@@ -370,16 +369,14 @@ fn man_shows_every_page() {
 }
 
 #[test]
-fn a_page_that_there_is_not_is_told_with_those_that_there_are() {
-    let bench = Bench::new(&ledger(0));
-    let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
-        .args(["man", "nothing"])
-        .current_dir(bench.path("."))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("no command `nothing`") && said.contains("verify-cap"), "{said}");
+fn an_unknown_manual_page_is_refused_with_the_known_ones() {
+    let run = Bench::new(&ledger(0)).run_exactly(&["man", "nothing"], &[]);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr.contains("no command `nothing`") && run.stderr.contains("verify-cap"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

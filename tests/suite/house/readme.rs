@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Bench, Row, Summary, cell, duckdb, ledger, parquet_metadata, read_csv, venv};
+use crate::support::{Bench, Row, cell, duckdb, ledger, parquet_metadata, read_csv, venv};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -83,7 +83,7 @@ fn the_details_have_the_columns_and_types_of_the_contract() {
 }
 
 #[test]
-fn the_discrepancies_are_the_ones_that_were_planted() {
+fn the_sample_run_reports_exactly_the_planted_discrepancies() {
     let bench = sample_run();
     let columns = ["call_id", "ledger_line", "kind", "field", "expected", "actual", "delta"];
     let narrow = |path: &Path| -> Vec<Vec<String>> {
@@ -95,13 +95,12 @@ fn the_discrepancies_are_the_ones_that_were_planted() {
 }
 
 #[test]
-fn the_four_files_are_there_and_the_totals_add_up() {
+fn the_four_files_exist_and_the_totals_add_up() {
     let bench = sample_run();
     for name in Bench::outputs() {
         assert!(bench.path("out").join(name).metadata().unwrap().len() > 0, "{name}");
     }
-    let text = fs::read(bench.path("out/details.summary.json")).unwrap();
-    let summary = Summary(serde_json::from_slice(&text).unwrap());
+    let summary = bench.summary_at("out/details.summary.json");
     summary.assert_foots();
     assert!(summary.complete());
     let rows = read_csv(&bench.path("out/details.discrepancies.csv")).len() as u64;
@@ -120,7 +119,7 @@ fn the_four_files_are_there_and_the_totals_add_up() {
 }
 
 #[test]
-fn a_sandbox_run_says_that_it_is_one() {
+fn the_outputs_of_a_sandbox_run_say_sandbox() {
     let bench = sample_run();
     let metadata = parquet_metadata(&bench.path("out/details.parquet"));
     let all = format!("{metadata:?}").to_lowercase();
@@ -137,7 +136,7 @@ fn a_sandbox_run_says_that_it_is_one() {
     }
 }
 
-/// Columns that a line of Markdown may have, outside tables and code.
+/// The widest line of Markdown in columns, outside tables and code.
 const WIDEST: usize = 100;
 
 /// A Markdown page of the repository.
@@ -151,7 +150,7 @@ struct Page {
 struct Block {
     language: String,
     text: String,
-    /// Only empty lines lie between the block before and this one.
+    /// Only empty lines separate the previous block from this one.
     follows: bool,
 }
 
@@ -172,7 +171,7 @@ impl Page {
     }
 }
 
-/// Every page that git tracks; without git, every page outside hidden folders and build outputs.
+/// Every page that git tracks. Without git: every page outside hidden folders and build outputs.
 fn pages() -> Vec<Page> {
     let git = Command::new("git").args(["ls-files", "-z", "--", "*.md"]).current_dir(root()).output();
     let tracked = git.ok().filter(|git| git.status.success() && !git.stdout.is_empty());
@@ -239,7 +238,7 @@ fn prose(page: &str) -> Vec<(usize, &str)> {
     lines
 }
 
-/// Every ```sql block of a page that a ```text block follows at once, with that block.
+/// Every ```sql block that a ```text block follows directly, with that block.
 fn queries(page: &str) -> Vec<(String, String)> {
     let blocks = blocks(page);
     let pairs = blocks
@@ -266,14 +265,14 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn a_block_of_text_belongs_to_the_sql_before_it() {
+fn a_text_block_belongs_to_the_sql_block_before_it() {
     let page =
         "```sql\nSELECT 1;\n```\n\n```text\n1\n```\nwords\n```sql\nSELECT 2;\n```\nwords\n```text\n2\n```\n";
     assert_eq!(queries(page), [("SELECT 1;".to_owned(), "1".to_owned())]);
 }
 
 #[test]
-fn links_and_anchors_are_found_in_prose_alone() {
+fn links_and_anchors_are_found_only_in_prose() {
     let page = "# The `raw` text (2)\n\n[a](b.md#c) ![d](e.png)\n```sh\n# no heading\n[x](y)\n```\n";
     assert_eq!(anchors(page), ["the-raw-text-2"]);
     let found: Vec<&str> = prose(page).into_iter().flat_map(|(_, line)| links(line)).collect();
@@ -454,7 +453,7 @@ fn the_example_configuration_is_read() {
 }
 
 #[test]
-fn the_example_script_runs_a_night_in_silence() {
+fn the_example_script_runs_without_output() {
     let bench = Bench::new(&ledger(0));
     for name in ["nightly.toml", "nightly.sh"] {
         fs::copy(example(name), bench.path(name)).unwrap();

@@ -1,21 +1,22 @@
-//! Ledgers damaged at random: no panic, no lost row. Owns the seeds, the damage, and a second, simpler way to count and to
-//! find records.
+//! Randomly damaged ledgers: no panic, no lost row. A second, simpler parser counts and finds the
+//! records.
 //!
-//! The suite runs it for a few seconds; `RECONCILE_FUZZ_SECONDS=3600 cargo test --test suite -- --nocapture fuzz` for an
-//! hour, with a new seed each time. A failure names its seed, and `RECONCILE_FUZZ_SEED` runs that one again.
+//! The suite runs it for three seconds. `RECONCILE_FUZZ_SECONDS=3600 cargo test --test suite --
+//! --nocapture ledger::fuzz` runs for an hour, each time with new seeds. A failure prints its seed;
+//! `RECONCILE_FUZZ_SEED` repeats it.
 
 use std::io::{Read, Write as _};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use reconcile::ledger::{Layout, Ledger, Options};
+use reconcile::ledger::{Layout, LedgerReader, Options};
 use reconcile_core::ledger_row::Record;
 use reconcile_core::product::ProductId;
 
-/// The largest record, as the reader's own.
+/// The longest record, as in the reader.
 const MAX_RECORD: usize = 1 << 20;
 
-/// What damage is made of.
+/// Byte sequences that damage a ledger.
 const TOKENS: [&[u8]; 24] = [
     b"\"",
     b"\"\"",
@@ -43,7 +44,7 @@ const TOKENS: [&[u8]; 24] = [
     b"\xCD\xA8\xBB\xB0",
 ];
 
-/// Gives its bytes a few at a time.
+/// Gives its bytes in small pieces.
 struct Trickle<'a>(&'a [u8], usize);
 
 impl Read for Trickle<'_> {
@@ -55,7 +56,7 @@ impl Read for Trickle<'_> {
     }
 }
 
-/// A whole ledger, in one of the encodings.
+/// A whole ledger in one of the encodings.
 fn seed(random: &mut Rng) -> Vec<u8> {
     let delimiter = *random.choice(&[",", ",", ";", "\t", "|"]).unwrap();
     let end = *random.choice(&["\n", "\r\n", "\r"]).unwrap();
@@ -130,7 +131,7 @@ fn pack(bytes: &[u8], random: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// The same, all at once; `None` when it is damaged.
+/// All unpacked bytes at once; `None` for a damaged archive.
 fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut all = Vec::new();
     if bytes.starts_with(b"\x1F\x8B") {
@@ -143,7 +144,7 @@ fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(all)
 }
 
-/// The text of these bytes, all at once; what is malformed becomes U+FFFD.
+/// The text of these bytes; malformed sequences become U+FFFD.
 fn text(bytes: &[u8], form: &str) -> String {
     let encoding = match form {
         _ if form.starts_with("UTF-16 (little") => encoding_rs::UTF_16LE,
@@ -154,8 +155,8 @@ fn text(bytes: &[u8], form: &str) -> String {
     encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
 
-/// How many records a text has by the rules alone: a quote that is never closed, or not within a MiB, ends with its line.
-/// `None` when a record has to be given up, whose length is one of the bytes before decoding.
+/// The number of records by the rules alone. A quote that is not closed within a MiB ends with its
+/// line.
 fn count(text: &[u8], delimiter: u8) -> usize {
     let is_end = |byte: u8| matches!(byte, b'\n' | b'\r');
     let line_end = |from: usize| (from..text.len()).find(|at| is_end(text[*at])).unwrap_or(text.len());
@@ -184,7 +185,7 @@ fn count(text: &[u8], delimiter: u8) -> usize {
                 None if byte == b'"' && field_start => quote = Some(at),
                 None => {}
             }
-            // After a closing quote, whatever comes is plain.
+            // Any text after a closing quote is plain.
             field_start = quote.is_none() && byte == delimiter;
             at += 1;
         };
@@ -194,7 +195,7 @@ fn count(text: &[u8], delimiter: u8) -> usize {
 /// The first record of a text, as the csv crate reads it.
 fn first_record(text: &[u8], delimiter: u8) -> Vec<String> {
     let mut builder = csv::ReaderBuilder::new();
-    // The crate takes a first mark away.
+    // The crate removes the first mark.
     let text = [b"\xEF\xBB\xBF", text].concat();
     let mut reader =
         builder.has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_slice());
@@ -203,9 +204,9 @@ fn first_record(text: &[u8], delimiter: u8) -> Vec<String> {
     record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
 }
 
-/// All records and how they were read; `None` when the file as a whole is refused.
-fn read(source: impl Read, options: &Options) -> Option<(Vec<Record>, Ledger<impl Read>)> {
-    let mut ledger = Ledger::open(source, "fuzz", options).ok()?;
+/// All records and the reader; `None` when the whole file is refused.
+fn read(source: impl Read, options: &Options) -> Option<(Vec<Record>, LedgerReader<impl Read>)> {
+    let mut ledger = LedgerReader::open(source, "fuzz", options).ok()?;
     let records = ledger.by_ref().collect::<Result<Vec<_>, _>>().ok()?;
     Some((records, ledger))
 }
@@ -214,7 +215,7 @@ fn is_given_up(record: &Record) -> bool {
     matches!(record, Record::Invalid(row) if row.reason.contains("never closed") || row.reason.contains("is longer"))
 }
 
-/// One ledger. True when it could be read.
+/// Checks one ledger. Returns true when it could be read.
 fn check(bytes: &[u8], random: &mut Rng) -> bool {
     let options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
     let whole = read(bytes, &options);
@@ -225,14 +226,15 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
         return false;
     };
     assert_eq!(records, trickled.unwrap().0, "in pieces of {step} bytes");
-    let (form, layout) = (ledger.form(), ledger.layout());
+    let (form, layout) = (ledger.description(), ledger.layout());
     let unpacked = unpack(bytes).expect("what was read can be unpacked");
     let all = text(&unpacked, &form);
     let body = all.strip_prefix('\u{feff}').unwrap_or(&all);
-    // A line `sep=` is a record of its own kind.
+    // A line `sep=` is a record of its own.
     let sep = body.trim_start_matches(['\n', '\r']).to_ascii_lowercase();
     let above = 1 + usize::from(sep.starts_with("sep=") || sep.starts_with("\"sep="));
-    // What is malformed is longer here than where a record is measured, so only then the two may differ.
+    // Malformed sequences are longer here than where the reader measures, so only near the limit
+    // may the two differ.
     let near_limit = body.len() > MAX_RECORD / 2;
     if !near_limit {
         assert_eq!(records.len() + above, count(body.as_bytes(), layout.delimiter), "{form}");
@@ -252,7 +254,7 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
         .collect();
     for row in &rejects {
         let from = usize::try_from(row.offset.unwrap()).unwrap();
-        // As long as its values can be in any encoding, with quotes.
+        // The longest that its values can be in any encoding, with quotes.
         let length: usize = row.original.iter().map(|value| 4 * value.len() + 8).sum();
         let here = text(&unpacked[from..unpacked.len().min(from + length)], &form);
         assert_eq!(first_record(here.as_bytes(), layout.delimiter), row.original, "at byte {from}");
@@ -261,7 +263,7 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
     true
 }
 
-/// What was rejected, written as the rejects are, has as many rows again.
+/// Asserts that the rejects, written as the program writes them, give the same number of rows.
 fn feed_back(records: &[Record], layout: &Layout, options: &Options) {
     let delimiter = layout.delimiter;
     let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(delimiter).from_writer(Vec::new());
@@ -274,11 +276,11 @@ fn feed_back(records: &[Record], layout: &Layout, options: &Options) {
         }
     }
     let mut bytes = csv.into_inner().unwrap();
-    if layout.mark || bytes.contains(&0) {
+    if layout.byte_order_mark || bytes.contains(&0) {
         bytes.splice(0..0, *b"\xEF\xBB\xBF");
     }
     if bytes.len() > MAX_RECORD {
-        // Doubled quotes may have made a row longer than a row may be.
+        // Doubled quotes may have made a row too long.
         return;
     }
     let options = Options { delimiter: Some(delimiter), ..options.clone() };
@@ -309,13 +311,13 @@ fn one(no: u64) -> bool {
 }
 
 #[test]
-fn fuzz_no_damage_makes_a_panic_or_loses_a_row() {
+fn damage_causes_no_panic_and_loses_no_row() {
     if let Some(no) = from_environment("RECONCILE_FUZZ_SEED") {
         one(no);
         return;
     }
     let seconds = from_environment("RECONCILE_FUZZ_SECONDS");
-    // The suite's own run is the same each time.
+    // The suite always uses the same seeds.
     let first = seconds.map_or(0, |_| u64::from(fastrand::u32(..)) << 32);
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(3));
     let (mut no, mut read) = (first, 0_u64);

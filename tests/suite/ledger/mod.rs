@@ -1,9 +1,9 @@
-//! Any ledger a company really has: small ledgers, bytes in, rows and rejects out, each named for its cause in the
-//! real world. Owns the table; how each is worded stands in the snapshot `ledgers`.
+//! Ledgers as companies really export them. Each case gives the bytes of a small ledger and the
+//! expected rows and rejects, and is named for its cause. The snapshot `ledgers` holds the wording.
 //!
-//! What is expected of a case is a line for each record: `LINE CALL_ID DAY field=value …` for a row, `LINE! FIELD
-//! column@byte "found"` for a reject; `~ words` for a note that has these words, `error: words` where the whole file is
-//! refused.
+//! An expectation has one line per record: `LINE CALL_ID DAY field=value …` for a row, `LINE! FIELD
+//! column@byte "found"` for a reject. `~ words` is a note with these words; `error: words` means
+//! that the whole file is refused.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,19 +11,19 @@ use std::path::Path;
 
 use compact_str::ToCompactString;
 use reconcile::error::Error;
-use reconcile::ledger::{Input, LedgerScan, Options, Source};
+use reconcile::ledger::{Input, LedgerScan, Options, ScannedLedger};
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::product::ProductId;
 use tempfile::NamedTempFile;
 
+mod cases;
 mod fuzz;
 mod parquet;
-mod runs;
-mod table;
+mod whole_runs;
 
-/// One ledger.
+/// One small ledger and what it must give.
 struct Case {
-    /// What makes such ledgers.
+    /// What makes such ledgers in practice.
     cause: &'static str,
     bytes: Vec<u8>,
     options: Options,
@@ -52,9 +52,9 @@ impl Case {
     }
 }
 
-/// What reading a file gives: its records and what the first reading says of it.
+/// The records of a file and the result of the first reading.
 fn read(path: &Path, options: &Options) -> Result<(Vec<Record>, LedgerScan), Error> {
-    let source = Source::scan(Input::open(path)?, options.clone())?;
+    let source = ScannedLedger::scan(Input::open(path)?, options.clone())?;
     let records = source.read()?.collect::<Result<Vec<_>, _>>()?;
     Ok((records, source.scan))
 }
@@ -83,7 +83,7 @@ fn row(row: &LedgerRow, carried: &[String]) -> String {
     let fields = fields.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));
     let carried = carried.iter().map(String::as_str).zip(row.carried.iter().cloned());
     for (name, value) in fields.chain(carried) {
-        // The day says it already.
+        // The day is already shown.
         if value == row.key.day.to_string() {
             continue;
         }
@@ -101,14 +101,14 @@ fn reject(row: &InvalidRow) -> String {
     format!("{}! {field} {column}{offset} {:?}", row.line, row.found)
 }
 
-/// The case as its expectation is written; `words` is what is in the snapshot.
+/// Records in the form of the expectation, then the wording for the snapshot.
 fn run(case: &Case) -> (String, String) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&case.bytes).unwrap();
-    told(read(file.path(), &case.options), &file.path().display().to_string())
+    outcome(read(file.path(), &case.options), &file.path().display().to_string())
 }
 
-fn told(read: Result<(Vec<Record>, LedgerScan), Error>, path: &str) -> (String, String) {
+fn outcome(read: Result<(Vec<Record>, LedgerScan), Error>, path: &str) -> (String, String) {
     let (records, scan) = match read {
         Ok(found) => found,
         Err(error) => {
@@ -133,14 +133,14 @@ fn told(read: Result<(Vec<Record>, LedgerScan), Error>, path: &str) -> (String, 
 }
 
 #[test]
-fn every_ledger_gives_its_rows_and_its_rejects() {
-    let cases = table::cases();
+fn every_ledger_gives_the_expected_rows_and_rejects() {
+    let cases = cases::cases();
     assert!(cases.len() >= 60, "only {} cases", cases.len());
     let mut wrong = String::new();
     for case in &cases {
         let (lines, words) = run(case);
         let mut wanted_records = String::new();
-        let mut told = 0;
+        let mut expected_messages = 0;
         let mut missing = Vec::new();
         for want in case.want.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let is_error = want.starts_with("error: ");
@@ -151,14 +151,14 @@ fn every_ledger_gives_its_rows_and_its_rejects() {
                     if !found {
                         missing.push(part);
                     }
-                    told += 1;
+                    expected_messages += 1;
                 }
                 None => writeln!(wanted_records, "{want}").unwrap(),
             }
         }
-        let said =
+        let messages =
             words.lines().filter(|line| line.starts_with("note: ") || line.starts_with("error: ")).count();
-        if lines != wanted_records || !missing.is_empty() || said != told {
+        if lines != wanted_records || !missing.is_empty() || messages != expected_messages {
             writeln!(wrong, "{}\n--- wanted\n{}--- got\n{lines}{words}", case.cause, case.want).unwrap();
         }
     }
@@ -166,11 +166,11 @@ fn every_ledger_gives_its_rows_and_its_rejects() {
 }
 
 #[test]
-fn a_ledger_that_cannot_be_opened_is_named() {
+fn the_error_names_a_ledger_that_cannot_be_opened() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = String::new();
     for name in ["", "nowhere.csv"] {
-        let error = Input::open(&dir.path().join(name)).unwrap_err();
+        let error = Error::from(Input::open(&dir.path().join(name)).unwrap_err());
         writeln!(all, "error: {}\n  to do: {}", error.what, error.hint.unwrap()).unwrap();
     }
     let all = all.replace(&dir.path().display().to_string(), "folder");
@@ -180,7 +180,7 @@ fn a_ledger_that_cannot_be_opened_is_named() {
 #[test]
 fn every_message_says_what_is_wrong_where_and_what_to_do() {
     let mut all = String::new();
-    for case in table::cases() {
+    for case in cases::cases() {
         let (_, words) = run(&case);
         if !words.is_empty() {
             writeln!(all, "# {}\n{words}", case.cause).unwrap();

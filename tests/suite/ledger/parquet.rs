@@ -1,5 +1,5 @@
-//! Parquet as a ledger: what pandas, DuckDB, Hive and Spark write. Rows are counted from line 2, as if the header stood on
-//! line 1.
+//! Parquet ledgers from pandas, DuckDB, Hive and Spark. Rows count from line 2, as if the header
+//! were on line 1.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -20,7 +20,7 @@ use reconcile::ledger::Options;
 use reconcile_core::product::ProductId;
 use tempfile::TempDir;
 
-use super::{read, told};
+use super::{outcome, read};
 use crate::support::duckdb;
 
 /// 2026-11-01 09:05:07 in UTC+8.
@@ -37,10 +37,10 @@ fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     writer.close().unwrap();
 }
 
-/// Records and words of the file, as in the table.
+/// Records and wording of the file, in the form of the cases.
 fn lines(path: &Path) -> String {
     let options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
-    let (mut lines, words) = told(read(path, &options), &path.display().to_string());
+    let (mut lines, words) = outcome(read(path, &options), &path.display().to_string());
     for line in words.lines().filter(|line| !line.starts_with("note: the ledger is read as Parquet")) {
         writeln!(lines, "{line}").unwrap();
     }
@@ -54,7 +54,7 @@ fn assert_lines(path: &Path, wanted: &str) {
 }
 
 #[test]
-fn types_are_respected() {
+fn parquet_types_become_ledger_values() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("calls.parquet");
     let zoned = TimestampMillisecondArray::from(vec![AT_MS]).with_timezone("Asia/Shanghai");
@@ -72,7 +72,7 @@ fn types_are_respected() {
             ("state", Arc::new(Int32Array::from(vec![200_000]))),
             ("answered", Arc::new(BooleanArray::from(vec![true]))),
             ("duration", Arc::new(Float64Array::from(vec![75.0]))),
-            // Without a zone: local, as a DATETIME of a database in China.
+            // Without a zone: local time, as a DATETIME of a database in China.
             ("started_at", Arc::new(TimestampMicrosecondArray::from(vec![AT_MS * 1000 + 8 * 3_600_000_000]))),
             ("tags", Arc::new(list)),
             ("cost", Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(10, 2).unwrap())),
@@ -87,7 +87,7 @@ fn types_are_respected() {
 }
 
 #[test]
-fn what_pandas_makes_of_whole_numbers_with_gaps_is_whole_again() {
+fn whole_numbers_that_pandas_made_floats_are_whole_again() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("calls.parquet");
     let floats = |values: [f64; 3]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
@@ -108,14 +108,15 @@ fn what_pandas_makes_of_whole_numbers_with_gaps_is_whole_again() {
          3! call_id 1 \"\"
          4! duration_s 5 \"7.5\"
          line 3: the row has no CallId; fill it in, or remove the row (column 1)
-         line 4: not a number of whole seconds; write digits only, such as 75 (column 5)
-         note: none of the 1 values of `caller` begins with 0, and in 1 row (line 2) it looks like a fixed-line number \
-         without it: a spreadsheet may have dropped leading zeros. Nothing is changed; export the column as text",
+         line 4: not a number of whole seconds; write only digits, such as 75 (column 5)
+         note: `caller`: 1 row (line 2) of 1 may lack a leading 0. The value looks like a fixed-line number without it, \
+         and no value of the column begins with 0. A spreadsheet may have dropped the zeros. Nothing is changed. Export \
+         the column as text",
     );
 }
 
 #[test]
-fn what_duckdb_writes_is_read_whichever_way_it_is_packed() {
+fn files_from_duckdb_are_read_with_every_compression() {
     let dir = TempDir::new().unwrap();
     for codec in ["snappy", "zstd", "gzip", "uncompressed"] {
         let sql = format!(
@@ -140,7 +141,7 @@ fn what_duckdb_writes_is_read_whichever_way_it_is_packed() {
     }
 }
 
-/// As old Spark and Hive write: texts as bytes, and timestamps in 96 bits.
+/// Writes as old Spark and Hive did: texts as bytes, timestamps in 96 bits.
 fn write_as_of_old(path: &Path, call_ids: &[&[u8]]) {
     let schema = "message m { required binary call_id; required binary callee; required int96 called_at; }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
@@ -162,7 +163,7 @@ fn write_as_of_old(path: &Path, call_ids: &[&[u8]]) {
 }
 
 #[test]
-fn what_cannot_be_read_exactly_is_named() {
+fn errors_name_what_cannot_be_read_exactly() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name);
     write_as_of_old(&path("int96"), &[b"1^1"]);
@@ -179,13 +180,13 @@ fn what_cannot_be_read_exactly_is_named() {
         writeln!(all, "# {name}\n{}", found.replace("calls.csv", "calls.parquet")).unwrap();
     }
     crate::support::snapshot::shows("ledgers_parquet", &all);
-    // As a column of one's own, such a timestamp only has to be shown.
+    // In a carried column such a timestamp only needs to be shown.
     let options = Options { map: vec![("query_date".into(), "callee".into())], ..Options::default() };
     assert!(read(&path("int96"), &options).unwrap_err().what.contains("INT96"));
 }
 
 #[test]
-fn damage_anywhere_in_a_parquet_file_is_an_error_or_other_values_but_no_panic() {
+fn a_damaged_parquet_file_never_causes_a_panic() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("calls.parquet");
     let ids: Vec<String> = (0..200).map(|i| format!("{i}^{i}")).collect();

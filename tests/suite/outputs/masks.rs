@@ -1,19 +1,20 @@
-//! Masked runs: nothing that they write has a number of the ledger or a secret in it. Owns the ledger with numbers in all
-//! spellings and in every column, and the scan over all that a run leaves.
+//! Masked runs: no file or message holds a full number of the ledger or a secret. The ledger has
+//! numbers in every spelling and column, and a scan reads all that a run writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::keys::mode;
 use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, Row, SECRET, cell, column, id, parquet_metadata, read_parquet};
 
-/// Numbers of ledger and provider, as digits: mobiles, a landline, a number without its area code, a short one.
+/// Numbers of ledger and provider as digits: mobile, landline, without area code, and short.
 const NUMBERS: [&str; 6] =
     ["13912345678", "13712344321", "057188886666", "88887777", "13600001111", "15512340987"];
 const KEY: &str = "a secret key of the night";
 
-/// Numbers in all spellings, where they belong, in carried columns, in the place of a CallId, and in rows that are invalid
-/// or double.
+/// A ledger with numbers in every spelling: in their columns, in carried columns, in place of a
+/// CallId, and in invalid or duplicate rows.
 fn planted() -> Bench {
     let row = |i: usize, caller: &str, callee: &str, shown: &str, note: &str| {
         format!("{},11000000300006,2024-05-26,{caller},{callee},{shown},7,{note}\n", id(i))
@@ -47,7 +48,7 @@ fn planted() -> Bench {
     bench
 }
 
-/// Every file below a folder but the store, the ledger, the key and the test's own.
+/// Collects every file below a folder except the store, the ledger and the key.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -69,7 +70,7 @@ fn narrow(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
-/// No number stands in the text, whatever stands between its digits; nor does a secret.
+/// Asserts that the text holds no secret and no number, whatever separates its digits.
 #[track_caller]
 fn assert_hidden(text: &str, place: &str) {
     let text = narrow(text);
@@ -82,7 +83,7 @@ fn assert_hidden(text: &str, place: &str) {
     }
 }
 
-/// Scans the bytes of all files, and the values within those that are compressed.
+/// Scans the bytes of all files, and the values in compressed files.
 fn scan(bench: &Bench) {
     let mut found = Vec::new();
     files(&bench.path(""), &mut found);
@@ -99,7 +100,7 @@ fn scan(bench: &Bench) {
                 assert!(!bytes.windows(number.len()).any(|w| w == number.as_bytes()), "{place}: {number}");
             }
         } else {
-            // Line by line: digits of one line and the next are no number.
+            // Each value on its own: digits of neighbouring values form no number.
             String::from_utf8_lossy(&bytes).lines().for_each(|line| {
                 line.split([',', '<', '>', '"']).for_each(|value| assert_hidden(value, &place));
             });
@@ -108,7 +109,7 @@ fn scan(bench: &Bench) {
 }
 
 #[test]
-fn a_masked_run_writes_no_number_of_the_ledger_and_no_secret() {
+fn a_masked_run_writes_no_full_number_and_no_secret() {
     for arguments in
         [&["--mask-phones", "partial"][..], &["--mask-phones", "token", "--mask-key-file", "mask.key"]]
     {
@@ -127,7 +128,7 @@ fn a_masked_run_writes_no_number_of_the_ledger_and_no_secret() {
 }
 
 #[test]
-fn a_run_that_is_not_masked_would_not_pass_the_scan() {
+fn the_scan_finds_numbers_in_a_run_without_masking() {
     let bench = planted();
     bench.run(&["--mask-phones", "none"]).exits(0);
     let scanned = std::panic::catch_unwind(|| scan(&bench));
@@ -152,7 +153,7 @@ fn partial_keeps_the_first_three_digits_and_the_last_four() {
 }
 
 #[test]
-fn tokens_join_details_discrepancies_and_nights_with_the_same_key() {
+fn one_number_has_one_token_per_key_in_all_files() {
     let token = |bench: &Bench, key: &str| -> (Row, Vec<Row>, String) {
         bench.write("mask.key", key);
         bench.run(&["--mask-phones", "token", "--mask-key-file", "mask.key", "--refresh"]).exits(0);
@@ -168,7 +169,7 @@ fn tokens_join_details_discrepancies_and_nights_with_the_same_key() {
     let (other, _, other_id) = token(&bench, "another secret key");
     assert_ne!(cell(&first, "callee"), cell(&other, "callee"));
     assert_ne!(key_id, other_id);
-    // The three rows spell one caller in three ways; of the first the provider says otherwise.
+    // Three rows spell one number in three ways.
     let callers: Vec<&Row> = discrepancies.iter().filter(|row| cell(row, "field") == "callee").collect();
     let tokens = column(&discrepancies, "expected");
     assert!(callers.iter().all(|row| cell(row, "expected").starts_with("tok_")), "{tokens:?}");
@@ -177,7 +178,7 @@ fn tokens_join_details_discrepancies_and_nights_with_the_same_key() {
 }
 
 #[test]
-fn a_key_that_is_missing_short_or_without_use_is_refused() {
+fn a_missing_short_or_unused_mask_key_is_refused() {
     let bench = planted();
     bench.write("short.key", "0123456789abcde\n");
     let run = |arguments: &[&str], words: &str| {
@@ -192,13 +193,11 @@ fn a_key_that_is_missing_short_or_without_use_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_key_that_others_can_read_is_warned_of() {
-    use std::os::unix::fs::PermissionsExt as _;
+fn a_mask_key_that_others_can_read_causes_a_warning() {
     let bench = planted();
     let arguments = ["--mask-phones", "token", "--mask-key-file", "mask.key"];
-    let mode = |mode| fs::set_permissions(bench.path("mask.key"), fs::Permissions::from_mode(mode)).unwrap();
-    mode(0o644);
+    mode(&bench.path("mask.key"), 0o644);
     bench.run(&arguments).exits(0).says("others can read the mask key");
-    mode(0o600);
+    mode(&bench.path("mask.key"), 0o600);
     assert!(!bench.run(&arguments).exits(0).stderr.contains("others can read"));
 }

@@ -1,8 +1,8 @@
-//! What the files say, read by the programs that users read them with.
+//! The contents of the files, read by the programs that users have.
 
-mod files;
+mod file_contents;
 mod masks;
-mod morning;
-mod page;
+mod planted_discrepancies;
 mod readers;
+mod report_in_browser;
 mod snapshots;

@@ -1,5 +1,5 @@
-//! The Parquet as its readers see it: DuckDB, pyarrow and Polars agree on schema and values, for a file of this version and
-//! for one of every version that was released. Owns the comparison of the three.
+//! The Parquet files in DuckDB, pyarrow and Polars: all three agree on schema and values, for files
+//! of this version and of every released version.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::house::readme::{COLUMNS, sample_run};
 use crate::support::{Row, duckdb, parquet_metadata, read_parquet, venv};
 
-/// A column's type as DuckDB, pyarrow and Polars name it.
+/// The types of columns, as DuckDB, pyarrow and Polars name them.
 const TYPES: [[&str; 3]; 5] = [
     ["VARCHAR", "string", "String"],
     ["BIGINT", "int64", "Int64"],
@@ -58,7 +58,7 @@ fn with_duckdb(path: &Path) -> Table {
     (schema, rows.into_iter().map(present).collect())
 }
 
-/// All three give these columns, of these of [`TYPES`], and these rows.
+/// Asserts that all three read these columns, with indices into [`TYPES`], and these rows.
 #[track_caller]
 fn all_read(path: &Path, columns: &[(String, usize)], rows: &[Row]) {
     let tables = [with_duckdb(path), with_python("pyarrow", path), with_python("polars", path)];
@@ -77,7 +77,7 @@ fn kind_of(duckdb: &str) -> usize {
     TYPES.iter().position(|names| names[0] == duckdb).unwrap()
 }
 
-/// The contract's columns, and those carried through.
+/// The columns of the contract, then the carried ones.
 fn details(carried: &[&str]) -> Vec<(String, usize)> {
     let (_, fixed) = COLUMNS.split_last().unwrap();
     let fixed = fixed.iter().map(|(name, kind)| ((*name).to_owned(), kind_of(kind)));
@@ -112,7 +112,7 @@ fn duckdb_pyarrow_and_polars_read_the_same_schema_and_values() {
 }
 
 #[test]
-fn discrepancies_are_the_same_rows_in_every_form() {
+fn every_format_of_the_discrepancies_has_the_same_rows() {
     let bench = sample_run();
     for name in ["d.jsonl", "d.parquet", "d.csv"] {
         let out = format!("out/{name}");
@@ -144,7 +144,7 @@ fn discrepancies_are_the_same_rows_in_every_form() {
 }
 
 #[test]
-fn a_file_of_every_released_version_reads_as_it_was_written() {
+fn files_of_every_released_version_are_still_read() {
     let mut versions = 0;
     for entry in std::fs::read_dir(root().join("outputs")).unwrap() {
         let path = entry.unwrap().path();
@@ -178,7 +178,7 @@ fn a_folder_of_days_has_the_same_rows_as_one_file() {
     let print = |sql: &str| duckdb::query(&folder, &["-csv", "-noheader"], sql).trim().to_owned();
     let hive = "read_parquet('days/*/*.parquet', hive_partitioning = true)";
     assert_eq!(print(&format!("SELECT DISTINCT typeof(call_date) FROM {hive}")), "DATE");
-    // As a run that sends nothing, both were published by the same answers.
+    // An offline run publishes both from the same answers.
     bench.run(&[&arguments[..], &["--out", "out/details.parquet"]].concat()).exits(0);
     let columns = "call_date, * EXCLUDE (call_date)";
     let (one, many) =
@@ -194,7 +194,7 @@ fn a_folder_of_days_has_the_same_rows_as_one_file() {
 }
 
 #[test]
-fn the_views_give_the_pages_tables() {
+fn the_sql_views_give_the_tables_of_the_report() {
     let bench = sample_run();
     let arguments = ["--sandbox", "--offline", "--store", "out/reconcile.sandbox.db", "--sql"];
     for others in [
@@ -205,8 +205,7 @@ fn the_views_give_the_pages_tables() {
         bench.run(&[others, &arguments[..]].concat()).exits(0);
         let folder = bench.path("out");
         let print = |sql: &str| duckdb::query(&folder, &["-csv", "-noheader", "-init", "details.sql"], sql);
-        let summary: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(folder.join("details.summary.json")).unwrap()).unwrap();
+        let summary = bench.summary_at("out/details.summary.json").0;
         let lines = |rows: Vec<String>| rows.join("\n") + "\n";
         let products = summary["by_product"].as_array().unwrap().iter().map(|p| {
             let name = p["name"].as_str().unwrap();
@@ -232,7 +231,7 @@ fn the_views_give_the_pages_tables() {
 }
 
 #[test]
-fn a_call_is_found_by_bloom_filter_and_page_index() {
+fn bloom_filter_and_statistics_help_to_find_a_call() {
     let bench = sample_run();
     let folder = bench.path("out");
     let first = "116092070332^102894141802";
@@ -252,11 +251,10 @@ fn a_call_is_found_by_bloom_filter_and_page_index() {
 }
 
 #[test]
-fn the_metadata_has_the_evidence_of_the_cap() {
+fn the_parquet_metadata_agrees_with_the_summary() {
     let bench = sample_run();
     let metadata = parquet_metadata(&bench.path("out/details.parquet"));
-    let summary: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap();
+    let summary = bench.summary_at("out/details.summary.json").0;
     for (key, name) in [
         ("version", "version"),
         ("run_id", "run_id"),

@@ -1,11 +1,11 @@
-//! What users see, word for word: help, manual page, configuration and report. A change here is meant, or it is a mistake.
-//! `INSTA_UPDATE=always cargo test` writes the snapshots anew.
+//! Texts that users see, word for word: help, manual page, configuration and report. A change here
+//! is intended or a mistake. `INSTA_UPDATE=always cargo test` writes the snapshots anew.
 
 use crate::support::snapshot::shows;
 use crate::support::{Bench, ledger};
 
 #[test]
-fn the_help_is_this() {
+fn the_help_matches_its_snapshot() {
     for (name, arguments) in [
         ("help", &["-h"][..]),
         ("help_long", &["--help"]),
@@ -17,12 +17,12 @@ fn the_help_is_this() {
 }
 
 #[test]
-fn the_manual_page_is_this() {
+fn the_manual_page_matches_its_snapshot() {
     shows("man", &Bench::new(&ledger(0)).bare(&["man"]));
 }
 
 #[test]
-fn the_configuration_is_shown_like_this() {
+fn the_configuration_dump_matches_its_snapshot() {
     let bench = Bench::new(&ledger(0));
     bench.write("r.toml", "rate = \"50/min\"\nmap = [\"caller=From\", \"callee=To\"]\n\nquiet = true\n");
     shows(
@@ -32,14 +32,13 @@ fn the_configuration_is_shown_like_this() {
 }
 
 #[test]
-fn the_report_of_the_sample_run_is_this() {
+fn the_sample_report_matches_its_snapshot() {
     let bench = crate::house::readme::sample_run();
     let page = std::fs::read_to_string(bench.path("out/details.report.html")).unwrap();
-    let summary: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap();
+    let summary = bench.summary_at("out/details.summary.json").0;
     let first_seen = summary["open_items"]["by_age"][0]["first_seen"].as_str().unwrap();
     let page = page.replace(summary["run_id"].as_str().unwrap(), "[run]").replace(first_seen, "[tonight]");
-    // Only the two lines that say when and how long are left out.
+    // Only the two lines with date and duration are left out.
     let lines = page.lines().filter(|line| !line.contains("(UTC+8) ·") && !line.contains("/elapsed_s"));
     let page: Vec<&str> = lines.collect();
     shows("report", &page.join("\n"));

@@ -1,5 +1,5 @@
-//! Every answer that the provider can give: each code in each place and form, each state, each form of `Data`. Owns the
-//! tables of what is right, written down from the provider's pages and apart from the program's own.
+//! Every answer of the provider: each code in each format, each state, each form of `Data`. The
+//! expected values are taken from the provider's pages, not from the program's tables.
 
 use reconcile::provider::codes::{CODES, Class};
 use reconcile::provider::wire::{BODY_LIMIT, Body, KEPT_BYTES, Reply as Wire, understand};
@@ -9,7 +9,7 @@ use reconcile_core::states::STATES;
 use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, cell, column, id, ledger};
 
-/// Classes by name, each with its codes; section by section as the pages list them.
+/// Classes by name, each with its codes in the order of the provider's pages.
 const CLASSES: [(&str, &[&str]); 10] = [
     ("throttle", &["Throttling", "Throttling.User", "Throttling.Api", "isv.BUSINESS_LIMIT_CONTROL"]),
     ("transient", &["isp.SYSTEM_ERROR", "InternalError", "ServiceUnavailable"]),
@@ -91,7 +91,8 @@ const CLASSES: [(&str, &[&str]); 10] = [
 
 const STATUSES: [u16; 8] = [200, 400, 403, 404, 429, 500, 502, 503];
 
-/// The forms in which a code comes: the service's own, the gateway's, with small keys, and the two of XML.
+/// The formats of a code: the service's, the gateway's, one with keys in lower case, and three of
+/// XML.
 fn forms(code: &str) -> [String; 6] {
     [
         format!(r#"{{"Message":"m","RequestId":"R","Code":"{code}"}}"#),
@@ -109,8 +110,8 @@ fn forms(code: &str) -> [String; 6] {
     ]
 }
 
-/// What a code means in each of its forms with this status; all must say the same.
-fn meaning(code: &str, status: u16) -> String {
+/// The class of a code with this status. Asserts that it is the same in every format.
+fn class_of(code: &str, status: u16) -> String {
     let mut said = forms(code).into_iter().map(|body| {
         let answer = understand(&Wire::received(status, body.clone()));
         assert_eq!((answer.code.as_str(), answer.message.as_str()), (code, "m"), "{body}");
@@ -127,22 +128,22 @@ fn meaning(code: &str, status: u16) -> String {
 }
 
 #[test]
-fn every_code_has_its_class_with_every_status_in_json_and_in_xml() {
+fn every_code_has_its_class_in_json_and_in_xml() {
     let mut seen = 0;
     for (class, codes) in CLASSES {
         for code in codes {
             for status in STATUSES {
-                assert_eq!(meaning(code, status), class, "{code} with HTTP {status}");
+                assert_eq!(class_of(code, status), class, "{code} with HTTP {status}");
             }
             assert!(CODES.iter().any(|known| known.code == *code), "{code} is only guessed");
             seen += 1;
         }
     }
-    assert_eq!(seen, CODES.len(), "a code of the program's table stands on no page");
+    assert_eq!(seen, CODES.len(), "the program's table has a code that no page has");
 }
 
 #[test]
-fn an_unknown_code_is_judged_by_its_family_and_then_by_the_status() {
+fn an_unknown_code_gets_its_class_by_family_then_status() {
     for (code, classes) in [
         // In the order of STATUSES.
         (
@@ -158,13 +159,13 @@ fn an_unknown_code_is_judged_by_its_family_and_then_by_the_status() {
         ("InvalidAccessKeyId.NeverSeen", ["fatal"; 8]),
     ] {
         for (status, class) in STATUSES.into_iter().zip(classes) {
-            assert_eq!(meaning(code, status), class, "{code} with HTTP {status}");
+            assert_eq!(class_of(code, status), class, "{code} with HTTP {status}");
         }
     }
 }
 
 #[test]
-fn ok_is_an_answer_with_every_status_and_in_every_form() {
+fn the_code_ok_is_an_answer_with_every_http_status() {
     for status in STATUSES {
         for body in forms("OK") {
             let said = understand(&Wire::received(status, body.clone())).body;
@@ -174,7 +175,7 @@ fn ok_is_an_answer_with_every_status_and_in_every_form() {
 }
 
 #[test]
-fn what_is_no_envelope_is_judged_by_the_status_alone() {
+fn a_reply_without_a_code_gets_its_class_by_status() {
     for (status, class) in [
         (200, "transient"),
         (302, "route"),
@@ -192,7 +193,7 @@ fn what_is_no_envelope_is_judged_by_the_status_alone() {
     }
 }
 
-/// Code, final, answered (`?`: by talk time), outcome.
+/// Code, final, answered (`?`: decided by talk time), outcome.
 const TABLE_OF_STATES: [(&str, bool, char, &str); 36] = [
     ("200000", true, 'y', "answered"),
     ("200001", true, 'y', "answered"),
@@ -233,7 +234,7 @@ const TABLE_OF_STATES: [(&str, bool, char, &str); 36] = [
 ];
 
 #[test]
-fn every_state_is_final_or_not_and_answered_or_not_by_state_and_talk_time() {
+fn every_state_says_whether_final_and_whether_answered() {
     assert_eq!(STATES.len(), TABLE_OF_STATES.len());
     for (code, is_final, answered, outcome) in TABLE_OF_STATES {
         for (duration, talked) in
@@ -263,14 +264,14 @@ enum Ends {
     Malformed,
 }
 
-/// The good record of the call as the text of `Data`, with one thing changed.
+/// The good record of the first call as the text of `Data`, with one change.
 fn changed(from: &str, to: &str) -> String {
     let data = detail(&id(0)).to_string();
     assert!(data.contains(from), "{from}");
     data.replace(from, to)
 }
 
-/// What `Data` may be, each with how its call ends; the call is always the first.
+/// Forms of `Data`, each with how its call ends. The call is always the first.
 fn forms_of_data() -> Vec<(&'static str, String, Ends)> {
     let good = detail(&id(0)).to_string();
     let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
@@ -314,13 +315,13 @@ fn forms_of_data() -> Vec<(&'static str, String, Ends)> {
     ]
 }
 
-/// One run over one call per reply; the statuses of all, in order.
-fn ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Bench {
+/// Runs one call per reply and asserts how each call ends.
+fn assert_ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Bench {
     let bench = Bench::new(&ledger(replies.len()));
     for (i, (_, reply, _)) in replies.iter().enumerate() {
         bench.provider.script(&id(i), [reply.clone()]);
     }
-    // Malformed calls are asked again by the next run; this one is complete all the same.
+    // The next run asks for malformed calls again; this run is complete all the same.
     bench.run(options).exits(0).keeps_secrets(&bench.provider);
     let details = bench.details();
     for ((name, _, ends), row) in replies.iter().zip(&details) {
@@ -331,7 +332,7 @@ fn ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Bench {
         };
         assert_eq!((cell(row, "status"), cell(row, "error_code")), (status, error), "{name}");
         assert_eq!(cell(row, "raw").is_empty(), *ends == Ends::NotFound, "{name}");
-        // Trying again at once would not make it better.
+        // Another attempt at once would not help.
         assert_eq!(cell(row, "attempts"), "1", "{name}");
     }
     assert_eq!(bench.provider.seen(), replies.len());
@@ -345,7 +346,7 @@ fn ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Bench {
     bench
 }
 
-/// The record of the first call is every call's here: nothing but its id differs, and that is told as such.
+/// Every call gets the record of the first call: only the id differs, and that is reported as such.
 fn assert_only_other_call(bench: &Bench, found: usize) {
     let rows = bench.discrepancies();
     let other: Vec<_> = rows.iter().filter(|row| cell(row, "kind") == "inconsistent").collect();
@@ -357,8 +358,8 @@ fn assert_only_other_call(bench: &Bench, found: usize) {
 fn every_form_of_data_has_its_status_in_json() {
     let forms = forms_of_data();
     let replies: Vec<_> = forms.iter().map(|(name, data, ends)| (*name, Reply::data(data), *ends)).collect();
-    let bench = ends(&replies, &[]);
-    // What is kept is what came, byte for byte.
+    let bench = assert_ends(&replies, &[]);
+    // The reply is kept byte for byte.
     for ((name, data, ends), row) in forms.iter().zip(bench.details()) {
         if *ends != Ends::NotFound {
             assert_eq!(cell(&row, "raw"), data, "{name}");
@@ -400,7 +401,7 @@ fn every_form_of_data_has_its_status_in_xml() {
         ("not escaped", xml("<Data>{\"callee\":\"<1\"}</Data>"), Ends::Malformed),
         ("twice", xml(&format!("<Data>{}</Data><Data/><Data>{{}}</Data>", escaped(&good))), Ends::Malformed),
     ]);
-    let bench = ends(&replies, &["--wire-format", "xml"]);
+    let bench = assert_ends(&replies, &["--wire-format", "xml"]);
     for request in bench.provider.requests() {
         assert_eq!(request.param("Format"), "XML");
     }
@@ -413,7 +414,7 @@ fn every_form_of_data_has_its_status_in_xml() {
     assert_eq!(cell(&raw[raw.len() - 4], "raw"), "<callId>1^2</callId>");
 }
 
-/// The good envelope as bytes, with one thing changed.
+/// The good envelope as bytes, with one change.
 fn envelope(from: &str, to: &[u8]) -> Vec<u8> {
     let data = detail(&id(0)).to_string();
     let body = serde_json::json!({"Code": "OK", "Message": "OK", "RequestId": "R", "Data": data}).to_string();
@@ -469,18 +470,18 @@ fn every_form_of_the_envelope_has_its_status() {
         ("an escape that is none", json(envelope("用户接听", br"\{")), Ends::Malformed),
         ("64 MiB", json(long.into_bytes()), Ends::Malformed),
     ];
-    let bench = ends(&replies, &[]);
+    let bench = assert_ends(&replies, &[]);
     let rows = bench.details();
     assert_eq!(cell(&rows[7], "state_desc"), "用户接听");
     assert_eq!(cell(&rows[8], "state_desc"), "用户接听");
     assert!(cell(&rows[9], "raw").contains('\u{fffd}') && cell(&rows[9], "error_message").contains("U+FFFD"));
-    // Of the one without end, the beginning is kept, and its length is told.
+    // Of the endless reply the beginning is kept, and its length is reported.
     let last = &rows[16];
     assert_eq!(cell(last, "raw").len(), KEPT_BYTES);
     assert!(cell(last, "error_message").contains("67108"), "{}", cell(last, "error_message"));
     assert!(cell(last, "error_message").contains(&BODY_LIMIT.to_string()));
 
-    // What was malformed is asked again by the next run, and by that one only.
+    // Only the next run asks for the open calls again.
     bench.run(&[]).exits(0);
     let again = bench.provider.seen() - replies.len();
     let open = |(_, _, ends): &&(&str, Reply, Ends)| *ends != Ends::Found;
@@ -489,7 +490,7 @@ fn every_form_of_the_envelope_has_its_status() {
 }
 
 #[test]
-fn each_class_over_http_takes_the_attempts_that_are_stated() {
+fn each_class_of_error_takes_its_number_of_attempts() {
     // Per class: the code, attempts with four at most, status, exit code.
     for (code, attempts, status, exit) in [
         ("isp.SYSTEM_ERROR", 4, "failed", 4),
@@ -512,7 +513,7 @@ fn each_class_over_http_takes_the_attempts_that_are_stated() {
         let mut least = 250;
         for (i, pair) in requests.windows(2).enumerate() {
             let waited = (pair[1].arrived - pair[0].arrived).as_millis();
-            // A new nonce is tried at once, and then as patiently as anything else.
+            // A new nonce is tried at once; after that the usual pauses follow.
             let at_once = code == "SignatureNonceUsed" && i == 0;
             assert!(at_once || waited >= least, "{code}: {waited} ms before attempt {}", i + 2);
             least *= 2;
@@ -522,12 +523,12 @@ fn each_class_over_http_takes_the_attempts_that_are_stated() {
 }
 
 #[test]
-fn the_whole_sample_is_the_same_in_xml() {
+fn the_sample_run_is_the_same_in_xml() {
     let sample = include_str!("../../../sample-data/calls.csv");
     let outputs = |options: &[&str]| {
         let bench = Bench::new(sample);
         bench.run(&[&["--sandbox", "--prod-id", "voice-notification"], options].concat()).exits(0);
-        bench.lasting()
+        bench.comparable_outputs()
     };
     let json = outputs(&[]);
     assert!(json.0.len() > 50);
@@ -535,7 +536,7 @@ fn the_whole_sample_is_the_same_in_xml() {
 }
 
 #[test]
-fn many_gateway_errors_in_a_row_are_suspected_once_and_stop_nothing() {
+fn ten_gateway_errors_in_a_row_cause_one_warning() {
     let bench = Bench::new(&ledger(12));
     bench.provider.by_default(Reply::code(200, "isp.GATEWAY_ERROR", "网元处理调用失败"));
     let options = ["--max-attempts", "1", "-q"];

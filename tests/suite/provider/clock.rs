@@ -1,7 +1,7 @@
-//! This machine's clock is not the provider's. Owns the providers whose clock goes wrong.
+//! The machine's clock differs from the provider's.
 //!
-//! The provider's `Date` is taken into account once, for all requests; it is said by how much the clock is off; what
-//! that does not help against ends the run.
+//! The provider's `Date` corrects the clock once for all requests, and the difference is reported.
+//! Where that does not help, the run ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn age(request: &Request, now: DateTime<Utc>) -> TimeDelta {
     now - NaiveDateTime::parse_from_str(request.param("Timestamp"), "%Y-%m-%dT%H:%M:%SZ").unwrap().and_utc()
 }
 
-/// A provider whose clock is so far ahead of ours, and which says so.
+/// A provider whose clock is ahead of ours by this much and who sends its `Date`.
 fn ahead(by: TimeDelta) -> impl Fn(&Request) -> Reply {
     move |request| {
         let now = Utc::now() + by;
@@ -37,14 +37,14 @@ fn ahead(by: TimeDelta) -> impl Fn(&Request) -> Reply {
 }
 
 #[test]
-fn a_clock_that_is_off_is_made_up_for_once_and_told() {
+fn a_wrong_clock_is_corrected_once_and_reported() {
     for (by, words) in [(TimeDelta::minutes(135), "2h 15m"), (TimeDelta::days(-40), "ahead of")] {
         let bench = Bench::new(&ledger(40));
         bench.provider.answer_with(ahead(by));
         let run = bench.run(&["--concurrency", "8"]).exits(0).says("clock").says(words);
         assert_eq!(run.stderr.matches("this machine's clock is").count(), 1, "{}", run.stderr);
         assert_eq!(column(&bench.details(), "status"), ["found"; 40]);
-        // Only what was in flight before the first answer had to be signed again.
+        // Only requests in flight before the first answer were signed again.
         let (seen, summary) = (bench.provider.seen(), bench.summary());
         assert!((41..=48).contains(&seen), "{seen} requests");
         assert_eq!((summary.number("requests"), summary.number("retries")), (seen as u64, seen as u64 - 40));
@@ -54,9 +54,9 @@ fn a_clock_that_is_off_is_made_up_for_once_and_told() {
 }
 
 #[test]
-fn a_time_that_the_provider_itself_does_not_accept_ends_the_run() {
+fn a_corrected_time_that_is_refused_ends_the_run() {
     let bench = Bench::new(&ledger(9));
-    // It says a time, and then does not take it.
+    // The provider sends a time that it then refuses.
     let wrong = Utc::now() + TimeDelta::hours(3);
     bench.provider.by_default(Reply::code(400, OFF, "expired").header("Date", &date(wrong)));
     bench.run(&["--concurrency", "1"]).exits(3).says("NTP");
@@ -67,7 +67,7 @@ fn a_time_that_the_provider_itself_does_not_accept_ends_the_run() {
 }
 
 #[test]
-fn where_the_clocks_agree_there_is_nothing_to_correct_and_the_run_ends() {
+fn a_refused_time_with_equal_clocks_ends_the_run() {
     let bench = Bench::new(&ledger(9));
     bench.provider.answer_with(|_| Reply::code(400, OFF, "expired").header("Date", &date(Utc::now())));
     let run = bench.run(&["--concurrency", "1"]).exits(3).says("NTP");
@@ -76,7 +76,7 @@ fn where_the_clocks_agree_there_is_nothing_to_correct_and_the_run_ends() {
 }
 
 #[test]
-fn with_one_attempt_the_first_call_fails_and_all_others_are_signed_right() {
+fn with_one_attempt_only_the_first_call_fails() {
     let bench = Bench::new(&ledger(6));
     bench.provider.answer_with(ahead(TimeDelta::hours(1)));
     bench.run(&["--concurrency", "1", "--max-attempts", "1"]).exits(4);
@@ -85,7 +85,7 @@ fn with_one_attempt_the_first_call_fails_and_all_others_are_signed_right() {
 }
 
 #[test]
-fn a_correction_outlasts_other_errors_of_the_same_call() {
+fn a_clock_correction_survives_other_errors_of_a_call() {
     let bench = Bench::new(&ledger(1));
     let calls = AtomicUsize::new(0);
     let skewed = ahead(TimeDelta::hours(1));
@@ -93,14 +93,14 @@ fn a_correction_outlasts_other_errors_of_the_same_call() {
         0 => Reply::code(503, "ServiceUnavailable", "Wait."),
         _ => skewed(request),
     });
-    // The fault comes at the second attempt, and the third is the first by the provider's time.
+    // The second attempt reveals the wrong clock; the third is the first with the provider's time.
     bench.run(&[]).exits(0);
     assert_eq!(bench.provider.seen(), 3);
 }
 
-/// The sandbox judges time stamps with code of its own.
+/// The sandbox checks time stamps with its own code.
 #[test]
-fn the_sandbox_with_another_clock_is_answered_by_its_own_time() {
+fn requests_to_the_sandbox_follow_the_sandboxs_clock() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
     let options = Options {
         clock_ahead: TimeDelta::minutes(-31),

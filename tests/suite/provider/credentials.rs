@@ -1,13 +1,13 @@
-//! Where the access key is found: the environment, the profiles of both kinds of file, and what is said when there is
-//! none. Owns nothing but its cases.
+//! Where the access key is found: the environment, both kinds of profile files, and the error when
+//! there is no key.
 
 use serde_json::{Value, json};
 
-use crate::support::keys::{ak, config_json, in_home, keys_seen, mode, run, secret_of, told, whoami};
+use crate::support::keys::{ak, config_json, in_home, keys_seen, mode, printed_json, run, secret_of, whoami};
 use crate::support::provider::{Provider, Reply};
 use crate::support::{Bench, column, ledger};
 
-/// The key that the provider sees with these options and variables.
+/// The key id that the provider sees with these options and variables.
 #[track_caller]
 fn key_used(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> String {
     run(bench, &[options, &["--refresh"]].concat(), variables).exits(0);
@@ -16,14 +16,14 @@ fn key_used(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> Stri
     request.param("AccessKeyId").to_owned()
 }
 
-/// Three profiles of the command-line tool, the second being the current one.
+/// Writes three profiles of the command-line tool; the second is the current one.
 fn three(bench: &Bench) {
     let profiles = [ak("first", "LTAIfirst"), ak("second", "LTAIsecond"), ak("third", "LTAIthird")];
     config_json(bench, &json!({"current": "second", "profiles": profiles, "meta_path": ""}));
 }
 
 #[test]
-fn the_profile_is_the_one_that_is_named_else_the_current_one_and_never_the_first() {
+fn a_named_profile_is_used_else_the_current_one() {
     let bench = Bench::new(&ledger(1));
     three(&bench);
     let by = |name| [(name, "third")];
@@ -33,7 +33,7 @@ fn the_profile_is_the_one_that_is_named_else_the_current_one_and_never_the_first
     {
         assert_eq!(key_used(&bench, &[], &by(variable)), "LTAIthird", "{variable}");
     }
-    // Without a current one there is none.
+    // Without a current profile none is used.
     config_json(&bench, &json!({"profiles": [ak("first", "LTAIfirst")]}));
     run(&bench, &[], &[]).exits(2).says("names no current profile");
 }
@@ -48,7 +48,7 @@ fn both_names_of_the_sdks_file_are_read() {
         let bench = Bench::new(&ledger(1));
         in_home(&bench, &format!(".alibabacloud/{name}"), &section("default", "LTAIone"));
         assert_eq!(key_used(&bench, &[], &[]), "LTAIone", "{name}");
-        // A section that the one lacks is looked for in the other.
+        // A section that is missing in one file is taken from the other.
         in_home(&bench, &format!(".alibabacloud/{other}"), &section("ops", "LTAItwo"));
         assert_eq!(key_used(&bench, &["--profile", "ops"], &[]), "LTAItwo", "{other}");
         assert_eq!(key_used(&bench, &[], &[]), "LTAIone");
@@ -58,7 +58,7 @@ fn both_names_of_the_sdks_file_are_read() {
 }
 
 #[test]
-fn the_environment_comes_first_and_a_profile_that_is_named_before_it() {
+fn environment_keys_precede_profiles_except_a_named_one() {
     let bench = Bench::new(&ledger(1));
     three(&bench);
     let secret = secret_of("LTAIenv");
@@ -77,7 +77,7 @@ fn the_environment_comes_first_and_a_profile_that_is_named_before_it() {
 }
 
 #[test]
-fn a_token_in_the_environment_goes_with_its_key() {
+fn a_token_in_the_environment_is_sent_with_its_key() {
     let bench = Bench::new(&ledger(1));
     let secret = secret_of("STS.env");
     let variables = [
@@ -90,7 +90,7 @@ fn a_token_in_the_environment_goes_with_its_key() {
 }
 
 #[test]
-fn the_command_line_tool_s_file_comes_before_the_sdks_and_can_be_switched_off_or_be_elsewhere() {
+fn the_file_of_the_cli_precedes_the_file_of_the_sdks() {
     let bench = Bench::new(&ledger(1));
     three(&bench);
     let secret = secret_of("LTAIini");
@@ -105,7 +105,7 @@ fn the_command_line_tool_s_file_comes_before_the_sdks_and_can_be_switched_off_or
     }
     bench.write("elsewhere.json", &json!({"current": "x", "profiles": [ak("x", "LTAIelse")]}).to_string());
     assert_eq!(key_used(&bench, &[], &[("ALIBABA_CLOUD_CONFIG_FILE", "elsewhere.json")]), "LTAIelse");
-    // As the tool leaves it behind before it is set up.
+    // The tool's file before it is configured.
     config_json(
         &bench,
         &json!({"current": "default", "profiles": [{"name": "default", "mode": "AK", "access_key_id": ""}]}),
@@ -114,7 +114,7 @@ fn the_command_line_tool_s_file_comes_before_the_sdks_and_can_be_switched_off_or
 }
 
 #[test]
-fn without_any_credentials_the_message_says_what_each_source_lacks() {
+fn without_credentials_the_error_lists_every_source() {
     let bench = Bench::new(&ledger(1));
     let metadata = Provider::start();
     let endpoint = metadata.endpoint();
@@ -133,8 +133,8 @@ fn without_any_credentials_the_message_says_what_each_source_lacks() {
         "aliyun configure",
         "--sandbox",
     ];
-    let told = run(&bench, &[], &variables).exits(2);
-    lacks.into_iter().fold(told, |told, lack| told.says(lack));
+    let run = run(&bench, &[], &variables).exits(2);
+    lacks.into_iter().fold(run, |run, lack| run.says(lack));
     assert_eq!((bench.provider.seen(), metadata.seen()), (0, 0), "nobody is asked");
     assert!(bench.output_bytes().iter().all(Option::is_none) && !bench.path("reconcile.db").exists());
     let asked = whoami(&bench, &[], &variables);
@@ -142,7 +142,7 @@ fn without_any_credentials_the_message_says_what_each_source_lacks() {
 }
 
 #[test]
-fn a_named_profile_that_is_nowhere_is_not_passed_over() {
+fn a_named_profile_that_does_not_exist_is_an_error() {
     let bench = Bench::new(&ledger(1));
     three(&bench);
     let secret = secret_of("LTAIenv");
@@ -156,7 +156,7 @@ fn a_named_profile_that_is_nowhere_is_not_passed_over() {
 }
 
 #[test]
-fn a_profile_that_cannot_be_used_is_told_with_what_to_do_and_nothing_else_is_tried() {
+fn an_unusable_profile_is_an_error_with_advice() {
     let key = |profile: Value| {
         let mut whole = ak("p", "LTAIwhole");
         whole.as_object_mut().unwrap().extend(profile.as_object().unwrap().clone());
@@ -245,7 +245,7 @@ fn a_profile_that_cannot_be_used_is_told_with_what_to_do_and_nothing_else_is_tri
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_without_a_word_of_it() {
+fn an_unreadable_file_is_reported_without_its_contents() {
     for (name, text, says) in [
         (
             ".aliyun/config.json",
@@ -270,7 +270,7 @@ fn a_file_that_cannot_be_read_is_told_without_a_word_of_it() {
 }
 
 #[test]
-fn a_credentials_file_that_others_can_read_is_warned_of() {
+fn a_file_that_others_can_read_causes_a_warning() {
     let bench = Bench::new(&ledger(1));
     let ini = format!(
         "[ini]\ntype=access_key\naccess_key_id=LTAIini\naccess_key_secret={}\n",
@@ -289,13 +289,13 @@ fn a_credentials_file_that_others_can_read_is_warned_of() {
             assert_eq!(run(&bench, &options, &[]).exits(0).stderr.contains(&said), warned, "{bits:o}");
             let asked = whoami(&bench, &[&options[..], &["--json"]].concat(), &[]);
             assert_eq!(asked.stderr.contains(&said), warned, "{bits:o}");
-            assert_eq!(told(&asked)["warnings"].as_array().unwrap().len(), usize::from(warned));
+            assert_eq!(printed_json(&asked)["warnings"].as_array().unwrap().len(), usize::from(warned));
         }
     }
 }
 
 #[test]
-fn whoami_says_the_source_and_the_end_of_the_key_and_never_the_secret() {
+fn whoami_shows_the_source_of_the_key_and_no_secret() {
     let bench = Bench::new(&ledger(1));
     three(&bench);
     let asked = whoami(&bench, &[], &[]);
@@ -307,7 +307,7 @@ fn whoami_says_the_source_and_the_end_of_the_key_and_never_the_secret() {
     let sso = json!({"name": "sso", "mode": "CloudSSO", "access_key_id": "STS.cached", "access_key_secret": "hunter2",
                      "sts_token": "hunter2", "sts_expiration": 4_000_000_000_u64});
     config_json(&bench, &json!({"current": "sso", "profiles": [sso]}));
-    let cached = told(&whoami(&bench, &["--json"], &[]));
+    let cached = printed_json(&whoami(&bench, &["--json"], &[]));
     assert_eq!(cached["key"], "ched");
     assert_eq!((&cached["temporary"], &cached["expires_at"]), (&json!(true), &json!("2096-10-02T07:06:40Z")));
     assert!(cached["expires_in_s"].as_i64().unwrap() > 1_000_000_000);
@@ -315,7 +315,7 @@ fn whoami_says_the_source_and_the_end_of_the_key_and_never_the_secret() {
 }
 
 #[test]
-fn an_expired_static_token_ends_the_run_which_goes_on_with_a_fresh_one() {
+fn after_an_expired_token_a_fresh_one_resumes_the_run() {
     let bench = Bench::new(&ledger(6));
     let with = |id: &str| {
         let mut profile = ak("night", id);
@@ -345,7 +345,7 @@ fn an_expired_static_token_ends_the_run_which_goes_on_with_a_fresh_one() {
 }
 
 #[test]
-fn a_static_token_whose_time_comes_in_mid_run_is_not_sent_any_more() {
+fn a_token_that_expires_in_mid_run_is_not_sent_again() {
     let bench = Bench::new(&ledger(200));
     let expires = chrono::Utc::now().timestamp() + 3;
     let mut profile = ak("night", "STS.soon");

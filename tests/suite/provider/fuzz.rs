@@ -1,8 +1,8 @@
-//! Whatever bytes come back: no panic, an answer of bounded length, within seconds. Owns the mutations.
+//! Random bytes as replies: no panic, an answer of bounded length, within seconds.
 //!
-//! In the suite for three seconds, always the same; for longer with
-//! `RECONCILE_FUZZ_SECONDS=3600 cargo test --release --test suite fuzz`, then with another seed each time. What fails is
-//! printed, and repeated with `RECONCILE_FUZZ_SEED`.
+//! In the suite it runs for three seconds, always with the same seed. `RECONCILE_FUZZ_SECONDS=3600
+//! cargo test --release --test suite provider::fuzz` runs longer, each time with another seed. A
+//! failure prints its seed; `RECONCILE_FUZZ_SEED` repeats it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ use reconcile_core::lookup::{Lookup, Status};
 use reconcile_core::normalize::normalize;
 use reconcile_core::product::ProductId;
 
-/// The provider's one published real record.
+/// The only real record that the provider has published.
 const RECORD: &str = r#"{"callId":"1779786101083^1779786101083","endDate":"2026-05-26 17:01:51","stateDesc":"用户接听","callee":"185****8980","bStartTime":"2026-05-26 17:01:47","gmtCreate":"2026-05-26 17:01:41","duration":4,"calleeShowNumber":"0571000018363","bRingTime":"2026-05-26 17:01:42","bEndTime":"2026-05-26 17:01:51","state":"200000","startDate":"2026-05-26 17:01:47","hangupDirection":0}"#;
-/// As the provider's pages print one.
+/// A record as the provider's pages print it.
 const PRINTED: &str = r#"{“caller”:”18767130000”,”startDate”:””,”stateDesc”:”502”，"duration":0}"#;
 
-/// Where JSON, XML, charsets and times have their corners.
+/// Tokens that are difficult in JSON, XML, charsets and times.
 const TOKENS: [&[u8]; 44] = [
     b"\"",
     b"\\",
@@ -140,7 +140,7 @@ fn mutate(random: &mut Rng, body: &mut Vec<u8>, others: &[Vec<u8>]) {
 }
 
 fn reply(random: &mut Rng, seeds: &[Vec<u8>]) -> Received {
-    // Data alone in a good envelope, or the whole body.
+    // Mutates either `Data` in a good envelope or the whole body.
     let inside = random.bool();
     let mut body = if inside { RECORD.as_bytes().to_vec() } else { random.choice(seeds).unwrap().clone() };
     for _ in 0..random.usize(..if inside { 4 } else { 12 }) {
@@ -156,7 +156,7 @@ fn reply(random: &mut Rng, seeds: &[Vec<u8>]) -> Received {
     Received { status, content_type, too_long, body, ..Received::default() }
 }
 
-/// A row that expects something of every field, so that everything is compared.
+/// A row that expects a value for every field, so that every field is compared.
 fn row() -> LedgerRow {
     let day = NaiveDate::from_ymd_opt(2026, 5, 26).unwrap();
     let at = chrono::DateTime::from_timestamp_millis(midnight_ms(day)).map(LedgerTime::Instant);
@@ -177,7 +177,7 @@ fn row() -> LedgerRow {
     LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() }
 }
 
-/// What has to hold, whatever came. True when a record was read.
+/// Asserts what must hold for every reply. Returns true when a record was read.
 fn holds(received: &Received, row: &LedgerRow) -> bool {
     let answer = understand(&Reply::Received(received.clone()));
     assert!(answer.code.chars().count() <= 128 && answer.message.chars().count() <= 1_000);
@@ -222,7 +222,7 @@ fn peak_kib() -> u64 {
 
 #[test]
 #[allow(clippy::print_stdout, reason = "what a long run came to")]
-fn whatever_comes_back_is_understood_without_a_panic() {
+fn no_reply_causes_a_panic() {
     let seconds = from_environment("RECONCILE_FUZZ_SECONDS");
     let seed =
         from_environment("RECONCILE_FUZZ_SEED").unwrap_or_else(|| seconds.map_or(1, |_| fastrand::u64(..)));

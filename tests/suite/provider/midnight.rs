@@ -1,9 +1,9 @@
-//! A thousand random calls around midnight, on machines in five time zones. Owns the calendar that judges, which is
-//! whole numbers alone.
+//! A thousand random calls around midnight, on machines in five time zones. The expected days come
+//! from a calendar of whole numbers.
 //!
-//! The day is the call's in UTC+8, `QueryDate` its midnight in milliseconds; the neighbouring day is asked only when it
-//! can help; what is found there is told; the age decides between `pending` and `not_found`. The machine's zone is nowhere
-//! in it.
+//! The day is the call's day in UTC+8, and `QueryDate` is its midnight in milliseconds. The
+//! neighbouring day is asked for only when it can help, and a record found there is reported. The
+//! call's age decides between `pending` and `not_found`. The machine's time zone changes nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,7 +18,7 @@ const DAY: i64 = 86_400;
 const UTC_8: i64 = 8 * 3_600;
 const SETTLE: i64 = 30 * DAY;
 
-/// Rules of time zones that no list has to be installed for.
+/// Time zones written as rules, which need no installed list.
 const ZONES: [&str; 5] = ["UTC0", "CST-8", "PST8PDT,M3.2.0,M11.1.0", "<+14>-14", "<-11>11"];
 
 /// The day in UTC+8, counted from 1970.
@@ -38,16 +38,16 @@ fn local(second: i64) -> String {
     DateTime::from_timestamp(second + UTC_8, 0).unwrap().format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The first days of years and months, and the one after 29 February.
+/// The first days of years and months, 29 February and the day after it.
 const SPECIAL: [&str; 6] =
     ["2024-01-01", "2024-02-29", "2024-03-01", "2025-01-01", "2025-03-01", "2026-01-01"];
 
 struct Call {
     id: String,
-    /// When it was made.
+    /// When the call was made.
     at: i64,
-    /// On which day its record stands.
-    stands: Option<i64>,
+    /// The day on which the provider has its record.
+    record_day: Option<i64>,
 }
 
 impl Call {
@@ -62,11 +62,11 @@ impl Call {
         let at =
             midnight + if random.bool() { *random.choice(&near).unwrap() } else { random.i64(-1_200..1_200) };
         let neighbour = if at < midnight { day(at) + 1 } else { day(at) - 1 };
-        let stands = *random.choice(&[Some(day(at)), Some(day(at)), Some(neighbour), None]).unwrap();
-        Self { id: format!("{i:012}^{i:012}"), at, stands }
+        let record_day = *random.choice(&[Some(day(at)), Some(day(at)), Some(neighbour), None]).unwrap();
+        Self { id: format!("{i:012}^{i:012}"), at, record_day }
     }
 
-    /// The neighbouring day, from ten minutes before a midnight until ten minutes after it.
+    /// The neighbouring day, for calls within ten minutes of midnight.
     fn neighbour(&self) -> Option<i64> {
         let second = (self.at + UTC_8).rem_euclid(DAY);
         match second {
@@ -76,7 +76,7 @@ impl Call {
         }
     }
 
-    /// As one of the forms in which a ledger may give it.
+    /// The call's time in one of six formats of a ledger.
     fn called_at(&self, i: usize) -> String {
         let utc = DateTime::from_timestamp(self.at, 0).unwrap();
         let with =
@@ -91,14 +91,14 @@ impl Call {
         }
     }
 
-    /// Status, day, and how often it has to be asked for.
-    fn right(&self, now: i64) -> (&'static str, i64, usize) {
+    /// Expected status, day, and number of requests.
+    fn expected(&self, now: i64) -> (&'static str, i64, usize) {
         let (own, neighbour) = (day(self.at), self.neighbour());
-        if self.stands == Some(own) {
+        if self.record_day == Some(own) {
             return ("found", own, 1);
         }
         let asked = 1 + usize::from(neighbour.is_some());
-        if let Some(on) = self.stands.filter(|on| neighbour == Some(*on)) {
+        if let Some(on) = self.record_day.filter(|on| neighbour == Some(*on)) {
             return ("found", on, asked);
         }
         (if now - self.at < SETTLE { "pending" } else { "not_found" }, own, asked)
@@ -107,7 +107,7 @@ impl Call {
 
 fn calls(now: i64) -> Vec<Call> {
     let mut random = Rng::with_seed(24);
-    // Not so near to the age that decides that the test's own time would matter.
+    // Keeps away from the deciding age, so that the duration of the test does not matter.
     let clear = |call: &Call| (now - call.at - SETTLE).abs() > 3_600;
     (0..).map(|i| Call::random(&mut random, i, now)).filter(clear).take(1_000).collect()
 }
@@ -124,7 +124,7 @@ fn day_and_status_are_right_in_every_time_zone() {
         let bench = Bench::new(&text);
         let diary: HashMap<(String, String), String> = calls
             .iter()
-            .filter_map(|call| Some(((call.id.clone(), query_date(call.stands?)), local(call.at))))
+            .filter_map(|call| Some(((call.id.clone(), query_date(call.record_day?)), local(call.at))))
             .collect();
         bench.provider.answer_with(move |request| {
             let asked = (request.call_id().to_owned(), request.param("QueryDate").to_owned());
@@ -149,7 +149,7 @@ fn judge(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
     assert_eq!(details.len(), calls.len());
     for (call, row) in calls.iter().zip(&details) {
         let at = local(call.at);
-        let (status, on, requests) = call.right(now);
+        let (status, on, requests) = call.expected(now);
         assert_eq!(
             (cell(row, "status"), cell(row, "call_date")),
             (status, date(on).as_str()),
@@ -163,21 +163,21 @@ fn judge(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
         }
         *seen.entry((status, on != day(call.at), requests)).or_insert(0) += 1;
     }
-    let told = bench.discrepancies().into_iter().filter(|row| cell(row, "kind") == "other_day");
-    let told: Vec<_> = told
+    let reported = bench.discrepancies().into_iter().filter(|row| cell(row, "kind") == "other_day");
+    let reported: Vec<_> = reported
         .map(|row| (cell(&row, "call_id").into(), cell(&row, "expected").into(), cell(&row, "actual").into()))
         .collect();
-    assert_eq!(told, other_days, "{zone}");
+    assert_eq!(reported, other_days, "{zone}");
     let unexpected = |kind: &str| !matches!(kind, "other_day" | "pending" | "not_found");
     assert!(!bench.kinds().iter().any(|(kind, _)| unexpected(kind)), "{zone}: {:?}", bench.kinds());
     bench.summary().assert_foots();
-    // Found on the own day, on the other; not found and pending, with one request and with two.
+    // Found on its own day or on the other day; not found and pending, with one request or two.
     assert!(seen.len() == 6 && seen.values().all(|n| *n >= 20), "{seen:?}");
 }
 
 #[test]
-fn the_zones_of_the_test_are_zones_of_the_machine() {
-    // `--deadline` alone is by the machine's zone: the next full hour lies differently far away in each.
+fn the_machine_knows_the_time_zones_of_the_test() {
+    // Only `--deadline` uses the machine's zone: the time until noon differs in each zone.
     let bench = Bench::new("call_id,prod_id,called_at\n1^1,11000000300006,2024-05-26\n");
     let mut ends = std::collections::BTreeSet::new();
     for zone in ZONES {
@@ -198,7 +198,7 @@ fn the_zones_of_the_test_are_zones_of_the_machine() {
 }
 
 #[test]
-fn a_day_that_has_not_begun_is_not_asked() {
+fn a_day_that_has_not_begun_is_not_asked_for() {
     let tomorrow = day(Utc::now().timestamp()) + 1;
     let late = local(tomorrow * DAY - UTC_8 + DAY - 300);
     let bench = Bench::new(&format!("call_id,prod_id,called_at\n1^1,11000000300006,{late}\n"));

@@ -1,12 +1,12 @@
-//! What the provider may answer, how it is asked, and where the key is found.
+//! The provider's answers, the requests to it, and where the access key is found.
 
 mod answers;
 mod clock;
+mod contradictions;
 mod credentials;
-mod documented;
 mod fuzz;
+mod issued_keys;
 mod midnight;
 mod network;
-mod readings;
-mod roles;
+mod provider_docs;
 mod signature_vectors;

@@ -1,11 +1,11 @@
-//! Published and computed signatures hold. Owns the reading of `tests/data/signature-vectors.json`.
+//! Published and computed signatures, from `tests/data/signature-vectors.json`.
 
 use reconcile::provider::sign::{signature, string_to_sign};
 use serde_json::Value;
 
 const VECTORS: &str = include_str!("../../data/signature-vectors.json");
 
-/// Calls `check` with each vector and its parameters, in several orders.
+/// Calls `check` with each vector and its parameters in several orders.
 fn each(check: impl Fn(&Value, &[(&str, &str)])) {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     let vectors = vectors["rpc_v1"].as_array().unwrap();
@@ -24,7 +24,7 @@ fn each(check: impl Fn(&Value, &[(&str, &str)])) {
 }
 
 #[test]
-fn every_string_to_sign_is_the_published_one() {
+fn every_string_to_sign_equals_the_published_one() {
     each(|vector, params| {
         let name = &vector["name"];
         let expected = vector["string_to_sign"].as_str().unwrap();
@@ -33,7 +33,7 @@ fn every_string_to_sign_is_the_published_one() {
 }
 
 #[test]
-fn every_signature_is_the_published_one() {
+fn every_signature_equals_the_published_one() {
     each(|vector, params| {
         let name = &vector["name"];
         let (method, secret) =

@@ -1,14 +1,14 @@
-//! What the provider sees of the cap. Owns the assertion where it counts: at the receiver.
+//! The cap over HTTP in real time, asserted at the receiver.
 
 use std::time::Duration;
 
 use crate::support::provider::Reply;
-use crate::support::{Bench, column, id, ledger};
+use crate::support::{Bench, column, id, ledger, wait_until};
 
 const WINDOW: Duration = Duration::from_secs(2);
 
 #[test]
-fn never_more_than_the_cap_in_any_window() {
+fn no_window_has_more_requests_than_the_cap() {
     let bench = Bench::new(&ledger(12));
     bench.run(&["--rate", "5/2s"]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; 12]);
@@ -21,7 +21,7 @@ fn never_more_than_the_cap_in_any_window() {
 }
 
 #[test]
-fn a_retry_takes_a_place_of_its_own() {
+fn a_retry_counts_against_the_cap() {
     let bench = Bench::new(&ledger(5));
     for i in 0..5 {
         bench.provider.script(&id(i), [Reply::empty(500)]);
@@ -38,9 +38,8 @@ fn the_cap_holds_across_a_kill() {
     for _ in 0..2 {
         let seen = bench.provider.seen();
         let run = bench.start(&["--rate", "5/2s"]);
-        bench.provider.wait_for(seen + 3);
-        // What is still on its way has arrived well before this ends; the cap then has to hold for it, too.
-        std::thread::sleep(Duration::from_millis(200));
+        bench.provider.wait_for(seen + 5);
+        wait_until("every reply is stored", || bench.requests_in_flight() == 0);
         run.kill();
     }
     bench.run(&["--rate", "5/2s"]).exits(0);
@@ -59,10 +58,12 @@ fn the_cap_holds_from_one_run_to_the_next() {
 }
 
 #[test]
-fn a_slow_reply_holds_its_place() {
-    let bench = Bench::new(&ledger(7));
-    bench.provider.script(&id(0), [Reply::record().after(Duration::from_millis(1500))]);
+fn a_slow_request_keeps_its_place() {
+    let bench = Bench::new(&ledger(12));
+    // The receiver counts this request 1.5 s after the others of the first window.
+    bench.provider.script(&id(0), [Reply::record().arriving_after(Duration::from_millis(1500))]);
     bench.run(&["--rate", "5/2s"]).exits(0);
+    assert_eq!(bench.provider.seen(), 12);
     bench.provider.assert_cap(5, WINDOW);
 }
 
@@ -71,11 +72,11 @@ fn a_burst_of_one_spaces_requests_evenly() {
     let bench = Bench::new(&ledger(4));
     bench.run(&["--rate", "10/2s", "--burst", "1", "--concurrency", "4"]).exits(0);
     let requests = bench.provider.requests();
-    // At the sender they are 200 ms apart; at the receiver their delays differ a little.
+    // The sender spaces them by 200 ms; the delays to the receiver differ a little.
     assert!(requests[3].arrived - requests[0].arrived >= Duration::from_millis(400));
 }
 
-/// Where the provider is far away and not always well.
+/// Scripts a distant provider with occasional faults.
 fn far_away(bench: &Bench, calls: usize) {
     let mut random = fastrand::Rng::with_seed(3);
     for i in 0..calls {
@@ -91,7 +92,7 @@ fn far_away(bench: &Bench, calls: usize) {
 }
 
 #[test]
-fn a_hundred_in_four_seconds_far_away_with_faults_and_two_kills() {
+fn the_cap_holds_with_delays_faults_and_two_kills() {
     let bench = Bench::new(&ledger(450));
     far_away(&bench, 450);
     let options = ["--rate", "100/4s", "--concurrency", "100", "--timeout", "3s"];
@@ -107,7 +108,7 @@ fn a_hundred_in_four_seconds_far_away_with_faults_and_two_kills() {
     bench.summary().assert_foots();
 }
 
-/// What a process has done so far: ticks of CPU time, and how often it was woken.
+/// CPU ticks that a process has used, and how often its threads slept and woke.
 #[cfg(target_os = "linux")]
 fn effort(pid: u32) -> (u64, u64) {
     let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
@@ -124,12 +125,16 @@ fn effort(pid: u32) -> (u64, u64) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn whoever_waits_for_a_place_sleeps() {
+fn waiting_for_a_place_uses_no_cpu() {
     let bench = Bench::new(&ledger(20));
     let run = bench.start(&["--rate", "1/h"]);
     bench.provider.wait_for(1);
-    // Until the reply is stored and everybody waits.
-    std::thread::sleep(Duration::from_millis(700));
+    wait_until("the reply is stored", || bench.requests_in_flight() == 0);
+    wait_until("all tasks wait", || {
+        let before = effort(run.pid());
+        std::thread::sleep(Duration::from_millis(100));
+        effort(run.pid()) == before
+    });
     let before = effort(run.pid());
     std::thread::sleep(Duration::from_secs(2));
     let after = effort(run.pid());

@@ -1,8 +1,7 @@
-//! `plan`, `explain`, `verify-cap`, `purge`, `forget`, and the order when time will not suffice. Owns nothing but its
-//! cases.
+//! `plan`, `explain`, `verify-cap`, `purge`, `forget`, and the order of calls when time is too
+//! short.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,19 +9,12 @@ use serde_json::Value;
 use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, Run, column, id, ledger, ledger_of};
 
-/// A command that prints to standard output, in the bench's folder.
+/// Runs a command in the bench's folder. Returns its standard output and standard error.
 #[track_caller]
 fn print(bench: &Bench, arguments: &[&str], code: i32) -> (String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
-        .args(arguments)
-        .env_clear()
-        .current_dir(bench.path("."))
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
-    (stdout, stderr)
+    let run = bench.run_exactly(arguments, &[]);
+    assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
+    (run.stdout, run.stderr)
 }
 
 #[track_caller]
@@ -34,7 +26,7 @@ fn as_json(bench: &Bench, arguments: &[&str]) -> Value {
 const JOB: [&str; 4] = ["--input", "calls.csv", "--out", "details.parquet"];
 
 #[test]
-fn a_plan_sends_nothing_and_leaves_nothing() {
+fn a_plan_sends_nothing_and_writes_nothing() {
     let text = format!("{}{},11000000300006,2024-05-26 23:55:00\n,x,y\n", ledger(7), id(7));
     let bench = Bench::new(&(text + &ledger(2).replace("call_id,prod_id,called_at\n", "")));
     let arguments = [&["plan"], &JOB[..], &["--rate", "2/min"]].concat();
@@ -42,7 +34,7 @@ fn a_plan_sends_nothing_and_leaves_nothing() {
     let n = |name: &str| plan[name].as_u64().unwrap();
     assert_eq!((n("rows"), n("invalid"), n("duplicates"), n("calls")), (11, 1, 2, 8));
     assert_eq!((n("already_stored"), n("to_ask"), n("requests"), n("requests_at_most")), (0, 8, 8, 9));
-    // Two a minute: the eighth goes three minutes after the first.
+    // Two a minute: the eighth request leaves three minutes after the first.
     assert_eq!(n("ready_in_s"), 180);
     assert_eq!(plan["limit"], Value::Null);
     assert!(!bench.path("reconcile.db").exists() && !bench.path("details.parquet").exists());
@@ -51,14 +43,14 @@ fn a_plan_sends_nothing_and_leaves_nothing() {
 }
 
 #[test]
-fn a_plan_counts_what_is_stored_and_says_whether_the_time_suffices() {
+fn a_plan_counts_stored_calls_and_checks_the_time_limit() {
     let bench = Bench::new(&ledger(5));
     bench.run(&[]).exits(0);
     bench.write("calls.csv", &ledger(12));
     let arguments = [&["plan"], &JOB[..], &["--rate", "1/h", "--max-duration", "2h30m"]].concat();
     let plan = as_json(&bench, &arguments);
     assert_eq!((plan["already_stored"].as_u64(), plan["to_ask"].as_u64()), (Some(5), Some(7)));
-    // The places of the first run are still taken, so the first request waits for almost an hour.
+    // The requests of the first run still count, so the first new request waits for almost an hour.
     assert_eq!((plan["limit"]["holds"].as_bool(), plan["limit"]["fit"].as_u64()), (Some(false), Some(2)));
     let (words, _) = print(&bench, &arguments, 0);
     assert!(words.contains("does not suffice: about 2 of 7 calls can be asked, the oldest first"), "{words}");
@@ -66,7 +58,7 @@ fn a_plan_counts_what_is_stored_and_says_whether_the_time_suffices() {
 }
 
 #[test]
-fn a_plan_is_the_time_that_the_run_then_takes() {
+fn a_plan_predicts_the_time_of_the_run() {
     let bench = Bench::new(&ledger(12));
     let plan = as_json(&bench, &[&["plan"], &JOB[..], &["--rate", "5/2s"]].concat());
     assert_eq!(plan["ready_in_s"].as_u64(), Some(4));
@@ -76,10 +68,10 @@ fn a_plan_is_the_time_that_the_run_then_takes() {
 }
 
 #[test]
-fn when_time_will_not_suffice_the_oldest_calls_are_asked_first() {
+fn the_oldest_calls_go_first_when_time_is_too_short() {
     let mut text = String::from("call_id,prod_id,called_at\n");
     for i in 0..40 {
-        // The newest first, an hour apart.
+        // The newest call first, an hour apart.
         text += &format!("{},11000000300006,2024-05-{:02} {:02}:00:00\n", id(i), 26 - i / 20, 23 - i % 20);
     }
     let bench = Bench::new(&text);
@@ -89,19 +81,19 @@ fn when_time_will_not_suffice_the_oldest_calls_are_asked_first() {
         bench.provider.requests().iter().map(|r| (0..40).find(|i| id(*i) == r.call_id()).unwrap()).collect();
     assert_eq!(asked.len(), 10);
     assert!(asked.iter().all(|i| *i >= 30), "{asked:?}");
-    // The outputs are in the ledger's order all the same.
+    // The outputs are still in ledger order.
     let ids: Vec<String> = (0..40).map(id).collect();
     assert_eq!(column(&bench.details(), "call_id"), ids);
 }
 
 #[test]
-fn explain_tells_every_attempt_the_answer_and_the_rules() {
+fn explain_shows_every_attempt_the_answer_and_the_rules() {
     let text = format!("call_id,prod_id,called_at,duration_s\n{},11000000300006,2024-05-26,999\n", id(0));
     let bench = Bench::new(&text);
     bench.provider.script(&id(0), [Reply::empty(503), Reply::code(400, "Throttling.User", "flow control")]);
     bench.run(&[]).exits(0);
-    let told = as_json(&bench, &["explain", &id(0), "--input", "calls.csv"]);
-    let call = &told[0];
+    let explained = as_json(&bench, &["explain", &id(0), "--input", "calls.csv"]);
+    let call = &explained[0];
     let tries = |name: &str| -> Vec<&str> {
         call["attempts"].as_array().unwrap().iter().map(|a| a[name].as_str().unwrap()).collect()
     };
@@ -139,7 +131,7 @@ fn verify_cap_recomputes_what_the_summary_says() {
         ("5", "12")
     );
 
-    // A record that says otherwise is found.
+    // verify-cap finds a record that contradicts the summary.
     let store = rusqlite::Connection::open(bench.path("reconcile.db")).unwrap();
     store
         .execute("UPDATE request SET sent_boot_us = sent_boot_us - 1500000 WHERE request_no > 5", [])
@@ -149,7 +141,7 @@ fn verify_cap_recomputes_what_the_summary_says() {
     assert!(words.contains("BROKEN in 1 session"), "{words}");
 }
 
-/// Every byte of the store and of the files beside it.
+/// Every byte of the store and of the two files beside it.
 fn bytes_of_the_store(bench: &Bench) -> Vec<u8> {
     let names = ["reconcile.db", "reconcile.db-wal", "reconcile.db-shm"];
     names.iter().flat_map(|name| fs::read(bench.path(name)).unwrap_or_default()).collect()
@@ -160,7 +152,7 @@ fn is_in(bytes: &[u8], text: &str) -> bool {
 }
 
 #[test]
-fn a_forgotten_number_is_in_no_page_any_more_and_is_not_asked_for_again() {
+fn forget_erases_a_number_and_its_calls_stay_answered() {
     let bench = Bench::new(&ledger(30));
     let of = |callee: &str, i: usize| {
         let mut record = detail(&id(i));
@@ -189,7 +181,7 @@ fn a_forgotten_number_is_in_no_page_any_more_and_is_not_asked_for_again() {
 }
 
 #[test]
-fn purging_erases_old_calls_shrinks_the_store_and_keeps_the_cap() {
+fn purge_deletes_old_calls_and_keeps_the_cap() {
     let bench = Bench::new(&ledger(300));
     bench.run(&[]).exits(0);
     let today = chrono::Utc::now().format("%Y-%m-%d").to_string();
@@ -200,7 +192,7 @@ fn purging_erases_old_calls_shrinks_the_store_and_keeps_the_cap() {
     assert!(words.contains("300 calls"), "{words}");
     assert!(fs::metadata(bench.path("reconcile.db")).unwrap().len() < before / 2);
     assert!(!is_in(&bytes_of_the_store(&bench), &id(7)));
-    // What was sent a moment ago still counts.
+    // The request of a moment ago still counts.
     let verdict = as_json(&bench, &["verify-cap"]);
     assert_eq!(verdict["requests"].as_u64(), Some(301));
     bench.run(&[]).exits(0);
@@ -209,14 +201,14 @@ fn purging_erases_old_calls_shrinks_the_store_and_keeps_the_cap() {
 }
 
 #[test]
-fn what_changes_the_store_waits_for_no_run() {
+fn purge_is_refused_while_a_run_holds_the_store() {
     let bench = Bench::new(&ledger(20));
     bench.provider.by_default(Reply::record().after(Duration::from_millis(200)));
     let run = bench.start(&["--concurrency", "1"]);
     bench.provider.wait_for(2);
     let (_, refused) = print(&bench, &["purge", "--older-than", "1d"], 5);
     assert!(refused.contains(&format!("pid {}", run.pid())), "{refused}");
-    // What only reads may.
+    // Commands that only read still work.
     assert!(as_json(&bench, &["verify-cap"])["requests"].as_u64() >= Some(1));
     assert!(as_json(&bench, &[&["plan"], &JOB[..]].concat())["to_ask"].as_u64() >= Some(1));
     run.kill();

@@ -1,34 +1,32 @@
-//! The configuration file and what holds: precedence, mistakes, the dump. Owns the table of mistakes.
+//! The configuration file: precedence, mistakes and the dump.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Bench, KEY_ID, id, ledger};
 
-/// Names and values.
+/// Names and values of environment variables.
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
-/// What the binary says in this folder with these variables: exit code, standard output, standard error.
-fn said(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-    command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(bench.path("."));
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+/// Runs the binary in this folder with these variables. Returns exit code, standard output and
+/// standard error.
+fn run_binary(bench: &Bench, arguments: &[&str], variables: Variables<'_>) -> (i32, String, String) {
+    let run = bench.run_exactly(arguments, variables);
+    (run.code.unwrap(), run.stdout, run.stderr)
 }
 
-/// The line of an option in what `reconcile config` prints, its spaces made one.
-fn holds(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: &str) -> String {
-    let (code, stdout, stderr) = said(bench, &[&["config"], arguments].concat(), variables);
+/// The line of an option in the output of `reconcile config`, with single spaces.
+fn config_line(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)], option: &str) -> String {
+    let (code, stdout, stderr) = run_binary(bench, &[&["config"], arguments].concat(), variables);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
     let line = stdout.lines().find(|line| line.trim_start_matches("# ").starts_with(&format!("{option} ")));
     line.unwrap_or_else(|| panic!("no {option} in {stdout}")).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn a_flag_beats_the_environment_and_that_the_file_and_that_the_default() {
+fn flags_override_variables_which_override_the_file() {
     let bench = Bench::new(&ledger(0));
-    bench.write("r.toml", "# the night\nrate = \"7/min\"\n");
+    bench.write("r.toml", "# nightly\nrate = \"7/min\"\n");
     let (file, variable, flag) = (["--config", "r.toml"], [("RECONCILE_RATE", "8/min")], "--rate=9/min");
     let cases: [(&[&str], Variables<'_>, &str); 5] = [
         (&[], &[], "rate = \"100/min\" # default"),
@@ -38,12 +36,12 @@ fn a_flag_beats_the_environment_and_that_the_file_and_that_the_default() {
         (&[file[0], file[1], flag], &variable, "rate = \"9/min\" # --rate"),
     ];
     for (arguments, variables, expected) in cases {
-        assert_eq!(holds(&bench, arguments, variables, "rate"), expected, "{arguments:?}");
+        assert_eq!(config_line(&bench, arguments, variables, "rate"), expected, "{arguments:?}");
     }
 }
 
 #[test]
-fn a_run_can_be_described_by_the_file_alone() {
+fn the_file_alone_can_describe_a_run() {
     let bench = Bench::new(&ledger(3).replace("call_id", "Ticket"));
     let text = format!(
         "input = \"calls.csv\"\nout = 'details.parquet'\nendpoint = \"{}\"\nrate = \"100000/min\"\nconcurrency = 2\n\
@@ -62,20 +60,20 @@ fn a_run_can_be_described_by_the_file_alone() {
 }
 
 #[test]
-fn an_option_of_a_command_alone_may_stand_in_the_file_too() {
+fn the_file_may_hold_options_of_single_commands() {
     let bench = Bench::new(&ledger(1));
     bench.run(&[]).exits(0);
     bench.write("r.toml", "older-than = \"1d\"\njson = true\nrate = \"50/min\"\n");
-    let (code, stdout, stderr) = said(&bench, &["purge", "--config", "r.toml"], &[]);
+    let (code, stdout, stderr) = run_binary(&bench, &["purge", "--config", "r.toml"], &[]);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
-    let (code, stdout, _) = said(&bench, &["verify-cap", "--config", "r.toml"], &[]);
+    let (code, stdout, _) = run_binary(&bench, &["verify-cap", "--config", "r.toml"], &[]);
     assert!(code == 0 && stdout.starts_with('{'), "{stdout}");
-    let (code, _, stderr) = said(&bench, &["purge"], &[]);
+    let (code, _, stderr) = run_binary(&bench, &["purge"], &[]);
     assert!(code == 2 && stderr.contains("--older-than"), "{stderr}");
 }
 
 #[test]
-fn an_option_that_excludes_one_of_the_file_beats_it() {
+fn a_flag_overrides_the_options_of_the_file_it_excludes() {
     let bench = Bench::new(&ledger(1));
     bench.write(
         "r.toml",
@@ -88,16 +86,16 @@ fn an_option_that_excludes_one_of_the_file_beats_it() {
         ("refresh", "refresh = false # default"),
         ("quiet", "quiet = false # default"),
     ] {
-        assert_eq!(holds(&bench, &file, &[], option), expected);
+        assert_eq!(config_line(&bench, &file, &[], option), expected);
     }
     let off = [("RECONCILE_SANDBOX", "false")];
-    let line = holds(&bench, &["--config", "r.toml"], &off, "endpoint");
+    let line = config_line(&bench, &["--config", "r.toml"], &off, "endpoint");
     assert_eq!(line, "endpoint = \"http://127.0.0.1:9\" # r.toml:1", "what is off excludes nothing");
     bench.run(&["--config", "r.toml", "--sandbox", "--offline"]).exits(4);
     assert_eq!(bench.provider.seen(), 0);
 }
 
-/// The file's text, and what is said of it.
+/// Texts of a configuration file, each with words of the errors it causes.
 const MISTAKES: [(&str, &[&str]); 16] = [
     ("\ninptu = \"a\"", &["r.toml:2: there is no option `inptu`; the nearest is `input`"]),
     ("prod_id = 1", &["r.toml:1: there is no option `prod_id`; the nearest is `prod-id`"]),
@@ -124,7 +122,7 @@ const MISTAKES: [(&str, &[&str]); 16] = [
 ];
 
 #[test]
-fn a_mistake_is_told_with_file_line_and_what_to_do_before_anything_is_sent() {
+fn a_mistake_in_the_file_is_reported_with_its_line() {
     let bench = Bench::new(&ledger(1));
     for (text, expected) in MISTAKES {
         bench.write("r.toml", text);
@@ -156,7 +154,7 @@ fn every_option_has_its_variable_and_its_key() {
         let variable = format!("\"RECONCILE_{}\"", name.to_uppercase().replace('-', "_"));
         assert!(source.contains(&variable), "{variable} is not read");
     }
-    // The same of every option of every command, but for `-v` and `-q`.
+    // Every option of every command has a variable, except `-v` and `-q`.
     for option in source.split("#[arg(").skip(1) {
         let (definition, field) = option.split_once(")]").unwrap();
         let field = field.trim_start().lines().next().unwrap();
@@ -169,7 +167,7 @@ fn every_option_has_its_variable_and_its_key() {
 }
 
 #[test]
-fn the_dump_can_be_fed_back_and_shows_no_secret() {
+fn the_dump_can_be_read_back_and_shows_no_secret() {
     let bench = Bench::new(&ledger(0));
     let given = [
         "--input",
@@ -182,7 +180,7 @@ fn the_dump_can_be_fed_back_and_shows_no_secret() {
         "callee=An",
         "--sandbox",
     ];
-    let (code, first, _) = said(
+    let (code, first, _) = run_binary(
         &bench,
         &[&["config"][..], &given].concat(),
         &[("RECONCILE_NOTIFY_URL", "https://x.example/t0ken")],
@@ -191,7 +189,7 @@ fn the_dump_can_be_fed_back_and_shows_no_secret() {
     assert!(first.contains("# notify-url is set, and not shown") && !first.contains("t0ken"), "{first}");
     assert!(first.contains("# endpoint is excluded\n"), "{first}");
     bench.write("dump.toml", &first);
-    let (code, second, stderr) = said(&bench, &["config", "--config", "dump.toml"], &[]);
+    let (code, second, stderr) = run_binary(&bench, &["config", "--config", "dump.toml"], &[]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     let values = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -201,17 +199,17 @@ fn the_dump_can_be_fed_back_and_shows_no_secret() {
 }
 
 #[test]
-fn neither_help_nor_a_dump_shows_a_variable_s_secret() {
+fn help_and_dump_show_no_secret_from_variables() {
     let bench = Bench::new(&ledger(0));
     let variables =
         [("RECONCILE_NOTIFY_URL", "https://x.example/t0ken"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_ID)];
     for arguments in [&["--help"][..], &["plan", "--help"], &["config"], &["man"], &["completions", "zsh"]] {
-        let (code, stdout, stderr) = said(&bench, arguments, &variables);
+        let (code, stdout, stderr) = run_binary(&bench, arguments, &variables);
         assert_eq!(code, 0, "{stderr}");
         assert!(!format!("{stdout}{stderr}").contains("t0ken"), "{arguments:?}");
     }
     let wrong = [("RECONCILE_NOTIFY_URL", "http://x.example/t0ken")];
-    let (code, _, stderr) = said(&bench, &["--sandbox", "-i", "calls.csv", "-o", "d.parquet"], &wrong);
+    let (code, _, stderr) = run_binary(&bench, &["--sandbox", "-i", "calls.csv", "-o", "d.parquet"], &wrong);
     assert_eq!(code, 2);
     assert!(stderr.contains("http://x.example/…") && !stderr.contains("t0ken"), "{stderr}");
 }

@@ -1,7 +1,7 @@
-//! What is the same for every call and ends the run at once. Owns the list of such codes.
+//! Errors that are the same for every call and end the run at once.
 //!
-//! Exit 3: no more than what was in flight is sent, the message says what to do, old outputs stand, nothing secret
-//! is said.
+//! The exit code is 3. Only requests in flight are still sent, the message gives advice, the old
+//! outputs stay, and no secret is shown.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::support::{Bench, column, id, ledger};
 
 const CONCURRENCY: usize = 4;
 
-/// Twenty calls, the second night of a ledger; the provider refuses every one with `code`.
+/// Runs a ledger of two calls, then one of 22 calls while the provider refuses every request with
+/// `code`.
 fn refused(status: u16, code: &str, advice: &str) {
     let bench = Bench::new(&ledger(2));
     bench.run(&[]).exits(0);
@@ -25,9 +26,9 @@ fn refused(status: u16, code: &str, advice: &str) {
     bench.run(&["--concurrency", "4", "-v"]).exits(3).says(code).says(advice).keeps_secrets(&bench.provider);
     let sent = bench.provider.seen() - 2;
     assert!((1..=CONCURRENCY).contains(&sent), "{sent} requests were sent");
-    assert_eq!(bench.output_bytes(), old, "the old outputs stand");
+    assert_eq!(bench.output_bytes(), old, "the old outputs stay");
 
-    // What was stored is kept: with the cause gone, only the rest is asked.
+    // Stored answers are kept: after the cause is gone, the run asks only for the other calls.
     bench.provider.by_default(Reply::record());
     bench.run(&[]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; 22]);
@@ -50,7 +51,7 @@ fn a_wrong_secret_ends_the_run() {
 }
 
 #[test]
-fn a_permission_denied_in_a_good_envelope_ends_the_run() {
+fn a_denied_permission_with_http_200_ends_the_run() {
     refused(200, "isp.RAM_PERMISSION_DENY", "dyvms:QueryCallDetailByCallId");
 }
 
@@ -60,7 +61,7 @@ fn arrears_end_the_run() {
 }
 
 #[test]
-fn a_clock_that_stays_off_ends_the_run() {
+fn a_clock_that_stays_wrong_ends_the_run() {
     let bench = Bench::new(&ledger(3));
     bench.provider.by_default(Reply::code(
         400,
@@ -72,7 +73,7 @@ fn a_clock_that_stays_off_ends_the_run() {
 }
 
 #[test]
-fn a_refused_first_night_leaves_no_outputs() {
+fn a_refused_first_run_writes_no_outputs() {
     let bench = Bench::new(&ledger(5));
     bench.provider.by_default(Reply::code(403, "Forbidden.RAM", "User not authorized."));
     bench.run(&[]).exits(3);

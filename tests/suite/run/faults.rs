@@ -1,6 +1,6 @@
-//! What goes wrong for a while: each fault, then a good answer. Owns the list of faults.
+//! Temporary faults: each fault comes once, then a good reply.
 //!
-//! None is lost, every attempt has a nonce of its own and is counted where the provider counts.
+//! No call is lost. Every attempt has its own nonce and is counted as the provider counts it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn throttled(status: u16, code: &str) -> Reply {
     Reply::code(status, code, BUSY).header("x-acs-retry-after", "50")
 }
 
-/// Three calls; the second meets `fault` once.
+/// Runs three calls, of which the second meets `fault` once.
 fn once(fault: Reply, options: &[&str]) -> Bench {
     let bench = Bench::new(&ledger(3));
     bench.provider.script(&id(1), [fault]);
@@ -62,12 +62,12 @@ fn a_body_that_is_cut_off_is_tried_again() {
 }
 
 #[test]
-fn a_time_out_is_tried_again() {
+fn a_timeout_is_tried_again() {
     once(Reply::stall(), &["--timeout", "700ms"]);
 }
 
 #[test]
-fn a_slow_reply_within_the_time_out_is_no_fault() {
+fn a_slow_reply_within_the_timeout_is_no_fault() {
     let bench = Bench::new(&ledger(1));
     bench.provider.script(&id(0), [Reply::record().after(Duration::from_millis(300))]);
     bench.run(&["--timeout", "20s"]).exits(0);
@@ -113,7 +113,7 @@ fn a_business_limit_is_throttling() {
 }
 
 #[test]
-fn a_system_error_is_tried_again_in_either_place() {
+fn a_system_error_is_tried_again_with_http_200_and_500() {
     once(Reply::code(200, "isp.SYSTEM_ERROR", "isp.SYSTEM_ERROR"), &[]);
     once(Reply::code(500, "isp.SYSTEM_ERROR", "isp.SYSTEM_ERROR"), &[]);
 }
@@ -124,17 +124,17 @@ fn a_gateway_error_is_tried_again() {
 }
 
 #[test]
-fn a_used_nonce_is_signed_afresh() {
+fn a_used_nonce_is_replaced_by_a_new_one() {
     once(Reply::code(400, "SignatureNonceUsed", "Specified signature nonce was used already."), &[]);
 }
 
 #[test]
-fn a_clock_that_is_off_is_signed_once_more() {
+fn a_refused_time_stamp_is_sent_once_more() {
     once(Reply::code(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."), &[]);
 }
 
 #[test]
-fn everybody_waits_as_long_as_the_provider_asks() {
+fn all_requests_wait_as_long_as_the_provider_asks() {
     let bench = Bench::new(&ledger(6));
     bench
         .provider
@@ -192,7 +192,7 @@ fn all_faults_in_one_run_lose_no_call() {
 }
 
 #[test]
-fn an_error_of_one_call_is_kept_and_never_asked_again() {
+fn a_permanent_error_of_a_call_is_never_asked_again() {
     let bench = Bench::new(&ledger(3));
     bench.provider.script(&id(1), [Reply::code(400, "InvalidParameters", "The parameter is wrong.")]);
     bench.run(&[]).exits(0);
@@ -208,11 +208,11 @@ fn an_error_of_one_call_is_kept_and_never_asked_again() {
 }
 
 #[test]
-fn an_error_that_lasts_makes_the_run_incomplete_and_the_next_run_asks_again() {
+fn after_a_lasting_error_the_next_run_asks_again() {
     let bench = Bench::new(&ledger(3));
     bench.provider.script(&id(1), vec![Reply::code(503, "ServiceUnavailable", "Wait."); 2]);
     let options = ["--max-attempts", "2"];
-    // The operator is shown what to type next.
+    // The message shows the command to run next.
     bench.run(&options).exits(4).says(&bench.arguments(&options).join(" "));
     assert_eq!(column(&bench.details(), "status"), ["found", "failed", "found"]);
     assert_eq!(cell(&bench.details()[1], "error_code"), "ServiceUnavailable");
@@ -229,9 +229,9 @@ fn an_error_that_lasts_makes_the_run_incomplete_and_the_next_run_asks_again() {
 }
 
 #[test]
-fn a_provider_that_is_not_there_makes_the_run_incomplete() {
+fn an_unreachable_provider_makes_the_run_incomplete() {
     let bench = Bench::new(&ledger(2));
-    // A port on which nobody listens any longer.
+    // A port where nobody listens any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoint = format!("http://127.0.0.1:{port}");
     bench.run(&["--endpoint", &endpoint, "--max-attempts", "2"]).exits(4);

@@ -1,5 +1,5 @@
-//! What a run says without a terminal: how many lines, in which form, with which run. Owns the list of failures that have to say
-//! what happened, what it means and what to do.
+//! Messages without a terminal: how many lines, in which format, and with which run id. Every
+//! failure says what happened and what to do.
 
 use serde_json::Value;
 
@@ -10,13 +10,13 @@ fn lines(run: &Run) -> Vec<&str> {
     run.stderr.lines().collect()
 }
 
-/// A ledger that nothing needs to be said of.
+/// A ledger that causes no note.
 fn clean(n: usize) -> Bench {
     Bench::new(&ledger(n))
 }
 
 #[test]
-fn a_clean_night_says_at_most_three_lines_and_with_q_none() {
+fn a_clean_run_prints_at_most_three_lines_and_none_with_q() {
     let bench = clean(30);
     let arguments = ["--progress", "auto", "--refresh"];
     let run = bench.run(&arguments).exits(0);
@@ -31,7 +31,7 @@ fn a_clean_night_says_at_most_three_lines_and_with_q_none() {
 }
 
 #[test]
-fn every_line_has_the_run_s_id_once_there_is_a_run() {
+fn every_line_of_a_run_has_the_run_id() {
     let bench = clean(2);
     bench
         .provider
@@ -39,7 +39,7 @@ fn every_line_has_the_run_s_id_once_there_is_a_run() {
     let run = bench.run(&["-v"]).exits(0).keeps_secrets(&bench.provider);
     let run_id = bench.summary().0["run_id"].as_str().unwrap().to_owned();
     let tag = format!("reconcile[{}]: ", &run_id[..8]);
-    // What is said of the ledger comes before the store is open and the run has an id.
+    // Messages about the ledger come before the store is open and the run has an id.
     let of_the_run: Vec<&str> =
         lines(&run).into_iter().skip_while(|line| line.contains("calls.csv is")).collect();
     assert!(of_the_run.len() >= 3, "{}", run.stderr);
@@ -59,7 +59,7 @@ fn every_line_has_the_run_s_id_once_there_is_a_run() {
 }
 
 #[test]
-fn flags_beat_rust_log_and_a_wrong_one_is_told() {
+fn flags_override_rust_log_and_a_wrong_one_is_reported() {
     let bench = clean(1);
     let with = |value: &str, arguments: &[&str]| {
         let mut command = bench.command(&[arguments, &["--refresh"]].concat());
@@ -70,12 +70,12 @@ fn flags_beat_rust_log_and_a_wrong_one_is_told() {
     assert_eq!(with("error", &[]), "");
     assert!(with("off", &["-v"]).contains("debug: "));
     assert!(with("reconcile=loud", &[]).contains("RUST_LOG is ignored"));
-    // What libraries say may hold what must not be shown.
+    // Messages of libraries may hold secrets.
     let all = with("trace,hyper=trace,reqwest=trace,rustls=trace", &[]);
     assert!(!all.contains("hyper") && !all.contains("reqwest") && !all.contains(SECRET), "{all}");
 }
 
-/// A failure says all three, whichever way the program ends.
+/// Asserts that a failure gives all three parts.
 #[track_caller]
 fn tells(run: &Run, what: &str) {
     let exit = run.code.unwrap();
@@ -85,7 +85,7 @@ fn tells(run: &Run, what: &str) {
 }
 
 #[test]
-fn every_failure_says_what_happened_what_it_means_and_what_to_do() {
+fn every_failure_says_what_happened_and_what_to_do() {
     let bench = clean(2);
     tells(&bench.run(&["-q", "--rate", "fast"]).exits(2), "--rate");
     tells(&bench.run(&["-q", "--no-such-option"]).exits(2), "--no-such-option");
@@ -109,7 +109,7 @@ fn every_failure_says_what_happened_what_it_means_and_what_to_do() {
 }
 
 #[test]
-fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
+fn wrong_usage_is_reported_in_the_requested_format() {
     let bench = clean(1);
     let run = bench.run(&["--log-format", "json", "--rate", "fast"]).exits(2);
     let event: Value = serde_json::from_str(run.stderr.trim_end()).unwrap();
@@ -122,7 +122,7 @@ fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
 }
 
 #[test]
-fn a_secret_url_is_not_in_the_command_to_go_on_with() {
+fn the_command_to_resume_shows_no_secret_url() {
     let bench = clean(1);
     let url = "http://127.0.0.1:9/t0ken";
     let run = bench.run(&["--offline", "--notify-url", url, &format!("--notify-url={url}")][..3]).exits(4);

@@ -1,13 +1,15 @@
-//! A run from outside: the cap, faults, ends, options, logs and what watches it.
+//! A whole run, seen from outside: the cap, faults, exit codes, options, logs, metrics and
+//! notifications.
 
 mod cap;
+mod cap_simulated;
 mod cli;
 mod commands;
 mod config;
 mod fatal;
 mod faults;
+mod ledger_changes;
 mod logs;
-mod nights;
-mod receiver;
-mod sessions;
-mod watching;
+mod metrics_and_notify;
+mod open_items;
+mod processes_simulated;

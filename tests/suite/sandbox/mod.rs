@@ -1,5 +1,6 @@
-//! The simulated provider itself: the provider's own clients, wrong signatures, nights with every fault.
+//! The simulated provider itself: the provider's own SDKs, wrong signatures, and runs with every
+//! fault.
 
-mod rehearsal;
 mod sdks;
-mod tampering;
+mod whole_runs;
+mod wrong_signatures;

@@ -1,5 +1,5 @@
-//! The provider's own SDKs, unchanged and at pinned versions, against the sandbox: they get details, and see the errors that
-//! the provider would give them. Owns the questions that all of them are asked.
+//! The provider's own SDKs, unchanged and at pinned versions, against the sandbox. They get
+//! details, and the errors that the provider would send.
 
 use std::process::Command;
 
@@ -7,16 +7,16 @@ use reconcile_core::calendar::midnight_ms;
 use serde_json::{Value, json};
 
 use crate::support::sandbox::Server;
-use crate::support::venv;
+use crate::support::{skip, venv};
 
-/// A call with characters that are easily encoded wrong.
+/// A call id with characters that are often encoded wrong.
 const CALL_ID: &str = "116014888060^a b*c~d+语音";
-/// The sandboxes that a question may be put to.
+/// The sandboxes that the SDKs ask.
 struct Sandboxes {
     usual: Server,
-    /// Its clock is 20 minutes ahead: what is signed now has expired.
+    /// Its clock is 20 minutes ahead, so signatures of now have expired.
     ahead: Server,
-    /// Allows nothing more: its one place is taken by the question that comes first.
+    /// Its cap is one request an hour, which the first question uses.
     busy: Server,
 }
 
@@ -34,7 +34,8 @@ impl Sandboxes {
         Self { usual, ahead, busy }
     }
 
-    /// The questions, each with the code and the status that must come of it; a status of 200 comes without an exception.
+    /// The questions, each with its expected code and status. Only status 200 comes without an
+    /// exception.
     fn questions(&self) -> Vec<(Value, &'static str, u64)> {
         let question = |server: &Server, changes: Value| {
             let day = "2026-11-20".parse().unwrap();
@@ -64,7 +65,7 @@ impl Sandboxes {
         ]
     }
 
-    /// The same for a temporary key; for SDKs that take one.
+    /// The same with temporary keys, for SDKs that support them.
     fn with_tokens(&self) -> Vec<(Value, &'static str, u64)> {
         let mut questions = self.questions();
         let usual = questions[0].0.clone();
@@ -81,7 +82,7 @@ impl Sandboxes {
     }
 }
 
-/// Asks all questions with an SDK and returns its answers.
+/// Asks all questions with an SDK, asserts the expected answers and returns them.
 #[track_caller]
 fn ask(mut command: Command, questions: &[(Value, &str, u64)]) -> Vec<Value> {
     let list: Vec<&Value> = questions.iter().map(|(question, ..)| question).collect();
@@ -91,7 +92,7 @@ fn ask(mut command: Command, questions: &[(Value, &str, u64)]) -> Vec<Value> {
     assert_eq!(answers.len(), questions.len());
     for ((question, code, status), answer) in questions.iter().zip(&answers) {
         let said = answer["code"].as_str().unwrap_or_default();
-        // The Node core puts the SDK's own word for the exception before some codes.
+        // The Node core appends the SDK's own word for the exception to some codes.
         assert_eq!(said.trim_end_matches("Error"), *code, "{question}: {answer}");
         assert_eq!(answer["exception"].is_null(), *status == 200, "{question}: {answer}");
         if let Some(said) = answer["status"].as_u64() {
@@ -106,7 +107,7 @@ fn ask(mut command: Command, questions: &[(Value, &str, u64)]) -> Vec<Value> {
     answers
 }
 
-/// Every question came with this version of the signature.
+/// Asserts that every request had this version of the signature.
 #[track_caller]
 fn all_signed(server: &Server, version: &str) {
     let seen = server.page("requests");
@@ -118,17 +119,15 @@ fn all_signed(server: &Server, version: &str) {
 fn python(script: &str) -> Command {
     let mut command = venv::python_with_sdks();
     command.arg(format!("{}/tests/sdks/{script}", env!("CARGO_MANIFEST_DIR")));
-    // The SDKs look for keys and proxies in their surroundings.
+    // The SDKs look for keys and proxies in the environment.
     command.env_remove("http_proxy").env_remove("HTTP_PROXY").env("PYTHONWARNINGS", "ignore");
     command
 }
 
-/// Node with an SDK; says that it was skipped where there is no npm, and fails for that in CI.
-#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+/// Node with an SDK. Without npm it fails in CI; elsewhere the test is skipped with a message.
 fn node(sdk: &str) -> Option<Command> {
     let Some(folder) = venv::node_with_sdks() else {
-        assert!(std::env::var_os("CI").is_none(), "npm is missing");
-        eprintln!("skipped: there is no npm on this machine");
+        skip("there is no npm on this machine");
         return None;
     };
     let mut command = Command::new("node");
@@ -138,7 +137,7 @@ fn node(sdk: &str) -> Option<Command> {
 }
 
 #[test]
-fn the_python_sdk_of_version_1_is_served_and_refused_as_by_the_provider() {
+fn the_python_sdk_version_1_gets_answers_and_errors() {
     let sandboxes = Sandboxes::start();
     let answers = ask(python("version_1.py"), &sandboxes.questions());
     assert_eq!(answers[2]["exception"], "ServerException");
@@ -146,7 +145,7 @@ fn the_python_sdk_of_version_1_is_served_and_refused_as_by_the_provider() {
 }
 
 #[test]
-fn the_python_sdk_of_version_3_is_served_and_refused_as_by_the_provider() {
+fn the_python_sdk_version_3_gets_answers_and_errors() {
     let sandboxes = Sandboxes::start();
     let answers = ask(python("version_3.py"), &sandboxes.with_tokens());
     let kinds: Vec<&str> = answers.iter().filter_map(|answer| answer["exception"].as_str()).collect();
@@ -156,7 +155,7 @@ fn the_python_sdk_of_version_3_is_served_and_refused_as_by_the_provider() {
 }
 
 #[test]
-fn the_node_sdk_of_version_3_is_served_and_refused_as_by_the_provider() {
+fn the_node_sdk_version_3_gets_answers_and_errors() {
     let Some(command) = node("openapi-client") else { return };
     let sandboxes = Sandboxes::start();
     let mut questions = sandboxes.with_tokens();
@@ -168,7 +167,7 @@ fn the_node_sdk_of_version_3_is_served_and_refused_as_by_the_provider() {
 }
 
 #[test]
-fn the_node_sdk_of_version_1_is_served_and_refused_as_by_the_provider() {
+fn the_node_sdk_version_1_gets_answers_and_errors() {
     let Some(command) = node("pop-core") else { return };
     let sandboxes = Sandboxes::start();
     ask(command, &sandboxes.with_tokens());

@@ -1,5 +1,5 @@
-//! Broken, old and new stores: repaired, refused with what to do, or asked for again; never a wrong answer. Owns the
-//! ways of breaking.
+//! Damaged, old and newer stores: they are repaired, refused with advice, or filled again. They
+//! never give a wrong answer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,11 +7,11 @@ use std::fs;
 use rusqlite::Connection;
 
 use crate::support::provider::Reply;
-use crate::support::{Bench, Row, Run, cell, column, id, ledger};
+use crate::support::{Bench, Row, Run, cell, column, id, ledger, without_run_columns};
 
 const CALLS: usize = 40;
 
-/// A store after a run to its end, and what that run published.
+/// A store after a finished run, and the details of that run.
 struct Broken {
     bench: Bench,
     expected: BTreeMap<String, Row>,
@@ -25,7 +25,7 @@ impl Broken {
         Self { bench, expected }
     }
 
-    /// The same, with its last answers still in the log beside the file.
+    /// The same after a kill: the last answers are still in the write-ahead log.
     fn killed() -> Self {
         let whole = Self::new();
         let bench = Bench::new(&ledger(CALLS));
@@ -49,7 +49,8 @@ impl Broken {
         fs::write(self.bench.path("reconcile.db"), bytes).unwrap();
     }
 
-    /// Either it is refused with what to do, or what comes out is right; then whether it was refused.
+    /// Asserts that a run over a damaged store was refused with advice or gave right rows. Returns
+    /// true when it was refused.
     #[track_caller]
     fn judge(&self, run: &Run, damage: &str) -> bool {
         assert!(!run.stderr.contains("panicked"), "{damage}: {}", run.stderr);
@@ -58,7 +59,8 @@ impl Broken {
                 for row in self.bench.details() {
                     let right = &self.expected[cell(&row, "call_id")];
                     let deferred = cell(&row, "status") == "deferred";
-                    assert!(deferred || lasting(&row) == *right, "{damage}: {row:?} is not {right:?}");
+                    let row = without_run_columns(row);
+                    assert!(deferred || row == *right, "{damage}: {row:?} is not {right:?}");
                 }
                 false
             }
@@ -70,7 +72,8 @@ impl Broken {
         }
     }
 
-    /// Before publishing, then before collecting.
+    /// Runs twice over the damaged store: without requests, so that publishing meets the damage,
+    /// then with requests.
     #[track_caller]
     fn survives(&self, damage: &str) {
         let offline = self.bench.run(&["--offline"]);
@@ -84,20 +87,13 @@ impl Broken {
     }
 }
 
-fn lasting(row: &Row) -> Row {
-    let of_the_run = ["request_id", "attempts", "fetched_at"];
-    row.iter()
-        .filter(|(name, _)| !of_the_run.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
 fn by_call(bench: &Bench) -> BTreeMap<String, Row> {
-    bench.details().iter().map(|row| (cell(row, "call_id").to_owned(), lasting(row))).collect()
+    let rows = bench.details().into_iter();
+    rows.map(|row| (cell(&row, "call_id").to_owned(), without_run_columns(row))).collect()
 }
 
 #[test]
-fn a_store_cut_short_is_refused_with_what_to_do() {
+fn a_truncated_store_is_refused_with_advice() {
     for share in [2, 3, 10] {
         let broken = Broken::new();
         let bytes = broken.store();
@@ -108,17 +104,17 @@ fn a_store_cut_short_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_store_cut_to_nothing_is_asked_for_anew() {
+fn an_emptied_store_is_filled_again() {
     let broken = Broken::new();
     broken.write(b"");
-    // The lock remembers that there were sessions: a whole window is waited out.
+    // The lock file remembers earlier sessions, so the run waits for a whole window.
     broken.bench.run(&["--rate", "100/s"]).exits(0);
     assert_eq!(broken.bench.provider.seen(), 2 * CALLS);
     broken.survives("empty");
 }
 
 #[test]
-fn a_page_that_was_flipped_is_never_believed() {
+fn flipped_bits_never_give_a_wrong_answer() {
     let broken = Broken::new();
     let whole = broken.store();
     let mut random = fastrand::Rng::with_seed(9);
@@ -133,7 +129,7 @@ fn a_page_that_was_flipped_is_never_believed() {
 }
 
 #[test]
-fn an_answer_that_was_changed_on_disk_is_asked_for_again() {
+fn an_answer_changed_on_disk_is_asked_for_again() {
     let broken = Broken::new();
     let store = Connection::open(broken.bench.path("reconcile.db")).unwrap();
     let flip = "UPDATE call SET data = replace(data, '200000', '200001') WHERE call_no = 7";
@@ -148,7 +144,7 @@ fn an_answer_that_was_changed_on_disk_is_asked_for_again() {
 }
 
 #[test]
-fn a_log_cut_or_lost_costs_answers_and_nothing_else() {
+fn a_truncated_or_lost_log_loses_only_answers() {
     for keep in [0.0, 0.3, 0.9] {
         let broken = Broken::killed();
         let wal = fs::read(broken.bench.path("reconcile.db-wal")).unwrap();
@@ -163,7 +159,7 @@ fn a_log_cut_or_lost_costs_answers_and_nothing_else() {
 }
 
 #[test]
-fn a_store_that_was_deleted_is_asked_for_anew() {
+fn a_deleted_store_is_filled_again() {
     let broken = Broken::new();
     fs::remove_file(broken.bench.path("reconcile.db")).unwrap();
     broken.bench.run(&["--rate", "1000/s"]).exits(0);
@@ -172,7 +168,7 @@ fn a_store_that_was_deleted_is_asked_for_anew() {
 }
 
 #[test]
-fn a_newer_store_is_refused_and_left_alone() {
+fn a_store_of_a_newer_version_is_refused_unchanged() {
     let broken = Broken::new();
     let connection = Connection::open(broken.bench.path("reconcile.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
@@ -182,7 +178,7 @@ fn a_newer_store_is_refused_and_left_alone() {
     assert_eq!(broken.store(), before);
 }
 
-/// A store of version 1, kept from then.
+/// A store written by version 1 and kept in the repository.
 fn of_version_1() -> Bench {
     let kept = |name: &str| {
         fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name)).unwrap()
@@ -193,7 +189,7 @@ fn of_version_1() -> Bench {
 }
 
 #[test]
-fn a_store_of_version_1_is_brought_to_this_schema_and_says_the_same() {
+fn a_store_of_version_1_is_migrated_and_gives_the_same() {
     let bench = of_version_1();
     bench.run(&["--offline"]).exits(0);
     let summary = bench.summary();
@@ -201,7 +197,7 @@ fn a_store_of_version_1_is_brought_to_this_schema_and_says_the_same() {
     assert_eq!((number("calls"), number("found"), number("clean")), (52, 46, 33));
     assert_eq!((number("not_found"), number("failed"), number("deferred")), (4, 2, 0));
     summary.assert_foots();
-    // Of the open calls the night in which they were first seen is known.
+    // The store knows when each open call was first seen.
     let open = &summary.0["open_items"];
     assert_eq!(
         open["by_age"].as_array().unwrap().iter().map(|age| age["calls"].as_u64().unwrap()).sum::<u64>(),
@@ -209,7 +205,7 @@ fn a_store_of_version_1_is_brought_to_this_schema_and_says_the_same() {
     );
     assert_eq!(bench.provider.seen(), 0);
 
-    // Its tables are those of a store that is made new.
+    // The migrated store has the same tables as a new one.
     let columns = |path: std::path::PathBuf| -> Vec<String> {
         let connection = Connection::open(path).unwrap();
         let mut query = connection
@@ -230,10 +226,11 @@ fn a_store_of_version_1_is_brought_to_this_schema_and_says_the_same() {
 }
 
 #[test]
-fn a_store_of_version_1_is_gone_on_with() {
+fn a_run_resumes_a_store_of_version_1() {
     let bench = of_version_1();
     bench.run(&[]).exits(0);
-    // Asked again: four without a record, one malformed; two of them near midnight on the neighbouring day, too.
+    // Asked again: four calls without a record and one malformed answer. Two of them are near
+    // midnight and are asked for on the neighbouring day too.
     let again: std::collections::BTreeSet<String> =
         bench.provider.requests().iter().map(|request| request.call_id().to_owned()).collect();
     assert_eq!(again.len(), 5, "{again:?}");

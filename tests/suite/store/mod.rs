@@ -1,4 +1,4 @@
-//! Kills, signals, second runs, broken files and full disks.
+//! Kills, signals, second runs, damaged stores and full disks.
 
 mod damage;
 mod disk_full;

@@ -1,10 +1,10 @@
-//! DuckDB as analysts use it, without anybody's settings.
+//! DuckDB as analysts use it, without a user's settings.
 
 use std::path::Path;
 
 use super::venv;
 
-/// What `duckdb -c SQL` prints in this folder, in UTC, without colour and without anybody's settings.
+/// Output of `duckdb -c SQL` in this folder: in UTC, without colour, without a user's settings.
 pub fn query(folder: &Path, flags: &[&str], sql: &str) -> String {
     let home = tempfile::TempDir::new().unwrap();
     let mut command = venv::command("duckdb");

@@ -1,5 +1,5 @@
-//! Keys, where they are found, and stand-ins of the services that give them. Owns what they answer, and how the
-//! provider's side checks a key.
+//! Access keys, the files that hold them, and simulated services that issue them. A simulated
+//! provider checks each key.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,15 +16,15 @@ use serde_json::{Value, json};
 use super::provider::{Provider, Reply, Request};
 use super::{Bench, Run};
 
-/// The secrets that the tests plant begin with this; none may ever be shown.
+/// Every secret of the tests begins with this word; the program must never show it.
 pub const SECRET_WORD: &str = "hunter2";
 
-/// `…/.aliyun/config.json` in the test's home.
+/// Writes `.aliyun/config.json` in the test's home.
 pub fn config_json(bench: &Bench, text: &Value) -> PathBuf {
     in_home(bench, ".aliyun/config.json", &text.to_string())
 }
 
-/// A file below the test's home, for its owner alone.
+/// Writes a file below the test's home that only its owner can read.
 pub fn in_home(bench: &Bench, name: &str, text: &str) -> PathBuf {
     let path = bench.path("home").join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,17 +38,17 @@ pub fn mode(path: &std::path::Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A profile with a key of its own.
+/// A profile with its own access key.
 pub fn ak(name: &str, id: &str) -> Value {
     json!({"name": name, "mode": "AK", "access_key_id": id, "access_key_secret": secret_of(id), "region_id": "cn-hangzhou"})
 }
 
-/// The secret of every key in the tests.
+/// The secret of a key id.
 pub fn secret_of(id: &str) -> String {
     format!("{SECRET_WORD}-of-{id}")
 }
 
-/// A run with no key in the environment but these variables.
+/// A run whose only keys in the environment are these variables.
 pub fn command(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = bench.command(options);
     command.env_remove("ALIBABA_CLOUD_ACCESS_KEY_ID").env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
@@ -56,7 +56,7 @@ pub fn command(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> C
     command
 }
 
-/// Does it.
+/// Runs it and asserts that it shows no secret.
 #[track_caller]
 pub fn run(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> Run {
     let run = bench.start_command(command(bench, options, variables)).wait();
@@ -64,7 +64,8 @@ pub fn run(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> Run {
     run
 }
 
-/// `reconcile whoami` with no key in the environment but these variables: how it ended, and what it printed.
+/// Runs `reconcile whoami` with only these keys in the environment, and asserts that it shows no
+/// secret.
 #[track_caller]
 pub fn whoami(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
@@ -85,27 +86,33 @@ fn command_environment(bench: &Bench) -> Vec<(String, String)> {
     bench.command(&[]).get_envs().filter_map(kept).collect()
 }
 
-/// What `whoami --json` printed.
+/// The JSON that `whoami --json` printed.
 #[track_caller]
-pub fn told(run: &Run) -> Value {
+pub fn printed_json(run: &Run) -> Value {
     assert_eq!(run.code, Some(0), "standard error was:\n{}", run.stderr);
     serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", run.stdout))
 }
 
-/// Whether a request is signed with the secret that its key has, by the published rule.
+/// Asserts that a request is signed with its key's secret, by the published rule.
 #[track_caller]
 pub fn assert_signed(request: &Request) {
+    assert_signed_with(request, &secret_of(request.param("AccessKeyId")));
+}
+
+/// Asserts that a request is signed with this secret.
+#[track_caller]
+pub fn assert_signed_with(request: &Request, secret: &str) {
     let pairs: Vec<(&str, &str)> = request
         .params
         .iter()
         .filter(|(name, _)| *name != "Signature")
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let expected = sign::signature(&request.method, &pairs, &secret_of(request.param("AccessKeyId")));
+    let expected = sign::signature(&request.method, &pairs, secret);
     assert_eq!(request.param("Signature"), expected, "{request:?}");
 }
 
-/// The keys that the provider saw, each once, in the order of their coming.
+/// The keys that the provider saw, each once, in order of arrival.
 pub fn keys_seen(provider: &Provider) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
     for request in provider.requests() {
@@ -117,7 +124,7 @@ pub fn keys_seen(provider: &Provider) -> Vec<String> {
     seen
 }
 
-/// Gives temporary keys, `STS.1`, `STS.2`, …, each with a token of its own, and knows until when each lives.
+/// Issues temporary keys `STS.1`, `STS.2`, …, each with its own token, and knows when each expires.
 #[derive(Clone, Default)]
 pub struct Mint(Arc<Minted>);
 
@@ -128,7 +135,7 @@ struct Minted {
 }
 
 impl Mint {
-    /// A new key that lives so long, as the provider's services write one.
+    /// A new key with this lifetime, in the format of the provider's services.
     pub fn key(&self, lives: Duration) -> Value {
         let no = self.0.next.fetch_add(1, Ordering::Relaxed) + 1;
         let id = format!("STS.{no}");
@@ -140,13 +147,12 @@ impl Mint {
         })
     }
 
-    /// How many were given.
+    /// How many keys were issued.
     pub fn given(&self) -> u64 {
         self.0.next.load(Ordering::Relaxed)
     }
 
-    /// Answers as the provider does: with the record for a key that lives and comes with its token, else with the
-    /// refusal.
+    /// Replies as the provider does: the record for a valid key with its token, else a refusal.
     pub fn check(&self, request: &Request) -> Reply {
         let id = request.param("AccessKeyId");
         let Some(ends) = self.0.ends.lock().unwrap().get(id).copied() else {
@@ -166,7 +172,7 @@ fn token_of(id: &str) -> String {
     format!("{SECRET_WORD}-token-of-{id}+/==")
 }
 
-/// STS, which gives keys that live so long for every role.
+/// STS: issues keys with this lifetime for every role.
 pub fn sts(mint: &Mint, lives: Duration) -> Provider {
     let service = Provider::start();
     let mint = mint.clone();
@@ -184,7 +190,7 @@ pub fn sts(mint: &Mint, lives: Duration) -> Provider {
     service
 }
 
-/// A service at a URL, which gives keys that live so long.
+/// A service at a URL that issues keys with this lifetime.
 pub fn uri(mint: &Mint, lives: Duration) -> Provider {
     let service = Provider::start();
     let mint = mint.clone();
@@ -196,7 +202,8 @@ pub fn uri(mint: &Mint, lives: Duration) -> Provider {
     service
 }
 
-/// The metadata service of a machine with this role, whose keys live so long: a token first (`version_2`), or none.
+/// The metadata service of a machine with this role. It issues keys with this lifetime, to requests
+/// with a token (`version_2`) or without one.
 pub fn metadata(mint: &Mint, role: &'static str, version_2: bool, lives: Duration) -> Provider {
     let service = Provider::start();
     let mint = mint.clone();

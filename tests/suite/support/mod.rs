@@ -1,5 +1,5 @@
-//! What all modules of the suite share: a folder with a scripted provider, runs of the binary in it, and readers
-//! of its outputs. Owns the environment in which the binary runs.
+//! Shared by all modules of the suite: a folder with a scripted provider, runs of the binary in it,
+//! and readers of its outputs. The binary gets no environment but the one set here.
 
 pub mod duckdb;
 pub mod keys;
@@ -24,26 +24,26 @@ use tempfile::TempDir;
 
 use provider::Provider;
 
-/// A row of a table: column to value; a null is not there.
+/// A row of a table, from column to value. Nulls are left out.
 pub type Row = BTreeMap<String, String>;
 
 pub const KEY_ID: &str = "testid";
 pub const SECRET: &str = "testsecret";
 
-/// The columns in which two runs over the same ledger may differ.
-const OF_THE_RUN: [&str; 3] = ["request_id", "attempts", "fetched_at"];
+/// Columns that may differ between two runs over the same ledger.
+const RUN_COLUMNS: [&str; 3] = ["request_id", "attempts", "fetched_at"];
 
-/// The i-th call of a test.
+/// The id of the test's i-th call.
 pub fn id(i: usize) -> String {
     format!("{:012}^{:012}", 116_014_888_060 + i, 102_816_313_060 + i)
 }
 
-/// A ledger of `n` calls on the day of the good records, with nothing to compare.
+/// A ledger of `n` calls on the day of the good records, without expected values.
 pub fn ledger(n: usize) -> String {
     ledger_of((0..n).map(id))
 }
 
-/// A ledger of these calls on the day of the good records.
+/// The same for calls with these ids.
 pub fn ledger_of(ids: impl IntoIterator<Item = String>) -> String {
     let mut text = String::from("call_id,prod_id,called_at\n");
     for id in ids {
@@ -52,7 +52,7 @@ pub fn ledger_of(ids: impl IntoIterator<Item = String>) -> String {
     text
 }
 
-/// How a run ended.
+/// The end of a run: exit code and output.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -75,7 +75,7 @@ impl Run {
         self
     }
 
-    /// No secret, no signature, no full phone number.
+    /// Asserts that standard error shows no secret, no signature and no full phone number.
     #[track_caller]
     pub fn keeps_secrets(self, provider: &Provider) -> Self {
         for request in provider.requests() {
@@ -94,7 +94,7 @@ impl Run {
     }
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub struct Running {
     child: Child,
     stdout: PathBuf,
@@ -106,25 +106,25 @@ impl Running {
         self.child.id()
     }
 
-    /// `kill -9`.
+    /// Kills it with `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// A signal by name, as an operator sends it.
+    /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.pid());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     }
 
-    /// Waits for the end; a run that hangs is killed and fails the test.
+    /// Waits for the end for at most 90 seconds. A run that hangs is killed and fails the test.
     #[track_caller]
     pub fn wait(self) -> Run {
         self.wait_at_most(Duration::from_secs(90))
     }
 
-    /// The same, of a run that may take so long.
+    /// The same with another time limit.
     #[track_caller]
     pub fn wait_at_most(mut self, longest: Duration) -> Run {
         let limit = Instant::now() + longest;
@@ -143,14 +143,14 @@ impl Running {
     }
 }
 
-/// A folder of its own and a provider of its own.
+/// A test's own folder and its own scripted provider.
 pub struct Bench {
     pub provider: Provider,
     dir: TempDir,
 }
 
 impl Bench {
-    /// With this ledger as `calls.csv`.
+    /// Writes this ledger to `calls.csv`.
     pub fn new(ledger: &str) -> Self {
         let bench = Self { provider: Provider::start(), dir: TempDir::new().unwrap() };
         bench.write("calls.csv", ledger);
@@ -166,7 +166,7 @@ impl Bench {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// All arguments of a run: `given`, then what it does not name itself.
+    /// All arguments of a run: `given`, then the usual ones that it does not name.
     pub fn arguments(&self, given: &[&str]) -> Vec<String> {
         let endpoint = self.provider.endpoint();
         let usual = [
@@ -186,7 +186,7 @@ impl Bench {
         all
     }
 
-    /// The binary in this folder with nothing of the surroundings: no proxy, no profile, no settings.
+    /// The binary in this folder with a clean environment: no proxy, no profile, no settings.
     pub fn command(&self, given: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command.args(self.arguments(given)).current_dir(self.dir.path()).env_clear();
@@ -201,16 +201,21 @@ impl Bench {
         command
     }
 
-    /// What these arguments alone print on standard output.
+    /// Standard output of the binary with exactly these arguments.
+    #[track_caller]
     pub fn bare(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
-            .args(arguments)
-            .env_clear()
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
+        let run = self.run_exactly(arguments, &[]);
+        assert_eq!(run.code, Some(0), "standard error was:\n{}", run.stderr);
+        run.stdout
+    }
+
+    /// Runs the binary in this folder with exactly these arguments and environment variables.
+    pub fn run_exactly(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(self.dir.path());
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     pub fn start(&self, given: &[&str]) -> Running {
@@ -221,7 +226,7 @@ impl Bench {
         self.start_reading(command, Stdio::null())
     }
 
-    /// With this as its standard input.
+    /// Starts the command with this standard input.
     pub fn start_reading(&self, mut command: Command, stdin: Stdio) -> Running {
         static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let no = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -241,6 +246,18 @@ impl Bench {
         self.start(given).wait()
     }
 
+    /// The number that this SQL query finds in the store, also while a run holds it.
+    pub fn number_in_store(&self, sql: &str) -> i64 {
+        let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let store = rusqlite::Connection::open_with_flags(self.path("reconcile.db"), read_only).unwrap();
+        store.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Requests on record without a reply.
+    pub fn requests_in_flight(&self) -> i64 {
+        self.number_in_store("SELECT count(*) FROM request WHERE replied_at IS NULL")
+    }
+
     pub fn details(&self) -> Vec<Row> {
         read_parquet(&self.path("details.parquet"))
     }
@@ -249,13 +266,25 @@ impl Bench {
         read_csv(&self.path("details.discrepancies.csv"))
     }
 
-    /// `kind` and `field` of the discrepancies, in the file's order.
+    /// `kind` and `field` of every discrepancy, in the file's order.
     pub fn kinds(&self) -> Vec<(String, String)> {
         self.discrepancies().iter().map(|row| (cell(row, "kind").into(), cell(row, "field").into())).collect()
     }
 
     pub fn summary(&self) -> Summary {
-        Summary(serde_json::from_slice(&fs::read(self.path("details.summary.json")).unwrap()).unwrap())
+        self.summary_at("details.summary.json")
+    }
+
+    /// The summary at this path.
+    pub fn summary_at(&self, path: &str) -> Summary {
+        Summary(serde_json::from_slice(&fs::read(self.path(path)).unwrap()).unwrap())
+    }
+
+    /// Asserts that the details have this number of calls, all `found`, and that the totals add up.
+    #[track_caller]
+    pub fn assert_all_found(&self, calls: usize) {
+        assert_eq!(column(&self.details(), "status"), vec!["found"; calls]);
+        self.summary().assert_foots();
     }
 
     /// The names of the four files.
@@ -263,19 +292,34 @@ impl Bench {
         ["details.parquet", "details.discrepancies.csv", "details.report.html", "details.summary.json"]
     }
 
-    /// The four files' bytes; `None` for a file that is not there.
+    /// The bytes of the four files; `None` for a missing file.
     pub fn output_bytes(&self) -> Vec<Option<Vec<u8>>> {
         Self::outputs().iter().map(|name| fs::read(self.path(name)).ok()).collect()
     }
 
-    /// What must be equal however often a run was killed: details, then the discrepancy file's bytes.
-    pub fn lasting(&self) -> (Vec<Row>, String) {
-        let mut details = self.details();
-        for row in &mut details {
-            row.retain(|column, _| !OF_THE_RUN.contains(&column.as_str()));
-        }
+    /// Details and discrepancies without the columns that may differ between runs.
+    pub fn comparable_outputs(&self) -> (Vec<Row>, String) {
+        let details = self.details().into_iter().map(without_run_columns).collect();
         (details, fs::read_to_string(self.path("details.discrepancies.csv")).unwrap())
     }
+}
+
+/// Waits until the condition is met; fails the test after a minute.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !is_met() {
+        assert!(Instant::now() < limit, "after a minute it is still not true that {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Reports that a test is skipped because the machine lacks something; in CI that is a failure.
+#[allow(clippy::print_stderr, reason = "a skipped test must say so")]
+#[track_caller]
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "in CI no test may be skipped: {why}");
+    eprintln!("skipped: {why}");
 }
 
 /// summary.json.
@@ -292,7 +336,8 @@ impl Summary {
         self.0["complete"].as_bool().unwrap_or_else(|| panic!("summary.json has no `complete`: {:#}", self.0))
     }
 
-    /// The four lines of the tie-out, calculated here.
+    /// Asserts the tie-out, calculated here. A column of figures foots when its parts add up to its
+    /// total.
     #[track_caller]
     pub fn assert_foots(&self) {
         let n = |name| self.number(name);
@@ -306,7 +351,13 @@ impl Summary {
     }
 }
 
-/// A cell; a null is empty.
+/// The row without the columns that may differ between two runs.
+pub fn without_run_columns(mut row: Row) -> Row {
+    row.retain(|column, _| !RUN_COLUMNS.contains(&column.as_str()));
+    row
+}
+
+/// The value of a cell; empty for a null.
 pub fn cell<'a>(row: &'a Row, column: &str) -> &'a str {
     row.get(column).map_or("", String::as_str)
 }
@@ -320,7 +371,7 @@ pub fn read_csv(path: &Path) -> Vec<Row> {
     csv::Reader::from_path(path).unwrap().deserialize().collect::<Result<_, _>>().unwrap()
 }
 
-/// A Parquet file's rows; times as microseconds.
+/// The rows of a Parquet file; times in microseconds.
 pub fn read_parquet(path: &Path) -> Vec<Row> {
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
@@ -332,7 +383,7 @@ pub fn read_parquet(path: &Path) -> Vec<Row> {
             let mut row = Row::new();
             for (field, values) in schema.fields().iter().zip(batch.columns()) {
                 if !values.is_null(i) {
-                    row.insert(field.name().clone(), text(values, i));
+                    row.insert(field.name().clone(), value_text(values, i));
                 }
             }
             rows.push(row);
@@ -341,9 +392,9 @@ pub fn read_parquet(path: &Path) -> Vec<Row> {
     rows
 }
 
-fn text(values: &dyn Array, i: usize) -> String {
+fn value_text(values: &dyn Array, i: usize) -> String {
     match values.data_type() {
-        // Names of time zones are not compiled in; the number says the same.
+        // The names of time zones are not compiled in; the number says the same.
         DataType::Timestamp(..) => values.as_primitive::<TimestampMicrosecondType>().value(i).to_string(),
         _ => array_value_to_string(values, i).unwrap(),
     }

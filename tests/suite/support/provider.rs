@@ -1,9 +1,9 @@
-//! The scripted provider: an HTTP/1.1 server of std alone. Owns what is replied, call by call, and the record of
-//! all that was asked.
+//! The scripted provider: an HTTP/1.1 server with the standard library alone. Tests script its
+//! replies call by call, and it records every request.
 //!
-//! Each CallId has a queue of replies; when it is empty, or there is none, the default reply is given. A request
-//! is recorded once it has been read in full and before it is answered, so a recorded arrival is never later than
-//! its reply.
+//! Each CallId has a queue of replies. When the queue is empty, the default reply is sent. A
+//! request is recorded after it was read in full and before it is answered, so a recorded arrival
+//! is never later than its reply.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,7 +22,7 @@ pub struct Request {
     pub arrived: Instant,
     pub method: String,
     pub path: String,
-    /// By their names in lower case.
+    /// By name in lower case.
     pub headers: BTreeMap<String, String>,
     pub params: BTreeMap<String, String>,
 }
@@ -39,7 +39,7 @@ impl Request {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// A good record for the call that is asked for.
+    /// A good record for the requested call.
     Record,
     Whole {
         status: u16,
@@ -56,7 +56,7 @@ enum Kind {
     Dribble,
 }
 
-/// What the provider does with one request.
+/// The provider's reply to one request.
 #[derive(Debug, Clone)]
 pub struct Reply {
     kind: Kind,
@@ -71,7 +71,7 @@ impl Reply {
         Self { kind, headers: Vec::new(), before: Duration::ZERO, after: Duration::ZERO, then_close: false }
     }
 
-    /// The good record of the call that is asked for.
+    /// The good record of the requested call.
     pub fn record() -> Self {
         Self::new(Kind::Record)
     }
@@ -80,7 +80,7 @@ impl Reply {
         Self::raw(status, "application/json;charset=utf-8", body.to_string())
     }
 
-    /// These bytes, whatever they are.
+    /// Any bytes.
     pub fn raw(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self::new(Kind::Whole { status, content_type, body: body.into() })
     }
@@ -90,7 +90,7 @@ impl Reply {
         Self::data(&detail.to_string())
     }
 
-    /// A successful envelope whose `Data` is this text, whatever it is.
+    /// A successful envelope with any text as its `Data`.
     pub fn data(data: &str) -> Self {
         let mut envelope = envelope();
         envelope["Data"] = data.into();
@@ -109,7 +109,7 @@ impl Reply {
         Self::json(200, &envelope)
     }
 
-    /// An error as the gateway and the service write it.
+    /// An error in the format of gateway and service.
     pub fn code(status: u16, code: &str, message: &str) -> Self {
         Self::json(status, &json!({"Code": code, "Message": message, "RequestId": request_id()}))
     }
@@ -139,7 +139,7 @@ impl Reply {
         Self::new(Kind::Dribble)
     }
 
-    /// The connection is closed after the reply, which does not say so.
+    /// Closes the connection after the reply, without a header that says so.
     pub fn then_close(mut self) -> Self {
         self.then_close = true;
         self
@@ -150,13 +150,13 @@ impl Reply {
         self
     }
 
-    /// The reply begins this long after the request has arrived.
-    /// The request is on its way for so long before it arrives.
+    /// Delays the arrival of the request.
     pub fn arriving_after(mut self, before: Duration) -> Self {
         self.before = before;
         self
     }
 
+    /// Delays the reply after the request has arrived.
     pub fn after(mut self, after: Duration) -> Self {
         self.after = after;
         self
@@ -172,7 +172,7 @@ fn request_id() -> String {
     format!("5A17BFE8-D155-5771-BF27-{:012X}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Talk seconds of the good record of a call: 1 to 50, a function of the id alone.
+/// Talk seconds in the good record of a call: 1 to 50, derived from the id alone.
 pub fn talk_seconds(call_id: &str) -> u64 {
     1 + call_id.bytes().map(u64::from).sum::<u64>() % 50
 }
@@ -190,7 +190,7 @@ pub fn detail(call_id: &str) -> Value {
     })
 }
 
-/// Answers where no reply is scripted.
+/// Makes the replies that are not scripted.
 type Answering = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
 struct State {
@@ -210,7 +210,7 @@ impl Shared {
     }
 }
 
-/// The provider. Its threads end with the test's process.
+/// The scripted provider. Its threads end with the test's process.
 pub struct Provider {
     port: u16,
     shared: Arc<Shared>,
@@ -228,7 +228,7 @@ impl Provider {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&for_threads);
                 thread::spawn(move || {
-                    // A client that goes away is none of the provider's business.
+                    // An error here means that the client closed the connection.
                     let _ = serve(&stream, &shared);
                     let _ = stream.shutdown(Shutdown::Both);
                 });
@@ -245,17 +245,17 @@ impl Provider {
         self.port
     }
 
-    /// The next replies to this call; then the default again.
+    /// Queues replies to this call; after them the default reply follows again.
     pub fn script(&self, call_id: &str, replies: impl IntoIterator<Item = Reply>) {
         self.shared.lock().script.entry(call_id.to_owned()).or_default().extend(replies);
     }
 
-    /// The reply to all that is not scripted.
+    /// Sets the reply to every request that is not scripted.
     pub fn by_default(&self, reply: Reply) {
         self.answer_with(move |_| reply.clone());
     }
 
-    /// What answers all that is not scripted.
+    /// Sets a function that replies to every request that is not scripted.
     pub fn answer_with(&self, answering: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
         self.shared.lock().default = Arc::new(answering);
     }
@@ -272,7 +272,7 @@ impl Provider {
         self.requests().into_iter().filter(|r| r.call_id() == call_id).collect()
     }
 
-    /// Waits until so many requests have arrived since the start.
+    /// Waits until this number of requests has arrived since the start.
     pub fn wait_for(&self, requests: usize) {
         let limit = Duration::from_secs(60);
         let fewer = |state: &mut State| state.requests.len() < requests;
@@ -284,7 +284,7 @@ impl Provider {
         assert!(!result.timed_out(), "only {} of {requests} requests arrived", state.requests.len());
     }
 
-    /// Every attempt is signed afresh, so no nonce and no signature comes twice.
+    /// Asserts that no nonce and no signature comes twice: every attempt is signed anew.
     pub fn assert_own_nonces(&self) {
         let requests = self.requests();
         for name in ["SignatureNonce", "Signature"] {
@@ -294,7 +294,7 @@ impl Provider {
         }
     }
 
-    /// Never more than `cap` arrivals in any window of this length.
+    /// Asserts at most `cap` arrivals in any window of this length.
     pub fn assert_cap(&self, cap: usize, window: Duration) {
         let mut arrivals: Vec<Instant> = self.requests().iter().map(|r| r.arrived).collect();
         arrivals.sort_unstable();
@@ -355,7 +355,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> 
 }
 
 fn parse_form(text: &str, params: &mut BTreeMap<String, String>) {
-    // `+` is left alone: the provider's encoding never writes a space so.
+    // `+` stays as it is: the provider's encoding never writes a space as `+`.
     let decode = |s: &str| percent_decode_str(s).decode_utf8_lossy().into_owned();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -363,7 +363,7 @@ fn parse_form(text: &str, params: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Answers; false when the connection ends with it.
+/// Answers. Returns false when the connection ends with the reply.
 fn answer(mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::Result<bool> {
     let good = || {
         let mut envelope = envelope();

@@ -1,4 +1,4 @@
-//! The simulated provider as a server of its own: the real binary, started and asked by the tests.
+//! The simulated provider as a separate server: the real binary, started and asked by the tests.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// A sandbox at work; it ends with the value.
+/// A running sandbox; it stops when the value is dropped.
 pub struct Server {
     child: Child,
     /// Host and port.
@@ -14,7 +14,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// `reconcile sandbox --port 0` with these arguments.
+    /// Starts `reconcile sandbox --port 0` with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command.args(["sandbox", "--port", "0"]).args(arguments).stderr(Stdio::piped());
@@ -23,7 +23,7 @@ impl Server {
         let first = lines.next().expect("the sandbox says where it listens").unwrap();
         let address = first.split("http://").nth(1).and_then(|rest| rest.split(',').next());
         let address = address.unwrap_or_else(|| panic!("no address in: {first}")).to_owned();
-        // What else it says must not fill the pipe.
+        // Drains its other messages, which must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address }
     }
@@ -32,7 +32,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// One of its own pages.
+    /// The JSON of one of its own pages.
     pub fn page(&self, name: &str) -> Value {
         let request =
             format!("GET /_sandbox/{name} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
@@ -41,7 +41,7 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// Sends a request as it stands; head and body of the reply.
+    /// Sends a request unchanged. Returns head and body of the reply.
     pub fn send(&self, request: &str) -> (String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -51,7 +51,7 @@ impl Server {
         (head.to_owned(), body.to_owned())
     }
 
-    /// Posts a form with these headers; HTTP status and `Code`.
+    /// Posts a form with these headers. Returns HTTP status and `Code`.
     pub fn post(&self, target: &str, headers: &[(&str, &str)], form: &str) -> (u16, String) {
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let (head, body) = self.send(&format!(

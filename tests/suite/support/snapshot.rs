@@ -1,6 +1,7 @@
-//! Texts that are kept word for word, in `tests/snapshots`. `INSTA_UPDATE=always cargo test` writes them anew.
+//! Snapshots: texts kept word for word in `tests/snapshots`. `INSTA_UPDATE=always cargo test`
+//! writes them anew.
 
-/// Compares with the snapshot of this name.
+/// Asserts that the text equals the snapshot of this name.
 #[track_caller]
 pub fn shows(name: &str, text: &str) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots");

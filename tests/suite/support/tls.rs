@@ -1,5 +1,6 @@
-//! TLS in front of the scripted provider, and a proxy in front of that. Owns certificates that outlive us all: of an
-//! authority whose key is gone, for `localhost` and `provider.test`, until 2126.
+//! TLS in front of the scripted provider, and a proxy in front of that. The certificates are for
+//! `localhost` and `provider.test`, are valid until 2126, and come from an authority whose key is
+//! deleted.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -12,21 +13,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-/// A file of the folder of certificates.
+/// A file in the folder of certificates.
 pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
 }
 
-/// Passes on what it is sent, to the port behind it. Ends with the value.
+/// Forwards connections to a port. Stops when the value is dropped.
 pub struct Front {
     pub port: u16,
-    /// What a proxy was asked to connect to.
+    /// The requests that a proxy received to connect.
     asked: Arc<Mutex<Vec<String>>>,
     _runtime: Runtime,
 }
 
 impl Front {
-    /// Takes TLS off.
+    /// Decrypts TLS.
     pub fn tls(behind: u16) -> Self {
         let chain = vec![CertificateDer::from_pem_file(file("server.pem")).unwrap()];
         let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
@@ -45,7 +46,7 @@ impl Front {
         })
     }
 
-    /// A proxy that connects everybody to the same port, whatever is asked for.
+    /// A proxy that connects every client to the same port, whatever the client asks for.
     pub fn proxy(behind: u16) -> Self {
         Self::start(move |client, asked| async move {
             let mut client = BufReader::new(client);
@@ -75,7 +76,7 @@ impl Front {
         let for_all = asked.clone();
         runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                // A client that goes away, or refuses the certificate, is none of the server's business.
+                // An error here means that a client left or refused the certificate.
                 tokio::spawn(serve(client, for_all.clone()));
             }
         });

@@ -1,8 +1,8 @@
-//! What other programs the tests need, at pinned versions, installed by the tests themselves: the readers of Parquet and of metrics
-//! that users have, and the provider's own SDKs. Owns the environments below cargo's target directory.
+//! Programs that the tests need, at pinned versions: users' readers of Parquet and metrics, and the
+//! provider's own SDKs. The tests install them below cargo's target directory.
 //!
-//! Whoever comes first installs, the others wait at a lock file. An installation counts only once its mark is
-//! written, so one that was cut off is made again.
+//! The first test installs; the others wait at a lock file. An installation counts only after its
+//! mark is written, so an interrupted one is repeated.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 struct Environment {
     name: &'static str,
     packages: &'static [&'static str],
-    /// A program that is in it once it is whole.
+    /// A program that exists only in a complete installation.
     proof: &'static str,
 }
 
@@ -34,17 +34,17 @@ const SDKS: Environment = Environment {
     proof: "bin/python",
 };
 
-/// A command of the readers' environment, installed if need be.
+/// A command of the readers' environment, installed if necessary.
 pub fn command(name: &str) -> Command {
     Command::new(READERS.folder().join("bin").join(name))
 }
 
-/// Python with the provider's SDKs, installed if need be.
+/// Python with the provider's SDKs, installed if necessary.
 pub fn python_with_sdks() -> Command {
     Command::new(SDKS.folder().join("bin/python"))
 }
 
-/// The folder of a script with its packages below it, installed if need be; `None` where there is no npm.
+/// The folder of a Node script with its packages, installed if necessary. `None` without npm.
 pub fn node_with_sdks() -> Option<PathBuf> {
     let there = Command::new("npm").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
@@ -79,7 +79,7 @@ impl Environment {
     }
 }
 
-/// The folder of this name with `what` in it, made if need be.
+/// The folder of this name with `what` in it, created if necessary.
 fn installed(name: &str, what: &str, proof: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(root).unwrap();
@@ -87,7 +87,7 @@ fn installed(name: &str, what: &str, proof: &str, make: impl FnOnce(&Path)) -> P
     lock.lock().unwrap();
     let folder = root.join(name);
     let mark = folder.join("installed");
-    // A virtual environment works only where it was made; the target directory may have been moved since.
+    // A virtual environment works only at its own path, and the target directory may have moved.
     let made = format!("{what} in {}", folder.display());
     if fs::read_to_string(&mark).is_ok_and(|mark| mark == made) && folder.join(proof).exists() {
         return folder;
@@ -100,7 +100,7 @@ fn installed(name: &str, what: &str, proof: &str, make: impl FnOnce(&Path)) -> P
     folder
 }
 
-/// What a command prints; one that fails fails the test.
+/// Standard output of a command; a failing command fails the test.
 pub fn output(command: &mut Command, why: &str) -> String {
     let output = command.stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| panic!("{why}; {command:?} did not start: {error}"));

@@ -1,4 +1,4 @@
-//! Whoever watches the runs: the Prometheus textfile and the posted end. Owns the hook that records what is posted.
+//! Monitoring of runs: the Prometheus textfile and the summary posted at the end.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -11,10 +11,11 @@ use serde_json::Value;
 use crate::support::provider::Reply;
 use crate::support::{Bench, ledger, venv};
 
-/// Name with labels, as Prometheus has them, and the value.
+/// Metric names with labels, as Prometheus writes them, and their values.
 type Samples = Vec<(String, f64)>;
 
-/// The file as prometheus-client reads it; what it cannot read fails the test.
+/// The samples of the file as prometheus-client reads them; a file that it cannot read fails the
+/// test.
 fn samples(path: &Path) -> Samples {
     let script = "import json, sys\n\
         from prometheus_client.parser import text_string_to_metric_families as read\n\
@@ -39,7 +40,7 @@ fn value(samples: &Samples, name: &str) -> f64 {
 }
 
 #[test]
-fn the_textfile_of_a_night_says_what_happened() {
+fn the_metrics_file_says_what_happened_in_the_run() {
     let bench = Bench::new(&ledger(20));
     bench
         .provider
@@ -67,7 +68,7 @@ fn the_textfile_of_a_night_says_what_happened() {
 }
 
 #[test]
-fn while_a_run_works_the_file_says_how_far_it_is_and_what_the_last_one_left() {
+fn the_metrics_file_shows_progress_and_the_last_success() {
     let bench = Bench::new(&ledger(1));
     bench.run(&["--metrics-file", "r.prom"]).exits(0);
     let success = value(&samples(&bench.path("r.prom")), "reconcile_last_success_timestamp_seconds");
@@ -81,7 +82,7 @@ fn while_a_run_works_the_file_says_how_far_it_is_and_what_the_last_one_left() {
     assert!((value(&found, "reconcile_calls_to_ask") - 199.0).abs() < 1e-9);
     assert!(value(&found, "reconcile_eta_seconds") >= 18.0 * 60.0, "{found:?}");
     assert!((value(&found, "reconcile_last_success_timestamp_seconds") - success).abs() < 1e-9);
-    // A second run is kept from beginning and leaves the file to the first.
+    // A second run is refused and leaves the file to the first.
     let before = std::fs::read(bench.path("r.prom")).unwrap();
     bench.run(&["--metrics-file", "r.prom"]).exits(5);
     assert_eq!(std::fs::read(bench.path("r.prom")).unwrap(), before);
@@ -93,11 +94,11 @@ fn while_a_run_works_the_file_says_how_far_it_is_and_what_the_last_one_left() {
     assert!(value(&found, "reconcile_run_active") < 0.5);
     assert!((value(&found, "reconcile_last_exit_code") - 3.0).abs() < 1e-9);
     assert!((value(&found, "reconcile_last_success_timestamp_seconds") - success).abs() < 1e-9);
-    assert!((value(&found, "reconcile_calls{status=found}") - 1.0).abs() < 1e-9, "the old outputs stand");
+    assert!((value(&found, "reconcile_calls{status=found}") - 1.0).abs() < 1e-9, "the old outputs stay");
 }
 
 #[test]
-fn a_metrics_file_that_cannot_be_is_refused_and_one_that_cannot_be_written_costs_a_warning() {
+fn an_unwritable_metrics_file_is_refused_or_warned_of() {
     let bench = Bench::new(&ledger(2));
     for (path, words) in [
         ("nowhere/r.prom", "in a folder that does not exist"),
@@ -108,7 +109,7 @@ fn a_metrics_file_that_cannot_be_is_refused_and_one_that_cannot_be_written_costs
         bench.run(&["--metrics-file", path]).exits(2).says(words).says("to do: ");
     }
     assert_eq!(bench.provider.seen(), 0);
-    // In the way of the file beside it, which even root cannot write through.
+    // A folder in place of the temporary file; not even root can write through it.
     std::fs::create_dir(bench.path(".r.prom.unfinished")).unwrap();
     let run =
         bench.run(&["-q", "--metrics-file", "r.prom"]).exits(0).says("cannot write the metrics file r.prom");
@@ -116,7 +117,7 @@ fn a_metrics_file_that_cannot_be_is_refused_and_one_that_cannot_be_written_costs
 }
 
 #[test]
-fn the_metrics_of_the_sample_run_are_these() {
+fn the_sample_metrics_match_their_snapshot() {
     let bench = crate::house::readme::sample_run_with(&["--metrics-file", "r.prom"]);
     let text = std::fs::read_to_string(bench.path("r.prom")).unwrap();
     let of_the_moment =
@@ -128,7 +129,7 @@ fn the_metrics_of_the_sample_run_are_these() {
     crate::support::snapshot::shows("metrics", &lines.collect::<Vec<_>>().join("\n"));
 }
 
-/// A server that keeps what is posted to it and answers with these statuses in turn, the last one for ever.
+/// A server that records every post and answers with these statuses in turn; the last one repeats.
 struct Hook {
     port: u16,
     posted: Arc<Mutex<Vec<(String, String)>>>,
@@ -150,7 +151,7 @@ impl Hook {
                 let posted: &Mutex<Vec<_>> = &keeps;
                 posted.lock().unwrap().push((head, String::from_utf8(body).unwrap()));
                 match statuses[i.min(statuses.len() - 1)] {
-                    // Says nothing for longer than anybody waits; the connection is closed with the process.
+                    // Never replies; the connection is closed with the process.
                     0 => std::mem::forget(stream),
                     status => {
                         let reply =
@@ -173,7 +174,7 @@ impl Hook {
 }
 
 #[test]
-fn a_run_whose_files_stand_posts_its_summary() {
+fn a_run_that_wrote_its_files_posts_the_summary() {
     let (bench, hook) = (Bench::new(&ledger(3)), Hook::start(&[204]));
     bench.run(&["-q", "--notify-url", &hook.url()]).exits(0);
     let [(head, body)] = hook.posted().try_into().unwrap();
@@ -187,7 +188,7 @@ fn a_run_whose_files_stand_posts_its_summary() {
 }
 
 #[test]
-fn a_run_that_fails_posts_what_happened_and_what_to_do() {
+fn a_failed_run_posts_what_happened_and_what_to_do() {
     let (bench, hook) = (Bench::new(&ledger(3)), Hook::start(&[200]));
     bench.provider.by_default(Reply::code(404, "InvalidAccessKeyId.NotFound", "no such key"));
     bench.run(&["-q", "--notify-url", &hook.url()]).exits(3);
@@ -203,8 +204,8 @@ fn a_run_that_fails_posts_what_happened_and_what_to_do() {
 }
 
 #[test]
-fn a_post_that_fails_is_tried_once_more_and_never_changes_the_exit_code() {
-    // The statuses, how often it is posted, and what is said.
+fn a_failed_post_is_tried_again_and_keeps_the_exit_code() {
+    // Statuses, number of posts, and words of the message.
     let cases: [(&'static [u16], usize, Option<&str>); 4] = [
         (&[503, 200], 2, None),
         (&[500], 2, Some("HTTP 500")),
@@ -231,7 +232,7 @@ fn a_post_that_fails_is_tried_once_more_and_never_changes_the_exit_code() {
 }
 
 #[test]
-fn a_hook_that_never_answers_holds_the_end_up_for_twenty_seconds_at_most() {
+fn a_silent_hook_delays_the_end_by_at_most_twenty_seconds() {
     let (bench, hook) = (Bench::new(&ledger(1)), Hook::start(&[0]));
     let started = Instant::now();
     bench.run(&["-q", "--notify-url", &hook.url()]).exits(0).says("no answer in ten seconds");

@@ -1,5 +1,6 @@
-//! Nights against the sandbox as a server of its own: whatever goes wrong in one, it ends complete and foots. Owns the nights,
-//! the recordings and the rule that make-believe never mixes with the real.
+//! Whole runs against the sandbox as a separate server. Every run ends complete and its totals add
+//! up, whatever fault it meets. Recordings and the separation of simulated from real answers are
+//! tested here too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,13 +11,13 @@ use serde_json::Value;
 use crate::support::sandbox::Server;
 use crate::support::{Bench, Run, cell, column, id, ledger, read_csv};
 
-/// Every fault by name, as often as a night can bear; what ends a run does so for a while and then is over.
+/// Every fault by name, at rates that a run can bear. Faults that end a run stop after a while.
 const EVERY_FAULT: &str = "500=1%,502=1%,503=2%,504=0.5%,system-error=1%,\
     gateway-error=0.3%,unknown-error=0.3%,nonce-used=0.5%,html=0.3%,empty=0.3%,truncated=0.5%,cut=1%,drop=1%,\
     stall=0.1%,slow=0.05%,not-yet=0.5%,interim=0.5%,other-day=0.5%,other-product=0.3%,malformed=0.5%,\
     unknown-state=0.3%,rejected=0.3%,skew=-40m";
 
-/// A ledger of a company: `n` calls of one day, with what it believes of them. Some are near midnight.
+/// A company's ledger: `n` calls of one day with expected values, some near midnight.
 fn company_ledger(n: usize) -> String {
     let mut text = String::from("call_id,prod_id,called_at,callee,state,answered,duration_s\n");
     for i in 0..n {
@@ -33,13 +34,13 @@ fn company_ledger(n: usize) -> String {
     text
 }
 
-/// A run against this sandbox.
+/// Runs against this sandbox.
 fn run_against(bench: &Bench, server: &Server, more: &[&str]) -> Run {
     let endpoint = server.url();
     bench.run(&[&["--endpoint", &endpoint], more].concat())
 }
 
-/// Runs the same command until it exits 0, as an operator does; returns how each run ended.
+/// Runs the same command until it exits 0, as an operator does. Returns all exit codes.
 #[track_caller]
 fn until_complete(bench: &Bench, server: &Server, more: &[&str]) -> Vec<i32> {
     let mut ended = Vec::new();
@@ -58,10 +59,10 @@ fn until_complete(bench: &Bench, server: &Server, more: &[&str]) -> Vec<i32> {
     panic!("not complete after {ended:?}");
 }
 
-/// One night of `n` calls with every fault, and four spells that end a run in its course. Throttling halts everybody for a
-/// second or more, however short a minute is, so a longer night gets a smaller share of it.
-#[allow(clippy::print_stderr, reason = "how long a night took is what it is run for")]
-fn night(n: usize, rate: &str, throttling: &str) {
+/// Runs `n` calls with every fault and four spells that end a run. Throttling stops all requests
+/// for at least a second, however short the window is, so a longer run gets a smaller share of it.
+#[allow(clippy::print_stderr, reason = "the duration is the result of the long run")]
+fn run_with_every_fault(n: usize, rate: &str, throttling: &str) {
     let bench = Bench::new(&company_ledger(n));
     let spell = |part: usize| format!("{}..{}", n * part / 5, n * part / 5 + 3);
     let spells = format!(
@@ -95,13 +96,13 @@ fn night(n: usize, rate: &str, throttling: &str) {
     summary.assert_foots();
     assert_eq!(summary.number("calls"), n as u64);
     assert_eq!(bench.details().len(), n);
-    // Each of the four spells ended a run, and the same command went on.
+    // Each of the four spells ended a run, and the same command resumed it.
     assert!(ended.iter().filter(|code| **code == 3).count() >= 3, "{ended:?}");
     let stats = server.page("stats");
     let verdicts = stats["verdicts"].as_object().unwrap();
     let names = faults.split(',').map(|part| part.split('=').next().unwrap().trim());
     let missing: Vec<&str> = names.filter(|name| *name != "skew" && !verdicts.contains_key(*name)).collect();
-    // What befalls a twentieth of a percent need not befall in a short night.
+    // A fault of a twentieth of a percent may not occur in a short run.
     assert!(n < 20_000 && missing.len() <= 4 || missing.is_empty(), "never came: {missing:?} in {stats:#}");
     let cap = stats["cap"]["requests"].as_u64().unwrap();
     assert!(stats["most_in_any_window"].as_u64().unwrap() <= cap, "{stats:#}");
@@ -110,22 +111,26 @@ fn night(n: usize, rate: &str, throttling: &str) {
 }
 
 #[test]
-fn a_short_night_with_every_fault_ends_complete_and_foots() {
-    night(2_000, "400/s", "429=0.1%,throttle=0.1%,limit=0.1%,throttle-burst=every 5s");
+fn a_short_run_with_every_fault_ends_complete() {
+    run_with_every_fault(2_000, "400/s", "429=0.1%,throttle=0.1%,limit=0.1%,throttle-burst=every 5s");
 }
 
-/// Minutes long: `cargo nextest run --run-ignored only a_night_of_42000`.
+/// Takes minutes: `cargo nextest run --run-ignored only a_run_of_42000`.
 #[test]
 #[ignore = "takes some minutes"]
-fn a_night_of_42000_calls_with_every_fault_ends_complete_within_five_minutes() {
+fn a_run_of_42000_calls_with_every_fault_ends_complete() {
     let began = Instant::now();
-    // 100 a minute, a minute lasting 150 ms.
-    night(42_000, "100/150ms", "429=0.02%,throttle=0.02%,limit=0.02%,throttle-burst=every 30s");
+    // 100 a minute, where a minute lasts 150 ms.
+    run_with_every_fault(
+        42_000,
+        "100/150ms",
+        "429=0.02%,throttle=0.02%,limit=0.02%,throttle-burst=every 30s",
+    );
     assert!(began.elapsed() < Duration::from_secs(300), "{:?}", began.elapsed());
 }
 
-/// Kind and field of the discrepancies of every call.
-fn found(path: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
+/// Kind and field of the discrepancies, by call.
+fn discrepancies_by_call(path: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
     let mut found: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     for row in read_csv(path) {
         let what = (cell(&row, "kind").to_owned(), cell(&row, "field").to_owned());
@@ -135,7 +140,7 @@ fn found(path: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
 }
 
 #[test]
-fn exactly_what_was_planted_in_a_ledger_is_found() {
+fn exactly_the_planted_discrepancies_are_found() {
     let bench = Bench::new(&company_ledger(1_500));
     let calls = bench.path("calls.csv");
     let known = ["--calls", calls.to_str().unwrap(), "--plant", "6%", "--cap", "100000/min"];
@@ -150,23 +155,23 @@ fn exactly_what_was_planted_in_a_ledger_is_found() {
     assert!((60..130).contains(&expected.len()), "{} of 1500 planted", expected.len());
     let kinds: BTreeSet<_> = expected.values().flatten().collect();
     assert_eq!(kinds.len(), 8, "every kind of plant: {kinds:?}");
-    assert_eq!(found(&bench.path("details.discrepancies.csv")), expected);
-    // The same seed plants the same, another one does not.
+    assert_eq!(discrepancies_by_call(&bench.path("details.discrepancies.csv")), expected);
+    // The same seed plants the same discrepancies, another seed plants others.
     let again = Server::start(&known).page("planted");
     assert_eq!(again, planted);
     assert_ne!(Server::start(&[&known[..], &["--seed", "5"]].concat()).page("planted"), planted);
 }
 
 #[test]
-fn a_recording_gives_the_same_outputs_up_to_the_replaced_numbers() {
+fn a_recording_gives_the_same_outputs_with_other_numbers() {
     let ledger = "call_id,prod_id,called_at,duration_s\n".to_owned()
         + &(0..60).map(|i| format!("{},11000000300006,2026-11-20,{}\n", id(i), i % 9)).collect::<String>();
     let bench = Bench::new(&ledger);
     let faults = "503=10%,cut=5%,malformed=5%,interim=5%,limit=3%,system-error=5%";
     let server = Server::start(&["--cap", "100000/min", "--faults", faults]);
     run_against(&bench, &server, &["--record", "night.jsonl"]).exits(0);
-    let lasting = |bench: &Bench| -> (Vec<BTreeMap<String, String>>, String) {
-        let (mut details, discrepancies) = bench.lasting();
+    let comparable = |bench: &Bench| -> (Vec<BTreeMap<String, String>>, String) {
+        let (mut details, discrepancies) = bench.comparable_outputs();
         for row in &mut details {
             for name in ["caller", "callee", "caller_show_number", "callee_show_number", "raw"] {
                 row.remove(name);
@@ -174,7 +179,7 @@ fn a_recording_gives_the_same_outputs_up_to_the_replaced_numbers() {
         }
         (details, discrepancies)
     };
-    let (real, numbers) = (lasting(&bench), bench.details());
+    let (real, numbers) = (comparable(&bench), bench.details());
     let recording = std::fs::read_to_string(bench.path("night.jsonl")).unwrap();
     for row in &numbers {
         for name in ["caller", "callee", "callee_show_number"] {
@@ -193,8 +198,8 @@ fn a_recording_gives_the_same_outputs_up_to_the_replaced_numbers() {
     let path = bench.path("night.jsonl");
     let replay = Server::start(&["--cap", "100000/min", "--calls", path.to_str().unwrap()]);
     run_against(&bench, &replay, &["--store", "replay.db"]).exits(0);
-    assert_eq!(lasting(&bench), real);
-    // The numbers are others, equal where the real ones are.
+    assert_eq!(comparable(&bench), real);
+    // The numbers are replaced; equal numbers stay equal.
     let replayed = bench.details();
     let pairs: BTreeMap<&str, BTreeSet<&str>> =
         numbers.iter().zip(&replayed).fold(BTreeMap::new(), |mut pairs, (real, other)| {
@@ -207,7 +212,7 @@ fn a_recording_gives_the_same_outputs_up_to_the_replaced_numbers() {
 }
 
 #[test]
-fn a_recording_goes_on_where_an_interrupted_run_stopped() {
+fn a_recording_continues_after_an_interrupted_run() {
     let bench = Bench::new(&ledger(40));
     let server = Server::start(&["--cap", "100000/min", "--faults", "denied=20..21"]);
     let more = ["--record", "night.jsonl", "--concurrency", "2"];
@@ -220,39 +225,39 @@ fn a_recording_goes_on_where_an_interrupted_run_stopped() {
 }
 
 #[test]
-fn a_new_store_is_what_its_first_answer_is_and_make_believe_never_mixes_with_the_real() {
+fn simulated_and_real_answers_never_share_a_store() {
     let bench = Bench::new(&ledger(3));
     let server = Server::start(&["--cap", "100000/min"]);
     run_against(&bench, &server, &[]).exits(0);
     let summary = bench.summary();
     assert_eq!(summary.0["sandbox"], Value::Bool(true), "{:#}", summary.0);
-    // The same command goes on with that store.
+    // The same command continues with that store.
     run_against(&bench, &server, &["--refresh"]).exits(0);
-    // A server on this machine that is no sandbox, by its first answer.
+    // The first answer shows that this server is no sandbox.
     let before = bench.output_bytes();
     bench.run(&["--refresh"]).exits(2).says("holds simulated answers");
     assert_eq!(bench.output_bytes(), before);
-    // A provider elsewhere is not even asked.
+    // A provider on another machine is not even asked.
     bench.run(&["--endpoint", "https://127.0.0.1:1"]).exits(2).says("holds simulated answers");
-    // Where nobody is asked its answers can be published, and say what they are.
+    // Offline, its answers can be published, and are marked as simulated.
     bench.run(&["--endpoint", "https://127.0.0.1:1", "--offline"]).exits(0);
     assert_eq!(bench.summary().0["sandbox"], Value::Bool(true));
 
-    // And the other way round: nothing of a sandbox's answers is stored where real ones are.
+    // The reverse: no simulated answer is stored beside real ones.
     bench.run(&["--store", "real.db"]).exits(0);
-    let real = bench.lasting();
+    let real = bench.comparable_outputs();
     bench.write("calls.csv", &ledger(6));
     run_against(&bench, &server, &["--store", "real.db"]).exits(2).says("holds real answers");
     bench.write("calls.csv", &ledger(3));
     bench.run(&["--store", "real.db"]).exits(0);
-    assert_eq!(bench.lasting(), real);
+    assert_eq!(bench.comparable_outputs(), real);
     bench.write("calls.csv", &ledger(6));
     bench.run(&["--store", "real.db"]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; 6]);
 }
 
 #[test]
-fn the_sample_scenario_does_what_it_says() {
+fn the_sample_scenario_gives_the_stated_results() {
     let bench = Bench::new(&ledger(0));
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/scenario.toml");
     let text = std::fs::read_to_string(&scenario).unwrap();
@@ -278,14 +283,14 @@ fn the_sample_scenario_does_what_it_says() {
         "found/",
     ];
     assert_eq!(first, expected);
-    // The next night finds what was not written, or not final, in the first.
+    // The next run finds the records that were missing or not final.
     run_against(&bench, &server, &["--timeout", "4s"]).exits(0);
     assert_eq!(column(&bench.details(), "status")[..2], ["found", "found"]);
     assert!(bench.kinds().iter().any(|(kind, _)| kind == "other_day"));
 }
 
 #[test]
-fn what_is_wrong_with_the_options_is_said_before_anything_is_served() {
+fn wrong_sandbox_options_are_errors_before_it_serves() {
     let bench = Bench::new("");
     bench.write("wrong.toml", "[calls]\n\"1^1\" = [\"cutt\"]\n");
     bench.write("accounts.toml", "id = hunter2\n");

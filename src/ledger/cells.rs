@@ -1,18 +1,18 @@
-//! The fields of one record, as they stand in the ledger but without their quotes.
+//! The values of one record, without their quotes.
 
 use csv::ByteRecord;
 use memchr::memchr_iter;
 
-/// All fields of a record behind one another, one byte apart.
+/// All values of a record in one buffer, with one byte between them.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(super) struct Cells {
     bytes: Vec<u8>,
-    /// Where each ends.
+    /// End of each cell in `bytes`.
     ends: Vec<usize>,
 }
 
-impl Fields {
-    /// A record without quotes: its fields are what its delimiters leave.
+impl Cells {
+    /// Takes the values of a record without quotes: its delimiters separate them.
     pub(super) fn split(&mut self, record: &[u8], delimiter: u8) {
         self.bytes.clear();
         self.bytes.extend_from_slice(record);
@@ -21,40 +21,40 @@ impl Fields {
         self.ends.push(record.len());
     }
 
-    /// One that a parser has read.
+    /// Takes the values of a parsed record.
     pub(super) fn copy(&mut self, record: &ByteRecord) {
         self.bytes.clear();
         self.ends.clear();
-        for field in record {
-            self.bytes.extend_from_slice(field);
+        for cell in record {
+            self.bytes.extend_from_slice(cell);
             self.ends.push(self.bytes.len());
-            // So that half a character at the end of one field does not become whole by the next.
+            // Without it, half a character at the end of one cell could join with the next cell.
             self.bytes.push(b',');
         }
     }
 
-    /// How many there are.
+    /// Number of cells.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// All of them, as they are held.
+    /// The buffer with all cells.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Where in [`Self::bytes`] a field is.
+    /// Position of a cell in [`Self::bytes`].
     pub(super) fn range(&self, at: usize) -> Option<std::ops::Range<usize>> {
         let end = *self.ends.get(at)?;
         Some(if at == 0 { 0..end } else { self.ends[at - 1] + 1..end })
     }
 
-    /// A field.
+    /// The bytes of a cell.
     pub(super) fn get(&self, at: usize) -> Option<&[u8]> {
         self.bytes.get(self.range(at)?)
     }
 
-    /// All of them, one by one.
+    /// The bytes of each cell.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).filter_map(|at| self.get(at))
     }

@@ -1,10 +1,10 @@
-//! The cap where it counts, at the receiver, over virtual time: random delays, faults, kills,
-//! restarts, rates and bursts, more than a million requests. Owns the world in which limiters are
-//! driven, and the wrong limiters that show that the world would notice.
+//! The cap at the receiver over virtual time: random delays, faults, kills, restarts, rates and
+//! bursts, in more than a million requests. A simulated world drives the limiters; wrong limiters
+//! prove that this world notices mistakes.
 //!
-//! A process takes a place, puts its request on disk, sends it; some time later it arrives, or not;
-//! some time later its reply is there, or the time-out. A killed process leaves its requests on
-//! their way, and the next one knows only what was on disk.
+//! A process takes a place, writes its request to disk and sends it. Later the request arrives or
+//! is lost; later still the reply or the timeout comes. A killed process leaves its requests under
+//! way, and the next process knows only what was on disk.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -20,23 +20,24 @@ use reconcile_core::rate::Rate;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// After so many, the processes of a world are left in peace, so that it comes to an end.
+/// Kills per world; later processes may finish, so that the world ends.
 const KILLS_AT_MOST: usize = 30;
 
-/// What stands between a request and the network. Dropping the permit says that the reply, or the
-/// failure, is there.
+/// Limits the requests that reach the network. Dropping the permit means that the reply, or the
+/// failure, has come.
 trait Limiter: Sized {
     type Permit<'a>
     where
         Self: 'a;
-    /// Of a new process: how long places are still taken by requests of the ones before.
+    /// Starts the limiter of a new process. `taken` says how long requests of earlier processes
+    /// still hold places.
     fn start(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self;
     fn take(&self, is_retry: bool) -> impl Future<Output = Self::Permit<'_>>;
     fn sending(_permit: &mut Self::Permit<'_>) {}
     fn throttled(&self, _permit: &Self::Permit<'_>) {}
 }
 
-/// The one under test.
+/// The limiter under test.
 impl Limiter for Cap {
     type Permit<'a> = Place<'a>;
 
@@ -60,36 +61,36 @@ struct World {
     rate: Rate,
     burst: u32,
     concurrency: usize,
-    /// The longest way there, and the longest way back, in milliseconds.
+    /// The longest delay in each direction, in milliseconds.
     delay_ms: u64,
-    /// Of a thousand requests, how many go wrong.
+    /// Faulty requests of a thousand.
     faults: u64,
     requests: usize,
-    /// A process is killed after at most so many windows; `None` never.
+    /// A process is killed within this number of windows; `None` means never.
     killed_within: Option<f64>,
     /// How much slower the receiver's clock runs than the client's, in parts per million.
     slower_ppm: i128,
 }
 
-/// How one request fares.
+/// What happens to one request.
 enum Fate {
     Answered {
         retry: bool,
     },
-    /// The provider says that there were too many, for reasons of its own.
+    /// The provider throttles for reasons of its own.
     Throttled,
-    /// It arrives; its reply never does.
+    /// It arrives; no reply comes back.
     NoReply,
     /// It never arrives.
     NotConnected,
 }
 
-/// One request as the store has it.
+/// One request as the store records it.
 struct OnDisk {
     replied: Option<Instant>,
 }
 
-/// What all processes of a world share.
+/// State that all processes of a world share.
 struct State {
     world: World,
     random: RefCell<fastrand::Rng>,
@@ -116,7 +117,7 @@ impl State {
         }
     }
 
-    /// Asks for one call until it has its answer, three times at most.
+    /// Asks for one call until it has an answer, in at most three attempts.
     async fn call<L: Limiter>(&self, limiter: &L) {
         for attempt in 0..3 {
             let mut permit = limiter.take(attempt > 0).await;
@@ -146,7 +147,7 @@ impl State {
         self.left.set(self.left.get().saturating_sub(1));
     }
 
-    /// What the next process counts of the ones before, as the store does.
+    /// The places that earlier processes still hold, as the store counts them.
     fn taken(&self) -> Vec<Duration> {
         let now = Instant::now();
         let mut disk = self.disk.borrow_mut();
@@ -158,7 +159,7 @@ impl State {
         disk.iter().filter_map(free).map(|at| at - now).collect()
     }
 
-    /// One process, until it is done or killed.
+    /// Runs one process until it is done or killed.
     async fn process<L: Limiter>(&self, may_be_killed: bool) {
         let burst = NonZeroU32::new(self.world.burst).unwrap();
         let limiter = L::start(self.world.rate, burst, &self.taken());
@@ -172,16 +173,16 @@ impl State {
     }
 }
 
-/// What the receiver saw.
+/// Arrivals at the receiver.
 struct Seen {
     requests: usize,
-    /// The most in any window.
+    /// The most requests in any window.
     most: usize,
     took: Duration,
 }
 
 /// Runs a world to its end in virtual time.
-fn live<L: Limiter>(world: World) -> Seen {
+fn simulate<L: Limiter>(world: World) -> Seen {
     let run_time = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     run_time.unwrap().block_on(async {
         let state = State {
@@ -204,13 +205,13 @@ fn live<L: Limiter>(world: World) -> Seen {
     })
 }
 
-/// A time of the client's clock, as the receiver's clock measures it.
+/// A time of the client's clock on the receiver's clock.
 fn by_receivers_clock(at: Duration, world: World) -> Duration {
     let nanos = at.as_nanos().cast_signed() * (1_000_000 - world.slower_ppm) / 1_000_000;
     Duration::from_nanos(u64::try_from(nanos).unwrap())
 }
 
-/// The most arrivals of which the first and the last are less than a window apart.
+/// The most arrivals within less than one window.
 fn most_in_any(arrivals: &[Duration], window: Duration) -> usize {
     let (mut from, mut most) = (0, 0);
     for (to, at) in arrivals.iter().enumerate() {
@@ -222,8 +223,8 @@ fn most_in_any(arrivals: &[Duration], window: Duration) -> usize {
     most
 }
 
-/// A world out of the ordinary.
-fn any_world(seed: u64, requests: usize) -> World {
+/// A world with random settings.
+fn random_world(seed: u64, requests: usize) -> World {
     let mut random = fastrand::Rng::with_seed(seed);
     let windows = ["1s", "4s", "15s", "min", "10min", "h"];
     let n = *random.choice(&[1, 2, 7, 10, 25, 60, 100, 100, 250]).unwrap();
@@ -241,40 +242,40 @@ fn any_world(seed: u64, requests: usize) -> World {
     }
 }
 
-/// Every seed a world of its own; returns how many requests arrived in all of them.
-fn worlds(seeds: std::ops::Range<u64>) -> usize {
-    let live_one = |seed| {
-        let world = any_world(seed, 2_000);
-        let seen = live::<Cap>(world);
+/// Runs one world per seed. Returns how many requests arrived in all of them.
+fn simulate_random_worlds(seeds: std::ops::Range<u64>) -> usize {
+    let simulate_one = |seed| {
+        let world = random_world(seed, 2_000);
+        let seen = simulate::<Cap>(world);
         let n = world.rate.requests.get() as usize;
         assert!(seen.most <= n, "{} in a window: {world:?}", seen.most);
         seen.requests
     };
-    seeds.map(live_one).sum()
+    seeds.map(simulate_one).sum()
 }
 
 #[test]
-fn never_more_than_the_cap_whatever_happens_1() {
-    assert!(worlds(0..125) >= 250_000);
+fn the_cap_holds_in_random_worlds_1() {
+    assert!(simulate_random_worlds(0..125) >= 250_000);
 }
 
 #[test]
-fn never_more_than_the_cap_whatever_happens_2() {
-    assert!(worlds(1_000..1_125) >= 250_000);
+fn the_cap_holds_in_random_worlds_2() {
+    assert!(simulate_random_worlds(1_000..1_125) >= 250_000);
 }
 
 #[test]
-fn never_more_than_the_cap_whatever_happens_3() {
-    assert!(worlds(2_000..2_125) >= 250_000);
+fn the_cap_holds_in_random_worlds_3() {
+    assert!(simulate_random_worlds(2_000..2_125) >= 250_000);
 }
 
 #[test]
-fn never_more_than_the_cap_whatever_happens_4() {
-    assert!(worlds(3_000..3_125) >= 250_000);
+fn the_cap_holds_in_random_worlds_4() {
+    assert!(simulate_random_worlds(3_000..3_125) >= 250_000);
 }
 
-/// 100 a minute over the internet, with a fault here and there: an ordinary night.
-fn ordinary() -> World {
+/// An ordinary run: 100 a minute over the internet, with occasional faults.
+fn ordinary_world() -> World {
     World {
         seed: 42,
         rate: "100/min".parse().unwrap(),
@@ -289,11 +290,11 @@ fn ordinary() -> World {
 }
 
 #[test]
-fn an_ordinary_night_uses_the_whole_cap_and_no_more() {
-    assert_eq!(live::<Cap>(World { faults: 0, ..ordinary() }).most, 100);
+fn an_ordinary_run_uses_the_whole_cap_and_no_more() {
+    assert_eq!(simulate::<Cap>(World { faults: 0, ..ordinary_world() }).most, 100);
 }
 
-/// The shortest schedule that the cap allows, for as many requests with this round trip and
+/// The shortest time that the cap allows for this number of requests, with this round trip and this
 /// concurrency.
 fn shortest(world: &World, round_trip: Duration) -> Duration {
     let n = world.rate.requests.get() as usize;
@@ -302,8 +303,8 @@ fn shortest(world: &World, round_trip: Duration) -> Duration {
     world.rate.window * u32::try_from(windows).unwrap() + round_trip * u32::try_from(rounds).unwrap()
 }
 
-/// Elapsed ÷ shortest, with a fixed round trip.
-async fn stretch<L: Limiter>(world: World, round_trip: Duration) -> f64 {
+/// Elapsed time divided by the shortest time, with a fixed round trip.
+async fn relative_time<L: Limiter>(world: World, round_trip: Duration) -> f64 {
     let limiter = L::start(world.rate, NonZeroU32::new(world.burst).unwrap(), &[]);
     let begin = Instant::now();
     let ask = |_| async {
@@ -316,25 +317,24 @@ async fn stretch<L: Limiter>(world: World, round_trip: Duration) -> f64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_taken_is_within_half_a_percent_of_the_shortest_possible() {
-    // A place is taken for a window, the round trip and the guard: at 300 ms that is 0.52 %.
+async fn the_run_time_is_close_to_the_shortest_possible() {
+    // A place is taken for a window, the round trip and the guard: 0.52 % more at 300 ms.
     for (ms, longest) in [(20, 1.005), (50, 1.005), (250, 1.005), (300, 1.0052)] {
-        let stretched = stretch::<Cap>(ordinary(), Duration::from_millis(ms)).await;
+        let stretched = relative_time::<Cap>(ordinary_world(), Duration::from_millis(ms)).await;
         assert!((1.0..=longest).contains(&stretched), "{ms} ms: {stretched}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_as_the_cap_allows_do_not_wait() {
-    let world = World { requests: 100, concurrency: 100, ..ordinary() };
+async fn requests_within_the_cap_do_not_wait() {
+    let world = World { requests: 100, concurrency: 100, ..ordinary_world() };
     let begin = Instant::now();
-    stretch::<Cap>(world, Duration::from_millis(300)).await;
+    relative_time::<Cap>(world, Duration::from_millis(300)).await;
     assert_eq!(begin.elapsed(), Duration::from_millis(300));
 }
 
-/// governor's default for a hundred a minute: a bucket of a hundred that refills while it is
-/// emptied.
-struct PlainBucket {
+/// governor's default for a hundred a minute: a bucket of a hundred that refills while it drains.
+struct TokenBucket {
     clock: FakeRelativeClock,
     last: Cell<Instant>,
     limiter: RateLimiter<
@@ -345,7 +345,7 @@ struct PlainBucket {
     >,
 }
 
-impl Limiter for PlainBucket {
+impl Limiter for TokenBucket {
     type Permit<'a> = ();
 
     fn start(rate: Rate, _burst: NonZeroU32, _taken: &[Duration]) -> Self {
@@ -365,7 +365,7 @@ impl Limiter for PlainBucket {
     }
 }
 
-/// An exact log of the last window at the client: at most N are *sent* in any.
+/// An exact log of the last window at the client: at most N are *sent* in any window.
 struct LogAtTheClient {
     rate: Rate,
     sent: RefCell<VecDeque<Instant>>,
@@ -402,7 +402,7 @@ impl Limiter for LogAtTheClient {
     }
 }
 
-/// The right limiter, asked only for first tries.
+/// The right limiter, used only for first attempts.
 struct FreeRetries(Cap);
 
 impl Limiter for FreeRetries {
@@ -417,7 +417,7 @@ impl Limiter for FreeRetries {
     }
 }
 
-/// The right limiter, whose places are given back at the time of sending.
+/// The right limiter, but its places are freed when the request is sent.
 struct FreedAtSending(Cap);
 
 impl Limiter for FreedAtSending {
@@ -436,7 +436,7 @@ impl Limiter for FreedAtSending {
     }
 }
 
-/// The right limiter in a process that forgets what the ones before it sent.
+/// The right limiter in a process that forgets the requests of earlier processes.
 struct Forgetful(Cap);
 
 impl Limiter for Forgetful {
@@ -451,8 +451,8 @@ impl Limiter for Forgetful {
     }
 }
 
-/// Places as they were in version 0.1: a guard of 10 ms, counted from the sending. A slow request
-/// with a fast reply has none.
+/// The places of version 0.1: a guard of 10 ms, counted from sending. A slow request with a fast
+/// reply has no guard.
 struct GuardFromSending {
     rate: Rate,
     in_flight: Cell<usize>,
@@ -500,28 +500,28 @@ impl Drop for OldPlace<'_> {
 
 #[test]
 fn wrong_limiters_are_caught() {
-    let killed = World { killed_within: Some(3.0), ..ordinary() };
+    let killed = World { killed_within: Some(3.0), ..ordinary_world() };
     let rate = "100/10min".parse().unwrap();
-    let slower = World { slower_ppm: 100, rate, requests: 1_000, ..ordinary() };
+    let slower = World { slower_ppm: 100, rate, requests: 1_000, ..ordinary_world() };
     let seen = [
-        ("a token bucket alone", live::<PlainBucket>(ordinary()).most),
-        ("a log at the client", live::<LogAtTheClient>(ordinary()).most),
-        ("retries that do not pay", live::<FreeRetries>(ordinary()).most),
-        ("places freed at sending", live::<FreedAtSending>(ordinary()).most),
-        ("a restart that forgets", live::<Forgetful>(killed).most),
-        ("a guard from the sending", live::<GuardFromSending>(slower).most),
+        ("a token bucket alone", simulate::<TokenBucket>(ordinary_world()).most),
+        ("a log at the client", simulate::<LogAtTheClient>(ordinary_world()).most),
+        ("retries without places", simulate::<FreeRetries>(ordinary_world()).most),
+        ("places freed at sending", simulate::<FreedAtSending>(ordinary_world()).most),
+        ("a restart that forgets", simulate::<Forgetful>(killed).most),
+        ("a guard counted from sending", simulate::<GuardFromSending>(slower).most),
     ];
     for (limiter, most) in seen {
         assert!(most > 100, "{limiter}: {most}");
     }
-    // The same world with the right one, for comparison.
-    for world in [ordinary(), killed, slower] {
-        assert!(live::<Cap>(world).most <= 100);
+    // The right limiter in the same worlds.
+    for world in [ordinary_world(), killed, slower] {
+        assert!(simulate::<Cap>(world).most <= 100);
     }
 }
 
 #[test]
-fn throttled_now_and_then_the_run_still_ends() {
-    let seen = live::<Cap>(World { faults: 300, requests: 1_000, ..ordinary() });
+fn a_run_with_throttling_still_ends() {
+    let seen = simulate::<Cap>(World { faults: 300, requests: 1_000, ..ordinary_world() });
     assert!(seen.most <= 100 && seen.requests > 1_000 && seen.took > Duration::ZERO);
 }

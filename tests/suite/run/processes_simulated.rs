@@ -1,6 +1,6 @@
-//! Fetch stage and store together over virtual time: an account that is shared with somebody else, and processes that
-//! use one store one after another, across kills, restarts of the machine and steps of its clock. Owns the
-//! simulated account, which judges at the receiver, and the clocks.
+//! Fetch stage and store over virtual time: an account that another client shares, and processes
+//! that use one store in turn. They meet kills, restarts of the machine and steps of its clock. The
+//! simulated account judges at the receiver.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -34,7 +34,7 @@ use crate::support::provider::detail;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The machine's clocks over tokio's: tests step the wall and restart the machine.
+/// The machine's clocks on top of tokio's. Tests step the wall clock and restart the machine.
 struct Machine {
     began: Instant,
     boot: AtomicU64,
@@ -44,7 +44,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Arc<Self> {
-        // Up for an hour already.
+        // The machine has been up for an hour.
         let booted_us = AtomicI64::new(-3_600_000_000);
         let wall_us = AtomicI64::new(1_795_000_000_000_000);
         Arc::new(Self { began: Instant::now(), boot: AtomicU64::new(1), booted_us, wall_us })
@@ -59,10 +59,10 @@ impl Machine {
     }
 }
 
-/// One process's view of the machine: the boot's name is read once, as the real one is.
-struct View(Arc<Machine>, String);
+/// One process's view of the clocks. It reads the boot id once, as the real clock does.
+struct ProcessClock(Arc<Machine>, String);
 
-impl Clock for View {
+impl Clock for ProcessClock {
     fn now(&self) -> Moment {
         let us = self.0.elapsed_us();
         let wall = DateTime::from_timestamp_micros(self.0.wall_us.load(Ordering::Relaxed) + us).unwrap();
@@ -120,13 +120,13 @@ impl RequestLog for BusyLog {
     }
 }
 
-/// The provider's side of the account: throttles whatever is more than its limit in any window.
+/// The provider's side of the account: throttles each request above its limit in any window.
 struct Account {
     limit: usize,
     window: Duration,
-    /// Of all clients, that were let through.
+    /// Arrivals of all clients that were not throttled.
     counted: Mutex<VecDeque<Instant>>,
-    /// Ours, each with whether it was throttled.
+    /// Our arrivals, each with whether it was throttled.
     ours: Mutex<Vec<(Instant, bool)>>,
     random: Mutex<fastrand::Rng>,
     delay_ms: u64,
@@ -146,7 +146,7 @@ impl Account {
         })
     }
 
-    /// A request arrives; false when it is throttled.
+    /// Counts an arriving request. Returns false when it is throttled.
     fn lets_through(&self) -> bool {
         let now = Instant::now();
         let mut counted = self.counted.lock().unwrap();
@@ -173,10 +173,10 @@ impl Account {
     }
 }
 
-/// The account over a network.
-struct Line(Arc<Account>);
+/// The account behind a network.
+struct Network(Arc<Account>);
 
-impl Provider for Line {
+impl Provider for Network {
     async fn ask(&self, question: &Question) -> Reply {
         let account = &self.0;
         // The request arrives even if its sender is killed meanwhile.
@@ -204,9 +204,9 @@ impl Provider for Line {
     }
 }
 
-struct Silent;
+struct NoMonitor;
 
-impl Monitor for Silent {
+impl Monitor for NoMonitor {
     fn came_back(&self, _code: &str) {}
     fn throttled(&self) {}
     fn ended(&self, _kind: AnswerKind) {}
@@ -219,14 +219,14 @@ fn job(n: usize) -> Job {
 }
 
 /// A store and the processes that use it.
-struct House {
+struct SharedStore {
     dir: TempDir,
     machine: Arc<Machine>,
     account: Arc<Account>,
     rate: Rate,
 }
 
-impl House {
+impl SharedStore {
     fn new(account: Arc<Account>) -> Self {
         Self {
             dir: TempDir::new().unwrap(),
@@ -242,11 +242,11 @@ impl House {
 
     fn open(&self) -> Arc<dyn Store> {
         let boot = self.machine.boot.load(Ordering::Relaxed).to_string();
-        let clock = Arc::new(View(self.machine.clone(), boot));
+        let clock = Arc::new(ProcessClock(self.machine.clone(), boot));
         open(&self.path(), Origin::Provider, clock).unwrap()
     }
 
-    /// One process: asks for all of these calls that are not answered yet. Returns how its calls ended.
+    /// Runs one process over all calls without an answer. Returns how many calls ended in each way.
     async fn process(&self, calls: usize) -> BTreeMap<String, usize> {
         let store = self.open();
         let identity = RunIdentity { input_sha256: "ledger".into(), refresh: false };
@@ -259,12 +259,12 @@ impl House {
         });
         let left: Vec<Job> = left.collect();
         let fetcher = Fetcher {
-            provider: Line(self.account.clone()),
+            provider: Network(self.account.clone()),
             cap: cap.clone(),
             policy: Policy::default(),
             store: Arc::new(BusyLog(store.clone())),
             scope: scope.clone(),
-            monitor: Arc::new(Silent),
+            monitor: Arc::new(NoMonitor),
             watch: Anomalies::default(),
             stop: Stop::default(),
         };
@@ -284,7 +284,7 @@ impl House {
     }
 }
 
-/// Somebody else who takes half of what the account allows, at his own pace.
+/// Another client, which takes half of the account's allowance.
 fn another_client(account: &Arc<Account>, at_once: u32) {
     let account = account.clone();
     tokio::spawn(async move {
@@ -300,8 +300,8 @@ fn another_client(account: &Arc<Account>, at_once: u32) {
 async fn share_the_account(at_once: u32) {
     let account = Account::new(150, 0);
     another_client(&account, at_once);
-    let (house, begin) = (House::new(account.clone()), Instant::now());
-    assert_eq!(house.process(800).await, BTreeMap::from([("final".to_owned(), 800)]));
+    let (shared, begin) = (SharedStore::new(account.clone()), Instant::now());
+    assert_eq!(shared.process(800).await, BTreeMap::from([("final".to_owned(), 800)]));
     assert!(begin.elapsed() < MINUTE * 40, "{:?}", begin.elapsed());
     let ours = account.ours.lock().unwrap();
     let late: Vec<bool> =
@@ -311,56 +311,57 @@ async fn share_the_account(at_once: u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_half_of_the_allowance_taken_evenly_hardly_a_request_is_throttled() {
+async fn beside_an_even_client_few_requests_are_throttled() {
     share_the_account(1).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_half_of_the_allowance_taken_in_bursts_hardly_a_request_is_throttled() {
+async fn beside_a_bursty_client_few_requests_are_throttled() {
     share_the_account(50).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn processes_that_follow_one_another_keep_one_cap() {
+async fn consecutive_processes_share_one_cap() {
     let account = Account::new(3_000, 50);
-    let house = House::new(account.clone());
+    let shared = SharedStore::new(account.clone());
     let mut random = fastrand::Rng::with_seed(5);
     for _ in 0..20 {
         // Killed with requests in flight.
-        let _ = timeout(Duration::from_secs(random.u64(1..90)), house.process(1_500)).await;
+        let _ = timeout(Duration::from_secs(random.u64(1..90)), shared.process(1_500)).await;
         match random.u8(0..3) {
-            0 => house.machine.step_wall(random.i64(-20_000..20_000)),
+            0 => shared.machine.step_wall(random.i64(-20_000..20_000)),
             1 => {
-                // The machine restarts, which takes a while, and its clock is wrong until somebody sets it.
+                // The machine restarts, which takes a while. Then its clock is wrong until it is
+                // set.
                 let up = Duration::from_secs(random.u64(0..120));
                 sleep(up).await;
-                house.machine.boot.fetch_add(1, Ordering::Relaxed);
+                shared.machine.boot.fetch_add(1, Ordering::Relaxed);
                 let up = i64::try_from(up.as_micros()).unwrap();
-                house.machine.booted_us.store(house.machine.elapsed_us() - up, Ordering::Relaxed);
-                house.machine.step_wall(random.i64(-20_000..20_000));
+                shared.machine.booted_us.store(shared.machine.elapsed_us() - up, Ordering::Relaxed);
+                shared.machine.step_wall(random.i64(-20_000..20_000));
             }
             _ => sleep(Duration::from_millis(random.u64(0..5_000))).await,
         }
     }
-    let ended = house.process(1_500).await;
+    let ended = shared.process(1_500).await;
     assert!(ended.keys().all(|how| how == "final"), "{ended:?}");
     assert!(account.most_in_any_window() <= 100, "{}", account.most_in_any_window());
     assert_eq!(account.ours.lock().unwrap().iter().filter(|(_, throttled)| *throttled).count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_was_deleted_or_restored_waits_out_a_window() {
+async fn a_deleted_or_restored_store_waits_for_one_window() {
     let account = Account::new(50, 0);
-    let house = House::new(account.clone());
-    house.process(50).await;
-    let backup = std::fs::read(house.path()).unwrap();
+    let shared = SharedStore::new(account.clone());
+    shared.process(50).await;
+    let backup = std::fs::read(shared.path()).unwrap();
     for restored in [None, Some(backup)] {
-        house.process(100).await;
-        std::fs::remove_file(house.path()).unwrap();
+        shared.process(100).await;
+        std::fs::remove_file(shared.path()).unwrap();
         if let Some(bytes) = restored {
-            std::fs::write(house.path(), bytes).unwrap();
+            std::fs::write(shared.path(), bytes).unwrap();
         }
-        house.process(100).await;
+        shared.process(100).await;
     }
     assert!(account.most_in_any_window() <= 100, "{}", account.most_in_any_window());
 }

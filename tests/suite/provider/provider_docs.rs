@@ -1,4 +1,4 @@
-//! docs/provider.md says what the program's tables say. Owns how they are written down.
+//! The tables in docs/provider.md equal the program's tables. This module knows their format.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,8 @@ use reconcile::provider::codes::{
 };
 use reconcile_core::contradiction::CONTRADICTIONS;
 use reconcile_core::states::{Answered, STATES};
+
+use crate::house::crate_owners::files_below;
 
 fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
@@ -85,7 +87,7 @@ fn contradictions() -> String {
     table(&["rule", "field", "what it is"], rows)
 }
 
-/// The text with this between its marks.
+/// The text with `inside` between the marks of this name.
 fn with(text: &str, name: &str, inside: &str) -> String {
     let (begin, end) = (format!("<!-- begin: {name} -->\n"), format!("<!-- end: {name} -->"));
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("no mark {begin}"));
@@ -94,7 +96,7 @@ fn with(text: &str, name: &str, inside: &str) -> String {
 }
 
 #[test]
-fn the_provider_s_page_says_what_the_tables_say() {
+fn the_tables_of_the_provider_page_are_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/provider.md");
     let written = fs::read_to_string(&path).unwrap();
     let blocks = [
@@ -117,23 +119,14 @@ fn the_provider_s_page_says_what_the_tables_say() {
     assert_eq!(right, written, "{hint}");
 }
 
-/// The fourteen contradictions between the provider's texts, each with a test that is there.
+/// DESIGN.md lists fourteen contradictions between the provider's texts; each names an existing
+/// test.
 #[test]
-fn every_contradiction_between_the_provider_s_texts_has_its_test() {
+fn every_contradiction_in_the_design_has_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let design = fs::read_to_string(root.join("DESIGN.md")).unwrap();
-    let mut tests = String::new();
-    let mut folders = vec![root.join("src"), root.join("tests/suite")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                tests.push_str(&fs::read_to_string(path).unwrap());
-            }
-        }
-    }
+    let folders = ["src", "crates", "tests/suite"];
+    let tests: String = folders.iter().flat_map(|folder| files_below(folder)).map(|(_, text)| text).collect();
     for n in 1..=14 {
         let start = format!("| C{n} |");
         let line =

@@ -1,4 +1,5 @@
-//! One night after another: what is asked again, how old it is, and what was settled. Owns the passing of the nights.
+//! Open items carried from run to run: which calls are asked for again, how old they are, and which
+//! were settled.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, column, id, ledger_of};
 
-/// A day passes: all that is on disk is a day older.
+/// Makes everything in the store one day older.
 fn a_day_passes(bench: &Bench) {
     Connection::open(bench.path("reconcile.db"))
         .unwrap()
@@ -24,7 +25,7 @@ fn asked_since(bench: &Bench, seen: usize) -> Vec<String> {
     asked
 }
 
-/// Nights, status and calls of what is open, the oldest first.
+/// Age in nights, status and number of the open calls, the oldest first.
 fn open(bench: &Bench) -> Vec<(i64, String, u64)> {
     let ages = bench.summary().0["open_items"]["by_age"].clone();
     let age = |age: &Value| {
@@ -39,12 +40,13 @@ fn of_nights(bench: &Bench, what: &str) -> u64 {
 }
 
 #[test]
-fn three_nights_in_a_row() {
+fn three_runs_ask_again_only_for_open_items() {
     let bench = Bench::new(&ledger_of((0..6).map(id)));
     let mut talking = detail(&id(1));
     talking["state"] = "200103".into();
     talking["endDate"] = "".into();
-    // Settled in the second night; appears in the third; never there; given up and then refused for good.
+    // Call 1 is settled in the second run, call 2 appears in the third, call 3 never appears, and
+    // call 4 fails and is then refused for good.
     bench.provider.script(&id(1), [Reply::ok(&talking)]);
     bench.provider.script(&id(2), vec![Reply::without_data(); 2]);
     bench.provider.script(&id(3), vec![Reply::without_data(); 9]);
@@ -58,7 +60,7 @@ fn three_nights_in_a_row() {
     let first = vec![(0, "failed".into(), 1), (0, "not_found".into(), 2), (0, "pending".into(), 1)];
     assert_eq!((open(&bench), of_nights(&bench, "cleared")), (first, 0));
 
-    // The second night's ledger overlaps: 0 is gone, 6 is new.
+    // The second ledger overlaps with the first: call 0 is gone, call 6 is new.
     a_day_passes(&bench);
     bench.write("calls.csv", &ledger_of((1..7).map(id)));
     let seen = bench.provider.seen();
@@ -69,7 +71,7 @@ fn three_nights_in_a_row() {
     assert_eq!(open(&bench), [(1, "not_found".into(), 2)]);
     assert_eq!((of_nights(&bench, "cleared"), of_nights(&bench, "elsewhere")), (2, 0));
 
-    // In the third night 3 is not in the ledger any more: it stays open, and that is said.
+    // The third ledger lacks call 3, which stays open and is counted as `elsewhere`.
     a_day_passes(&bench);
     bench.write("calls.csv", &ledger_of([0, 2, 4].map(id)));
     let seen = bench.provider.seen();
@@ -79,7 +81,7 @@ fn three_nights_in_a_row() {
     assert_eq!(open(&bench), []);
     assert_eq!((of_nights(&bench, "cleared"), of_nights(&bench, "elsewhere")), (1, 1));
 
-    // What was refused for good is asked again only on demand.
+    // A call that was refused for good is asked for again only with --refresh.
     let seen = bench.provider.seen();
     bench.run(&["--max-attempts", "2", "--refresh"]).exits(0);
     assert_eq!(asked_since(&bench, seen), [id(0), id(2), id(4)]);
@@ -87,7 +89,7 @@ fn three_nights_in_a_row() {
 }
 
 #[test]
-fn a_deferred_call_keeps_the_night_in_which_it_was_first_seen() {
+fn a_deferred_call_keeps_the_date_it_was_first_seen() {
     let bench = Bench::new(&ledger_of((0..3).map(id)));
     bench.run(&["--offline"]).exits(4);
     a_day_passes(&bench);
@@ -101,7 +103,7 @@ fn a_deferred_call_keeps_the_night_in_which_it_was_first_seen() {
     assert_eq!(bench.summary().0["open_items"]["by_age"], json!([]));
 }
 
-/// A run over twelve calls that was killed after some five; the first call had no record yet.
+/// A run over twelve calls, killed after about five; the first call had no record yet.
 fn killed() -> Bench {
     let bench = Bench::new(&ledger_of((0..12).map(id)));
     bench.provider.script(&id(0), [Reply::without_data()]);
@@ -113,19 +115,19 @@ fn killed() -> Bench {
 }
 
 #[test]
-fn a_run_goes_on_though_another_ledger_was_reconciled_in_between() {
+fn a_killed_run_resumes_after_a_run_over_another_ledger() {
     let bench = killed();
     bench.write("other.csv", &ledger_of((20..22).map(id)));
     bench.run(&["--input", "other.csv", "--out", "other.parquet"]).exits(0);
     let seen = bench.provider.seen();
     bench.run(&[]).exits(0);
-    // What was not found an hour ago is not asked again by the same run.
+    // The same run does not ask again for a call that it did not find an hour ago.
     assert!(!asked_since(&bench, seen).contains(&id(0)));
     assert_eq!(column(&bench.details(), "status")[0], "not_found");
 }
 
 #[test]
-fn an_unfinished_run_of_another_night_is_not_gone_on_with() {
+fn an_unfinished_run_of_another_day_is_not_resumed() {
     let bench = killed();
     a_day_passes(&bench);
     let seen = bench.provider.seen();

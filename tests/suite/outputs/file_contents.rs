@@ -1,9 +1,10 @@
-//! What the four files say. Owns the small ledgers that make each kind of row.
+//! The contents of the four files, shown with small ledgers for each kind of row.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::support::keys::assert_signed_with;
 use crate::support::provider::{Reply, detail, talk_seconds};
-use crate::support::{Bench, cell, column, id, ledger, ledger_of, parquet_metadata, read_parquet};
+use crate::support::{Bench, SECRET, cell, column, id, ledger, ledger_of, parquet_metadata, read_parquet};
 
 /// 00:00 on 26 and on 25 May 2024 in UTC+8, in milliseconds.
 const DAY: &str = "1716652800000";
@@ -14,7 +15,7 @@ fn now_ms() -> u128 {
 }
 
 #[test]
-fn the_question_is_the_calls_day_in_milliseconds() {
+fn a_request_asks_for_the_calls_day_in_milliseconds() {
     let bench = Bench::new(&ledger(1));
     bench.run(&[]).exits(0);
     let requests = bench.provider.requests();
@@ -27,14 +28,7 @@ fn the_question_is_the_calls_day_in_milliseconds() {
     assert_eq!(asked.param("QueryDate"), DAY);
     assert_eq!(asked.param("Format"), "JSON");
     assert_eq!(asked.param("AccessKeyId"), "testid");
-    let params: Vec<(&str, &str)> = asked
-        .params
-        .iter()
-        .filter(|(name, _)| *name != "Signature")
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    let expected = reconcile::provider::sign::signature(&asked.method, &params, "testsecret");
-    assert_eq!(asked.param("Signature"), expected);
+    assert_signed_with(asked, SECRET);
 }
 
 #[test]
@@ -64,7 +58,7 @@ fn the_details_are_in_ledger_order_with_one_row_per_call() {
 }
 
 #[test]
-fn an_old_call_without_a_record_is_not_found_in_every_form_of_empty() {
+fn every_empty_answer_for_an_old_call_means_not_found() {
     let bench = Bench::new(&ledger(4));
     bench.provider.script(&id(0), [Reply::without_data()]);
     bench.provider.script(&id(1), [Reply::null_data()]);
@@ -79,7 +73,7 @@ fn an_old_call_without_a_record_is_not_found_in_every_form_of_empty() {
 }
 
 #[test]
-fn a_young_call_without_a_record_is_pending() {
+fn a_recent_call_without_a_record_is_pending() {
     let bench = Bench::new(&format!("call_id,prod_id,called_at\n{},11000000300006,{}\n", id(0), now_ms()));
     bench.provider.by_default(Reply::without_data());
     bench.run(&["--settle", "10m"]).exits(0);
@@ -88,7 +82,7 @@ fn a_young_call_without_a_record_is_pending() {
 }
 
 #[test]
-fn malformed_data_is_a_row_and_not_a_crash() {
+fn malformed_data_gives_a_failed_row() {
     let texts = ["{“callId”:“116014888060”}", "[1,2]", "{\"callId\":\"116", "null", "42"];
     let bench = Bench::new(&ledger(texts.len() + 1));
     for (i, text) in texts.iter().enumerate() {
@@ -96,7 +90,7 @@ fn malformed_data_is_a_row_and_not_a_crash() {
     }
     bench.run(&[]).exits(0);
     let details = bench.details();
-    // `null` within the text is as good as no record.
+    // `null` as the text counts as no record.
     for (i, text) in texts.iter().enumerate().filter(|(_, text)| **text != "null") {
         assert_eq!(cell(&details[i], "status"), "failed", "{text}");
         assert_eq!(cell(&details[i], "error_code"), "MalformedData", "{text}");
@@ -139,7 +133,7 @@ fn a_call_just_after_midnight_is_found_on_the_day_before() {
 }
 
 #[test]
-fn a_call_far_from_midnight_is_asked_for_on_its_day_alone() {
+fn a_call_far_from_midnight_is_asked_for_on_one_day_only() {
     let bench =
         Bench::new(&format!("call_id,prod_id,called_at\n{},11000000300006,2024-05-26 12:00\n", id(0)));
     bench.provider.by_default(Reply::without_data());
@@ -175,7 +169,7 @@ fn a_mismatch_names_field_values_and_delta() {
 }
 
 #[test]
-fn a_tolerance_lets_near_values_match() {
+fn values_within_the_tolerance_match() {
     let text = format!(
         "call_id,prod_id,called_at,duration_s\n{},11000000300006,2024-05-26,{}\n",
         id(0),
@@ -187,7 +181,7 @@ fn a_tolerance_lets_near_values_match() {
 }
 
 #[test]
-fn a_provider_that_contradicts_itself_is_told_on() {
+fn contradictions_within_an_answer_are_reported() {
     let bench = Bench::new(&ledger(3));
     let mut longer = detail(&id(0));
     longer["duration"] = 59.into();
@@ -211,7 +205,7 @@ fn a_provider_that_contradicts_itself_is_told_on() {
 }
 
 #[test]
-fn a_row_that_cannot_be_used_is_told_and_not_dropped() {
+fn an_unusable_row_is_reported_not_dropped() {
     let text = format!(
         "call_id,prod_id,called_at\n{},11000000300006,2024-05-26\n,11000000300006,2024-05-26\n\
          1^1,1.1E+13,2024-05-26\n2^2,11000000300006,yesterday\n3^3,11000000300006,2024-05-26,surplus\n",
@@ -230,7 +224,7 @@ fn a_row_that_cannot_be_used_is_told_and_not_dropped() {
 }
 
 #[test]
-fn an_empty_ledger_makes_four_empty_files() {
+fn an_empty_ledger_gives_four_files_without_rows() {
     let bench = Bench::new("call_id,prod_id,called_at\n");
     bench.run(&[]).exits(0);
     assert!(bench.output_bytes().iter().all(Option::is_some));
@@ -239,7 +233,7 @@ fn an_empty_ledger_makes_four_empty_files() {
 }
 
 #[test]
-fn a_clean_run_has_a_header_and_no_discrepancies() {
+fn a_run_without_discrepancies_writes_only_the_header() {
     let bench = Bench::new(&ledger(3));
     bench.run(&[]).exits(0);
     let text = std::fs::read_to_string(bench.path("details.discrepancies.csv")).unwrap();
@@ -264,7 +258,7 @@ fn the_report_masks_numbers_and_needs_no_network() {
 }
 
 #[test]
-fn the_parquet_says_what_made_it() {
+fn the_parquet_metadata_names_version_and_input() {
     let bench = Bench::new(&ledger(1));
     bench.run(&[]).exits(0);
     let metadata = parquet_metadata(&bench.path("details.parquet"));
@@ -308,7 +302,7 @@ fn one_cause_of_many_discrepancies_is_named_once_above_them() {
 }
 
 #[test]
-fn a_match_within_tolerance_is_counted_with_the_largest_seen() {
+fn matches_within_tolerance_are_counted_with_the_largest() {
     let row =
         |i: usize, off: u64| format!("{},11000000300006,2024-05-26,{}\n", id(i), talk_seconds(&id(i)) + off);
     let rows = [row(0, 0), row(1, 1), row(2, 2), row(3, 4)].concat();

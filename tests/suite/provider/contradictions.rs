@@ -1,5 +1,5 @@
-//! The provider's texts contradict each other. Owns a provider for each reading; DESIGN.md lists the fourteen
-//! contradictions and names the tests.
+//! Contradictions between the provider's texts, each with a simulated provider for either text.
+//! DESIGN.md lists the fourteen contradictions and names the tests.
 
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 use reconcile_core::calendar::provider_text;
@@ -26,7 +26,7 @@ fn ms(local: &str) -> i64 {
 }
 
 #[test]
-fn the_cap_of_the_older_text_is_the_default_and_the_newer_one_can_be_had() {
+fn the_default_cap_is_the_lower_one_of_the_two_texts() {
     let cap = |options: &[&str]| {
         let bench = Bench::new(&ledger(0));
         bench.bare(&[&["-i", "calls.csv", "-o", "details.parquet", "--offline"], options].concat());
@@ -37,8 +37,9 @@ fn the_cap_of_the_older_text_is_the_default_and_the_newer_one_can_be_had() {
 }
 
 #[test]
-fn query_date_finds_the_call_of_the_whole_day_and_of_the_24_hours_after_it() {
-    // Both ends of a day and noon; the record is sent only when the reading lets it be found.
+fn query_date_finds_the_call_under_both_texts() {
+    // Both ends of a day and noon. The record is sent only when the text under test lets it be
+    // found.
     const TIMES: [&str; 3] = ["2024-05-26 00:00:00", "2024-05-26 12:00:00", "2024-05-26 23:59:59"];
     let whole_day: fn(i64, i64) -> bool = |at, asked| day(at) == day(asked);
     let from_then_on: fn(i64, i64) -> bool =
@@ -65,8 +66,9 @@ fn query_date_finds_the_call_of_the_whole_day_and_of_the_24_hours_after_it() {
 }
 
 #[test]
-fn seconds_and_milliseconds_are_read_by_their_size_and_milliseconds_are_sent() {
-    // The provider's example is in seconds, its text says milliseconds: 2019-03-28 20:01:05 in UTC+8.
+fn both_units_of_time_are_read_and_milliseconds_are_sent() {
+    // The provider's example is in seconds, its text says milliseconds: 2019-03-28 20:01:05 in
+    // UTC+8.
     let bench = Bench::new(&format!(
         "call_id,prod_id,called_at\n{},11000000300006,1553774465\n{},11000000300006,1553774465000\n",
         id(0),
@@ -81,7 +83,8 @@ fn seconds_and_milliseconds_are_read_by_their_size_and_milliseconds_are_sent() {
 
 #[test]
 fn a_call_is_asked_for_with_the_product_of_its_row() {
-    // One text files such notices under verification codes, practice under notifications; a robot's product is in no list.
+    // One text files such notices under verification codes, practice under notifications. A robot's
+    // product is in no list.
     let products = ["11010000138001", "11000000300006", "voice-notification", "", "77"];
     let mut text = String::from("call_id,prod_id,called_at\n");
     for (i, product) in products.iter().enumerate() {
@@ -91,7 +94,7 @@ fn a_call_is_asked_for_with_the_product_of_its_row() {
     let right = ["11010000138001", "11000000300006", "11000000300006", "11010000138001", "77"];
     bench.provider.answer_with(move |request| {
         let i = (0..right.len()).find(|i| id(*i) == request.call_id()).unwrap();
-        // Another product finds nothing, silently.
+        // Another product finds nothing and reports no error.
         if request.param("ProdId") == right[i] { Reply::record() } else { Reply::without_data() }
     });
     bench.run(&["--prod-id", "verification-code"]).exits(0);
@@ -100,9 +103,10 @@ fn a_call_is_asked_for_with_the_product_of_its_row() {
 }
 
 #[test]
-fn a_record_that_comes_late_by_either_text_is_waited_for() {
+fn a_late_record_is_waited_for_under_both_texts() {
     let made = |seconds: i64| provider_text(Utc::now() - TimeDelta::seconds(seconds));
-    // 40 seconds, or three to five minutes: within five it is pending.
+    // One text says 40 seconds, the other three to five minutes: within five minutes the call is
+    // pending.
     let text = format!(
         "call_id,prod_id,called_at\n{},11000000300006,{}\n{},11000000300006,{}\n{},11000000300006,{}\n",
         id(0),
@@ -116,17 +120,17 @@ fn a_record_that_comes_late_by_either_text_is_waited_for() {
     bench.provider.by_default(Reply::without_data());
     bench.run(&[]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["pending", "pending", "not_found"]);
-    // Whoever trusts the shorter delay says so.
+    // --settle chooses the shorter delay.
     bench.run(&["--settle", "60s", "--store", "other.db"]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["pending", "not_found", "not_found"]);
-    // Whatever the text: what was late is asked for again.
+    // Under both texts a late record is asked for again.
     bench.provider.by_default(Reply::record());
     bench.run(&[]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; 3]);
 }
 
-/// One call, answered by the good record with some fields changed; null takes one away.
-fn one(changes: &[(&str, Value)], header: &str, row: &str) -> Bench {
+/// Runs one call, answered by the good record with some changed fields; null removes a field.
+fn one_call(changes: &[(&str, Value)], header: &str, row: &str) -> Bench {
     let mut record = detail(&id(0));
     for (field, value) in changes {
         record[field] = value.clone();
@@ -142,12 +146,12 @@ fn one(changes: &[(&str, Value)], header: &str, row: &str) -> Bench {
 }
 
 #[test]
-fn the_numbers_shown_are_kept_as_they_come_and_one_that_lacks_is_no_discrepancy() {
+fn shown_numbers_are_kept_and_a_missing_one_is_no_mismatch() {
     let header = ",caller,caller_show_number,callee_show_number";
     let row = ",13800138000,057100001111,057100002222";
-    // By one text the caller's own shown number, by the other the callee's.
+    // One text says the caller's own shown number, the other the callee's.
     for shown in ["057100001111", "057100002222"] {
-        let bench = one(
+        let bench = one_call(
             &[("callerShowNumber", shown.into()), ("calleeShowNumber", "057100002222".into())],
             header,
             row,
@@ -157,15 +161,15 @@ fn the_numbers_shown_are_kept_as_they_come_and_one_that_lacks_is_no_discrepancy(
         let expected = differs.then(|| ("mismatch".to_owned(), "caller_show_number".to_owned()));
         assert_eq!(bench.kinds(), Vec::from_iter(expected));
     }
-    let bench = one(&[("calleeShowNumber", "057100002222".into())], header, row);
+    let bench = one_call(&[("calleeShowNumber", "057100002222".into())], header, row);
     assert!(bench.kinds().is_empty(), "{:?}", bench.kinds());
 }
 
 #[test]
-fn the_end_of_the_b_side_may_be_of_the_ringing_or_of_the_call() {
+fn the_end_of_the_b_leg_may_be_of_ringing_or_of_the_call() {
     let end = detail(&id(0))["endDate"].as_str().unwrap().to_owned();
     for (at, talk) in [("2024-05-26 17:01:02", "ringing"), (end.as_str(), "the call")] {
-        let bench = one(&[("bEndTime", at.into())], "", "");
+        let bench = one_call(&[("bEndTime", at.into())], "", "");
         let details = bench.details();
         assert_eq!(cell(&details[0], "b_end_at"), (ms(at) * 1_000).to_string(), "{talk}");
         assert_eq!(cell(&details[0], "ended_at"), (ms(&end) * 1_000).to_string(), "{talk}");
@@ -174,7 +178,7 @@ fn the_end_of_the_b_side_may_be_of_the_ringing_or_of_the_call() {
 }
 
 #[test]
-fn who_hung_up_is_said_where_the_number_is_this_operation_s_and_kept_otherwise() {
+fn who_hung_up_is_named_only_for_the_numbers_0_and_1() {
     for (direction, says) in [
         (json!(0), "callee"),
         (json!(1), "caller"),
@@ -183,7 +187,7 @@ fn who_hung_up_is_said_where_the_number_is_this_operation_s_and_kept_otherwise()
         (json!("user"), ""),
         (Value::Null, ""),
     ] {
-        let bench = one(&[("hangupDirection", direction.clone())], "", "");
+        let bench = one_call(&[("hangupDirection", direction.clone())], "", "");
         let row = bench.details().remove(0);
         assert_eq!((cell(&row, "status"), cell(&row, "hangup_by")), ("found", says), "{direction}");
         let kept = serde_json::from_str::<Value>(cell(&row, "raw")).unwrap();
@@ -193,9 +197,9 @@ fn who_hung_up_is_said_where_the_number_is_this_operation_s_and_kept_otherwise()
 }
 
 #[test]
-fn state_and_talk_time_together_say_whether_somebody_answered() {
-    // State, seconds, answered, and what is told of it.
-    for (state, seconds, answered, told) in [
+fn state_and_talk_time_decide_whether_a_call_was_answered() {
+    // State, talk seconds, answered, and the reported contradiction.
+    for (state, seconds, answered, contradiction) in [
         ("200000", 5, "true", ""),
         ("200000", 0, "true", "answered_without_talk"),
         ("200001", 5, "true", ""),
@@ -207,20 +211,21 @@ fn state_and_talk_time_together_say_whether_somebody_answered() {
         ("200006", 0, "false", ""),
     ] {
         let changes = [("state", json!(state)), ("duration", json!(seconds)), ("endDate", Value::Null)];
-        let bench = one(&changes, "", "");
+        let bench = one_call(&changes, "", "");
         assert_eq!(cell(&bench.details()[0], "answered"), answered, "{state} with {seconds} s");
         let rows = bench.discrepancies();
         let names: Vec<&str> =
             rows.iter().map(|row| cell(row, "message").split(':').next().unwrap()).collect();
         assert_eq!(
             names,
-            Vec::from_iter(Some(told).filter(|told| !told.is_empty())),
+            Vec::from_iter(Some(contradiction).filter(|name| !name.is_empty())),
             "{state} with {seconds} s"
         );
     }
-    // Connecting the callee, or answered by the callee: under way in either reading, and asked for again.
+    // Connecting the callee, or answered by the callee: in progress under both texts, and asked for
+    // again.
     for seconds in [0, 5] {
-        let bench = one(&[("state", json!("200102")), ("duration", json!(seconds))], "", "");
+        let bench = one_call(&[("state", json!("200102")), ("duration", json!(seconds))], "", "");
         let row = bench.details().remove(0);
         assert_eq!((cell(&row, "status"), cell(&row, "outcome")), ("pending", "in_progress"));
         bench.run(&[]).exits(0);

@@ -1,5 +1,6 @@
-//! The report as a browser shows it: no error, no request to anywhere, a mark for every value, and on it the numbers of
-//! summary.json. Owns headless Chromium, which must be there in CI and without which these tests say that they were skipped.
+//! The report in a browser: no errors, no requests, a mark for every value, and the numbers of
+//! summary.json. The tests need headless Chromium. Without it they fail in CI; elsewhere they are
+//! skipped with a message.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -10,34 +11,32 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::house::readme::sample_run;
-use crate::support::{Bench, cell, id, read_csv};
+use crate::support::{Bench, cell, id, read_csv, skip};
 
-/// Whom the browser itself asks, whatever page is open.
+/// Hosts that the browser itself asks on every page.
 const MAKERS: [&str; 3] = [".google.com", ".googleapis.com", ".gvt1.com"];
 
-/// What a browser makes of a page.
+/// A page as the browser opened it.
 struct Opened {
     dom: String,
-    /// What the page said on its console.
+    /// Messages on the page's console.
     console: Vec<String>,
-    /// The first line of every request, but for what the browser asks its maker.
+    /// The first line of every request, except the browser's own.
     requests: Vec<String>,
 }
 
-#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
     let found = found.into_iter().find(|path| path.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "in CI the page must be opened, and there is no Chromium");
-        eprintln!("skipped: there is no Chromium on this machine");
+        skip("there is no Chromium on this machine");
     }
     found
 }
 
-/// Opens a page with a proxy that nothing may reach; `None` without a browser.
+/// Opens a page behind a proxy that records all requests. `None` without a browser.
 fn open(page: &Path) -> Option<Opened> {
     let browser = chromium()?;
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -48,7 +47,7 @@ fn open(page: &Path) -> Option<Opened> {
         for stream in proxy.incoming() {
             let mut line = String::new();
             let _ = BufReader::new(stream.unwrap()).read_line(&mut line);
-            // A browser may open a connection ahead of need and end without a word on it.
+            // A browser may open a connection in advance and close it without a request.
             if !line.is_empty() && !MAKERS.iter().any(|maker| line.contains(maker)) {
                 record.lock().unwrap().push(line);
             }
@@ -80,12 +79,12 @@ fn open(page: &Path) -> Option<Opened> {
     Some(Opened { dom, console, requests })
 }
 
-/// The texts between two marks, each from the first to the next second.
+/// The texts between each `from` and the next `to`.
 fn between<'a>(text: &'a str, from: &'a str, to: &'a str) -> impl Iterator<Item = &'a str> {
     text.split(from).skip(1).map(move |rest| rest.split_once(to).map_or(rest, |(inner, _)| inner))
 }
 
-/// Every number that the page took from the summary: place, value, what is shown.
+/// Every number that the page took from the summary: path, value and shown text.
 fn numbers(dom: &str) -> Vec<(&str, &str, &str)> {
     let one = |inner| {
         let (attributes, shown): (&str, &str) = str::split_once(inner, '>').unwrap();
@@ -99,7 +98,7 @@ fn numbers(dom: &str) -> Vec<(&str, &str, &str)> {
 }
 
 fn summary(bench: &Bench) -> Value {
-    serde_json::from_slice(&std::fs::read(bench.path("out/details.summary.json")).unwrap()).unwrap()
+    bench.summary_at("out/details.summary.json").0
 }
 
 #[track_caller]
@@ -109,7 +108,7 @@ fn assert_sound(opened: &Opened) {
     assert!(opened.dom.contains("</html>"));
 }
 
-/// All charts, each with what is drawn in the colours of values.
+/// Asserts the number of charts, that each has drawn values, and that each has a title.
 #[track_caller]
 fn assert_marks(dom: &str, charts: usize) {
     let drawn: Vec<usize> = between(dom, "<svg class=\"chart\"", "</svg>")
@@ -133,7 +132,8 @@ fn assert_numbers(dom: &str, summary: &Value) {
             assert_eq!(shown.replace(',', "").trim_start_matches('+'), *value, "{place}");
         }
     }
-    // No cell of numbers but those, and those of single discrepancies, which have the file's.
+    // Every cell with a number comes from the summary, except single discrepancies, which come from
+    // the file.
     let (before, rest) = dom.split_once("<table class=\"stack largest\">").unwrap();
     let others = format!("{before}{}", rest.split_once("</table>").unwrap().1);
     for inner in between(&others, "<td class=\"n", "</td>") {
@@ -145,7 +145,7 @@ fn assert_numbers(dom: &str, summary: &Value) {
     }
 }
 
-/// The single discrepancies are those of the file.
+/// Asserts that the single discrepancies are those of the file.
 #[track_caller]
 fn assert_largest(dom: &str, bench: &Bench) {
     let table = between(dom, "<table class=\"stack largest\">", "</table>").next().unwrap();
@@ -167,7 +167,7 @@ fn assert_largest(dom: &str, bench: &Bench) {
 }
 
 #[test]
-fn the_report_opens_without_error_or_request_and_shows_the_summarys_numbers() {
+fn the_report_loads_nothing_and_shows_the_summarys_numbers() {
     let bench = sample_run();
     let Some(opened) = open(&bench.path("out/details.report.html")) else { return };
     assert_sound(&opened);
@@ -177,27 +177,28 @@ fn the_report_opens_without_error_or_request_and_shows_the_summarys_numbers() {
 }
 
 #[test]
-fn the_chinese_report_is_as_good() {
+fn the_chinese_report_passes_the_same_checks() {
     let bench = sample_run();
     bench.run(&["--sandbox", "--out", "out/details.parquet", "--lang", "zh"]).exits(0);
     let Some(opened) = open(&bench.path("out/details.report.html")) else { return };
     assert_sound(&opened);
     assert!(opened.dom.contains("台账与服务商对比"));
-    // Only what is open was asked again, and answered at the first try: nothing to show of retries.
+    // Only open calls were asked for again, at the first attempt: there are no retries to show.
     assert_marks(&opened.dom, 4);
     assert_numbers(&opened.dom, &summary(&bench));
 }
 
 #[test]
-fn with_200_000_discrepancies_the_page_stays_small_and_says_where_the_rest_is() {
+fn a_report_of_200_000_discrepancies_stays_small() {
     let dir = tempfile::TempDir::new().unwrap();
-    let (store, scope) = crate::outputs::morning::filled(&dir.path().join("reconcile.db"), 0);
+    let (store, scope) =
+        crate::outputs::planted_discrepancies::filled_store(&dir.path().join("reconcile.db"), 0);
     let mut text = String::from("call_id,prod_id,called_at,duration_s\n");
     for i in 0..200_000 {
         text.push_str(&format!("{},11000000300006,2024-05-26,{}\n", id(i), i % 1_000));
     }
     std::fs::write(dir.path().join("calls.csv"), text).unwrap();
-    let counted = crate::outputs::morning::published(dir.path(), store.as_ref(), &scope);
+    let counted = crate::outputs::planted_discrepancies::publish_ledger(dir.path(), store.as_ref(), &scope);
     assert_eq!(counted.totals.discrepancies_total(), 200_000);
     let page = std::fs::read_to_string(dir.path().join("details.report.html")).unwrap();
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
@@ -210,7 +211,7 @@ fn with_200_000_discrepancies_the_page_stays_small_and_says_where_the_rest_is() 
 }
 
 #[test]
-fn a_page_that_asks_for_something_or_complains_would_not_pass() {
+fn the_checks_notice_requests_and_console_errors() {
     let bench = sample_run();
     let page = "<script>console.error('complaint')</script><img src=\"http://provider.example/pixel.png\">";
     bench.write("bad.html", page);

@@ -1,9 +1,7 @@
-//! Keys that another service or program gives: how each is asked for, and what becomes of them in mid-run. Owns
-//! nothing but its cases; the services are stand-ins (`support::keys`).
+//! Keys that a service or a program issues: how each is requested, and how it is renewed in
+//! mid-run. The services are simulated (`support::keys`).
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,10 +10,11 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::support::keys::{
-    Mint, ak, assert_signed, config_json, in_home, keys_seen, metadata, run, secret_of, sts, told, uri,
-    whoami,
+    Mint, ak, assert_signed, config_json, in_home, keys_seen, metadata, printed_json, run, secret_of, sts,
+    uri, whoami,
 };
 use crate::support::provider::{Provider, Reply};
+use crate::support::sandbox::Server;
 use crate::support::{Bench, column, ledger};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -29,7 +28,7 @@ fn bench(calls: usize, mint: &Mint) -> Bench {
     bench
 }
 
-/// The profile `p`, the current one, beside others.
+/// Writes `p`, the current profile, and other profiles.
 fn profile(bench: &Bench, profile: &Value, others: &[Value]) {
     let mut profile = profile.clone();
     profile["name"] = "p".into();
@@ -37,7 +36,7 @@ fn profile(bench: &Bench, profile: &Value, others: &[Value]) {
     config_json(bench, &json!({"current": "p", "profiles": all}));
 }
 
-/// A profile that assumes the role.
+/// Writes a profile that assumes the role.
 fn role_profile(bench: &Bench) {
     let mut value = ak("p", "LTAIuser");
     value["mode"] = "RamRoleArn".into();
@@ -47,8 +46,7 @@ fn role_profile(bench: &Bench) {
 
 #[track_caller]
 fn all_found(bench: &Bench, calls: usize) {
-    assert_eq!(column(&bench.details(), "status"), vec!["found"; calls]);
-    bench.summary().assert_foots();
+    bench.assert_all_found(calls);
     bench.provider.requests().iter().for_each(assert_signed);
 }
 
@@ -81,7 +79,7 @@ fn a_role_is_assumed_by_a_signed_request_and_its_key_is_used() {
     ] {
         assert_eq!(asked[0].param(name), value, "{name}");
     }
-    let who = told(&whoami(&bench, &["--json", "--sts-endpoint", &service.endpoint()], &[]));
+    let who = printed_json(&whoami(&bench, &["--json", "--sts-endpoint", &service.endpoint()], &[]));
     assert_eq!((&who["account"], &who["role"]), (&json!("1234567890123456"), &json!("voice-night")));
     assert_eq!((&who["key"], &who["temporary"]), (&json!("TS.2"), &json!(true)));
     assert!((3590..=3600).contains(&who["expires_in_s"].as_i64().unwrap()), "{who}");
@@ -108,7 +106,7 @@ fn a_chain_of_roles_is_followed_to_its_first_key() {
 }
 
 #[test]
-fn a_role_of_the_sdks_file_is_assumed_as_well() {
+fn a_role_in_the_file_of_the_sdks_is_assumed() {
     let mint = Mint::default();
     let (bench, service) = (bench(2, &mint), sts(&mint, HOUR));
     let secret = secret_of("LTAIini");
@@ -123,7 +121,7 @@ fn a_role_of_the_sdks_file_is_assumed_as_well() {
 }
 
 #[test]
-fn an_oidc_token_is_exchanged_for_a_key_by_variables_and_by_profile() {
+fn an_oidc_token_is_exchanged_for_a_key() {
     let mint = Mint::default();
     let (bench, service) = (bench(2, &mint), sts(&mint, HOUR));
     bench.write("token", "hunter2-oidc\n");
@@ -145,8 +143,8 @@ fn an_oidc_token_is_exchanged_for_a_key_by_variables_and_by_profile() {
     bench.write("token", "hunter2-renewed");
     run(&bench, &["--refresh"], &by_variables[4..]).exits(0);
     let asked = service.requests();
-    let told: Vec<_> = asked.iter().map(|r| (r.param("OIDCToken"), r.param("RoleSessionName"))).collect();
-    assert_eq!(told, [("hunter2-oidc", "pod"), ("hunter2-renewed", "reconcile")]);
+    let sent: Vec<_> = asked.iter().map(|r| (r.param("OIDCToken"), r.param("RoleSessionName"))).collect();
+    assert_eq!(sent, [("hunter2-oidc", "pod"), ("hunter2-renewed", "reconcile")]);
     for request in &asked {
         assert_eq!(request.param("Action"), "AssumeRoleWithOIDC");
         assert_eq!(request.param("OIDCProviderArn"), "acs:ram::1:oidc-provider/k8s");
@@ -158,7 +156,7 @@ fn an_oidc_token_is_exchanged_for_a_key_by_variables_and_by_profile() {
 }
 
 #[test]
-fn the_machine_s_role_is_asked_for_with_a_token_first_and_last_of_all() {
+fn the_metadata_service_gives_a_key_after_all_other_sources() {
     for (version_2, role, given) in
         [(true, "EcsVoice", ""), (false, "EcsVoice", ""), (true, "EcsVoice", "EcsVoice")]
     {
@@ -172,14 +170,14 @@ fn the_machine_s_role_is_asked_for_with_a_token_first_and_last_of_all() {
         ];
         run(&bench, &[], &variables).exits(0);
         all_found(&bench, 2);
-        let who = told(&whoami(&bench, &["--json"], &variables));
+        let who = printed_json(&whoami(&bench, &["--json"], &variables));
         assert_eq!((&who["role"], &who["account"]), (&json!("EcsVoice"), &Value::Null));
-        // A profile comes before it, without a look at the service.
+        // A profile comes first, and the service is not asked.
         let asked = service.seen();
         config_json(&bench, &json!({"current": "x", "profiles": [ak("x", "LTAIx")]}));
-        let other = told(&whoami(&bench, &["--json"], &variables));
+        let other = printed_json(&whoami(&bench, &["--json"], &variables));
         assert_eq!((&other["key"], service.seen()), (&json!("TAIx"), asked));
-        // And may be of this mode.
+        // A profile may have this mode.
         profile(&bench, &json!({"mode": "EcsRamRole", "ram_role_name": role}), &[]);
         run(&bench, &["--refresh"], &variables[..2]).exits(0);
         assert!(service.seen() > asked);
@@ -187,7 +185,7 @@ fn the_machine_s_role_is_asked_for_with_a_token_first_and_last_of_all() {
 }
 
 #[test]
-fn a_machine_without_a_role_or_with_version_1_alone_is_told_as_that() {
+fn a_machine_without_a_usable_role_is_reported() {
     let mint = Mint::default();
     let bench = bench(1, &mint);
     let lacks = |service: &Provider, version_1_off: &str| {
@@ -201,7 +199,7 @@ fn a_machine_without_a_role_or_with_version_1_alone_is_told_as_that() {
     };
     lacks(&metadata(&mint, "", true, HOUR), "").says("no RAM role is attached to this machine");
     lacks(&metadata(&mint, "EcsVoice", false, HOUR), "true").says("ALIBABA_CLOUD_IMDSV1_DISABLED");
-    // Nobody there: it takes no longer than its time-out.
+    // A silent service costs no more than its timeout.
     let silent = Provider::start();
     silent.by_default(Reply::stall());
     let began = std::time::Instant::now();
@@ -211,7 +209,7 @@ fn a_machine_without_a_role_or_with_version_1_alone_is_told_as_that() {
 }
 
 #[test]
-fn a_url_gives_a_key_by_variable_and_by_profile() {
+fn a_url_from_variable_or_profile_gives_a_key() {
     let mint = Mint::default();
     let (bench, service) = (bench(2, &mint), uri(&mint, HOUR));
     let url = format!("{}/keys?for=hunter2", service.endpoint());
@@ -242,7 +240,7 @@ fn a_url_gives_a_key_by_variable_and_by_profile() {
 }
 
 #[test]
-fn another_program_prints_a_key() {
+fn an_external_program_gives_a_key() {
     let mint = Mint::default();
     let bench = bench(2, &mint);
     let given = mint.key(HOUR);
@@ -261,7 +259,7 @@ fn another_program_prints_a_key() {
     );
     run(&bench, &[], &[]).exits(0);
     all_found(&bench, 2);
-    let who = told(&whoami(&bench, &["--json"], &[]));
+    let who = printed_json(&whoami(&bench, &["--json"], &[]));
     assert!(who["expires_in_s"].as_i64().unwrap() > 3000, "{who}");
     for (text, code, says) in [
         ("echo hunter2", 2, "printed no key"),
@@ -275,15 +273,15 @@ fn another_program_prints_a_key() {
 }
 
 #[test]
-fn a_key_is_fetched_anew_before_it_expires_and_by_one_alone() {
+fn one_task_renews_a_key_before_it_expires() {
     let mint = Mint::default();
     let (bench, service) = (bench(120, &mint), sts(&mint, Duration::from_secs(3)));
     role_profile(&bench);
     let options = ["--rate", "20/s", "--burst", "1", "--sts-endpoint", &service.endpoint()];
     run(&bench, &[&options[..], &["--concurrency", "16"]].concat(), &[]).exits(0);
     all_found(&bench, 120);
-    // Six seconds, keys that live three and are renewed after two and a quarter: the provider would have refused an
-    // expired one.
+    // The run takes six seconds; keys live for three and are renewed after two and a quarter. The
+    // provider would refuse an expired key.
     let keys = keys_seen(&bench.provider);
     assert!((3..=5).contains(&keys.len()), "{keys:?}");
     assert!(mint.given() <= keys.len() as u64 + 1, "{} keys were fetched, {} used", mint.given(), keys.len());
@@ -295,7 +293,7 @@ fn a_key_is_fetched_anew_before_it_expires_and_by_one_alone() {
     assert_eq!(bench.summary().number("retries"), 0);
 }
 
-/// Four seconds at a slow cap: keys that live shorter are renewed, and no request is in vain.
+/// Runs for four seconds with short-lived keys: they are renewed, and no request is repeated.
 #[track_caller]
 fn renewed_in_mid_run(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) {
     run(bench, &[options, &["--rate", "20/s", "--burst", "1"]].concat(), variables).exits(0);
@@ -308,7 +306,7 @@ fn renewed_in_mid_run(bench: &Bench, options: &[&str], variables: &[(&str, &str)
 const SHORT: Duration = Duration::from_secs(3);
 
 #[test]
-fn the_machine_s_key_is_renewed_in_mid_run() {
+fn the_key_of_the_machine_is_renewed_in_mid_run() {
     let mint = Mint::default();
     let (bench, service) = (bench(80, &mint), metadata(&mint, "EcsVoice", true, SHORT));
     let endpoint = service.endpoint();
@@ -320,14 +318,14 @@ fn the_machine_s_key_is_renewed_in_mid_run() {
 }
 
 #[test]
-fn a_url_s_key_is_renewed_in_mid_run() {
+fn the_key_from_a_url_is_renewed_in_mid_run() {
     let mint = Mint::default();
     let (bench, service) = (bench(80, &mint), uri(&mint, SHORT));
     renewed_in_mid_run(&bench, &[], &[("ALIBABA_CLOUD_CREDENTIALS_URI", &service.endpoint())]);
 }
 
 #[test]
-fn an_oidc_role_s_key_is_renewed_in_mid_run() {
+fn the_key_of_an_oidc_role_is_renewed_in_mid_run() {
     let mint = Mint::default();
     let (bench, service) = (bench(80, &mint), sts(&mint, SHORT));
     bench.write("token", "hunter2");
@@ -340,10 +338,10 @@ fn an_oidc_role_s_key_is_renewed_in_mid_run() {
 }
 
 #[test]
-fn a_program_s_key_is_renewed_in_mid_run() {
+fn the_key_from_a_program_is_renewed_in_mid_run() {
     let mint = Mint::default();
     let bench = bench(80, &mint);
-    // The n-th time that it is asked, the program prints the n-th key.
+    // The program prints the n-th key when it runs for the n-th time.
     for n in 1..=5 {
         let key = mint.key(SHORT * n);
         let printed = json!({"mode": "StsToken", "access_key_id": key["AccessKeyId"], "sts_token": key["SecurityToken"],
@@ -358,11 +356,11 @@ fn a_program_s_key_is_renewed_in_mid_run() {
 }
 
 #[test]
-fn a_role_s_key_that_is_refused_as_expired_is_renewed_once_for_all_in_flight() {
+fn a_key_refused_as_expired_is_renewed_once_for_all_requests() {
     let mint = Mint::default();
     let (bench, service) = (bench(60, &mint), sts(&mint, HOUR));
     role_profile(&bench);
-    // Whatever STS said: the first key lives for twenty requests.
+    // The first key is refused after twenty requests, whatever STS said.
     let (count, accepted) = (AtomicUsize::new(0), mint);
     bench.provider.answer_with(move |request| {
         let first = request.param("AccessKeyId") == "STS.1";
@@ -380,7 +378,7 @@ fn a_role_s_key_that_is_refused_as_expired_is_renewed_once_for_all_in_flight() {
 }
 
 #[test]
-fn a_renewed_key_that_is_refused_as_well_ends_the_run() {
+fn a_refused_renewed_key_ends_the_run() {
     let mint = Mint::default();
     let (bench, service) = (bench(20, &mint), sts(&mint, HOUR));
     role_profile(&bench);
@@ -395,7 +393,7 @@ fn a_renewed_key_that_is_refused_as_well_ends_the_run() {
 }
 
 #[test]
-fn what_sts_refuses_ends_the_run_with_what_to_do() {
+fn a_refusal_by_sts_ends_the_run_with_advice() {
     for (status, code, says) in [
         (403, "NoPermission", "sts:AssumeRole"),
         (404, "EntityNotExist.Role", "check the role's ARN"),
@@ -420,7 +418,7 @@ fn what_sts_refuses_ends_the_run_with_what_to_do() {
 }
 
 #[test]
-fn sts_that_is_away_for_a_while_is_waited_for_and_for_long_leaves_the_run_incomplete() {
+fn only_a_long_outage_of_sts_leaves_the_run_incomplete() {
     let mint = Mint::default();
     let (bench, service) = (bench(3, &mint), sts(&mint, HOUR));
     role_profile(&bench);
@@ -439,11 +437,12 @@ fn sts_that_is_away_for_a_while_is_waited_for_and_for_long_leaves_the_run_incomp
 }
 
 #[test]
-fn while_the_old_key_lives_nobody_waits_for_sts() {
+fn no_request_waits_for_sts_while_the_old_key_is_valid() {
     let mint = Mint::default();
     let (bench, service) = (bench(90, &mint), Provider::start());
     role_profile(&bench);
-    // The first key lives six seconds and is to be renewed after four and a half; then STS takes its time.
+    // The first key lives for six seconds and is renewed after four and a half; STS then answers
+    // slowly.
     let (minted, first) = (mint.clone(), AtomicUsize::new(0));
     service.answer_with(move |_| match first.fetch_add(1, Ordering::Relaxed) {
         0 => Reply::json(200, &json!({"Credentials": minted.key(Duration::from_secs(6))})),
@@ -465,7 +464,7 @@ fn while_the_old_key_lives_nobody_waits_for_sts() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_made_up_for_at_sts_too() {
+fn a_wrong_clock_is_corrected_for_sts_too() {
     let mint = Mint::default();
     let (bench, service) = (bench(2, &mint), sts(&mint, HOUR));
     role_profile(&bench);
@@ -480,44 +479,24 @@ fn a_clock_that_is_off_is_made_up_for_at_sts_too() {
     asked.iter().for_each(assert_signed);
 }
 
-/// `reconcile sandbox`, until it is dropped.
-struct Sandbox(Child, String);
-
-impl Sandbox {
-    fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-        let mut child = command.args(["sandbox", "--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Self(child, url.trim_end_matches(',').to_owned())
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 #[test]
-fn the_sandbox_gives_a_role_s_key_and_accepts_it() {
-    let sandbox = Sandbox::start();
+fn the_sandbox_issues_the_key_of_a_role_and_accepts_it() {
+    let sandbox = Server::start(&[]);
+    let url = sandbox.url();
     let bench = Bench::new(&ledger(5));
     let user =
         json!({"name": "user", "mode": "AK", "access_key_id": "testid", "access_key_secret": "testsecret"});
     let mode = "ChainableRamRoleArn";
     let hop = |name: &str, source: &str| json!({"name": name, "mode": mode, "ram_role_arn": ROLE, "source_profile": source});
     profile(&bench, &hop("p", "middle"), &[hop("middle", "user"), user]);
-    let options = ["--endpoint", &sandbox.1, "--sts-endpoint", &sandbox.1];
+    let options = ["--endpoint", &url, "--sts-endpoint", &url];
     run(&bench, &options, &[]).exits(0);
     let summary = bench.summary();
     summary.assert_foots();
     assert_eq!((summary.number("failed"), summary.number("retries")), (0, 0));
-    let who = told(&whoami(&bench, &["--json", "--sts-endpoint", &sandbox.1], &[]));
+    let who = printed_json(&whoami(&bench, &["--json", "--sts-endpoint", &url], &[]));
     assert_eq!((&who["role"], &who["temporary"]), (&json!("voice-night"), &json!(true)));
-    // A wrong secret gets none.
+    // A wrong secret gets no key.
     let mut wrong = ak("p", "testid");
     wrong["mode"] = "RamRoleArn".into();
     wrong["ram_role_arn"] = ROLE.into();

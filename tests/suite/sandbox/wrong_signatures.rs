@@ -1,5 +1,5 @@
-//! A client that signs wrongly is refused, whatever it does wrong: mutations of a right client, one at a time, in both
-//! versions of the signature. Owns that client.
+//! Wrongly signed requests are refused. A right client is changed in one way at a time, in both
+//! versions of the signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,18 +11,18 @@ use sha2::{Digest as _, Sha256};
 use crate::support::sandbox::Server;
 use crate::support::{KEY_ID, SECRET};
 
-/// Holds every character that is easily encoded wrong.
+/// Holds every character that is often encoded wrong.
 const CALL_ID: &str = "116014888060^a b*c~d";
 
-/// How a mutant encodes a byte; `None` where it does as the right client does.
+/// How a mutant encodes a byte; `None` where it encodes as the right client does.
 type Encode = fn(u8) -> Option<&'static str>;
 
-/// What a mutant does otherwise, in what it signs; what it sends is right.
+/// What a mutant changes in the signed text; the sent request is right.
 #[derive(Clone, Copy)]
 struct Mutant {
     encode: Encode,
     sorted: bool,
-    /// A parameter, or a header, that it leaves out.
+    /// The parameter or header that is left out.
     unsigned: &'static str,
 }
 
@@ -69,7 +69,7 @@ fn question() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// When and with which nonce a request is signed.
+/// Nonce and time of a signature.
 struct Stamp {
     nonce: String,
     time: String,
@@ -79,7 +79,7 @@ fn stamp(nonce: &str, age: TimeDelta) -> Stamp {
     Stamp { nonce: nonce.into(), time: (Utc::now() - age).format("%Y-%m-%dT%H:%M:%SZ").to_string() }
 }
 
-/// One request, signed as the mutant does, in version 1 of the signature.
+/// Sends one request, signed by the mutant in version 1 of the signature.
 fn version_1(server: &Server, mutant: Mutant, stamp: &Stamp) -> (u16, String) {
     let mut pairs = question();
     pairs.extend([
@@ -136,7 +136,7 @@ fn fresh() -> Stamp {
 }
 
 #[test]
-fn the_right_client_is_answered() {
+fn a_correctly_signed_request_is_answered() {
     let server = Server::start(&[]);
     for client in CLIENTS {
         assert_eq!(client(&server, RIGHT, &fresh()), (200, "OK".into()));
@@ -144,7 +144,7 @@ fn the_right_client_is_answered() {
 }
 
 #[test]
-fn a_character_that_is_encoded_wrongly_is_refused() {
+fn a_wrongly_encoded_character_is_refused() {
     let server = Server::start(&[]);
     let mutants: [(&str, Encode); 7] = [
         ("^ left as it is", |b| (b == b'^').then_some("^")),
@@ -172,7 +172,7 @@ fn unsorted_parameters_are_refused() {
 }
 
 #[test]
-fn what_is_left_unsigned_is_refused() {
+fn an_unsigned_parameter_or_header_is_refused() {
     let server = Server::start(&[]);
     for unsigned in ["CallId", "ProdId", "QueryDate", "SignatureNonce", "Timestamp", "AccessKeyId", "Action"]
     {
@@ -190,7 +190,7 @@ fn what_is_left_unsigned_is_refused() {
 }
 
 #[test]
-fn a_nonce_is_good_once() {
+fn a_nonce_is_accepted_only_once() {
     let server = Server::start(&[]);
     for (client, nonce) in CLIENTS.iter().zip(["one", "three"]) {
         let stamp = stamp(nonce, TimeDelta::zero());
@@ -200,7 +200,7 @@ fn a_nonce_is_good_once() {
 }
 
 #[test]
-fn an_old_time_stamp_is_refused_and_so_is_one_of_another_form() {
+fn an_old_or_malformed_time_stamp_is_refused() {
     let server = Server::start(&[]);
     for client in CLIENTS {
         for (minutes, code) in

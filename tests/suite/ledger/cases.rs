@@ -1,14 +1,14 @@
-//! The ledgers. Each line of the issue's list has its cases; the cause is what makes such files.
+//! The cases. Each is named for its cause, which is what makes such files in practice.
 
 use std::io::Write as _;
 
 use super::{Case, case};
 
-/// A ledger in Chinese, as most of them are.
+/// A Chinese ledger, the most common kind.
 const CHINESE: &str = "呼叫ID,呼叫时间,被叫号码,备注\r\n116^1,2026-11-01 09:05:07,13800000001,张伟\r\n\
                        116^2,2026-11-01 09:06:00,13800000002,已接通\r\n";
 
-/// What it says, in every encoding.
+/// Its rows in every encoding.
 const CHINESE_ROWS: &str =
     "2 116^1 2026-11-01 called_at=2026-11-01 09:05:07 callee=13800000001 ledger_备注=张伟
      3 116^2 2026-11-01 called_at=2026-11-01 09:06:00 callee=13800000002 ledger_备注=已接通";
@@ -22,7 +22,7 @@ fn utf16(text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     format!("{mark}{text}").encode_utf16().flat_map(bytes).collect()
 }
 
-fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut packing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packing.write_all(bytes.as_ref()).unwrap();
     packing.finish().unwrap()
@@ -32,7 +32,7 @@ fn zst(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     zstd::encode_all(bytes.as_ref(), 3).unwrap()
 }
 
-/// A call per line below a header of `call_id,called_at`.
+/// One call per time, below the header `call_id,called_at`.
 fn called(times: &[&str]) -> String {
     let rows = times.iter().enumerate().map(|(i, time)| format!("{i}^1,\"{time}\"\n"));
     std::iter::once("call_id,called_at\n".to_owned()).chain(rows).collect()
@@ -177,7 +177,7 @@ fn packing() -> Vec<Case> {
             gz(gb18030("通话ID;呼叫时间;部门\n1^1;2026-11-01;客服\n")),
             "2 1^1 2026-11-01 ledger_部门=客服\n ~ GB18030, separated by `;`, unpacked from gzip",
         ),
-        case("a transfer that broke off", &gz(head.repeat(50))[..40], "error: gzip data breaks off"),
+        case("a transfer that broke off", &gz(head.repeat(50))[..40], "error: gzip data is cut off"),
         case(
             "bytes behind the archive",
             [zst(head), b"oops".to_vec()].concat(),
@@ -287,13 +287,13 @@ fn headers() -> Vec<Case> {
         case("two names of one field", "CallId,呼叫ID,called_at\n", "error: two columns for `call_id`"),
         case("--map with a mistyped header", "id,when\n", "error: names the column `idd`")
             .map("call_id", "idd"),
-        case("--map with a mistyped field", "id,when\n", "error: the field `calld`").map("calld", "id"),
+        case("--map with a mistyped field", "id,when\n", "error: names `calld`").map("calld", "id"),
         case(
             "columns whose names collide once they are carried",
             "call_id,called_at,Note,note,,line\n1^1,2026-11-01,a,b,c,d\n",
             "2 1^1 2026-11-01 ledger_Note=a ledger_note_2=b ledger_column_5=c ledger_line_2=d
-             ~ column 4 of the ledger is carried as `ledger_note_2`
-             ~ column 6 of the ledger is carried as `ledger_line_2`",
+             ~ column 4 of the ledger is named `ledger_note_2` in the outputs
+             ~ column 6 of the ledger is named `ledger_line_2` in the outputs",
         ),
     ]
 }
@@ -329,7 +329,7 @@ fn spreadsheets() -> Vec<Case> {
             "text to columns split the CallId into a column of its own",
             "call_id,rest,called_at\n116014888060,^102816313060,2026-11-01\n",
             "2 116014888060 2026-11-01 ledger_rest=^102816313060
-             ~ the `^` of the CallId is in the column behind it",
+             ~ the CallId was split at its `^` into two columns",
         ),
         case(
             "only half of the CallId was exported",
@@ -339,7 +339,7 @@ fn spreadsheets() -> Vec<Case> {
         case(
             "an export dropped the ^ of the CallId",
             "call_id,called_at\n116014888060102816313060,2026-11-01\n",
-            "2 116014888060102816313060 2026-11-01\n ~ 1 row (line 2): the CallId is digits alone",
+            "2 116014888060102816313060 2026-11-01\n ~ 1 row (line 2): the CallId has only digits",
         ),
         case(
             "an input method typed the CallId in full width",
@@ -356,7 +356,7 @@ fn spreadsheets() -> Vec<Case> {
             "call_id,called_at,caller,callee\n1^1,2026-11-01,5344750000,13800000001\n2^1,2026-11-01,1088888888,4001234567\n",
             "2 1^1 2026-11-01 caller=5344750000 callee=13800000001
              3 2^1 2026-11-01 caller=1088888888 callee=4001234567
-             ~ none of the 2 values of `caller` begins with 0, and in 2 rows (line 2 is the first) it looks like",
+             ~ `caller`: 2 rows (first: line 2) of 2 may lack a leading 0",
         ),
         case(
             "leading zeros that are there stay, and are not missed elsewhere",
@@ -368,21 +368,40 @@ fn spreadsheets() -> Vec<Case> {
             "call_id,called_at,caller,callee\n1^1,2026-11-01,\"=\"\"05344750000\"\"\",'0571\n",
             "2 1^1 2026-11-01 caller=05344750000 callee=0571",
         ),
-        case("Excel's date: slashes, no zeros", called(&["2026/11/1 9:05", "2026/11/1 9:05:07", "2026/11/1"]),
+        case(
+            "Excel's date: slashes, no zeros",
+            called(&["2026/11/1 9:05", "2026/11/1 9:05:07", "2026/11/1"]),
             "2 0^1 2026-11-01 called_at=2026-11-01 09:05:00
              3 1^1 2026-11-01 called_at=2026-11-01 09:05:07
-             4 2^1 2026-11-01"),
-        case("Excel's date as a number: serial days", called(&["45962.37", "45962"]),
+             4 2^1 2026-11-01",
+        ),
+        case(
+            "Excel's date as a number: serial days",
+            called(&["45962.37", "45962"]),
             "2 0^1 2025-11-01 called_at=2025-11-01 08:52:48
              3 1^1 2025-11-01
-             ~ 2 rows (line 2 is the first): a time is a spreadsheet's serial day"),
-        case("Excel's short date, without a year", called(&["11月1日", "11月1日 9:05", "1-Nov"]),
-            "2! called_at 2@18 \"11月1日\"\n 3! called_at 2@34 \"11月1日 9:05\"\n 4! called_at 2@55 \"1-Nov\""),
-        case("Excel in America: month first", called(&["11/1/2026", "11/1/2026 9:05", "11/1/26"]),
-            "2! called_at 2@18 \"11/1/2026\"\n 3! called_at 2@34 \"11/1/2026 9:05\"\n 4! called_at 2@55 \"11/1/26\""),
-        case("the twelve-hour clock", called(&["2026/11/1 9:05 PM", "2026/11/1 下午9:05"]),
-            "2! called_at 2@18 \"2026/11/1 9:05 PM\"\n 3! called_at 2@42 \"2026/11/1 下午9:05\""),
-        case("columns too narrow, exported as shown", called(&["########"]), "2! called_at 2@18 \"########\""),
+             ~ 2 rows (first: line 2): a time is a spreadsheet's serial number",
+        ),
+        case(
+            "Excel's short date, without a year",
+            called(&["11月1日", "11月1日 9:05", "1-Nov"]),
+            "2! called_at 2@18 \"11月1日\"\n 3! called_at 2@34 \"11月1日 9:05\"\n 4! called_at 2@55 \"1-Nov\"",
+        ),
+        case(
+            "Excel in America: month first",
+            called(&["11/1/2026", "11/1/2026 9:05", "11/1/26"]),
+            "2! called_at 2@18 \"11/1/2026\"\n 3! called_at 2@34 \"11/1/2026 9:05\"\n 4! called_at 2@55 \"11/1/26\"",
+        ),
+        case(
+            "the twelve-hour clock",
+            called(&["2026/11/1 9:05 PM", "2026/11/1 下午9:05"]),
+            "2! called_at 2@18 \"2026/11/1 9:05 PM\"\n 3! called_at 2@42 \"2026/11/1 下午9:05\"",
+        ),
+        case(
+            "columns too narrow, exported as shown",
+            called(&["########"]),
+            "2! called_at 2@18 \"########\"",
+        ),
     ]
 }
 
@@ -485,7 +504,7 @@ fn values() -> Vec<Case> {
         case(
             "MySQL's and Hive's NULL",
             "call_id,called_at,ended_at,state,note\n1^1,2026-11-01,\\N,NULL,NULL\n",
-            "2 1^1 2026-11-01 ledger_note=NULL\n ~ 1 row (line 2): NULL",
+            "2 1^1 2026-11-01 ledger_note=NULL\n ~ 1 row (line 2): a value is NULL",
         ),
         case(
             "yes and no in the words of four systems",

@@ -1,18 +1,15 @@
-//! The real binary over such ledgers: what comes in by standard input, and what goes back out as rejects.
+//! Whole runs over unusual ledgers: standard input, and the file of rejects.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::process::Stdio;
 
+use super::cases::gz;
 use crate::support::{Bench, cell, column, id, ledger};
 
 #[test]
-fn a_packed_ledger_is_read_from_standard_input() {
+fn a_compressed_ledger_is_read_from_standard_input() {
     let bench = Bench::new("");
-    let mut packing =
-        flate2::write::GzEncoder::new(File::create(bench.path("in.gz")).unwrap(), Default::default());
-    packing.write_all(ledger(3).as_bytes()).unwrap();
-    packing.finish().unwrap();
+    std::fs::write(bench.path("in.gz"), gz(ledger(3))).unwrap();
     let stdin = Stdio::from(File::open(bench.path("in.gz")).unwrap());
     let run = bench.start_reading(bench.command(&["--input", "-"]), stdin).wait();
     run.exits(0).says("unpacked from gzip").says("3 calls in standard input");
@@ -21,7 +18,7 @@ fn a_packed_ledger_is_read_from_standard_input() {
 }
 
 #[test]
-fn rejects_are_mended_and_fed_back() {
+fn corrected_rejects_are_read_as_a_ledger() {
     let bench = Bench::new("");
     let rows = format!(
         "通话ID;prod_id;gmt_create;备注\r\n{};11000000300006;2024-05-26;好\r\n{};1.1E+13;2024-05-26;张;伟\r\n\
@@ -43,7 +40,7 @@ fn rejects_are_mended_and_fed_back() {
     );
     assert_eq!(rejects, wanted);
 
-    // Over the same outputs it would be lost while it is read.
+    // The run would overwrite this file while it reads it.
     bench.run(&["--input", "details.rejects.csv"]).exits(2).says("is the same file as --input");
     let mended = rejects.replace("1.1E+13;2024-05-26;张;伟", "11000000300006;2024-05-26;\"张;伟\"");
     let unclosed = format!("\"{};11000000300006;5月26日;\"\"坏\"", id(2));
@@ -53,12 +50,12 @@ fn rejects_are_mended_and_fed_back() {
     bench.run(&["--input", "mended.csv"]).exits(0);
     assert_eq!(column(&bench.details(), "call_id"), [id(1), id(2)]);
     assert_eq!(column(&bench.details(), "ledger_备注"), ["张;伟", "坏"]);
-    // Nothing was wrong this time; the file of the run before would say otherwise.
+    // This run has no rejects, so the file of the previous run is deleted.
     assert!(!bench.path("details.rejects.csv").exists());
 }
 
 #[test]
-fn a_reject_says_line_column_byte_and_reason() {
+fn a_reject_names_line_column_byte_and_reason() {
     let text = ledger(1) + &format!("{},11000000300006,soon\n", id(1));
     let bench = Bench::new(&text);
     bench.run(&[]).exits(0);
@@ -73,7 +70,7 @@ fn a_reject_says_line_column_byte_and_reason() {
 }
 
 #[test]
-fn duplicates_that_conflict_name_the_field_in_every_encoding() {
+fn conflicting_duplicates_name_the_field() {
     let (a, b) = (id(0), id(1));
     let text = format!(
         "call_id,prod_id,called_at,callee,部门\n{a},11000000300006,2024-05-26,,甲\n{b},11000000300006,2024-05-26,,甲\n\
@@ -89,7 +86,7 @@ fn duplicates_that_conflict_name_the_field_in_every_encoding() {
 }
 
 #[test]
-fn a_parquet_ledger_runs_like_any_other() {
+fn a_parquet_ledger_is_reconciled_like_a_csv_ledger() {
     let bench = Bench::new(&ledger(2));
     crate::support::duckdb::query(
         &bench.path(""),
@@ -104,7 +101,7 @@ fn a_parquet_ledger_runs_like_any_other() {
 }
 
 #[test]
-fn a_delimiter_that_is_none_is_refused() {
+fn an_invalid_delimiter_is_refused() {
     let bench = Bench::new(&ledger(1));
     bench.run(&["--delimiter", "::"]).exits(2).says("needs one of , ; | tab");
     bench.write("calls.csv", &ledger(1).replace(',', "\t"));
@@ -112,7 +109,7 @@ fn a_delimiter_that_is_none_is_refused() {
 }
 
 #[test]
-fn without_room_for_temporary_files_it_says_where_and_what_to_do() {
+fn a_missing_folder_for_temporary_files_is_an_error() {
     let bench = Bench::new(&ledger(1));
     let mut command = bench.command(&["--input", "-"]);
     command.env("TMPDIR", "nowhere");

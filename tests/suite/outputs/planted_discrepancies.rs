@@ -1,6 +1,6 @@
-//! What finance opens in the morning: ledgers of 5,000 rows with discrepancies of every kind and field planted at random and
-//! in combination, published over a store that was filled through the library. Exactly those are reported. Owns the
-//! generator; what it plants is worked out here, without the comparison's own code.
+//! Ledgers of 5,000 rows with random discrepancies of every kind and field, alone and combined.
+//! They are published over a store that was filled through the library, and exactly the planted
+//! discrepancies are reported. The generator calculates them without the program's comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use fastrand::Rng;
 use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
-use reconcile::ledger::{Input, Options, Source};
+use reconcile::ledger::{Input, Options, ScannedLedger};
 use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
 use reconcile::publish::{Counted, Rules, publish};
 use reconcile::store::{
@@ -46,7 +46,7 @@ const FIELDS: [&str; 10] = [
     "ended_at",
 ];
 
-/// What the provider has of a call.
+/// The provider's side of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
     Answered,
@@ -110,7 +110,7 @@ fn time_text(at: NaiveDateTime) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The provider's figures of a call.
+/// The provider's values of a call.
 struct Truth {
     fate: Fate,
     created: NaiveDateTime,
@@ -134,7 +134,7 @@ impl Truth {
         Self { fate, created, talk, state, numbers }
     }
 
-    fn speaks(&self) -> bool {
+    fn was_answered(&self) -> bool {
         !matches!(self.fate, Fate::NoAnswer | Fate::Ringing)
     }
 
@@ -153,7 +153,7 @@ impl Truth {
             "callerShowNumber": self.numbers[2], "calleeShowNumber": self.numbers[3],
             "gmtCreate": time_text(self.created), "duration": self.talk, "state": self.state,
         });
-        if self.speaks() {
+        if self.was_answered() {
             record["startDate"] = time_text(self.start()).into();
             record["endDate"] = time_text(self.end()).into();
         }
@@ -163,11 +163,11 @@ impl Truth {
         record.to_string()
     }
 
-    /// What a faultless ledger says, in the order of [`FIELDS`].
+    /// The row of a ledger without mistakes, in the order of [`FIELDS`].
     fn ledger(&self) -> [String; 10] {
         let [a, b, c, d] = self.numbers.clone();
-        let time = |at| if self.speaks() { time_text(at) } else { String::new() };
-        let answered = if self.speaks() { "true" } else { "false" };
+        let time = |at| if self.was_answered() { time_text(at) } else { String::new() };
+        let answered = if self.was_answered() { "true" } else { "false" };
         [
             a,
             b,
@@ -183,7 +183,7 @@ impl Truth {
     }
 }
 
-async fn settle(store: &dyn Store, scope: &Scope, call: usize) {
+async fn store_answer(store: &dyn Store, scope: &Scope, call: usize) {
     let truth = Truth::of(call);
     let (kind, code, data) = match truth.fate {
         Fate::NeverAsked => return,
@@ -212,28 +212,36 @@ async fn settle(store: &dyn Store, scope: &Scope, call: usize) {
     store.end_request(scope, begun, end, Some(answer)).await.unwrap();
 }
 
-/// A store with the answers of so many calls.
-pub fn filled(path: &Path, calls: usize) -> (Arc<dyn Store>, Scope) {
+/// A store with the answers of this number of calls.
+pub fn filled_store(path: &Path, calls: usize) -> (Arc<dyn Store>, Scope) {
     let store = open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this test".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();
     let all = futures::stream::iter(0..calls)
-        .for_each_concurrent(1_024, |call| settle(store.as_ref(), &scope, call));
+        .for_each_concurrent(1_024, |call| store_answer(store.as_ref(), &scope, call));
     tokio::runtime::Runtime::new().unwrap().block_on(all);
     (store, scope)
 }
 
-/// line, kind, field, expected, actual, delta
-type Planted = (u64, String, String, String, String, String);
+/// A discrepancy as the file names it; fields without a value are empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Discrepancy {
+    line: u64,
+    kind: String,
+    field: String,
+    expected: String,
+    actual: String,
+    delta: String,
+}
 
-/// A ledger being written, and what is wrong with it.
+/// A ledger in the making, and its planted discrepancies.
 struct Plan {
     rng: Rng,
     text: String,
     line: u64,
-    planted: Vec<Planted>,
-    /// By field: matches within its tolerance, and the largest.
+    planted: Vec<Discrepancy>,
+    /// Per field: matches within its tolerance, and the largest difference.
     within: BTreeMap<&'static str, (u64, i64)>,
 }
 
@@ -246,37 +254,37 @@ impl Plan {
     fn plant(&mut self, kind: &str, field: &str, expected: &str, actual: &str, delta: &str) {
         let [kind, field, expected, actual, delta] =
             [kind, field, expected, actual, delta].map(str::to_owned);
-        self.planted.push((self.line, kind, field, expected, actual, delta));
+        self.planted.push(Discrepancy { line: self.line, kind, field, expected, actual, delta });
     }
 
-    fn write(&mut self, id: &str, prod_id: &str, said: &[String; 10], note: &str) {
-        writeln!(self.text, "{id},{prod_id},{},{note}", said.join(",")).unwrap();
+    fn write(&mut self, id: &str, prod_id: &str, values: &[String; 10], note: &str) {
+        writeln!(self.text, "{id},{prod_id},{},{note}", values.join(",")).unwrap();
     }
 
-    fn often(&mut self, percent: u8) -> bool {
+    fn by_chance(&mut self, percent: u8) -> bool {
         self.rng.u8(0..100) < percent
     }
 
-    /// A row for this call, with faults in the ledger's fields.
+    /// Writes a row for this call, with mistakes in the ledger's fields.
     fn row(&mut self, call: usize) -> [String; 10] {
         self.line += 1;
         let truth = Truth::of(call);
-        self.stand(&truth);
-        let mut said = truth.ledger();
+        self.plant_provider_side(&truth);
+        let mut values = truth.ledger();
         for (at, field) in FIELDS.into_iter().enumerate() {
-            self.spoil(&truth, at, field, &mut said[at]);
+            self.change_field(&truth, at, field, &mut values[at]);
         }
-        self.write(&id(call), "voice-notification", &said, "as planned");
-        said
+        self.write(&id(call), "voice-notification", &values, "as planned");
+        values
     }
 
-    /// What the provider's side makes of the call, whatever the ledger says.
-    fn stand(&mut self, truth: &Truth) {
+    /// Plants what the provider's side causes, whatever the ledger says.
+    fn plant_provider_side(&mut self, truth: &Truth) {
         match truth.fate {
             Fate::Answered | Fate::NoAnswer => {}
             Fate::OtherDay => self.plant("other_day", "call_date", "2024-05-26", "2024-05-27", ""),
             Fate::UnknownState => self.plant("unknown_state", "state", "", truth.state, ""),
-            // Which rule, and with what evidence, is told by unit tests.
+            // Unit tests check the rule and its evidence.
             Fate::WrongSpan | Fate::WrongId => self.plant("inconsistent", "", "", "", ""),
             Fate::Ringing => self.plant("pending", "state", "", truth.state, ""),
             Fate::NoRecord => self.plant("not_found", "", "", "", ""),
@@ -287,42 +295,43 @@ impl Plan {
         }
     }
 
-    /// Leaves a field as it is, spells it in another way, empties it, moves it within its tolerance, or makes it wrong.
-    fn spoil(&mut self, truth: &Truth, at: usize, field: &'static str, said: &mut String) {
-        let right = said.clone();
+    /// Keeps a field, spells it in another way, empties it, moves it within its tolerance, or makes
+    /// it wrong.
+    fn change_field(&mut self, truth: &Truth, at: usize, field: &'static str, value: &mut String) {
+        let right = value.clone();
         match self.rng.u8(0..100) {
             // The day of the call must stay known.
-            0..10 if field != "called_at" => said.clear(),
-            10..25 => *said = self.spell(at, said),
-            25..35 => self.near(truth, field, said),
-            35..42 => self.wrong(truth, field, &right, said),
+            0..10 if field != "called_at" => value.clear(),
+            10..25 => *value = self.spell(at, value),
+            25..35 => self.near(truth, field, value),
+            35..42 => self.wrong(truth, field, &right, value),
             _ => {}
         }
     }
 
-    fn spell(&mut self, at: usize, said: &str) -> String {
-        let mobile = said.len() == 11 && said.starts_with('1');
+    fn spell(&mut self, at: usize, value: &str) -> String {
+        let mobile = value.len() == 11 && value.starts_with('1');
         match at {
             0..=3 if mobile => match self.rng.u8(0..4) {
-                0 => format!("+86 {said}"),
-                1 => format!("0086{said}"),
-                2 => format!("{}\u{2009}{}", &said[..3], &said[3..]),
-                _ => format!("86-{}-{}", &said[..3], &said[3..]),
+                0 => format!("+86 {value}"),
+                1 => format!("0086{value}"),
+                2 => format!("{}\u{2009}{}", &value[..3], &value[3..]),
+                _ => format!("86-{}-{}", &value[..3], &value[3..]),
             },
-            0..=3 => format!("{} {}", &said[..4], &said[4..]),
-            5 => if said == "true" { "是" } else { "no" }.to_owned(),
-            // A part of a second is nothing that the provider could know.
-            7..10 if !said.is_empty() => format!("{said}.750"),
-            _ => said.to_owned(),
+            0..=3 => format!("{} {}", &value[..4], &value[4..]),
+            5 => if value == "true" { "是" } else { "no" }.to_owned(),
+            // The provider knows no parts of a second.
+            7..10 if !value.is_empty() => format!("{value}.750"),
+            _ => value.to_owned(),
         }
     }
 
-    fn near(&mut self, truth: &Truth, field: &'static str, said: &mut String) {
+    fn near(&mut self, truth: &Truth, field: &'static str, value: &mut String) {
         let tolerance = if field == "duration_s" { 2 } else { 3 };
-        let sign = if said == "0" || self.rng.bool() { 1 } else { -1 };
+        let sign = if value == "0" || self.rng.bool() { 1 } else { -1 };
         let off = sign * self.rng.i64(1..=tolerance);
-        let Some(moved) = moved(field, said, off) else { return };
-        *said = moved;
+        let Some(moved) = moved(field, value, off) else { return };
+        *value = moved;
         if truth.fate.found() {
             let (matches, largest) = self.within.entry(field).or_default();
             *matches += 1;
@@ -330,33 +339,33 @@ impl Plan {
         }
     }
 
-    fn wrong(&mut self, truth: &Truth, field: &'static str, right: &str, said: &mut String) {
+    fn wrong(&mut self, truth: &Truth, field: &'static str, right: &str, value: &mut String) {
         let mut delta = String::new();
         let mut compared = truth.fate.found();
         let mut actual = right.to_owned();
         match field {
-            "state" => *said = "200002".into(),
+            "state" => *value = "200002".into(),
             "answered" => {
-                *said = (right != "true").to_string();
+                *value = (right != "true").to_string();
                 // Nobody knows whether a call in an unknown state was answered.
                 compared &= truth.fate != Fate::UnknownState;
             }
-            _ if right.is_empty() => *said = "2024-05-26 12:00:00".into(),
+            _ if right.is_empty() => *value = "2024-05-26 12:00:00".into(),
             "duration_s" | "called_at" | "started_at" | "ended_at" => {
                 let off = self.rng.i64(4..3_000);
-                *said = moved(field, right, off).unwrap();
+                *value = moved(field, right, off).unwrap();
                 delta = (-off).to_string();
-                if field.ends_with("ed_at") && field != "called_at" && self.often(10) {
-                    (*said, delta) = ("2024-05-25".into(), String::new());
+                if field.ends_with("ed_at") && field != "called_at" && self.by_chance(10) {
+                    (*value, delta) = ("2024-05-25".into(), String::new());
                 }
             }
             _ => {
                 let last = right.len() - 1;
                 let digit = (right.as_bytes()[last] - b'0' + 1) % 10;
-                *said = format!("{}{digit}", &right[..last]);
-                if self.often(20) && right.starts_with('0') {
-                    // A spreadsheet eats the zero.
-                    *said = right[1..].to_owned();
+                *value = format!("{}{digit}", &right[..last]);
+                if self.by_chance(20) && right.starts_with('0') {
+                    // As a spreadsheet drops the leading zero.
+                    *value = right[1..].to_owned();
                 }
             }
         }
@@ -364,12 +373,12 @@ impl Plan {
             actual.clear();
         }
         if compared {
-            let said = said.clone();
-            self.plant("mismatch", field, &said, &actual, &delta);
+            let value = value.clone();
+            self.plant("mismatch", field, &value, &actual, &delta);
         }
     }
 
-    /// A later row for a call that has one already.
+    /// Writes a later row for a call that already has one.
     fn again(&mut self, call: usize, first: &[String; 10]) {
         self.line += 1;
         let mut later = first.clone();
@@ -402,10 +411,10 @@ impl Plan {
         self.write(&id(call), "11000000300006", &later, note);
     }
 
-    /// A row that cannot be used.
+    /// Writes a row that cannot be used.
     fn unusable(&mut self, call: usize) {
         self.line += 1;
-        let mut said = Truth::of(call).ledger();
+        let mut values = Truth::of(call).ledger();
         let (mut named, mut prod_id, mut note) = (id(call), "11000000300006", "as planned");
         let field = match self.rng.u8(0..6) {
             0 => {
@@ -417,15 +426,15 @@ impl Plan {
                 "prod_id"
             }
             2 => {
-                said[7] = "yesterday".into();
+                values[7] = "yesterday".into();
                 "called_at"
             }
             3 => {
-                said[5] = "maybe".into();
+                values[5] = "maybe".into();
                 "answered"
             }
             4 => {
-                said[6] = "1:15".into();
+                values[6] = "1:15".into();
                 "duration_s"
             }
             _ => {
@@ -434,10 +443,10 @@ impl Plan {
             }
         };
         self.plant("invalid_row", field, "", "", "");
-        self.write(&named, prod_id, &said, note);
+        self.write(&named, prod_id, &values, note);
     }
 
-    /// All rows, in a random order of calls.
+    /// Writes all rows, with the calls in random order.
     fn fill(&mut self) {
         let mut calls: Vec<usize> = (0..CALLS).collect();
         self.rng.shuffle(&mut calls);
@@ -446,20 +455,20 @@ impl Plan {
             if self.line > ROWS as u64 {
                 return;
             }
-            if self.often(2) {
+            if self.by_chance(2) {
                 self.unusable(call);
-            } else if self.often(3) && !done.is_empty() {
+            } else if self.by_chance(3) && !done.is_empty() {
                 let (call, first) = done[self.rng.usize(0..done.len())].clone();
                 self.again(call, &first);
             } else {
-                let said = self.row(call);
-                done.push((call, said));
+                let values = self.row(call);
+                done.push((call, values));
             }
         }
     }
 }
 
-/// A duration or a time so many seconds later; `None` for another field, or an empty one.
+/// A duration or time moved by this number of seconds; `None` for another field or an empty value.
 fn moved(field: &str, value: &str, by: i64) -> Option<String> {
     if field == "duration_s" {
         return value.parse::<i64>().ok().map(|s| (s + by).to_string());
@@ -468,25 +477,25 @@ fn moved(field: &str, value: &str, by: i64) -> Option<String> {
     Some(time_text(at + TimeDelta::seconds(by)))
 }
 
-/// The rows of the discrepancy file, without the evidence that only unit tests pin.
-fn reported(path: &Path) -> Vec<Planted> {
+/// The rows of the discrepancy file, without the evidence that unit tests check.
+fn reported(path: &Path) -> Vec<Discrepancy> {
     let row = |row: &Row| {
         let [kind, field, expected, actual, delta] =
             ["kind", "field", "expected", "actual", "delta"].map(|name| cell(row, name).to_owned());
         let line = cell(row, "ledger_line").parse().unwrap();
         match kind.as_str() {
-            "inconsistent" => (line, kind, String::new(), String::new(), String::new(), String::new()),
-            "invalid_row" => (line, kind, field, String::new(), String::new(), String::new()),
-            _ => (line, kind, field, expected, actual, delta),
+            "inconsistent" => Discrepancy { line, kind, ..Discrepancy::default() },
+            "invalid_row" => Discrepancy { line, kind, field, ..Discrepancy::default() },
+            _ => Discrepancy { line, kind, field, expected, actual, delta },
         }
     };
     read_csv(path).iter().map(row).collect()
 }
 
-/// Publishes a ledger over a filled store; what was counted.
-pub fn published(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
+/// Publishes a ledger over a filled store and returns the counts.
+pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     let input = Input::open(&dir.join("calls.csv")).unwrap();
-    let source = Source::scan(input, Options::default()).unwrap();
+    let source = ScannedLedger::scan(input, Options::default()).unwrap();
     let paths = Paths::beside(dir.join("details.parquet"), None, None, None);
     let provenance = Provenance {
         version: "0",
@@ -525,18 +534,21 @@ pub fn published(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     counted
 }
 
-/// Every `nth` seed, so that the tests share the work among the processor's cores.
-fn exactly_what_was_planted_is_reported(nth: u64, of: u64) {
+/// Checks every `of`-th seed from `nth` on, so that the tests run in parallel.
+fn assert_exactly_the_planted_is_reported(nth: u64, of: u64) {
     let dir = tempfile::TempDir::new().unwrap();
-    let (store, scope) = filled(&dir.path().join("reconcile.db"), CALLS);
+    let (store, scope) = filled_store(&dir.path().join("reconcile.db"), CALLS);
     let mut kinds = BTreeSet::new();
     for seed in (0..SEEDS).filter(|seed| seed % of == nth) {
         let mut plan = Plan::new(seed);
         plan.fill();
         std::fs::write(dir.path().join("calls.csv"), &plan.text).unwrap();
-        let counted = published(dir.path(), store.as_ref(), &scope);
+        let counted = publish_ledger(dir.path(), store.as_ref(), &scope);
         let found = reported(&dir.path().join("details.discrepancies.csv"));
-        assert!(found.is_sorted_by_key(|row| (row.0, row.1.clone())), "seed {seed}: not by line, then kind");
+        assert!(
+            found.is_sorted_by_key(|row| (row.line, row.kind.clone())),
+            "seed {seed}: not by line, then kind"
+        );
         let (mut found, mut planted) = (found, plan.planted);
         found.sort();
         planted.sort();
@@ -549,7 +561,7 @@ fn exactly_what_was_planted_is_reported(nth: u64, of: u64) {
             assert_eq!((within.matches, within.largest), (matches, largest), "seed {seed}: {field}");
         }
         assert_eq!(counted.figures.observed.patterns(), [], "seed {seed}");
-        kinds.extend(planted.into_iter().map(|(_, kind, field, ..)| (kind, field)));
+        kinds.extend(planted.into_iter().map(|row| (row.kind, row.field)));
     }
     assert_eq!(kinds.iter().map(|(kind, _)| kind).collect::<BTreeSet<_>>().len(), 11, "{kinds:?}");
     let fields: Vec<_> =
@@ -558,11 +570,11 @@ fn exactly_what_was_planted_is_reported(nth: u64, of: u64) {
 }
 
 #[test]
-fn exactly_what_was_planted_is_reported_by_even_seeds() {
-    exactly_what_was_planted_is_reported(0, 2);
+fn even_seeds_report_exactly_the_planted_discrepancies() {
+    assert_exactly_the_planted_is_reported(0, 2);
 }
 
 #[test]
-fn exactly_what_was_planted_is_reported_by_odd_seeds() {
-    exactly_what_was_planted_is_reported(1, 2);
+fn odd_seeds_report_exactly_the_planted_discrepancies() {
+    assert_exactly_the_planted_is_reported(1, 2);
 }

@@ -1,0 +1,127 @@
+//! What to do about a ledger that cannot be read, or about rows without a product or day, in terms
+//! of the command line's options.
+
+use std::error::Error as StdError;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::ledger::{HeaderError, LedgerError, LedgerScan, field_names};
+use crate::words::plural;
+
+impl From<LedgerError> for Error {
+    fn from(error: LedgerError) -> Self {
+        let what = error.to_string();
+        let hint = hint(&error);
+        let described = match error {
+            LedgerError::NoRecord { .. } => return Self::bug(what),
+            LedgerError::TemporaryFile { .. } => Self::new(Exit::Output, what),
+            _ => Self::new(Exit::Usage, what),
+        };
+        Self { source: cause(error), ..described.hint(hint) }
+    }
+}
+
+/// Notes about the options that make rows without a product or day usable.
+#[must_use]
+pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
+    let note = |count: u64, what: &str, option: &str| {
+        let has = if count == 1 { "has" } else { "have" };
+        let rows = plural(count, "row");
+        (count > 0).then(|| format!("{rows} {has} no {what}; set the {what} of such rows with {option}"))
+    };
+    let product = note(scan.without_product, "product", "--prod-id");
+    product.into_iter().chain(note(scan.without_day, "day", "--call-date")).collect()
+}
+
+fn hint(error: &LedgerError) -> String {
+    match error {
+        LedgerError::Open { .. } => "check that the file exists and that you may read it",
+        LedgerError::Folder { .. } => "name a file in it",
+        LedgerError::Read { .. } => "check the file and its disk; stored answers are kept",
+        LedgerError::OtherKind { kind, .. } => kind.advice(),
+        LedgerError::Packed { .. } => "copy the file again, or pack it again",
+        LedgerError::Parquet { .. } => {
+            "write the file again, compressed with zstd, snappy, gzip or not at all, or export it as CSV"
+        }
+        LedgerError::Int96 { .. } => "write the column as TIMESTAMP with a time zone, or as text in UTC+8",
+        LedgerError::Empty { .. } => "add a header row with at least the column `call_id`",
+        LedgerError::EndlessHeader { .. } => {
+            "close the quote; if this is not a CSV file, export it as CSV with the column names in the first row"
+        }
+        LedgerError::DamagedHeader { .. } => "save the ledger as `CSV UTF-8`",
+        LedgerError::Header { problem, .. } => return header_hint(problem),
+        LedgerError::NoRecord { .. } => "",
+        LedgerError::TemporaryFile { .. } => {
+            "free space there, or name another folder with the environment variable TMPDIR"
+        }
+    }
+    .to_owned()
+}
+
+fn header_hint(problem: &HeaderError) -> String {
+    match problem {
+        HeaderError::UnknownField { nearest, .. } => format!(
+            "did you mean `{nearest}`? Write --map FIELD=HEADER with one of the fields {}",
+            field_names().join(", ")
+        ),
+        HeaderError::UnknownColumn { nearest: Some(nearest), .. } => {
+            format!("correct --map; did you mean `{nearest}`?")
+        }
+        HeaderError::UnknownColumn { nearest: None, .. } => "correct --map".to_owned(),
+        HeaderError::AmbiguousColumn { .. } => "rename one of them in the header row".to_owned(),
+        HeaderError::MappedTwice { .. } => "give --map once for each field".to_owned(),
+        HeaderError::TwoColumns { field, headers: [one, other], .. } if one != other => format!(
+            "choose one with --map '{field}={one}' or --map '{field}={other}'; the other one is carried through"
+        ),
+        HeaderError::TwoColumns { .. } => "rename one of them in the header row".to_owned(),
+        HeaderError::NoCallId { looks_like_data: true, .. } => {
+            "the first row looks like data; add a header row above it, with `call_id` over the CallIds"
+                .to_owned()
+        }
+        HeaderError::NoCallId { similar, columns, .. } => match similar.as_slice() {
+            [nearest] => format!("if `{nearest}` holds the CallIds, use --map 'call_id={nearest}'"),
+            [nearest, others @ ..] => format!(
+                "if `{nearest}` holds the CallIds, use --map 'call_id={nearest}'; also similar: `{}`",
+                others.join("`, `")
+            ),
+            [] if columns.len() == 1 => "if the columns are separated by something other than , ; | or tab, \
+                 convert the file; if this column holds the CallIds, use --map call_id=HEADER"
+                .to_owned(),
+            [] => "name the column that holds the CallIds with --map call_id=HEADER".to_owned(),
+        },
+    }
+}
+
+/// What the error comes from.
+fn cause(error: LedgerError) -> Option<Box<dyn StdError + Send + Sync>> {
+    match error {
+        LedgerError::Open { source, .. }
+        | LedgerError::Read { source, .. }
+        | LedgerError::TemporaryFile { source, .. } => Some(source.into()),
+        LedgerError::Packed { source, .. } => source.map(Into::into),
+        LedgerError::Parquet { source, .. } => Some(source),
+        LedgerError::DamagedHeader { source, .. } => Some(source.into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ledger::{Input, Options, ScannedLedger};
+
+    #[test]
+    fn rows_without_product_or_day_name_their_option() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "call_id,prod_id,called_at\na,,2026-11-01\nb,,2026-11-01\nc,1,\n")
+            .unwrap();
+        let input = Input::open(file.path()).unwrap();
+        let ledger = ScannedLedger::scan(input, Options::default()).unwrap();
+        let wanted = [
+            "2 rows have no product; set the product of such rows with --prod-id",
+            "1 row has no day; set the day of such rows with --call-date",
+        ];
+        assert_eq!(missing_defaults_notes(&ledger.scan), wanted);
+    }
+}

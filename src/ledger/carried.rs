@@ -1,0 +1,52 @@
+//! Output names of the columns that are carried through.
+
+use std::collections::HashSet;
+
+use super::header_text::printable;
+
+/// Names that the outputs use for columns of their own.
+const RESERVED: [&str; 1] = ["ledger_line"];
+
+/// The columns of a ledger that are no fields.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Carried {
+    /// Their positions, from 0, ascending.
+    pub(super) columns: Vec<usize>,
+    /// Their output names, `ledger_<header>`.
+    pub(super) names: Vec<String>,
+    /// One note for each column with another output name than its header's.
+    pub(super) notes: Vec<String>,
+}
+
+impl Carried {
+    /// Names the columns at these positions. Two names never differ by case alone.
+    pub(super) fn new(headers: &[String], columns: Vec<usize>) -> Self {
+        // A renamed column never takes the own name of a later one: of `x, x, x_2` the second
+        // becomes `x_3`.
+        let own_names: HashSet<String> =
+            columns.iter().map(|at| own_name(headers, *at).to_lowercase()).collect();
+        let mut taken: HashSet<String> = RESERVED.map(str::to_owned).into();
+        let (mut names, mut notes) = (Vec::new(), Vec::new());
+        for at in &columns {
+            let own = own_name(headers, *at);
+            let mut name = own.clone();
+            if !taken.insert(name.to_lowercase()) {
+                let is_free = |name: &String| !taken.contains(name) && !own_names.contains(name);
+                let numbered = (2_u64..).map(|n| format!("{own}_{n}"));
+                name = numbered.into_iter().find(|name| is_free(&name.to_lowercase())).unwrap_or(own);
+                taken.insert(name.to_lowercase());
+                let printed = printable(&name);
+                notes.push(format!("column {} of the ledger is named `{printed}` in the outputs", at + 1));
+            }
+            names.push(name);
+        }
+        Self { columns, names, notes }
+    }
+}
+
+fn own_name(headers: &[String], at: usize) -> String {
+    match headers[at].trim() {
+        "" => format!("ledger_column_{}", at + 1),
+        name => format!("ledger_{name}"),
+    }
+}

@@ -1,0 +1,242 @@
+//! Reads the records of a ledger, CSV or Parquet, before their values are parsed.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _};
+
+use compact_str::CompactString;
+use csv::ByteRecord;
+use reconcile_core::ledger_row::InvalidRow;
+
+use super::columnar::ParquetRows;
+use super::decode::Utf8Reader;
+use super::delimiter;
+use super::encoding::Encoding;
+use super::error::{LedgerError, Result};
+use super::field::Field;
+use super::header::Header;
+use super::layout::Layout;
+use super::options::Options;
+use super::raw_record::RawRecord;
+use super::split::{NextRecord, Position, Splitter};
+use super::unpack::Unpacked;
+
+/// The CSV parser over the records of the text.
+type CsvReader<R> = csv::Reader<Splitter<Utf8Reader<R>>>;
+
+/// The records of a ledger below the header row.
+pub(super) struct Records<R> {
+    format: Format<R>,
+    /// What messages call the ledger.
+    ledger: String,
+}
+
+enum Format<R> {
+    Csv { csv: Box<CsvReader<R>>, delimiter: u8 },
+    Parquet { rows: Box<ParquetRows>, file: File, row: u64 },
+}
+
+impl<R: Read> Records<R> {
+    /// Reads the header row of a CSV text; also returns its columns.
+    ///
+    /// # Errors
+    /// The source cannot be read or is no text, or the header row is missing or damaged.
+    pub(super) fn open_csv(source: R, ledger: &str, options: &Options) -> Result<(Self, Vec<String>)> {
+        let failed = |error| LedgerError::reading(ledger, None, error);
+        let mut splitter = Splitter::new(Utf8Reader::new(source).map_err(failed)?, b',');
+        let detected = delimiter::detect(&mut splitter, &options.map).map_err(failed)?;
+        let delimiter = options.delimiter.unwrap_or(detected);
+        splitter.set_delimiter(delimiter);
+        let next = splitter.advance().map_err(failed)?;
+        let mut csv = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .from_reader(splitter);
+        let mut header = ByteRecord::new();
+        match next {
+            NextRecord::Whole(position) => parse(&mut csv, &mut header, ledger, position.line)?,
+            NextRecord::End => return Err(LedgerError::Empty { ledger: ledger.to_owned() }),
+            NextRecord::UnclosedQuote(_) | NextRecord::TooLong(_) => {
+                return Err(LedgerError::EndlessHeader { ledger: ledger.to_owned() });
+            }
+        }
+        let names = column_names(&header, csv.get_ref().source().encoding(), ledger)?;
+        let format = Format::Csv { csv: Box::new(csv), delimiter };
+        Ok((Self { format, ledger: ledger.to_owned() }, names))
+    }
+
+    /// Reads the next record into `raw`; `false` at the end.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub(super) fn advance(&mut self, raw: &mut RawRecord) -> Result<bool> {
+        match &mut self.format {
+            Format::Parquet { rows, row, .. } => {
+                if !rows.read(&mut raw.parsed)? {
+                    return Ok(false);
+                }
+                raw.cells.copy(&raw.parsed);
+                *row += 1;
+                // As if the header were line 1.
+                (raw.line, raw.offset, raw.encoding) = (*row + 1, None, Encoding::Utf8.name());
+                raw.len = raw.cells.bytes().len();
+                Ok(true)
+            }
+            Format::Csv { csv, delimiter } => advance_csv(csv, *delimiter, &self.ledger, raw),
+        }
+    }
+
+    /// Reads the rest of the source and returns the SHA-256 of all its bytes, in lower-case hex.
+    ///
+    /// # Errors
+    /// The source cannot be read to its end.
+    pub(super) fn finish(self) -> Result<String> {
+        let digest = match self.format {
+            Format::Csv { csv, .. } => csv.into_inner().into_source().finish(),
+            Format::Parquet { mut file, .. } => {
+                file.rewind().and_then(|()| Unpacked::new(file)).and_then(Unpacked::finish)
+            }
+        };
+        digest.map_err(|error| LedgerError::reading(&self.ledger, None, error))
+    }
+
+    /// The form of the ledger with these columns.
+    pub(super) fn layout(&self, names: &[String]) -> Layout {
+        let (delimiter, byte_order_mark) = match &self.format {
+            Format::Csv { csv, delimiter } => {
+                let text = csv.get_ref().source();
+                let is_utf8 = matches!(text.encoding(), Encoding::Ascii | Encoding::Utf8);
+                (*delimiter, text.has_byte_order_mark() || !is_utf8)
+            }
+            Format::Parquet { .. } => (b',', false),
+        };
+        Layout { names: names.to_vec(), delimiter, byte_order_mark }
+    }
+
+    /// Encoding, delimiter and packing in words, as far as the ledger was read.
+    pub(super) fn description(&self) -> String {
+        let Format::Csv { csv, delimiter } = &self.format else {
+            return "Parquet; its first row counts as line 2".to_owned();
+        };
+        let text = csv.get_ref().source();
+        let packing = text.packing().map_or_else(String::new, |packing| format!(", unpacked from {packing}"));
+        let delimiter = delimiter::printable(*delimiter);
+        format!("{}, separated by {delimiter}{packing}", text.encoding().name())
+    }
+}
+
+impl Records<File> {
+    /// Reads the footer of a Parquet file; also returns its columns.
+    ///
+    /// # Errors
+    /// The file is damaged, or written in a form that is not read.
+    pub(super) fn open_parquet(file: File, ledger: &str) -> Result<(Self, Vec<String>)> {
+        let clone = file.try_clone().map_err(|error| LedgerError::reading(ledger, None, error))?;
+        let rows = ParquetRows::open(clone, ledger)?;
+        let names = rows.names().to_vec();
+        let format = Format::Parquet { rows: Box::new(rows), file, row: 0 };
+        Ok((Self { format, ledger: ledger.to_owned() }, names))
+    }
+}
+
+impl<R> Records<R> {
+    /// Checks that no time of a Parquet file is stored as INT96: some systems write it in UTC,
+    /// others in local time.
+    ///
+    /// # Errors
+    /// The column of a time is stored as INT96.
+    pub(super) fn check_times(&self, header: &Header) -> Result<()> {
+        let Format::Parquet { rows, .. } = &self.format else { return Ok(()) };
+        let times = [Field::CalledAt, Field::QueryDate, Field::StartedAt, Field::EndedAt];
+        let is_int96 = |field: &Field| header.column(*field).is_some_and(|at| rows.is_int96(at));
+        match times.into_iter().find(is_int96) {
+            None => Ok(()),
+            Some(field) => Err(LedgerError::Int96 { ledger: self.ledger.clone(), field: field.name() }),
+        }
+    }
+}
+
+fn advance_csv<R: Read>(
+    csv: &mut CsvReader<R>,
+    delimiter: u8,
+    ledger: &str,
+    raw: &mut RawRecord,
+) -> Result<bool> {
+    let next = csv.get_mut().advance();
+    let next = next.map_err(|error| LedgerError::reading(ledger, Some(csv.get_ref().line()), error))?;
+    let (position, problem) = match next {
+        NextRecord::End => return Ok(false),
+        NextRecord::Whole(position) => (position, None),
+        NextRecord::UnclosedQuote(position) => {
+            (position, Some("a quote is never closed; close it, or double it inside a value"))
+        }
+        NextRecord::TooLong(position) => {
+            (position, Some("the row is longer than 1 MiB; check whether the file is damaged"))
+        }
+    };
+    if let Some(problem) = problem {
+        let row = unsplittable_row(csv.get_mut(), position, problem);
+        raw.len = row.original.iter().map(String::len).sum();
+        raw.unsplittable = Some(row);
+        return Ok(true);
+    }
+    if let Some(record) = csv.get_mut().take_unquoted() {
+        raw.cells.split(record, delimiter);
+    } else {
+        parse(csv, &mut raw.parsed, ledger, position.line)?;
+        raw.cells.copy(&raw.parsed);
+    }
+    let text = csv.get_mut().source_mut();
+    let offset = Some(text.offset_of(position.offset));
+    (raw.line, raw.offset, raw.encoding) = (position.line, offset, text.encoding().name());
+    raw.len = raw.cells.bytes().len();
+    Ok(true)
+}
+
+/// A row that cannot be split into cells, with its beginning.
+fn unsplittable_row<R: Read>(
+    splitter: &mut Splitter<Utf8Reader<R>>,
+    position: Position,
+    problem: &str,
+) -> InvalidRow {
+    let (skipped, is_whole) = splitter.skipped();
+    let original = vec![String::from_utf8_lossy(skipped).into_owned()];
+    let rest = if is_whole { "" } else { ". Only its first 64 KiB are kept" };
+    InvalidRow {
+        line: position.line,
+        offset: Some(splitter.source_mut().offset_of(position.offset)),
+        column: None,
+        call_id: None,
+        field: "",
+        expected: None,
+        // The text could be anything; only the rejects hold it.
+        found: CompactString::default(),
+        reason: format!("{problem}{rest}"),
+        carried: Vec::new(),
+        original,
+    }
+}
+
+/// Parses the record to which the splitter has advanced.
+fn parse<R: Read>(
+    csv: &mut csv::Reader<Splitter<R>>,
+    record: &mut ByteRecord,
+    ledger: &str,
+    line: u64,
+) -> Result<()> {
+    match csv.read_byte_record(record) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(LedgerError::NoRecord { ledger: ledger.to_owned(), line }),
+        Err(error) => Err(LedgerError::reading(ledger, Some(line), io::Error::from(error))),
+    }
+}
+
+fn column_names(header: &ByteRecord, encoding: Encoding, ledger: &str) -> Result<Vec<String>> {
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned);
+    let names: Result<Vec<String>, _> = header.iter().map(text).collect();
+    names.map_err(|source| LedgerError::DamagedHeader {
+        ledger: ledger.to_owned(),
+        encoding: encoding.name(),
+        source,
+    })
+}
