@@ -1,5 +1,6 @@
 //! The source tree, the documents and the packages.
 
-pub mod crate_owners;
+mod imports;
 mod packaging;
 pub mod readme;
+mod source_tree;

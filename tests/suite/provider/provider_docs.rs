@@ -10,7 +10,7 @@ use reconcile::provider::codes::{
 use reconcile_core::contradiction::CONTRADICTIONS;
 use reconcile_core::states::{Answered, STATES};
 
-use crate::house::crate_owners::files_below;
+use crate::support::rust_files::files_below;
 
 fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));

@@ -4,6 +4,7 @@
 pub mod duckdb;
 pub mod keys;
 pub mod provider;
+pub mod rust_files;
 pub mod sandbox;
 pub mod snapshot;
 pub mod tls;

@@ -1,0 +1,135 @@
+//! What the compiler does not check: no circle between files, one owner for each foreign crate, and
+//! the sizes of files, functions and comments. Owns the list of owners.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::imports::{Sources, circles};
+use crate::support::rust_files::{files_below, root};
+
+/// A foreign crate and the only files or folders that may use it.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("reqwest", &["http_client.rs", "provider/http.rs", "provider/http_exchange.rs", "telemetry/notify.rs"]),
+    ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
+    ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
+    ("rusqlite", &["store/sqlite/"]),
+    ("arrow", &["output/table/", "ledger/columnar.rs"]),
+    ("parquet", &["output/table/", "ledger/columnar.rs"]),
+    ("flate2", &["ledger/unpack.rs"]),
+    ("zstd", &["ledger/unpack.rs"]),
+    ("governor", &["fetch/shape.rs"]),
+    ("indicatif", &["console/progress.rs"]),
+    ("minijinja", &["output/report/"]),
+    ("plotters", &["output/report/svg.rs"]),
+    ("hyper", &["sandbox/server.rs"]),
+    ("hyper_util", &["sandbox/server.rs"]),
+    ("http_body_util", &["sandbox/server.rs"]),
+    ("toml", &["cli/config_file.rs", "sandbox/gateway/accounts.rs", "sandbox/scenario.rs"]),
+    ("strsim", &["cli/config_file.rs", "ledger/header_text.rs", "sandbox/faults/table.rs"]),
+    ("clap", &["cli/", "commands/manual.rs"]),
+    ("clap_complete", &["cli/", "commands/manual.rs"]),
+    ("clap_mangen", &["commands/manual.rs"]),
+    ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
+    ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
+    ("secrecy", &["provider/key.rs", "sandbox/gateway/"]),
+    ("rustix", &["clock.rs", "output/partitions.rs"]),
+    ("tracing_subscriber", &["console/log.rs"]),
+];
+
+/// The code without its unit tests.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap()
+}
+
+#[test]
+fn no_file_imports_itself_through_others() {
+    for package in ["src", "crates/core/src"] {
+        let folder = root().join(package);
+        let sources = Sources::new(files_below(package).into_iter().filter_map(|(path, text)| {
+            let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
+            // The unit tests of a module may stand in a file of their own.
+            (!name.ends_with("tests.rs")).then(|| (name, code(&text).to_owned()))
+        }));
+        let imports = sources.imports();
+        let edges: usize = imports.values().map(BTreeSet::len).sum();
+        assert!(edges > 30, "only {edges} imports were read in {package}");
+        assert_eq!(circles(&imports), Vec::<Vec<String>>::new(), "in {package}");
+    }
+}
+
+#[test]
+fn each_foreign_crate_is_named_by_its_owners_alone() {
+    let folder = root().join("src");
+    let sources = files_below("src");
+    for (krate, owners) in OWNERS {
+        let called = format!("{krate}::");
+        let names = |line: &str| {
+            let line = line.trim();
+            !line.starts_with("//") && (line.starts_with(&called) || line.contains(&format!(" {called}")))
+        };
+        let users: Vec<&str> = sources
+            .iter()
+            .filter(|(_, text)| text.lines().any(names))
+            .map(|(path, _)| path.strip_prefix(&folder).unwrap().to_str().unwrap())
+            .collect();
+        assert!(!users.is_empty(), "nobody uses {krate}");
+        for user in users {
+            let owned = |owner: &&str| user == *owner || (owner.ends_with('/') && user.starts_with(*owner));
+            assert!(owners.iter().any(owned), "{user} uses {krate}");
+        }
+    }
+}
+
+#[test]
+fn no_file_has_over_400_lines_without_its_tests() {
+    let sizes: BTreeMap<PathBuf, usize> = ["src", "crates"]
+        .iter()
+        .flat_map(|folder| files_below(folder))
+        .filter(|(path, _)| !path.ends_with("tests.rs"))
+        .map(|(path, text)| (path, code(&text).lines().count()))
+        .collect();
+    let large: Vec<_> = sizes.iter().filter(|(_, lines)| **lines > 400).collect();
+    assert!(large.is_empty(), "{large:#?}");
+}
+
+#[test]
+fn no_comment_goes_beyond_100_columns() {
+    let mut wide = Vec::new();
+    for folder in ["src", "crates", "tests", "benches"] {
+        for (path, text) in files_below(folder) {
+            let comments = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("//"));
+            for (number, _) in comments.filter(|(_, line)| line.chars().count() > 100) {
+                wide.push(format!("{}:{}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "{} comments are too wide: {wide:#?}", wide.len());
+}
+
+/// The lines of each function, from its first line to the brace that closes it in the same column.
+fn function_lengths(text: &str) -> Vec<usize> {
+    let lines: Vec<&str> = code(text).lines().collect();
+    let begins = |line: &str| {
+        let code = line.trim_start();
+        let words = ["pub ", "pub(crate) ", "pub(super) ", "const ", "async "];
+        let name = words.iter().fold(code, |code, word| code.strip_prefix(word).unwrap_or(code));
+        name.starts_with("fn ")
+    };
+    let length = |from: usize| {
+        let column = lines[from].len() - lines[from].trim_start().len();
+        let end = format!("{}}}", " ".repeat(column));
+        let is_one_line = lines[from].ends_with('}') || lines[from].ends_with(';');
+        if is_one_line { Some(1) } else { lines[from..].iter().position(|line| *line == end).map(|n| n + 1) }
+    };
+    (0..lines.len()).filter(|line| begins(lines[*line])).filter_map(length).collect()
+}
+
+#[test]
+fn functions_have_at_most_60_lines_and_nine_in_ten_25() {
+    let sources = ["src", "crates"].into_iter().flat_map(files_below);
+    let mut lengths: Vec<usize> = sources.flat_map(|(_, text)| function_lengths(&text)).collect();
+    lengths.sort_unstable();
+    assert!(lengths.len() > 1_000, "only {} functions were read", lengths.len());
+    let (longest, p90) = (lengths[lengths.len() - 1], lengths[lengths.len() * 9 / 10]);
+    assert!(longest <= 60 && p90 <= 25, "longest {longest}, p90 {p90}");
+}
