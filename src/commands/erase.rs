@@ -56,7 +56,7 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
     let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.forget(&number)?;
     messages::print(&format!(
-        "deleted the answers of {} with {}; no run asks for them again. {}. Earlier outputs, ledgers and backups still \
+        "deleted the answers of {} with {}; no run asks for them again; {}. Earlier outputs, ledgers and backups still \
          contain the number.",
         plural(erased.calls, "call"),
         phone::mask_number(&number),
@@ -67,5 +67,5 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
 
 /// The store's size before and after.
 fn sizes(erased: &Erased) -> String {
-    format!("the store shrank from {} to {} bytes", erased.bytes_before, erased.bytes_after)
+    format!("the store has {} bytes, before {}", erased.bytes_after, erased.bytes_before)
 }

@@ -107,7 +107,7 @@ pub enum LedgerError {
         problem: HeaderError,
     },
     /// The splitter found a record that the CSV parser does not find: a bug.
-    #[error("the CSV parser finds no record at line {line} of {ledger}; this is a bug")]
+    #[error("the CSV parser finds no record at line {line} of {ledger}")]
     NoRecord {
         /// The ledger.
         ledger: String,

@@ -108,6 +108,6 @@ fn incomplete_because(run: &RunContext<'_>, all_asked: bool, totals: &Totals) ->
         return Some(format!("{} failed on every attempt", plural(totals.exhausted, "call")));
     }
     let has = if totals.deferred == 1 { "has" } else { "have" };
-    let deferred = || format!("offline: {} {has} no stored answer", plural(totals.deferred, "call"));
+    let deferred = || format!("{} {has} no stored answer (offline run)", plural(totals.deferred, "call"));
     (totals.deferred > 0).then(deferred)
 }
