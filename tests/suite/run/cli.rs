@@ -125,17 +125,6 @@ fn a_provider_store_is_refused_for_the_sandbox() {
 }
 
 #[test]
-fn an_error_after_requests_does_not_say_that_nothing_was_sent() {
-    let bench = Bench::new(&ledger(3));
-    bench.provider.by_default(Reply::record().after(std::time::Duration::from_millis(300)));
-    let run = bench.start(&["--concurrency", "1"]);
-    bench.provider.wait_for(1);
-    bench.write("calls.csv", &ledger(4));
-    let ended = run.wait().exits(2).says("Stored answers are kept; the old outputs stay (exit 2).");
-    assert!(!ended.stderr.contains("Nothing was sent"), "{}", ended.stderr);
-}
-
-#[test]
 fn headers_are_recognized_in_all_spellings() {
     let text =
         format!("\u{feff}呼叫ID,Product,查询日期,Bill No\n{},voice-notification,2024-05-26,B7\n", id(0));
