@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Debian package: the release binary, and from it completions and manual pages. Needs cargo-deb
-# (`cargo install --locked cargo-deb`). The package's path is the last line of its output.
+# Builds the Debian package: the release binary, its completions and manual pages. Needs cargo-deb
+# (`cargo install --locked cargo-deb`). The last line of the output is the path of the package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
