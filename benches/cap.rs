@@ -1,6 +1,6 @@
-//! How well limiters use 100 requests a minute: elapsed ÷ the shortest schedule that the cap allows, and the most
-//! requests that the receiver saw in any minute. Over virtual time, so it takes no minutes. 6,000 calls, delays up to the
-//! round trip that is named.
+//! How well limiters use 100 requests a minute: elapsed ÷ the shortest schedule that the cap
+//! allows, and the most requests that the receiver saw in any minute. Over virtual time, so it
+//! takes no minutes. 6,000 calls, delays up to the round trip that is named.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::num::NonZeroU32;
@@ -22,7 +22,8 @@ fn one_way(random: &mut fastrand::Rng, round_trip: Duration) -> Duration {
     (round_trip / 2).mul_f64(0.6 + 0.4 * random.f64())
 }
 
-/// Elapsed ÷ shortest, and the most arrivals in any minute. `take` waits for a permit, which is dropped with the reply.
+/// Elapsed ÷ shortest, and the most arrivals in any minute. `take` waits for a permit, which is
+/// dropped with the reply.
 async fn measure<P>(round_trip: Duration, take: impl AsyncFn() -> P) -> (f64, usize) {
     let begin = Instant::now();
     let take = &take;

@@ -1,6 +1,7 @@
-//! Collecting whole, with the cap lifted: calls a second that are signed, sent, understood and durable, beside a bare loop
-//! of the same HTTP client against the same server, which is a process of its own and does next to nothing.
-//! `CALLS=1000000` is a size to quote; `CONCURRENCY` is 256 unless it is given.
+//! Collecting whole, with the cap lifted: calls a second that are signed, sent, understood and
+//! durable, beside a bare loop of the same HTTP client against the same server, which is a process
+//! of its own and does next to nothing. `CALLS=1000000` is a size to quote; `CONCURRENCY` is 256
+//! unless it is given.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
@@ -71,7 +72,8 @@ async fn serve() {
     }
 }
 
-/// Answers every request of a connection alike. A request of this client is one head and a body of the stated length.
+/// Answers every request of a connection alike. A request of this client is one head and a body of
+/// the stated length.
 async fn answer(mut stream: TcpStream) {
     stream.set_nodelay(true).unwrap();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length:";

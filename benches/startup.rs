@@ -1,5 +1,6 @@
-//! The small run: how long the program takes to say its version, and to publish ninety rows of which every one is stored.
-//! The least and the median of `RUNS` (50) runs each, since what is measured is mostly the system.
+//! The small run: how long the program takes to say its version, and to publish ninety rows of
+//! which every one is stored. The least and the median of `RUNS` (50) runs each, since what is
+//! measured is mostly the system.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;

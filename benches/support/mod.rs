@@ -1,5 +1,5 @@
-//! A night's work in any size, the same for the same size: a ledger, the answers to it as one JSON text a line, and the
-//! store that holds them. What a bench does not use, another one does.
+//! A night's work in any size, the same for the same size: a ledger, the answers to it as one JSON
+//! text a line, and the store that holds them. What a bench does not use, another one does.
 #![allow(dead_code)]
 
 use std::fs::File;
@@ -145,7 +145,8 @@ fn create(path: &Path) -> BufWriter<File> {
     BufWriter::with_capacity(1 << 20, File::create(path).unwrap())
 }
 
-/// A ledger of so many calls; one row in a thousand names the call before it again, one in ten thousand has no CallId.
+/// A ledger of so many calls; one row in a thousand names the call before it again, one in ten
+/// thousand has no CallId.
 pub(crate) fn write_ledger(path: &Path, calls: usize) {
     let mut out = create(path);
     let header = "call_id,prod_id,called_at,callee,state,answered,duration,started_at,ended_at,dept,order_no";
@@ -242,7 +243,8 @@ fn peak_mib(child: &Child) -> Option<u64> {
 /// The CPU time that a process has had so far; `None` once it has ended.
 pub(crate) fn cpu(process: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // Behind the name: the state is the third field, user and system time are the 14th and the 15th, in ticks of 10 ms.
+    // Behind the name: the state is the third field, user and system time are the 14th and the
+    // 15th, in ticks of 10 ms.
     let ticks = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2);
     Some(Duration::from_millis(10 * ticks.map(|n| n.parse::<u64>().unwrap_or(0)).sum::<u64>()))
 }
@@ -263,7 +265,8 @@ pub(crate) fn reconcile(folder: &Path, arguments: &[&str]) -> Took {
     let (mut peak, mut before_outputs, mut busy) = (0, 0, Duration::ZERO);
     while child.try_wait().unwrap().is_none() {
         busy = cpu(child.id()).unwrap_or(busy).max(busy);
-        // The last is the highest; the first may still be that of this process, whose memory the child has until it is the program.
+        // The last is the highest; the first may still be that of this process, whose memory the
+        // child has until it is the program.
         peak = peak_mib(&child).unwrap_or(peak);
         if !outputs.iter().any(|output| output.exists()) {
             before_outputs = peak;

@@ -35,8 +35,8 @@ impl CallKey {
     }
 }
 
-/// When a call was made, as its CallId says: the part before `^`, if it is 13 digits that read as Unix
-/// milliseconds of the years 2015 to 2100 (UTC+8).
+/// When a call was made, as its CallId says: the part before `^`, if it is 13 digits that read as
+/// Unix milliseconds of the years 2015 to 2100 (UTC+8).
 #[must_use]
 pub fn called_at_of(call_id: &str) -> Option<DateTime<Utc>> {
     let (front, _) = call_id.split_once('^')?;

@@ -66,7 +66,8 @@ fn by_this_boot(c: &Connection, boot_id: &str, now: Moment, rate: Rate) -> rusql
 }
 
 /// Across boots only the wall clock can be compared, and it may have stepped. So a request counts
-/// as answered now unless it is a day older. This costs one cooldown after a restart of the machine.
+/// as answered now unless it is a day older. This costs one cooldown after a restart of the
+/// machine.
 ///
 /// If the machine has been up for less than a cooldown, its earlier requests count in any case.
 fn by_other_boots(

@@ -1,4 +1,5 @@
-//! Which file imports which: reads the `use` lines and paths of a package, and finds circles among its files.
+//! Which file imports which: reads the `use` lines and paths of a package, and finds circles among
+//! its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,8 @@ impl Sources {
         Self(read.map(|(name, code)| (module(&name), without_texts(&code))).collect())
     }
 
-    /// The imports of each file. To declare or to publish a module is to import it; `mod x;` alone is not.
+    /// The imports of each file. To declare or to publish a module is to import it; `mod x;` alone
+    /// is not.
     pub fn imports(&self) -> Imports {
         self.0.iter().map(|(module, code)| (module.clone(), self.imports_of(module, code))).collect()
     }
@@ -43,7 +45,8 @@ impl Sources {
         files.filter(|file| file != module && !file.is_empty()).collect()
     }
 
-    /// The file that a path leads to, seen from a module; `None` for a foreign crate or a local name.
+    /// The file that a path leads to, seen from a module; `None` for a foreign crate or a local
+    /// name.
     fn file(&self, module: &str, path: &str) -> Option<String> {
         let mut from: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
         let mut parts = path.split("::").peekable();
