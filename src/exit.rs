@@ -69,12 +69,10 @@ impl Exit {
             Self::Discrepancies => "as 0, and there are discrepancies (only with --exit-code)",
             Self::Usage => "wrong usage, configuration, credentials or input",
             Self::Fatal => {
-                "the provider refuses every request for the same reason (keys, permission, arrears, clock); stored \
-                 answers are kept, the old outputs stay"
+                "the provider refuses every request (keys, permission, arrears, clock); the old outputs stay"
             }
             Self::Incomplete => {
-                "incomplete (deadline, signal, or calls that failed on every attempt): outputs are marked incomplete; \
-                 the same command resumes"
+                "incomplete (deadline, signal, calls that failed on every attempt); the same command resumes"
             }
             Self::Busy => "another run holds the store",
             Self::Output => "an output or the store could not be written; nothing is lost",

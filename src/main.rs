@@ -1,4 +1,4 @@
-//! Arguments → action → exit code.
+//! Reads the arguments, runs the action, and ends with its exit code.
 
 use std::process::ExitCode;
 

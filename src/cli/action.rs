@@ -1,4 +1,4 @@
-//! What the command line asks the program to do.
+//! The action that the command line asks for.
 
 use clap_complete::Shell;
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::provider::credentials::Access;
 use crate::sandbox;
 
-/// What the command line asks the program to do.
+/// An action of the program, with its settings.
 #[derive(Debug)]
 pub enum Action {
     /// Run the job.

@@ -1,4 +1,4 @@
-//! The options of the commands beside the job.
+//! The options of the commands other than the job.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -23,7 +23,7 @@ pub(super) struct AccessArgs {
     /// chain]
     #[arg(long, env = "RECONCILE_PROFILE", value_name = "NAME", help_heading = "Provider and cap")]
     profile: Option<String>,
-    /// URL at which roles are assumed [default: the provider's STS, in the region of
+    /// URL of the STS that issues keys for roles [default: the provider's, in the region of
     /// ALIBABA_CLOUD_STS_REGION]
     #[arg(
         long,
@@ -80,7 +80,7 @@ pub struct LedgerArgs {
     /// Field separator: `,` `;` `|` or tab [default: detected from the header]
     #[arg(long, env = "RECONCILE_DELIMITER", value_name = "CHARACTER", value_parser = values::delimiter, help_heading = "Ledger", hide_short_help = true)]
     delimiter: Option<u8>,
-    /// Largest difference in talk time that still matches
+    /// Largest difference between two talk times that still match
     #[arg(long, env = "RECONCILE_DURATION_TOLERANCE", value_name = "SECONDS", value_parser = values::whole_number::<u32>, default_value_t = 0, help_heading = "Ledger", hide_short_help = true)]
     duration_tolerance: u32,
     /// Largest difference between two times that still match

@@ -1,10 +1,9 @@
-//! The configuration file: the options under their long names, in TOML; and where each value in
-//! effect comes from. Owns toml.
+//! The configuration file, which holds options under their long names in TOML; and the source of
+//! each value in effect. Owns toml.
 //!
 //! No option is listed here: keys, kinds and values are those of the commands' definitions. A value
-//! of the file replaces the option's default, so flags and environment variables override it. An
-//! option given there also overrides a key that it excludes: `--sandbox` overrides the file's
-//! `endpoint`.
+//! of the file replaces the option's default, so flags and environment variables override it. They
+//! also override a key that they exclude: the flag `--sandbox` overrides the file's `endpoint`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -107,7 +106,7 @@ impl ConfigFile {
 
     fn contradiction(&self, one: &Entry, two: &Entry) -> Error {
         let (first, last) = if one.line < two.line { (one, two) } else { (two, one) };
-        let what = format!("`{}` excludes `{}` of line {}", last.key, first.key, first.line);
+        let what = format!("`{}` excludes `{}` in line {}", last.key, first.key, first.line);
         wrong(&self.path, last.line, &what).hint("delete one of the two")
     }
 
@@ -123,8 +122,8 @@ impl ConfigFile {
         self.entry(arg).filter(|entry| is_default && entry.values != ["false"])
     }
 
-    /// Every option of the command with its value in effect, as TOML, and where the value comes
-    /// from. Secrets are left out.
+    /// Every option of the command as TOML, with its value in effect and the value's source. Secrets
+    /// are left out.
     #[must_use]
     pub fn dump(&self, command: &Command, matches: &ArgMatches) -> String {
         let keys = command.get_arguments().filter(|arg| is_key(arg));
@@ -149,8 +148,8 @@ impl ConfigFile {
         let given = |arg: &Arg| explicit(matches, arg) || self.in_effect(matches, arg).is_some();
         let excluded = |by: &Arg| given(by) && (excludes(command, arg, by) || excludes(command, by, arg));
         let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
-        // Fed back, its default would contradict what excludes it; a flag that is off contradicts
-        // nothing.
+        // Read back, its default would contradict the option that excludes it. A flag that is off
+        // contradicts nothing.
         if !is_flag && !given(arg) && command.get_arguments().any(excluded) {
             return Some(DumpLine { option: format!("# {key} is excluded"), origin: None });
         }
@@ -250,7 +249,7 @@ fn values(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Mistak
     let values = match value.get_ref() {
         DeValue::Boolean(on) if is_flag => return Ok(vec![on.to_string()]),
         _ if is_flag => {
-            let what = format!("`{key}` is true or false");
+            let what = format!("`{key}` needs true or false");
             return Err(Mistake { what, hint: format!("write {key} = true") });
         }
         DeValue::Array(items) if is_list => items.iter().map(|item| scalar(item.get_ref())).collect(),
@@ -259,7 +258,7 @@ fn values(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Mistak
     let values: Vec<String> = values.ok_or_else(|| {
         let example =
             if is_list { format!("{key} = [\"…\", \"…\"]") } else { format!("{key} = \"…\"") };
-        let what = format!("`{key}` is one value, not a table or a list");
+        let what = format!("`{key}` needs one value, not a table or a list");
         Mistake { what, hint: format!("write {example}") }
     })?;
     let refused = values.iter().find_map(|value| Some((value, refusal(arg, value)?)));

@@ -1,4 +1,4 @@
-//! The commands and the general options, as clap definitions, and the texts around the help.
+//! The commands and the general options as clap definitions, and the texts at the end of the help.
 
 use std::path::PathBuf;
 
@@ -75,7 +75,7 @@ pub struct Cli {
     pub log_format: LogFormat,
 }
 
-/// The commands beside the job.
+/// The commands other than the job.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Print what a run would do and how long it would take; sends nothing
@@ -88,7 +88,7 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Delete every stored answer that contains a given phone number
     Forget(ForgetArgs),
-    /// Print which credentials a run would use and when they expire, never the secret
+    /// Print which credentials a run would use and when they expire; never prints a secret
     Whoami(WhoamiArgs),
     /// Run the simulated provider as a server on 127.0.0.1
     Sandbox(SandboxArgs),

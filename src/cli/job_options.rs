@@ -16,7 +16,7 @@ use reconcile_core::rate::Rate;
 /// When progress is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ShowProgress {
-    /// A bar on a terminal, else a line a minute; nothing with --quiet
+    /// A bar on a terminal, else a line each minute; nothing with --quiet
     #[default]
     Auto,
     /// The same, even with --quiet
@@ -29,7 +29,7 @@ pub enum ShowProgress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum PartitionBy {
-    /// The day on which a call was found, or else the day of the request
+    /// The day on which a call was found, else the day that was asked for
     CallDate,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct JobArgs {
     #[command(flatten)]
     pub(super) ledger: LedgerArgs,
 
-    /// Discrepancies, as .csv, .jsonl or .parquet [default: beside --out, .discrepancies.csv]
+    /// Discrepancies as .csv, .jsonl or .parquet [default: --out with the ending .discrepancies.csv]
     #[arg(
         long,
         env = "RECONCILE_DISCREPANCIES",
@@ -67,7 +67,7 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) discrepancies: Option<PathBuf>,
-    /// HTML report [default: beside --out, .report.html]
+    /// HTML report [default: --out with the ending .report.html]
     #[arg(
         long,
         env = "RECONCILE_REPORT",
@@ -76,7 +76,7 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) report: Option<PathBuf>,
-    /// JSON summary [default: beside --out, .summary.json]
+    /// JSON summary [default: --out with the ending .summary.json]
     #[arg(
         long,
         env = "RECONCILE_SUMMARY",
@@ -85,7 +85,7 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) summary: Option<PathBuf>,
-    /// Write the details as a folder with one part for each day; --out names the folder
+    /// Write the details as a folder with a subfolder for each day; --out names the folder
     #[arg(
         long,
         env = "RECONCILE_PARTITION_BY",
@@ -95,7 +95,8 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) partition_by: Option<PartitionBy>,
-    /// DuckDB views for the report's tables; without PATH, or with `true`: beside --out, .sql
+    /// DuckDB views for the report's tables [default PATH, also for `true`: --out with the ending
+    /// .sql]
     #[arg(
         long,
         env = "RECONCILE_SQL",
@@ -159,7 +160,7 @@ pub(super) struct JobArgs {
     pub(super) wire_format: WireFormat,
     #[command(flatten)]
     pub(super) access: AccessArgs,
-    /// Record the answers in FILE for `reconcile sandbox --calls FILE`; phone numbers are replaced
+    /// Record the answers in FILE for `reconcile sandbox --calls FILE`; replaces phone numbers
     #[arg(
         long,
         env = "RECONCILE_RECORD",
@@ -184,11 +185,11 @@ pub(super) struct JobArgs {
     /// A call younger than this without a record is pending, an older one not_found
     #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = values::age, help_heading = "Run", hide_short_help = true)]
     pub(super) settle: Duration,
-    /// Store of all answers [default: beside --out, reconcile.db or with --sandbox
-    /// reconcile.sandbox.db]
+    /// Store of all requests and answers [default: reconcile.db beside --out, or
+    /// reconcile.sandbox.db with --sandbox]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
-    /// Ask again even for calls whose final answer is stored
+    /// Ask again for every call, even if its final record or permanent error is stored
     #[arg(
         long,
         env = "RECONCILE_REFRESH",
@@ -215,7 +216,7 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) progress: ShowProgress,
-    /// Prometheus text file of the run, written every minute and at its end
+    /// Prometheus text file of the run, written at its start, every minute and at its end
     #[arg(
         long,
         env = "RECONCILE_METRICS_FILE",
@@ -224,7 +225,7 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) metrics_file: Option<PathBuf>,
-    /// URL to which the summary, or the error, is posted at the end; may hold a secret, never shown
+    /// Post the summary or the error to this URL at the end; the URL is secret and never shown
     #[arg(
         long,
         env = "RECONCILE_NOTIFY_URL",

@@ -1,4 +1,4 @@
-//! The job's options → [`Settings`].
+//! Turns the job's options into [`Settings`].
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What to do about a ledger that cannot be read, or about rows without a product or day, in terms
-//! of the command line's options.
+//! Hints for a ledger that cannot be read and for rows without a product or day. They name the
+//! options of the command line.
 
 use std::error::Error as StdError;
 
@@ -25,9 +25,9 @@ impl From<LedgerError> for Error {
 #[must_use]
 pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
     let note = |count: u64, what: &str, option: &str| {
-        let has = if count == 1 { "has" } else { "have" };
+        let have = if count == 1 { "has" } else { "have" };
         let rows = plural(count, "row");
-        (count > 0).then(|| format!("{rows} {has} no {what}; set the {what} of such rows with {option}"))
+        (count > 0).then(|| format!("{rows} {have} no {what}; set the {what} of such rows with {option}"))
     };
     let product = note(scan.without_product, "product", "--prod-id");
     product.into_iter().chain(note(scan.without_day, "day", "--call-date")).collect()

@@ -1,4 +1,4 @@
-//! The command line: flags, environment and configuration file → what to do, validated once.
+//! The command line: turns flags, environment and configuration file into a validated action.
 //!
 //! Every option can also come from the environment, as `RECONCILE_` and its name, or from the file
 //! of `--config`. Flags override environment variables, which override the file. Mistakes are

@@ -29,7 +29,7 @@ impl Cli {
             None => ConfigFile::default(),
         };
         let parse = |file: &ConfigFile| {
-            file.apply(command()).try_get_matches_from(words).map_err(|e| wrong_usage(&e))
+            file.apply(command()).try_get_matches_from(words).map_err(|e| wrong_usage(&e, words))
         };
         let mut program = command();
         program.build();
@@ -38,7 +38,7 @@ impl Cli {
         let overridden = file.overridden(used.command, used.matches)?;
         let file = file.without(&overridden);
         let matches = if overridden.is_empty() { matches } else { parse(&file)? };
-        let mut cli = Self::from_arg_matches(&matches).map_err(|e| wrong_usage(&e))?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|e| wrong_usage(&e, words))?;
         if matches!(cli.command, Some(Command::Config(_))) {
             let used = Used::of(&program, &matches);
             cli.values_in_effect = file.dump(used.command, used.matches);
@@ -46,7 +46,7 @@ impl Cli {
         Ok(cli)
     }
 
-    /// The message format alone, for reporting that the rest of the command line is wrong.
+    /// The format of the messages, to report that the command line is wrong.
     #[must_use]
     pub fn log_format_only() -> LogFormat {
         let words: Vec<OsString> = std::env::args_os().collect();
@@ -69,18 +69,26 @@ impl<'a> Used<'a> {
     }
 }
 
-/// The arguments that can be understood, ignoring all mistakes; a subcommand's if there is one.
+/// The arguments that can be understood, without the mistakes; a subcommand's if there is one.
 fn leniently(words: &[OsString]) -> Option<ArgMatches> {
     let matches = command().ignore_errors(true).try_get_matches_from(words).ok()?;
     Some(matches.subcommand().map_or_else(|| matches.clone(), |(_, sub)| sub.clone()))
 }
 
-/// Wrong usage, in the form of all errors. Prints help and version and ends the process.
-fn wrong_usage(error: &clap::Error) -> Error {
+/// Says how to see all options of the command in use.
+fn help_hint(words: &[OsString]) -> String {
+    let matches = command().ignore_errors(true).try_get_matches_from(words).ok();
+    let sub = matches.as_ref().and_then(ArgMatches::subcommand_name);
+    let command = sub.map_or_else(String::new, |name| format!(" {name}"));
+    format!("`reconcile{command} --help` shows all options")
+}
+
+/// Wrong usage as an [`Error`]. For help and version it prints the text and ends the process.
+fn wrong_usage(error: &clap::Error, words: &[OsString]) -> Error {
     if !error.use_stderr() {
         error.exit();
     }
-    let more = "`reconcile --help` shows all options";
+    let more = help_hint(words);
     if let Some(what) = wrong_value(error) {
         return Error::usage(what).hint(more);
     }

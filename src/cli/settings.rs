@@ -32,7 +32,7 @@ pub struct Settings {
     pub input: PathBuf,
     /// How the ledger is read.
     pub ledger: ledger::Options,
-    /// The places of the outputs.
+    /// The paths of the outputs.
     pub outputs: Paths,
     /// The report's language.
     pub lang: Lang,
@@ -52,7 +52,7 @@ pub struct Settings {
     pub record: Option<PathBuf>,
     /// Send nothing; use only stored answers.
     pub offline: bool,
-    /// Ask again even for calls with a final answer.
+    /// Ask again even for settled calls.
     pub refresh: bool,
     /// The cap.
     pub rate: Rate,
@@ -76,7 +76,7 @@ pub struct Settings {
     pub exit_code: bool,
     /// The Prometheus text file.
     pub metrics_file: Option<PathBuf>,
-    /// Where the end of the run is posted.
+    /// Where the result of the run is posted.
     pub notify: Option<notify::Target>,
 }
 

@@ -1,4 +1,5 @@
-//! What the values of options may be. An error completes the sentence "--option needs …".
+//! Parsers of the options' values. An error is "needs …", which follows the option's name, or says
+//! what is wrong.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;

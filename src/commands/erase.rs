@@ -14,7 +14,7 @@ use crate::words::plural;
 use reconcile_core::calendar::day_of;
 use reconcile_core::phone::{self, normalize_number};
 
-/// Fewest digits of a number to forget. Fewer digits would occur in most calls.
+/// Fewest digits of a number to forget. Shorter numbers would occur in most calls.
 const FEWEST_DIGITS: usize = 5;
 
 /// Deletes the stored calls that were made longer ago than the given time.
@@ -26,8 +26,7 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
     let age = TimeDelta::from_std(args.older_than).ok();
     let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).map(day_of);
     let before = before.ok_or_else(|| {
-        Error::usage("--older-than reaches back before the calendar begins")
-            .hint("give fewer days, such as 90d")
+        Error::usage("--older-than is longer than the calendar").hint("give a shorter time, such as 90d")
     })?;
     let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.purge(before)?;
@@ -56,8 +55,8 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
     let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.forget(&number)?;
     messages::print(&format!(
-        "deleted the answers of {} with {}; no run asks for them again; {}. Earlier outputs, ledgers and backups still \
-         contain the number.",
+        "deleted the answers of {} with {}; no run asks for them again; {}; earlier outputs, ledgers and backups may \
+         still contain the number",
         plural(erased.calls, "call"),
         phone::mask_number(&number),
         sizes(&erased)
@@ -67,5 +66,5 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
 
 /// The store's size before and after.
 fn sizes(erased: &Erased) -> String {
-    format!("the store has {} bytes, before {}", erased.bytes_after, erased.bytes_before)
+    format!("the store has {} bytes ({} before)", erased.bytes_after, erased.bytes_before)
 }

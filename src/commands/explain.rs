@@ -21,7 +21,8 @@ use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
 use reconcile_core::lookup::{Lookup, look_up};
 
-/// The answer, one for each call of this id; with `--json` these are its keys.
+/// Everything known of one call. With `--json` these are the keys; two products or days of the same
+/// CallId are two calls.
 #[derive(Serialize)]
 struct Explanation {
     call_id: String,
@@ -100,9 +101,8 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit> {
 fn unknown(reader: &dyn Reader, args: &ExplainArgs) -> Error {
     let similar = reader.similar_call_ids(&args.call_id).unwrap_or_default();
     let hint = match similar.len() {
-        0 => "no run has asked for it; `reconcile plan` says what a run would ask for. Quote the id if it has a ^"
-            .to_owned(),
-        _ => format!("similar ids in the store: {}. Quote the id if it has a ^", similar.join(", ")),
+        0 => "no run has asked for it; put quotes around an id with a ^".to_owned(),
+        _ => format!("similar ids in the store: {}; put quotes around an id with a ^", similar.join(", ")),
     };
     Error::usage(format!("the store {} does not know the call {}", args.store.path().display(), args.call_id))
         .hint(hint)
@@ -244,7 +244,7 @@ impl StoredAnswer {
             ("data", self.data.clone().unwrap_or_default()),
         ]);
         if self.damaged {
-            lines.push("damaged (wrong checksum): it does not count, and the next run asks again".into());
+            lines.push("damaged (wrong checksum): not used; the next run asks again".into());
         }
         lines
     }
@@ -280,7 +280,7 @@ impl Row {
 
     fn lines(&self) -> Vec<String> {
         let heading = match self.line {
-            0 => "\ndiscrepancies, without a ledger (--input compares with one):".into(),
+            0 => "\ndiscrepancies without a ledger (--input adds one):".into(),
             line => format!("\ndiscrepancies of ledger line {line}:"),
         };
         let mut lines = vec![heading];
@@ -309,8 +309,10 @@ impl ExplainedDiscrepancy {
     fn lines(&self) -> Vec<String> {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
         let (expected, actual) = (value(&self.expected), value(&self.actual));
+        let kind = [self.kind, &self.field].join(" ");
+        let kind = kind.trim_end();
         vec![
-            format!("  {} {}: expected {expected}, actual {actual}; {}", self.kind, self.field, self.message),
+            format!("  {kind}: expected {expected}, actual {actual}; {}", self.message),
             format!("    rule: {}", self.rule),
         ]
     }

@@ -35,7 +35,8 @@ pub fn man(name: Option<&str>) -> Result<Exit> {
         None => program,
         Some(name) => subcommand(&program, name)?,
     };
-    let page = page(command, name.is_none()).map_err(|e| Error::bug("the page cannot be made").because(e))?;
+    let page =
+        page(command, name.is_none()).map_err(|e| Error::bug("the manual page cannot be made").because(e))?;
     messages::print(page.trim_end());
     Ok(Exit::Success)
 }
@@ -74,10 +75,10 @@ fn sections() -> String {
         r#".SH ENVIRONMENT
 .TP
 .B RECONCILE_\fIOPTION\fR
-Any option except \-v and \-q, with _ in place of \-: RECONCILE_RATE=50/min. A flag overrides it; it overrides the file of \-\-config.
+Any option except \-v and \-q, with _ in place of \-: RECONCILE_RATE=50/min. Flags override these variables, which override the file of \-\-config.
 .TP
 .B RUST_LOG
-The level of messages, if neither \-v nor \-q is given: error, warn, info, debug.
+The level of the messages, if neither \-v nor \-q is given: error, warn, info, debug.
 .TP
 .B ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN
 The access key.
@@ -90,11 +91,11 @@ The folder for temporary files.
 .SH FILES
 .TP
 .I reconcile.db
-The store, beside the file of \-\-out: every answer, and the record of requests by which the cap is kept. Back it up.
+The store, beside the file of \-\-out. It holds every answer, and the record of requests that keeps the cap across runs. Back it up.
 .SH EXAMPLES
 .TP
 .B reconcile \-\-sandbox \-\-input calls.csv \-\-out details.parquet
-The whole job against a simulated provider inside the process.
+Run the whole job against a simulated provider inside the process.
 .TP
 .B reconcile \-q \-\-config /etc/reconcile/reconcile.toml \-\-deadline 06:30
 For cron: no messages unless something is wrong.

@@ -1,5 +1,5 @@
-//! The commands: the job itself, and beside it commands about ledger, store and credentials. Each
-//! prints its answer to standard output.
+//! The commands: the job itself, and commands about ledger, store and credentials. These print
+//! their answer to standard output.
 
 mod answer;
 mod erase;

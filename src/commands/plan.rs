@@ -10,7 +10,7 @@ use super::answer::{answer, table};
 use crate::cli::Settings;
 use crate::clock::SystemClock;
 use crate::collect::{Workload, workload};
-use crate::commands::reconcile::places;
+use crate::commands::reconcile::output_paths;
 use crate::console::opening::{done_in, schedule};
 use crate::error::Result;
 use crate::exit::Exit;
@@ -42,13 +42,13 @@ struct Plan {
     done_in: String,
 }
 
-/// The first deadline, and whether the run ends before it.
+/// The first time limit, and whether the run ends before it.
 #[derive(Serialize)]
 struct Limit {
     what: String,
     ends_in_s: u64,
     holds: bool,
-    /// Calls that can be sent before it.
+    /// Calls that can be asked for before it.
     fit: u64,
 }
 
@@ -60,7 +60,7 @@ struct Limit {
 pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let started_at = Local::now();
     let input = Input::open(&settings.input)?;
-    places::check(settings, &input)?;
+    output_paths::check(settings, &input)?;
     let source = ScannedLedger::scan(input, settings.ledger.clone())?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
@@ -124,7 +124,7 @@ impl Plan {
             )
         };
         let resuming = if self.going_on { "; resumes an unfinished run" } else { "" };
-        let done_in = if self.to_ask == 0 { "at once: nothing to ask" } else { &self.done_in };
+        let done_in = if self.to_ask == 0 { "0 s: no call to ask for" } else { &self.done_in };
         let mut pairs = vec![
             ("rows", self.rows.to_string()),
             ("invalid", self.invalid.to_string()),
@@ -158,7 +158,7 @@ impl Limit {
             return format!("{} suffices", self.what);
         }
         format!(
-            "{} does not suffice: about {} of {} can be asked, the oldest first; the others are deferred",
+            "{} does not suffice: about {} of {} can be asked for, the oldest first; the others are deferred",
             self.what,
             self.fit,
             plural(to_ask, "call")
@@ -166,8 +166,8 @@ impl Limit {
     }
 }
 
-/// The number of calls that can be sent within `time`, by bisection: the forecast never falls when
-/// the number of calls grows.
+/// The number of calls that can be asked for within `time`. Bisection finds it, because the forecast
+/// never falls when the number of calls grows.
 fn fitting(cap: &Cap, to_ask: u64, time: Duration) -> u64 {
     let (mut fit, mut too_many) = (0, to_ask + 1);
     while too_many - fit > 1 {

@@ -19,7 +19,7 @@ struct Verdict {
     sessions: Vec<Session>,
 }
 
-/// The requests of one process, beside what the cap allows.
+/// The requests of one process, and what the cap allows.
 #[derive(Serialize)]
 struct Session {
     session_no: i64,
@@ -57,16 +57,15 @@ impl Session {
 
     fn line(&self) -> String {
         format!(
-            "session {} of {}, {}: at most {} in any window; sent {} of {} allowed, in {:.1} s (at least {:.1} s \
-             under the cap){}",
+            "session {}, started {}, cap {}: at most {} requests in any window; {} sent in {:.1} s (the cap allows {} in \
+             that time){}",
             self.session_no,
             self.started_at,
             self.cap,
             self.most_in_any_window,
             self.requests,
-            self.allowance,
             self.sending_s,
-            self.shortest_s,
+            self.allowance,
             if self.held { "" } else { "  BROKEN" }
         )
     }
@@ -108,8 +107,8 @@ fn lines(verdict: &Verdict) -> Vec<String> {
     boots.dedup();
     if boots.len() > 1 {
         lines.push(format!(
-            "The machine was started {} times, or the store was moved. Windows across a start cannot be recomputed, \
-             because only the wall clock spans them; a run waits a whole window there.",
+            "The machine was started {} times, or the store was moved. Windows across such a start cannot be recomputed, \
+             because only the wall clock spans them. The first run after it waited for a whole window.",
             boots.len()
         ));
     }

@@ -1,5 +1,5 @@
-//! `reconcile whoami`: the credentials that a run would use. It fetches a temporary key if a run
-//! would, and never prints a secret.
+//! `reconcile whoami`: the credentials that a run would use. Like a run, it fetches a temporary key.
+//! It never prints a secret.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn lines(whoami: &Whoami<'_>) -> Vec<String> {
             let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
             format!("{at} (in {})", humantime::format_duration(left))
         }
-        _ if whoami.temporary => "its source does not say".to_owned(),
+        _ if whoami.temporary => "unknown".to_owned(),
         _ => "never".to_owned(),
     };
     let kind = if whoami.temporary { "temporary, with a security token" } else { "static" };

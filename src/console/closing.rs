@@ -1,4 +1,4 @@
-//! What a run says at its end, when its files are written.
+//! The last messages of a run whose files are written.
 //!
 //! A terminal gets a summary of at most twenty lines. A cron mail or a log gets one line, and one
 //! more with the command that resumes an incomplete run.
@@ -12,14 +12,14 @@ use crate::words::plural;
 /// The end of a run whose files are written.
 #[derive(Debug)]
 pub struct Closing<'a> {
-    /// What the summary file says.
+    /// The content of the summary file.
     pub summary: &'a Summary<'a>,
     /// Where the files are.
     pub paths: &'a Paths,
 }
 
 impl Closing<'_> {
-    /// Says it in the form that suits standard error. With `quiet`, only what is wrong.
+    /// Prints it, in the form that suits standard error. With `quiet`, only what is wrong.
     pub fn say(&self, quiet: bool) {
         if !quiet {
             if log::on_terminal() {

@@ -37,14 +37,14 @@ const SHORT_ID: usize = 8;
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 static RUN_ID: OnceLock<String> = OnceLock::new();
 
-/// How much is written.
+/// Which messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volume {
     /// Only warnings and errors.
     Quiet,
     /// What RUST_LOG says; without it, a run's start, progress and end.
     Usual,
-    /// Every failed attempt, too.
+    /// Also every failed attempt.
     Verbose,
 }
 
@@ -63,7 +63,7 @@ pub fn start(as_json: bool, volume: Volume) {
     }
 }
 
-/// From now on every line names this run.
+/// Makes every further line name this run.
 pub fn set_run_id(run_id: &str) {
     // A process works at one run only.
     let _ = RUN_ID.set(run_id.to_owned());
@@ -81,8 +81,8 @@ pub fn on_terminal() -> bool {
     !AS_JSON.load(Ordering::Relaxed) && std::io::stderr().is_terminal()
 }
 
-/// The events to write, and what is wrong with RUST_LOG. `-v` and `-q` override RUST_LOG, and what
-/// it says of other programs and libraries does not count.
+/// The events to write, and what is wrong with RUST_LOG. `-v` and `-q` override RUST_LOG. Its parts
+/// about other programs and libraries are ignored.
 fn targets(volume: Volume, rust_log: Option<&str>) -> (Targets, Option<String>) {
     let own = |level| Targets::new().with_target(PROGRAM, level);
     match (volume, rust_log.map(str::parse::<Targets>)) {
@@ -115,7 +115,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             false if on_terminal() => line.text(level, &now),
             false => with_run_id(&line.text(level, &now), run_id()),
         };
-        // A closed standard error leaves nobody to report that to.
+        // If standard error is closed, nothing can be reported.
         let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }

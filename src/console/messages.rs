@@ -16,8 +16,8 @@ pub fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Reports on standard error why the program ends: what is wrong, the causes, what to do, and what
-/// was sent or kept.
+/// Reports on standard error why the program ends: what is wrong, the causes, what to do, and
+/// whether something was sent.
 pub fn say_error(error: &Error) {
     let mut causes = Vec::new();
     let mut source = std::error::Error::source(error);
@@ -30,8 +30,7 @@ pub fn say_error(error: &Error) {
     tracing::error!(because, exit_code, means, to_do = error.hint, "{error}");
 }
 
-/// What an error means for requests and stored answers, in one short sentence without its full
-/// stop.
+/// What an error means for requests and stored answers: a short sentence without its full stop.
 fn consequence(exit: Exit, after_requests: bool) -> &'static str {
     match (exit, after_requests) {
         // Credentials may have been requested elsewhere, so "nothing" would say too much.

@@ -1,4 +1,4 @@
-//! Everything that a person at the terminal sees: messages, progress, the log on standard error.
+//! Everything that the program prints: messages, progress, and the log on standard error.
 
 pub mod closing;
 mod command_line;
@@ -7,12 +7,12 @@ pub mod messages;
 pub mod opening;
 pub mod progress;
 
-/// How a run speaks to the person or service that started it.
+/// How a run prints its messages.
 #[derive(Debug, Clone)]
 pub struct Console {
     /// No messages unless something is wrong.
     pub quiet: bool,
-    /// Plain lines instead of a bar, which debug messages would break.
+    /// Lines instead of a bar, which debug messages would break.
     pub lines_only: bool,
     /// The command line as typed, without secrets: the command that resumes this run.
     pub command: String,
@@ -32,7 +32,7 @@ impl Console {
         }
     }
 
-    /// A remark about ledger or run, unless quiet.
+    /// A note on ledger or run, unless quiet.
     pub(crate) fn note(&self, text: &str) {
         self.say(&format!("note: {text}"));
     }

@@ -18,7 +18,7 @@ pub struct Opening<'a> {
     pub scan: &'a LedgerScan,
     /// Calls to ask for.
     pub to_ask: u64,
-    /// The time that the cap makes it take; `None` offline.
+    /// Time until the cap allows the last request; `None` offline.
     pub ready_in: Option<Duration>,
     /// The cap.
     pub rate: Rate,
@@ -26,7 +26,7 @@ pub struct Opening<'a> {
     pub burst: NonZeroU32,
     /// Whether the answers are simulated.
     pub sandbox: bool,
-    /// Whether it resumes an unfinished run.
+    /// Whether this is an unfinished run that is resumed.
     pub resumed: bool,
 }
 
@@ -45,7 +45,8 @@ impl Opening<'_> {
         }
         line += &match self.ready_in {
             None => "; offline: nothing is sent".to_owned(),
-            Some(_) if self.to_ask == 0 => "; all answers are stored: nothing to ask".to_owned(),
+            Some(_) if scan.calls == 0 => "; nothing is sent".to_owned(),
+            Some(_) if self.to_ask == 0 => "; all answers are stored: nothing is sent".to_owned(),
             Some(time) => format!(
                 "; {} to ask at {} ({}){}, done in {}",
                 self.to_ask,
@@ -69,7 +70,7 @@ pub(crate) fn schedule(rate: Rate, burst: NonZeroU32) -> String {
     }
 }
 
-/// The time left under the cap and when it ends: `3m (by 12:38 UTC+8)`.
+/// The time left under the cap, and the time of day when it ends: `3m (by 12:38 UTC+8)`.
 pub(crate) fn done_in(left: Duration, now: DateTime<Local>) -> String {
     let minute = Duration::from_secs(60);
     let (words, left) = match left.is_zero() {

@@ -52,7 +52,7 @@ impl Form {
     }
 }
 
-/// What the requests of this run came to so far.
+/// Results of this run's requests so far.
 #[derive(Debug, Default)]
 struct Counts {
     done: AtomicU64,
@@ -62,8 +62,8 @@ struct Counts {
     by_code: Mutex<BTreeMap<String, u64>>,
 }
 
-/// Codes that are counted one by one; all further ones are counted as `other`. The provider has
-/// about forty, and codes that a broken proxy invents must not fill the memory.
+/// Codes that are counted one by one; all further ones are counted as `other`. A run meets only a
+/// few, and codes that a broken proxy invents must not fill the memory.
 const CODES_AT_MOST: usize = 64;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -165,7 +165,7 @@ impl Progress {
         Self { display, ticker }
     }
 
-    /// Where the fetch stage reports to.
+    /// The monitor that the fetch stage reports to.
     #[must_use]
     pub fn monitor(&self) -> Arc<dyn Monitor> {
         self.display.counts.clone()
@@ -180,7 +180,7 @@ impl Progress {
 }
 
 impl Display {
-    /// Updates at the form's pace, and says at once why the run stops.
+    /// Updates at the form's pace. If the run stops, prints the reason at once.
     async fn tick(self: Arc<Self>, stop: Stop) {
         let pace = self.form.pace();
         let first = tokio::time::Instant::now() + pace;

@@ -15,7 +15,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Error: the output `problem`, such as "is a folder". Exit 2.
+    /// Exit 2: the output has this problem, such as "is a folder".
     fn refused(&self, problem: &str, hint: &str) -> Error {
         Error::usage(format!("{} {} {problem}", self.file, self.path.display())).hint(hint)
     }
@@ -79,7 +79,7 @@ fn check_folder(target: &Target<'_>) -> Result<()> {
     let folder = folder_of(target.path);
     if !folder.is_dir() {
         let problem = format!("cannot be created: there is no folder {}", folder.display());
-        return Err(target.refused(&problem, "create the folder or name another one"));
+        return Err(target.refused(&problem, "create the folder, or give another path"));
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ fn refuse_same_file(target: &Target<'_>, other: &str, taken: &Path) -> Result<()
     Ok(())
 }
 
-/// Whether both paths lead to the same file. The file need not exist yet.
+/// Whether both paths are the same file, which may not exist yet.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     let resolved = |path: &Path| {
         path.canonicalize().or_else(|_| {

@@ -11,7 +11,7 @@ use reconcile_core::detail::CallDetail;
 use reconcile_core::ledger_row::LedgerRow;
 use reconcile_core::lookup::Lookup;
 
-/// The column that a folder of days has in its folders' names.
+/// The column that is in the subfolders' names if the details are a folder of days.
 pub(super) const DAY_COLUMN: &str = "call_date";
 
 /// The details while they are written.
@@ -20,7 +20,7 @@ pub(super) enum Details {
     Folder(Box<Partitions>),
 }
 
-/// The details with all rows written. They are not in their place yet.
+/// The details with all rows written, before they are renamed.
 pub(super) enum ClosedDetails {
     File(Staged),
     Folder(ClosedPartitions),
@@ -80,7 +80,7 @@ impl Details {
 }
 
 impl ClosedDetails {
-    /// Puts what was written on disk.
+    /// Syncs them to disk.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl ClosedDetails {
         }
     }
 
-    /// Puts the details in their place.
+    /// Renames them to their path.
     ///
     /// # Errors
     ///

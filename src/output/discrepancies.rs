@@ -93,7 +93,7 @@ impl Discrepancies {
 /// Cells of a row, one for each of `columns` columns.
 ///
 /// An unusable row of the ledger may have fewer carried values than there are columns; the missing
-/// ones are null. Empty text is null in every format, because CSV cannot tell the two apart.
+/// ones are null. Empty text is null in every format, because in CSV the two look the same.
 fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>> {
     let what = &row.what;
     let text = |value: Option<_>| Cell::Text(value.filter(|value: &&str| !value.is_empty()));

@@ -109,7 +109,7 @@ impl Outputs {
     }
 
     /// Adds an unusable row of the ledger to the rejects. A masked run writes none: masked rows
-    /// cannot be fed back, and the discrepancies name each line.
+    /// cannot be used again, and the discrepancies name each line.
     ///
     /// # Errors
     ///

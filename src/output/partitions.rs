@@ -3,9 +3,9 @@
 //! Owns the folder's layout and its replacement. As in Hive, the day is in the folder's name and
 //! not in the files.
 //!
-//! The new folder is written beside its target and exchanged with it in one step. Where the system
-//! has no such step, the old folder is moved aside first. A run that finds only the folder moved
-//! aside puts it back.
+//! The new folder is written beside its target. On Linux the two are exchanged in one step.
+//! Elsewhere the old folder is moved aside first. If a run finds only the folder that was moved
+//! aside, it puts it back.
 //!
 //! Days may come in any order, and memory does not grow with the ledger. At most [`MAX_OPEN_FILES`]
 //! files are open. The file with the oldest row is closed for another, and its day continues in
@@ -52,7 +52,7 @@ pub(super) struct Partitions {
     rows: u64,
 }
 
-/// The folder with all its files written. It is not in its place yet.
+/// The folder with all its files written, before it is renamed.
 pub(super) struct ClosedPartitions {
     target: PathBuf,
     lock: Staged,
@@ -96,14 +96,14 @@ pub(super) fn check_replaceable(target: &Path) -> Result<()> {
     for entry in fs::read_dir(target).map_err(|e| unwritable(target, e))? {
         let name = entry.map_err(|e| unwritable(target, e))?.file_name();
         if !name.to_string_lossy().starts_with(DAY_PREFIX) {
-            return refused(format!("contains something else: {}", name.display()));
+            return refused(format!("contains another kind of file: {}", name.display()));
         }
     }
     Ok(())
 }
 
 impl Partitions {
-    /// Starts the folder that will be `target`. Removes what a killed run left behind.
+    /// Starts the folder that will be `target`. Removes the leftovers of a killed run.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ impl ClosedPartitions {
         &self.target
     }
 
-    /// Puts all files on disk.
+    /// Syncs all files to disk.
     ///
     /// # Errors
     ///
@@ -232,7 +232,7 @@ impl ClosedPartitions {
         sync_all().map_err(|e| unwritable(&self.target, e))
     }
 
-    /// Puts the folder in its place and removes the old one.
+    /// Replaces the old folder by the new one.
     ///
     /// # Errors
     ///

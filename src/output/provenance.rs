@@ -1,4 +1,4 @@
-//! What the files say about their own origin.
+//! The origin of the files, as they name it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

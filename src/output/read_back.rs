@@ -1,4 +1,4 @@
-//! Counts what the written files say, for the tie-out.
+//! Counts the rows of the written files, for the tie-out.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

@@ -1,4 +1,4 @@
-//! The rejects: the unusable rows of the ledger, in its own columns, to be corrected and fed back.
+//! The rejects: the unusable rows of the ledger in its own columns, for correction and another run.
 //!
 //! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. It has
 //! a byte order mark if the ledger had one or was not UTF-8, because the program that made the
@@ -72,7 +72,7 @@ impl RejectsFile {
     }
 }
 
-/// The rejects with all rows written. They are not in their place yet.
+/// The rejects with all rows written, before the file is renamed.
 pub(super) enum ClosedRejects {
     File(Staged),
     /// The ledger has no unusable row.
@@ -82,7 +82,7 @@ pub(super) enum ClosedRejects {
 }
 
 impl ClosedRejects {
-    /// Puts what was written on disk.
+    /// Syncs the file to disk.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl ClosedRejects {
         if let Self::File(staged) = self { staged.sync() } else { Ok(()) }
     }
 
-    /// Puts the file in its place. Without a file, removes that of an earlier run.
+    /// Renames the file to its path. Without a file, removes that of an earlier run.
     ///
     /// # Errors
     ///

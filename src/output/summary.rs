@@ -1,4 +1,4 @@
-//! All that the summary and the report say.
+//! The content of summary and report.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::{Sending, Traffic};
 
-/// All that the summary and the report say.
+/// The content of summary and report.
 #[derive(Debug)]
 pub struct Summary<'a> {
     /// The run that the numbers come from.
@@ -35,7 +35,7 @@ pub struct Summary<'a> {
     pub go_on: &'a str,
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
-    /// Remarks on the ledger and the run.
+    /// Notes on the ledger and the run.
     pub notes: &'a [String],
 }
 

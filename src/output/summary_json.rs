@@ -151,7 +151,7 @@ struct CapUse {
     /// Most requests that the cap allows between the first request and the last.
     allowance: u64,
     sending_s: f64,
-    /// Shortest time in which the cap allows as many requests.
+    /// Shortest time in which the cap allows all requests that were sent.
     shortest_s: f64,
 }
 

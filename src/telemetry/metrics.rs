@@ -35,7 +35,7 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// The file at this path, with what the last run left in it.
+    /// The file at this path, with the values that the last run left in it.
     ///
     /// # Errors
     ///
@@ -81,8 +81,8 @@ impl MetricsFile {
         self.write();
     }
 
-    /// Shows the counts of the new outputs. Only now it is certain whether the answers are
-    /// simulated. The file is written by [`MetricsFile::end`], which follows at once.
+    /// Sets the counts of the new outputs. Only now is it certain whether the answers are simulated.
+    /// [`MetricsFile::end`], which follows at once, writes the file.
     pub fn published(&self, totals: &Totals, sandbox: bool) {
         let calls =
             Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));

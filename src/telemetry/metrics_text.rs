@@ -1,7 +1,7 @@
 //! The text of the metrics file in Prometheus's text format. Owns the metrics' names.
 //!
-//! The format has only three kinds of lines. The crates for it hold counters that live as long as a
-//! server, so the text is written here.
+//! The format has only three kinds of lines. The crates for it are made for servers that run for
+//! long, so the text is written here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ pub struct RunProgress {
     pub to_ask: u64,
     /// Answers by kind.
     pub answers: BTreeMap<&'static str, u64>,
-    /// Requests with a reply, by the provider's code; without a code by what happened instead.
+    /// Requests with a reply, by the provider's code; without a code, by the kind of failure.
     pub requests: BTreeMap<String, u64>,
     /// Requests that the provider throttled.
     pub throttled: u64,
@@ -32,7 +32,7 @@ pub struct RunProgress {
     pub left_s: u64,
 }
 
-/// What the file shows.
+/// The values that the file shows.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) started_at: Option<DateTime<Utc>>,

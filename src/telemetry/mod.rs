@@ -1,4 +1,4 @@
-//! What other machines learn about a run: the metrics file and the notification at its end.
+//! Reports for other machines: the metrics file, and the notification at the end of a run.
 
 pub mod metrics;
 mod metrics_text;

@@ -67,7 +67,7 @@ impl Target {
         self.url.origin().ascii_serialization()
     }
 
-    /// Posts the result of a run: the text of the summary, or the error. A failure only gives a
+    /// Posts the result of a run: the text of the summary, or the error. A failure causes only a
     /// warning.
     pub async fn post(&self, result: &Result<Exit>, summary: &Path, ca_file: Option<&Path>) {
         let (exit, body) = match result {

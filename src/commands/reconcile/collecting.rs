@@ -1,4 +1,4 @@
-//! Pass 1 of a run: the cap, the deadlines and the progress around [`collect`].
+//! Pass 1 of a run, which asks for the calls: cap, deadlines and progress around [`collect`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) struct Collected {
     pub(super) all_asked: bool,
     /// How far a throttling provider slowed the run down.
     pub(super) slowdown: Slowdown,
-    /// What the answers say about the run as a whole.
+    /// Notes on the answers as a whole.
     pub(super) notes: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     let deadlines: Vec<_> =
         deadlines.into_iter().map(|deadline| deadline.start(run.started, run.stop.clone())).collect();
     let (source, reader) = (run.source.clone(), run.store.reader()?);
-    // With nothing to ask the ledger need not be read again.
+    // With no call to ask for, the ledger is not read again.
     let all_asked =
         workload.to_ask == 0 || collect(source, &fetcher, reader, settings.concurrency, order).await;
     deadlines.iter().for_each(JoinHandle::abort);
@@ -101,7 +101,7 @@ fn in_time(run: &RunContext<'_>, deadlines: &[Deadline], ready_in: Duration) -> 
     let first = Deadline::first(deadlines);
     let Some(deadline) = first.filter(|d| elapsed + ready_in > d.after_start) else { return true };
     let name = &deadline.name;
-    run.console.note(&format!("{name} comes before all calls are asked: the oldest calls are asked first"));
+    run.console.note(&format!("{name} does not suffice for all calls: the oldest calls are asked first"));
     false
 }
 

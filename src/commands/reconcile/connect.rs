@@ -1,4 +1,5 @@
-//! The connection of a run: to the provider with the user's key, or to the sandbox with its own.
+//! The connection of a run: to the provider with the user's key, or to the sandbox with its test
+//! key.
 
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use crate::store::Store;
 ///
 /// # Errors
 ///
-/// Exit 2 when credentials, endpoint or certificates cannot be used; exit 3 or 4 when the key's
-/// source refuses or cannot be reached.
+/// Exit 2 when credentials, endpoint or certificates cannot be used; exit 3 when the key's
+/// source refuses, exit 4 when it cannot be reached.
 pub(super) async fn connect(settings: &Settings) -> Result<Option<(HttpProvider, Arc<CredentialCache>)>> {
     if settings.offline {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What stays the same throughout a run, and what both passes ask about it.
+//! The parts of a run that both passes use.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use reconcile_core::ask_again::Scope;
 
 use super::notes;
 
-/// What stays the same throughout a run.
+/// The parts of a run that do not change while it works.
 pub(super) struct RunContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) console: &'a Console,
@@ -45,12 +45,12 @@ impl RunContext<'_> {
         self.store.traffic(&self.scope).map_or(true, |traffic| traffic.requests > 0)
     }
 
-    /// What is remarkable about ledger, settings and key.
+    /// The notes on ledger, settings and key.
     pub(super) fn notes(&self) -> Vec<String> {
         notes::at_start(self.settings, &self.source.scan, self.keys.as_deref())
     }
 
-    /// Says what the run is about to do: its first line, and the notes.
+    /// Prints the first line of the run, and its notes.
     pub(super) fn announce(&self, to_ask: u64, ready_in: Option<Duration>) {
         let opening = Opening {
             ledger: self.source.input.name(),

@@ -1,13 +1,14 @@
 //! `reconcile`: one run from its settings to its exit code.
 //!
-//! The order is a promise. The places of the outputs are checked before anything is sent, the store
-//! is open before the first request, and the files are in place before the run counts as ended.
+//! The order is a promise. The paths of the outputs are checked before anything is sent, the store
+//! is open before the first request, and the files are renamed to their paths before the run counts
+//! as ended.
 
 mod collecting;
 mod connect;
 mod context;
 mod notes;
-pub(crate) mod places;
+pub(crate) mod output_paths;
 mod publishing;
 mod sandbox;
 
@@ -28,17 +29,18 @@ use crate::store::{self, RunIdentity};
 use crate::telemetry::metrics::MetricsFile;
 use context::RunContext;
 
-/// Runs the job and reports its end to metrics and notification. `stop` is what signals stop.
+/// Runs the job and reports its result to metrics file and notification. Signals stop it through
+/// `stop`.
 ///
 /// # Errors
 ///
-/// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be had.
+/// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be obtained.
 pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<Exit> {
     let ended = match settings.metrics_file.as_deref().map(MetricsFile::open).transpose() {
-        Ok(None) => night(settings, console, stop, None).await,
+        Ok(None) => run_steps(settings, console, stop, None).await,
         Ok(Some(metrics)) => {
             let metrics = Arc::new(metrics);
-            let ended = night(settings, console, stop, Some(metrics.clone())).await;
+            let ended = run_steps(settings, console, stop, Some(metrics.clone())).await;
             metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
             ended
         }
@@ -50,8 +52,8 @@ pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<E
     ended
 }
 
-/// Everything in its order: ledger, places, key, store, requests, outputs.
-async fn night(
+/// The steps in their order: ledger, output paths, key, store, requests, outputs.
+async fn run_steps(
     settings: &Settings,
     console: &Console,
     stop: Stop,
@@ -59,7 +61,7 @@ async fn night(
 ) -> Result<Exit> {
     let (started, started_at) = (Instant::now(), Utc::now());
     let input = Input::open(&settings.input)?;
-    places::check(settings, &input)?;
+    output_paths::check(settings, &input)?;
     let source = Arc::new(ScannedLedger::scan(input, settings.ledger.clone())?);
     let (provider, keys) = connect::connect(settings).await?.unzip();
     let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
@@ -74,8 +76,8 @@ async fn night(
         metrics.begin(started_at, settings.rate, run.is_sandbox());
     }
     collect_and_publish(&run, provider).map_err(|error| {
-        // The run stays open, and the same command resumes it. The first error is the one to
-        // report.
+        // The run stays open, so the same command resumes it. If this fails too, only the first
+        // error is reported.
         let _ = run.store.end_session(&run.scope, None);
         Error { after_requests: run.has_sent_requests(), ..error }
     })

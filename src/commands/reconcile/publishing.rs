@@ -1,4 +1,4 @@
-//! Pass 2 of a run: rows, totals and summary, then all files in their places.
+//! Pass 2 of a run, which writes the outputs: rows, totals, summary.
 
 use super::collecting::Collected;
 use super::context::RunContext;
@@ -16,7 +16,7 @@ use reconcile_core::traffic::Traffic;
 /// Open calls written to the store at a time.
 const OPEN_AT_ONCE: usize = 1_000;
 
-/// Writes the outputs, ends the run in the store, and says what came of it.
+/// Writes the outputs, ends the run in the store, and prints the result.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ fn check_totals(totals: &Totals, written: &Written, traffic: &Traffic, cap: u32)
     }
 }
 
-/// Why not every call has its answer; `None` if every call has.
+/// Why some calls have no answer; `None` if every call has one.
 fn incomplete_because(run: &RunContext<'_>, all_asked: bool, totals: &Totals) -> Option<String> {
     if !all_asked {
         let reason = run.stop.reason();
@@ -107,7 +107,7 @@ fn incomplete_because(run: &RunContext<'_>, all_asked: bool, totals: &Totals) ->
     if totals.exhausted > 0 {
         return Some(format!("{} failed on every attempt", plural(totals.exhausted, "call")));
     }
-    let has = if totals.deferred == 1 { "has" } else { "have" };
-    let deferred = || format!("{} {has} no stored answer (offline run)", plural(totals.deferred, "call"));
+    let have = if totals.deferred == 1 { "has" } else { "have" };
+    let deferred = || format!("{} {have} no stored answer (offline run)", plural(totals.deferred, "call"));
     (totals.deferred > 0).then(deferred)
 }

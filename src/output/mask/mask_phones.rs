@@ -1,9 +1,9 @@
-//! Masks phone numbers in the data files: `138****5678`, or a token that joins. Pure.
+//! Masks phone numbers in the data files, as `138****5678` or as a token. Pure.
 //!
-//! Masked are the four number columns and `expected` and `actual`. In texts of the ledger and the
-//! provider, the row's own numbers are masked and everything that looks like a phone number. Such
-//! texts are `call_id`, `state`, `state_desc`, error texts, messages and the carried columns. `raw`
-//! is left out: JSON can spell a digit in more ways than can be searched reliably.
+//! The four number columns are masked, and `expected` and `actual`. In texts, the row's own numbers
+//! are masked, and everything that looks like a phone number. Such texts are `call_id`, `state`,
+//! `state_desc`, error texts, messages and the carried columns. `raw` is left out: JSON can spell a
+//! digit in more ways than can be searched reliably.
 
 use std::borrow::Cow;
 
@@ -84,7 +84,7 @@ impl MaskPhones {
         masked + &text[at..]
     }
 
-    /// A call as the details show it.
+    /// A call with its numbers masked, for the details.
     pub(crate) fn mask_call<'a>(
         &self,
         row: &'a LedgerRow,
@@ -116,7 +116,7 @@ impl MaskPhones {
         (Cow::Owned(row), Cow::Owned(lookup))
     }
 
-    /// A row as the discrepancy file shows it.
+    /// A row with its numbers masked, for the discrepancy file.
     pub(crate) fn mask_discrepancy<'a>(&self, row: &'a DiscrepancyRow) -> Cow<'a, DiscrepancyRow> {
         if !self.is_on() {
             return Cow::Borrowed(row);

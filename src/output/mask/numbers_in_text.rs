@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use reconcile_core::phone::normalize_number;
 
-/// Shorter numbers are extensions. Searched in texts, they would hide every price.
+/// Shorter numbers are extensions. If they were searched in texts, every price would be masked.
 pub(super) const MIN_DIGITS: usize = 5;
 /// Shorter numbers are only found where no other digit is next to them.
 const MIN_DIGITS_INSIDE_OTHERS: usize = 7;

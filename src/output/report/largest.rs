@@ -43,11 +43,12 @@ impl ListedRow {
     }
 }
 
-/// The discrepancies with the most seconds at stake. Of equal ones, the first in the file.
+/// The discrepancies with the most seconds at stake. Of equal ones, those that come first in the
+/// file.
 #[derive(Debug, Default)]
 pub(crate) struct Largest {
     rows: Vec<ListedRow>,
-    /// Rows with as many seconds or fewer are not listed; `None` while any row is.
+    /// Rows with this many seconds or fewer are not listed; `None` if every row is.
     threshold_s: Option<u64>,
 }
 

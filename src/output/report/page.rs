@@ -50,7 +50,7 @@ enum NumberStyle {
     Unsigned,
     /// With a `+` if it is positive.
     Signed,
-    /// An age in words.
+    /// An age in nights.
     Nights(Lang),
 }
 

@@ -1,6 +1,7 @@
 //! Draws the report's charts as SVG. Owns plotters.
 //!
-//! Each colour is a mark. The page's style sheet replaces it by a colour for light, dark or print.
+//! Each colour here stands for a role. The page's style sheet replaces it with a colour for light or
+//! dark screens, or for print.
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;

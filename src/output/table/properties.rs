@@ -9,8 +9,8 @@ use parquet::schema::types::ColumnPath;
 
 /// Rows. DuckDB's own row-group size, so that its threads share a file well.
 const ROW_GROUP: usize = 122_880;
-/// Bytes. If a column's dictionary grows beyond this, the column continues without one: it saves
-/// little, and each value has to be searched in it. Called numbers are such a column.
+/// Bytes. If a column's dictionary grows beyond this, the column continues without one: a large
+/// dictionary saves little, and each value has to be searched in it. An example is `callee`.
 const MAX_DICTIONARY: usize = 1 << 17;
 /// Bytes before compression. Pages of the usual 1 MiB exceed the processor's cache, and their
 /// memory returns to the system again and again. Smaller pages also compress better; much smaller
@@ -18,7 +18,7 @@ const MAX_DICTIONARY: usize = 1 << 17;
 const PAGE: usize = 1 << 17;
 /// Long texts that rarely repeat. A dictionary of them only costs memory.
 const WITHOUT_DICTIONARY: [&str; 3] = ["call_id", "request_id", "raw"];
-/// The column by which single calls are searched.
+/// Readers look up single calls in this column.
 const BLOOM_FILTERED: &str = "call_id";
 /// 1 % of the row groups without the call are read nevertheless.
 const FALSE_POSITIVE_RATE: f64 = 0.01;
@@ -46,7 +46,7 @@ pub(super) fn writer_properties(schema: &Schema, metadata: &[(String, String)]) 
     for name in WITHOUT_DICTIONARY {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
-    // Nobody searches a range of raw texts, and their statistics would swell the footer.
+    // Nobody searches a range of raw texts, and their statistics would make the footer large.
     properties = properties.set_column_statistics_enabled(ColumnPath::from("raw"), EnabledStatistics::None);
     Ok(properties.build())
 }

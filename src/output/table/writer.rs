@@ -235,13 +235,14 @@ impl Table {
         Ok(())
     }
 
-    /// Estimated memory in bytes, without what an own thread holds.
+    /// Estimated memory in bytes, without the memory of an encoding thread.
     pub(crate) fn held_bytes(&self) -> usize {
         let encoded = if let Encoder::SameThread(writer) = &self.encoder { writer.memory_size() } else { 0 };
         self.rows * BYTES_PER_ROW + encoded
     }
 
-    /// Writes all rows in memory as a row group. An own thread ignores this.
+    /// Writes all rows in memory as a row group. With an encoding thread, only
+    /// passes the rows on.
     ///
     /// # Errors
     ///

@@ -53,7 +53,10 @@ fn a_plan_counts_stored_calls_and_checks_the_time_limit() {
     // The requests of the first run still count, so the first new request waits for almost an hour.
     assert_eq!((plan["limit"]["holds"].as_bool(), plan["limit"]["fit"].as_u64()), (Some(false), Some(2)));
     let (words, _) = print(&bench, &arguments, 0);
-    assert!(words.contains("does not suffice: about 2 of 7 calls can be asked, the oldest first"), "{words}");
+    assert!(
+        words.contains("does not suffice: about 2 of 7 calls can be asked for, the oldest first"),
+        "{words}"
+    );
     assert_eq!(bench.provider.seen(), 5);
 }
 

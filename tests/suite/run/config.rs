@@ -108,8 +108,8 @@ const MISTAKES: [(&str, &[&str]); 16] = [
         "deadline = 06:30:00",
         &["r.toml:1: `deadline` needs a time of day, for example 06:30, not \"06:30:00\""],
     ),
-    ("sandbox = \"yes\"", &["r.toml:1: `sandbox` is true or false", "to do: write sandbox = true"]),
-    ("rate = [\"1/s\", \"2/s\"]", &["r.toml:1: `rate` is one value, not a table or a list"]),
+    ("sandbox = \"yes\"", &["r.toml:1: `sandbox` needs true or false", "to do: write sandbox = true"]),
+    ("rate = [\"1/s\", \"2/s\"]", &["r.toml:1: `rate` needs one value, not a table or a list"]),
     ("[requests]\nrate = \"1/s\"", &["r.toml:1: there is no option `requests`"]),
     (
         "map = [\"call_id\"]",
@@ -117,8 +117,8 @@ const MISTAKES: [(&str, &[&str]); 16] = [
     ),
     ("rate = 100/min", &["r.toml:1: ", "texts in quotes"]),
     ("rate = \"1/s\"\nrate = \"2/s\"", &["r.toml:2: duplicate key"]),
-    ("refresh = true\n\noffline = true", &["r.toml:3: `offline` excludes `refresh` of line 1"]),
-    ("notify-url = [\"https://x/t0ken\"]", &["r.toml:1: `notify-url` is one value"]),
+    ("refresh = true\n\noffline = true", &["r.toml:3: `offline` excludes `refresh` in line 1"]),
+    ("notify-url = [\"https://x/t0ken\"]", &["r.toml:1: `notify-url` needs one value"]),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! The check that no output overwrites the ledger, the store or another file of the run.
+//! Checks that no output overwrites the ledger, the store or another file of the run.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use crate::cli::Settings;
 use crate::error::Result;
 use crate::ledger::Input;
 
-/// Checks the places of all outputs before anything is sent.
+/// Checks the paths of all outputs before anything is sent.
 ///
 /// # Errors
 ///
-/// Exit 2 when an output cannot be a file there or would overwrite another file of the run; exit 6
-/// when its folder cannot be written to.
+/// Exit 2 when an output cannot be a file at its path or would overwrite another file of the run;
+/// exit 6 when its folder cannot be written to.
 pub(crate) fn check(settings: &Settings, input: &Input) -> Result<()> {
     let mut others: Vec<(&str, &Path)> = vec![("--store", &settings.store)];
     others.extend(input.path().map(|path| ("--input", path)));
