@@ -1,5 +1,5 @@
-//! The notes of a run about its ledger, settings and key. They are printed at the start and written
-//! into report and summary.
+//! The notes of a run on its ledger, settings and key. They are printed at the start and written to
+//! report and summary.
 
 use crate::cli::{Settings, missing_defaults_notes};
 use crate::ledger::LedgerScan;
@@ -36,5 +36,6 @@ fn unusable_rows(settings: &Settings, invalid: u64) -> Option<String> {
         ));
     }
     let rejects = settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
-    Some(format!("{rows} cannot be used; {rejects} lists them for correction"))
+    let them = if invalid == 1 { "it" } else { "them" };
+    Some(format!("{rows} cannot be used; {rejects} lists {them} for correction"))
 }
