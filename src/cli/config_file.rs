@@ -122,8 +122,8 @@ impl ConfigFile {
         self.entry(arg).filter(|entry| is_default && entry.values != ["false"])
     }
 
-    /// Every option of the command as TOML, with its value in effect and the value's source. Secrets
-    /// are left out.
+    /// Every option of the command as TOML, with its value in effect and the value's source.
+    /// Secrets are left out.
     #[must_use]
     pub fn dump(&self, command: &Command, matches: &ArgMatches) -> String {
         let keys = command.get_arguments().filter(|arg| is_key(arg));

@@ -88,7 +88,7 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Delete every stored answer that contains a given phone number
     Forget(ForgetArgs),
-    /// Print which credentials a run would use and when they expire; never prints a secret
+    /// Print which credentials a run would use, without the secret, and when they expire
     Whoami(WhoamiArgs),
     /// Run the simulated provider as a server on 127.0.0.1
     Sandbox(SandboxArgs),

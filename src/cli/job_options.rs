@@ -58,7 +58,8 @@ pub(super) struct JobArgs {
     #[command(flatten)]
     pub(super) ledger: LedgerArgs,
 
-    /// Discrepancies as .csv, .jsonl or .parquet [default: --out with the ending .discrepancies.csv]
+    /// Discrepancies as .csv, .jsonl or .parquet [default: --out with the ending
+    /// .discrepancies.csv]
     #[arg(
         long,
         env = "RECONCILE_DISCREPANCIES",
@@ -225,7 +226,7 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) metrics_file: Option<PathBuf>,
-    /// Post the summary or the error to this URL at the end; the URL is secret and never shown
+    /// Post the summary or the error to this URL at the end; the URL is never shown in full
     #[arg(
         long,
         env = "RECONCILE_NOTIFY_URL",

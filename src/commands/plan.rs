@@ -114,7 +114,9 @@ impl Plan {
     }
 
     fn lines(&self) -> Vec<String> {
-        let requests = if self.requests_at_most == self.requests {
+        let requests = if self.requests_at_most == 0 {
+            "0".to_owned()
+        } else if self.requests_at_most == self.requests {
             format!("{}, plus retries", self.requests)
         } else {
             let near = plural(self.requests_at_most - self.requests, "call");
@@ -166,8 +168,8 @@ impl Limit {
     }
 }
 
-/// The number of calls that can be asked for within `time`. Bisection finds it, because the forecast
-/// never falls when the number of calls grows.
+/// The number of calls that can be asked for within `time`. Bisection finds it, because the
+/// forecast never falls when the number of calls grows.
 fn fitting(cap: &Cap, to_ask: u64, time: Duration) -> u64 {
     let (mut fit, mut too_many) = (0, to_ask + 1);
     while too_many - fit > 1 {

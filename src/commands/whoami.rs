@@ -1,5 +1,5 @@
-//! `reconcile whoami`: the credentials that a run would use. Like a run, it fetches a temporary key.
-//! It never prints a secret.
+//! `reconcile whoami`: the credentials that a run would use. Like a run, it fetches a temporary
+//! key. It never prints a secret.
 
 use std::time::Duration;
 

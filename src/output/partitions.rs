@@ -86,9 +86,8 @@ pub(super) fn check_replaceable(target: &Path) -> Result<()> {
         return Ok(());
     }
     let refused = |problem: String| {
-        Err(Error::usage(format!("the details folder {} {problem}", target.display())).hint(
-            "the details of each day are written to a folder that is replaced as a whole; name a new one",
-        ))
+        Err(Error::usage(format!("the details folder {} {problem}", target.display()))
+            .hint("name a new folder, because a details folder is replaced as a whole"))
     };
     if !target.is_dir() {
         return refused("is a file".into());

@@ -81,8 +81,8 @@ impl MetricsFile {
         self.write();
     }
 
-    /// Sets the counts of the new outputs. Only now is it certain whether the answers are simulated.
-    /// [`MetricsFile::end`], which follows at once, writes the file.
+    /// Sets the counts of the new outputs. Only now is it certain whether the answers are
+    /// simulated. [`MetricsFile::end`], which follows at once, writes the file.
     pub fn published(&self, totals: &Totals, sandbox: bool) {
         let calls =
             Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));

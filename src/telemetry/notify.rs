@@ -55,9 +55,8 @@ impl Target {
         let target = Self { url };
         if is_clear_text(&target.url) && !insecure_http {
             let what = format!("the notification URL {}/… is not encrypted", target.origin());
-            return Err(
-                Error::usage(what).hint("use https://, or allow insecure HTTP if you trust the network")
-            );
+            return Err(Error::usage(what)
+                .hint("use https://, or allow plain HTTP with --insecure-http if the network is safe"));
         }
         Ok(target)
     }

@@ -1,7 +1,7 @@
 //! Draws the report's charts as SVG. Owns plotters.
 //!
-//! Each colour here stands for a role. The page's style sheet replaces it with a colour for light or
-//! dark screens, or for print.
+//! Each colour here only marks a role. The page's style sheet replaces it with a colour for light
+//! or dark screens, or for print.
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
