@@ -1,4 +1,4 @@
-//! The cap: how many requests of one key are admitted in any window.
+//! The cap: the most requests of one key that are admitted in any window.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
