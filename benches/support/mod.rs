@@ -1,6 +1,6 @@
-//! The inputs of the benchmarks: a ledger of any number of calls, their answers as JSON lines, and a
-//! store with these answers. The same number gives the same inputs. Each benchmark uses only a part
-//! of this module.
+//! The inputs of the benchmarks: a ledger of any number of calls, their answers as JSON lines, and
+//! a store with these answers. The same number gives the same inputs. Each benchmark uses only a
+//! part of this module.
 #![allow(dead_code)]
 
 use std::fs::File;

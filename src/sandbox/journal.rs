@@ -1,7 +1,7 @@
 //! The journal: the received requests, each with time, account and verdict.
 //!
-//! Memory is bounded: the journal keeps the newest 10,000 requests and the arrivals of one window. It never
-//! holds a signature, a secret or a phone number.
+//! Memory is bounded: the journal keeps the newest 10,000 requests and the arrivals of one window.
+//! It never holds a signature, a secret or a phone number.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
 //! Files for operators: systemd units, crontab, package, image, alert rules, completions and manual
-//! pages. External tools check them. Without a tool the test fails in CI; elsewhere it is skipped
-//! with a message.
+//! pages. External tools check them. If a tool is missing, its test fails in CI, and elsewhere it
+//! is skipped with a message.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,17 +12,14 @@ use reconcile::fetch::cap::Cap;
 use reconcile_core::rate::Rate;
 use toml::de::{DeTable, DeValue};
 
+use crate::support::rust_files::root;
 use crate::support::{Bench, ledger, skip, venv};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn packaged(name: &str) -> String {
     fs::read_to_string(root().join("packaging").join(name)).unwrap()
 }
 
-/// A tool of the system; `None`, with a message, where it is missing.
+/// A tool of the system; `None`, with a message, if it is missing.
 fn tool(name: &str) -> Option<Command> {
     let found = std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
@@ -70,7 +67,8 @@ fn systemd_accepts_the_units_and_the_service_is_confined() {
     assert!(output.status.success() && !said.contains("reconcile."), "{said}");
 
     let Some(mut security) = tool("systemd-analyze") else { return };
-    // In tenths: 1.5 of 10, where 10 is a service without any restriction.
+    // The threshold is in tenths: the rating must be at most 1.5. It is 10 for a service without
+    // any restriction.
     security
         .args(["security", "--offline=true", "--threshold=15"])
         .arg(units.path().join("reconcile.service"));
@@ -160,9 +158,9 @@ fn every_packaged_file_exists_or_is_built() {
     for [source, target, mode] in &assets {
         if let Some(made) = source.strip_prefix("target/package-files/") {
             let made = made.replace("man/*.1", "man/reconcile.1");
-            assert!(script.contains(&format!("\"$made/{made}\"")), "{source} is not made");
+            assert!(script.contains(&format!("\"$made/{made}\"")), "{source} is not built");
         } else if source != "target/release/reconcile" {
-            assert!(root().join(source).is_file(), "{source} is not there");
+            assert!(root().join(source).is_file(), "{source} does not exist");
         }
         assert!(!target.starts_with('/') && matches!(mode.as_str(), "644" | "755"), "{target} {mode}");
     }

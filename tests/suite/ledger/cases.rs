@@ -1,4 +1,4 @@
-//! The cases. Each is named for its cause, which is what makes such files in practice.
+//! The cases. Each is named for its cause: the program or the habit that makes such files.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use super::{Case, case};
 const CHINESE: &str = "呼叫ID,呼叫时间,被叫号码,备注\r\n116^1,2026-11-01 09:05:07,13800000001,张伟\r\n\
                        116^2,2026-11-01 09:06:00,13800000002,已接通\r\n";
 
-/// Its rows in every encoding.
+/// The expected rows of [`CHINESE`] in every encoding.
 const CHINESE_ROWS: &str =
     "2 116^1 2026-11-01 called_at=2026-11-01 09:05:07 callee=13800000001 ledger_备注=张伟
      3 116^2 2026-11-01 called_at=2026-11-01 09:06:00 callee=13800000002 ledger_备注=已接通";
@@ -32,7 +32,7 @@ fn zst(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     zstd::encode_all(bytes.as_ref(), 3).unwrap()
 }
 
-/// One call per time, below the header `call_id,called_at`.
+/// A ledger with one call per time.
 fn called(times: &[&str]) -> String {
     let rows = times.iter().enumerate().map(|(i, time)| format!("{i}^1,\"{time}\"\n"));
     std::iter::once("call_id,called_at\n".to_owned()).chain(rows).collect()
@@ -268,7 +268,7 @@ fn headers() -> Vec<Case> {
             "Call ID, CALLED-AT ,ＣＡＬＬＥＥ\n1^1,2026-11-01,138\n",
             "2 1^1 2026-11-01 callee=138",
         ),
-        case("a system with names of its own: --map", "话单号,时间\n1^1,2026-11-01\n", "2 1^1 2026-11-01")
+        case("a system with unknown names: --map", "话单号,时间\n1^1,2026-11-01\n", "2 1^1 2026-11-01")
             .map("call_id", "话单号")
             .map("called_at", "时间"),
         case("a mistyped call_id", "cal_id,called_at\n1^1,2026-11-01\n", "error: no column `call_id`"),
@@ -326,7 +326,7 @@ fn spreadsheets() -> Vec<Case> {
             "2! - -@18 \"3\"",
         ),
         case(
-            "text to columns split the CallId into a column of its own",
+            "text to columns split the CallId into two columns",
             "call_id,rest,called_at\n116014888060,^102816313060,2026-11-01\n",
             "2 116014888060 2026-11-01 ledger_rest=^102816313060
              ~ the CallId was split at its `^` into two columns",

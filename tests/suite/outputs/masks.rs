@@ -70,7 +70,7 @@ fn narrow(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
-/// Asserts that the text holds no secret and no number, whatever separates its digits.
+/// Asserts that the text holds no secret and no number, even with separators between its digits.
 #[track_caller]
 fn assert_hidden(text: &str, place: &str) {
     let text = narrow(text);
@@ -132,7 +132,7 @@ fn the_scan_finds_numbers_in_a_run_without_masking() {
     let bench = planted();
     bench.run(&["--mask-phones", "none"]).exits(0);
     let scanned = std::panic::catch_unwind(|| scan(&bench));
-    assert!(scanned.is_err(), "the scan finds nothing in a run with numbers in full");
+    assert!(scanned.is_err(), "the scan finds no number in a run without masking");
     assert!(bench.details().iter().any(|row| cell(row, "callee") == "13712344321"));
 }
 

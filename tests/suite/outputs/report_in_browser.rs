@@ -1,6 +1,6 @@
 //! The report in a browser: no errors, no requests, a mark for every value, and the numbers of
-//! summary.json. The tests need headless Chromium. Without it they fail in CI; elsewhere they are
-//! skipped with a message.
+//! summary.json. The tests need headless Chromium. Without it they fail in CI, and elsewhere they
+//! are skipped with a message.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::house::readme::sample_run;
 use crate::support::{Bench, cell, id, read_csv, skip};
 
-/// Hosts that the browser itself asks on every page.
-const MAKERS: [&str; 3] = [".google.com", ".googleapis.com", ".gvt1.com"];
+/// Hosts that the browser itself contacts on every page.
+const BROWSER_HOSTS: [&str; 3] = [".google.com", ".googleapis.com", ".gvt1.com"];
 
 /// A page as the browser opened it.
 struct Opened {
@@ -48,7 +48,7 @@ fn open(page: &Path) -> Option<Opened> {
             let mut line = String::new();
             let _ = BufReader::new(stream.unwrap()).read_line(&mut line);
             // A browser may open a connection in advance and close it without a request.
-            if !line.is_empty() && !MAKERS.iter().any(|maker| line.contains(maker)) {
+            if !line.is_empty() && !BROWSER_HOSTS.iter().any(|maker| line.contains(maker)) {
                 record.lock().unwrap().push(line);
             }
         }
@@ -104,7 +104,7 @@ fn summary(bench: &Bench) -> Value {
 #[track_caller]
 fn assert_sound(opened: &Opened) {
     assert_eq!(opened.console, Vec::<String>::new());
-    assert_eq!(opened.requests, Vec::<String>::new(), "the page asked for something");
+    assert_eq!(opened.requests, Vec::<String>::new(), "the page loaded something");
     assert!(opened.dom.contains("</html>"));
 }
 
@@ -137,7 +137,10 @@ fn assert_numbers(dom: &str, summary: &Value) {
     let (before, rest) = dom.split_once("<table class=\"stack largest\">").unwrap();
     let others = format!("{before}{}", rest.split_once("</table>").unwrap().1);
     for inner in between(&others, "<td class=\"n", "</td>") {
-        assert!(inner.contains("<data ") || inner.starts_with(" hour"), "a number from nowhere: {inner}");
+        assert!(
+            inner.contains("<data ") || inner.starts_with(" hour"),
+            "a number that is not from the summary: {inner}"
+        );
     }
     for line in summary["tie_out"].as_array().unwrap() {
         let text = line["numbers"].as_str().unwrap().replace('<', "&lt;");

@@ -13,7 +13,7 @@ fn throttled(status: u16, code: &str) -> Reply {
     Reply::code(status, code, BUSY).header("x-acs-retry-after", "50")
 }
 
-/// Runs three calls, of which the second meets `fault` once.
+/// Runs three calls. The second one meets `fault` once.
 fn once(fault: Reply, options: &[&str]) -> Bench {
     let bench = Bench::new(&ledger(3));
     bench.provider.script(&id(1), [fault]);

@@ -25,7 +25,7 @@ impl Broken {
         Self { bench, expected }
     }
 
-    /// The same after a kill: the last answers are still in the write-ahead log.
+    /// A store after a kill: the last answers are still in the write-ahead log.
     fn killed() -> Self {
         let whole = Self::new();
         let bench = Bench::new(&ledger(CALLS));
@@ -43,8 +43,8 @@ impl Broken {
     }
 
     fn write(&self, bytes: &[u8]) {
-        for gone in ["reconcile.db-wal", "reconcile.db-shm"] {
-            let _ = fs::remove_file(self.bench.path(gone));
+        for name in ["reconcile.db-wal", "reconcile.db-shm"] {
+            let _ = fs::remove_file(self.bench.path(name));
         }
         fs::write(self.bench.path("reconcile.db"), bytes).unwrap();
     }

@@ -152,7 +152,7 @@ fn a_second_signal_ends_the_run_at_once_and_loses_nothing() {
 
     bench.run(&["--concurrency", "4"]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; CALLS]);
-    assert_eq!(asked_twice(&bench.provider), 1, "the one that was in flight");
+    assert_eq!(asked_twice(&bench.provider), 1, "only the request in flight is repeated");
 }
 
 #[test]
