@@ -132,7 +132,7 @@ impl NumberReplacer {
         let is_mobile = bare.len() == 11 && bare.starts_with('1');
         let has_neighbour = |wanted: fn(char) -> bool| [before, after].into_iter().flatten().any(wanted);
         let in_call_id = has_neighbour(|c| c == '^') || call_id.contains(run);
-        // Digits beside letters belong to an id, such as `RequestId`, unless they are a mobile
+        // Digits next to letters belong to an id, such as `RequestId`, unless they are a mobile
         // number.
         let in_id = !is_mobile && has_neighbour(|c| c.is_ascii_alphabetic());
         if in_call_id || in_id {

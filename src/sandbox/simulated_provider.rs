@@ -31,7 +31,7 @@ const ID_LENGTH: usize = 128;
 /// The draws of latency use this number instead of a call's hash.
 const LATENCY: u64 = 0x1a7e_4c1e;
 
-/// The provider behind the server.
+/// The simulated provider, without HTTP.
 pub(super) struct SimulatedProvider {
     gateway: Gateway,
     calls: Calls,

@@ -86,7 +86,7 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// `Throttling.User` beyond the cap.
+    /// `Throttling.User` above the cap.
     pub(super) fn admit(&self, account: &Account, now: Instant) -> Result<(), Refusal> {
         lock(&self.flow_control).admit(&account.owner, now)
     }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_beyond_the_cap_are_throttled() {
+    fn requests_above_the_cap_are_throttled() {
         let (gateway, start) = (gateway(1), Instant::now());
         let outcome = |nonce: &str| pass(&gateway, &request("", &form(&[("SignatureNonce", nonce)])), start);
         assert_eq!(outcome("1"), Ok(()));

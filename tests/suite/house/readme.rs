@@ -98,7 +98,7 @@ fn the_four_files_exist_and_the_totals_add_up() {
         assert!(bench.path("out").join(name).metadata().unwrap().len() > 0, "{name}");
     }
     let summary = bench.summary_at("out/details.summary.json");
-    summary.assert_foots();
+    summary.assert_totals();
     assert!(summary.complete());
     let rows = read_csv(&bench.path("out/details.discrepancies.csv")).len() as u64;
     let by_kind = summary.0["discrepancies"].as_object().unwrap();

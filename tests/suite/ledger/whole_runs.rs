@@ -115,8 +115,8 @@ fn a_missing_folder_for_temporary_files_is_an_error() {
     command.env("TMPDIR", "nowhere");
     let stdin = Stdio::from(File::open(bench.path("calls.csv")).unwrap());
     let run = bench.start_reading(command, stdin).wait().exits(6);
-    let said: Vec<&str> = run.stderr.lines().filter(|line| !line.contains("because")).collect();
-    crate::support::snapshot::shows("ledgers_no_room", &said.join("\n"));
+    let messages: Vec<&str> = run.stderr.lines().filter(|line| !line.contains("because")).collect();
+    crate::support::snapshot::shows("ledgers_no_room", &messages.join("\n"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn the_details_are_in_ledger_order_with_one_row_per_call() {
     assert_eq!(cell(row, "raw"), detail(&id(4)).to_string(), "byte for byte");
     assert_eq!(bench.kinds(), [("duplicate".into(), String::new())]);
     assert_eq!(cell(&bench.discrepancies()[0], "ledger_line"), "4");
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn an_unusable_row_is_reported_not_dropped() {
     assert!(rows.iter().all(|row| !cell(row, "message").is_empty()));
     let summary = bench.summary();
     assert_eq!((summary.number("rows"), summary.number("invalid"), summary.number("calls")), (5, 4, 1));
-    summary.assert_foots();
+    summary.assert_totals();
     assert_eq!(bench.provider.seen(), 1);
 }
 
@@ -116,7 +116,7 @@ fn an_empty_ledger_gives_four_files_without_rows() {
     bench.run(&[]).exits(0);
     assert!(bench.output_bytes().iter().all(Option::is_some));
     assert!(bench.details().is_empty() && bench.discrepancies().is_empty());
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn forms(code: &str) -> [String; 6] {
 
 /// The class of a code with this status. Asserts that it is the same in every format.
 fn class_of(code: &str, status: u16) -> String {
-    let mut said = forms(code).into_iter().map(|body| {
+    let mut classes = forms(code).into_iter().map(|body| {
         let answer = understand(&Wire::received(status, body.clone()));
         assert_eq!((answer.code.as_str(), answer.message.as_str()), (code, "m"), "{body}");
         assert_eq!((answer.request_id.as_deref(), answer.http_status), (Some("R"), Some(status)), "{body}");
@@ -122,8 +122,8 @@ fn class_of(code: &str, status: u16) -> String {
             other => panic!("{body}: {other:?}"),
         }
     });
-    let first = said.next().unwrap();
-    said.for_each(|other| assert_eq!(other, first, "{code} with HTTP {status}"));
+    let first = classes.next().unwrap();
+    classes.for_each(|other| assert_eq!(other, first, "{code} with HTTP {status}"));
     first.to_owned()
 }
 
@@ -168,8 +168,8 @@ fn an_unknown_code_gets_its_class_by_family_then_status() {
 fn the_code_ok_is_an_answer_with_every_http_status() {
     for status in STATUSES {
         for body in forms("OK") {
-            let said = understand(&Wire::received(status, body.clone())).body;
-            assert_eq!(said, Body::NoRecord, "{body}");
+            let answer = understand(&Wire::received(status, body.clone()));
+            assert_eq!(answer.body, Body::NoRecord, "{body}");
         }
     }
 }
@@ -187,8 +187,10 @@ fn a_reply_without_a_code_gets_its_class_by_status() {
         for body in
             ["", "<html><h1>x</h1></html>", "<!DOCTYPE html><html></html>", "{\"Code\":\"OK\"", "no", "[]"]
         {
-            let Body::Error(said) = understand(&Wire::received(status, body)).body else { panic!("{body}") };
-            assert_eq!(said.as_str(), class, "{body} with HTTP {status}");
+            let Body::Error(actual) = understand(&Wire::received(status, body)).body else {
+                panic!("{body}")
+            };
+            assert_eq!(actual.as_str(), class, "{body} with HTTP {status}");
         }
     }
 }
@@ -343,7 +345,7 @@ fn assert_ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Ben
     assert_eq!(count("malformed"), expected(Ends::Malformed));
     assert_eq!(count("not_found"), expected(Ends::NotFound));
     assert!(bench.summary().complete());
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
     bench
 }
 
@@ -562,7 +564,7 @@ fn every_empty_answer_for_an_old_call_means_not_found() {
     assert_eq!(bench.kinds(), vec![("not_found".to_owned(), String::new()); 4]);
     let summary = bench.summary();
     assert_eq!((summary.number("not_found"), summary.number("requests")), (4, 4));
-    summary.assert_foots();
+    summary.assert_totals();
 }
 
 #[test]
@@ -593,5 +595,5 @@ fn malformed_data_gives_a_failed_row() {
     assert_eq!(cell(&details[texts.len()], "status"), "found");
     let malformed = bench.kinds().iter().filter(|(kind, _)| kind == "malformed").count();
     assert!(malformed >= 4, "{:?}", bench.kinds());
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
 }

@@ -285,10 +285,11 @@ fn a_file_that_others_can_read_causes_a_warning() {
         let options = ["--profile", profile];
         for (bits, warned) in [(0o644, true), (0o640, true), (0o604, true), (0o600, false), (0o400, false)] {
             mode(&path, bits);
-            let said = format!("others can read the credentials file {0}; `chmod 600 {0}`", path.display());
-            assert_eq!(run(&bench, &options, &[]).exits(0).stderr.contains(&said), warned, "{bits:o}");
+            let warning =
+                format!("others can read the credentials file {0}; `chmod 600 {0}`", path.display());
+            assert_eq!(run(&bench, &options, &[]).exits(0).stderr.contains(&warning), warned, "{bits:o}");
             let asked = whoami(&bench, &[&options[..], &["--json"]].concat(), &[]);
-            assert_eq!(asked.stderr.contains(&said), warned, "{bits:o}");
+            assert_eq!(asked.stderr.contains(&warning), warned, "{bits:o}");
             assert_eq!(printed_json(&asked)["warnings"].as_array().unwrap().len(), usize::from(warned));
         }
     }

@@ -497,7 +497,7 @@ fn the_sandbox_issues_the_key_of_a_role_and_accepts_it() {
     let options = ["--endpoint", &url, "--sts-endpoint", &url];
     run(&bench, &options, &[]).exits(0);
     let summary = bench.summary();
-    summary.assert_foots();
+    summary.assert_totals();
     assert_eq!((summary.number("failed"), summary.number("retries")), (0, 0));
     let who = printed_json(&whoami(&bench, &["--json", "--sts-endpoint", &url], &[]));
     assert_eq!((&who["role"], &who["temporary"]), (&json!("voice-night"), &json!(true)));

@@ -52,7 +52,7 @@ fn a_call_just_after_midnight_is_found_on_the_day_before() {
     assert_eq!(column(&bench.discrepancies(), "kind"), ["other_day"]);
     let summary = bench.summary();
     assert_eq!((summary.number("other_day_tries"), summary.number("requests")), (1, 2));
-    summary.assert_foots();
+    summary.assert_totals();
 }
 
 #[test]

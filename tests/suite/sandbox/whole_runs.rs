@@ -94,7 +94,7 @@ fn run_with_every_fault(n: usize, rate: &str, throttling: &str) {
     let elapsed = began.elapsed();
     let summary = bench.summary();
     assert!(summary.complete());
-    summary.assert_foots();
+    summary.assert_totals();
     assert_eq!(summary.number("calls"), n as u64);
     assert_eq!(bench.details().len(), n);
     // Each of the four spells ended a run, and the same command resumed it.

@@ -196,7 +196,7 @@ fn a_store_of_version_1_is_migrated_and_gives_the_same() {
     let number = |name| summary.number(name);
     assert_eq!((number("calls"), number("found"), number("clean")), (52, 46, 33));
     assert_eq!((number("not_found"), number("failed"), number("deferred")), (4, 2, 0));
-    summary.assert_foots();
+    summary.assert_totals();
     // The store knows when each open call was first seen.
     let open = &summary.0["open_items"];
     assert_eq!(

@@ -71,8 +71,8 @@ impl Run {
 
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
-        let there = self.stderr.to_lowercase().contains(&words.to_lowercase());
-        assert!(there, "`{words}` is not in:\n{}", self.stderr);
+        let contains = self.stderr.to_lowercase().contains(&words.to_lowercase());
+        assert!(contains, "`{words}` is not in:\n{}", self.stderr);
         self
     }
 
@@ -285,7 +285,7 @@ impl Bench {
     #[track_caller]
     pub fn assert_all_found(&self, calls: usize) {
         assert_eq!(column(&self.details(), "status"), vec!["found"; calls]);
-        self.summary().assert_foots();
+        self.summary().assert_totals();
     }
 
     /// The names of the four files.
@@ -347,10 +347,9 @@ impl Summary {
         self.0["complete"].as_bool().unwrap_or_else(|| panic!("summary.json has no `complete`: {:#}", self.0))
     }
 
-    /// Asserts the tie-out, calculated here. A column of figures foots when its parts add up to its
-    /// total.
+    /// Asserts that the totals add up, with its own calculation of the tie-out.
     #[track_caller]
-    pub fn assert_foots(&self) {
+    pub fn assert_totals(&self) {
         let n = |name| self.number(name);
         assert_eq!(n("rows"), n("invalid") + n("duplicates") + n("calls"));
         let calls = n("found") + n("not_found") + n("pending") + n("failed") + n("deferred");
