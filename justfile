@@ -1,4 +1,4 @@
-# The list of checks. `just ci` runs all of them, as CI does; `just --list` shows them.
+# The checks. `just ci` runs all of them, as CI does; `just --list` shows them.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
@@ -17,14 +17,14 @@ clippy:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
-# The README's command over the sample data; its outputs are removed again
+# The README's command over the sample data; its outputs are deleted afterwards
 sample-run: (_readme "cargo run --release -- --sandbox")
     for kind in parquet discrepancies.csv report.html summary.json; do \
         test -s "details.$kind" || { echo "the sample run left no details.$kind" >&2; exit 1; }; \
     done
     rm -f details.* reconcile.sandbox.db*
 
-# Every benchmark runs once; its figures are not judged here
+# Runs the benchmarks pure, cap, ledger, sandbox and store once; their figures are not judged
 bench-smoke:
     cargo bench --locked --bench pure -- --test
     cargo bench --locked --bench cap --bench ledger --bench sandbox --bench store
@@ -32,7 +32,7 @@ bench-smoke:
 # The README's command for the tests
 test: (_readme "cargo test")
 
-# Runs the README's command that begins like this.
+# Runs the README's first command with this beginning.
 _readme beginning:
     @command=$(grep -m 1 -E '^{{ beginning }}' README.md) \
         || { echo "README.md has no command that begins with: {{ beginning }}" >&2; exit 1; }; \

@@ -1,9 +1,9 @@
-//! The first reading of a ledger, in rows per second and peak memory: read and check every row,
-//! find all duplicates, compute the SHA-256.
+//! The first reading of a ledger, in rows per second and peak memory: it reads and checks every
+//! row, finds all duplicates and computes the SHA-256.
 //!
-//! The same rows are read plain, as .gz, as .zst and in GB18030. For comparison, DuckDB's
-//! `read_csv` reads them with one thread per processor and with one thread. Each measurement has a
-//! process of its own.
+//! The same rows are read uncompressed, as .gz, as .zst and in GB18030. For comparison, DuckDB's
+//! `read_csv` reads them with one thread per processor and with one thread. Each measurement runs
+//! in a separate process.
 //!
 //! `RECONCILE_BENCH_ROWS` sets the number of rows (100,000). DuckDB comes from the test suite's
 //! virtual environment.
@@ -19,7 +19,7 @@ use fastrand::Rng;
 use reconcile::ledger::{Input, Options, ScannedLedger};
 use reconcile_core::product::ProductId;
 
-/// The environment variable that names a child's file.
+/// The environment variable with the file that a child process measures.
 const FILE: &str = "RECONCILE_BENCH_FILE";
 
 fn main() {
@@ -29,7 +29,7 @@ fn main() {
     }
 }
 
-/// Writes rows. Every thousandth row names the same call as the row before it.
+/// Writes the ledger. Every thousandth row names the same call as the row before it.
 fn write_rows(rows: u64, out: &mut dyn Write) {
     writeln!(out, "call_id,called_at,callee,state,answered,duration,started_at,ended_at,campaign").unwrap();
     let mut random = Rng::with_seed(20_261_101);
@@ -65,13 +65,14 @@ fn files(rows: u64, folder: &Path) -> [(&'static str, PathBuf); 4] {
     drop(copy(Box::new(gb18030)));
     let named = |name: &str| folder.join(name);
     [
-        ("plain", plain.clone()),
+        ("csv", plain.clone()),
         ("gz", named("calls.csv.gz")),
         ("zst", named("calls.csv.zst")),
         ("GB18030", named("gb18030.csv")),
     ]
 }
 
+/// Reads one file and prints seconds and peak memory.
 fn measure(file: &Path) {
     let options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
     let begin = Instant::now();
@@ -84,6 +85,7 @@ fn measure(file: &Path) {
     println!("{seconds} {peak}");
 }
 
+/// Measures every file, each in a child process, and prints the table.
 fn compare() {
     let rows = std::env::var("RECONCILE_BENCH_ROWS").map_or(100_000, |rows| rows.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -114,7 +116,7 @@ fn per_second(rows: u64, seconds: f64) -> String {
     format!("{:.0} rows/s", rows as f64 / seconds)
 }
 
-/// Seconds in which DuckDB starts and reads every value of every row.
+/// The seconds that DuckDB takes to start and to read every value of every row.
 fn read_with_duckdb(duckdb: &Path, file: &Path, set: &str) -> f64 {
     let sql = format!("{set} SELECT count(*), max(COLUMNS(*)) FROM read_csv('{}')", file.display());
     let begin = Instant::now();

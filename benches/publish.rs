@@ -1,8 +1,8 @@
-//! Time and memory of a whole run that only publishes: every call of the ledger is stored.
+//! Time and memory of a run that only publishes: the store has the answer to every call.
 //!
 //! `CALLS` sets the number of calls; published figures use 1000000 and 10000000. `RUNS` sets the
 //! number of runs. `FOLDER` keeps the inputs in that folder and reuses them if they have this
-//! number of calls; `benches/peers/publish.py` gives the same inputs to DuckDB.
+//! number of calls; `benches/peers/publish.py` gives DuckDB the same inputs.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
@@ -36,8 +36,8 @@ fn main() {
     let calls = calls();
     prepare(&folder, calls);
     for _ in 0..runs {
-        let took = reconcile(&folder, &JOB);
-        let (wall, cpu) = (took.wall.as_secs_f64(), took.cpu.as_secs_f64());
-        println!("{calls} calls: {wall:.2} s, {cpu:.2} s of CPU, {} MiB at most", took.peak_mib);
+        let measured = reconcile(&folder, &JOB);
+        let (wall, cpu) = (measured.wall.as_secs_f64(), measured.cpu.as_secs_f64());
+        println!("{calls} calls: {wall:.2} s, {cpu:.2} s of CPU, at most {} MiB", measured.peak_mib);
     }
 }

@@ -1,5 +1,5 @@
-//! The cost per call of each step that every call passes: signing, parsing, normalizing, comparing,
-//! writing the details, reading the ledger.
+//! The time of each step that every call passes: signing, parsing, normalizing, comparing, writing
+//! the details, reading the ledger.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::io::Write as _;
@@ -57,17 +57,17 @@ fn normalize_a_record(bencher: Bencher<'_, '_>) {
     bencher.bench(|| normalize(divan::black_box(DATA)));
 }
 
-/// A row that is equal to its record in all seven fields.
+/// The row equals its record in all seven fields.
 #[divan::bench]
 fn compare_a_call(bencher: Bencher<'_, '_>) {
-    let (row, lookup) = equal_sides();
+    let (row, lookup) = equal_row_and_lookup();
     bencher.bench(|| compare(divan::black_box(&row), divan::black_box(&lookup), Tolerances::default()));
 }
 
-/// All columns of the details: encoded, compressed, written, and read back.
+/// Encodes, compresses and writes all columns of the details, and reads them back.
 #[divan::bench]
 fn write_the_details(bencher: Bencher<'_, '_>) {
-    let (row, lookup) = equal_sides();
+    let (row, lookup) = equal_row_and_lookup();
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::beside(folder.path().join("details.parquet"), None, None, None);
     let provenance = Provenance {
@@ -90,8 +90,8 @@ fn write_the_details(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A ledger row and the lookup of its call, without any discrepancy.
-fn equal_sides() -> (LedgerRow, Lookup) {
+/// A ledger row and the lookup of its call. They have no discrepancy.
+fn equal_row_and_lookup() -> (LedgerRow, Lookup) {
     let detail = normalize(DATA).unwrap();
     let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(LedgerTime::Instant);
     let expected = Expected {
@@ -114,7 +114,7 @@ fn equal_sides() -> (LedgerRow, Lookup) {
     (row, lookup)
 }
 
-/// Rows with nine fields, as a typical ledger has.
+/// A typical ledger has nine fields.
 #[divan::bench]
 fn read_the_ledger(bencher: Bencher<'_, '_>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -1,8 +1,8 @@
-//! How many requests a second the sandbox serves, with its client on the same machine.
+//! How many requests per second the sandbox serves, with its client on the same machine.
 //!
-//! The release binary is the server. The client signs each request anew and reads each answer to
-//! its end, over sixteen connections. Every answer must be `OK`. Run it with `SECONDS_LONG=5 cargo
-//! bench --bench sandbox`.
+//! The release binary is the server. The client has sixteen connections. It signs every request and
+//! reads every answer to its end. Every answer must be `OK`. `SECONDS_LONG` sets the duration of
+//! each measurement (3).
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -29,6 +29,7 @@ impl Drop for Server {
     }
 }
 
+/// Starts the sandbox with these options and a cap that never limits.
 fn serve(options: &[&str]) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
     command.args(["sandbox", "--port", "0", "--cap", "1000000/s"]).args(options).stderr(Stdio::piped());
@@ -38,7 +39,7 @@ fn serve(options: &[&str]) -> Server {
     Server { process, address }
 }
 
-/// The signed form of a request.
+/// The signed form of the request with this number.
 fn form(no: u64) -> String {
     let nonce = format!("bench-{}-{no}", std::process::id());
     let call_id =
@@ -62,7 +63,7 @@ fn form(no: u64) -> String {
     sign::encode_pairs(&params)
 }
 
-/// Sends requests over one connection until the given time. Returns their number.
+/// Sends requests over one connection until this time. Returns their number.
 fn ask(address: &str, next: &AtomicU64, until: Instant) -> u64 {
     let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
     stream.get_ref().set_nodelay(true).unwrap();
@@ -109,6 +110,6 @@ fn main() {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let rate = done as f64 / begin.elapsed().as_secs_f64();
-        println!("{name:<32} {rate:>10.0} requests a second ({done} in {:.1?})", begin.elapsed());
+        println!("{name:<32} {rate:>10.0} requests per second ({done} in {:.1?})", begin.elapsed());
     }
 }

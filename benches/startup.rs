@@ -1,6 +1,7 @@
-//! The small run: how long the program takes to say its version, and to publish ninety rows of
-//! which every one is stored. The least and the median of `RUNS` (50) runs each, since what is
-//! measured is mostly the system.
+//! The time of the shortest runs: `--version`, and a run that publishes 90 stored calls.
+//!
+//! Most of this time is the operating system's. So the benchmark prints the least and the median of
+//! several runs. `RUNS` sets their number (50).
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
@@ -11,16 +12,17 @@ use support::{reconcile, write_ledger, write_store};
 
 const ROWS: usize = 90;
 
-fn measure(what: &str, runs: usize, run: impl Fn()) {
+/// Prints the least and the median time of this number of runs.
+fn measure(name: &str, runs: usize, run: impl Fn()) {
     let once = || {
         let begin = Instant::now();
         run();
         begin.elapsed()
     };
-    let mut took: Vec<_> = (0..runs).map(|_| once()).collect();
-    took.sort_unstable();
-    let ms = |n: usize| took[n].as_secs_f64() * 1_000.0;
-    println!("{what:>32}: {:.1} ms at least, {:.1} ms in the median", ms(0), ms(runs / 2));
+    let mut times: Vec<_> = (0..runs).map(|_| once()).collect();
+    times.sort_unstable();
+    let ms = |n: usize| times[n].as_secs_f64() * 1_000.0;
+    println!("{name:>32}: least {:.1} ms, median {:.1} ms", ms(0), ms(runs / 2));
 }
 
 fn main() {
@@ -30,7 +32,7 @@ fn main() {
     write_store(&folder.path().join("reconcile.db"), ROWS);
     let job = ["-q", "--input", "calls.csv", "--out", "details.parquet"];
     let offline = [&job[..], &["--offline"]].concat();
-    // A first run, so that the others find what they would find the next morning.
+    // The first run writes the outputs; the measured runs replace them.
     drop(reconcile(folder.path(), &offline));
     measure("--version", runs, || drop(reconcile(folder.path(), &["--version"])));
     measure("90 rows, all stored, --offline", runs, || drop(reconcile(folder.path(), &offline)));

@@ -2,9 +2,10 @@
 //!
 //! - answers stored per second, by the number of requests that wait for one commit;
 //! - answers found per second, in three orders of lookups;
-//! - the time that `plan` takes over a store that has every call, and its memory.
+//! - the time and the memory that `plan` takes over a store with every call.
 //!
-//! Quote the numbers of `CALLS=1000000`. The default, 20,000, only shows that the bench works.
+//! `CALLS` sets the number of calls; published figures use 1000000. The default, 20,000, only shows
+//! that the benchmark works.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
@@ -19,19 +20,20 @@ use support::{Call, calls, fill, open_store, per_second, reconcile, write_ledger
 fn look_up(store: &Path, calls: impl Iterator<Item = usize>) -> f64 {
     let reader = open_reader(store, Some(Origin::Provider.into())).unwrap().unwrap();
     let keys: Vec<_> = calls.map(|no| Call::new(no).key()).collect();
-    let from = Instant::now();
+    let begin = Instant::now();
     keys.iter().for_each(|key| assert!(reader.lookup(key).unwrap().is_some()));
-    per_second(keys.len(), from.elapsed())
+    per_second(keys.len(), begin.elapsed())
 }
 
 fn main() {
     let folder = tempfile::TempDir::new().unwrap();
-    let run_time = tokio::runtime::Runtime::new().unwrap();
-    for at_once in [1, 16, 256, 1_024] {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for concurrency in [1, 16, 256, 1_024] {
         let (store, scope) = open_store(&folder.path().join("rate.db"));
-        let first = 1_000_000 * at_once;
-        let rate = run_time.block_on(fill(store.as_ref(), &scope, first..first + 40 * at_once, at_once));
-        println!("{at_once:>5} at once: {rate:>8.0} calls per second, request and answer each on disk");
+        let first = 1_000_000 * concurrency;
+        let rate =
+            runtime.block_on(fill(store.as_ref(), &scope, first..first + 40 * concurrency, concurrency));
+        println!("stored with {concurrency:>5} in flight: {rate:.0} calls per second");
     }
     let calls = calls();
     let path = folder.path().join("reconcile.db");
@@ -49,8 +51,8 @@ fn main() {
     }
     write_ledger(&folder.path().join("calls.csv"), calls);
     let size = std::fs::metadata(&path).unwrap().len() >> 20;
-    let took = reconcile(folder.path(), &["plan", "--input", "calls.csv", "--out", "details.parquet"]);
-    assert!(took.said.contains("already stored"), "{}", took.said);
-    let (wall, peak) = (took.wall.as_secs_f64(), took.peak_mib);
-    println!("plan over {calls} stored calls ({size} MiB): {wall:.2} s, {peak} MiB of memory at most");
+    let measured = reconcile(folder.path(), &["plan", "--input", "calls.csv", "--out", "details.parquet"]);
+    assert!(measured.stdout.contains("already stored"), "{}", measured.stdout);
+    let (wall, peak) = (measured.wall.as_secs_f64(), measured.peak_mib);
+    println!("plan over {calls} stored calls ({size} MiB): {wall:.2} s, at most {peak} MiB");
 }

@@ -1,4 +1,4 @@
--- The morning after a nightly run. In the folder of the outputs: duckdb -f morning.sql
+-- Queries for the morning after a nightly run. In the folder of the outputs: duckdb -f morning.sql
 
 -- Which calls does the provider not know? Ask the system that wrote these rows.
 SELECT ledger_line, call_id, call_date
@@ -13,7 +13,8 @@ WHERE kind = 'mismatch' AND field = 'duration_s'
 ORDER BY abs(delta) DESC, ledger_line
 LIMIT 20;
 
--- Which rows of the ledger have to be corrected? Unless phone numbers are masked, details.rejects.csv has the rows.
+-- Which rows of the ledger must be corrected? details.rejects.csv has these rows in full, unless
+-- phone numbers are masked.
 SELECT ledger_line, field, message
 FROM 'details.discrepancies.csv'
 WHERE kind = 'invalid_row'

@@ -6,14 +6,14 @@ cd "$(dirname "$0")/.."
 
 cargo build --locked --release
 binary=target/release/reconcile
-made=target/package-files
-rm -rf "$made"
-mkdir -p "$made/man"
-"$binary" completions bash > "$made/reconcile.bash"
-"$binary" completions zsh > "$made/_reconcile"
-"$binary" completions fish > "$made/reconcile.fish"
-"$binary" man > "$made/man/reconcile.1"
+built=target/package-files
+rm -rf "$built"
+mkdir -p "$built/man"
+"$binary" completions bash > "$built/reconcile.bash"
+"$binary" completions zsh > "$built/_reconcile"
+"$binary" completions fish > "$built/reconcile.fish"
+"$binary" man > "$built/man/reconcile.1"
 for command in plan explain verify-cap purge forget whoami sandbox config completions man; do
-  "$binary" man "$command" > "$made/man/reconcile-$command.1"
+  "$binary" man "$command" > "$built/man/reconcile-$command.1"
 done
 cargo deb --locked --no-build

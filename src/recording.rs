@@ -36,7 +36,7 @@ struct Header {
     reconcile_recording: u32,
     /// Random text: the same number gets another replacement in every file.
     salt: String,
-    /// Shows whether a secret is the one that started the file; reveals nothing of it.
+    /// Proves that a secret is the one that started the file, without revealing it.
     check: String,
 }
 
@@ -47,7 +47,7 @@ pub struct Exchange {
     pub call_id: String,
     /// `ProdId`.
     pub prod_id: i64,
-    /// The day asked (UTC+8).
+    /// The day asked for (UTC+8).
     pub day: NaiveDate,
     /// HTTP status; `None` if no answer came.
     pub status: Option<u16>,
@@ -125,28 +125,29 @@ impl NumberReplacer {
         }
     }
 
-    /// The replacement of a run of digits, with the same separators. The parts of a CallId stay.
+    /// The replacement of a run of digits, with the same separators. Parts of a CallId are kept.
     fn number(&self, call_id: &str, run: &str, before: Option<char>, after: Option<char>) -> String {
         let digits: String = run.chars().filter(char::is_ascii_digit).collect();
         let bare = normalize_number(&digits);
         let is_mobile = bare.len() == 11 && bare.starts_with('1');
         let has_neighbour = |wanted: fn(char) -> bool| [before, after].into_iter().flatten().any(wanted);
         let in_call_id = has_neighbour(|c| c == '^') || call_id.contains(run);
-        // Digits beside letters belong to an id, such as `RequestId`, unless they are a mobile
+        // Digits next to letters belong to an id, such as `RequestId`, unless they are a mobile
         // number.
         let in_id = !is_mobile && has_neighbour(|c| c.is_ascii_alphabetic());
         if in_call_id || in_id {
             return run.to_owned();
         }
         let prefix = &digits[..digits.len() - bare.len()];
-        let mut other = format!("{prefix}{}", self.bare_number(&bare)).into_bytes().into_iter();
+        let mut other = format!("{prefix}{}", self.invented_number(&bare)).into_bytes().into_iter();
         let replace = |c: char| if c.is_ascii_digit() { other.next().map_or('0', char::from) } else { c };
         run.chars().map(replace).collect()
     }
 
-    /// A number that nobody has. Real mobile numbers begin with 13 to 19; these begin with 125.
-    /// Real local numbers do not begin with 0; these do, after their area code.
-    fn bare_number(&self, bare: &str) -> String {
+    /// The digits that replace a number. Nobody has this number: real mobile numbers begin with 13
+    /// to 19, these with 125. Real local numbers do not begin with 0; these do, after their area
+    /// code.
+    fn invented_number(&self, bare: &str) -> String {
         let begin = match bare.as_bytes() {
             [b'1', ..] if bare.len() == 11 => "125".to_owned(),
             [b'0', ..] if bare.len() >= 10 => format!("{}0", &bare[..4]),
@@ -173,7 +174,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Starts a recording, or continues one that was started with the same secret. So the same
-    /// command continues after an interruption. The secret itself is never written.
+    /// command continues its recording after an interruption. The secret itself is never written.
     ///
     /// # Errors
     ///
@@ -229,7 +230,7 @@ fn replacer(secret: &[u8], salt: &str) -> Result<NumberReplacer> {
         .ok_or_else(|| Error::usage("a recording needs a secret to replace phone numbers with"))
 }
 
-/// The replacer of an existing recording, by its first line.
+/// The replacer of an existing recording, made from its first line.
 fn replacer_of(path: &Path, first_line: &str, secret: &[u8]) -> Result<NumberReplacer> {
     let header = read_header(path, first_line)?;
     let replacer = replacer(secret, &header.salt)?;
@@ -241,7 +242,7 @@ fn replacer_of(path: &Path, first_line: &str, secret: &[u8]) -> Result<NumberRep
     Err(Error::usage(what).hint("choose another file"))
 }
 
-/// Opens a file to read and append; a new one can be read only by its owner.
+/// Opens a file to read and append. Only its owner can read a new file.
 #[cfg(unix)]
 fn open_for_owner(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -254,7 +255,7 @@ fn open_for_owner(path: &Path) -> std::io::Result<File> {
     File::options().read(true).append(true).create(true).open(path)
 }
 
-/// Ends a line that a crash cut off, so that only this line is lost.
+/// Adds the line end that a crash cut off, so that only one line is lost.
 fn end_last_line(file: &mut File) -> std::io::Result<()> {
     use std::io::{Seek as _, SeekFrom};
     let mut last = [0];

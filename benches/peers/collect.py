@@ -1,12 +1,14 @@
-"""Collecting in the official Python SDK and in this program, against the same server, in turn.
+"""Compares how fast the official Python SDK and this program collect the same calls.
 
-Sixteen threads of one Python process ask with `aliyun-python-sdk-core` (more are no faster: one core is all that a process of
-it uses); the program asks with `--concurrency 1024`, keeps every request and answer on disk, and writes its four files. Both ask for the same calls, of the server of
-`cargo bench --bench collect`, which answers all alike: the sandbox keeps a cap.
+Both ask the server of `cargo bench --bench collect`, which sends the same answer to every request
+and has no cap. They run one after the other, several times. Sixteen threads of one Python process
+ask with `aliyun-python-sdk-core`; more threads are no faster, because one Python process uses one
+core. The program asks with `--concurrency 1024`, stores every request and answer on disk, and
+writes its four files.
 
     CALLS=20000 python3 benches/peers/collect.py [runs]
 
-It needs a release build of the program; the SDK comes from PyPI into target/.
+It needs a release build of the program. It installs the SDK from PyPI below target/.
 """
 
 import concurrent.futures
@@ -32,8 +34,8 @@ def call_id(number):
     return f"{116014888060 + number:012}^{102816313060 + number:012}"
 
 
-def sdk(port):
-    """Calls a second, in a process of its own."""
+def with_sdk(port):
+    """Collects with the SDK and prints calls per second. Runs in a separate process."""
     from aliyunsdkcore.client import AcsClient
     from aliyunsdkcore.request import CommonRequest
 
@@ -57,8 +59,8 @@ def sdk(port):
     print(CALLS / (time.monotonic() - begin))
 
 
-def ours(port):
-    """Calls a second, the whole run with all four files."""
+def with_reconcile(port):
+    """Calls per second of a whole run with all four files."""
     folder = tempfile.mkdtemp()
     with open(f"{folder}/calls.csv", "w") as ledger:
         ledger.write("call_id,prod_id,called_at\n")
@@ -67,7 +69,8 @@ def ours(port):
     job = [RECONCILE, "-q", "--input", "calls.csv", "--out", "details.parquet"]
     job += ["--rate", "1000000/s", "--concurrency", "1024"]
     begin = time.monotonic()
-    subprocess.run([*job, "--endpoint", f"http://127.0.0.1:{port}"], cwd=folder, env=dict(os.environ, **keys), check=True)
+    job += ["--endpoint", f"http://127.0.0.1:{port}"]
+    subprocess.run(job, cwd=folder, env=dict(os.environ, **keys), check=True)
     rate = CALLS / (time.monotonic() - begin)
     shutil.rmtree(folder)
     return rate
@@ -86,20 +89,20 @@ def main():
         port = server.stdout.readline().strip().rsplit(":", 1)[1]
         ratios = []
         for _ in range(runs):
-            mine = ours(port)
+            mine = with_reconcile(port)
             command = [venv / "bin" / "python", pathlib.Path(__file__).resolve(), "--sdk", port]
             theirs = float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
             ratios.append(mine / theirs)
-            print(f"reconcile {mine:7.0f} a second   SDK {theirs:6.0f} a second   ratio {mine / theirs:.1f}")
+            print(f"reconcile {mine:7.0f} calls/s   SDK {theirs:6.0f} calls/s   ratio {mine / theirs:.1f}")
         print(f"median of the ratios of {runs} paired runs: {statistics.median(ratios):.1f}")
     finally:
-        # cargo and the server below it.
+        # Ends cargo and the server that it started.
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--sdk"]:
-        sdk(sys.argv[2])
+        with_sdk(sys.argv[2])
     else:
         main()

@@ -1,13 +1,15 @@
-"""The same work as publishing, in DuckDB: ratios of time and memory, measured in turn over the same inputs.
+"""Compares time and memory of publishing with DuckDB, which does the same work on the same inputs.
 
-DuckDB reads the ledger (CSV) and the raw answers (JSON lines, `Data` being JSON in a string), joins them, types the
-fields, classifies the differences and writes details (Parquet, zstd, the same row groups) and discrepancies (CSV), in
-ledger order. It does less: no report, no masks, no tie-out, no checksums, no ages, no unusable rows but those without a
-CallId.
+DuckDB reads the ledger (CSV) and the raw answers (JSON lines; `Data` is JSON in a string), joins
+them, gives each field its type, and classifies the differences. It writes details (Parquet, zstd,
+the same row groups) and discrepancies (CSV) in ledger order. It does less than the program: it has
+no report, masks, tie-out, checksums or ages, and finds only unusable rows without a CallId.
+Program and DuckDB run one after the other, several times.
 
     CALLS=1000000 python3 benches/peers/publish.py [runs]
 
-The program is built and the inputs are made by `cargo bench --bench publish`. DuckDB comes from PyPI into target/.
+`cargo bench --bench publish` builds the program and makes the inputs. The script installs DuckDB
+from PyPI below target/.
 """
 
 import os
@@ -98,8 +100,8 @@ COPY (SELECT * FROM differences ORDER BY ledger_line, kind) TO 'duckdb.csv' (FOR
 """
 
 
-def duckdb_alone(folder):
-    """In a process of its own, whose memory is then its own."""
+def with_duckdb(folder):
+    """Does the work in DuckDB. Runs in a separate process, so that its memory can be measured."""
     import duckdb
 
     os.chdir(folder)
@@ -108,7 +110,7 @@ def duckdb_alone(folder):
 
 
 def run(command, folder):
-    """Wall seconds, CPU seconds and peak MiB of a command in this folder."""
+    """Runs a command in this folder. Returns elapsed seconds, CPU seconds and peak MiB."""
     begin = time.monotonic()
     process = subprocess.Popen(command, cwd=folder)
     _, status, usage = os.wait4(process.pid, 0)
@@ -142,6 +144,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--duckdb"]:
-        duckdb_alone(sys.argv[2])
+        with_duckdb(sys.argv[2])
     else:
         main()

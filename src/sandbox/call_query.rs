@@ -18,7 +18,7 @@ pub(super) struct CallQuery<'a> {
 }
 
 impl<'a> CallQuery<'a> {
-    /// Reads the parameters of a request that the gateway has admitted.
+    /// Reads the parameters of an admitted request.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ impl Share {
 ///
 /// # Errors
 ///
-/// The form of a share, if the text has another.
+/// How to write a share, if the text is none.
 pub fn parse_share(text: &str) -> Result<Share, String> {
     let percent = text.strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
     let percent = percent.filter(|percent| *percent >= 0.0 && *percent <= 100.0);

@@ -1,4 +1,4 @@
-//! `reconcile sandbox`: the simulated provider as a server, until it is stopped.
+//! `reconcile sandbox`: serves the simulated provider until SIGINT or SIGTERM.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,15 +23,15 @@ use reconcile_core::rate::Rate;
 pub struct ServeOptions {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    /// The file of accounts. Without it the sandbox accepts `testid` with `testsecret`.
+    /// The accounts file. Without it the sandbox accepts `testid` with `testsecret`.
     pub accounts: Option<PathBuf>,
     /// The cap of each key.
     pub cap: Rate,
     /// A list of faults, or the path of a scenario file.
     pub faults: Option<String>,
-    /// A ledger or a recording, whose calls are the only known ones.
+    /// A ledger or a recording. Its calls are the only known ones.
     pub calls: Option<PathBuf>,
-    /// The ledger's columns: field and header.
+    /// The ledger's columns: pairs of field and header.
     pub map: Vec<(String, String)>,
     /// The share of the ledger's calls that gets a planted discrepancy.
     pub plant: Share,

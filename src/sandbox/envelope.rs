@@ -16,9 +16,9 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format that a request asks for. The parameter `Format` decides if it is present.
-    /// Otherwise version 3 of the signature asks by `accept`, with JSON as the default; the older
-    /// pages of the gateway name XML as the default.
+    /// The format that a request asks for. The parameter `Format` decides if it is present. Without
+    /// it, the header `accept` decides for a request signed in version 3, with JSON as the default.
+    /// All other requests get XML, the default on the gateway's older pages.
     pub(super) fn of(request: &Request) -> Self {
         let xml = match request.params.get("Format") {
             Some(format) => format.eq_ignore_ascii_case("XML"),
@@ -71,7 +71,7 @@ impl Envelope<'_> {
     }
 
     fn xml(&self) -> String {
-        // The gateway's own errors have another root.
+        // The errors of the gateway have another root element.
         let root = if self.host_id.is_some() { "Error" } else { "QueryCallDetailByCallIdResponse" };
         let mut text = format!("<?xml version='1.0' encoding='UTF-8'?><{root}>");
         let mut element = |name: &str, content: &str| {

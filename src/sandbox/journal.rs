@@ -1,7 +1,7 @@
-//! The journal: the requests that the simulated provider received, with time, account and verdict.
+//! The journal: the received requests, each with time, account and verdict.
 //!
-//! Memory is bounded: it keeps the newest 10,000 requests and the arrivals of one window. It never
-//! holds a signature, a secret or a phone number.
+//! Memory is bounded: the journal keeps the newest 10,000 requests and the arrivals of one window.
+//! It never holds a signature, a secret or a phone number.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Mutex;
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::locked::lock;
 use reconcile_core::rate::Rate;
 
-/// How many of the newest requests are kept.
+/// The number of newest requests to keep.
 const REQUESTS_KEPT: usize = 10_000;
-/// How many arrivals of one key are kept to find the most in any window.
+/// The number of arrivals to keep for each key, to find the most in any window.
 const ARRIVALS_KEPT: usize = 1_000_000;
 
 /// One request and its verdict.
@@ -23,15 +23,15 @@ const ARRIVALS_KEPT: usize = 1_000_000;
 pub(super) struct JournalEntry {
     /// The time by the provider's clock.
     pub(super) at: DateTime<Utc>,
-    /// The access key's id that the request claims.
+    /// The id of the access key that the request claims to use.
     pub(super) account: Option<String>,
-    /// Whether the signature proves that claim.
+    /// Whether the signature proves this claim.
     pub(super) authenticated: bool,
     /// `1.0`, `ACS3-HMAC-SHA256` or `none`.
     pub(super) signature: &'static str,
     /// `CallId`; empty if the request has none.
     pub(super) call_id: String,
-    /// The try of that call, from 1; 0 for a request that was refused before.
+    /// The number of this attempt at the call, from 1; 0 for a request that was not admitted.
     pub(super) attempt: u32,
     /// `answered`, `no_record`, `refused`, `throttled`, …, or the injected fault's name.
     pub(super) verdict: &'static str,

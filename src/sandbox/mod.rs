@@ -5,10 +5,9 @@
 //!                              └─► journal
 //! ```
 //!
-//! It needs no credentials and knows no real call. It judges clients independently: it checks
-//! signatures and the cap with its own code, apart from the client's, so that a run against it
-//! shows whether the client is right. Every response carries the header `x-reconcile-sandbox: 1`.
-//! No request makes it panic.
+//! It needs no credentials and knows no real call. It checks signatures and the cap with its own
+//! code, not with the client's. So a run against it shows whether the client is right. Every
+//! response carries the header `x-reconcile-sandbox: 1`. No request makes it panic.
 
 mod call_query;
 mod calls;

@@ -14,7 +14,7 @@ pub struct Options {
     pub port: u16,
     /// The accepted keys.
     pub accounts: Vec<Account>,
-    /// How many requests of one key are admitted in any window.
+    /// The most requests that one key may send in any window.
     pub cap_requests: u32,
     /// The length of that window.
     pub cap_window: Duration,

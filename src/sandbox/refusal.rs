@@ -16,7 +16,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal that names no time to wait.
+    /// A refusal without a time to wait.
     pub(super) fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { status, code: code.into(), message: message.into(), retry_after_ms: None }
     }
@@ -54,13 +54,13 @@ impl Refusal {
         Self::new(400, "InvalidParameters", "The specified parameters are invalid.")
     }
 
-    /// The parts of the signature break the provider's rules.
+    /// A part of the signature breaks the provider's rules.
     pub(super) fn incomplete_signature(why: &str) -> Self {
         let message = format!("The request signature does not conform to Aliyun standards: {why}.");
         Self::new(400, "IncompleteSignature", message)
     }
 
-    /// The nonce came with an earlier request.
+    /// An earlier request had the same nonce.
     pub(super) fn nonce_used() -> Self {
         Self::new(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
     }
@@ -75,7 +75,7 @@ impl Refusal {
         Self::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
     }
 
-    /// The user lacks the permission.
+    /// The user has no permission for this operation.
     pub(super) fn not_authorized() -> Self {
         let message =
             "User not authorized to operate on the specified resource, or this API doesn't support RAM.";

@@ -38,17 +38,17 @@ pub(super) struct RecordedReply {
 /// What a fault does to the reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing: the reply is that of the records.
+    /// No change: the records give the reply.
     Record,
     /// `OK` without `Data`.
     NoRecord,
     /// The record, with a state that is not final.
     Interim,
-    /// No record on the first day asked. On any other day, the record of that first day.
+    /// No record on the first day asked for. On any other day, the record of that first day.
     OtherDay,
     /// The record, as text that is not JSON.
     Malformed,
-    /// The record, with a state code in no table.
+    /// The record, with a state code that no table of the provider has.
     UnknownState,
     /// `OK` with this `Data`.
     Data(String),
@@ -61,7 +61,7 @@ pub(super) enum Effect {
     },
     /// HTTP 200 with an empty body.
     Empty,
-    /// Half of the body, with a matching length: it looks complete.
+    /// Half of the body. The stated length matches, so it looks complete.
     Truncated,
     /// The connection ends in the middle of the body.
     Cut,

@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 /// A name and its value, decoded.
 pub(super) type Pair = (String, String);
 
-/// The decoded parameters of one request: those of the query, then those of the body.
+/// The decoded parameters of one request: first those of the query, then those of the body.
 pub(super) struct Params {
     pairs: Vec<Pair>,
     query_count: usize,
@@ -86,12 +86,12 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// `Missing…` with the name of the parameter that the header carries.
+    /// `Missing…` with the parameter's name.
     pub(super) fn need_header(&self, header: &str, parameter: &str) -> Result<&str, Refusal> {
         self.header(header).ok_or_else(|| Refusal::missing(parameter))
     }
 
-    /// Whether the request is signed in version 3, and not in version 1.0.
+    /// True for a request signed in version 3, false for version 1.0.
     pub(super) fn is_version_3(&self) -> bool {
         self.header("authorization").is_some()
     }
@@ -114,7 +114,7 @@ fn decode(text: &str) -> Option<String> {
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
-            // Every server reads a form this way; a client must escape a plus sign.
+            // Forms write a space as `+`. A client must escape a plus sign.
             b'+' => b' ',
             byte => byte,
         });

@@ -1,4 +1,4 @@
-//! How a reply becomes an HTTP response: status, headers, body, and how it is sent.
+//! Turns a reply into an HTTP response: status, headers, body, and the way to send them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::reply::{Effect, RecordedReply, Reply, Step};
 /// How long the connection of a request without a reply stays open.
 const NO_REPLY_FOR: Duration = Duration::from_secs(600);
 
-/// How much of a response is sent before the connection ends.
+/// How much of the body is sent before the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
     Whole,
@@ -19,13 +19,13 @@ pub(super) enum Delivery {
     Nothing,
 }
 
-/// An HTTP response, and how it is sent.
+/// An HTTP response, and the way to send it.
 #[derive(Debug)]
 pub(super) struct HttpResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
-    /// The `Code` that the body was written with; empty if it has none.
+    /// `Code` in the body; empty if it has none.
     pub(super) code: String,
     pub(super) delivery: Delivery,
     /// The time before the first byte.
@@ -87,7 +87,7 @@ pub(super) struct ResponseWriter {
 }
 
 impl ResponseWriter {
-    /// The response with a reply, after a step, at this time of the provider's clock.
+    /// The response for a reply, changed by a step. `provider_time` becomes its `Date`.
     pub(super) fn write(
         &self,
         format: Format,

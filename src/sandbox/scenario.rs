@@ -1,5 +1,4 @@
-//! A scenario: faults by chance, and replies scripted by CallId and attempt, as a TOML file lists
-//! them.
+//! A scenario from a TOML file: faults by chance, and replies scripted by CallId and attempt.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +17,7 @@ use super::reply::{Effect, Step};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scenario {
     pub(super) faults: Faults,
-    /// The steps of each CallId, one an attempt.
+    /// The steps of each CallId, one for each attempt.
     scripts: HashMap<String, Vec<Step>>,
 }
 
@@ -121,8 +120,8 @@ impl From<Faults> for Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario file. `faults` has the form of the command line. `[calls]` maps each CallId
-    /// to a list of replies, one an attempt; the last one is repeated.
+    /// Reads a scenario file. `faults` is a list of faults as on the command line. `[calls]` maps
+    /// each CallId to a list of replies, one for each attempt; the last one is repeated.
     ///
     /// # Errors
     ///
@@ -139,7 +138,7 @@ impl Scenario {
         Ok(Self { faults: Faults::parse(&file.faults)?, scripts: scripts.collect() })
     }
 
-    /// The fault for a request, if any. A call with a script gets only what the script says.
+    /// The fault for a request, if any. A call with a script gets only the steps of the script.
     pub(super) fn inject(&self, seed: u64, call_id: &str, request: &RequestContext) -> Option<Injection> {
         let Some(steps) = self.scripts.get(call_id) else { return self.faults.inject(seed, request) };
         let index = usize::try_from(request.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -159,7 +158,7 @@ mod tests {
             attempt,
             request_no: 1,
             since_start: Duration::ZERO,
-            since_first_try: Duration::ZERO,
+            since_first_attempt: Duration::ZERO,
             first_day: None,
         };
         scenario.inject(0, call_id, &request).map_or(Effect::Record, |injection| injection.step.effect)

@@ -1,7 +1,7 @@
 //! The HTTP server of the simulated provider, on 127.0.0.1.
 //!
-//! Every request gets a response, or the connection ends if a fault says so. No connection outlives
-//! the server.
+//! Every request gets a response, unless a fault ends the connection. No connection outlives the
+//! server.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 
 /// The largest accepted body in bytes. A signed query has less than 1 KiB.
 const BODY_LIMIT: usize = 64 << 10;
-/// How many pieces a slow body is sent in.
+/// The number of pieces of a slowly sent body.
 const PIECES: usize = 8;
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -87,8 +87,8 @@ impl Sandbox {
 }
 
 async fn serve_connection(stream: TcpStream, provider: Arc<SimulatedProvider>) {
-    // Without delay, a small response does not wait for the peer's acknowledgement. A failure here
-    // only makes responses slower.
+    // With this option, a small response does not wait for the peer's acknowledgement. A failure
+    // here only makes responses slower.
     drop(stream.set_nodelay(true));
     let service = service_fn(|request| handle(provider.clone(), request));
     // A peer that disconnects or speaks no HTTP is not an error of the server.
@@ -137,7 +137,8 @@ async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
     Ok(read.to_bytes())
 }
 
-/// Names, which hyper has in lower case, and values. No client can sign a value that is not text.
+/// Header names, which hyper gives in lower case, with their values. Leaves out values that are not
+/// text, because no client can sign them.
 fn headers(map: &HeaderMap) -> Vec<(String, String)> {
     map.iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))

@@ -1,7 +1,7 @@
 //! The simulated provider: from a request as received to an HTTP response.
 //!
 //! The order: the gateway's checks, the injected fault, the parameters of the call query, the
-//! records. The journal gets every request. This file knows no HTTP library.
+//! records. The journal gets every request. This file uses no HTTP library.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -28,10 +28,10 @@ use reconcile_core::rate::Rate;
 
 /// How many characters of a CallId or a key's id the journal keeps.
 const ID_LENGTH: usize = 128;
-/// The draws of latency use this in place of a call's hash.
+/// The draws of latency use this number instead of a call's hash.
 const LATENCY: u64 = 0x1a7e_4c1e;
 
-/// The provider behind the server.
+/// The simulated provider, without HTTP.
 pub(super) struct SimulatedProvider {
     gateway: Gateway,
     calls: Calls,
@@ -49,7 +49,7 @@ pub(super) struct SimulatedProvider {
 struct HandledRequest {
     reply: Reply,
     step: Step,
-    /// The journal's word for it.
+    /// The journal's word for this reply.
     verdict: &'static str,
     attempt: u32,
     authenticated: bool,
@@ -71,7 +71,7 @@ impl HandledRequest {
 }
 
 impl SimulatedProvider {
-    /// A provider that calls itself `host`.
+    /// A provider with these options. `host` is the `HostId` of its errors.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl SimulatedProvider {
         self.query_call(&request.params, now).authenticated()
     }
 
-    /// STS is another service: its requests use nothing of the cap, get no faults and do not count.
+    /// STS is another service: its requests do not count toward the cap and get no faults.
     fn assume_role(&self, account: &Account, params: &Params) -> HandledRequest {
         match self.gateway.assume_role(account, params, self.provider_time()) {
             Ok(key) => HandledRequest::new(Reply::Key(key), "key_given"),
@@ -174,7 +174,7 @@ impl SimulatedProvider {
             None => (None, Effect::Record.into()),
         };
         let reply = match query {
-            // An error that the fault replies comes before the check of the parameters.
+            // An injected error comes before the check of the parameters.
             Err(refusal) => match &step.effect {
                 Effect::Error(error) => Reply::Refused(error.clone()),
                 _ => Reply::Refused(refusal),

@@ -1,4 +1,4 @@
-//! The sandbox over real connections, asked by a client of a few lines.
+//! Tests the sandbox over real connections, with a small client.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{Read as _, Write as _};
@@ -100,7 +100,7 @@ fn xml_is_the_format_on_request_and_by_default() {
     let sandbox = RunningSandbox::new(Options::default());
     let json = form("POST", &QUERY);
     for form in [json.replace("Format=JSON", "Format=XML"), json.replace("&Format=JSON", "")] {
-        // The signature no longer matches; the format of the refusal counts.
+        // The signature no longer matches, so the reply is a refusal. Its format is under test.
         let (head, body) = sandbox.post(&form);
         assert!(head.starts_with("http/1.1 400") && head.contains("content-type: text/xml"), "{head}");
         assert!(
@@ -199,7 +199,7 @@ fn faults_end_connections_early() {
                     Connection: close\r\n";
         write!(stream, "{head}Content-Length: {}\r\n\r\n{form}", form.len()).unwrap();
         let mut reply = Vec::new();
-        // The early end may also be an error of the connection.
+        // The early end may also be reported as a connection error.
         let _ = stream.read_to_end(&mut reply);
         let reply = String::from_utf8_lossy(&reply).to_lowercase();
         assert!(if says.is_empty() { reply.is_empty() } else { reply.contains(says) }, "{fault}: {reply}");

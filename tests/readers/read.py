@@ -1,6 +1,8 @@
-"""Prints schema and rows of a Parquet file as one JSON object, as pyarrow or Polars reads it.
+"""Prints schema and rows of a Parquet file, as pyarrow or Polars reads them, as one JSON object.
 
-read.py pyarrow|polars FILE. Every value is text: times as microseconds since 1970, days as YYYY-MM-DD.
+    read.py pyarrow|polars FILE
+
+Every value is text: times as microseconds since 1970, days as YYYY-MM-DD.
 """
 import datetime
 import json
@@ -20,7 +22,7 @@ def text(value):
         return value.isoformat()
     if isinstance(value, int):
         return str(value)
-    raise TypeError(f"{type(value)} is no type of ours")
+    raise TypeError(f"no column of the details has the type {type(value)}")
 
 
 def with_pyarrow(path):

@@ -1,4 +1,7 @@
-"""Asks each question of the first argument, a JSON list, with aliyun-python-sdk-core, and prints what came of it."""
+"""Asks each question of the JSON list in the first argument with aliyun-python-sdk-core.
+
+Prints the answers and exceptions as a JSON list.
+"""
 import json
 import sys
 

@@ -3,8 +3,8 @@
 //! - `ledger`: ledgers as companies really export them.
 //! - `provider`: the provider's answers, the requests to it, and the access key.
 //! - `sandbox`: the simulated provider itself.
-//! - `store`: kills, signals, second runs, damaged stores and full disks.
-//! - `run`: a whole run: the cap, faults, exit codes, options, logs, metrics and notifications.
+//! - `store`: kills, signals, second runs, damaged and refused stores, and full disks.
+//! - `run`: whole runs: the cap, faults, exit codes, options, logs, metrics and notifications.
 //! - `outputs`: the contents of the files, read by DuckDB, pyarrow, Polars and a browser.
 //! - `house`: the source tree, the documents and the packages.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]

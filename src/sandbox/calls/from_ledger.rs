@@ -1,4 +1,4 @@
-//! The calls of a user's own ledger. Each record is as its row expects it, except for a share of
+//! The calls of a user's own ledger. Each record agrees with its row, except for a share of
 //! planted discrepancies.
 //!
 //! The same ledger, seed and share give the same records and the same plants. Faults of the ledger
@@ -26,7 +26,7 @@ use reconcile_core::product::ProductId;
 const ANY_PRODUCT: ProductId = ProductId(0);
 /// The day of rows that name none; it matches any day.
 const ANY_DAY: NaiveDate = NaiveDate::MIN;
-/// Numbers of the draws for plants. Faults draw with other numbers.
+/// The draws for plants use these numbers. The draws for faults use others.
 const PLANT_OR_NOT: u64 = 0x7ab1_e5ed;
 const WHICH_PLANT: u64 = PLANT_OR_NOT + 1;
 
@@ -46,7 +46,7 @@ struct LedgerCall {
     plant: Option<Plant>,
 }
 
-/// The calls by CallId, and what was planted in them.
+/// The calls by CallId, and the planted discrepancies.
 #[derive(Default)]
 pub(super) struct LedgerCalls {
     by_call_id: HashMap<String, Vec<LedgerCall>>,
@@ -56,7 +56,7 @@ pub(super) struct LedgerCalls {
 }
 
 impl LedgerCalls {
-    /// Reads a ledger; a `share` of its calls gets a planted discrepancy.
+    /// Reads a ledger and plants a discrepancy in a `share` of its calls.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl LedgerCalls {
         self.count += 1;
     }
 
-    /// The numbers in words.
+    /// The counts, as the start message shows them.
     pub(super) fn summary(&self) -> String {
         let (calls, planted, unusable) = (self.count, self.planted.len(), self.unusable_rows);
         format!(

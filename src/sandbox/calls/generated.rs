@@ -16,7 +16,8 @@ use reconcile_core::phone::normalize_number;
 
 /// How a call ends.
 struct CallEnd {
-    /// Of a thousand calls, those with a lower draw end this way or an earlier one of [`ENDS`].
+    /// A call ends this way if its draw (0 to 999) is below this number and not below that of an
+    /// earlier entry of [`ENDS`].
     below: u64,
     state: &'static str,
     description: &'static str,
@@ -46,7 +47,7 @@ const fn end(
     CallEnd { below, state, description, rings, longest_talk_s }
 }
 
-/// The ends of generated calls. A draw beyond the last one has no record.
+/// The ends of generated calls. A call has no record if its draw is not below the last number.
 const ENDS: [CallEnd; 9] = [
     end(700, "200000", "用户接听", true, 90),
     end(760, "200001", "用户提前挂机未完整收听", true, 8),
@@ -61,11 +62,11 @@ const ENDS: [CallEnd; 9] = [
 const ANSWERED: &CallEnd = &ENDS[0];
 const UNANSWERED: &CallEnd = &ENDS[3];
 
-/// Numbers that the callee sees. Nobody has them: no local number begins with 0.
+/// Caller numbers that the callee sees. Nobody has them: no local number begins with 0.
 const CALLEE_SHOW_NUMBERS: [&str; 2] = ["057100001836", "057100001837"];
 
-/// A sequence of numbers that depends on seed and CallId alone: each is a hash of both and its
-/// index.
+/// A sequence of numbers that depends on seed and CallId alone. Each number is a hash of both and
+/// of its index.
 struct Dice<'a> {
     seed: u64,
     call_id: &'a str,
@@ -114,7 +115,7 @@ pub(super) fn record(seed: u64, call_id: &str, day: NaiveDate) -> Option<CallRec
     Some(timeline.record(call_id, end, dice))
 }
 
-/// A record that agrees with a ledger row. The fields that the row leaves out are generated.
+/// A record that agrees with a ledger row. Fields that the row lacks are generated.
 pub(super) fn record_for_row(seed: u64, call_id: &str, day: NaiveDate, row: &Expected) -> CallRecord {
     let mut dice = Dice::new(seed, call_id);
     let draw = dice.throw(ENDS[ENDS.len() - 1].below);
@@ -133,7 +134,7 @@ pub(super) fn record_for_row(seed: u64, call_id: &str, day: NaiveDate, row: &Exp
     record
 }
 
-/// The end that the row implies, else the drawn one.
+/// The end that the row implies; without one, the drawn end.
 fn end_for_row(draw: u64, row: &Expected) -> &'static CallEnd {
     let drawn = ENDS.iter().find(|end| draw < end.below).unwrap_or(ANSWERED);
     let known = row.state.as_deref().and_then(CallEnd::of_state);
@@ -159,7 +160,7 @@ struct Timeline {
     /// The end of the talk, or of the ringing if nobody answers.
     end: DateTime<Utc>,
     duration: TimeDelta,
-    /// Start and end that a row claims for an unanswered call.
+    /// The start and the end of the talk that a row claims for an unanswered call.
     claimed: [Option<DateTime<Utc>>; 2],
 }
 
@@ -192,7 +193,7 @@ impl Timeline {
         Self { created, ringing, start, end, duration, claimed }
     }
 
-    /// The record with these times; the rest is drawn.
+    /// The record with these times; the other fields are drawn.
     fn record(&self, call_id: &str, end: &CallEnd, mut dice: Dice<'_>) -> CallRecord {
         let time_if = |condition: bool, time: DateTime<Utc>| condition.then(|| provider_text(time).into());
         let [claimed_start, claimed_end] =

@@ -1,7 +1,7 @@
 //! Which calls the simulated provider knows, and what it replies about them.
 //!
-//! A reply depends on seed, CallId, product, day and attempt alone: on no clock and no shared
-//! chance. Only a recording depends on the order of the requests.
+//! A reply depends on seed, CallId, product, day and attempt alone, on no clock and no shared
+//! random generator. Only the replies of a recording depend on the order of the requests.
 
 mod from_ledger;
 mod generated;
@@ -38,8 +38,8 @@ enum Kind {
 }
 
 impl Calls {
-    /// Reads a ledger or a recording; the content decides which. A `share` of a ledger's calls gets
-    /// a planted discrepancy.
+    /// Reads a ledger or a recording; the content decides which. Plants a discrepancy in a `share`
+    /// of a ledger's calls.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Calls {
         SampleCalls::read().map(|calls| Self(Kind::Sample(calls)))
     }
 
-    /// The calls in words.
+    /// What the calls come from, as the start message shows it.
     pub(super) fn summary(&self) -> String {
         match &self.0 {
             Kind::Sample(_) => "the sample data".into(),
@@ -78,7 +78,7 @@ impl Calls {
         }
     }
 
-    /// The reply to a query; `attempt` counts the tries of its call from 1.
+    /// The reply to a query; `attempt` counts the attempts at its call from 1.
     pub(super) fn reply(&self, seed: u64, query: &CallQuery<'_>, attempt: u32) -> Reply {
         match &self.0 {
             Kind::Sample(calls) => calls.reply(query, attempt).unwrap_or_else(|| {

@@ -9,27 +9,31 @@ use crate::sandbox::reply::Reply;
 use reconcile_core::calendar::{from_provider_local, provider_text};
 use reconcile_core::ledger_row::{Expected, LedgerTime};
 
-/// State codes of unanswered calls. A planted state is another one of these.
+/// State codes of unanswered calls. A planted state is the next one in this list.
 const UNANSWERED: [&str; 5] = ["200002", "200003", "200005", "200007", "200010"];
 
 /// A discrepancy to plant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plant {
+    /// There is no record.
     NotFound,
+    /// The provider refuses the parameters.
     Rejected,
+    /// `Data` is not JSON.
     Malformed,
+    /// The state is not final.
     Pending,
-    /// 7 seconds more.
+    /// The talk is 7 seconds longer.
     Duration,
-    /// Another last digit.
+    /// The number has another last digit.
     Callee,
     /// Another state of an unanswered call.
     State,
-    /// 61 seconds later.
+    /// The call was made 61 seconds later.
     CalledAt,
 }
 
-/// Kind and field of a discrepancy, as the discrepancy file names them.
+/// Kind and field of a discrepancy, as the discrepancies file names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KindAndField {
     pub(super) kind: &'static str,
@@ -37,7 +41,7 @@ pub(super) struct KindAndField {
 }
 
 impl Plant {
-    /// Chooses by `draw` one of the discrepancies that are possible for this row.
+    /// The discrepancy that `draw` selects among the possible ones for this row.
     pub(super) fn choose(draw: u64, expected: &Expected) -> Self {
         let mut possible = vec![Self::NotFound, Self::Rejected, Self::Malformed, Self::Pending];
         if expected.duration_s.is_some_and(|s| s > 0) && expected.answered != Some(false) {

@@ -53,12 +53,12 @@ pub(crate) fn interim(data: &str) -> String {
     )
 }
 
-/// `Data` with a state code in no table.
+/// `Data` with a state code that no table of the provider has.
 pub(crate) fn with_unknown_state(data: &str) -> String {
     with_fields(data, &[("state", "502".into()), ("stateDesc", "502".into())])
 }
 
-/// `Data` that is not JSON, as the provider's own page prints it: with typographic quotes.
+/// `Data` with typographic quotes, as the provider's own page prints it. It is not JSON.
 pub(crate) fn malformed(data: &str) -> String {
     data.replace("{\"", "{“").replace('"', "”")
 }

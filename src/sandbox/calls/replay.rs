@@ -1,7 +1,6 @@
-//! The calls of a recording: its replies, byte for byte, in the order in which they were recorded.
+//! The calls of a recording: its replies, byte for byte and in the recorded order.
 //!
-//! After the last reply to a query, that reply is repeated. A query that is not in the recording
-//! has no record.
+//! The last reply to a query is repeated. A query that is not in the recording has no record.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

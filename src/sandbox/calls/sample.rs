@@ -21,7 +21,7 @@ struct SampleFile {
     calls: HashMap<String, SampleCall>,
 }
 
-/// One call. Without `record`, `data` and `error` it has no record.
+/// One call. It has no record if `record`, `data` and `error` are missing.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SampleCall {
@@ -32,14 +32,14 @@ struct SampleCall {
     record: Option<Box<RawValue>>,
     /// `Data` that is not JSON.
     data: Option<String>,
-    /// The reply to every try.
+    /// The reply to every attempt.
     error: Option<SampleError>,
-    /// The replies to the first tries.
+    /// The replies to the first attempts.
     #[serde(default)]
     first: Vec<SampleError>,
 }
 
-/// An error; without a code it is a proxy's page.
+/// An error of the provider, or a proxy's page if it has no code.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SampleError {
@@ -60,8 +60,8 @@ impl SampleError {
 
 impl SampleCall {
     fn reply(&self, query: &CallQuery<'_>, attempt: u32) -> Reply {
-        let earlier_tries = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-        if let Some(error) = self.first.get(earlier_tries).or(self.error.as_ref()) {
+        let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        if let Some(error) = self.first.get(index).or(self.error.as_ref()) {
             return error.reply();
         }
         // The provider finds nothing for another product or day, and reports no error.
@@ -73,7 +73,7 @@ impl SampleCall {
     }
 }
 
-/// The calls by CallId.
+/// The sample data's calls by CallId.
 pub(super) struct SampleCalls(HashMap<String, SampleCall>);
 
 impl SampleCalls {
@@ -123,17 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn the_first_errors_apply_only_to_the_first_tries() {
+    fn the_first_errors_apply_only_to_the_first_attempts() {
         let calls = calls();
         let with_errors: Vec<_> = calls.iter().filter(|(_, c)| !c.first.is_empty()).collect();
         assert!(!with_errors.is_empty());
         for (call_id, call) in with_errors {
-            let tries = u32::try_from(call.first.len()).unwrap();
-            for attempt in 1..=tries {
+            let failed = u32::try_from(call.first.len()).unwrap();
+            for attempt in 1..=failed {
                 let reply = call.reply(&query(call), attempt);
                 assert!(matches!(reply, Reply::Refused(_) | Reply::Page { .. }), "{call_id}: {reply:?}");
             }
-            assert!(matches!(call.reply(&query(call), tries + 1), Reply::Data(_)), "{call_id}");
+            assert!(matches!(call.reply(&query(call), failed + 1), Reply::Data(_)), "{call_id}");
         }
     }
 

@@ -5,8 +5,8 @@ use crate::sandbox::reply::{Effect, Reply};
 
 /// The reply after an effect.
 ///
-/// `record_reply` is the records' reply on the day asked. `other_day_reply` is their reply on the
-/// first day asked, if this query asks for another day.
+/// `record_reply` is the records' reply for the day asked for. `other_day_reply` is their reply for
+/// the first day asked for, if this query asks for another day.
 pub(crate) fn apply(
     effect: &Effect,
     record_reply: impl FnOnce() -> Reply,

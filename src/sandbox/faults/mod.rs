@@ -1,7 +1,7 @@
 //! The faults of a sandbox: `503=2%,cut=0.5%,late=30s,throttle-burst=every 5m`.
 //!
 //! A fault by chance depends on seed, CallId and attempt alone, so a run can be repeated. `late`,
-//! bursts and spells in time depend on the clock, which is an argument.
+//! bursts and spells with times depend on the clock, which is an argument.
 
 mod effects;
 mod spell;
@@ -113,11 +113,11 @@ impl Faults {
         if let Some((FaultShare { fault, step, .. }, _)) = drawn {
             return Some(Injection { name: fault.name, step: step.clone() });
         }
-        let late = self.late.is_some_and(|late| request.since_first_try < late);
+        let late = self.late.is_some_and(|late| request.since_first_attempt < late);
         late.then(|| Injection { name: "late", step: Effect::NoRecord.into() })
     }
 
-    /// How long the present burst still lasts; `None` between bursts.
+    /// The time until the current burst ends; `None` between bursts.
     fn burst_left(&self, since_start: Duration) -> Option<Duration> {
         let every = self.burst_every?;
         let length = (every / 10).min(Duration::from_secs(10)).as_micros();
@@ -135,8 +135,8 @@ impl FaultShare {
     fn draws(&self, seed: u64, request: &RequestContext, no: u64) -> bool {
         let attempt = match self.fault.affects {
             Affects::Requests => u64::from(request.attempt),
-            Affects::FirstTries if request.attempt > 1 => return false,
-            Affects::FirstTries | Affects::Calls => 0,
+            Affects::FirstAttempts if request.attempt > 1 => return false,
+            Affects::FirstAttempts | Affects::Calls => 0,
         };
         self.share.includes(draw(seed, request.call_hash, no << 32 | attempt))
     }
@@ -156,16 +156,18 @@ mod tests {
     use super::*;
 
     /// The page that documents the faults.
-    fn documentation() -> String {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        std::fs::read_to_string(root.join("docs/sandbox.md"))
-            .or_else(|_| std::fs::read_to_string(root.join("README.md")))
-            .unwrap()
-    }
+    const DOCUMENTATION: &str = include_str!("../../../docs/sandbox.md");
 
     fn request(call_hash: u64, attempt: u32) -> RequestContext {
-        let (since_start, since_first_try) = (Duration::ZERO, Duration::ZERO);
-        RequestContext { call_hash, attempt, request_no: 1, since_start, since_first_try, first_day: None }
+        let (since_start, since_first_attempt) = (Duration::ZERO, Duration::ZERO);
+        RequestContext {
+            call_hash,
+            attempt,
+            request_no: 1,
+            since_start,
+            since_first_attempt,
+            first_day: None,
+        }
     }
 
     fn injected(faults: &Faults, seed: u64, request: &RequestContext) -> Option<&'static str> {
@@ -174,7 +176,6 @@ mod tests {
 
     #[test]
     fn every_fault_does_something_and_is_documented() {
-        let documentation = documentation();
         for fault in &FAULTS {
             let name = fault.name;
             let faults = Faults::parse(&format!("{name}=100%")).unwrap();
@@ -182,18 +183,17 @@ mod tests {
             assert_eq!(injection.name, name);
             assert!(injection.step.effect != Effect::Record || !injection.step.drip.is_zero(), "{name}");
             assert!(faults_help().contains(name) && faults_help().contains(fault.about));
-            assert!(documentation.contains(&format!("`{name}`")), "{name} is not documented");
-            let at_second_try = injected(&faults, 0, &request(7, 2)).is_some();
-            assert_eq!(at_second_try, fault.affects != Affects::FirstTries, "{name}");
+            assert!(DOCUMENTATION.contains(&format!("`{name}`")), "{name} is not documented");
+            let at_second_attempt = injected(&faults, 0, &request(7, 2)).is_some();
+            assert_eq!(at_second_attempt, fault.affects != Affects::FirstAttempts, "{name}");
         }
     }
 
     #[test]
     fn every_condition_does_something_and_is_documented() {
-        let documentation = documentation();
         for condition in &CONDITIONS {
             let text = format!("{}={}", condition.name, condition.example);
-            assert!(documentation.contains(&format!("`{text}`")), "{text} is not documented");
+            assert!(DOCUMENTATION.contains(&format!("`{text}`")), "{text} is not documented");
             assert_ne!(Faults::parse(&text).unwrap(), Faults::default(), "{text}");
         }
     }
@@ -214,8 +214,8 @@ mod tests {
         assert_ne!(first, names(2, 1));
         let second = names(1, 2);
         let both = |wanted| first.iter().zip(&second).filter(|(a, b)| **a == Some(wanted) && a == b).count();
-        assert!(both("503") < 100, "each try draws a request's fault anew: {}", both("503"));
-        assert!(both("rejected") > count("rejected") * 9 / 10, "a call keeps its fault");
+        assert!(both("503") < 100, "each attempt has its own draw: {}", both("503"));
+        assert!(both("rejected") > count("rejected") * 9 / 10, "all attempts at a call have the same draw");
     }
 
     #[test]
@@ -235,8 +235,8 @@ mod tests {
     fn a_late_record_appears_after_its_time() {
         let late = Faults::parse("late=30s").unwrap();
         let name = |seconds| {
-            let since_first_try = Duration::from_secs(seconds);
-            injected(&late, 0, &RequestContext { since_first_try, ..request(1, 1) })
+            let since_first_attempt = Duration::from_secs(seconds);
+            injected(&late, 0, &RequestContext { since_first_attempt, ..request(1, 1) })
         };
         assert_eq!((name(29), name(30)), (Some("late"), None));
     }

@@ -1,11 +1,12 @@
-//! Spells: conditions that fail every request between two requests or two times.
+//! Spells: faults that refuse every request for a while, from one request to another or from one
+//! time to another.
 
 use std::time::Duration;
 
 use crate::sandbox::history::RequestContext;
 use crate::sandbox::refusal::Refusal;
 
-/// A spell.
+/// A fault that refuses every request within a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spell {
     /// The condition's name.

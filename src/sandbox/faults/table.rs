@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strsim::damerau_levenshtein;
 
-use Affects::{Calls, FirstTries, Requests};
+use Affects::{Calls, FirstAttempts, Requests};
 
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::reply::{Effect, Step};
@@ -12,11 +12,11 @@ use crate::sandbox::reply::{Effect, Step};
 /// Whether a fault's share is a share of the requests or of the calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Affects {
-    /// Of the requests: the next try of the same call may succeed.
+    /// A share of the requests: the next attempt at the same call may succeed.
     Requests,
-    /// Of the calls, at their first try only.
-    FirstTries,
-    /// Of the calls, at every try.
+    /// A share of the calls, at their first attempt only.
+    FirstAttempts,
+    /// A share of the calls, at every attempt.
     Calls,
 }
 
@@ -53,16 +53,16 @@ pub(super) const FAULTS: [Fault; 25] = [
     fault("drop", Requests, "the connection ends without an answer"),
     fault("stall", Requests, "no answer until the client gives up"),
     fault("slow", Requests, "two seconds from the first byte to the last"),
-    fault("not-yet", FirstTries, "no record at the first try, then the record"),
-    fault("interim", FirstTries, "a state that is not final at the first try, then the record"),
+    fault("not-yet", FirstAttempts, "no record at the first attempt, then the record"),
+    fault("interim", FirstAttempts, "a state that is not final at the first attempt, then the record"),
     fault("other-day", Calls, "the record is found only on the neighbouring day"),
-    fault("other-product", Calls, "no record at any try, as for a wrong product"),
+    fault("other-product", Calls, "no record at any attempt, as for a wrong product"),
     fault("malformed", Calls, "Data that is not JSON"),
     fault("unknown-state", Calls, "a state in none of the provider's tables"),
     fault("rejected", Calls, "InvalidParameters, HTTP 400"),
 ];
 
-/// A fault with a value of its own instead of a share.
+/// A fault with another kind of value than a share.
 pub(super) struct Condition {
     pub(super) name: &'static str,
     /// The form of its value.
@@ -109,13 +109,13 @@ pub fn faults_help() -> String {
     format!(
         "Faults with a share of the requests, for example 503=2%:\n{}\
          Faults with a share of the calls:\n{}\
-         Faults with a value of their own:\n{conditions}",
+         Faults with other values:\n{conditions}",
         list(true),
         list(false),
     )
 }
 
-/// The step of a fault's name, of `record` or of `no-record`.
+/// The step for the name of a fault, for `record` or for `no-record`.
 ///
 /// # Errors
 ///
@@ -175,7 +175,7 @@ pub(super) fn refusal(name: &str) -> Option<Refusal> {
     })
 }
 
-/// The message about an unknown name, with the nearest of all faults and the names in `more`.
+/// The message about an unknown name. It suggests the nearest name among all faults and `more`.
 pub(super) fn unknown_fault(name: &str, more: impl Iterator<Item = &'static str>) -> String {
     let known = FAULTS.iter().map(|fault| fault.name).chain(more);
     let nearest = known.min_by_key(|known| damerau_levenshtein(name, known)).unwrap_or_default();

@@ -15,10 +15,10 @@ pub const TEST_ACCOUNT: (&str, &str) = ("testid", "testsecret");
 pub struct Account {
     /// `AccessKeyId`.
     pub(super) id: String,
-    /// The key that its requests count for: itself, or for a temporary key the one that requested
-    /// it.
+    /// The key whose cap its requests use: for a temporary key the key that requested it, else the
+    /// key itself.
     pub(super) owner: String,
-    /// The secret to sign with.
+    /// The secret that signs requests.
     pub(super) secret: SecretString,
     /// The security token of a temporary key; its requests must carry it.
     pub(super) token: Option<SecretString>,
@@ -26,12 +26,12 @@ pub struct Account {
     pub(super) expires: Option<DateTime<Utc>>,
     /// Whether the key is disabled.
     pub(super) inactive: bool,
-    /// Whether its user lacks the permission.
+    /// Whether its user has no permission.
     pub(crate) denied: bool,
 }
 
 impl Account {
-    /// A permanent key with the permission.
+    /// A permanent key whose user has the permission.
     #[must_use]
     pub fn new(id: &str, secret: &str) -> Self {
         let (id, owner, secret) = (id.to_owned(), id.to_owned(), secret.to_owned().into());
@@ -52,7 +52,7 @@ const FORM: &str = "write `access-key-id = \"secret\"`, or `access-key-id = { se
 ///
 /// # Errors
 ///
-/// What is wrong, with the line number and none of its text.
+/// What is wrong, with the line number but without the line's text.
 pub fn parse_accounts(text: &str, now: DateTime<Utc>) -> Result<Vec<Account>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let at = |offset: usize, why: &str| {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_may_be_bare_or_quoted_and_comments_may_follow() {
+    fn ids_may_be_quoted_and_comments_may_follow() {
         let text = "\u{feff}# keys\r\n\r\nLTAI-test_1 = \"s#1\" # the first\r\n\"a.b\"='s\\2'\r\n'c d' = \"q\\\"\\\\\"\r\n";
         let mut found = parse_accounts(text, now()).unwrap();
         found.sort_by(|a, b| a.id.cmp(&b.id));

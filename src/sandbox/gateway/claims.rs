@@ -1,4 +1,4 @@
-//! What a request claims of itself, and whether its signature proves it, in both versions.
+//! The claims of a request, and whether its signature proves them, in both versions.
 
 use super::signature::{self, Authorization};
 use crate::sandbox::refusal::Refusal;
@@ -115,7 +115,7 @@ impl<'a> Claims<'a> {
 
 /// The string to sign, and whether the signature and the body's hash match.
 fn verify_version_3(request: &Request, authorization: &Authorization<'_>, secret: &str) -> (String, bool) {
-    // The hash of the body received, whatever the header claims.
+    // The hash of the received body; the header may claim another one.
     let payload = signature::sha256_hex(&request.body);
     let canonical = signature::canonical_request(
         &request.method,

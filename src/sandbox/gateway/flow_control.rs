@@ -1,4 +1,4 @@
-//! The cap: how many requests of one key are admitted in any window.
+//! The cap: the most requests of one key that are admitted in any window.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ impl FlowControl {
     ///
     /// # Errors
     ///
-    /// `Throttling.User` beyond the cap; such a request does not count.
+    /// `Throttling.User` above the cap; such a request does not count.
     pub(super) fn admit(&mut self, key: &str, now: Instant) -> Result<(), Refusal> {
         let age = |arrival: &Instant| now.saturating_duration_since(*arrival);
         let arrivals = self.arrivals.entry(key.to_owned()).or_default();

@@ -1,8 +1,8 @@
 //! The gateway of the simulated provider: the checks that every request must pass.
 //!
 //! The order of the checks: operation, parts of the signature, access key, security token, time
-//! stamp, nonce, signature, flow control. A refused request uses nothing of the cap. The parameters
-//! of the call query are checked later. Both clocks are arguments.
+//! stamp, nonce, signature, flow control. A refused request does not count toward the cap. The
+//! parameters of the call query are checked later. Both clocks are arguments.
 
 mod accounts;
 mod claims;
@@ -60,11 +60,12 @@ impl Gateway {
         }
     }
 
-    /// Verifies a request that arrived at `now`, which is `provider_time` by the gateway's clock.
+    /// Verifies a request that arrived at `now`. `provider_time` is the same instant by the
+    /// gateway's clock.
     ///
     /// # Errors
     ///
-    /// The first check that fails.
+    /// The refusal of the first failed check.
     pub(super) fn verify(
         &self,
         request: &Request,
@@ -85,7 +86,7 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// `Throttling.User` beyond the cap.
+    /// `Throttling.User` above the cap.
     pub(super) fn admit(&self, account: &Account, now: Instant) -> Result<(), Refusal> {
         lock(&self.flow_control).admit(&account.owner, now)
     }
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_is_good_for_one_request() {
+    fn a_nonce_is_accepted_for_one_request() {
         let (gateway, start) = (gateway(100), Instant::now());
         let outcome = || pass(&gateway, &request("", &form(&[])), start);
         assert_eq!(outcome(), Ok(()));
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_beyond_the_cap_are_throttled() {
+    fn requests_above_the_cap_are_throttled() {
         let (gateway, start) = (gateway(1), Instant::now());
         let outcome = |nonce: &str| pass(&gateway, &request("", &form(&[("SignatureNonce", nonce)])), start);
         assert_eq!(outcome("1"), Ok(()));

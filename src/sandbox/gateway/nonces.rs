@@ -11,7 +11,7 @@ use crate::sandbox::refusal::Refusal;
 /// How long a nonce is remembered. A request with the earliest valid time stamp stays valid for two
 /// margins.
 const LIFETIME: Duration = Duration::from_secs(2 * timestamp::MARGIN.num_seconds().unsigned_abs());
-/// How many nonces are remembered at most.
+/// The most nonces that are remembered.
 const CAPACITY: usize = 200_000;
 
 /// The remembered nonces.

@@ -17,7 +17,8 @@ impl Operation {
     ///
     /// # Errors
     ///
-    /// Action or version is missing, unknown or wrong, or the operation has no such reply format.
+    /// Action or version is missing, unknown or wrong, or the operation has no reply in the
+    /// format.
     pub(super) fn of(request: &Request) -> Result<Self, Refusal> {
         let (action, version) = if request.is_version_3() {
             (request.need_header("x-acs-action", "Action")?, request.need_header("x-acs-version", "Version")?)

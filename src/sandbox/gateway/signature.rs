@@ -1,8 +1,8 @@
 //! How the gateway verifies signatures of version 1.0 and of version 3.
 //!
 //! Version 1.0 is HMAC-SHA1 over all parameters; version 3 is ACS3-HMAC-SHA256 over the canonical
-//! request. The sandbox judges clients with its own code, written from the provider's page. It
-//! shares nothing with the client's `provider::sign`, so a mistake there is refused here. Pure.
+//! request. The sandbox has its own code for both, written from the provider's page. It shares
+//! nothing with the client's `provider::sign`, so a mistake there is refused here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::hex::hex;
 use crate::sandbox::request::{Pair, hex_digit};
 
-/// The name of the algorithm, with which an `Authorization` of version 3 begins.
+/// The name of the algorithm. An `Authorization` of version 3 begins with it.
 pub(super) const ACS3: &str = "ACS3-HMAC-SHA256";
 
 fn encode_into(out: &mut String, text: &str) {
@@ -57,7 +57,7 @@ fn canonical_query(pairs: &[Pair]) -> String {
 /// The parts of an `Authorization` header of version 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Authorization<'a> {
-    /// The access key's id.
+    /// The id of the access key.
     pub(super) credential: &'a str,
     /// The names of the signed headers, joined by `;`.
     pub(super) signed_headers: &'a str,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_clients_own_signature_is_verified() {
+    fn a_signature_is_valid_only_for_its_own_request() {
         for value in ["1^2", "a b", "阿里云 语音", "1+1", "*", "~x~", "", "%5E", "a=b&c", "\u{1f600}"] {
             let params = [("CallId", value), ("AccessKeyId", "testid"), ("a", "1"), ("B", "2")];
             let signature = sign::signature("POST", &params, "testsecret");

@@ -1,9 +1,9 @@
 //! STS of the simulated provider: `AssumeRole` issues a temporary key.
 //!
-//! The gateway accepts that key with its token until it expires. The sandbox knows no roles, so any
-//! role may be assumed. Under flow control a temporary key counts as the account that requested it,
-//! as at the provider. The request for the key itself does not count: STS is another service.
-//! Memory is bounded. The clock is an argument.
+//! The gateway accepts that key with its token until it expires. The sandbox has no list of roles,
+//! so any role may be assumed. Requests with a temporary key count toward the cap of the account
+//! that requested it, as at the provider. The request for the key itself does not count: STS is
+//! another service. Memory is bounded. The clock is an argument.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::sandbox::envelope::new_request_id;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::request::Params;
 
-/// How many temporary keys are remembered at most; the first to expire is forgotten first.
+/// The most temporary keys that are remembered. The first to expire is forgotten first.
 const CAPACITY: usize = 1_000;
 /// How long a temporary key may last, in seconds. The provider sets these limits for a role.
 const DURATIONS_S: std::ops::RangeInclusive<i64> = 900..=43_200;
@@ -39,7 +39,7 @@ impl Sts {
         lock(&self.issued).values().any(|account| account.has_token(token))
     }
 
-    /// Issues a key for a verified request: the reply, in JSON.
+    /// Issues a key for a verified request. Returns the reply, in JSON.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ pub(super) const MARGIN: TimeDelta = TimeDelta::minutes(15);
 ///
 /// # Errors
 ///
-/// The time stamp has another form, or differs from the clock by more than the margin.
+/// The time stamp is malformed, or differs from the clock by more than the margin.
 pub(super) fn check(timestamp: &str, provider_time: DateTime<Utc>) -> Result<(), Refusal> {
     let read = NaiveDateTime::parse_from_str(timestamp, "%Y-%m-%dT%H:%M:%SZ");
     // The parser also accepts numbers of fewer digits.

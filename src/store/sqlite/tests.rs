@@ -1,4 +1,4 @@
-//! What only a SQLite file can promise.
+//! Tests of what is special to a SQLite file.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::prepare::prepare;
 use super::schema::SCHEMA_VERSION;
 use crate::clock::SystemClock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
@@ -36,11 +36,15 @@ impl Folder {
         SqliteStore::open(&self.path(), Origin::Provider.into(), Arc::new(SystemClock::new()))
     }
 
-    fn refusal(&self) -> Error {
-        self.open().err().unwrap()
+    /// Asserts that the file is refused with this exit code and these words.
+    #[track_caller]
+    fn assert_refused(&self, exit: Exit, words: &str) {
+        let refusal = self.open().err().unwrap();
+        assert_eq!(refusal.exit, exit);
+        assert!(refusal.what.contains(words), "{refusal}");
     }
 
-    /// Changes the file behind the program's back.
+    /// Changes the file as another program would.
     fn execute(&self, sql: &str) {
         Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
     }
@@ -51,7 +55,7 @@ fn a_file_that_is_no_database_is_refused() {
     let folder = Folder::new();
     let content = "not a database at all, but long enough to have a header of its own";
     std::fs::write(folder.path(), content).unwrap();
-    assert_eq!(folder.refusal().exit, Exit::Output);
+    folder.assert_refused(Exit::Output, "");
     assert_eq!(std::fs::read_to_string(folder.path()).unwrap(), content);
 }
 
@@ -59,9 +63,7 @@ fn a_file_that_is_no_database_is_refused() {
 fn a_database_of_another_program_is_refused() {
     let folder = Folder::new();
     folder.execute("CREATE TABLE theirs (x)");
-    let refusal = folder.refusal();
-    assert_eq!(refusal.exit, Exit::Usage);
-    assert!(refusal.what.contains("is not a store"), "{refusal}");
+    folder.assert_refused(Exit::Usage, "is not a store");
 }
 
 #[test]
@@ -69,9 +71,7 @@ fn a_store_of_a_newer_version_is_refused() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     folder.execute(&format!("PRAGMA user_version = {}", SCHEMA_VERSION + 1));
-    let refusal = folder.refusal();
-    assert_eq!(refusal.exit, Exit::Usage);
-    assert!(refusal.what.contains("newer"), "{refusal}");
+    folder.assert_refused(Exit::Usage, "newer");
 }
 
 #[test]
@@ -79,9 +79,7 @@ fn a_store_without_a_known_origin_is_damaged() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     folder.execute("UPDATE meta SET value = 'elsewhere' WHERE key = 'nature'");
-    let refusal = folder.refusal();
-    assert_eq!(refusal.exit, Exit::Output);
-    assert!(refusal.what.contains("is damaged"), "{refusal}");
+    folder.assert_refused(Exit::Output, "is damaged");
 }
 
 #[test]

@@ -1,5 +1,7 @@
-// Asks each question of the third argument, a JSON list, with the SDK of the second: `openapi-client` (version 3) or
-// `pop-core` (version 1), and prints what came of it.
+// node ask.js openapi-client|pop-core QUESTIONS
+//
+// Asks each question of a JSON list with one SDK: openapi-client signs in version 3, pop-core in
+// version 1. Prints the answers and exceptions as a JSON list.
 'use strict';
 
 async function version3(question) {

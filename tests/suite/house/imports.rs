@@ -1,5 +1,4 @@
-//! Which file imports which: reads the `use` lines and paths of a package, and finds circles among
-//! its files.
+//! Reads the imports of each file of a package, and finds circles among them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +17,11 @@ impl Sources {
             if matches!(path, "lib" | "main") { String::new() } else { path.to_owned() }
         };
         let read = files.filter(|(name, _)| name != "main.rs");
-        Self(read.map(|(name, code)| (module(&name), without_texts(&code))).collect())
+        Self(read.map(|(name, code)| (module(&name), without_strings(&code))).collect())
     }
 
-    /// The imports of each file. To declare or to publish a module is to import it; `mod x;` alone
-    /// is not.
+    /// The imports of each file. `use`, `pub use` and paths in the code are imports; `mod x;` is
+    /// not.
     pub fn imports(&self) -> Imports {
         self.0.iter().map(|(module, code)| (module.clone(), self.imports_of(module, code))).collect()
     }
@@ -32,7 +31,7 @@ impl Sources {
         let mut lines = code.lines();
         while let Some(line) = lines.next() {
             let Some(start) = use_tree(line) else {
-                paths.extend(inline(line));
+                paths.extend(paths_in_code(line));
                 continue;
             };
             let mut tree = start.to_owned();
@@ -45,8 +44,7 @@ impl Sources {
         files.filter(|file| file != module && !file.is_empty()).collect()
     }
 
-    /// The file that a path leads to, seen from a module; `None` for a foreign crate or a local
-    /// name.
+    /// The file that a path in this module names; `None` for a foreign crate or a local name.
     fn file(&self, module: &str, path: &str) -> Option<String> {
         let mut from: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
         let mut parts = path.split("::").peekable();
@@ -77,7 +75,7 @@ impl Sources {
     }
 }
 
-/// What stands behind `use` on a line that begins with it, or with a visibility and it.
+/// The text after `use` in a line that begins with `use`, `pub use` or `pub(…) use`.
 fn use_tree(line: &str) -> Option<&str> {
     let (before, tree) = line.split_once("use ")?;
     let before = before.trim();
@@ -109,15 +107,15 @@ fn expand(tree: &str, prefix: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// The paths in the midst of code, such as `crate::error::Error` or `super::count`.
-fn inline(code: &str) -> Vec<String> {
+/// The paths in a line of code, such as `crate::error::Error` or `super::count`.
+fn paths_in_code(code: &str) -> Vec<String> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
     let words = code.split(|c: char| !is_path(c)).filter(|word| word.contains("::"));
     words.map(|word| word.trim_end_matches(':').to_owned()).filter(|word| !word.starts_with(':')).collect()
 }
 
-/// Code without its comments and texts, in which anything may stand.
-fn without_texts(code: &str) -> String {
+/// Code without comments and string literals, which may contain any text.
+fn without_strings(code: &str) -> String {
     let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
     let code =
         lines.collect::<Vec<_>>().join("\n").replace("\\\\", "").replace("\\\"", "").replace("'\"'", "");
@@ -138,7 +136,7 @@ pub fn circles(imports: &Imports) -> Vec<Vec<String>> {
     found.into_iter().collect()
 }
 
-/// All modules that one imports, directly or through others.
+/// All modules that this one imports, directly or through others.
 fn reachable<'a>(imports: &'a Imports, module: &str) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut open: Vec<&str> = vec![module];
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn to_declare_a_module_is_no_import() {
+    fn declaring_a_module_is_no_import() {
         let imports = sources(&[("a/mod.rs", "mod b;\npub fn f() {}"), ("a/b.rs", "use super::f;")]);
         assert_eq!(circles(&imports), Vec::<Vec<String>>::new());
     }

@@ -1,6 +1,6 @@
 //! Files for operators: systemd units, crontab, package, image, alert rules, completions and manual
-//! pages. External tools check them. Without a tool the test fails in CI; elsewhere it is skipped
-//! with a message.
+//! pages. External tools check them. If a tool is missing, its test fails in CI, and elsewhere it
+//! is skipped with a message.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,17 +12,14 @@ use reconcile::fetch::cap::Cap;
 use reconcile_core::rate::Rate;
 use toml::de::{DeTable, DeValue};
 
+use crate::support::rust_files::root;
 use crate::support::{Bench, ledger, skip, venv};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn packaged(name: &str) -> String {
     fs::read_to_string(root().join("packaging").join(name)).unwrap()
 }
 
-/// A tool of the system; `None`, with a message, where it is missing.
+/// A tool of the system; `None`, with a message, if it is missing.
 fn tool(name: &str) -> Option<Command> {
     let found = std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
@@ -66,11 +63,12 @@ fn systemd_accepts_the_units_and_the_service_is_confined() {
         .args(["verify", "--man=no"])
         .args(["reconcile.service", "reconcile.timer"].map(|name| units.path().join(name)));
     let output = verify.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.contains("reconcile."), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !stderr.contains("reconcile."), "{stderr}");
 
     let Some(mut security) = tool("systemd-analyze") else { return };
-    // In tenths: 1.5 of 10, where 10 is a service without any restriction.
+    // The threshold is in tenths: the rating must be at most 1.5. It is 10 for a service without
+    // any restriction.
     security
         .args(["security", "--offline=true", "--threshold=15"])
         .arg(units.path().join("reconcile.service"));
@@ -158,11 +156,11 @@ fn every_packaged_file_exists_or_is_built() {
     let script = packaged("build-deb.sh");
     let assets = assets();
     for [source, target, mode] in &assets {
-        if let Some(made) = source.strip_prefix("target/package-files/") {
-            let made = made.replace("man/*.1", "man/reconcile.1");
-            assert!(script.contains(&format!("\"$made/{made}\"")), "{source} is not made");
+        if let Some(name) = source.strip_prefix("target/package-files/") {
+            let name = name.replace("man/*.1", "man/reconcile.1");
+            assert!(script.contains(&format!("\"$built/{name}\"")), "{source} is not built");
         } else if source != "target/release/reconcile" {
-            assert!(root().join(source).is_file(), "{source} is not there");
+            assert!(root().join(source).is_file(), "{source} does not exist");
         }
         assert!(!target.starts_with('/') && matches!(mode.as_str(), "644" | "755"), "{target} {mode}");
     }
@@ -179,9 +177,9 @@ fn every_packaged_file_exists_or_is_built() {
         assert!(service.contains(path) && installed(&path[1..]), "{path}");
     }
     // Every command has a page.
-    let made = script.lines().find_map(|line| line.strip_prefix("for command in ")).unwrap();
-    let made: Vec<&str> = made.trim_end_matches("; do").split(' ').collect();
-    assert_eq!(made, commands());
+    let with_page = script.lines().find_map(|line| line.strip_prefix("for command in ")).unwrap();
+    let with_page: Vec<&str> = with_page.trim_end_matches("; do").split(' ').collect();
+    assert_eq!(with_page, commands());
 }
 
 #[test]
@@ -240,14 +238,14 @@ fn metrics_in(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn alert_rules_and_handbook_name_existing_metrics() {
-    let there = fs::read_to_string(root().join("tests/snapshots/metrics.snap")).unwrap();
-    let there = metrics_in(&there);
-    let handbook = fs::read_to_string(root().join("docs/operating.md")).unwrap();
-    for (name, text) in [("alerts.yml", packaged("alerts.yml")), ("operating.md", handbook)] {
+fn alert_rules_and_docs_name_existing_metrics() {
+    let snapshot = fs::read_to_string(root().join("tests/snapshots/metrics.snap")).unwrap();
+    let metrics = metrics_in(&snapshot);
+    let page = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    for (name, text) in [("alerts.yml", packaged("alerts.yml")), ("operating.md", page)] {
         let named = metrics_in(&text);
         assert!(named.len() >= 4, "{name}: {named:?}");
-        let unknown: Vec<_> = named.difference(&there).collect();
+        let unknown: Vec<_> = named.difference(&metrics).collect();
         assert!(unknown.is_empty(), "{name} names {unknown:?}");
     }
     for alert in packaged("alerts.yml").split("- alert: ").skip(1) {
@@ -259,9 +257,9 @@ fn alert_rules_and_handbook_name_existing_metrics() {
 
 #[test]
 fn the_capacity_table_agrees_with_the_cap() {
-    let handbook = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let page = fs::read_to_string(root().join("docs/operating.md")).unwrap();
     let table =
-        handbook.split("| calls | at 100/min | at 100/s |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        page.split("| calls | at 100/min | at 100/s |\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let rows: Vec<Vec<&str>> = table
         .lines()
         .skip(1)
@@ -295,9 +293,9 @@ fn bash_completes_options_and_commands() {
          _reconcile reconcile $word reconcile || true; echo \"${{COMPREPLY[*]}}\"; done",
         path.display()
     );
-    let said =
+    let printed =
         venv::output(bash.args(["--noprofile", "--norc", "-c", &script]), "the completions load in bash");
-    assert!(said.contains("--metrics-file") && said.contains("plan"), "{said}");
+    assert!(printed.contains("--metrics-file") && printed.contains("plan"), "{printed}");
 }
 
 #[test]
@@ -309,8 +307,8 @@ fn zsh_completes_options_and_commands() {
          autoload +X _reconcile && functions _reconcile",
         dir.path().display()
     );
-    let said = venv::output(zsh.args(["-f", "-e", "-c", &script]), "the completions load in zsh");
-    assert!(said.starts_with("_reconcile\n") && said.contains("--metrics-file"), "{said}");
+    let printed = venv::output(zsh.args(["-f", "-e", "-c", &script]), "the completions load in zsh");
+    assert!(printed.starts_with("_reconcile\n") && printed.contains("--metrics-file"), "{printed}");
 }
 
 #[test]
@@ -321,8 +319,8 @@ fn fish_completes_options_and_commands() {
         format!("source '{}'; complete -C 'reconcile --me'; complete -C 'reconcile pl'", path.display());
     let fish =
         fish.args(["--no-config", "-c", &script]).env("HOME", dir.path()).env("XDG_DATA_HOME", dir.path());
-    let said = venv::output(fish, "the completions load in fish");
-    assert!(said.contains("--metrics-file") && said.contains("plan"), "{said}");
+    let printed = venv::output(fish, "the completions load in fish");
+    assert!(printed.contains("--metrics-file") && printed.contains("plan"), "{printed}");
 }
 
 #[test]
@@ -348,23 +346,23 @@ fn man_shows_every_page_without_a_warning() {
             .env("LC_ALL", "C.UTF-8")
             .env("MANWIDTH", "100");
         let output = man.output().unwrap();
-        let (shown, said) =
+        let (text, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success() && said.is_empty(), "{}: {said}", path.display());
+        assert!(output.status.success() && stderr.is_empty(), "{}: {stderr}", path.display());
         assert!(
-            shown.contains("NAME") && shown.to_lowercase().contains(&format!("reconcile{title}")),
-            "{shown}"
+            text.contains("NAME") && text.to_lowercase().contains(&format!("reconcile{title}")),
+            "{text}"
         );
     }
     let Some(mut lint) = tool("mandoc") else { return };
     venv::output(lint.args(["-Tlint", "-W", "error"]).arg(&main), "mandoc finds no error in the page");
     let Some(mut man) = tool("man") else { return };
-    let shown = venv::output(
+    let text = venv::output(
         man.arg("-l").arg(&main).env("MANPAGER", "cat").env("LC_ALL", "C.UTF-8"),
         "the page is shown",
     );
     for heading in ["SYNOPSIS", "OPTIONS", "SUBCOMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"] {
-        assert!(shown.contains(heading), "no {heading} in {shown}");
+        assert!(text.contains(heading), "no {heading} in {text}");
     }
 }
 
@@ -381,13 +379,13 @@ fn an_unknown_manual_page_is_refused_with_the_known_ones() {
 
 #[test]
 fn the_version_names_the_commit_it_was_built_from() {
-    let said = printed(&["--version"]);
+    let printed = printed(&["--version"]);
     let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).current_dir(root()).output();
     let commit =
         git.ok().filter(|git| git.status.success()).map(|git| String::from_utf8(git.stdout).unwrap());
     let version = env!("CARGO_PKG_VERSION");
     match commit.map(|commit| commit.trim().to_owned()).filter(|_| root().join(".git").exists()) {
-        Some(commit) => assert_eq!(said, format!("reconcile {version} ({commit})\n")),
-        None => assert_eq!(said, format!("reconcile {version}\n")),
+        Some(commit) => assert_eq!(printed, format!("reconcile {version} ({commit})\n")),
+        None => assert_eq!(printed, format!("reconcile {version}\n")),
     }
 }

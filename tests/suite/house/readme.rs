@@ -1,16 +1,13 @@
 //! The sandbox run over the sample data, and the documentation: queries, commands, examples, links.
-//! Owns the parser of Markdown pages.
+//! Contains the parser of Markdown pages.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::rust_files::root;
 use crate::support::{Bench, Row, cell, duckdb, ledger, parquet_metadata, read_csv, venv};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn sample(name: &str) -> PathBuf {
     root().join("sample-data").join(name)
@@ -101,7 +98,7 @@ fn the_four_files_exist_and_the_totals_add_up() {
         assert!(bench.path("out").join(name).metadata().unwrap().len() > 0, "{name}");
     }
     let summary = bench.summary_at("out/details.summary.json");
-    summary.assert_foots();
+    summary.assert_totals();
     assert!(summary.complete());
     let rows = read_csv(&bench.path("out/details.discrepancies.csv")).len() as u64;
     let by_kind = summary.0["discrepancies"].as_object().unwrap();
@@ -247,7 +244,7 @@ fn queries(page: &str) -> Vec<(String, String)> {
     pairs.map(|pair| (pair[0].text.clone(), pair[1].text.clone())).collect()
 }
 
-/// The anchors of a page's headings, as Git hosts make them.
+/// The anchors of a page's headings, as on GitHub.
 fn anchors(page: &str) -> Vec<String> {
     let heading = |line: &str| line.starts_with('#').then(|| anchor(line.trim_start_matches('#')));
     prose(page).into_iter().filter_map(|(_, line)| heading(line)).collect()

@@ -1,5 +1,5 @@
 //! What the compiler does not check: no circle between files, one owner for each foreign crate, and
-//! the sizes of files, functions and comments. Owns the list of owners.
+//! the sizes of files, functions and comments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -47,12 +47,12 @@ fn no_file_imports_itself_through_others() {
         let folder = root().join(package);
         let sources = Sources::new(files_below(package).into_iter().filter_map(|(path, text)| {
             let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
-            // The unit tests of a module may stand in a file of their own.
+            // The unit tests of a module may be in a separate file.
             (!name.ends_with("tests.rs")).then(|| (name, code(&text).to_owned()))
         }));
         let imports = sources.imports();
         let edges: usize = imports.values().map(BTreeSet::len).sum();
-        assert!(edges > 30, "only {edges} imports were read in {package}");
+        assert!(edges > 30, "only {edges} imports were found in {package}");
         assert_eq!(circles(&imports), Vec::<Vec<String>>::new(), "in {package}");
     }
 }
@@ -106,7 +106,8 @@ fn no_comment_goes_beyond_100_columns() {
     assert!(wide.is_empty(), "{} comments are too wide: {wide:#?}", wide.len());
 }
 
-/// The lines of each function, from its first line to the brace that closes it in the same column.
+/// The number of lines of each function. A function ends with the brace in the column of its first
+/// line.
 fn function_lengths(text: &str) -> Vec<usize> {
     let lines: Vec<&str> = code(text).lines().collect();
     let begins = |line: &str| {
@@ -129,7 +130,7 @@ fn functions_have_at_most_60_lines_and_nine_in_ten_25() {
     let sources = ["src", "crates"].into_iter().flat_map(files_below);
     let mut lengths: Vec<usize> = sources.flat_map(|(_, text)| function_lengths(&text)).collect();
     lengths.sort_unstable();
-    assert!(lengths.len() > 1_000, "only {} functions were read", lengths.len());
+    assert!(lengths.len() > 1_000, "only {} functions were found", lengths.len());
     let (longest, p90) = (lengths[lengths.len() - 1], lengths[lengths.len() * 9 / 10]);
     assert!(longest <= 60 && p90 <= 25, "longest {longest}, p90 {p90}");
 }

@@ -1,4 +1,4 @@
-//! The cases. Each is named for its cause, which is what makes such files in practice.
+//! The cases. Each is named for its cause: the program or the habit that makes such files.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use super::{Case, case};
 const CHINESE: &str = "呼叫ID,呼叫时间,被叫号码,备注\r\n116^1,2026-11-01 09:05:07,13800000001,张伟\r\n\
                        116^2,2026-11-01 09:06:00,13800000002,已接通\r\n";
 
-/// Its rows in every encoding.
+/// The expected rows of [`CHINESE`] in every encoding.
 const CHINESE_ROWS: &str =
     "2 116^1 2026-11-01 called_at=2026-11-01 09:05:07 callee=13800000001 ledger_备注=张伟
      3 116^2 2026-11-01 called_at=2026-11-01 09:06:00 callee=13800000002 ledger_备注=已接通";
@@ -32,7 +32,7 @@ fn zst(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     zstd::encode_all(bytes.as_ref(), 3).unwrap()
 }
 
-/// One call per time, below the header `call_id,called_at`.
+/// A ledger with one call per time.
 fn called(times: &[&str]) -> String {
     let rows = times.iter().enumerate().map(|(i, time)| format!("{i}^1,\"{time}\"\n"));
     std::iter::once("call_id,called_at\n".to_owned()).chain(rows).collect()
@@ -177,9 +177,9 @@ fn packing() -> Vec<Case> {
             gz(gb18030("通话ID;呼叫时间;部门\n1^1;2026-11-01;客服\n")),
             "2 1^1 2026-11-01 ledger_部门=客服\n ~ GB18030, separated by `;`, unpacked from gzip",
         ),
-        case("a transfer that broke off", &gz(head.repeat(50))[..40], "error: gzip data is cut off"),
+        case("an interrupted transfer", &gz(head.repeat(50))[..40], "error: gzip data is cut off"),
         case(
-            "bytes behind the archive",
+            "bytes after the archive",
             [zst(head), b"oops".to_vec()].concat(),
             "error: zstd data is damaged",
         ),
@@ -268,11 +268,11 @@ fn headers() -> Vec<Case> {
             "Call ID, CALLED-AT ,ＣＡＬＬＥＥ\n1^1,2026-11-01,138\n",
             "2 1^1 2026-11-01 callee=138",
         ),
-        case("a system with names of its own: --map", "话单号,时间\n1^1,2026-11-01\n", "2 1^1 2026-11-01")
+        case("a system with unknown names: --map", "话单号,时间\n1^1,2026-11-01\n", "2 1^1 2026-11-01")
             .map("call_id", "话单号")
             .map("called_at", "时间"),
         case("a mistyped call_id", "cal_id,called_at\n1^1,2026-11-01\n", "error: no column `call_id`"),
-        case("a table of something else", "name,amount\nx,1\n", "error: no column `call_id`"),
+        case("a table without calls", "name,amount\nx,1\n", "error: no column `call_id`"),
         case("no header row", "116^1,13800000001\n116^2,13800000002\n", "error: no column `call_id`"),
         case(
             "a delimiter that is not known",
@@ -289,7 +289,7 @@ fn headers() -> Vec<Case> {
             .map("call_id", "idd"),
         case("--map with a mistyped field", "id,when\n", "error: names `calld`").map("calld", "id"),
         case(
-            "columns whose names collide once they are carried",
+            "carried columns with the same name",
             "call_id,called_at,Note,note,,line\n1^1,2026-11-01,a,b,c,d\n",
             "2 1^1 2026-11-01 ledger_Note=a ledger_note_2=b ledger_column_5=c ledger_line_2=d
              ~ column 4 of the ledger is named `ledger_note_2` in the outputs
@@ -321,12 +321,12 @@ fn spreadsheets() -> Vec<Case> {
             "2! call_id 1@18 \"1.16015E+23\"",
         ),
         case(
-            "text to columns split the CallId at its ^ into a column too many",
+            "text to columns split the CallId at its ^: one field too many",
             "call_id,called_at\n116014888060,^102816313060,2026-11-01\n",
             "2! - -@18 \"3\"",
         ),
         case(
-            "text to columns split the CallId into a column of its own",
+            "text to columns split the CallId into two columns",
             "call_id,rest,called_at\n116014888060,^102816313060,2026-11-01\n",
             "2 116014888060 2026-11-01 ledger_rest=^102816313060
              ~ the CallId was split at its `^` into two columns",
@@ -454,7 +454,7 @@ fn times() -> Vec<Case> {
             "2 0^1 2026-11-01 called_at=2026-11-01 00:00:00",
         ),
         case(
-            "only the CallId says when",
+            "only the CallId contains the day",
             "call_id\n1793495107000^1\n116014888060^1\n",
             "2 1793495107000^1 2026-11-01\n 3! called_at -@24 \"\"",
         ),
@@ -465,11 +465,11 @@ fn times() -> Vec<Case> {
         ),
         case("microseconds", called(&["1793495107000000"]), "2! called_at 2@18 \"1793495107000000\""),
         case(
-            "days that are none",
+            "days that do not exist",
             called(&["2026-02-30", "2026-11-01 25:00"]),
             "2! called_at 2@18 \"2026-02-30\"\n 3! called_at 2@35 \"2026-11-01 25:00\"",
         ),
-        case("a word for a time", called(&["yesterday"]), "2! called_at 2@18 \"yesterday\""),
+        case("a word instead of a time", called(&["yesterday"]), "2! called_at 2@18 \"yesterday\""),
         case("another century", called(&["1926-11-01"]), "2! called_at 2@18 \"1926-11-01\""),
     ]
 }
@@ -558,7 +558,7 @@ fn invalid() -> Vec<Case> {
             "2 1^1 2026-11-01 ledger_note=x\n 3! - -@40 \"2\"",
         ),
         case(
-            "a line of megabytes where a disk was full",
+            "a full disk left a line of megabytes",
             [
                 b"call_id,called_at\n1^1,2026-11-01\n".to_vec(),
                 vec![0; 3 << 20],
@@ -589,7 +589,7 @@ fn whole() -> Vec<Case> {
     vec![
         case("an export without a single row", "call_id,called_at\n", ""),
         case(
-            "one file exported twice into one",
+            "the same export appended twice",
             "call_id,called_at\n1^1,2026-11-01\n1^1,2026-11-01\ncall_id,called_at\n",
             "2 1^1 2026-11-01\n 3 1^1 2026-11-01\n 4! called_at 2@48 \"called_at\"",
         ),
@@ -604,8 +604,8 @@ fn refused() -> Vec<Case> {
         case("an empty archive", gz(""), "error: is empty"),
         case("the workbook itself", "PK\x03\x04", "error: Excel workbook"),
         case("an .xls that is HTML", "<html><table><tr><td>call_id</td></tr></table>", "error: HTML"),
-        case("an .xls of old", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "error: old Excel workbook"),
-        case("packed with something else", "BZh91AY", "error: bzip2"),
+        case("an old .xls workbook", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "error: old Excel workbook"),
+        case("another compression", "BZh91AY", "error: bzip2"),
         case("UTF-32", b"\xFF\xFE\0\0c\0\0\0a\0\0\0", "error: UTF-32"),
         case("Parquet in an archive", gz("PAR1...."), "error: Parquet file inside an archive"),
         case(

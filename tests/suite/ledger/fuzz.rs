@@ -13,6 +13,8 @@ use reconcile::ledger::{Layout, LedgerReader, Options};
 use reconcile_core::ledger_row::Record;
 use reconcile_core::product::ProductId;
 
+use crate::support::number_from_environment;
+
 /// The longest record, as in the reader.
 const MAX_RECORD: usize = 1 << 20;
 
@@ -44,7 +46,7 @@ const TOKENS: [&[u8]; 24] = [
     b"\xCD\xA8\xBB\xB0",
 ];
 
-/// Gives its bytes in small pieces.
+/// A reader that returns its bytes in small pieces.
 struct Trickle<'a>(&'a [u8], usize);
 
 impl Read for Trickle<'_> {
@@ -155,8 +157,8 @@ fn text(bytes: &[u8], form: &str) -> String {
     encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
 
-/// The number of records by the rules alone. A quote that is not closed within a MiB ends with its
-/// line.
+/// Counts the records without the program's reader. A record whose quote is not closed within 1 MiB
+/// ends with its line.
 fn count(text: &[u8], delimiter: u8) -> usize {
     let is_end = |byte: u8| matches!(byte, b'\n' | b'\r');
     let line_end = |from: usize| (from..text.len()).find(|at| is_end(text[*at])).unwrap_or(text.len());
@@ -185,7 +187,7 @@ fn count(text: &[u8], delimiter: u8) -> usize {
                 None if byte == b'"' && field_start => quote = Some(at),
                 None => {}
             }
-            // Any text after a closing quote is plain.
+            // Text after a closing quote is kept as it is.
             field_start = quote.is_none() && byte == delimiter;
             at += 1;
         };
@@ -204,13 +206,14 @@ fn first_record(text: &[u8], delimiter: u8) -> Vec<String> {
     record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
 }
 
-/// All records and the reader; `None` when the whole file is refused.
+/// All records and the reader; `None` if the whole file is refused.
 fn read(source: impl Read, options: &Options) -> Option<(Vec<Record>, LedgerReader<impl Read>)> {
     let mut ledger = LedgerReader::open(source, "fuzz", options).ok()?;
     let records = ledger.by_ref().collect::<Result<Vec<_>, _>>().ok()?;
     Some((records, ledger))
 }
 
+/// Whether the reader gave up on a record, because its quote is never closed or it is too long.
 fn is_given_up(record: &Record) -> bool {
     matches!(record, Record::Invalid(row) if row.reason.contains("never closed") || row.reason.contains("is longer"))
 }
@@ -225,16 +228,16 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
         assert!(trickled.is_none());
         return false;
     };
-    assert_eq!(records, trickled.unwrap().0, "in pieces of {step} bytes");
+    assert_eq!(records, trickled.unwrap().0, "read in pieces of {step} bytes");
     let (form, layout) = (ledger.description(), ledger.layout());
-    let unpacked = unpack(bytes).expect("what was read can be unpacked");
+    let unpacked = unpack(bytes).expect("a readable file can be unpacked");
     let all = text(&unpacked, &form);
     let body = all.strip_prefix('\u{feff}').unwrap_or(&all);
-    // A line `sep=` is a record of its own.
+    // A line `sep=` is a separate record.
     let sep = body.trim_start_matches(['\n', '\r']).to_ascii_lowercase();
     let above = 1 + usize::from(sep.starts_with("sep=") || sep.starts_with("\"sep="));
-    // Malformed sequences are longer here than where the reader measures, so only near the limit
-    // may the two differ.
+    // Malformed sequences are longer in this text than in the reader's. So the two counts may
+    // differ near the longest record.
     let near_limit = body.len() > MAX_RECORD / 2;
     if !near_limit {
         assert_eq!(records.len() + above, count(body.as_bytes(), layout.delimiter), "{form}");
@@ -243,7 +246,7 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
         Record::Row(row) => row.line,
         Record::Invalid(row) => row.line,
     });
-    assert!(places.is_sorted_by(|a, b| a < b), "lines go backwards");
+    assert!(places.is_sorted_by(|a, b| a < b), "line numbers decrease");
     let rejects: Vec<_> = records
         .iter()
         .filter(|record| !is_given_up(record))
@@ -254,17 +257,18 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
         .collect();
     for row in &rejects {
         let from = usize::try_from(row.offset.unwrap()).unwrap();
-        // The longest that its values can be in any encoding, with quotes.
+        // The greatest length of these values in any encoding, with quotes.
         let length: usize = row.original.iter().map(|value| 4 * value.len() + 8).sum();
         let here = text(&unpacked[from..unpacked.len().min(from + length)], &form);
         assert_eq!(first_record(here.as_bytes(), layout.delimiter), row.original, "at byte {from}");
     }
-    feed_back(&records, &layout, &options);
+    read_rejects_again(&records, &layout, &options);
     true
 }
 
-/// Asserts that the rejects, written as the program writes them, give the same number of rows.
-fn feed_back(records: &[Record], layout: &Layout, options: &Options) {
+/// Writes the rejects as the program does, and asserts that they are read as the same number of
+/// rows.
+fn read_rejects_again(records: &[Record], layout: &Layout, options: &Options) {
     let delimiter = layout.delimiter;
     let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(delimiter).from_writer(Vec::new());
     csv.write_record(&layout.names).unwrap();
@@ -286,18 +290,13 @@ fn feed_back(records: &[Record], layout: &Layout, options: &Options) {
     let options = Options { delimiter: Some(delimiter), ..options.clone() };
     let again = read(bytes.as_slice(), &options);
     let again = again
-        .unwrap_or_else(|| panic!("rejects cannot be fed back: {:?}", String::from_utf8_lossy(&bytes)))
+        .unwrap_or_else(|| panic!("rejects cannot be read again: {:?}", String::from_utf8_lossy(&bytes)))
         .0;
     assert_eq!(again.len(), rejected, "{}", String::from_utf8_lossy(&bytes));
 }
 
-fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number: {value}")))
-}
-
-fn one(no: u64) -> bool {
+/// Makes, damages and checks the ledger of one seed. Returns true if it could be read.
+fn check_seed(no: u64) -> bool {
     let mut random = Rng::with_seed(no);
     let mut bytes = seed(&mut random);
     for _ in 0..random.usize(0..6) {
@@ -312,17 +311,17 @@ fn one(no: u64) -> bool {
 
 #[test]
 fn damage_causes_no_panic_and_loses_no_row() {
-    if let Some(no) = from_environment("RECONCILE_FUZZ_SEED") {
-        one(no);
+    if let Some(no) = number_from_environment("RECONCILE_FUZZ_SEED") {
+        check_seed(no);
         return;
     }
-    let seconds = from_environment("RECONCILE_FUZZ_SECONDS");
+    let seconds = number_from_environment("RECONCILE_FUZZ_SECONDS");
     // The suite always uses the same seeds.
     let first = seconds.map_or(0, |_| u64::from(fastrand::u32(..)) << 32);
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(3));
     let (mut no, mut read) = (first, 0_u64);
     while Instant::now() < end {
-        let result = std::panic::catch_unwind(|| one(no));
+        let result = std::panic::catch_unwind(|| check_seed(no));
         read += u64::from(result.unwrap_or_else(|_| panic!("RECONCILE_FUZZ_SEED={no}")));
         no += 1;
     }

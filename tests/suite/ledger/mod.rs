@@ -1,5 +1,5 @@
-//! Ledgers as companies really export them. Each case gives the bytes of a small ledger and the
-//! expected rows and rejects, and is named for its cause. The snapshot `ledgers` holds the wording.
+//! Ledgers as companies really export them. Each case has the bytes of a small ledger and the
+//! expected rows and rejects, and is named for its cause. The snapshot `ledgers` has the messages.
 //!
 //! An expectation has one line per record: `LINE CALL_ID DAY field=value …` for a row, `LINE! FIELD
 //! column@byte "found"` for a reject. `~ words` is a note with these words; `error: words` means
@@ -21,9 +21,9 @@ mod fuzz;
 mod parquet;
 mod whole_runs;
 
-/// One small ledger and what it must give.
+/// One small ledger and its expected records.
 struct Case {
-    /// What makes such ledgers in practice.
+    /// The program or the habit that makes such ledgers.
     cause: &'static str,
     bytes: Vec<u8>,
     options: Options,
@@ -101,7 +101,7 @@ fn reject(row: &InvalidRow) -> String {
     format!("{}! {field} {column}{offset} {:?}", row.line, row.found)
 }
 
-/// Records in the form of the expectation, then the wording for the snapshot.
+/// The records in the form of the expectation, and the messages for the snapshot.
 fn run(case: &Case) -> (String, String) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&case.bytes).unwrap();

@@ -37,7 +37,7 @@ fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     writer.close().unwrap();
 }
 
-/// Records and wording of the file, in the form of the cases.
+/// Records and messages of the file, in the form of the cases.
 fn lines(path: &Path) -> String {
     let options = Options { prod_id: Some(ProductId(7)), ..Options::default() };
     let (mut lines, words) = outcome(read(path, &options), &path.display().to_string());
@@ -141,8 +141,8 @@ fn files_from_duckdb_are_read_with_every_compression() {
     }
 }
 
-/// Writes as old Spark and Hive did: texts as bytes, timestamps in 96 bits.
-fn write_as_of_old(path: &Path, call_ids: &[&[u8]]) {
+/// Writes a file as old versions of Spark and Hive did: texts as bytes, timestamps in 96 bits.
+fn write_old_format(path: &Path, call_ids: &[&[u8]]) {
     let schema = "message m { required binary call_id; required binary callee; required int96 called_at; }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::default()).unwrap();
@@ -166,7 +166,7 @@ fn write_as_of_old(path: &Path, call_ids: &[&[u8]]) {
 fn errors_name_what_cannot_be_read_exactly() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name);
-    write_as_of_old(&path("int96"), &[b"1^1"]);
+    write_old_format(&path("int96"), &[b"1^1"]);
     write(&path("no_call_id"), vec![("cal_id", texts(&["1^1"])), ("when", texts(&["2026-11-01"]))]);
     write(&path("twice"), vec![("call_id", texts(&["1^1"])), ("CallId", texts(&["1^1"]))]);
     let (call_ids, damaged) = (texts(&["1^1", "2^1"]), BinaryArray::from_vec(vec![b"138", b"\xFF38"]));

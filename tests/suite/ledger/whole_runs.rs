@@ -1,4 +1,4 @@
-//! Whole runs over unusual ledgers: standard input, and the file of rejects.
+//! Whole runs over unusual ledgers: standard input, unknown columns, and the file of rejects.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -115,6 +115,50 @@ fn a_missing_folder_for_temporary_files_is_an_error() {
     command.env("TMPDIR", "nowhere");
     let stdin = Stdio::from(File::open(bench.path("calls.csv")).unwrap());
     let run = bench.start_reading(command, stdin).wait().exits(6);
-    let said: Vec<&str> = run.stderr.lines().filter(|line| !line.contains("because")).collect();
-    crate::support::snapshot::shows("ledgers_no_room", &said.join("\n"));
+    let messages: Vec<&str> = run.stderr.lines().filter(|line| !line.contains("because")).collect();
+    crate::support::snapshot::shows("ledgers_no_room", &messages.join("\n"));
+}
+
+#[test]
+fn a_ledger_without_call_ids_is_refused() {
+    let bench = Bench::new("prod_id,called_at\n11000000300006,2024-05-26\n");
+    bench.run(&[]).exits(2).says("call_id");
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn a_missing_ledger_is_refused() {
+    let bench = Bench::new(&ledger(1));
+    bench.run(&["--input", "nowhere.csv"]).exits(2).says("nowhere.csv");
+    assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn headers_are_recognized_in_all_spellings() {
+    let text =
+        format!("\u{feff}呼叫ID,Product,查询日期,Bill No\n{},voice-notification,2024-05-26,B7\n", id(0));
+    let bench = Bench::new(&text);
+    bench.run(&[]).exits(0);
+    let details = bench.details();
+    assert_eq!(column(&details, "status"), ["found"]);
+    assert_eq!(column(&details, "prod_id"), ["11000000300006"]);
+    assert!(details[0].iter().any(|(name, value)| name.starts_with("ledger_") && value == "B7"));
+}
+
+#[test]
+fn columns_can_be_mapped_and_defaults_given() {
+    let bench = Bench::new(&format!("Ticket\n{}\n", id(0)));
+    bench
+        .run(&["--map", "call_id=Ticket", "--prod-id", "voice-notification", "--call-date", "2024-05-26"])
+        .exits(0);
+    assert_eq!(column(&bench.details(), "call_id"), [id(0)]);
+    assert_eq!(cell(&bench.details()[0], "call_date"), "2024-05-26");
+}
+
+#[test]
+fn the_ledger_may_come_from_standard_input() {
+    let bench = Bench::new(&ledger(3));
+    let file = File::open(bench.path("calls.csv")).unwrap();
+    bench.start_reading(bench.command(&["--input", "-"]), file.into()).wait().exits(0);
+    assert_eq!(column(&bench.details(), "call_id"), [id(0), id(1), id(2)]);
 }

@@ -61,19 +61,19 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Full-width digits as ASCII.
-fn narrow(text: &str) -> String {
-    let one = |c: char| match c {
+/// The text with full-width digits as ASCII.
+fn with_ascii_digits(text: &str) -> String {
+    let ascii = |c: char| match c {
         '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap(),
         _ => c,
     };
-    text.chars().map(one).collect()
+    text.chars().map(ascii).collect()
 }
 
-/// Asserts that the text holds no secret and no number, whatever separates its digits.
+/// Asserts that the text holds no secret and no number, even with separators between its digits.
 #[track_caller]
 fn assert_hidden(text: &str, place: &str) {
-    let text = narrow(text);
+    let text = with_ascii_digits(text);
     for secret in [SECRET, KEY, "Signature"] {
         assert!(!text.contains(secret), "{place}: {secret}");
     }
@@ -100,7 +100,7 @@ fn scan(bench: &Bench) {
                 assert!(!bytes.windows(number.len()).any(|w| w == number.as_bytes()), "{place}: {number}");
             }
         } else {
-            // Each value on its own: digits of neighbouring values form no number.
+            // Each value is checked alone: digits of neighbouring values form no number.
             String::from_utf8_lossy(&bytes).lines().for_each(|line| {
                 line.split([',', '<', '>', '"']).for_each(|value| assert_hidden(value, &place));
             });
@@ -123,7 +123,7 @@ fn a_masked_run_writes_no_full_number_and_no_secret() {
         let details = bench.details();
         assert!(details.iter().all(|row| !row.contains_key("raw")), "raw is left out");
         assert_eq!(details.len(), 8);
-        bench.summary().assert_foots();
+        bench.summary().assert_totals();
     }
 }
 
@@ -132,7 +132,7 @@ fn the_scan_finds_numbers_in_a_run_without_masking() {
     let bench = planted();
     bench.run(&["--mask-phones", "none"]).exits(0);
     let scanned = std::panic::catch_unwind(|| scan(&bench));
-    assert!(scanned.is_err(), "the scan finds nothing in a run with numbers in full");
+    assert!(scanned.is_err(), "the scan finds no number in a run without masking");
     assert!(bench.details().iter().any(|row| cell(row, "callee") == "13712344321"));
 }
 

@@ -235,13 +235,13 @@ struct Discrepancy {
     delta: String,
 }
 
-/// A ledger in the making, and its planted discrepancies.
+/// A ledger under construction, and its planted discrepancies.
 struct Plan {
     rng: Rng,
     text: String,
     line: u64,
     planted: Vec<Discrepancy>,
-    /// Per field: matches within its tolerance, and the largest difference.
+    /// For each field: the number of matches within its tolerance, and the largest difference.
     within: BTreeMap<&'static str, (u64, i64)>,
 }
 
@@ -278,7 +278,7 @@ impl Plan {
         values
     }
 
-    /// Plants what the provider's side causes, whatever the ledger says.
+    /// Plants the discrepancies that the provider's side alone causes.
     fn plant_provider_side(&mut self, truth: &Truth) {
         match truth.fate {
             Fate::Answered | Fate::NoAnswer => {}
@@ -364,7 +364,7 @@ impl Plan {
                 let digit = (right.as_bytes()[last] - b'0' + 1) % 10;
                 *value = format!("{}{digit}", &right[..last]);
                 if self.by_chance(20) && right.starts_with('0') {
-                    // As a spreadsheet drops the leading zero.
+                    // A spreadsheet drops the leading zero.
                     *value = right[1..].to_owned();
                 }
             }

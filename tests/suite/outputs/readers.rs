@@ -1,10 +1,11 @@
-//! The Parquet files in DuckDB, pyarrow and Polars: all three agree on schema and values, for files
-//! of this version and of every released version.
+//! The Parquet files in DuckDB, pyarrow and Polars: all three read the same schema and values, from
+//! files of this version and of every released version.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::house::readme::{COLUMNS, sample_run};
+use crate::support::rust_files::root;
 use crate::support::{Row, duckdb, parquet_metadata, read_parquet, venv};
 
 /// The types of columns, as DuckDB, pyarrow and Polars name them.
@@ -15,10 +16,6 @@ const TYPES: [[&str; 3]; 5] = [
     ["DATE", "date32[day]", "Date"],
     ["TIMESTAMP WITH TIME ZONE", "timestamp[us, tz=UTC]", "Datetime(time_unit='us', time_zone='UTC')"],
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
-}
 
 /// Columns with their types, then the rows.
 type Table = (Vec<(String, String)>, Vec<Row>);
@@ -31,7 +28,7 @@ struct Read {
 
 fn with_python(reader: &str, path: &Path) -> Table {
     let mut command = venv::command("python");
-    command.arg(root().join("readers/read.py")).arg(reader).arg(path);
+    command.arg(root().join("tests/readers/read.py")).arg(reader).arg(path);
     let read: Read = serde_json::from_str(&venv::output(&mut command, reader)).unwrap();
     (read.schema, read.rows)
 }
@@ -127,7 +124,7 @@ fn every_format_of_the_discrepancies_has_the_same_rows() {
     for name in ["d.jsonl", "d.csv"] {
         let first = std::fs::read_to_string(folder.join(name)).unwrap().lines().next().unwrap().to_owned();
         let at: Vec<usize> = columns.iter().map(|column| first.find(column).unwrap()).collect();
-        assert!(at.is_sorted(), "{name} has its columns in another order: {first}");
+        assert!(at.is_sorted(), "{name} has another order of columns: {first}");
     }
     let text = |from: &str| format!("SELECT COLUMNS(*)::VARCHAR FROM {from}");
     let parquet = text("'d.parquet'");
@@ -146,7 +143,7 @@ fn every_format_of_the_discrepancies_has_the_same_rows() {
 #[test]
 fn files_of_every_released_version_are_still_read() {
     let mut versions = 0;
-    for entry in std::fs::read_dir(root().join("outputs")).unwrap() {
+    for entry in std::fs::read_dir(root().join("tests/outputs")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "parquet") {
             let kept = std::fs::read_to_string(path.with_extension("jsonl")).unwrap();
@@ -242,7 +239,7 @@ fn bloom_filter_and_statistics_help_to_find_a_call() {
     assert_eq!(print(&probe(first)).trim(), "false");
     let strangers: Vec<String> = (0..100).map(|i| probe(&format!("no-{i}"))).collect();
     let excluded = print(&strangers.join(" UNION ALL ")).matches("true").count();
-    assert!(excluded >= 90, "the filter excludes only {excluded} of 100 calls that are not there");
+    assert!(excluded >= 90, "the filter excludes only {excluded} of 100 unknown calls");
     let metadata = print(
         "SELECT DISTINCT compression, has_min_max FROM (SELECT compression, stats_min_value IS NOT NULL AS has_min_max
          FROM parquet_metadata('details.parquet') WHERE path_in_schema IN ('call_id', 'ledger_line', 'call_date'))",

@@ -1,6 +1,6 @@
 //! The report in a browser: no errors, no requests, a mark for every value, and the numbers of
-//! summary.json. The tests need headless Chromium. Without it they fail in CI; elsewhere they are
-//! skipped with a message.
+//! summary.json. The tests need headless Chromium. Without it they fail in CI, and elsewhere they
+//! are skipped with a message.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::house::readme::sample_run;
 use crate::support::{Bench, cell, id, read_csv, skip};
 
-/// Hosts that the browser itself asks on every page.
-const MAKERS: [&str; 3] = [".google.com", ".googleapis.com", ".gvt1.com"];
+/// Hosts that the browser itself contacts on every page.
+const BROWSER_HOSTS: [&str; 3] = [".google.com", ".googleapis.com", ".gvt1.com"];
 
 /// A page as the browser opened it.
 struct Opened {
@@ -48,7 +48,7 @@ fn open(page: &Path) -> Option<Opened> {
             let mut line = String::new();
             let _ = BufReader::new(stream.unwrap()).read_line(&mut line);
             // A browser may open a connection in advance and close it without a request.
-            if !line.is_empty() && !MAKERS.iter().any(|maker| line.contains(maker)) {
+            if !line.is_empty() && !BROWSER_HOSTS.iter().any(|maker| line.contains(maker)) {
                 record.lock().unwrap().push(line);
             }
         }
@@ -72,8 +72,8 @@ fn open(page: &Path) -> Option<Opened> {
         .output()
         .unwrap();
     assert!(output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
-    let console = said.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let console = stderr.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
     let dom = String::from_utf8(output.stdout).unwrap();
     let requests = requests.lock().unwrap().clone();
     Some(Opened { dom, console, requests })
@@ -86,7 +86,7 @@ fn between<'a>(text: &'a str, from: &'a str, to: &'a str) -> impl Iterator<Item 
 
 /// Every number that the page took from the summary: path, value and shown text.
 fn numbers(dom: &str) -> Vec<(&str, &str, &str)> {
-    let one = |inner| {
+    let parts = |inner| {
         let (attributes, shown): (&str, &str) = str::split_once(inner, '>').unwrap();
         (
             between(attributes, "data-at=\"", "\"").next().unwrap(),
@@ -94,7 +94,7 @@ fn numbers(dom: &str) -> Vec<(&str, &str, &str)> {
             shown,
         )
     };
-    between(dom, "<data ", "</data>").map(one).collect()
+    between(dom, "<data ", "</data>").map(parts).collect()
 }
 
 fn summary(bench: &Bench) -> Value {
@@ -104,7 +104,7 @@ fn summary(bench: &Bench) -> Value {
 #[track_caller]
 fn assert_sound(opened: &Opened) {
     assert_eq!(opened.console, Vec::<String>::new());
-    assert_eq!(opened.requests, Vec::<String>::new(), "the page asked for something");
+    assert_eq!(opened.requests, Vec::<String>::new(), "the page loaded something");
     assert!(opened.dom.contains("</html>"));
 }
 
@@ -125,8 +125,8 @@ fn assert_numbers(dom: &str, summary: &Value) {
     let numbers = numbers(dom);
     assert!(numbers.len() > 100, "only {} numbers", numbers.len());
     for (place, value, shown) in &numbers {
-        let there = summary.pointer(place).unwrap_or_else(|| panic!("summary.json has nothing at {place}"));
-        assert_eq!(there.to_string(), *value, "{place}");
+        let number = summary.pointer(place).unwrap_or_else(|| panic!("summary.json has nothing at {place}"));
+        assert_eq!(number.to_string(), *value, "{place}");
         // An age is shown in words: tonight, 1 night, 2 nights.
         if !place.ends_with("/nights") {
             assert_eq!(shown.replace(',', "").trim_start_matches('+'), *value, "{place}");
@@ -137,7 +137,10 @@ fn assert_numbers(dom: &str, summary: &Value) {
     let (before, rest) = dom.split_once("<table class=\"stack largest\">").unwrap();
     let others = format!("{before}{}", rest.split_once("</table>").unwrap().1);
     for inner in between(&others, "<td class=\"n", "</td>") {
-        assert!(inner.contains("<data ") || inner.starts_with(" hour"), "a number from nowhere: {inner}");
+        assert!(
+            inner.contains("<data ") || inner.starts_with(" hour"),
+            "a number that is not from the summary: {inner}"
+        );
     }
     for line in summary["tie_out"].as_array().unwrap() {
         let text = line["numbers"].as_str().unwrap().replace('<', "&lt;");
@@ -152,15 +155,18 @@ fn assert_largest(dom: &str, bench: &Bench) {
     let file = read_csv(&bench.path("out/details.discrepancies.csv"));
     let mut rows = 0;
     for row in between(table, "<tr><td", "</tr>") {
-        let plain = |cell: &str| between(&format!(">{cell}"), ">", "<").collect::<String>().trim().to_owned();
-        let cells: Vec<String> =
-            row.split("</td>").map(|cell| plain(cell.split_once('>').map_or("", |(_, text)| text))).collect();
-        let there = file.iter().any(|row| {
+        let without_tags =
+            |cell: &str| between(&format!(">{cell}"), ">", "<").collect::<String>().trim().to_owned();
+        let cells: Vec<String> = row
+            .split("</td>")
+            .map(|cell| without_tags(cell.split_once('>').map_or("", |(_, text)| text)))
+            .collect();
+        let is_in_file = file.iter().any(|row| {
             let what = format!("{} {}", cell(row, "kind"), cell(row, "field"));
             [cell(row, "ledger_line"), what.trim(), cell(row, "delta")]
                 == [&*cells[0], &*cells[2], &*cells[5]]
         });
-        assert!(there, "{cells:?} is in no row of the file");
+        assert!(is_in_file, "{cells:?} is in no row of the file");
         rows += 1;
     }
     assert_eq!(rows, file.len().min(100));

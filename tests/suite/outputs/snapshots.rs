@@ -1,5 +1,5 @@
-//! Texts that users see, word for word: help, manual page, configuration and report. A change here
-//! is intended or a mistake. `INSTA_UPDATE=always cargo test` writes the snapshots anew.
+//! Texts that users see, word for word: help, manual page, configuration and report. After an
+//! intended change, `INSTA_UPDATE=always cargo test` rewrites the snapshots.
 
 use crate::support::snapshot::shows;
 use crate::support::{Bench, ledger};

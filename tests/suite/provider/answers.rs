@@ -91,8 +91,8 @@ const CLASSES: [(&str, &[&str]); 10] = [
 
 const STATUSES: [u16; 8] = [200, 400, 403, 404, 429, 500, 502, 503];
 
-/// The formats of a code: the service's, the gateway's, one with keys in lower case, and three of
-/// XML.
+/// An error with this code in six formats: the service's, the gateway's, JSON with keys in lower
+/// case, and three forms of XML.
 fn forms(code: &str) -> [String; 6] {
     [
         format!(r#"{{"Message":"m","RequestId":"R","Code":"{code}"}}"#),
@@ -112,7 +112,7 @@ fn forms(code: &str) -> [String; 6] {
 
 /// The class of a code with this status. Asserts that it is the same in every format.
 fn class_of(code: &str, status: u16) -> String {
-    let mut said = forms(code).into_iter().map(|body| {
+    let mut classes = forms(code).into_iter().map(|body| {
         let answer = understand(&Wire::received(status, body.clone()));
         assert_eq!((answer.code.as_str(), answer.message.as_str()), (code, "m"), "{body}");
         assert_eq!((answer.request_id.as_deref(), answer.http_status), (Some("R"), Some(status)), "{body}");
@@ -122,8 +122,8 @@ fn class_of(code: &str, status: u16) -> String {
             other => panic!("{body}: {other:?}"),
         }
     });
-    let first = said.next().unwrap();
-    said.for_each(|other| assert_eq!(other, first, "{code} with HTTP {status}"));
+    let first = classes.next().unwrap();
+    classes.for_each(|other| assert_eq!(other, first, "{code} with HTTP {status}"));
     first.to_owned()
 }
 
@@ -135,7 +135,7 @@ fn every_code_has_its_class_in_json_and_in_xml() {
             for status in STATUSES {
                 assert_eq!(class_of(code, status), class, "{code} with HTTP {status}");
             }
-            assert!(CODES.iter().any(|known| known.code == *code), "{code} is only guessed");
+            assert!(CODES.iter().any(|known| known.code == *code), "{code} is not in the table");
             seen += 1;
         }
     }
@@ -168,8 +168,8 @@ fn an_unknown_code_gets_its_class_by_family_then_status() {
 fn the_code_ok_is_an_answer_with_every_http_status() {
     for status in STATUSES {
         for body in forms("OK") {
-            let said = understand(&Wire::received(status, body.clone())).body;
-            assert_eq!(said, Body::NoRecord, "{body}");
+            let answer = understand(&Wire::received(status, body.clone()));
+            assert_eq!(answer.body, Body::NoRecord, "{body}");
         }
     }
 }
@@ -187,8 +187,10 @@ fn a_reply_without_a_code_gets_its_class_by_status() {
         for body in
             ["", "<html><h1>x</h1></html>", "<!DOCTYPE html><html></html>", "{\"Code\":\"OK\"", "no", "[]"]
         {
-            let Body::Error(said) = understand(&Wire::received(status, body)).body else { panic!("{body}") };
-            assert_eq!(said.as_str(), class, "{body} with HTTP {status}");
+            let Body::Error(actual) = understand(&Wire::received(status, body)).body else {
+                panic!("{body}")
+            };
+            assert_eq!(actual.as_str(), class, "{body} with HTTP {status}");
         }
     }
 }
@@ -256,7 +258,7 @@ fn every_state_says_whether_final_and_whether_answered() {
     }
 }
 
-/// How a call ends whose answer has this form.
+/// How a call with such an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Ends {
     Found,
@@ -271,7 +273,8 @@ fn changed(from: &str, to: &str) -> String {
     data.replace(from, to)
 }
 
-/// Forms of `Data`, each with how its call ends. The call is always the first.
+/// Forms of `Data` with their names, and how a call with each ends. All are records of the first
+/// call.
 fn forms_of_data() -> Vec<(&'static str, String, Ends)> {
     let good = detail(&id(0)).to_string();
     let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
@@ -342,11 +345,11 @@ fn assert_ends(replies: &[(&'static str, Reply, Ends)], options: &[&str]) -> Ben
     assert_eq!(count("malformed"), expected(Ends::Malformed));
     assert_eq!(count("not_found"), expected(Ends::NotFound));
     assert!(bench.summary().complete());
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
     bench
 }
 
-/// Every call gets the record of the first call: only the id differs, and that is reported as such.
+/// Every call got the record of the first call. Asserts that only the other CallId is reported.
 fn assert_only_other_call(bench: &Bench, found: usize) {
     let rows = bench.discrepancies();
     let other: Vec<_> = rows.iter().filter(|row| cell(row, "kind") == "inconsistent").collect();
@@ -397,7 +400,7 @@ fn every_form_of_data_has_its_status_in_xml() {
         ("no element", xml(""), Ends::NotFound),
         ("an empty element", xml("<Data/>"), Ends::NotFound),
         ("elements", xml("<Data><callId>1^2</callId></Data>"), Ends::Malformed),
-        ("an entity of its own", xml("<Data>&record;</Data>"), Ends::Malformed),
+        ("an undefined entity", xml("<Data>&record;</Data>"), Ends::Malformed),
         ("not escaped", xml("<Data>{\"callee\":\"<1\"}</Data>"), Ends::Malformed),
         ("twice", xml(&format!("<Data>{}</Data><Data/><Data>{{}}</Data>", escaped(&good))), Ends::Malformed),
     ]);
@@ -475,7 +478,7 @@ fn every_form_of_the_envelope_has_its_status() {
     assert_eq!(cell(&rows[7], "state_desc"), "用户接听");
     assert_eq!(cell(&rows[8], "state_desc"), "用户接听");
     assert!(cell(&rows[9], "raw").contains('\u{fffd}') && cell(&rows[9], "error_message").contains("U+FFFD"));
-    // Of the endless reply the beginning is kept, and its length is reported.
+    // The beginning of the endless reply is kept, and its length is reported.
     let last = &rows[16];
     assert_eq!(cell(last, "raw").len(), KEPT_BYTES);
     assert!(cell(last, "error_message").contains("67108"), "{}", cell(last, "error_message"));
@@ -491,7 +494,7 @@ fn every_form_of_the_envelope_has_its_status() {
 
 #[test]
 fn each_class_of_error_takes_its_number_of_attempts() {
-    // Per class: the code, attempts with four at most, status, exit code.
+    // For each class: a code, the attempts (four at most), status and exit code.
     for (code, attempts, status, exit) in [
         ("isp.SYSTEM_ERROR", 4, "failed", 4),
         ("isp.GATEWAY_ERROR", 3, "failed", 4),
@@ -547,4 +550,50 @@ fn ten_gateway_errors_in_a_row_cause_one_warning() {
     assert!(notes.contains("isp.GATEWAY_ERROR"), "{notes}");
     let report = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
     assert!(report.contains("10 answers in a row were isp.GATEWAY_ERROR"));
+}
+
+#[test]
+fn every_empty_answer_for_an_old_call_means_not_found() {
+    let bench = Bench::new(&ledger(4));
+    bench.provider.script(&id(0), [Reply::without_data()]);
+    bench.provider.script(&id(1), [Reply::null_data()]);
+    bench.provider.script(&id(2), [Reply::data("")]);
+    bench.provider.script(&id(3), [Reply::data(" \t\r\n ")]);
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["not_found"; 4]);
+    assert_eq!(bench.kinds(), vec![("not_found".to_owned(), String::new()); 4]);
+    let summary = bench.summary();
+    assert_eq!((summary.number("not_found"), summary.number("requests")), (4, 4));
+    summary.assert_totals();
+}
+
+#[test]
+fn a_recent_call_without_a_record_is_pending() {
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    let bench = Bench::new(&format!("call_id,prod_id,called_at\n{},11000000300006,{now_ms}\n", id(0)));
+    bench.provider.by_default(Reply::without_data());
+    bench.run(&["--settle", "10m"]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["pending"]);
+    assert_eq!(bench.kinds(), [("pending".into(), String::new())]);
+}
+
+#[test]
+fn malformed_data_gives_a_failed_row() {
+    let texts = ["{“callId”:“116014888060”}", "[1,2]", "{\"callId\":\"116", "null", "42"];
+    let bench = Bench::new(&ledger(texts.len() + 1));
+    for (i, text) in texts.iter().enumerate() {
+        bench.provider.script(&id(i), [Reply::data(text)]);
+    }
+    bench.run(&[]).exits(0);
+    let details = bench.details();
+    // `null` as the text counts as no record.
+    for (i, text) in texts.iter().enumerate().filter(|(_, text)| **text != "null") {
+        assert_eq!(cell(&details[i], "status"), "failed", "{text}");
+        assert_eq!(cell(&details[i], "error_code"), "MalformedData", "{text}");
+        assert_eq!(cell(&details[i], "raw"), *text);
+    }
+    assert_eq!(cell(&details[texts.len()], "status"), "found");
+    let malformed = bench.kinds().iter().filter(|(kind, _)| kind == "malformed").count();
+    assert!(malformed >= 4, "{:?}", bench.kinds());
+    bench.summary().assert_totals();
 }

@@ -23,7 +23,7 @@ fn age(request: &Request, now: DateTime<Utc>) -> TimeDelta {
     now - NaiveDateTime::parse_from_str(request.param("Timestamp"), "%Y-%m-%dT%H:%M:%SZ").unwrap().and_utc()
 }
 
-/// A provider whose clock is ahead of ours by this much and who sends its `Date`.
+/// A provider that sends its `Date`. Its clock is ahead of this machine's clock by this much.
 fn ahead(by: TimeDelta) -> impl Fn(&Request) -> Reply {
     move |request| {
         let now = Utc::now() + by;

@@ -38,14 +38,14 @@ fn the_default_cap_is_the_lower_one_of_the_two_texts() {
 
 #[test]
 fn query_date_finds_the_call_under_both_texts() {
-    // Both ends of a day and noon. The record is sent only when the text under test lets it be
-    // found.
+    // Both ends of a day and noon. The provider sends a record only if the text under test allows
+    // it.
     const TIMES: [&str; 3] = ["2024-05-26 00:00:00", "2024-05-26 12:00:00", "2024-05-26 23:59:59"];
     let whole_day: fn(i64, i64) -> bool = |at, asked| day(at) == day(asked);
     let from_then_on: fn(i64, i64) -> bool =
         |at, asked| (asked..asked + DAY_MS).contains(&at) && day(at) == day(asked);
     for (reading, finds) in
-        [("the whole day", whole_day), ("24 hours from then, on the same day", from_then_on)]
+        [("the whole day", whole_day), ("24 hours from that time, within its day", from_then_on)]
     {
         let mut text = String::from("call_id,prod_id,called_at\n");
         for (i, time) in TIMES.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Where the access key is found: the environment, both kinds of profile files, and the error when
-//! there is no key.
+//! The sources of the access key: the environment, both kinds of profile files, and the error
+//! without a key.
 
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ fn without_credentials_the_error_lists_every_source() {
     ];
     let run = run(&bench, &[], &variables).exits(2);
     lacks.into_iter().fold(run, |run, lack| run.says(lack));
-    assert_eq!((bench.provider.seen(), metadata.seen()), (0, 0), "nobody is asked");
+    assert_eq!((bench.provider.seen(), metadata.seen()), (0, 0), "no service is asked");
     assert!(bench.output_bytes().iter().all(Option::is_none) && !bench.path("reconcile.db").exists());
     let asked = whoami(&bench, &[], &variables);
     assert_eq!(asked.code, Some(2), "{asked:?}");
@@ -285,10 +285,11 @@ fn a_file_that_others_can_read_causes_a_warning() {
         let options = ["--profile", profile];
         for (bits, warned) in [(0o644, true), (0o640, true), (0o604, true), (0o600, false), (0o400, false)] {
             mode(&path, bits);
-            let said = format!("others can read the credentials file {0}; `chmod 600 {0}`", path.display());
-            assert_eq!(run(&bench, &options, &[]).exits(0).stderr.contains(&said), warned, "{bits:o}");
+            let warning =
+                format!("others can read the credentials file {0}; `chmod 600 {0}`", path.display());
+            assert_eq!(run(&bench, &options, &[]).exits(0).stderr.contains(&warning), warned, "{bits:o}");
             let asked = whoami(&bench, &[&options[..], &["--json"]].concat(), &[]);
-            assert_eq!(asked.stderr.contains(&said), warned, "{bits:o}");
+            assert_eq!(asked.stderr.contains(&warning), warned, "{bits:o}");
             assert_eq!(printed_json(&asked)["warnings"].as_array().unwrap().len(), usize::from(warned));
         }
     }
@@ -375,4 +376,14 @@ fn offline_and_sandbox_need_no_credentials() {
     run(&bench, &["--offline"], &[]).exits(4);
     run(&bench, &["--sandbox"], &[]).exits(0);
     assert_eq!(bench.provider.seen(), 0);
+}
+
+#[test]
+fn without_credentials_nothing_is_sent() {
+    let bench = Bench::new(&ledger(2));
+    let mut command = bench.command(&[]);
+    command.env_remove("ALIBABA_CLOUD_ACCESS_KEY_ID").env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+    bench.start_command(command).wait().exits(2).says("ALIBABA_CLOUD_ACCESS_KEY_ID");
+    assert_eq!(bench.provider.seen(), 0);
+    assert!(bench.output_bytes().iter().all(Option::is_none));
 }

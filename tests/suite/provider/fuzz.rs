@@ -1,6 +1,6 @@
-//! Random bytes as replies: no panic, an answer of bounded length, within seconds.
+//! Random bytes as replies cause no panic, and give an answer of bounded length within seconds.
 //!
-//! In the suite it runs for three seconds, always with the same seed. `RECONCILE_FUZZ_SECONDS=3600
+//! The suite runs it for three seconds, always with the same seed. `RECONCILE_FUZZ_SECONDS=3600
 //! cargo test --release --test suite provider::fuzz` runs longer, each time with another seed. A
 //! failure prints its seed; `RECONCILE_FUZZ_SEED` repeats it.
 
@@ -18,6 +18,8 @@ use reconcile_core::ledger_row::{Expected, LedgerRow, LedgerTime};
 use reconcile_core::lookup::{Lookup, Status};
 use reconcile_core::normalize::normalize;
 use reconcile_core::product::ProductId;
+
+use crate::support::number_from_environment;
 
 /// The only real record that the provider has published.
 const RECORD: &str = r#"{"callId":"1779786101083^1779786101083","endDate":"2026-05-26 17:01:51","stateDesc":"用户接听","callee":"185****8980","bStartTime":"2026-05-26 17:01:47","gmtCreate":"2026-05-26 17:01:41","duration":4,"calleeShowNumber":"0571000018363","bRingTime":"2026-05-26 17:01:42","bEndTime":"2026-05-26 17:01:51","state":"200000","startDate":"2026-05-26 17:01:47","hangupDirection":0}"#;
@@ -177,7 +179,7 @@ fn row() -> LedgerRow {
     LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() }
 }
 
-/// Asserts what must hold for every reply. Returns true when a record was read.
+/// Asserts what must be true of every reply. Returns true if a record was read.
 fn holds(received: &Received, row: &LedgerRow) -> bool {
     let answer = understand(&Reply::Received(received.clone()));
     assert!(answer.code.chars().count() <= 128 && answer.message.chars().count() <= 1_000);
@@ -209,11 +211,7 @@ fn holds(received: &Received, row: &LedgerRow) -> bool {
     }
 }
 
-fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
-
-/// The most memory that this process ever held, in KiB.
+/// The most memory that this process has used so far, in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -221,11 +219,11 @@ fn peak_kib() -> u64 {
 }
 
 #[test]
-#[allow(clippy::print_stdout, reason = "what a long run came to")]
+#[allow(clippy::print_stdout, reason = "the result of a long run")]
 fn no_reply_causes_a_panic() {
-    let seconds = from_environment("RECONCILE_FUZZ_SECONDS");
-    let seed =
-        from_environment("RECONCILE_FUZZ_SEED").unwrap_or_else(|| seconds.map_or(1, |_| fastrand::u64(..)));
+    let seconds = number_from_environment("RECONCILE_FUZZ_SECONDS");
+    let seed = number_from_environment("RECONCILE_FUZZ_SEED")
+        .unwrap_or_else(|| seconds.map_or(1, |_| fastrand::u64(..)));
     let (mut random, seeds, row) = (Rng::with_seed(seed), seeds(), row());
     let begun = Instant::now();
     let limit = Duration::from_secs(seconds.unwrap_or(3));

@@ -20,7 +20,7 @@ use crate::support::{Bench, column, ledger};
 const HOUR: Duration = Duration::from_secs(3600);
 const ROLE: &str = "acs:ram::1234567890123456:role/voice-night";
 
-/// A bench whose provider accepts the keys of the mint.
+/// A bench whose provider accepts only the keys of this mint.
 fn bench(calls: usize, mint: &Mint) -> Bench {
     let bench = Bench::new(&ledger(calls));
     let mint = mint.clone();
@@ -284,7 +284,12 @@ fn one_task_renews_a_key_before_it_expires() {
     // provider would refuse an expired key.
     let keys = keys_seen(&bench.provider);
     assert!((3..=5).contains(&keys.len()), "{keys:?}");
-    assert!(mint.given() <= keys.len() as u64 + 1, "{} keys were fetched, {} used", mint.given(), keys.len());
+    assert!(
+        mint.issued() <= keys.len() as u64 + 1,
+        "{} keys were fetched, {} used",
+        mint.issued(),
+        keys.len()
+    );
     assert_eq!(
         (bench.provider.seen(), bench.summary().number("requests")),
         (120, 120),
@@ -360,7 +365,7 @@ fn a_key_refused_as_expired_is_renewed_once_for_all_requests() {
     let mint = Mint::default();
     let (bench, service) = (bench(60, &mint), sts(&mint, HOUR));
     role_profile(&bench);
-    // The first key is refused after twenty requests, whatever STS said.
+    // The provider refuses the first key after twenty requests, before the expiry that STS gave.
     let (count, accepted) = (AtomicUsize::new(0), mint);
     bench.provider.answer_with(move |request| {
         let first = request.param("AccessKeyId") == "STS.1";
@@ -459,7 +464,7 @@ fn no_request_waits_for_sts_while_the_old_key_is_valid() {
     all_found(&bench, 90);
     let arrivals = arrivals.lock().unwrap();
     let longest = arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
-    assert!(longest.num_milliseconds() < 900, "the run stood still for {longest}");
+    assert!(longest.num_milliseconds() < 900, "the run sent nothing for {longest}");
     assert_eq!((service.seen(), bench.summary().number("retries")), (2, 0));
 }
 
@@ -492,7 +497,7 @@ fn the_sandbox_issues_the_key_of_a_role_and_accepts_it() {
     let options = ["--endpoint", &url, "--sts-endpoint", &url];
     run(&bench, &options, &[]).exits(0);
     let summary = bench.summary();
-    summary.assert_foots();
+    summary.assert_totals();
     assert_eq!((summary.number("failed"), summary.number("retries")), (0, 0));
     let who = printed_json(&whoami(&bench, &["--json", "--sts-endpoint", &url], &[]));
     assert_eq!((&who["role"], &who["temporary"]), (&json!("voice-night"), &json!(true)));

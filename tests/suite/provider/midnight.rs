@@ -97,17 +97,17 @@ impl Call {
         if self.record_day == Some(own) {
             return ("found", own, 1);
         }
-        let asked = 1 + usize::from(neighbour.is_some());
+        let requests = 1 + usize::from(neighbour.is_some());
         if let Some(on) = self.record_day.filter(|on| neighbour == Some(*on)) {
-            return ("found", on, asked);
+            return ("found", on, requests);
         }
-        (if now - self.at < SETTLE { "pending" } else { "not_found" }, own, asked)
+        (if now - self.at < SETTLE { "pending" } else { "not_found" }, own, requests)
     }
 }
 
 fn calls(now: i64) -> Vec<Call> {
     let mut random = Rng::with_seed(24);
-    // Keeps away from the deciding age, so that the duration of the test does not matter.
+    // No call is near the deciding age, so the duration of the test does not matter.
     let clear = |call: &Call| (now - call.at - SETTLE).abs() > 3_600;
     (0..).map(|i| Call::random(&mut random, i, now)).filter(clear).take(1_000).collect()
 }
@@ -122,24 +122,25 @@ fn day_and_status_are_right_in_every_time_zone() {
     }
     for zone in ZONES {
         let bench = Bench::new(&text);
-        let diary: HashMap<(String, String), String> = calls
+        let records: HashMap<(String, String), String> = calls
             .iter()
             .filter_map(|call| Some(((call.id.clone(), query_date(call.record_day?)), local(call.at))))
             .collect();
         bench.provider.answer_with(move |request| {
             let asked = (request.call_id().to_owned(), request.param("QueryDate").to_owned());
-            diary.get(&asked).map_or_else(Reply::without_data, |created| {
+            records.get(&asked).map_or_else(Reply::without_data, |created| {
                 Reply::ok(&json!({"callId": asked.0, "gmtCreate": created, "state": "200003", "duration": 0}))
             })
         });
         let mut command = bench.command(&["--settle", "30d"]);
         command.env("TZ", zone);
         bench.start_command(command).wait().exits(0);
-        judge(&bench, &calls, now, zone);
+        assert_run(&bench, &calls, now, zone);
     }
 }
 
-fn judge(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
+/// Asserts days, statuses, requests and discrepancies of a run.
+fn assert_run(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
     let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for request in bench.provider.requests() {
         asked.entry(request.call_id().to_owned()).or_default().push(request.param("QueryDate").to_owned());
@@ -170,8 +171,9 @@ fn judge(bench: &Bench, calls: &[Call], now: i64, zone: &str) {
     assert_eq!(reported, other_days, "{zone}");
     let unexpected = |kind: &str| !matches!(kind, "other_day" | "pending" | "not_found");
     assert!(!bench.kinds().iter().any(|(kind, _)| unexpected(kind)), "{zone}: {:?}", bench.kinds());
-    bench.summary().assert_foots();
-    // Found on its own day or on the other day; not found and pending, with one request or two.
+    bench.summary().assert_totals();
+    // All six cases occur: found on its own day or on the other day, and not found or pending with
+    // one request or two.
     assert!(seen.len() == 6 && seen.values().all(|n| *n >= 20), "{seen:?}");
 }
 

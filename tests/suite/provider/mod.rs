@@ -1,4 +1,4 @@
-//! The provider's answers, the requests to it, and where the access key is found.
+//! The provider's answers, the requests to it, and the access key.
 
 mod answers;
 mod clock;
@@ -9,4 +9,5 @@ mod issued_keys;
 mod midnight;
 mod network;
 mod provider_docs;
+mod requests;
 mod signature_vectors;

@@ -58,14 +58,14 @@ fn no_code() -> String {
     let rows = of_status.into_iter().chain(of_reason);
     let rows = rows
         .map(|(what, class)| vec![what, class.as_str().into(), class.advice().unwrap_or_default().into()]);
-    table(&["what came", "class", "what to do"], rows)
+    table(&["reply", "class", "what to do"], rows)
 }
 
 fn suspicions() -> String {
     let rows = CODES
         .iter()
         .filter_map(|known| Some(vec![format!("`{}`", known.code), suspicion(known.code)?.into()]));
-    table(&["code", "what is said"], rows)
+    table(&["code", "suspicion"], rows)
 }
 
 fn states() -> String {

@@ -17,7 +17,7 @@ fn no_window_has_more_requests_than_the_cap() {
     let summary = bench.summary();
     assert_eq!(summary.0["cap"]["requests"], 5);
     assert_eq!(summary.0["cap"]["window_s"].as_f64(), Some(2.0));
-    summary.assert_foots();
+    summary.assert_totals();
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn the_cap_holds_with_delays_faults_and_two_kills() {
     bench.run(&options).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; 450]);
     bench.provider.assert_cap(100, Duration::from_secs(4));
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
 }
 
 /// CPU ticks that a process has used, and how often its threads slept and woke.

@@ -3,8 +3,8 @@
 //! prove that this world notices mistakes.
 //!
 //! A process takes a place, writes its request to disk and sends it. Later the request arrives or
-//! is lost; later still the reply or the timeout comes. A killed process leaves its requests under
-//! way, and the next process knows only what was on disk.
+//! is lost. After that the reply or the timeout comes. A killed process leaves requests in flight,
+//! and the next process knows only what was on disk.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use reconcile_core::rate::Rate;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Kills per world; later processes may finish, so that the world ends.
+/// The most kills per world. Later processes are not killed, so that the world ends.
 const KILLS_AT_MOST: usize = 30;
 
 /// Limits the requests that reach the network. Dropping the permit means that the reply, or the
@@ -63,10 +63,10 @@ struct World {
     concurrency: usize,
     /// The longest delay in each direction, in milliseconds.
     delay_ms: u64,
-    /// Faulty requests of a thousand.
+    /// The number of faulty requests per thousand.
     faults: u64,
     requests: usize,
-    /// A process is killed within this number of windows; `None` means never.
+    /// Each process is killed within this number of windows; `None` means never.
     killed_within: Option<f64>,
     /// How much slower the receiver's clock runs than the client's, in parts per million.
     slower_ppm: i128,
@@ -77,7 +77,7 @@ enum Fate {
     Answered {
         retry: bool,
     },
-    /// The provider throttles for reasons of its own.
+    /// The provider throttles although the cap holds.
     Throttled,
     /// It arrives; no reply comes back.
     NoReply,
@@ -318,7 +318,8 @@ async fn relative_time<L: Limiter>(world: World, round_trip: Duration) -> f64 {
 
 #[tokio::test(start_paused = true)]
 async fn the_run_time_is_close_to_the_shortest_possible() {
-    // A place is taken for a window, the round trip and the guard: 0.52 % more at 300 ms.
+    // A place is taken for a window, the round trip and the guard: at 300 ms 0.52 % longer than a
+    // window.
     for (ms, longest) in [(20, 1.005), (50, 1.005), (250, 1.005), (300, 1.0052)] {
         let stretched = relative_time::<Cap>(ordinary_world(), Duration::from_millis(ms)).await;
         assert!((1.0..=longest).contains(&stretched), "{ms} ms: {stretched}");
@@ -365,7 +366,7 @@ impl Limiter for TokenBucket {
     }
 }
 
-/// An exact log of the last window at the client: at most N are *sent* in any window.
+/// An exact log at the client: at most N requests are *sent* in any window.
 struct LogAtTheClient {
     rate: Rate,
     sent: RefCell<VecDeque<Instant>>,
@@ -417,7 +418,7 @@ impl Limiter for FreeRetries {
     }
 }
 
-/// The right limiter, but its places are freed when the request is sent.
+/// The right limiter, but a place is freed when its request is sent.
 struct FreedAtSending(Cap);
 
 impl Limiter for FreedAtSending {
@@ -514,7 +515,7 @@ fn wrong_limiters_are_caught() {
     for (limiter, most) in seen {
         assert!(most > 100, "{limiter}: {most}");
     }
-    // The right limiter in the same worlds.
+    // The right limiter keeps the cap in the same worlds.
     for world in [ordinary_world(), killed, slower] {
         assert!(simulate::<Cap>(world).most <= 100);
     }

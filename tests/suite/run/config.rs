@@ -56,7 +56,7 @@ fn the_file_alone_can_describe_a_run() {
     let run = bench.start_command(alone).wait().exits(0);
     assert_eq!(run.stderr, "");
     assert_eq!(bench.provider.asked_for(&id(2)).len(), 1);
-    assert!(bench.path("details.sql").exists(), "`sql = true` is the place beside --out");
+    assert!(bench.path("details.sql").exists(), "`sql = true` writes details.sql beside --out");
 }
 
 #[test]
@@ -90,7 +90,10 @@ fn a_flag_overrides_the_options_of_the_file_it_excludes() {
     }
     let off = [("RECONCILE_SANDBOX", "false")];
     let line = config_line(&bench, &["--config", "r.toml"], &off, "endpoint");
-    assert_eq!(line, "endpoint = \"http://127.0.0.1:9\" # r.toml:1", "what is off excludes nothing");
+    assert_eq!(
+        line, "endpoint = \"http://127.0.0.1:9\" # r.toml:1",
+        "an option that is off excludes nothing"
+    );
     bench.run(&["--config", "r.toml", "--sandbox", "--offline"]).exits(4);
     assert_eq!(bench.provider.seen(), 0);
 }

@@ -1,6 +1,6 @@
 //! Errors that are the same for every call and end the run at once.
 //!
-//! The exit code is 3. Only requests in flight are still sent, the message gives advice, the old
+//! The exit code is 3. After the error no new request is sent. The message gives advice, the old
 //! outputs stay, and no secret is shown.
 
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn refused(status: u16, code: &str, advice: &str) {
     assert!((1..=CONCURRENCY).contains(&sent), "{sent} requests were sent");
     assert_eq!(bench.output_bytes(), old, "the old outputs stay");
 
-    // Stored answers are kept: after the cause is gone, the run asks only for the other calls.
+    // Stored answers are kept: without the error, the run asks only for the other calls.
     bench.provider.by_default(Reply::record());
     bench.run(&[]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; 22]);

@@ -13,7 +13,7 @@ fn throttled(status: u16, code: &str) -> Reply {
     Reply::code(status, code, BUSY).header("x-acs-retry-after", "50")
 }
 
-/// Runs three calls, of which the second meets `fault` once.
+/// Runs three calls. The second one meets `fault` once.
 fn once(fault: Reply, options: &[&str]) -> Bench {
     let bench = Bench::new(&ledger(3));
     bench.provider.script(&id(1), [fault]);
@@ -27,7 +27,7 @@ fn once(fault: Reply, options: &[&str]) -> Bench {
     assert_eq!(summary.number("requests") as usize, bench.provider.seen());
     assert_eq!((summary.number("first_tries"), summary.number("retries")), (3, 1));
     assert!(summary.complete());
-    summary.assert_foots();
+    summary.assert_totals();
     bench
 }
 
@@ -188,7 +188,7 @@ fn all_faults_in_one_run_lose_no_call() {
     assert_eq!(summary.number("requests") as usize, 30 + count);
     assert_eq!(summary.number("retries") as usize, count);
     assert_eq!(summary.number("throttled"), 5);
-    summary.assert_foots();
+    summary.assert_totals();
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn after_a_lasting_error_the_next_run_asks_again() {
     assert_eq!(column(&bench.details(), "status"), ["found", "failed", "found"]);
     assert_eq!(cell(&bench.details()[1], "error_code"), "ServiceUnavailable");
     assert!(!bench.summary().complete());
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
     assert_eq!(bench.provider.seen(), 4);
 
     bench.run(&options).exits(0);
@@ -236,5 +236,5 @@ fn an_unreachable_provider_makes_the_run_incomplete() {
     let endpoint = format!("http://127.0.0.1:{port}");
     bench.run(&["--endpoint", &endpoint, "--max-attempts", "2"]).exits(4);
     assert_eq!(column(&bench.details(), "status"), ["failed"; 2]);
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
 }

@@ -45,7 +45,7 @@ fn assert_next_run_asks_only_for_new_calls(bench: &Bench, calls: std::ops::Range
     for i in 0..calls.end.max(12) {
         assert_eq!(bench.provider.asked_for(&id(i)).len(), 1, "requests for call {i}");
     }
-    bench.summary().assert_foots();
+    bench.summary().assert_totals();
 }
 
 /// Asserts that the message does not deny the requests that were sent.

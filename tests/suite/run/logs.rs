@@ -1,5 +1,5 @@
-//! Messages without a terminal: how many lines, in which format, and with which run id. Every
-//! failure says what happened and what to do.
+//! Messages without a terminal: their number, format and run id. Every failure says what happened
+//! and what to do.
 
 use serde_json::Value;
 
@@ -75,9 +75,9 @@ fn flags_override_rust_log_and_a_wrong_one_is_reported() {
     assert!(!all.contains("hyper") && !all.contains("reqwest") && !all.contains(SECRET), "{all}");
 }
 
-/// Asserts that a failure gives all three parts.
+/// Asserts that the error says what happened (`what`), the exit code, and what to do.
 #[track_caller]
-fn tells(run: &Run, what: &str) {
+fn assert_failure(run: &Run, what: &str) {
     let exit = run.code.unwrap();
     for words in [what, &format!(" (exit {exit})."), "to do: "] {
         assert!(run.stderr.contains(words), "no `{words}` in:\n{}", run.stderr);
@@ -87,25 +87,25 @@ fn tells(run: &Run, what: &str) {
 #[test]
 fn every_failure_says_what_happened_and_what_to_do() {
     let bench = clean(2);
-    tells(&bench.run(&["-q", "--rate", "fast"]).exits(2), "--rate");
-    tells(&bench.run(&["-q", "--no-such-option"]).exits(2), "--no-such-option");
-    tells(&bench.run(&["-q", "--input", "nowhere.csv"]).exits(2), "nowhere.csv");
-    tells(&bench.run(&["-q", "--endpoint", "ftp://x"]).exits(2), "ftp://x");
-    tells(&bench.run(&["-q", "--max-duration", "1ns"]).exits(4), "incomplete: ");
+    assert_failure(&bench.run(&["-q", "--rate", "fast"]).exits(2), "--rate");
+    assert_failure(&bench.run(&["-q", "--no-such-option"]).exits(2), "--no-such-option");
+    assert_failure(&bench.run(&["-q", "--input", "nowhere.csv"]).exits(2), "nowhere.csv");
+    assert_failure(&bench.run(&["-q", "--endpoint", "ftp://x"]).exits(2), "ftp://x");
+    assert_failure(&bench.run(&["-q", "--max-duration", "1ns"]).exits(4), "incomplete: ");
 
     bench.provider.by_default(Reply::code(404, "InvalidAccessKeyId.NotFound", "no such key"));
-    tells(&bench.run(&["-q"]).exits(3), "InvalidAccessKeyId.NotFound");
+    assert_failure(&bench.run(&["-q"]).exits(3), "InvalidAccessKeyId.NotFound");
 
     bench.provider.by_default(Reply::stall());
     let before = bench.provider.seen();
     let first = bench.start(&["--timeout", "60s"]);
     bench.provider.wait_for(before + 1);
-    tells(&bench.run(&["-q"]).exits(5), "run");
+    assert_failure(&bench.run(&["-q"]).exits(5), "run");
     first.kill();
 
     std::fs::write(bench.path("reconcile.db"), "no database at all, but long enough to be read as one")
         .unwrap();
-    tells(&bench.run(&["-q"]).exits(6), "reconcile.db");
+    assert_failure(&bench.run(&["-q"]).exits(6), "reconcile.db");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn the_command_to_resume_shows_no_secret_url() {
     let url = "http://127.0.0.1:9/t0ken";
     let run = bench.run(&["--offline", "--notify-url", url, &format!("--notify-url={url}")][..3]).exits(4);
     assert!(!run.stderr.contains("t0ken"), "{}", run.stderr);
-    assert!(run.stderr.contains("127.0.0.1:9"), "the failed post is told: {}", run.stderr);
+    assert!(run.stderr.contains("127.0.0.1:9"), "the failed post is reported: {}", run.stderr);
     assert!(!std::fs::read_to_string(bench.path("details.summary.json")).unwrap().contains("t0ken"));
     assert!(!std::fs::read_to_string(bench.path("details.report.html")).unwrap().contains("t0ken"));
 }

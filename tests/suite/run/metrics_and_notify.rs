@@ -120,16 +120,15 @@ fn an_unwritable_metrics_file_is_refused_or_warned_of() {
 fn the_sample_metrics_match_their_snapshot() {
     let bench = crate::house::readme::sample_run_with(&["--metrics-file", "r.prom"]);
     let text = std::fs::read_to_string(bench.path("r.prom")).unwrap();
-    let of_the_moment =
-        |line: &str| line.contains("_timestamp_seconds ") || line.contains("_duration_seconds ");
+    let varies = |line: &str| line.contains("_timestamp_seconds ") || line.contains("_duration_seconds ");
     let lines = text.lines().map(|line| match line.rsplit_once(' ') {
-        Some((name, _)) if of_the_moment(line) && !line.starts_with('#') => format!("{name} [of the moment]"),
+        Some((name, _)) if varies(line) && !line.starts_with('#') => format!("{name} [varies]"),
         _ => line.to_owned(),
     });
     crate::support::snapshot::shows("metrics", &lines.collect::<Vec<_>>().join("\n"));
 }
 
-/// A server that records every post and answers with these statuses in turn; the last one repeats.
+/// A server that records every post. It answers with these statuses in order; the last one repeats.
 struct Hook {
     port: u16,
     posted: Arc<Mutex<Vec<(String, String)>>>,

@@ -1,5 +1,4 @@
-//! A whole run, seen from outside: the cap, faults, exit codes, options, logs, metrics and
-//! notifications.
+//! Whole runs: the cap, faults, exit codes, options, logs, metrics and notifications.
 
 mod cap;
 mod cap_simulated;

@@ -1,5 +1,5 @@
-//! Open items carried from run to run: which calls are asked for again, how old they are, and which
-//! were settled.
+//! Open calls carried from run to run: which calls are asked for again, their age, and which were
+//! settled.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, column, id, ledger_of};
 
-/// Makes everything in the store one day older.
+/// Makes all times in the store one day older.
 fn a_day_passes(bench: &Bench) {
     Connection::open(bench.path("reconcile.db"))
         .unwrap()
@@ -60,7 +60,7 @@ fn three_runs_ask_again_only_for_open_items() {
     let first = vec![(0, "failed".into(), 1), (0, "not_found".into(), 2), (0, "pending".into(), 1)];
     assert_eq!((open(&bench), of_nights(&bench, "cleared")), (first, 0));
 
-    // The second ledger overlaps with the first: call 0 is gone, call 6 is new.
+    // The second ledger overlaps with the first: it lacks call 0, and call 6 is new.
     a_day_passes(&bench);
     bench.write("calls.csv", &ledger_of((1..7).map(id)));
     let seen = bench.provider.seen();
@@ -97,7 +97,7 @@ fn a_deferred_call_keeps_the_date_it_was_first_seen() {
     bench.run(&["--offline"]).exits(4);
     assert_eq!(open(&bench), [(2, "deferred".into(), 3)]);
     let report = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
-    assert!(report.contains("2 nights"), "the report lists what is open by age");
+    assert!(report.contains("2 nights"), "the report lists open calls by age");
     bench.run(&[]).exits(0);
     assert_eq!((open(&bench), of_nights(&bench, "cleared")), (vec![], 3));
     assert_eq!(bench.summary().0["open_items"]["by_age"], json!([]));

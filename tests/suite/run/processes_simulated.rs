@@ -179,7 +179,7 @@ struct Network(Arc<Account>);
 impl Provider for Network {
     async fn ask(&self, question: &Question) -> Reply {
         let account = &self.0;
-        // The request arrives even if its sender is killed meanwhile.
+        // The request arrives even if its sender has been killed.
         let (there, judge) = (account.delay(), account.clone());
         let arrival = tokio::spawn(async move {
             sleep(there).await;
@@ -284,7 +284,7 @@ impl SharedStore {
     }
 }
 
-/// Another client, which takes half of the account's allowance.
+/// Another client, which uses half of the account's cap.
 fn another_client(account: &Arc<Account>, at_once: u32) {
     let account = account.clone();
     tokio::spawn(async move {

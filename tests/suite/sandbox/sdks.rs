@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::sandbox::Server;
 use crate::support::{skip, venv};
 
-/// A call id with characters that are often encoded wrong.
+/// A CallId with characters that clients often encode wrongly.
 const CALL_ID: &str = "116014888060^a b*c~d+语音";
 /// The sandboxes that the SDKs ask.
 struct Sandboxes {

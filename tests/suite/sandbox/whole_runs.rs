@@ -1,5 +1,5 @@
 //! Whole runs against the sandbox as a separate server. Every run ends complete and its totals add
-//! up, whatever fault it meets. Recordings and the separation of simulated from real answers are
+//! up, with any fault. Recordings and the separation of simulated from real answers are
 //! tested here too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::support::sandbox::Server;
 use crate::support::{Bench, Run, cell, column, id, ledger, read_csv};
 
-/// Every fault by name, at rates that a run can bear. Faults that end a run stop after a while.
+/// Every fault by name, with shares that still let a run end. Faults that end a run last for a
+/// while.
 const EVERY_FAULT: &str = "500=1%,502=1%,503=2%,504=0.5%,system-error=1%,\
     gateway-error=0.3%,unknown-error=0.3%,nonce-used=0.5%,html=0.3%,empty=0.3%,truncated=0.5%,cut=1%,drop=1%,\
     stall=0.1%,slow=0.05%,not-yet=0.5%,interim=0.5%,other-day=0.5%,other-product=0.3%,malformed=0.5%,\
@@ -93,7 +94,7 @@ fn run_with_every_fault(n: usize, rate: &str, throttling: &str) {
     let elapsed = began.elapsed();
     let summary = bench.summary();
     assert!(summary.complete());
-    summary.assert_foots();
+    summary.assert_totals();
     assert_eq!(summary.number("calls"), n as u64);
     assert_eq!(bench.details().len(), n);
     // Each of the four spells ended a run, and the same command resumed it.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::support::sandbox::Server;
 use crate::support::{KEY_ID, SECRET};
 
-/// Holds every character that is often encoded wrong.
+/// A CallId with characters that clients often encode wrongly.
 const CALL_ID: &str = "116014888060^a b*c~d";
 
 /// How a mutant encodes a byte; `None` where it encodes as the right client does.

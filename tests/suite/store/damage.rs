@@ -25,7 +25,7 @@ impl Broken {
         Self { bench, expected }
     }
 
-    /// The same after a kill: the last answers are still in the write-ahead log.
+    /// A store after a kill: the last answers are still in the write-ahead log.
     fn killed() -> Self {
         let whole = Self::new();
         let bench = Bench::new(&ledger(CALLS));
@@ -43,8 +43,8 @@ impl Broken {
     }
 
     fn write(&self, bytes: &[u8]) {
-        for gone in ["reconcile.db-wal", "reconcile.db-shm"] {
-            let _ = fs::remove_file(self.bench.path(gone));
+        for name in ["reconcile.db-wal", "reconcile.db-shm"] {
+            let _ = fs::remove_file(self.bench.path(name));
         }
         fs::write(self.bench.path("reconcile.db"), bytes).unwrap();
     }
@@ -196,7 +196,7 @@ fn a_store_of_version_1_is_migrated_and_gives_the_same() {
     let number = |name| summary.number(name);
     assert_eq!((number("calls"), number("found"), number("clean")), (52, 46, 33));
     assert_eq!((number("not_found"), number("failed"), number("deferred")), (4, 2, 0));
-    summary.assert_foots();
+    summary.assert_totals();
     // The store knows when each open call was first seen.
     let open = &summary.0["open_items"];
     assert_eq!(

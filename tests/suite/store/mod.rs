@@ -1,6 +1,7 @@
-//! Kills, signals, second runs, damaged stores and full disks.
+//! Kills, signals, second runs, damaged and refused stores, and full disks.
 
 mod damage;
 mod disk_full;
 mod kills;
+mod refused;
 mod resume;

@@ -67,7 +67,7 @@ fn a_resumed_run_gives_the_outputs_of_an_unkilled_run() {
         bench.provider.assert_own_nonces();
         let summary = bench.summary();
         assert!(summary.complete());
-        summary.assert_foots();
+        summary.assert_totals();
     }
 }
 
@@ -121,7 +121,7 @@ fn a_signal_writes_outputs_marked_incomplete() {
     let summary = bench.summary();
     assert!(!summary.complete());
     assert!(summary.number("deferred") > 0);
-    summary.assert_foots();
+    summary.assert_totals();
     let report = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
     assert!(report.to_lowercase().contains("incomplete"));
 
@@ -152,7 +152,7 @@ fn a_second_signal_ends_the_run_at_once_and_loses_nothing() {
 
     bench.run(&["--concurrency", "4"]).exits(0);
     assert_eq!(column(&bench.details(), "status"), ["found"; CALLS]);
-    assert_eq!(asked_twice(&bench.provider), 1, "the one that was in flight");
+    assert_eq!(asked_twice(&bench.provider), 1, "only the request in flight is repeated");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_final_answer_is_taken_from_the_store() {
     let summary = bench.summary();
     assert_eq!(summary.number("from_store"), 8);
     assert_eq!(summary.number("requests"), 0);
-    summary.assert_foots();
+    summary.assert_totals();
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn offline_defers_calls_that_are_not_stored() {
     assert_eq!(column(&bench.details(), "status"), ["found", "found", "found", "deferred", "deferred"]);
     let summary = bench.summary();
     assert_eq!((summary.number("deferred"), summary.complete()), (2, false));
-    summary.assert_foots();
+    summary.assert_totals();
 }
 
 #[test]

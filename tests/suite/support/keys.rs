@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::provider::{Provider, Reply, Request};
 use super::{Bench, Run};
 
-/// Every secret of the tests begins with this word; the program must never show it.
+/// Every secret of the tests begins with this word. The program must never show it.
 pub const SECRET_WORD: &str = "hunter2";
 
 /// Writes `.aliyun/config.json` in the test's home.
@@ -48,7 +48,7 @@ pub fn secret_of(id: &str) -> String {
     format!("{SECRET_WORD}-of-{id}")
 }
 
-/// A run whose only keys in the environment are these variables.
+/// The command of a run that has only these keys in its environment.
 pub fn command(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = bench.command(options);
     command.env_remove("ALIBABA_CLOUD_ACCESS_KEY_ID").env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
@@ -56,7 +56,7 @@ pub fn command(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> C
     command
 }
 
-/// Runs it and asserts that it shows no secret.
+/// Runs this command and asserts that it shows no secret.
 #[track_caller]
 pub fn run(bench: &Bench, options: &[&str], variables: &[(&str, &str)]) -> Run {
     let run = bench.start_command(command(bench, options, variables)).wait();
@@ -136,10 +136,10 @@ struct Minted {
 
 impl Mint {
     /// A new key with this lifetime, in the format of the provider's services.
-    pub fn key(&self, lives: Duration) -> Value {
+    pub fn key(&self, lifetime: Duration) -> Value {
         let no = self.0.next.fetch_add(1, Ordering::Relaxed) + 1;
         let id = format!("STS.{no}");
-        let ends = Utc::now() + TimeDelta::from_std(lives).unwrap();
+        let ends = Utc::now() + TimeDelta::from_std(lifetime).unwrap();
         self.0.ends.lock().unwrap().insert(id.clone(), ends);
         json!({
             "AccessKeyId": id, "AccessKeySecret": secret_of(&id), "SecurityToken": token_of(&id),
@@ -147,8 +147,8 @@ impl Mint {
         })
     }
 
-    /// How many keys were issued.
-    pub fn given(&self) -> u64 {
+    /// The number of issued keys.
+    pub fn issued(&self) -> u64 {
         self.0.next.load(Ordering::Relaxed)
     }
 
@@ -173,7 +173,7 @@ fn token_of(id: &str) -> String {
 }
 
 /// STS: issues keys with this lifetime for every role.
-pub fn sts(mint: &Mint, lives: Duration) -> Provider {
+pub fn sts(mint: &Mint, lifetime: Duration) -> Provider {
     let service = Provider::start();
     let mint = mint.clone();
     service.answer_with(move |request| {
@@ -183,7 +183,7 @@ pub fn sts(mint: &Mint, lives: Duration) -> Provider {
             &json!({
                 "RequestId": "6894B13B-6D71-4EF5-88FA-F32781734A7F",
                 "AssumedRoleUser": {"Arn": arn, "AssumedRoleId": "34458433936495****:night"},
-                "Credentials": mint.key(lives)
+                "Credentials": mint.key(lifetime)
             }),
         )
     });
@@ -191,11 +191,11 @@ pub fn sts(mint: &Mint, lives: Duration) -> Provider {
 }
 
 /// A service at a URL that issues keys with this lifetime.
-pub fn uri(mint: &Mint, lives: Duration) -> Provider {
+pub fn uri(mint: &Mint, lifetime: Duration) -> Provider {
     let service = Provider::start();
     let mint = mint.clone();
     service.answer_with(move |_| {
-        let mut key = mint.key(lives);
+        let mut key = mint.key(lifetime);
         key["Code"] = "Success".into();
         Reply::json(200, &key)
     });
@@ -204,7 +204,7 @@ pub fn uri(mint: &Mint, lives: Duration) -> Provider {
 
 /// The metadata service of a machine with this role. It issues keys with this lifetime, to requests
 /// with a token (`version_2`) or without one.
-pub fn metadata(mint: &Mint, role: &'static str, version_2: bool, lives: Duration) -> Provider {
+pub fn metadata(mint: &Mint, role: &'static str, version_2: bool, lifetime: Duration) -> Provider {
     let service = Provider::start();
     let mint = mint.clone();
     service.answer_with(move |request| {
@@ -220,7 +220,7 @@ pub fn metadata(mint: &Mint, role: &'static str, version_2: bool, lives: Duratio
                     Some("") if role.is_empty() => Reply::html(404),
                     Some("") => Reply::raw(200, "text/plain", format!("{role}\n")),
                     Some(name) if name == role => {
-                        let mut key = mint.key(lives);
+                        let mut key = mint.key(lifetime);
                         key["Code"] = "Success".into();
                         key["LastUpdated"] = "2026-11-24T00:00:00Z".into();
                         Reply::json(200, &key)

@@ -1,5 +1,5 @@
 //! Shared by all modules of the suite: a folder with a scripted provider, runs of the binary in it,
-//! and readers of its outputs. The binary gets no environment but the one set here.
+//! and readers of its outputs. The binary gets only the environment variables that are set here.
 
 pub mod duckdb;
 pub mod keys;
@@ -44,7 +44,7 @@ pub fn ledger(n: usize) -> String {
     ledger_of((0..n).map(id))
 }
 
-/// The same for calls with these ids.
+/// A ledger of calls with these ids, without expected values.
 pub fn ledger_of(ids: impl IntoIterator<Item = String>) -> String {
     let mut text = String::from("call_id,prod_id,called_at\n");
     for id in ids {
@@ -71,8 +71,8 @@ impl Run {
 
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
-        let there = self.stderr.to_lowercase().contains(&words.to_lowercase());
-        assert!(there, "`{words}` is not in:\n{}", self.stderr);
+        let contains = self.stderr.to_lowercase().contains(&words.to_lowercase());
+        assert!(contains, "`{words}` is not in:\n{}", self.stderr);
         self
     }
 
@@ -125,7 +125,7 @@ impl Running {
         self.wait_at_most(Duration::from_secs(90))
     }
 
-    /// The same with another time limit.
+    /// Waits for the end for at most this time. A run that hangs is killed and fails the test.
     #[track_caller]
     pub fn wait_at_most(mut self, longest: Duration) -> Run {
         let limit = Instant::now() + longest;
@@ -285,7 +285,7 @@ impl Bench {
     #[track_caller]
     pub fn assert_all_found(&self, calls: usize) {
         assert_eq!(column(&self.details(), "status"), vec!["found"; calls]);
-        self.summary().assert_foots();
+        self.summary().assert_totals();
     }
 
     /// The names of the four files.
@@ -310,12 +310,22 @@ impl Bench {
 pub fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
     let limit = Instant::now() + Duration::from_secs(60);
     while !is_met() {
-        assert!(Instant::now() < limit, "after a minute it is still not true that {what}");
+        assert!(Instant::now() < limit, "still not true after a minute: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Reports that a test is skipped because the machine lacks something; in CI that is a failure.
+/// The number in this environment variable.
+///
+/// # Panics
+///
+/// Panics if the value is not a number.
+pub fn number_from_environment(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} is not a number: {value}")))
+}
+
+/// Reports that a test is skipped because the machine lacks something; in CI it fails instead.
 #[allow(clippy::print_stderr, reason = "a skipped test must say so")]
 #[track_caller]
 pub fn skip(why: &str) {
@@ -337,10 +347,9 @@ impl Summary {
         self.0["complete"].as_bool().unwrap_or_else(|| panic!("summary.json has no `complete`: {:#}", self.0))
     }
 
-    /// Asserts the tie-out, calculated here. A column of figures foots when its parts add up to its
-    /// total.
+    /// Asserts that the totals add up, with its own calculation of the tie-out.
     #[track_caller]
-    pub fn assert_foots(&self) {
+    pub fn assert_totals(&self) {
         let n = |name| self.number(name);
         assert_eq!(n("rows"), n("invalid") + n("duplicates") + n("calls"));
         let calls = n("found") + n("not_found") + n("pending") + n("failed") + n("deferred");
@@ -395,7 +404,7 @@ pub fn read_parquet(path: &Path) -> Vec<Row> {
 
 fn value_text(values: &dyn Array, i: usize) -> String {
     match values.data_type() {
-        // The names of time zones are not compiled in; the number says the same.
+        // The program has no names of time zones, so times are compared as numbers.
         DataType::Timestamp(..) => values.as_primitive::<TimestampMicrosecondType>().value(i).to_string(),
         _ => array_value_to_string(values, i).unwrap(),
     }

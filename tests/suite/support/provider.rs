@@ -1,5 +1,5 @@
-//! The scripted provider: an HTTP/1.1 server with the standard library alone. Tests script its
-//! replies call by call, and it records every request.
+//! The scripted provider: a small HTTP/1.1 server. Tests script its replies for each call, and it
+//! records every request.
 //!
 //! Each CallId has a queue of replies. When the queue is empty, the default reply is sent. A
 //! request is recorded after it was read in full and before it is answered, so a recorded arrival
@@ -284,7 +284,7 @@ impl Provider {
         assert!(!result.timed_out(), "only {} of {requests} requests arrived", state.requests.len());
     }
 
-    /// Asserts that no nonce and no signature comes twice: every attempt is signed anew.
+    /// Asserts that every attempt has its own nonce and its own signature.
     pub fn assert_own_nonces(&self) {
         let requests = self.requests();
         for name in ["SignatureNonce", "Signature"] {

@@ -32,7 +32,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// The JSON of one of its own pages.
+    /// The JSON of a page below `/_sandbox/`.
     pub fn page(&self, name: &str) -> Value {
         let request =
             format!("GET /_sandbox/{name} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);

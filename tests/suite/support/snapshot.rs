@@ -1,5 +1,5 @@
 //! Snapshots: texts kept word for word in `tests/snapshots`. `INSTA_UPDATE=always cargo test`
-//! writes them anew.
+//! rewrites them.
 
 /// Asserts that the text equals the snapshot of this name.
 #[track_caller]

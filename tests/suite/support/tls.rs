@@ -46,7 +46,7 @@ impl Front {
         })
     }
 
-    /// A proxy that connects every client to the same port, whatever the client asks for.
+    /// A proxy that connects every client to this port, for every requested host.
     pub fn proxy(behind: u16) -> Self {
         Self::start(move |client, asked| async move {
             let mut client = BufReader::new(client);
