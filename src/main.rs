@@ -1,4 +1,4 @@
-//! Arguments → action → exit code.
+//! Reads the arguments, performs the action and returns the exit code.
 
 use std::process::ExitCode;
 

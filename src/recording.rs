@@ -1,9 +1,9 @@
 //! A recording of the provider's answers: JSON lines that the sandbox can replay.
 //!
-//! The first line is a header; every other line is an [`Exchange`]. A recording can be shared:
-//! phone numbers are replaced by others of the same form, equal ones by equal ones, and it holds no
-//! key, no signature and no security token. CallIds stay as they are. Only the file's owner can
-//! read it.
+//! The first line is a header; every other line is an [`Exchange`]. A recording can be shared.
+//! Phone numbers are replaced by others of the same form; the same number always gets the same
+//! replacement. It holds no key, no signature and no security token. CallIds stay as they are. Only
+//! the file's owner can read it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -34,9 +34,9 @@ const VERSION: u32 = 1;
 struct Header {
     /// The version of the file format.
     reconcile_recording: u32,
-    /// Random text: the same number gets another replacement in every file.
+    /// Random text: the same number gets a different replacement in every file.
     salt: String,
-    /// Shows whether a secret is the one that started the file; reveals nothing of it.
+    /// Shows whether a secret is the one that the file was started with. Reveals nothing about it.
     check: String,
 }
 
@@ -144,8 +144,8 @@ impl NumberReplacer {
         run.chars().map(replace).collect()
     }
 
-    /// A number that nobody has. Real mobile numbers begin with 13 to 19; these begin with 125.
-    /// Real local numbers do not begin with 0; these do, after their area code.
+    /// A number that does not exist. Real mobile numbers begin with 13 to 19; this one begins with
+    /// 125. Real local numbers do not begin with 0; this one does, after its area code.
     fn bare_number(&self, bare: &str) -> String {
         let begin = match bare.as_bytes() {
             [b'1', ..] if bare.len() == 11 => "125".to_owned(),
@@ -172,8 +172,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a recording, or continues one that was started with the same secret. So the same
-    /// command continues after an interruption. The secret itself is never written.
+    /// Starts a recording, or continues one that was started with the same secret. So, after an
+    /// interruption, the same command continues the recording. The secret is never written.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl Recorder {
     pub fn open(path: &Path, secret: &[u8]) -> Result<Self> {
         let failed = |e: std::io::Error| {
             Error::output(format!("the recording {} cannot be written", path.display()))
-                .hint("check the folder, its permissions and the free space; nothing was sent")
+                .hint("check the folder, its permissions and the free space")
                 .because(e)
         };
         let mut file = open_for_owner(path).map_err(failed)?;
@@ -254,7 +254,7 @@ fn open_for_owner(path: &Path) -> std::io::Result<File> {
     File::options().read(true).append(true).create(true).open(path)
 }
 
-/// Ends a line that a crash cut off, so that only this line is lost.
+/// Ends a line that a crash cut off. So only this line is lost.
 fn end_last_line(file: &mut File) -> std::io::Result<()> {
     use std::io::{Seek as _, SeekFrom};
     let mut last = [0];
@@ -277,7 +277,7 @@ fn read_header(path: &Path, line: &str) -> Result<Header> {
     }
 }
 
-/// Whether a file is a recording.
+/// True if a file is a recording.
 #[must_use]
 pub fn is_recording(path: &Path) -> bool {
     let mut begin = [0; MARK.len()];
@@ -285,7 +285,7 @@ pub fn is_recording(path: &Path) -> bool {
     read.is_ok() && begin == *MARK.as_bytes()
 }
 
-/// Reads a recording. Lines that a crash cut off are left out, with a warning about the first one.
+/// Reads a recording. Lines that a crash cut off are skipped, with a warning about the first one.
 ///
 /// # Errors
 ///
@@ -307,7 +307,7 @@ pub fn read(path: &Path) -> Result<Vec<Exchange>> {
     if exchanges.is_empty() {
         return Err(Error::usage(what).because(error));
     }
-    tracing::warn!("{what}; it is left out");
+    tracing::warn!("{what}; it is skipped");
     Ok(exchanges)
 }
 
