@@ -1,4 +1,4 @@
-//! What only a SQLite file can promise.
+//! Tests of the promises that only the SQLite store makes.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -40,14 +40,14 @@ impl Folder {
         self.open().err().unwrap()
     }
 
-    /// Changes the file behind the program's back.
+    /// Changes the file without the store.
     fn execute(&self, sql: &str) {
         Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
     }
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_not_a_database_is_refused() {
     let folder = Folder::new();
     let content = "not a database at all, but long enough to have a header of its own";
     std::fs::write(folder.path(), content).unwrap();
