@@ -79,7 +79,7 @@ impl Staged {
         self.file.write_all(text.as_bytes()).map_err(|e| unwritable(&self.target, e))
     }
 
-    /// A handle for reading back what was written.
+    /// A handle for reading the content back.
     ///
     /// # Errors
     ///

@@ -90,7 +90,7 @@ pub fn decide(
     // Equal jitter: half of the pause is fixed, the other half is random.
     let own = doubled.mul_f64(0.5 + jitter / 2.0);
     match class {
-        // A throttled call has no pause of its own: the cap slows the whole run down.
+        // A throttled call has no extra pause: the cap slows the whole run down.
         Class::Clock | Class::Token(_) | Class::Throttle => {
             Verdict::Again { after: Duration::ZERO, whole_run: false }
         }

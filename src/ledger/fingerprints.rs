@@ -2,7 +2,7 @@
 //!
 //! They are divided into parts by their first byte. A full part is appended to a temporary file (16
 //! bytes a row). In the end, one part after the other is read back and sorted. Memory holds at most
-//! [`PARTS`] × [`FULL`] fingerprints and one 256th of all, whatever the ledger's size.
+//! [`PARTS`] × [`FULL`] fingerprints and one 256th of all, for a ledger of any size.
 
 use std::fs::File;
 use std::io::{Read as _, Result, Seek as _, SeekFrom, Write as _};

@@ -1,7 +1,7 @@
 //! Parses single values of a ledger: CallIds, products, phone numbers, times, yes or no, seconds.
 //!
 //! Pure. A value is read exactly or not at all. An [`InvalidValue`] says what is wrong and what to
-//! do; its reason never quotes the value. Full-width characters are read as their ASCII
+//! do. Its reason never quotes the value. Full-width characters are read as their ASCII
 //! equivalents, except in a CallId, which stays untouched.
 
 use std::borrow::Cow;

@@ -3,7 +3,7 @@
 //! The audit shares no code with the limiter: it knows only when each request was sent and when its
 //! reply came back. A request arrives at some instant between the two that only the provider knows.
 //! So the audit assumes that it may have arrived at any of these instants. The result is the most
-//! requests that *can* have reached the provider in any window, whatever the network delays were.
+//! requests that *can* have reached the provider in any window, for any network delays.
 //!
 //! Memory grows only with the number of requests in a window.
 

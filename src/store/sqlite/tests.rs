@@ -49,7 +49,7 @@ impl Folder {
 #[test]
 fn a_file_that_is_not_a_database_is_refused() {
     let folder = Folder::new();
-    let content = "not a database at all, but long enough to have a header of its own";
+    let content = "not a database at all, but long enough for a header";
     std::fs::write(folder.path(), content).unwrap();
     assert_eq!(folder.refusal().exit, Exit::Output);
     assert_eq!(std::fs::read_to_string(folder.path()).unwrap(), content);
