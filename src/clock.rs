@@ -1,8 +1,9 @@
-//! The clocks: the wall clock, and the boot clock, which no step of the wall clock moves.
+//! The clocks: the wall clock, and the boot clock. Steps of the wall clock do not move the boot
+//! clock.
 //!
-//! Within a process the cap uses tokio's monotonic clock. Between processes it needs a clock that
-//! both can read. That is the boot clock: it counts from the start of the machine, also while the
-//! machine is suspended, and is only valid together with the boot's id.
+//! Within a process the cap uses Tokio's monotonic clock. Between processes it needs a clock that
+//! both can read. That is the boot clock: it counts from the start of the machine, even while the
+//! machine is suspended. Its times are valid only together with the boot's id.
 
 use chrono::{DateTime, Utc};
 
@@ -15,13 +16,14 @@ pub struct Moment {
     pub boot_us: i64,
 }
 
-/// A source of moments. Tests have clocks of their own.
+/// Reads the clocks. Tests implement their own.
 pub trait Clock: Send + Sync {
     /// Reads both clocks.
     fn now(&self) -> Moment;
     /// The id of the boot that `boot_us` counts from. Compare only readings with the same id.
     fn boot_id(&self) -> &str;
-    /// True if `boot_us` counts from the start of the machine, false if from that of the process.
+    /// True if `boot_us` counts from the start of the machine, false if from the start of the
+    /// process.
     fn boot_us_is_uptime(&self) -> bool;
 }
 
@@ -34,8 +36,8 @@ pub struct SystemClock {
 impl SystemClock {
     /// Reads the boot's id.
     ///
-    /// On systems without one every process gets an id of its own. The cap then waits a whole
-    /// window at each start: slower, but never wrong.
+    /// On systems without a boot id, every process gets its own. The cap then waits a whole window
+    /// at each start: slower, but never wrong.
     #[must_use]
     pub fn new() -> Self {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
@@ -71,7 +73,7 @@ fn boot_us() -> i64 {
     t.tv_sec * 1_000_000 + t.tv_nsec / 1_000
 }
 
-/// On other systems each process has a boot id of its own, so the clock may start with it.
+/// On other systems each process has its own boot id, so the clock may start with the process.
 #[cfg(not(target_os = "linux"))]
 fn boot_us() -> i64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();

@@ -84,18 +84,20 @@ fn jobs<'a>(
     }))
 }
 
-/// How much a run has to ask.
+/// The calls that a run has to ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Workload {
     /// Calls that need a request.
     pub to_ask: u64,
-    /// Those of them near midnight: they may need a second request, for the neighbouring day.
+    /// The calls among them near midnight: they may need a second request, for the neighbouring
+    /// day.
     pub near_midnight: u64,
     /// Calls that need a request, by the hour in which they were made.
     by_hour: BTreeMap<Hour, u64>,
 }
 
-/// Groups of about equal size if the oldest calls come first. The ledger is read once for each.
+/// Number of groups, of about equal size, if the oldest calls come first. The ledger is read once
+/// for each group.
 const GROUPS: u64 = 8;
 
 impl Workload {

@@ -15,7 +15,7 @@ pub struct Error {
     pub what: String,
     /// What to do about it, without a full stop.
     pub hint: Option<String>,
-    /// Whether this run had already sent requests to the provider. The message then does not say
+    /// True if this run has already sent requests to the provider. The message then does not say
     /// "Nothing was sent".
     pub after_requests: bool,
     /// The underlying error.
@@ -51,9 +51,9 @@ impl Error {
         Self::output(what).hint("this is a bug in reconcile: please report it, with this message")
     }
 
-    /// The system starts no more threads for this process (exit 6).
+    /// The system refuses to start another thread (exit 6).
     pub(crate) fn no_more_threads(e: std::io::Error) -> Self {
-        Self::output("no more threads can be started")
+        Self::output("cannot start another thread")
             .hint("raise the limit of processes and threads (ulimit -u), then run the same command again")
             .because(e)
     }

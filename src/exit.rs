@@ -1,6 +1,6 @@
 //! The exit codes, and which of them a run ends with. The numbers are the contract's.
 
-/// How the program ends.
+/// How the program ends. The number is its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Every call has its answer and all files are written.
@@ -32,10 +32,10 @@ impl Exit {
         Self::Output,
     ];
 
-    /// How a run ends whose outputs are written: exit 0, 1 or 4.
+    /// The exit code of a run whose outputs are written: 0, 1 or 4.
     ///
-    /// `complete` says that every call has its answer, and `report_discrepancies` that
-    /// `--exit-code` was given. All other codes come from an [`Error`](crate::error::Error).
+    /// `complete` is true if every call has its answer, and `report_discrepancies` if discrepancies
+    /// change the exit code. All other codes come from an [`Error`](crate::error::Error).
     #[must_use]
     pub fn of_written_run(complete: bool, discrepancies: u64, report_discrepancies: bool) -> Self {
         if !complete {

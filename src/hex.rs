@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Two digits for each byte.
+/// The bytes as text, with two digits for each byte.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     let mut digits = String::with_capacity(2 * bytes.len());

@@ -12,10 +12,10 @@ use reqwest::{Certificate, Client, Url};
 use crate::error::{Error, Result};
 
 /// Idle connections are closed after this time. Gateways close theirs after 15 s or more, and a
-/// request that meets the closing is lost.
+/// request sent at that moment is lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What differs between clients.
+/// The options that differ between clients.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientOptions<'a> {
     /// Time limit for one request, from connect to last byte.
@@ -34,8 +34,8 @@ pub struct ClientOptions<'a> {
 pub fn build(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
     let ClientOptions { timeout, ca_file, no_proxy } = options;
     let no_proxy = no_proxy || is_loopback(url);
-    // Without a TLS provider reqwest panics, even for http://. A second call finds the first one's
-    // provider, which does no harm.
+    // Without a TLS provider reqwest panics, even for http://. A second call fails, because there
+    // is a provider already; that is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .timeout(timeout)
@@ -73,11 +73,9 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>> {
 fn not_set_up(ca_file: Option<&Path>, error: reqwest::Error) -> Error {
     let hint = match ca_file {
         Some(path) => format!("check that {} holds certificates of an authority", path.display()),
-        None => {
-            "install the system's certificates (package ca-certificates), or give a file of certificates \
-             with --ca-file"
-                .into()
-        }
+        None => "install the system's certificates (package ca-certificates), or set ca-file to a file of \
+             certificates"
+            .into(),
     };
     Error::usage("the HTTP client cannot be set up").hint(hint).because(error.without_url())
 }
@@ -89,7 +87,7 @@ pub struct UrlSetting<'a> {
     pub name: &'a str,
     /// The URL.
     pub value: &'a str,
-    /// Errors do not show the URL, which may hold a secret.
+    /// True if the URL may hold a secret. Errors then do not show it.
     pub is_secret: bool,
     /// A valid URL, for hints.
     pub example: &'a str,
@@ -114,13 +112,13 @@ impl UrlSetting<'_> {
         if !url.username().is_empty() || url.password().is_some() {
             // They would show up in messages, in the outputs and in the process list.
             return Err(Error::usage(format!("{name} contains a user name or password"))
-                .hint("remove it; the service does not ask for one"));
+                .hint("remove them; the service needs neither"));
         }
         Ok(url)
     }
 }
 
-/// Whether the URL's host is this machine.
+/// True if the URL's host is this machine.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
@@ -132,7 +130,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether requests to the URL leave this machine unencrypted.
+/// True if requests to the URL leave this machine unencrypted.
 #[must_use]
 pub fn is_clear_text(url: &Url) -> bool {
     url.scheme() == "http" && !is_loopback(url)
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_this_machine_alone() {
+    fn only_this_machine_is_loopback() {
         assert!(is_loopback(&parse("http://[::1]:80").unwrap()));
         assert!(is_loopback(&parse("http://localhost").unwrap()));
         let elsewhere = parse("http://192.0.2.1").unwrap();

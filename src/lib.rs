@@ -11,7 +11,7 @@
 //! only on ledger, store, options and version, and come in ledger order.
 //!
 //! The rules of the comparison are in the crate `reconcile_core`, which does no I/O. The modules
-//! here are public only for the binary, the tests and the benchmarks: they are no stable API.
+//! here are public only for the binary, the tests and the benchmarks: they are not a stable API.
 
 pub mod cli;
 pub mod clock;

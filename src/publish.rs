@@ -1,7 +1,7 @@
 //! Pass 2: joins every ledger row with its stored answer and writes the four files in ledger order.
 //!
 //! The rows depend only on ledger, store, options and version. The order of the replies and the
-//! number of restarts change nothing. The pass runs on four threads, so that every core has work.
+//! number of restarts change nothing. The pass runs on four threads, so every core has work.
 //! Bounded channels of batches connect them:
 //!
 //! ```text
@@ -9,8 +9,8 @@
 //!                                      ─► [ Parquet: encode, compress ]
 //! ```
 //!
-//! An answer moves from thread to thread only once, in its stored form. The values made of it are
-//! used and freed on the thread that makes them. Memory holds the first rows of calls with later
+//! An answer moves from thread to thread only once, in its stored form. Its values are parsed, used
+//! and freed on one thread. Memory holds the first rows of calls with later
 //! rows, and nothing else that grows with the ledger.
 
 use std::collections::HashMap;
@@ -36,27 +36,27 @@ use reconcile_core::lookup::{FailureKind, Lookup, look_up};
 use reconcile_core::seconds_at_stake::seconds_at_stake;
 use reconcile_core::totals::Totals;
 
-/// Most rows in a batch.
+/// Maximum number of rows in a batch.
 const BATCH_ROWS: usize = 256;
-/// A batch of this many bytes is full, whatever its rows: a ledger row and an answer may have 1 MiB
-/// each.
+/// A batch of this many bytes is full, even with fewer rows: a ledger row and an answer may have
+/// 1 MiB each.
 const BATCH_BYTES: usize = 1 << 18;
-/// Most batches that wait between two threads.
+/// Maximum number of batches that wait between two threads.
 ///
-/// That is enough work while a thread waits for a core, so that on two cores none of the four
-/// threads runs dry. It bounds the memory, at about 1.5 KiB a row.
+/// They are enough work while another thread waits for a core, even on two cores. They also bound
+/// the memory, at about 1.5 KiB a row.
 const WAITING_BATCHES: usize = 8;
 
 /// The options that decide the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// A younger call without a record is `pending`.
+    /// A call younger than this and without a record is `pending`.
     pub settle: TimeDelta,
     /// How far two values may differ and still match.
     pub tolerances: Tolerances,
 }
 
-/// What publishing counts.
+/// All numbers that publishing counts.
 #[derive(Debug)]
 pub struct Counted {
     /// The numbers of the tie-out.
@@ -85,7 +85,7 @@ pub fn publish(
     scope(|threads| {
         let (record_sender, records) = sync_channel(WAITING_BATCHES);
         let (row_sender, rows) = sync_channel(WAITING_BATCHES);
-        // `&{ channel }` moves the channel into the thread, so that it closes when the thread ends.
+        // `&{ channel }` moves the channel into the thread. So it closes when the thread ends.
         let reading = threads.spawn(|| read_ledger(source, &{ record_sender }));
         let join = StoreJoin { source, reader, later_rows_left: HashMap::new() };
         let joining = threads.spawn(|| join.run(&{ records }, &{ row_sender }));
@@ -113,7 +113,8 @@ fn read_ledger(source: &ScannedLedger, out: &SyncSender<Vec<Record>>) -> Result<
     let mut batch = Batch::default();
     while let Some(record) = ledger.next() {
         let bytes = ledger.last_len();
-        if batch.is_full_with(record?, bytes) && out.send(batch.take()).is_err() {
+        let is_full = batch.push(record?, bytes);
+        if is_full && out.send(batch.take()).is_err() {
             return Ok(None);
         }
     }
@@ -145,7 +146,7 @@ struct FirstRow {
 struct StoreJoin<'a> {
     source: &'a ScannedLedger,
     reader: Box<dyn Reader>,
-    /// Of the calls seen so far: how many later rows of each are still to come.
+    /// How many later rows of each call seen so far are still to come.
     later_rows_left: HashMap<u128, u64>,
 }
 
@@ -155,7 +156,8 @@ impl StoreJoin<'_> {
         for record in records.iter().flatten() {
             let row = self.join(record)?;
             let bytes = row.data_len();
-            if batch.is_full_with(row, bytes) && out.send(batch.take()).is_err() {
+            let is_full = batch.push(row, bytes);
+            if is_full && out.send(batch.take()).is_err() {
                 return Ok(());
             }
         }
@@ -209,8 +211,8 @@ impl<T> Default for Batch<T> {
 }
 
 impl<T> Batch<T> {
-    /// Adds a row of this many bytes; true if the batch is full now.
-    fn is_full_with(&mut self, row: T, bytes: usize) -> bool {
+    /// Adds a row of this many bytes. Returns true if the batch is now full.
+    fn push(&mut self, row: T, bytes: usize) -> bool {
         self.rows.push(row);
         self.bytes += bytes;
         self.rows.len() == BATCH_ROWS || self.bytes >= BATCH_BYTES
@@ -354,7 +356,7 @@ mod tests {
     fn a_batch_is_bounded_in_rows_and_bytes() {
         let filled = |bytes: usize| {
             let mut batch = Batch::default();
-            let rows = (1..).find(|row| batch.is_full_with(*row, bytes));
+            let rows = (1..).find(|row| batch.push(*row, bytes));
             (rows, batch.take().len(), batch.rows.len(), batch.bytes)
         };
         assert_eq!(filled(100), (Some(BATCH_ROWS), BATCH_ROWS, 0, 0));

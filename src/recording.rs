@@ -1,9 +1,9 @@
 //! A recording of the provider's answers: JSON lines that the sandbox can replay.
 //!
-//! The first line is a header; every other line is an [`Exchange`]. A recording can be shared:
-//! phone numbers are replaced by others of the same form, equal ones by equal ones, and it holds no
-//! key, no signature and no security token. CallIds stay as they are. Only the file's owner can
-//! read it.
+//! The first line is a header; every other line is an [`Exchange`]. A recording can be shared.
+//! Phone numbers are replaced by others of the same form; the same number always gets the same
+//! replacement. It holds no key, no signature and no security token. CallIds stay as they are. Only
+//! the file's owner can read it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -34,7 +34,7 @@ const VERSION: u32 = 1;
 struct Header {
     /// The version of the file format.
     reconcile_recording: u32,
-    /// Random text: the same number gets another replacement in every file.
+    /// Random text: the same number gets a different replacement in every file.
     salt: String,
     /// Proves that a secret is the one that started the file, without revealing it.
     check: String,
@@ -183,7 +183,7 @@ impl Recorder {
     pub fn open(path: &Path, secret: &[u8]) -> Result<Self> {
         let failed = |e: std::io::Error| {
             Error::output(format!("the recording {} cannot be written", path.display()))
-                .hint("check the folder, its permissions and the free space; nothing was sent")
+                .hint("check the folder, its permissions and the free space")
                 .because(e)
         };
         let mut file = open_for_owner(path).map_err(failed)?;
@@ -278,7 +278,7 @@ fn read_header(path: &Path, line: &str) -> Result<Header> {
     }
 }
 
-/// Whether a file is a recording.
+/// True if a file is a recording.
 #[must_use]
 pub fn is_recording(path: &Path) -> bool {
     let mut begin = [0; MARK.len()];
@@ -286,7 +286,7 @@ pub fn is_recording(path: &Path) -> bool {
     read.is_ok() && begin == *MARK.as_bytes()
 }
 
-/// Reads a recording. Lines that a crash cut off are left out, with a warning about the first one.
+/// Reads a recording. Lines that a crash cut off are skipped, with a warning about the first one.
 ///
 /// # Errors
 ///
@@ -308,7 +308,7 @@ pub fn read(path: &Path) -> Result<Vec<Exchange>> {
     if exchanges.is_empty() {
         return Err(Error::usage(what).because(error));
     }
-    tracing::warn!("{what}; it is left out");
+    tracing::warn!("{what}; it is skipped");
     Ok(exchanges)
 }
 

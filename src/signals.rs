@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first one stops the run in good order, the second ends it at once.
+//! SIGINT and SIGTERM: the first one stops the run in an orderly way, the second one ends the
+//! process at once.
 
 use crate::error::{Error, Result};
 use crate::stop::{Reason, Stop};
@@ -35,11 +36,11 @@ pub fn install() -> Result<Stop> {
 pub struct Signal {
     /// `SIGTERM`, `SIGINT` or `Ctrl-C`.
     pub name: &'static str,
-    /// The system's number of it.
+    /// The number of the signal.
     pub number: i32,
 }
 
-/// The signals by which people and service managers stop a process.
+/// The signals that people and service managers send to stop a process.
 pub struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,

@@ -15,12 +15,12 @@ use crate::error::{Error, Result};
 pub(crate) struct Staged {
     target: PathBuf,
     beside: PathBuf,
-    /// Holds the lock, and syncs what other handles have written.
+    /// Holds the lock, and syncs what all handles have written.
     file: File,
     renamed: bool,
 }
 
-/// Error: an output cannot be written. Exit 6.
+/// The error for an output that cannot be written (exit 6).
 pub(crate) fn unwritable(target: &Path, e: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::output(format!("cannot write {}", target.display()))
         .hint(
@@ -30,7 +30,7 @@ pub(crate) fn unwritable(target: &Path, e: impl Into<Box<dyn StdError + Send + S
         .because(e)
 }
 
-/// Error: an output does not read back as it was written. Exit 6.
+/// The error for an output that does not read back as it was written (exit 6).
 pub(crate) fn unreadable(target: &Path, e: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::output(format!("{} does not read back as it was written", target.display()))
         .hint("the old outputs are unchanged; check the disk, then run the same command again")
@@ -38,7 +38,7 @@ pub(crate) fn unreadable(target: &Path, e: impl Into<Box<dyn StdError + Send + S
 }
 
 impl Staged {
-    /// Starts the file that will be `target`. A link stays; the file it points to is replaced.
+    /// Starts the file that will become `target`. A symbolic link stays; its target is replaced.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl Staged {
         self.file.write_all(text.as_bytes()).map_err(|e| unwritable(&self.target, e))
     }
 
-    /// A handle for reading back what was written.
+    /// A handle for reading the content back.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Staged {
         &self.target
     }
 
-    /// Puts what was written on disk.
+    /// Syncs the content to disk.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Drop for Staged {
     }
 }
 
-/// Hidden name in the folder of `target`: `.details.parquet.unfinished`.
+/// A hidden name in the folder of `target`, such as `.details.parquet.unfinished`.
 pub(crate) fn hidden_beside(target: &Path, suffix: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
@@ -142,12 +142,12 @@ pub(crate) fn hidden_beside(target: &Path, suffix: &str) -> PathBuf {
     target.with_file_name(name)
 }
 
-/// Folder of a path, in a form that can be opened: `.` for a bare name.
+/// The folder of a path, in a form that can be opened: `.` for a file name without a folder.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Puts the names in the folder of `path` on disk.
+/// Syncs the folder of `path`, so its file names are on disk.
 #[cfg(unix)]
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()

@@ -1,4 +1,4 @@
-//! Stops a run: for a deadline, a signal, the provider, or the store.
+//! Stops a run because of a deadline, a signal, the provider, or the store.
 //!
 //! A stopped run sends no new requests and awaits those in flight. The first reason counts.
 
@@ -13,9 +13,9 @@ pub enum Reason {
     Time(String),
     /// A signal, by name.
     Signal(&'static str),
-    /// No key to sign with, for a reason that may go away, in words.
+    /// There is no key to sign with, for this reason. The cause may be temporary.
     NoKey(String),
-    /// The provider refuses, for a reason that is the same for every call.
+    /// The provider refuses every call for the same reason.
     Fatal {
         /// The provider's code.
         code: String,
@@ -35,14 +35,14 @@ impl Reason {
         match self {
             Self::Time(what) => format!("{what} was reached"),
             Self::Signal(name) => format!("stopped by {name}"),
-            Self::NoKey(why) => format!("no key can be had: {why}"),
+            Self::NoKey(why) => format!("no key could be obtained: {why}"),
             Self::Fatal { code, .. } => format!("the provider refused with {code}"),
             Self::Failed(error) => error.to_string(),
         }
     }
 }
 
-/// The switch that stops a run. Shared by all who may stop it and all who must notice.
+/// The switch that stops a run. All parts that can stop the run, or must notice, share it.
 #[derive(Debug, Clone)]
 pub struct Stop {
     sender: watch::Sender<Option<Reason>>,

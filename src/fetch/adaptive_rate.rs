@@ -1,9 +1,9 @@
 //! The adaptive rate: additive increase, multiplicative decrease (AIMD), never above the cap.
 //!
-//! If the provider throttles although the cap holds, other clients share its limit. The first
-//! throttled answer holds all requests until a deadline that only ever moves later, and it halves
-//! the rate. From then on requests are spaced evenly, so the next throttled answer costs one
-//! request and not a burst. The rate rises again step by step. Pure: time comes in as an argument.
+//! If the provider throttles although the cap holds, other programs share its limit. A throttled
+//! answer holds all requests for a pause and halves the rate. The end of a hold only moves later.
+//! From then on requests are spaced evenly, so the next throttled answer costs one request and not
+//! a burst. The rate rises again step by step. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::Slowdown;
 
-/// Steps from zero to the cap. Each adds one twentieth of the cap.
+/// Number of steps from zero to the cap: each adds one twentieth of the cap.
 const STEPS: u32 = 20;
-/// The longest time between two steps; otherwise it is half a window.
+/// The longest time between two steps. It is half a window if that is shorter.
 const LONGEST_STEP: Duration = Duration::from_secs(30);
 /// The hold after a throttled answer without a hint. It doubles with each halving until a request
 /// succeeds.
@@ -28,7 +28,7 @@ pub(super) struct AdaptiveRate {
     rate: Rate,
     /// Requests in a window: from 1 to the cap.
     allowed: u32,
-    /// No request is sent before this instant. It only ever moves later.
+    /// No request is sent before this instant. It only moves later.
     hold: Option<Instant>,
     last_sent: Option<Instant>,
     last_cut: Option<Instant>,
@@ -54,10 +54,10 @@ impl AdaptiveRate {
         }
     }
 
-    /// Takes a throttled answer. The request was sent at `sent`; the provider asks to wait for
-    /// `hint`.
+    /// Notes a throttled answer to the request that was sent at `sent`. `hint` is the pause that
+    /// the provider asks for.
     ///
-    /// A request from before the last halving says nothing new. `jitter` lies in [0, 1).
+    /// A request sent before the last halving says nothing new. `jitter` is in [0, 1).
     pub(super) fn throttled(&mut self, sent: Instant, hint: Option<Duration>, jitter: f64, now: Instant) {
         let is_new = self.last_cut.is_none_or(|cut| sent > cut);
         if is_new {
@@ -73,7 +73,7 @@ impl AdaptiveRate {
         self.streak += u32::from(is_new);
     }
 
-    /// Takes the answer to a request that was sent at `sent` and let through.
+    /// Notes that the provider did not throttle the request that was sent at `sent`.
     pub(super) fn let_through(&mut self, sent: Instant) {
         if self.last_cut.is_none_or(|cut| sent > cut) {
             self.streak = 0;
@@ -89,7 +89,8 @@ impl AdaptiveRate {
         self.next_step = self.next_step.max(held_until.max(until) + self.step_every());
     }
 
-    /// The instant before which no request may be sent, if there is one. Takes the due steps.
+    /// The instant before which no request may be sent; `None` if one may be sent now. Raises the
+    /// rate by the steps that are due.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Instant> {
         while self.allowed < self.rate.requests.get() && self.next_step <= now {
             self.allowed = (self.allowed + self.step()).min(self.rate.requests.get());
@@ -108,7 +109,7 @@ impl AdaptiveRate {
         self.last_sent = Some(now);
     }
 
-    /// The time in which `requests` more can be sent, if no other rule limits them.
+    /// The time needed to send `requests` more, if no other rule limits them.
     pub(super) fn forecast(&self, requests: u64, now: Instant) -> Duration {
         let begin = self.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
         let (mut allowed, mut left, mut elapsed) = (self.allowed, requests, begin);
@@ -125,7 +126,7 @@ impl AdaptiveRate {
         elapsed
     }
 
-    /// How often and how long the run was slowed down, up to now.
+    /// How often and how long the run was slowed down until `now`.
     pub(super) fn slowdown(&self, now: Instant) -> Slowdown {
         let unfinished = |since: Instant| now.saturating_duration_since(since);
         let ahead = self.hold.map_or(Duration::ZERO, |hold| hold.saturating_duration_since(now));
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn without_throttling_nothing_waits() {
+    fn without_throttling_no_request_waits() {
         let (mut adaptive, now) = adaptive();
         for _ in 0..100 {
             assert_eq!(adaptive.wait(now), None);
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_only_ever_moves_later() {
+    fn a_hold_only_moves_later() {
         let (mut adaptive, now) = adaptive();
         adaptive.hold(SECOND * 30, now);
         adaptive.hold(SECOND * 5, now + SECOND);
@@ -195,7 +196,7 @@ mod tests {
         adaptive.let_through(now + SECOND);
         assert_eq!(adaptive.wait(now + SECOND), Some(now + SECOND * 30));
         assert_eq!(adaptive.slowdown(now + SECOND * 40).held, SECOND * 30);
-        // A hold that still lasts has been held only until now.
+        // A hold that has not ended counts only until now.
         assert_eq!(adaptive.slowdown(now + SECOND * 10).held, SECOND * 10);
     }
 
@@ -247,8 +248,8 @@ mod tests {
         assert_eq!(adaptive.forecast(1_000, now), Duration::ZERO);
         adaptive.throttled(now, Some(SECOND * 10), 0.0, now);
         assert_eq!(adaptive.forecast(10, now), SECOND * 22);
-        // 25, 27, 30, 32, 35, 37, 40, 42, 45, 47 in the ten steps of 30 s; then it is the cap that
-        // counts.
+        // 25, 27, 30, 32, 35, 37, 40, 42, 45, 47 in the ten steps of 30 s. After that, only the cap
+        // limits the requests.
         assert_eq!(adaptive.forecast(10_000, now), SECOND * 310);
     }
 }

@@ -1,5 +1,5 @@
-//! What many answers together say about the run: each finding is warned of once and noted in
-//! summary and report.
+//! Findings over many answers. Each finding is logged once as a warning, and is noted in summary
+//! and report.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::locked::lock;
 use crate::provider::codes;
 use crate::provider::wire::{Answer, Body};
 
-/// Answers in a row with the same suspicious code, and no record so far, after which a warning is
-/// due.
+/// After this many answers in a row with the same suspicious code, and no record so far, there is a
+/// warning.
 const IN_A_ROW: u32 = 10;
 
 /// Watches all answers of a run.
@@ -20,7 +20,7 @@ pub struct Anomalies(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// A record was found, so permission and product are right.
+    /// True if a record was found: permission and product are right.
     found: bool,
     code: String,
     in_a_row: u32,
@@ -34,7 +34,7 @@ impl Anomalies {
         lock(&self.0).notes.clone()
     }
 
-    /// Takes an answer.
+    /// Adds an answer.
     pub(super) fn observe(&self, answer: &Answer) {
         let mut seen = lock(&self.0);
         let suspicion = codes::suspicion(&answer.code);
@@ -63,7 +63,7 @@ impl Anomalies {
         let side = if behind < TimeDelta::zero() { "ahead of" } else { "behind" };
         lock(&self.0).say(format!(
             "this machine's clock is {far} {side} the provider's; requests are signed with the provider's time. \
-             Set the clock (NTP): it still decides how old a call is, and so pending or not_found"
+             Set the clock (NTP): it still decides how old a call is, and thus whether it is pending or not_found"
         ));
     }
 }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn many_gateway_errors_in_a_row_are_suspected_once() {
+    fn many_gateway_errors_in_a_row_cause_one_warning() {
         let anomalies = Anomalies::default();
         observe(&anomalies, "isp.GATEWAY_ERROR", IN_A_ROW - 1);
         observe(&anomalies, "isp.SYSTEM_ERROR", 1);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_found_record_nothing_is_suspected() {
+    fn after_a_found_record_there_is_no_warning() {
         let anomalies = Anomalies::default();
         observe(&anomalies, "OK", 1);
         observe(&anomalies, "isp.GATEWAY_ERROR", 10 * IN_A_ROW);

@@ -5,12 +5,12 @@
 //! - *Shape* (`shape.rs`): a token bucket with the configured rate and burst.
 //! - *Guarantee*: N places. A request takes a place before it is sent. The place is free again one
 //!   window after its reply, or its failure, came back, plus a guard (`Rate::cooldown`). A request
-//!   arrives before its reply does, so the (N+1)th arrival is always more than one window after the
-//!   first, however the network spreads them.
+//!   arrives before its reply does. So the (N+1)th arrival is always more than one window after the
+//!   first, for any delays in the network.
 //!
-//! A third rule, the adaptive rate, slows the run down when the provider throttles nevertheless.
+//! A third rule, the adaptive rate, slows the run down if the provider throttles below the cap.
 //!
-//! Every attempt takes a place of its own. Time is Tokio's, so tests run hours in milliseconds.
+//! Every attempt takes its own place. Time is Tokio's, so tests run hours in milliseconds.
 //! Nothing polls: a waiting task sleeps until the next instant at which something can change.
 
 use std::collections::VecDeque;
@@ -47,24 +47,25 @@ pub struct Cap {
     rate: Rate,
     shape: Shape,
     places: Mutex<Places>,
-    /// First come, first served: one task waits at the head, the others behind it.
+    /// Held by the one task that waits for a place. The other tasks wait for this lock, first come,
+    /// first served.
     turn: tokio::sync::Mutex<()>,
     reply: Notify,
 }
 
-/// The state of the cap, and when further requests will have been sent.
+/// The state of the cap, and the time that further requests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forecast {
     /// Sent requests whose reply has not come back.
     pub in_flight: usize,
     /// Taken places, in flight or cooling: the requests in the current window.
     pub taken: usize,
-    /// The shortest time in which the cap lets all the requests out. The provider's own time and
-    /// the guard (0.02 %) come on top.
+    /// The shortest time in which the cap allows all the requests. The time of the provider's
+    /// replies and the guard (0.02 %) are not included.
     pub all_sent_in: Duration,
 }
 
-/// A place under the cap. Dropping it says that the reply, or the failure, has come back.
+/// A place under the cap. Drop it when the reply, or the failure, has come back.
 pub struct Place<'a> {
     cap: &'a Cap,
     taken_at: Instant,
@@ -73,8 +74,8 @@ pub struct Place<'a> {
 impl Cap {
     /// A cap of `rate` with at most `burst` requests back to back.
     ///
-    /// Earlier processes still hold some places; `taken` has the time that each of them still needs
-    /// to cool.
+    /// `taken` lists the places that earlier processes still hold: how long each of them stays
+    /// taken.
     #[must_use]
     pub fn new(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
         let now = Instant::now();
@@ -90,8 +91,8 @@ impl Cap {
         }
     }
 
-    /// Waits for a place, first come, first served. A dropped future gives up its turn and takes
-    /// nothing.
+    /// Waits for a place, first come, first served. A dropped future leaves the queue and takes no
+    /// place.
     pub async fn take(&self) -> Place<'_> {
         let _turn = self.turn.lock().await;
         loop {
@@ -133,7 +134,7 @@ impl Cap {
         lock(&self.places).adaptive_rate.throttled(taken_at, hint, fastrand::f64(), Instant::now());
     }
 
-    /// Notes that the provider let the request through whose place was taken at `taken_at`.
+    /// Notes that the provider did not throttle the request whose place was taken at `taken_at`.
     pub fn let_through(&self, taken_at: Instant) {
         lock(&self.places).adaptive_rate.let_through(taken_at);
     }
@@ -144,7 +145,7 @@ impl Cap {
         lock(&self.places).adaptive_rate.slowdown(Instant::now())
     }
 
-    /// The state of the cap, and when `requests` further ones will have been sent at the earliest.
+    /// The state of the cap, and the time that `requests` further requests need.
     #[must_use]
     pub fn forecast(&self, requests: u64) -> Forecast {
         let now = Instant::now();
@@ -162,14 +163,15 @@ impl Cap {
         Forecast { in_flight: places.in_flight, taken, all_sent_in }
     }
 
-    /// When the request after `before` others has a place: every N of them take one window.
+    /// How long until the request after `before` others gets a place. Every N of them take one
+    /// window.
     fn place_free_in(&self, in_flight: usize, cooling: &[Duration], before: u64) -> Duration {
         let n = u64::from(self.rate.requests.get());
         let (rounds, place) = (before / n, usize::try_from(before % n).unwrap_or(usize::MAX));
         let free = (self.rate.requests.get() as usize).saturating_sub(in_flight + cooling.len());
         let first = match place.checked_sub(free) {
             None => Duration::ZERO,
-            // A request in flight cools from its reply.
+            // The place of a request in flight cools only after the reply.
             Some(index) => cooling.get(index).copied().unwrap_or(self.rate.window),
         };
         times(self.rate.window, rounds).saturating_add(first)
@@ -185,12 +187,12 @@ impl Place<'_> {
 }
 
 impl Drop for Place<'_> {
-    /// The reply has come back, or nobody waits for it any longer: the place cools.
+    /// The reply has come back, or the request was abandoned: the place starts to cool.
     fn drop(&mut self) {
         let free_at = Instant::now() + self.cap.rate.cooldown();
         let mut places = lock(&self.cap.places);
         places.in_flight -= 1;
-        // Almost always the latest; a place of an earlier process may be later still.
+        // Almost always the last one. Only a place of an earlier process may be free later.
         let index = places.cooling.partition_point(|other| *other <= free_at);
         places.cooling.insert(index, free_at);
         drop(places);
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_receiver_never_sees_more_than_the_cap_however_delays_spread() {
+    async fn the_receiver_never_sees_more_requests_than_the_cap() {
         let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::new(100).unwrap(), &[]));
         let mut random = fastrand::Rng::with_seed(7);
         let arrived = arrivals(cap, 2_000, || (random.u64(0..3_000), random.u64(0..3_000))).await;
@@ -257,13 +259,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_slot_is_wasted_at_ordinary_round_trips() {
+    async fn no_place_is_wasted_at_ordinary_round_trips() {
         let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::new(100).unwrap(), &[]));
         let begin = Instant::now();
         let arrived = arrivals(cap, 6_000, || (125, 125)).await;
         assert_eq!(most(&arrived, Duration::from_secs(60)), 100);
-        // 60 bursts, hence 59 whole windows and a round trip, is the shortest schedule the cap
-        // allows.
+        // The shortest schedule under the cap has 60 bursts: 59 whole windows and one round trip.
         let shortest = Duration::from_millis(59 * 60_000 + 250);
         assert!(begin.elapsed() <= shortest.mul_f64(1.005), "{:?}", begin.elapsed());
     }
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn places_taken_by_an_earlier_process_are_waited_out() {
+    async fn places_of_an_earlier_process_stay_taken_until_free() {
         let taken = vec![Duration::from_secs(20); 98];
         let cap = Arc::new(Cap::new(rate("100/min"), NonZeroU32::new(100).unwrap(), &taken));
         let begin = Instant::now();
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_time_taken_is_the_forecast_and_the_round_trips() {
+    async fn requests_take_the_forecast_time_and_the_round_trips() {
         let forecasts =
             [("100/min", 100, 0, 350), ("100/min", 1, 0, 50), ("60/30s", 20, 45, 100), ("10/s", 10, 10, 9)];
         for (text, burst, taken, calls) in forecasts {
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hold_only_ever_moves_later() {
+    async fn a_hold_only_moves_later() {
         let cap = Cap::new(rate("100/s"), NonZeroU32::new(100).unwrap(), &[]);
         cap.hold(Duration::from_secs(30));
         cap.hold(Duration::from_secs(5));
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_in_flight_holds_its_place_until_one_window_after_its_reply() {
+    async fn a_place_stays_taken_until_one_window_after_the_reply() {
         let cap = Arc::new(Cap::new(rate("1/10s"), NonZeroU32::MIN, &[]));
         let begin = Instant::now();
         let arrived = arrivals(cap, 2, || (0, 7_000)).await;

@@ -1,4 +1,4 @@
-//! The deadline: when a run stops sending. What is left is deferred to the next run.
+//! The deadline: when a run stops sending. The remaining calls are deferred to the next run.
 //!
 //! A run may have two: a time of day and a maximum duration. Both count from the run's start, and
 //! the first one that is reached stops the run.
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::stop::{Reason, Stop};
 
-/// A time after which a run sends nothing.
+/// A time after which a run sends no requests.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     /// Time from the run's start.
@@ -46,7 +46,7 @@ impl Deadline {
         Ok(deadlines)
     }
 
-    /// The deadline that comes first.
+    /// The earliest deadline.
     #[must_use]
     pub fn first(all: &[Self]) -> Option<&Self> {
         all.iter().min_by_key(|deadline| deadline.after_start)
@@ -57,7 +57,7 @@ impl Deadline {
     pub fn start(self, started: Instant, stop: Stop) -> JoinHandle<()> {
         let left = self.after_start.saturating_sub(started.elapsed());
         if left.is_zero() {
-            // Already reached: stop before the task's first turn, so that not one request is sent.
+            // Already reached. The task below runs later, so stop now, before the first request.
             stop.stop(Reason::Time(self.name.clone()));
         }
         tokio::spawn(async move {
@@ -75,7 +75,7 @@ fn until<Z: TimeZone>(time: NaiveTime, now: DateTime<Z>) -> Option<Duration> {
     [Some(today), today.checked_add_days(Days::new(1)), today.checked_add_days(Days::new(2))]
         .into_iter()
         .flatten()
-        // The change to summer time leaves out some times of that day.
+        // Some times of day do not exist on the day of the change to summer time.
         .filter_map(|day| zone.from_local_datetime(&day.and_time(time)).earliest())
         .find(|at| *at > now)
         .and_then(|at| (at - now).to_std().ok())
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_deadline_is_the_one_that_comes_first() {
+    fn the_earliest_deadline_is_found() {
         let longest = Some(Duration::from_secs(1));
         let all = Deadline::all(NaiveTime::from_hms_opt(6, 30, 0), longest, Local::now()).unwrap();
         assert_eq!(

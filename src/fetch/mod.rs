@@ -1,7 +1,8 @@
-//! One call to its outcome: take a place, put the request on disk, send, understand, decide.
+//! Asks for one call until it has an answer: take a place under the cap, record the request, send
+//! it, read the reply, decide what to do next.
 //!
-//! Every attempt passes here, so every attempt takes a place under the cap and is on disk before it
-//! is sent.
+//! Every attempt passes through this file. So every attempt takes a place under the cap, and is on
+//! disk before it is sent.
 
 mod adaptive_rate;
 mod anomalies;
@@ -32,59 +33,61 @@ use retry::{Corrections, Policy, Verdict};
 
 pub use anomalies::Anomalies;
 
-/// All that the fetch stage tells the world outside.
+/// Receives what the fetch stage reports during a run.
 pub trait Monitor: Send + Sync {
-    /// A request came back with this code, or this word for what happened instead.
+    /// A request ended with this code of the provider, or with a word for the transport error.
     fn came_back(&self, code: &str);
-    /// The provider throttled.
+    /// The provider throttled a request.
     fn throttled(&self);
     /// A call has its answer.
     fn ended(&self, kind: AnswerKind);
 }
 
-/// One call that is to be asked for.
+/// A call to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Which.
+    /// The call.
     pub key: CallKey,
-    /// The day to begin with.
+    /// The day to ask first.
     pub first_day: NaiveDate,
-    /// The day to ask when the first has no record.
+    /// The day to ask next if the first day has no record.
     pub other_day: Option<NaiveDate>,
 }
 
-/// How a job ended, in this run.
+/// How a job ended in this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It has an answer of this kind.
+    /// The call has an answer of this kind.
     Answered(AnswerKind),
-    /// The run was stopped first.
+    /// The run stopped before the call had an answer.
     Deferred,
 }
 
-/// All that an attempt needs. Shared by all jobs of a run.
+/// Everything that an attempt needs. All jobs of a run share it.
 pub struct Fetcher<P> {
-    /// Who is asked.
+    /// The provider.
     pub provider: P,
     /// The cap.
     pub cap: Arc<Cap>,
-    /// How often and how patiently.
+    /// How often a call is tried, and the pauses between its tries.
     pub policy: Policy,
-    /// The durable store.
+    /// The store in which every request is recorded.
     pub store: Arc<dyn RequestLog>,
-    /// Which run this is.
+    /// The current run and session.
     pub scope: Scope,
-    /// What is told of it.
+    /// Receives the progress of the run.
     pub monitor: Arc<dyn Monitor>,
-    /// What it finds out about the run as a whole.
-    pub watch: Anomalies,
-    /// Where it is told to stop.
+    /// Findings over all answers of the run.
+    pub anomalies: Anomalies,
+    /// Stops the run.
     pub stop: Stop,
 }
 
 impl<P: Provider> Fetcher<P> {
-    /// Asks until the call has its answer or the run stops. A failed call is a value; what is the
-    /// same for all calls, the store's failures among it, goes to [`Stop`].
+    /// Asks until the call has an answer or the run stops.
+    ///
+    /// A failed call is an answer too. An error that concerns all calls, such as a failed write to
+    /// the store, stops the run.
     pub async fn fetch(&self, job: Job) -> Ended {
         match self.ask_days(&job).await {
             Ok(ended) => ended,
@@ -105,20 +108,22 @@ impl<P: Provider> Fetcher<P> {
         }
     }
 
-    /// Asks for one day until there is an answer, `then` being the day to be asked if it has no
-    /// record.
+    /// Asks for one day until there is an answer. `other_day` is the day to ask next if this day
+    /// has no record.
     async fn ask_day(
         &self,
         job: &Job,
         day: NaiveDate,
-        then: Option<NaiveDate>,
+        other_day: Option<NaiveDate>,
         first: Purpose,
     ) -> Result<Ended> {
         let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
         for attempt in 1.. {
             let purpose = if attempt == 1 { first } else { Purpose::Retry };
             let request = NewRequest { key: job.key.clone(), asked_date: day, purpose };
-            let Some((verdict, kind)) = self.attempt(&question, request, then, attempt).await? else { break };
+            let Some((verdict, kind)) = self.attempt(&question, request, other_day, attempt).await? else {
+                break;
+            };
             match verdict {
                 Verdict::Done | Verdict::Exhausted => {
                     return Ok(kind.map_or(Ended::Deferred, Ended::Answered));
@@ -130,12 +135,12 @@ impl<P: Provider> Fetcher<P> {
         Ok(Ended::Deferred)
     }
 
-    /// One attempt; `None` when the run was stopped before it was sent.
+    /// Makes one attempt. Returns `None` if the run stopped before the request was sent.
     async fn attempt(
         &self,
         question: &Question,
         request: NewRequest,
-        then: Option<NaiveDate>,
+        other_day: Option<NaiveDate>,
         attempt: u32,
     ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
         let place = tokio::select! {
@@ -146,9 +151,9 @@ impl<P: Provider> Fetcher<P> {
         let Some(key) = self.key().await else { return Ok(None) };
         let begun = self.store.begin_request(&self.scope, request).await?;
         let reply = self.provider.ask(question).await;
-        // The reply is proof that the request has arrived: from here on the place cools. The record
-        // says so a moment earlier, so that what the next process counts, and what the audit finds,
-        // is never ahead of the cap.
+        // The reply proves that the request has arrived, so the place starts to cool. The recorded
+        // time is a moment earlier. So the next process and the audit never count more requests in
+        // a window than the cap allowed.
         let (at, taken_at) = (self.store.moment(), place.taken_at());
         drop(place);
         if let Some(is_sandbox) = reply.is_sandbox() {
@@ -163,9 +168,9 @@ impl<P: Provider> Fetcher<P> {
         }
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
-        self.watch.observe(&answer);
+        self.anomalies.observe(&answer);
         let verdict = retry::decide(&self.policy, attempt, &answer, corrections, fastrand::f64());
-        let kept = keep(&answer, &verdict, question.day, then);
+        let kept = answer_to_keep(&answer, &verdict, question.day, other_day);
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, attempt, &answer, &verdict, throttled);
         let (decision, pause) = decision(&verdict);
@@ -179,8 +184,8 @@ impl<P: Provider> Fetcher<P> {
         Ok(Some((verdict, kind)))
     }
 
-    /// The number of the key to sign with; `None` when the run is stopped. The place that is held
-    /// is not used while this waits: it counts from when the request is sent.
+    /// Waits for a valid key and returns its number; `None` if the run stops. The place stays taken
+    /// during the wait: it starts to cool only after the reply.
     async fn key(&self) -> Option<u64> {
         let ready = tokio::select! {
             biased;
@@ -190,7 +195,7 @@ impl<P: Provider> Fetcher<P> {
         ready.map_err(|reason| self.stop.stop(reason)).ok()
     }
 
-    /// Whether an answer about the security token brought another key.
+    /// True if the provider refused the security token and another key has replaced it.
     async fn renew_key(&self, answer: &Answer, refused: u64) -> bool {
         if !matches!(answer.body, Body::Error(Class::Token(_))) {
             return false;
@@ -206,8 +211,8 @@ impl<P: Provider> Fetcher<P> {
         })
     }
 
-    /// Make-believe never mixes with the real: an answer of the other origin than the store's ends
-    /// the run, and nothing of it is kept but that it was asked for.
+    /// Checks that an answer has the same origin as the store. An answer of the other origin stops
+    /// the run; its request is recorded, but the answer is not.
     async fn admit(&self, is_sandbox: bool, begun: &BegunRequest, at: Moment) -> Result<()> {
         let origin = if is_sandbox { Origin::Sandbox } else { Origin::Provider };
         let Err(error) = self.store.admit(origin) else { return Ok(()) };
@@ -217,13 +222,13 @@ impl<P: Provider> Fetcher<P> {
         Err(error)
     }
 
-    /// Whether an answer about the time stamp told the provider's time, which is signed with from
-    /// now on.
+    /// True if the provider refused the time stamp, and requests are signed with its time from now
+    /// on.
     fn correct_clock(&self, answer: &Answer) -> bool {
         let date = answer.date.filter(|_| answer.body == Body::Error(Class::Clock));
         let correction = date.and_then(|date| self.provider.correct_clock(date));
         if let Some(correction) = correction.filter(|correction| correction.first) {
-            self.watch.clock_is_off(correction.behind);
+            self.anomalies.clock_is_off(correction.behind);
         }
         correction.is_some()
     }
@@ -238,14 +243,15 @@ impl<P: Provider> Fetcher<P> {
                 call_id = question.call_id,
                 attempt,
                 code = answer.code,
-                said = phone::mask_text(&answer.message),
+                reply = phone::mask_text(&answer.message),
                 ?verdict,
                 "attempt failed"
             );
         }
     }
 
-    /// Waits before the next attempt, or until the run is stopped.
+    /// Waits before the next attempt, or until the run stops. A pause of the whole run is left to
+    /// the cap, which holds all requests.
     async fn pause(&self, after: Duration, whole_run: bool) {
         if whole_run {
             self.cap.hold(after);
@@ -258,7 +264,7 @@ impl<P: Provider> Fetcher<P> {
     }
 }
 
-/// A verdict, as it is put on disk.
+/// The decision and the pause that the store records for a verdict.
 fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
     match verdict {
         Verdict::Done => (Decision::Answered, None),
@@ -268,8 +274,13 @@ fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
     }
 }
 
-/// The answer that a verdict makes of what came back; `None` while the call is still being tried.
-fn keep(answer: &Answer, verdict: &Verdict, day: NaiveDate, then: Option<NaiveDate>) -> Option<NewAnswer> {
+/// The answer to store; `None` if the call is tried again, or if the run stops.
+fn answer_to_keep(
+    answer: &Answer,
+    verdict: &Verdict,
+    day: NaiveDate,
+    other_day: Option<NaiveDate>,
+) -> Option<NewAnswer> {
     let (kind, data) = match (&answer.body, verdict) {
         (Body::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
         (Body::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
@@ -281,7 +292,7 @@ fn keep(answer: &Answer, verdict: &Verdict, day: NaiveDate, then: Option<NaiveDa
     Some(NewAnswer {
         kind,
         found_date: day,
-        next_date: then.filter(|_| kind == AnswerKind::NoRecord),
+        next_date: other_day.filter(|_| kind == AnswerKind::NoRecord),
         request_id: answer.request_id.clone(),
         code: answer.code.as_str().into(),
         message: answer.message.as_str().into(),

@@ -1,16 +1,16 @@
-//! What to do after an attempt: a pure function from (policy, attempt, answer) to a verdict.
+//! Decides what to do after an attempt. Pure.
 
 use std::time::Duration;
 
 use crate::provider::codes::{self, Class};
 use crate::provider::wire::{Answer, Body};
 
-/// How often a call is tried, and how long it waits in between.
+/// How often a call is tried, and the pauses between its tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// The most tries of one call in one run, the first included.
+    /// Maximum number of tries of one call in one run, including the first.
     pub max_attempts: u32,
-    /// The pause before the second try; doubled before each further one.
+    /// The pause before the second try. It doubles before each further try.
     pub first_pause: Duration,
     /// The longest pause, unless the provider asks for a longer one.
     pub longest_pause: Duration,
@@ -26,9 +26,10 @@ impl Default for Policy {
     }
 }
 
-/// The most tries of a call whose error may be about this call alone.
-const DOUBTFUL_TRIES: u32 = 3;
-/// The longest hint that is honoured. Source: the provider's own clients stop at two minutes.
+/// Maximum number of tries after an error that may concern only this call.
+const MAX_DOUBTFUL_TRIES: u32 = 3;
+/// The longest pause that the provider may request. The provider's own clients also stop at two
+/// minutes.
 const LONGEST_HINT: Duration = Duration::from_secs(120);
 
 /// What happens next.
@@ -38,27 +39,27 @@ pub enum Verdict {
     Done,
     /// Try again.
     Again {
-        /// After this long.
+        /// The pause before the next try.
         after: Duration,
-        /// The pause holds the whole run.
+        /// True if the pause holds the whole run.
         whole_run: bool,
     },
     /// All attempts failed; the next run asks again.
     Exhausted,
-    /// Stop the run. Says what the operator has to do.
+    /// Stop the run. Holds advice for the operator.
     Stop(&'static str),
 }
 
-/// What changed after an answer, so that the next request is signed differently.
+/// What an answer has changed for the signature of the next request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Corrections {
-    /// Requests are signed with the provider's time from now on.
+    /// True if requests are signed with the provider's time from now on.
     pub clock: bool,
-    /// Another key is used.
+    /// True if another key is used from now on.
     pub key: bool,
 }
 
-/// Decides what to do next. `attempt` counts this call's tries from 1; `jitter` lies in [0, 1).
+/// Decides what to do next. `attempt` counts this call's tries from 1; `jitter` is in [0, 1).
 #[must_use]
 pub fn decide(
     policy: &Policy,
@@ -74,11 +75,11 @@ pub fn decide(
         Class::Fatal(advice) => return Verdict::Stop(advice),
         Class::Token(advice) if !corrections.key => return Verdict::Stop(advice),
         Class::Route(advice) if second => return Verdict::Stop(advice),
-        // The provider's own time did not help, or the answer had none.
+        // The provider's own time did not help, or the answer had no time.
         Class::Clock if answer.by_provider_time || (second && !corrections.clock) => {
             return Verdict::Stop(codes::SET_CLOCK);
         }
-        Class::Doubtful => policy.max_attempts.min(DOUBTFUL_TRIES),
+        Class::Doubtful => policy.max_attempts.min(MAX_DOUBTFUL_TRIES),
         _ => policy.max_attempts,
     };
     if attempt >= tries {
@@ -89,7 +90,7 @@ pub fn decide(
     // Equal jitter: half of the pause is fixed, the other half is random.
     let own = doubled.mul_f64(0.5 + jitter / 2.0);
     match class {
-        // A throttled call has no pause of its own: the cap slows the whole run down.
+        // A throttled call has no extra pause: the cap slows the whole run down.
         Class::Clock | Class::Token(_) | Class::Throttle => {
             Verdict::Again { after: Duration::ZERO, whole_run: false }
         }
@@ -98,7 +99,7 @@ pub fn decide(
     }
 }
 
-/// How long the provider asks to wait, at most [`LONGEST_HINT`].
+/// The pause that the provider requests, at most [`LONGEST_HINT`].
 #[must_use]
 pub fn hint(answer: &Answer) -> Option<Duration> {
     answer.retry_after.map(|asked| asked.min(LONGEST_HINT))
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_an_answer() {
+    fn answers_and_permanent_errors_end_the_call() {
         let done = |body| {
             decide(&Policy::default(), 1, &answer(body, None), Corrections::default(), 0.5) == Verdict::Done
         };
@@ -179,18 +180,18 @@ mod tests {
     fn a_corrected_clock_gets_one_more_try() {
         let fault = answer(Body::Error(Class::Clock), None);
         let true_time = Corrections { clock: true, ..Corrections::default() };
-        // Whatever went wrong with this call before.
+        // Earlier failures of the call do not matter.
         assert_eq!(decide(&Policy::default(), 5, &fault, true_time, 0.0), AT_ONCE);
         assert_eq!(decide(&Policy::default(), 6, &fault, true_time, 0.0), Verdict::Exhausted);
-        let signed_so = Answer { by_provider_time: true, ..fault };
+        let with_provider_time = Answer { by_provider_time: true, ..fault };
         assert_eq!(
-            decide(&Policy::default(), 1, &signed_so, true_time, 0.0),
+            decide(&Policy::default(), 1, &with_provider_time, true_time, 0.0),
             Verdict::Stop(codes::SET_CLOCK)
         );
     }
 
     #[test]
-    fn an_expired_token_ends_the_run_unless_there_is_another() {
+    fn an_expired_token_stops_the_run_unless_there_is_another() {
         let expired = answer(Body::Error(Class::Token("renew it")), None);
         let with =
             |key| decide(&Policy::default(), 1, &expired, Corrections { key, ..Corrections::default() }, 0.0);

@@ -1,7 +1,9 @@
-//! The shape half of the cap: a token bucket of the configured rate and burst. Owns governor.
+//! The shape half of the cap: a token bucket of the configured rate and burst. Only this file uses
+//! the crate governor.
 //!
-//! governor decides and keeps one number, GCRA's theoretical arrival time. It is kept here, so that
-//! the forecast reads the number that governor decides by. Time is Tokio's, which tests can pause.
+//! governor needs one number: the theoretical arrival time of its algorithm GCRA (generic cell rate
+//! algorithm). The number is stored here, because the forecast reads it too. Time is Tokio's, which
+//! tests can pause.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use tokio::time::Instant;
 
 use reconcile_core::rate::Rate;
 
-/// governor's clock: the time since it was made, on Tokio's clock.
+/// governor's clock: the time since its start, on Tokio's clock.
 #[derive(Debug, Clone)]
 struct TokioClock {
     start: Instant,
@@ -82,7 +84,7 @@ impl Shape {
 
     /// Takes a token, or says how long to wait for the next one.
     pub(super) fn take(&self) -> Result<(), Duration> {
-        // At least a timer's tick, so that rounding never makes the wait a busy loop.
+        // At least one tick of a timer: otherwise rounding could turn the wait into a busy loop.
         let tick = Duration::from_micros(100);
         self.limiter.check().map_err(|not_yet| not_yet.wait_time_from(self.clock.now()).max(tick))
     }
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_forecast_is_when_the_token_comes() {
+    async fn the_forecast_is_the_time_until_the_token_comes() {
         let shape = Shape::new("60/min".parse().unwrap(), NonZeroU32::new(3).unwrap());
         assert_eq!(shape.forecast(3), Duration::ZERO);
         assert_eq!(shape.forecast(5), Duration::from_secs(2));
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_bucket_holds_no_more_than_its_burst() {
+    async fn an_idle_bucket_holds_at_most_its_burst() {
         let shape = Shape::new("60/min".parse().unwrap(), NonZeroU32::new(3).unwrap());
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 3);

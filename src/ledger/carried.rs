@@ -1,27 +1,27 @@
-//! Output names of the columns that are carried through.
+//! The columns carried through to the outputs, and their names there.
 
 use std::collections::HashSet;
 
 use super::header_text::printable;
 
-/// Names that the outputs use for columns of their own.
+/// Names that the outputs use for their own columns.
 const RESERVED: [&str; 1] = ["ledger_line"];
 
-/// The columns of a ledger that are no fields.
+/// The columns of a ledger that hold no field.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Carried {
     /// Their positions, from 0, ascending.
     pub(super) columns: Vec<usize>,
     /// Their output names, `ledger_<header>`.
     pub(super) names: Vec<String>,
-    /// One note for each column with another output name than its header's.
+    /// One note for each column whose output name differs from its header.
     pub(super) notes: Vec<String>,
 }
 
 impl Carried {
-    /// Names the columns at these positions. Two names never differ by case alone.
+    /// Names the columns at these positions. Two names never differ only by case.
     pub(super) fn new(headers: &[String], columns: Vec<usize>) -> Self {
-        // A renamed column never takes the own name of a later one: of `x, x, x_2` the second
+        // A renamed column never takes the name of a later column: in `x, x, x_2` the second one
         // becomes `x_3`.
         let own_names: HashSet<String> =
             columns.iter().map(|at| own_name(headers, *at).to_lowercase()).collect();

@@ -3,7 +3,7 @@
 use csv::ByteRecord;
 use memchr::memchr_iter;
 
-/// All values of a record in one buffer, with one byte between them.
+/// All values of a record in one buffer, with one byte between two values.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     bytes: Vec<u8>,
@@ -28,7 +28,8 @@ impl Cells {
         for cell in record {
             self.bytes.extend_from_slice(cell);
             self.ends.push(self.bytes.len());
-            // Without it, half a character at the end of one cell could join with the next cell.
+            // Without this byte, half a character at the end of one cell could join with the next
+            // cell.
             self.bytes.push(b',');
         }
     }

@@ -33,7 +33,7 @@ pub(super) struct ParquetRows {
     int96: Vec<usize>,
     /// The current batch.
     columns: Vec<BinaryArray>,
-    /// Next row of the batch.
+    /// Index of the next row in the batch.
     at: usize,
     ledger: String,
 }
@@ -42,7 +42,7 @@ impl ParquetRows {
     /// Reads the footer of `file`.
     ///
     /// # Errors
-    /// The file is damaged, or written in a form that is not read.
+    /// The file is damaged, or has an unsupported form.
     pub(super) fn open(file: File, ledger: &str) -> Result<Self> {
         let failed = |error| unreadable(ledger, error);
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
@@ -115,8 +115,8 @@ fn to_text(column: &ArrayRef) -> Result<BinaryArray, ArrowError> {
 }
 
 fn timestamps_to_text(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, ArrowError> {
-    // Values are UTC and the zone is only for display, so any zone will do. Zone names are not
-    // compiled in.
+    // Values are in UTC and the zone is only for display, so any zone will do. The program contains
+    // no zone names.
     let zone = has_zone.then(|| "+00:00".into());
     let unit = match column.data_type() {
         DataType::Timestamp(unit, _) => *unit,
@@ -128,7 +128,7 @@ fn timestamps_to_text(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, Arr
     let micros = cast(&of_unit, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
     let text = |micros: i64| {
         let form = if has_zone { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%d %H:%M:%S%.f" };
-        // A value beyond the calendar stays a number, which is then not a valid time.
+        // A value outside the calendar stays a number. That is no valid time.
         DateTime::from_timestamp_micros(micros)
             .map_or_else(|| micros.to_string(), |at| at.format(form).to_string())
     };
@@ -136,8 +136,8 @@ fn timestamps_to_text(column: &ArrayRef, has_zone: bool) -> Result<ArrayRef, Arr
     Ok(Arc::new(values.map(|value| value.map(text)).collect::<StringArray>()))
 }
 
-/// Floats as text: whole numbers without a decimal point, because another program made floats of
-/// them; NaN as null, because it stands for a missing value.
+/// Floats as text. Whole numbers have no decimal point, because another program turned them into
+/// floats. NaN becomes null, because it means a missing value.
 fn floats_to_text(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     /// Whole numbers below 2^53 are exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;

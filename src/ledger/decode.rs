@@ -1,7 +1,7 @@
-//! The text of a ledger as UTF-8, whatever its encoding.
+//! Decodes the text of a ledger to UTF-8.
 //!
 //! Line ends stay as they are, and memory is bounded. An invalid sequence never becomes a
-//! character: the row with it is invalid.
+//! character: its row is invalid.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Result};
@@ -12,11 +12,10 @@ use super::encoding::{Encoding, decode};
 use super::file_kind::{ContentError, FileKind, Packing};
 use super::unpack::Unpacked;
 
-/// First bytes that are read before the encoding is chosen: enough to show the zero bytes of
-/// UTF-16.
+/// Number of bytes read before the encoding is chosen: enough to show the zero bytes of UTF-16.
 const HEAD: usize = 4 * 1024;
 
-/// Bytes from the first one that is not ASCII on, which decide between UTF-8 and GB18030.
+/// Number of bytes that decide between UTF-8 and GB18030, from the first non-ASCII byte on.
 const EVIDENCE: usize = 1 << 20;
 
 /// Bytes decoded at a time.
@@ -51,7 +50,7 @@ struct LineOffsets {
     bytes: u64,
     /// Up to this offset the text equals the bytes.
     equal_until: u64,
-    /// Beginnings of lines that nobody has asked for yet, as (offset in text, offset in bytes).
+    /// Beginnings of lines, as (offset in text, offset in bytes), not requested so far.
     beginnings: VecDeque<(u64, u64)>,
 }
 
@@ -59,7 +58,7 @@ impl<R: Read> Utf8Reader<R> {
     /// Reads the first bytes.
     ///
     /// # Errors
-    /// The source cannot be read, or is no text ([`ContentError::OtherKind`]).
+    /// The source cannot be read, or is not text ([`ContentError::OtherKind`]).
     pub(super) fn new(source: R) -> Result<Self> {
         let mut reader = Self {
             source: Unpacked::new(source)?,
@@ -98,8 +97,8 @@ impl<R: Read> Utf8Reader<R> {
         self.source.packing()
     }
 
-    /// Offset in the unpacked file of a line that begins at this offset in the text. Lines are
-    /// asked for in ascending order; those passed over are forgotten.
+    /// Offset in the unpacked file of a line that begins at this offset in the text. The calls must
+    /// be in ascending order: earlier lines are forgotten.
     pub(super) fn offset_of(&mut self, in_text: u64) -> u64 {
         if self.decoder.is_none() || in_text <= self.lines.equal_until {
             return in_text + self.mark;
@@ -126,8 +125,8 @@ impl<R: Read> Utf8Reader<R> {
     /// Chooses between UTF-8 and GB18030 at the first byte that is not ASCII.
     fn choose_encoding(&mut self) -> Result<()> {
         self.fill(EVIDENCE)?;
-        // Never more bytes, even if more are buffered: the choice must not depend on the pieces in
-        // which the bytes arrive.
+        // Never more bytes, even if more are buffered: the choice must not depend on how the bytes
+        // arrive.
         let ahead = &self.raw[self.raw_at..];
         let evidence = &ahead[..ahead.len().min(EVIDENCE)];
         self.set_encoding(Encoding::of_non_ascii(evidence, evidence.len() < EVIDENCE));
@@ -174,13 +173,13 @@ impl<R: Read> Utf8Reader<R> {
         Ok(got)
     }
 
-    /// Position of the first byte that decides the encoding, if it is not chosen yet.
+    /// Position of the byte that decides the encoding; `None` if there is none, or no need.
     fn deciding_byte(&self, bytes: &[u8]) -> Option<usize> {
         (self.encoding == Encoding::Ascii && !bytes.is_ascii())
             .then(|| bytes.iter().position(|byte| !byte.is_ascii()))?
     }
 
-    /// Decodes a chunk line by line, so that the beginning of each line in the bytes is known.
+    /// Decodes a chunk line by line, and notes where each line begins in the bytes.
     fn decode_chunk(&mut self) -> Result<()> {
         self.decoded.clear();
         self.decoded_at = 0;
@@ -239,7 +238,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Yields at most a few bytes at a time, so that chunks end at every position.
+    /// Returns only a few bytes at a time. So chunks end at every position.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {

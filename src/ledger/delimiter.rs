@@ -6,11 +6,11 @@ use std::io::{Read, Result};
 use super::header::Header;
 use super::split::Splitter;
 
-/// The detected delimiters. If the header row suits several equally, the first one is taken.
+/// The delimiters that can be detected. If several suit the header row equally, the first one wins.
 const DETECTED: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The delimiter of a text that is not split yet: the one that gives the header row a `call_id`,
-/// then the most fields, then the most columns. A line `sep=` is skipped.
+/// The delimiter of a text: the one that gives the header row a `call_id`, then the most fields,
+/// then the most columns. A line such as `sep=;` decides, and is skipped.
 ///
 /// # Errors
 /// The source cannot be read.

@@ -13,7 +13,7 @@ pub struct DuplicateCalls {
 }
 
 impl DuplicateCalls {
-    /// Number of rows after the first that name this call: 0 if one row names it, or none.
+    /// Number of rows after the first that name this call; 0 if at most one row names it.
     #[must_use]
     pub fn later_rows(&self, fingerprint: u128) -> u64 {
         self.calls.binary_search(&fingerprint).map_or(0, |at| u64::from(self.later[at]))

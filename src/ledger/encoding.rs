@@ -1,19 +1,20 @@
-//! Recognizes the encoding of a ledger and decodes it to UTF-8.
+//! Recognizes the encoding of a ledger: UTF-8, UTF-16 in both byte orders, or GB18030 with its
+//! subset GBK.
 //!
-//! Recognized are UTF-8, UTF-16 in both byte orders, and GB18030 with its subset GBK:
+//! The rule:
 //!
 //! 1. A byte order mark names the encoding.
 //! 2. Without one, many zero bytes at every second position mean UTF-16.
 //! 3. Pure ASCII is read as UTF-8.
 //! 4. Otherwise the first byte beyond ASCII, and up to 1 MiB from there, decide. It is GB18030 if
 //!    fewer sequences are invalid in GB18030 than in UTF-8. The exception is text with more valid
-//!    UTF-8 characters of three or four bytes than invalid sequences: it is damaged UTF-8, because
-//!    common Chinese in GB18030 hardly ever looks like that.
+//!    UTF-8 characters of three or four bytes than invalid sequences: it is damaged UTF-8. Common
+//!    Chinese in GB18030 rarely looks like that.
 
 use encoding_rs::{Decoder, DecoderResult};
 
-/// Stands for an invalid sequence in decoded text. No UTF-8 has this byte, so the row with it is
-/// found to be invalid.
+/// Marks an invalid sequence in decoded text. Valid UTF-8 never contains this byte, so the row with
+/// it becomes invalid.
 const INVALID: u8 = 0xFF;
 
 /// An encoding of ledgers.
@@ -73,7 +74,7 @@ impl Encoding {
         (encoding, 0)
     }
 
-    /// UTF-8 or GB18030, by the rule above. `is_rest` says that the file ends with these bytes.
+    /// UTF-8 or GB18030, by the rule above. `is_rest` is true if the file ends with these bytes.
     pub(super) fn of_non_ascii(bytes: &[u8], is_rest: bool) -> Self {
         let (mut long_characters, mut invalid) = (0, 0);
         let mut left = bytes.len();
@@ -108,8 +109,8 @@ impl Encoding {
     }
 }
 
-/// Appends the text of these bytes, with [`INVALID`] for each invalid sequence. `last` says that no
-/// more bytes follow.
+/// Appends the text of these bytes, with [`INVALID`] for each invalid sequence. `last` is true if
+/// no more bytes follow.
 pub(super) fn decode(decoder: &mut Decoder, mut bytes: &[u8], text: &mut Vec<u8>, last: bool) {
     loop {
         let kept = text.len();

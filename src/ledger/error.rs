@@ -1,7 +1,6 @@
 //! Why a ledger cannot be read at all: what is wrong, and where.
 //!
-//! What to do about it is said where the options of the command line are known
-//! (`cli::ledger_errors`).
+//! The hints are in `cli::ledger_errors`, which knows the options of the command line.
 
 use std::io;
 use std::path::PathBuf;
@@ -36,7 +35,7 @@ pub enum LedgerError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The file is of a kind that is not read.
+    /// The file is of an unsupported kind.
     #[error("{ledger} is {kind}")]
     OtherKind {
         /// The ledger.
@@ -60,7 +59,7 @@ pub enum LedgerError {
         /// The unpacker's reason; `None` if the data is cut off.
         source: Option<io::Error>,
     },
-    /// A Parquet file is damaged, or written in a form that is not read.
+    /// A Parquet file is damaged, or has an unsupported form.
     #[error("cannot read the Parquet ledger {ledger}")]
     Parquet {
         /// The ledger.
@@ -148,8 +147,8 @@ impl LedgerError {
     }
 }
 
-/// Why the columns of a ledger cannot be assigned to fields. Headers are in printable form, with
-/// their long runs of digits masked.
+/// Why the columns of a ledger cannot be assigned to fields. Headers are in printable form: digits
+/// that could be a phone number are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderError {
     /// The mapping names a field that does not exist.

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-/// A kind of file that is no ledger.
+/// A kind of file that cannot be a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// Excel workbook, or any other zip archive: both begin with the same bytes.
@@ -65,18 +65,18 @@ impl FileKind {
         })
     }
 
-    /// How to make a ledger of such a file, as a sentence.
+    /// How to turn such a file into a ledger, for a hint.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Workbook => "Save the sheet as `CSV UTF-8`, or unpack the archive.",
-            Self::OldWorkbook => "Save the sheet as `CSV UTF-8`.",
-            Self::Bzip2 | Self::Xz => "Unpack it, or pack it as .gz or .zst.",
-            Self::SevenZip | Self::Rar | Self::PackedParquet => "Unpack it.",
-            Self::Sqlite | Self::Orc => "Export the table as CSV or Parquet.",
-            Self::Pdf => "Export the ledger as CSV.",
-            Self::Utf32 => "Save it as UTF-8.",
-            Self::Markup => "Save it as `CSV UTF-8`. Some systems name such an export .xls.",
+            Self::Workbook => "save the sheet as `CSV UTF-8`, or unpack the archive",
+            Self::OldWorkbook => "save the sheet as `CSV UTF-8`",
+            Self::Bzip2 | Self::Xz => "unpack it, or pack it as .gz or .zst",
+            Self::SevenZip | Self::Rar | Self::PackedParquet => "unpack it",
+            Self::Sqlite | Self::Orc => "export the table as CSV or Parquet",
+            Self::Pdf => "export the ledger as CSV",
+            Self::Utf32 => "save it as UTF-8",
+            Self::Markup => "save it as `CSV UTF-8`; some systems give such an export the name .xls",
         }
     }
 }

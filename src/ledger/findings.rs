@@ -1,16 +1,17 @@
-//! Findings over a whole ledger: signs that another program damaged it, although every row can be
-//! used. Each finding is one note; no note quotes a value of the ledger.
+//! Findings over a whole ledger: signs that another program damaged values which can still be used.
+//! Each finding is one note. No note quotes a value of the ledger.
 
 use reconcile_core::ledger_row::{LedgerRow, Record};
 use reconcile_core::phone::NUMBER_FIELDS;
 use reconcile_core::quick_parse::is_digits;
 
 use super::values::may_lack_caret;
+use crate::words::plural;
 
-/// What is noticed about a row.
+/// What the parser notices about a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Remarks {
-    /// Only the CallId says the day.
+    /// Only the CallId gives the day.
     pub(super) day_from_call_id: bool,
     /// A time is a spreadsheet's serial day.
     pub(super) serial_day: bool,
@@ -54,8 +55,8 @@ impl AffectedRows {
     fn text(self) -> Option<String> {
         match self.count {
             0 => None,
-            1 => Some(format!("1 row (line {})", self.first_line)),
-            count => Some(format!("{count} rows (first: line {})", self.first_line)),
+            1 => Some(format!("{} (line {})", plural(1, "row"), self.first_line)),
+            count => Some(format!("{} (first: line {})", plural(count, "row"), self.first_line)),
         }
     }
 }
@@ -72,7 +73,7 @@ struct NumberColumn {
 /// The findings over the rows read so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Usable rows whose day only the CallId says.
+    /// Usable rows whose day comes only from the CallId.
     pub(super) days_from_call_id: u64,
     /// Rows that are unusable because they have no product.
     pub(super) without_product: u64,
@@ -82,7 +83,7 @@ pub(super) struct Findings {
     nulls: AffectedRows,
     lost_carets: AffectedRows,
     split_call_ids: AffectedRows,
-    /// In the order of [`NUMBER_FIELDS`].
+    /// One entry for each of [`NUMBER_FIELDS`].
     numbers: [NumberColumn; NUMBER_FIELDS.len()],
 }
 

@@ -2,18 +2,18 @@
 //!
 //! They are divided into parts by their first byte. A full part is appended to a temporary file (16
 //! bytes a row). In the end, one part after the other is read back and sorted. Memory holds at most
-//! [`PARTS`] × [`FULL`] fingerprints and one 256th of all, whatever the ledger's size.
+//! [`PARTS`] × [`FULL`] fingerprints and one 256th of all, for a ledger of any size.
 
 use std::fs::File;
 use std::io::{Read as _, Result, Seek as _, SeekFrom, Write as _};
 
-/// Number of parts: one for each value of the first byte, so that the sorted parts in sequence are
-/// sorted as a whole.
+/// Number of parts: one for each value of the first byte. So the sorted parts, one after the other,
+/// are sorted as a whole.
 const PARTS: usize = 1 << 8;
-/// Shift that leaves the first byte.
+/// Right shift after which only the first byte is left.
 const FIRST_BYTE: u32 = u128::BITS - 8;
 
-/// Fingerprints in a full part: 8 KiB. Fewer in unit tests, so that few rows fill one.
+/// Fingerprints in a full part: 8 KiB. Unit tests use smaller parts, which few rows fill.
 const FULL: usize = if cfg!(test) { 1 << 3 } else { 1 << 9 };
 /// Bytes of a fingerprint.
 const SIZE: usize = size_of::<u128>();
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fingerprints_beyond_memory_are_sorted() {
+    fn fingerprints_in_memory_and_in_the_file_are_sorted() {
         for rows in [0, 1, 1_000, PARTS * FULL, 5 * PARTS * FULL + 5] {
             let mut random = fastrand::Rng::with_seed(5);
             // A few are equal; a quarter has the same first byte.

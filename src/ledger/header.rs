@@ -1,4 +1,4 @@
-//! Which column of the ledger holds which field.
+//! Finds out which column of the ledger holds which field.
 //!
 //! A field is never taken from a guessed column: an ambiguous header is an error that names both
 //! columns.
@@ -20,11 +20,11 @@ pub(super) struct Header {
     /// All columns as the header row names them.
     pub(super) names: Vec<String>,
     columns: FieldColumns,
-    /// The columns that are no fields.
+    /// The columns that hold no field.
     pub(super) carried: Carried,
 }
 
-/// How well a header row suits a ledger; the greatest suits best.
+/// How well a header row suits a ledger. The greatest value suits best.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Suitability {
     has_call_id: bool,
@@ -108,7 +108,8 @@ fn mapped_columns(names: &[String], mapping: &Mapping) -> Result<FieldColumns, H
     Ok(columns)
 }
 
-/// The one column with this name: written exactly so, or else the same when normalized.
+/// The only column with exactly this name; without one, the only column with the same normalized
+/// name.
 fn find_column(names: &[String], header: &str) -> Result<usize, HeaderError> {
     let positions = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
         names.iter().enumerate().filter(|(_, name)| same(name)).map(|(at, _)| at).collect()
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_column_wins_and_the_other_one_is_carried() {
+    fn a_mapped_column_wins_and_the_other_is_carried() {
         let header = read(&["call_id", "id", "created_at"], &[("call-id", "ID")]).unwrap();
         assert_eq!(header.column(Field::CallId), Some(1));
         assert_eq!(header.carried.names, ["ledger_call_id"]);

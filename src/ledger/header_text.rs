@@ -2,35 +2,36 @@
 
 use super::values::narrow;
 
-/// Most characters of a header that are compared for similarity; a header may be a megabyte long.
-const COMPARED: usize = 64;
+/// Maximum number of characters compared for similarity. A header may be a megabyte long.
+const MAX_COMPARED_CHARS: usize = 64;
 
-/// Most characters of a header that a message prints.
-const PRINTED: usize = 40;
+/// Maximum number of characters of a header in a message.
+const MAX_PRINTED_CHARS: usize = 40;
 
-/// Most headers that a message lists.
-const LISTED: usize = 30;
+/// Maximum number of headers in a message.
+const MAX_LISTED: usize = 30;
 
-/// A header without what does not count: case, full width, white space, `_` and `-`.
+/// A header in the form in which headers are compared: lower case, without full-width characters,
+/// white space, `_` and `-`.
 pub(super) fn normalized(header: &str) -> String {
-    let counts = |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '\u{feff}');
-    header.chars().map(narrow).filter(counts).flat_map(char::to_lowercase).collect()
+    let is_compared = |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '\u{feff}');
+    header.chars().map(narrow).filter(is_compared).flat_map(char::to_lowercase).collect()
 }
 
 /// Number of characters to insert, delete or change to turn one header into the other, both
 /// normalized.
 pub(super) fn distance(one: &str, other: &str) -> usize {
-    let start = |header: &str| normalized(header).chars().take(COMPARED).collect::<String>();
+    let start = |header: &str| normalized(header).chars().take(MAX_COMPARED_CHARS).collect::<String>();
     strsim::levenshtein(&start(one), &start(other))
 }
 
-/// True for a header with as many digits as a phone number: it is data.
+/// True for a header with at least as many digits as a phone number: it is probably data.
 pub(super) fn looks_like_data(header: &str) -> bool {
     header.chars().filter(|c| c.is_numeric()).count() >= 7
 }
 
 /// A header for messages: short, printable, and with masked digits if it could be a phone number.
-/// The first row of a file without a header is data.
+/// In a file without a header row, the first row is data.
 pub(super) fn printable(header: &str) -> String {
     let mask = looks_like_data(header);
     let replace = |c: char| match c {
@@ -39,8 +40,8 @@ pub(super) fn printable(header: &str) -> String {
         c => c,
     };
     let header = header.trim();
-    let mut text: String = header.chars().take(PRINTED).map(replace).collect();
-    if header.chars().nth(PRINTED).is_some() {
+    let mut text: String = header.chars().take(MAX_PRINTED_CHARS).map(replace).collect();
+    if header.chars().nth(MAX_PRINTED_CHARS).is_some() {
         text.push('…');
     }
     text
@@ -48,7 +49,7 @@ pub(super) fn printable(header: &str) -> String {
 
 /// The printable headers of a ledger, separated by commas; only the first thirty.
 pub(super) fn in_backticks(headers: &[String]) -> String {
-    let mut list: Vec<String> = headers.iter().take(LISTED).map(|header| format!("`{header}`")).collect();
+    let mut list: Vec<String> = headers.iter().take(MAX_LISTED).map(|header| format!("`{header}`")).collect();
     if headers.len() > list.len() {
         list.push(format!("and {} more", headers.len() - list.len()));
     }

@@ -1,7 +1,7 @@
-//! Where the bytes of a ledger come from.
+//! The source of a ledger's bytes.
 //!
-//! They are read more than once. Standard input or a pipe can be read only once, so it is first
-//! copied to a temporary file.
+//! The bytes are read more than once. Standard input or a pipe can be read only once, so it is
+//! first copied to a temporary file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
@@ -20,8 +20,8 @@ pub struct Input {
     /// The name in messages and outputs.
     name: String,
     path: PathBuf,
-    /// A copy of what can be read only once; only this user may read it, and dropping it deletes
-    /// it.
+    /// A copy of a source that can be read only once. Only this user may read it. It is deleted
+    /// when dropped.
     copy: Option<NamedTempFile>,
 }
 

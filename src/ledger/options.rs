@@ -1,4 +1,4 @@
-//! How to read a ledger where its own content leaves something open.
+//! Settings for reading a ledger: what its content does not say.
 
 use chrono::NaiveDate;
 use reconcile_core::product::ProductId;

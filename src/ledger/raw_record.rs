@@ -5,8 +5,7 @@ use reconcile_core::ledger_row::InvalidRow;
 
 use super::cells::Cells;
 
-/// A record as written in the ledger. It is reused for the next one, so that reading allocates
-/// nothing.
+/// A record as written in the ledger. It is reused for the next record: reading allocates nothing.
 #[derive(Default)]
 pub(super) struct RawRecord {
     pub(super) cells: Cells,
@@ -18,8 +17,8 @@ pub(super) struct RawRecord {
     pub(super) offset: Option<u64>,
     /// Name of the ledger's encoding.
     pub(super) encoding: &'static str,
-    /// Set if the record cannot even be split into cells.
+    /// Set if the record cannot be split into cells.
     pub(super) unsplittable: Option<InvalidRow>,
-    /// Bytes held of it.
+    /// Number of its bytes in memory.
     pub(super) len: usize,
 }

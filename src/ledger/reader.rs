@@ -24,11 +24,11 @@ pub struct LedgerReader<R> {
 }
 
 impl<R: Read> LedgerReader<R> {
-    /// Reads the header row of a CSV text. `ledger` is what messages call it, such as its path.
+    /// Reads the header row of a CSV text. `ledger` is its name in messages, such as its path.
     ///
     /// # Errors
-    /// The source cannot be read, is empty or no text. The header row is damaged, has no `call_id`,
-    /// has two columns for one field, or does not match `options.map`.
+    /// The source cannot be read, is empty, or is not text. The header row is damaged, has no
+    /// `call_id`, has two columns for one field, or does not match `options.map`.
     pub fn open(source: R, ledger: &str, options: &Options) -> Result<Self> {
         let (records, names) = Records::open_csv(source, ledger, options)?;
         let header = Header::new(&names, &options.map, ledger)?;
@@ -39,7 +39,7 @@ impl<R: Read> LedgerReader<R> {
         Self { records, rows, raw: RawRecord::default(), failed: false }
     }
 
-    /// The two halves of the work, for two threads.
+    /// The two stages of reading, for use on different threads.
     pub(super) fn into_parts(self) -> (Records<R>, RowReader) {
         (self.records, self.rows)
     }
@@ -82,8 +82,8 @@ impl<R: Read> LedgerReader<R> {
         self.records.description()
     }
 
-    /// Notes for the log: how the ledger is read, unless it is UTF-8 with commas; carried columns
-    /// that had to be renamed; signs of damage. Complete once all rows were read.
+    /// Notes for the log: how the ledger is read, unless it is UTF-8 with commas; renamed columns;
+    /// signs of damage. Complete once all rows were read.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         const USUAL: &str = "UTF-8, separated by `,`";
@@ -101,8 +101,8 @@ impl LedgerReader<File> {
     /// Reads the footer of a Parquet file.
     ///
     /// # Errors
-    /// The file is damaged or written in a form that is not read, or its columns cannot be used
-    /// (see [`LedgerReader::open`]).
+    /// The file is damaged or has an unsupported form, or its columns cannot be used (see
+    /// [`LedgerReader::open`]).
     pub(super) fn open_parquet(file: File, ledger: &str, options: &Options) -> Result<Self> {
         let (records, names) = Records::open_parquet(file, ledger)?;
         let header = Header::new(&names, &options.map, ledger)?;

@@ -26,7 +26,7 @@ type CsvReader<R> = csv::Reader<Splitter<Utf8Reader<R>>>;
 /// The records of a ledger below the header row.
 pub(super) struct Records<R> {
     format: Format<R>,
-    /// What messages call the ledger.
+    /// The name of the ledger in messages.
     ledger: String,
 }
 
@@ -39,7 +39,7 @@ impl<R: Read> Records<R> {
     /// Reads the header row of a CSV text; also returns its columns.
     ///
     /// # Errors
-    /// The source cannot be read or is no text, or the header row is missing or damaged.
+    /// The source cannot be read or is not text, or the header row is missing or damaged.
     pub(super) fn open_csv(source: R, ledger: &str, options: &Options) -> Result<(Self, Vec<String>)> {
         let failed = |error| LedgerError::reading(ledger, None, error);
         let mut splitter = Splitter::new(Utf8Reader::new(source).map_err(failed)?, b',');
@@ -77,7 +77,7 @@ impl<R: Read> Records<R> {
                 }
                 raw.cells.copy(&raw.parsed);
                 *row += 1;
-                // As if the header were line 1.
+                // The rows are counted as if the header were line 1.
                 (raw.line, raw.offset, raw.encoding) = (*row + 1, None, Encoding::Utf8.name());
                 raw.len = raw.cells.bytes().len();
                 Ok(true)
@@ -100,7 +100,7 @@ impl<R: Read> Records<R> {
         digest.map_err(|error| LedgerError::reading(&self.ledger, None, error))
     }
 
-    /// The form of the ledger with these columns.
+    /// The layout of the ledger with these columns.
     pub(super) fn layout(&self, names: &[String]) -> Layout {
         let (delimiter, byte_order_mark) = match &self.format {
             Format::Csv { csv, delimiter } => {
@@ -129,7 +129,7 @@ impl Records<File> {
     /// Reads the footer of a Parquet file; also returns its columns.
     ///
     /// # Errors
-    /// The file is damaged, or written in a form that is not read.
+    /// The file is damaged, or has an unsupported form.
     pub(super) fn open_parquet(file: File, ledger: &str) -> Result<(Self, Vec<String>)> {
         let clone = file.try_clone().map_err(|error| LedgerError::reading(ledger, None, error))?;
         let rows = ParquetRows::open(clone, ledger)?;
@@ -140,11 +140,11 @@ impl Records<File> {
 }
 
 impl<R> Records<R> {
-    /// Checks that no time of a Parquet file is stored as INT96: some systems write it in UTC,
+    /// Checks that no time of a Parquet file is stored as INT96. Some systems write INT96 in UTC,
     /// others in local time.
     ///
     /// # Errors
-    /// The column of a time is stored as INT96.
+    /// A column with times is stored as INT96.
     pub(super) fn check_times(&self, header: &Header) -> Result<()> {
         let Format::Parquet { rows, .. } = &self.format else { return Ok(()) };
         let times = [Field::CalledAt, Field::QueryDate, Field::StartedAt, Field::EndedAt];
@@ -193,7 +193,7 @@ fn advance_csv<R: Read>(
     Ok(true)
 }
 
-/// A row that cannot be split into cells, with its beginning.
+/// The invalid row for a record that cannot be split into cells, with the record's beginning.
 fn unsplittable_row<R: Read>(
     splitter: &mut Splitter<Utf8Reader<R>>,
     position: Position,
@@ -209,7 +209,7 @@ fn unsplittable_row<R: Read>(
         call_id: None,
         field: "",
         expected: None,
-        // The text could be anything; only the rejects hold it.
+        // The text could be anything, so only the rejects show it.
         found: CompactString::default(),
         reason: format!("{problem}{rest}"),
         carried: Vec::new(),

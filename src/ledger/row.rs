@@ -1,8 +1,8 @@
 //! Parses the values of a record.
 //!
-//! Every record becomes exactly one [`Record`]. The first problem in the order of the contract's
-//! fields is the one reported. Values are changed only where [`values`] says so, and white space
-//! around the values of fields is removed.
+//! Every record becomes exactly one [`Record`]. If several values are invalid, the first one in the
+//! order of the contract's fields is reported. White space around the values of fields is removed;
+//! other changes are made only by [`values`].
 
 use std::cell::Cell;
 
@@ -22,7 +22,9 @@ use reconcile_core::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime, Re
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse::trimmed;
 
-/// Stands for characters that a conversion has lost.
+use crate::words::plural;
+
+/// The character that replaces characters which a conversion lost.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Parses the records of one ledger and collects the findings.
@@ -37,7 +39,7 @@ impl RowReader {
         Self { header, options, findings: Findings::default() }
     }
 
-    /// A reader of the same ledger for another thread, with findings of its own.
+    /// A reader of the same ledger for another thread, with its own findings.
     pub(super) fn for_another_thread(&self) -> Self {
         Self::new(self.header.clone(), self.options.clone())
     }
@@ -57,7 +59,7 @@ struct RowParser<'a> {
     header: &'a Header,
     options: &'a Options,
     raw: &'a RawRecord,
-    /// All cells as text, if all are valid: checked at once, not cell by cell.
+    /// All cells as text if all are valid UTF-8. They are checked together, not one by one.
     text: Option<&'a str>,
     /// True if a cell may contain [`REPLACEMENT`].
     may_have_lost_characters: bool,
@@ -110,14 +112,14 @@ impl<'a> RowParser<'a> {
             return Ok(());
         }
         let advice = if found == wanted + 1 && self.next_cell_begins_with_caret() {
-            "the CallId was split at its `^`: join its halves"
+            "the CallId was split at its `^`; join its halves"
         } else if found < wanted {
             "add the missing fields, or put quotes around a value with a line break"
         } else {
             "put quotes around a value that contains the delimiter"
         };
-        let fields = if found == 1 { "field" } else { "fields" };
-        let reason = format!("the row has {found} {fields}, but the header has {wanted}; {advice}");
+        let fields = plural(found as u64, "field");
+        let reason = format!("the row has {fields}, but the header has {wanted}; {advice}");
         Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()))
     }
 
@@ -206,7 +208,7 @@ impl<'a> RowParser<'a> {
         }
     }
 
-    /// A cell, if the record has it: its text, or its bytes if they are not valid.
+    /// A cell, if the record has it: its text, or its bytes if they are not valid UTF-8.
     fn cell(&self, at: usize) -> Option<Result<&'a str, &'a [u8]>> {
         let cells = &self.raw.cells;
         match self.text {
@@ -222,7 +224,7 @@ impl<'a> RowParser<'a> {
             match self.cell(*at) {
                 None => {}
                 Some(Ok(text)) => carried.push(text.into()),
-                // A carried column is no field; the reason and the column number name it.
+                // A carried column holds no field. The reason and the column number name it.
                 Some(Err(bytes)) => {
                     let invalid = self.invalid_bytes("", &printable(name), bytes);
                     return Err(InvalidValue { column: Some(*at), ..invalid });

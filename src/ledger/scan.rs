@@ -2,13 +2,13 @@
 //!
 //! `rows = invalid + duplicates + calls` always holds. Memory does not grow with the number of rows
 //! ([`fingerprints`](super::fingerprints)), but with the number of duplicate calls
-//! ([`DuplicateCalls`]). Three threads share the work; between them are at most 16 batches of 256
-//! KiB, or of one longer record.
+//! ([`DuplicateCalls`]). Three threads share the work. They exchange at most 16 batches, each of
+//! 256 KiB or of one longer record.
 
 use std::fs::File;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use reconcile_core::ledger_row::Record;
@@ -24,13 +24,14 @@ use super::raw_record::RawRecord;
 use super::reader::LedgerReader;
 use super::records::Records;
 use super::row::RowReader;
+use crate::locked::lock;
 
 /// A ledger that was read once from end to end. Both passes read it again.
 #[derive(Debug)]
 pub struct ScannedLedger {
-    /// Where it is.
+    /// The source of its bytes.
     pub input: Input,
-    /// How it is read.
+    /// The settings for reading it.
     pub options: Options,
     /// What the first reading found.
     pub scan: LedgerScan,
@@ -63,7 +64,7 @@ pub struct LedgerScan {
     pub rows: u64,
     /// Rows that cannot be used.
     pub invalid: u64,
-    /// Rows whose call an earlier row names.
+    /// Rows whose call is named by an earlier row.
     pub duplicates: u64,
     /// Distinct calls.
     pub calls: u64,
@@ -77,7 +78,7 @@ pub struct LedgerScan {
     pub layout: Layout,
     /// Notes for the log.
     pub notes: Vec<String>,
-    /// Usable rows whose day only the CallId says.
+    /// Usable rows whose day comes only from the CallId.
     pub days_from_call_id: u64,
     /// Rows that are unusable because they have no product.
     pub without_product: u64,
@@ -85,13 +86,13 @@ pub struct LedgerScan {
     pub without_day: u64,
 }
 
-/// Most records in a batch.
+/// Maximum number of records in a batch.
 const BATCH: usize = 256;
 
-/// A batch with this many bytes is full as well.
+/// A batch with this many bytes is also full.
 const BATCH_BYTES: usize = 1 << 18;
 
-/// Number of batches; emptied ones are reused.
+/// Number of batches. Empty batches are reused.
 const BATCHES: usize = 16;
 
 /// Reads the whole ledger on three threads: one splits it into records, two parse their values.
@@ -104,7 +105,7 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
         let (emptied, to_fill) = channel();
         (0..BATCHES).for_each(|_| drop(emptied.send(Vec::new())));
         let splitting = threads.spawn(|| split_into_batches(records, to_fill, &{ filled }));
-        // The channel closes with its last parser, so that the splitter never waits in vain.
+        // The channels close when the last parser ends. So the splitter never waits forever.
         let batches = BatchSource { filled: Arc::new(Mutex::new(to_parse)), emptied };
         let other_batches = batches.clone();
         let parsing = threads.spawn(|| parse_batches(&mut other_rows, &tally, other_batches));
@@ -116,7 +117,7 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
     rows.findings.merge(&other_rows.findings);
     let Findings { days_from_call_id, without_product, without_day, .. } = rows.findings;
     let ledger = LedgerReader::from_parts(records, rows);
-    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let tally = std::mem::take(&mut *lock(&tally));
     let (duplicate_calls, calls) =
         DuplicateCalls::count(tally.usable.sorted()).map_err(LedgerError::temporary_file)?;
     tracing::debug!("{} is {}", input.name(), ledger.description());
@@ -159,14 +160,10 @@ fn parse_batches(
             Record::Row(row) => Some(row.key.fingerprint()),
             Record::Invalid(_) => None,
         }));
-        // Sending fails once the splitter is at the end; then nobody needs the batch.
+        // Sending fails if the splitter has ended. Then the batch is not needed.
         let _ = emptied.send(batch);
         lock(tally).add(keys.drain(..)).map_err(LedgerError::temporary_file)?;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fills batches with records until the ledger ends or no parser is left.

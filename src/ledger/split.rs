@@ -2,22 +2,21 @@
 //!
 //! It does what the CSV parser cannot do: it knows the physical line and the byte at which a record
 //! begins, limits the length of a record ([`MAX_RECORD`]), and resumes after a quote that is never
-//! closed. Memory stays below [`MAX_RECORD`] plus two chunks, whatever the input. The records do
-//! not depend on the pieces in which the input arrives. Every byte belongs to exactly one record or
-//! line end.
+//! closed. For any input, memory stays below [`MAX_RECORD`] plus two chunks. The records do not
+//! depend on how the bytes arrive. Every byte belongs to exactly one record or line end.
 
 use std::io::{ErrorKind, Read, Result};
 
 use memchr::{memchr, memchr2, memchr2_iter};
 
-/// Longest record in bytes. A real row has a few hundred; a longer one is a quote that is never
-/// closed.
+/// Longest record in bytes. A real row has a few hundred. A longer record nearly always has a quote
+/// that is never closed.
 pub(super) const MAX_RECORD: usize = 1 << 20;
 
 /// Bytes requested from the source at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Most bytes of a skipped record that are kept for the rejects.
+/// Maximum number of bytes of a skipped record that are kept for the rejects.
 pub(super) const MAX_KEPT: usize = 64 * 1024;
 
 /// Where a record begins.
@@ -35,8 +34,8 @@ pub(super) enum NextRecord {
     /// A whole record, which can now be read through [`Read`].
     Whole(Position),
     /// A record with a quote that is not closed before the end of the input, or before
-    /// [`MAX_RECORD`]. The next record begins on the line after that quote, so that one bad row
-    /// does not swallow the good rows below it.
+    /// [`MAX_RECORD`]. The next record begins on the line after that quote. So one bad row does not
+    /// swallow the good rows below it.
     UnclosedQuote(Position),
     /// A line longer than [`MAX_RECORD`] without such a quote. It is skipped.
     TooLong(Position),
@@ -44,8 +43,8 @@ pub(super) enum NextRecord {
     End,
 }
 
-/// State of the scan within a record: the same states as the parser's, so that both see the same
-/// end of a record.
+/// State of the scan within a record. The CSV parser has the same states, so both find the same end
+/// of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ScanState {
     CellStart,
@@ -54,8 +53,8 @@ enum ScanState {
     QuoteInQuoted,
 }
 
-/// A reader that yields one record for each call of [`Splitter::advance`], always ended by a single
-/// `\n`.
+/// A reader that returns one record after each call of [`Splitter::advance`]. A single `\n` ends
+/// each record.
 pub(super) struct Splitter<R> {
     source: R,
     delimiter: u8,
@@ -231,8 +230,8 @@ impl<R: Read> Splitter<R> {
         self.pass_line_end()
     }
 
-    /// Skips a record that cannot be read, up to the line after its unclosed quote, or after its
-    /// `scanned` bytes if no quote is to blame.
+    /// Skips a record that cannot be read. The next record begins on the line after its unclosed
+    /// quote, or after its `scanned` bytes if it has no such quote.
     fn skip(&mut self, position: Position, scanned: usize, quote_at: Option<usize>) -> Result<NextRecord> {
         let mut from = self.start + quote_at.unwrap_or(scanned);
         self.line += line_ends(&self.buf[self.start..from]);
@@ -328,7 +327,7 @@ impl<R> Read for Splitter<R> {
     }
 }
 
-/// Number of physical line ends: LF, CRLF, or CR alone.
+/// Number of physical line ends: LF, CRLF, or CR without LF.
 fn line_ends(bytes: &[u8]) -> u64 {
     let ends = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
     memchr2_iter(b'\n', b'\r', bytes).filter(ends).count() as u64
@@ -340,7 +339,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Yields at most a few bytes at a time, so that chunks end at every position.
+    /// Returns only a few bytes at a time. So chunks end at every position.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {

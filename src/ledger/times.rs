@@ -1,7 +1,7 @@
 //! Parses the times of a ledger, in the forms that people, databases and spreadsheets write.
 //!
-//! Pure. A time is never guessed: an ambiguous time, or one without its year, is an error. Times
-//! without a zone are UTC+8, like the provider's own.
+//! Pure. A time is never guessed: an ambiguous time, or a time without its year, is an error. Times
+//! without a zone are in UTC+8, like the provider's times.
 
 use chrono::{
     DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
@@ -11,17 +11,17 @@ use reconcile_core::calendar::{from_provider_local, provider_offset};
 use reconcile_core::ledger_row::LedgerTime;
 use reconcile_core::quick_parse;
 
-/// Smaller numbers are Unix seconds (until the year 5138), greater ones milliseconds (since 1973).
+/// Numbers below this are Unix seconds (until the year 5138); others are milliseconds (since 1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// Serial days of spreadsheets from 2000-01-01 to 2100-12-31. Day 1 is 1900-01-01, and 1900 counts
-/// as a leap year, which it was not.
+/// Serial days of spreadsheets from 2000-01-01 to 2100-12-31. Day 1 is 1900-01-01. Spreadsheets
+/// count 1900 as a leap year by mistake.
 const SERIAL_DAYS: std::ops::RangeInclusive<i64> = 36_526..=73_415;
 
 /// Plausible years of a call.
 const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
 
-/// What to write instead.
+/// The advice at the end of most reasons.
 const WRITE: &str = "write YYYY-MM-DD HH:MM:SS (UTC+8), RFC 3339, or Unix seconds or milliseconds";
 
 /// A parsed time.
@@ -79,7 +79,7 @@ pub(super) fn parse_time(text: &str) -> Result<ParsedTime> {
     if YEARS.contains(&day.year()) { Ok(parsed) } else { Err(TimeError::ImplausibleYear(day)) }
 }
 
-/// Parses only `2026-11-01 09:05:07`, the form of nearly every ledger, at less cost.
+/// Parses only `2026-11-01 09:05:07`, the form in nearly every ledger, faster than [`parse_time`].
 pub(super) fn parse_common_form(text: &str) -> Option<ParsedTime> {
     let local = quick_parse::local_time(text).filter(|local| YEARS.contains(&local.year()))?;
     Some(ParsedTime { time: LedgerTime::Instant(from_provider_local(local)), is_serial_day: false })
@@ -127,7 +127,7 @@ fn parse_serial_day(days: i64, fraction: &str) -> Option<LedgerTime> {
     Some(LedgerTime::Instant(from_provider_local(local)))
 }
 
-/// Parses `20261101`, a usual name of partitions, or `20261101090507`.
+/// Parses `20261101`, a common partition name, or `20261101090507`.
 fn parse_without_separators(digits: &str) -> Option<LedgerTime> {
     let part = |at: usize, len: usize| digits.get(at..at + len)?.parse::<u32>().ok();
     if !matches!(digits.len(), 8 | 14) || digits.starts_with('-') {
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_time_is_refused_with_its_reason() {
+    fn other_texts_are_refused_with_a_reason() {
         for (texts, wanted) in [
             (
                 &[

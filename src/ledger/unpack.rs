@@ -1,7 +1,7 @@
 //! The bytes of a ledger: hashed as stored, then unpacked.
 //!
-//! The SHA-256 covers every byte of the file, also those after the last member of an archive. The
-//! packing is recognized by the first bytes, not by the name.
+//! The SHA-256 covers every byte of the file, including bytes after the last member of an archive.
+//! The packing is recognized by the first bytes, not by the name.
 
 use std::io::{BufReader, Error, ErrorKind, Read, Result};
 
@@ -17,7 +17,7 @@ const CHUNK: usize = 64 * 1024;
 /// Number of first bytes that identify a file's kind.
 const HEAD: usize = 16;
 
-/// A reader that computes the SHA-256 of all bytes read, and looks at the first bytes in advance.
+/// A reader that computes the SHA-256 of all bytes read. It reads the first bytes in advance.
 pub(super) struct Hashing<R> {
     source: R,
     hash: Sha256,
@@ -132,7 +132,7 @@ fn packed(packing: Packing, error: Error) -> Error {
     }
 }
 
-/// True for a zstd frame, or one of the sixteen kinds of skippable frames.
+/// True for the beginning of a zstd frame, or of one of its sixteen kinds of skippable frames.
 fn is_zstd(head: &[u8]) -> bool {
     head.starts_with(b"\x28\xB5\x2F\xFD") || matches!(head, [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..])
 }

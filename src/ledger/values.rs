@@ -1,7 +1,7 @@
 //! Parses single values of a ledger: CallIds, products, phone numbers, times, yes or no, seconds.
 //!
 //! Pure. A value is read exactly or not at all. An [`InvalidValue`] says what is wrong and what to
-//! do; its reason never quotes the value. Full-width characters are read as their ASCII
+//! do. Its reason never quotes the value. Full-width characters are read as their ASCII
 //! equivalents, except in a CallId, which stays untouched.
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ const MAX_CALL_ID: usize = 256;
 pub(super) struct InvalidValue {
     /// Name of the field; empty if the problem is the row as a whole.
     pub(super) field: &'static str,
-    /// The column, from 0, if it is not the field's.
+    /// The column, from 0, if the value belongs to no field.
     pub(super) column: Option<usize>,
     /// What was expected, in a few words.
     pub(super) expected: Option<CompactString>,
@@ -56,8 +56,8 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}')
 }
 
-/// A value with ASCII for full-width characters, without invisible ones, and without the marks that
-/// make a spreadsheet take it for text: `="0571"`, `'0571`.
+/// A value with ASCII for full-width characters and without invisible characters. The marks that
+/// make a spreadsheet treat it as text are removed: `="0571"`, `'0571`.
 fn cleaned(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix("=\"").and_then(|inner| inner.strip_suffix('"')).unwrap_or(text);
     let text = text.strip_prefix('\'').unwrap_or(text);
@@ -68,7 +68,7 @@ fn cleaned(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.trim().to_owned())
 }
 
-/// True for a number in scientific notation, which spreadsheets use for long ones: `1.16E+11`.
+/// True for a number such as `1.16E+11`: spreadsheets write long numbers in this notation.
 fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
@@ -86,7 +86,7 @@ fn changed_by_spreadsheet(field: &'static str, text: &str) -> InvalidValue {
 /// Checks a CallId that is trimmed and not empty.
 pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
     let invalid = |reason: &str| Err(InvalidValue::new("call_id", text, reason));
-    // Without an early exit, so that the compiler checks many bytes at a time.
+    // Without an early exit, the compiler checks many bytes at a time.
     let numbers = text.bytes().fold(true, |all, b| all & (b.is_ascii_digit() | (b == b'^')));
     if numbers && text.len() <= MAX_CALL_ID && !text.starts_with('^') && !text.ends_with('^') {
         // The provider's own form; no check below can fail.
@@ -117,7 +117,7 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
         );
     }
     if text.contains('"') || text.starts_with(['\'', '=']) {
-        return invalid("the CallId contains quotes or a spreadsheet formula; write the CallId alone");
+        return invalid("the CallId contains quotes or a spreadsheet formula; write only the CallId");
     }
     if text.starts_with('^') || text.ends_with('^') {
         return invalid(
@@ -127,13 +127,13 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-/// True for a CallId of digits alone. The provider's CallIds have a `^` between two numbers; an
-/// export may have dropped it.
+/// True for a CallId of at least twelve digits and nothing else. The provider's CallIds have a `^`
+/// between two numbers. An export may have dropped it.
 pub(super) fn may_lack_caret(call_id: &str) -> bool {
     call_id.len() >= 12 && is_digits(call_id)
 }
 
-/// Parses the number or name of a product.
+/// Parses the id or the name of a product.
 pub(super) fn product(text: &str) -> Result<ProductId, InvalidValue> {
     let (field, value) = ("prod_id", cleaned(text));
     if let Some(product) = ProductId::parse(&value) {
@@ -156,7 +156,7 @@ pub(super) fn number_text(field: &'static str, text: &str) -> Result<CompactStri
     if is_scientific(&value) { Err(changed_by_spreadsheet(field, text)) } else { Ok(value.into()) }
 }
 
-/// Parses yes or no, in the words of the contract.
+/// Parses yes or no, in the words of docs/contract.md.
 pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, InvalidValue> {
     let known = |word: &str| match word {
         "true" | "1" | "yes" | "y" | "是" => Some(true),

@@ -132,7 +132,7 @@ fn cells<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -> impl
         Cell::Text(detail.map(|d| d.outcome.as_str())),
         Cell::Boolean(detail.and_then(|d| d.answered)),
         Cell::Text(detail.and_then(|d| d.state_desc.as_deref())),
-        Cell::Text(detail.and_then(|d| d.hangup_by)),
+        Cell::Text(detail.and_then(|d| d.hangup_by.map(|party| party.as_str()))),
         Cell::Text(failure.map(|f| f.code.as_str())),
         Cell::Text(failure.map(|f| f.message.as_str())),
         Cell::Text(lookup.request_id.as_deref()),

@@ -1,8 +1,8 @@
-//! Decodes a body of any charset to text. The provider's only user of encoding_rs. Pure.
+//! Decodes a body of any charset to text. Pure. In this folder, only this file uses encoding_rs.
 //!
-//! A byte order mark decides; then UTF-8, if the bytes are valid UTF-8; then the charset of the
-//! header or of the XML prolog. Anything else is read as UTF-8 with U+FFFD for each wrong byte, and
-//! is marked as lossy.
+//! A byte order mark decides. Without one, the body is UTF-8 if its bytes are valid UTF-8.
+//! Otherwise the header or the XML prolog names the charset. Anything else is read as UTF-8, with
+//! U+FFFD for each wrong byte, and is marked as lossy.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ const PROLOG_BYTES: usize = 256;
 /// A decoded body.
 pub(super) struct Decoded<'a> {
     pub(super) text: Cow<'a, str>,
-    /// Some bytes could not be decoded; U+FFFD replaces them.
+    /// True if some bytes could not be decoded. U+FFFD replaces them.
     pub(super) lossy: bool,
 }
 
-/// Decodes a body with the `Content-Type` that it came with.
+/// Decodes a body. `content_type` is the `Content-Type` of its response.
 pub(super) fn decode<'a>(body: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     if let Some((encoding, mark)) = Encoding::for_bom(body) {
         return decode_with(encoding, &body[mark..]);

@@ -1,4 +1,4 @@
-//! What the fetch stage needs from a provider. Tests replace the network here.
+//! The provider as the fetch stage sees it. Tests implement this trait without a network.
 
 use std::future::Future;
 
@@ -13,7 +13,7 @@ use crate::stop::Reason;
 pub struct ClockCorrection {
     /// How far this machine's clock is behind the provider's.
     pub behind: TimeDelta,
-    /// The difference was not known before.
+    /// True if the difference was not known before.
     pub first: bool,
 }
 
@@ -23,18 +23,18 @@ pub trait Provider: Send + Sync {
     /// redirects. A failed request is a [`Reply::Lost`], not an error.
     fn ask(&self, question: &Question) -> impl Future<Output = Reply> + Send;
 
-    /// Waits for a key that has not expired, and returns its number; keys are counted from 1. The
-    /// key comes from another service, so waiting for it takes no place under the cap.
+    /// Waits for a key that has not expired, and returns its number. Keys are counted from 1. The
+    /// key comes from another service, so fetching it is not a request under the cap.
     ///
     /// # Errors
     ///
-    /// Why the run stops: there is no key.
+    /// The reason why the run stops: there is no key.
     fn ready(&self) -> impl Future<Output = Result<u64, Reason>> + Send {
         async { Ok(0) }
     }
 
-    /// Replaces the key of number `refused`, which the provider rejected as expired. Returns false
-    /// when there is no other key.
+    /// Replaces key number `refused`, which the provider refused as expired. Returns false if there
+    /// is no other key.
     ///
     /// # Errors
     ///
@@ -44,8 +44,8 @@ pub trait Provider: Send + Sync {
         async { Ok(false) }
     }
 
-    /// Signs with the provider's time from now on: it rejected a time stamp, and its clock reads
-    /// `date`. Returns `None` when the clocks agree and nothing needs correcting.
+    /// Signs with the provider's time from now on. The provider refused a time stamp, and its clock
+    /// reads `date`. Returns `None` if the clocks agree: then nothing is corrected.
     fn correct_clock(&self, date: DateTime<Utc>) -> Option<ClockCorrection> {
         let _ = date;
         None

@@ -6,14 +6,14 @@
 
 use super::lost::LostReason;
 
-/// What an error means for this call and for all others.
+/// The class of an error: what it means for this call and for all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Too many requests: the whole run slows down, and this call is retried.
     Throttle,
     /// Temporary: retried after a pause.
     Transient,
-    /// As [`Class::Transient`], but at most three attempts: the cause may be this call alone.
+    /// As [`Class::Transient`], but with at most three attempts: the cause may be only this call.
     Doubtful,
     /// The gateway has seen this nonce before: retried at once with a new one; after that, as
     /// [`Class::Transient`].
@@ -21,21 +21,21 @@ pub enum Class {
     /// The clocks disagree: retried once with the provider's time, then the run stops.
     Clock,
     /// The security token has expired, or belongs to another key. A renewable key is renewed once;
-    /// otherwise the run stops. With advice for the operator.
+    /// otherwise the run stops. Holds advice for the operator.
     Token(&'static str),
-    /// A fault on the way to the provider: of one request (a proxy's hiccup), or more likely of
-    /// all. Retried once after a pause, then the run stops. With advice for the operator.
+    /// A fault on the way to the provider, such as a redirect. It may concern one request, but more
+    /// likely all. Retried once after a pause, then the run stops. Holds advice for the operator.
     Route(&'static str),
     /// The provider's error means that there is no such record.
     NoRecord,
     /// Permanent for this call; the run continues.
     Call,
-    /// The same for every call: the run stops at once. With advice for the operator.
+    /// The same for every call: the run stops at once. Holds advice for the operator.
     Fatal(&'static str),
 }
 
 impl Class {
-    /// The word for it in docs/provider.md.
+    /// The word for the class in docs/provider.md.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Class {
         }
     }
 
-    /// What the operator has to do if it stops the run.
+    /// What the operator has to do if the error stops the run.
     #[must_use]
     pub fn advice(self) -> Option<&'static str> {
         match self {
@@ -85,9 +85,9 @@ use Class::{Call, Clock, Doubtful, Fatal, NoRecord, Nonce, Route, Throttle, Toke
 /// A code in the provider's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownCode {
-    /// `Code`; in a family, `*` stands for the rest.
+    /// `Code`. In the code of a family, `*` replaces the rest.
     pub code: &'static str,
-    /// Its class.
+    /// The class of the code.
     pub class: Class,
     /// Its meaning in a few words.
     pub meaning: &'static str,
@@ -167,7 +167,8 @@ pub const CODES: &[KnownCode] = &[
     known("isv.INVALID_PARAMETERS", Call, "a parameter is wrong"),
     known("isv.PARAM_LENGTH_LIMIT", Call, "a parameter is too long"),
     known("isv.PARAM_NOT_SUPPORT_URL", Call, "a parameter holds a URL"),
-    // Of the dialling operations: not expected here; if they come, they concern one call.
+    // Codes of the dialling operations. They are not expected here; if they come, they concern one
+    // call.
     known("isv.MOBILE_NUMBER_ILLEGAL", Call, "number not valid"),
     known("isv.DISPLAY_NUMBER_ILLEGAL", Call, "display number not valid"),
     known("isv.MOBILE_COUNT_OVER_LIMIT", Call, "too many numbers"),
@@ -186,8 +187,8 @@ pub const CODES: &[KnownCode] = &[
     known("isv.VOICE_CALL_FAIL", Call, "the call failed"),
 ];
 
-/// Families of codes: the part before the first dot decides for undocumented members. Without this,
-/// a refusal that is the same for every call would be kept as the final answer of each.
+/// Families of codes: the part before the first dot decides the class of an undocumented code.
+/// Without them, a refusal that is the same for every call would become the final answer of each.
 pub const FAMILIES: &[KnownCode] = &[
     known("Throttling.*", Throttle, "flow control"),
     known("InvalidAccessKeyId.*", Fatal(KEYS), "access key"),
@@ -256,7 +257,7 @@ pub fn classify_lost(reason: LostReason) -> Class {
     }
 }
 
-/// What to check when a code that concerns one call comes for many calls in a row.
+/// What to check if a code that concerns only one call comes for many calls in a row.
 #[must_use]
 pub fn suspicion(code: &str) -> Option<&'static str> {
     match code {
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_missing_common_parameter_is_fatal() {
+    fn only_a_missing_system_parameter_is_fatal() {
         assert!(matches!(classify("MissingTimestamp", 400), Fatal(_)));
         assert_eq!(classify("MissingCallId", 400), Call);
         assert_eq!(classify("MissingParameter", 500), Call);
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undocumented_member_has_its_family_s_class() {
+    fn an_undocumented_code_has_the_class_of_its_family() {
         assert_eq!(classify("Throttling.Instance", 400), Throttle);
         assert_eq!(classify("InvalidAccessKeyId.Frozen", 403), Fatal(KEYS));
         assert_eq!(classify("Forbidden.Unauthorized", 200), Fatal(PERMISSION));

@@ -1,8 +1,8 @@
-//! The provider's envelope in JSON or in XML; the text decides which, not the requested format.
-//! Pure.
+//! Reads the envelope of an answer: the JSON or XML around `Data`. Pure.
 //!
-//! The reader assumes nothing about the text: names may be in either case, values of any type,
-//! fields given twice. A value that cannot be decoded is kept as its source text.
+//! The text decides between JSON and XML, not the requested format. Names may be in either case,
+//! values may have any type, and fields may be given twice. A value that cannot be decoded is kept
+//! as its source text.
 
 use std::fmt;
 
@@ -19,11 +19,11 @@ pub(super) struct Envelope {
     pub(super) message: Option<String>,
     pub(super) request_id: Option<String>,
     pub(super) data: FieldValue,
-    /// `Code` or `Data`, if it is given twice with different values.
+    /// `Code` or `Data`, if the answer has it twice with different values.
     pub(super) contradictory: Option<&'static str>,
 }
 
-/// Reads the envelope that a text is.
+/// Reads a text as an envelope.
 pub(super) fn read(text: &str) -> Result<Envelope, NotEnvelope> {
     let text = text.trim();
     let fields = match text.as_bytes().first() {
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str) -> Result<Envelope, NotEnvelope> {
     Envelope::new(fields).ok_or(NotEnvelope::Other)
 }
 
-/// Whether a text begins as an envelope. Used for a text that was cut off.
+/// True if a text begins like an envelope. Used for a text that was cut off.
 pub(super) fn begins(text: &str) -> bool {
     let text = text.trim_start();
     (text.starts_with('{') && names_a_field(text)) || xml::begins(text)
@@ -73,7 +73,7 @@ impl Envelope {
     }
 }
 
-/// The known fields of a JSON object; a repeated field is listed each time.
+/// The known fields of a JSON object. A repeated field is listed each time.
 struct Json(Fields);
 
 impl<'de> Deserialize<'de> for Json {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn only_deciding_fields_must_not_contradict_each_other() {
+    fn only_code_and_data_must_not_contradict_themselves() {
         let read =
             envelope(r#"{"code":"200","Code":"OK","Message":"a","Message":"b","Data":"x","Data":"x"}"#);
         assert_eq!(
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_envelope_may_be_invalid_and_half_of_one_is_none() {
+    fn an_invalid_envelope_differs_from_half_of_one() {
         assert_eq!(read(r#"{"Code":"OK","Da"#), Err(NotEnvelope::Other));
         // As the provider's own page prints it.
         assert_eq!(read(r#"{"Data":"\{“caller”:”1”\}","Code":"OK"}"#), Err(NotEnvelope::Invalid));

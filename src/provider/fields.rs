@@ -10,13 +10,13 @@ pub(super) const DATA: &[&str] = &["Data", "data"];
 /// Why a text is not an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotEnvelope {
-    /// It begins and ends as an envelope, but is not valid JSON or XML.
+    /// It begins and ends like an envelope, but is not valid JSON or XML.
     Invalid,
     /// It is something else, or part of an envelope.
     Other,
 }
 
-/// Whether a field of this name is read.
+/// True if a field with this name is read.
 pub(super) fn is_known(name: &str) -> bool {
     [CODE, MESSAGE, REQUEST_ID, DATA].iter().any(|names| names.contains(&name))
 }
@@ -29,7 +29,7 @@ pub(super) type Fields = Vec<(String, FieldValue)>;
 pub(super) enum FieldValue {
     /// Null, or a missing element.
     Nothing,
-    /// A string's text; of a number, object or array, its source text.
+    /// The text of a string, or the source text of a number, an object or an array.
     Text(String),
     /// Source text that cannot be decoded.
     Unreadable {
@@ -41,7 +41,7 @@ pub(super) enum FieldValue {
 }
 
 impl FieldValue {
-    /// The text, if there is any; of an unreadable value, its source text.
+    /// The text, or the source text of an unreadable value; `None` for null.
     pub(super) fn into_text(self) -> Option<String> {
         match self {
             Self::Nothing => None,

@@ -1,9 +1,9 @@
 //! The provider over HTTP: one signed request per question.
 //!
-//! Promises: exactly one request per question reaches the wire. The client neither retries nor
-//! follows redirects, and the request is a POST, which no proxy repeats by itself. (reqwest moves a
-//! request to another connection if its own turns out dead before a byte was written: that is still
-//! one request on the wire.) Every request has a new nonce and time stamp.
+//! Promises: exactly one request per question reaches the network. The client neither retries nor
+//! follows redirects, and the request is a POST, which no proxy repeats by itself. (If a connection
+//! is dead before a byte was written, reqwest uses another one: that is still one request.) Every
+//! request has a new nonce and time stamp.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -26,7 +26,7 @@ use crate::recording::{Exchange, Recorder};
 use crate::stop::Reason;
 use reconcile_core::calendar::midnight_ms;
 
-/// Two clocks agree within this difference: `Date` has whole seconds, and the response takes time.
+/// Two clocks agree within this difference. `Date` has whole seconds, and the response takes time.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(60);
 
 /// How the provider is reached.
@@ -36,7 +36,7 @@ pub struct Connection {
     pub endpoint: String,
     /// Time limit for one request, from connect to last byte.
     pub timeout: Duration,
-    /// The format that the answers are requested in.
+    /// The requested format of the answers.
     pub wire_format: WireFormat,
     /// PEM file of certificates to trust besides the platform's.
     pub ca_file: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct HttpProvider {
     keys: Arc<CredentialCache>,
     format: WireFormat,
     recorder: Option<Recorder>,
-    /// Set once this machine's clock was found to be off.
+    /// Set once this machine's clock was found to be wrong.
     provider_time: OnceLock<ProviderTime>,
 }
 
@@ -178,5 +178,5 @@ fn in_clear_text(endpoint: &reqwest::Url) -> Error {
         "the provider's endpoint {endpoint} is not encrypted: phone numbers, the access key's id and \
          signatures would travel in clear text"
     ))
-    .hint("use https://, or allow plain HTTP with --insecure-http if the network is safe")
+    .hint("use https://, or set insecure-http to allow plain HTTP if the network is safe")
 }

@@ -13,11 +13,11 @@ use super::wire::{BODY_LIMIT, Received};
 /// The content type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The header that a sandbox marks each of its responses with.
+/// The header that a sandbox adds to each of its responses.
 const SANDBOX_HEADER: &str = "x-reconcile-sandbox";
 
-/// Sends a request once and reads the response, at most [`BODY_LIMIT`] bytes of its body. `url` is
-/// the request's; a relative redirect is resolved against it.
+/// Sends a request once and reads the response, with at most [`BODY_LIMIT`] bytes of its body.
+/// `url` is the request's URL: a relative redirect is resolved against it.
 pub(super) async fn exchange(
     request: reqwest::RequestBuilder,
     url: &reqwest::Url,
@@ -31,7 +31,7 @@ async fn receive(request: reqwest::RequestBuilder, url: &reqwest::Url) -> Result
     let date = header(headers, "date").and_then(http_date);
     let mut received = Received {
         status: response.status().as_u16(),
-        // A date in Retry-After is by the provider's clock.
+        // A date in Retry-After follows the provider's clock.
         retry_after: retry_after(headers, date.unwrap_or_else(Utc::now)),
         date,
         is_sandbox: headers.contains_key(SANDBOX_HEADER),
@@ -58,11 +58,11 @@ async fn receive(request: reqwest::RequestBuilder, url: &reqwest::Url) -> Result
 /// Scheme, host and port of a redirect's target. The rest may be secret.
 fn redirect_origin(url: &reqwest::Url, location: &str) -> String {
     let target = url.join(location).ok();
-    target.map_or_else(|| "an unreadable place".into(), |url| url.origin().ascii_serialization())
+    target.map_or_else(|| "an unreadable URL".into(), |url| url.origin().ascii_serialization())
 }
 
-/// The requested pause: the provider's own header (`x-acs-retry-after`, milliseconds), else the
-/// standard one (seconds or a date). Zero, negative and unreadable values count as none.
+/// The requested pause, from the provider's own header (`x-acs-retry-after`, milliseconds) or else
+/// from the standard one (seconds or a date). Zero, negative and unreadable values are ignored.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let milliseconds = header(headers, "x-acs-retry-after").and_then(|value| value.parse::<u64>().ok());
     if let Some(milliseconds) = milliseconds.filter(|milliseconds| *milliseconds > 0) {
@@ -112,7 +112,7 @@ fn lost(error: &reqwest::Error) -> LostRequest {
     LostRequest { reason, message }
 }
 
-/// Whether TLS failed because the certificate is not trusted.
+/// True if TLS failed because the certificate is not trusted.
 fn is_about_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return matches!(tls, rustls::Error::InvalidCertificate(_));

@@ -1,4 +1,4 @@
-//! An access key. Promises that its secrets cannot be printed.
+//! An access key whose secrets cannot be printed.
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -10,7 +10,8 @@ pub struct Credentials {
     pub access_key_id: String,
     secret: SecretString,
     token: Option<SecretString>,
-    /// By the clock of the key's issuer; `None` if the key does not expire or its end is unknown.
+    /// When it expires, by the issuer's clock; `None` if it never expires, or if the time is
+    /// unknown.
     pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
@@ -40,7 +41,7 @@ impl Credentials {
         self.token.as_ref().map(|t| t.expose_secret())
     }
 
-    /// The last four characters of the key's id: all of it that messages show.
+    /// The last four characters of the key's id. Messages never show more.
     #[must_use]
     pub(super) fn last_four(&self) -> String {
         let id: Vec<char> = self.access_key_id.chars().collect();

@@ -9,7 +9,7 @@ pub enum LostReason {
     Connect,
     /// The provider's certificate is not trusted.
     Certificate,
-    /// The response broke off.
+    /// The connection ended in the middle of the response.
     Cut,
     /// Any other error of the connection.
     Transport,
@@ -22,7 +22,7 @@ impl LostReason {
     pub const ALL: [Self; 6] =
         [Self::Timeout, Self::Connect, Self::Certificate, Self::Cut, Self::Transport, Self::KeyExpired];
 
-    /// The word for it, which the store and the outputs keep as the error code.
+    /// The word for the reason. The store and the outputs use it as the error code.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl LostReason {
 /// A request without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostRequest {
-    /// Why.
+    /// Why there is no response.
     pub reason: LostReason,
     /// The HTTP library's message, without the URL.
     pub message: String,

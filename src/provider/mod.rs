@@ -1,7 +1,7 @@
 //! The provider's client: signs a question, sends it, and reads the answer.
 //!
-//! [`sign`], [`wire`] (with `charset`, `envelope`, `fields` and `xml`) and [`codes`] are pure.
-//! [`credentials`] finds the access key and renews it. [`http`] sends the request.
+//! [`sign`], [`wire`] (with `charset`, `envelope`, `fields` and `xml`) and [`codes`] are pure: they
+//! do no I/O. [`credentials`] finds the access key and renews it. [`http`] sends the request.
 
 mod charset;
 mod client;

@@ -1,4 +1,4 @@
-//! What is asked of the provider: one call on one day, in one wire format.
+//! A question to the provider: one call on one day, in one wire format.
 
 use chrono::NaiveDate;
 
@@ -15,8 +15,8 @@ pub struct Question {
     pub day: NaiveDate,
 }
 
-/// The format that the answers are requested in. Each answer is read by its content, whatever was
-/// requested.
+/// The requested format of the answers. The content of each answer decides how it is read, not the
+/// requested format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WireFormat {
     /// `Format=JSON`.

@@ -19,7 +19,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 /// does not grow.
 const FORM_LEN: usize = 512;
 
-/// Encoded `name=value` pairs joined by `&`, in the given order. Also the body of a form.
+/// Encoded `name=value` pairs, joined by `&` in the given order: also the body of a form.
 #[must_use]
 pub fn encode_pairs(params: &[(&str, &str)]) -> String {
     let mut pairs = String::with_capacity(FORM_LEN);
@@ -81,9 +81,10 @@ pub fn form(key: &Credentials, own: &[(&str, &str)], now: DateTime<Utc>) -> Stri
     encode_pairs(&params)
 }
 
-/// A text without the string to sign, which the provider quotes when it refuses a signature and
-/// which contains the security token. The string ends at the first of `ends`, or with the text;
-/// `note` says what became of it.
+/// Replaces the string to sign in a text by `note`.
+///
+/// The provider quotes that string when it refuses a signature. The string contains the security
+/// token. It ends before the first of the characters `ends`, or at the end of the text.
 #[must_use]
 pub(crate) fn without_string_to_sign(text: &str, ends: &[char], note: &str) -> String {
     const MARKER: &str = "string to sign is";

@@ -1,8 +1,7 @@
-//! Reads what the provider answered: the envelope, its `Data`, and errors in all their places.
-//! Pure.
+//! Reads a reply of the provider: the envelope, its `Data`, and every form of error. Pure.
 //!
-//! Promises an answer of bounded length for any bytes, and that an envelope is recognized by its
-//! content: neither the requested format nor the Content-Type decides.
+//! Promises: the answer has a bounded length for any bytes. An envelope is recognized by its
+//! content; neither the requested format nor the Content-Type decides.
 
 use std::time::Duration;
 
@@ -16,9 +15,9 @@ use super::lost::LostRequest;
 use super::sign::without_string_to_sign;
 use reconcile_core::answer::MALFORMED;
 
-/// Largest part of a body that is read, in bytes. The provider's own bodies are under 2 KiB.
+/// Maximum number of bytes read of a body. The provider's own bodies are under 2 KiB.
 pub const BODY_LIMIT: usize = 1 << 20;
-/// Largest part of a malformed answer that is kept, in bytes.
+/// Maximum number of bytes kept of a malformed answer.
 pub const KEPT_BYTES: usize = 16 << 10;
 /// Longest excerpt of an unexpected body, in characters.
 const EXCERPT_CHARS: usize = 120;
@@ -30,9 +29,9 @@ const NAME_CHARS: usize = 128;
 /// How one request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// With an HTTP response.
+    /// An HTTP response came.
     Received(Received),
-    /// Without one.
+    /// No response came.
     Lost(LostRequest),
 }
 
@@ -45,9 +44,9 @@ pub struct Received {
     pub retry_after: Option<Duration>,
     /// `Date`: the time of the provider's clock.
     pub date: Option<DateTime<Utc>>,
-    /// The request was signed with the provider's time, not with this machine's.
+    /// True if the request was signed with the provider's time, not with this machine's.
     pub by_provider_time: bool,
-    /// The response is marked as a sandbox's.
+    /// True if the response is marked as a sandbox's.
     pub is_sandbox: bool,
     /// `Content-Type`.
     pub content_type: Option<String>,
@@ -55,13 +54,13 @@ pub struct Received {
     pub location: Option<String>,
     /// The body, at most [`BODY_LIMIT`] bytes.
     pub body: Vec<u8>,
-    /// The full length in words, such as `67108904 bytes long`, of a body longer than
-    /// [`BODY_LIMIT`].
+    /// Set if the body is longer than [`BODY_LIMIT`]: its full length in words, such as
+    /// `67108904 bytes long`.
     pub too_long: Option<String>,
 }
 
 impl Reply {
-    /// Whether a sandbox answered; `None` without a response.
+    /// True if a sandbox answered; `None` without a response.
     #[must_use]
     pub fn is_sandbox(&self) -> Option<bool> {
         match self {
@@ -80,27 +79,28 @@ impl Reply {
 /// The content of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// `OK`, with `Data`, byte for byte.
+    /// `OK` with `Data`, kept byte for byte.
     Data(String),
     /// `OK` without a record, or an error that means there is none.
     NoRecord,
-    /// The provider answered, but `Data` cannot be read. Another attempt at once would not help.
+    /// The provider answered, but the answer or its `Data` cannot be read. An immediate retry would
+    /// not help.
     Malformed {
         /// The answer, or its `Data`: at most [`KEPT_BYTES`] bytes.
         text: String,
-        /// What is wrong with it; quotes nothing.
+        /// What is wrong with it. Never quotes the text.
         why: String,
     },
     /// An error.
     Error(Class),
 }
 
-/// A reply after it was read.
+/// The result of reading a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The content.
     pub body: Body,
-    /// `Code`; without one, a word for what happened instead (`HTTP 502`, `timeout`).
+    /// `Code`; without one, words for what happened (`HTTP 502`, `timeout`).
     pub code: String,
     /// `Message`, or an excerpt of an unexpected body.
     pub message: String,
@@ -112,7 +112,7 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The time of the provider's clock.
     pub date: Option<DateTime<Utc>>,
-    /// The request was signed with the provider's time.
+    /// True if the request was signed with the provider's time.
     pub by_provider_time: bool,
 }
 
@@ -203,13 +203,14 @@ fn read_data(data: FieldValue, lossy: bool, code: &str, message: &str) -> Answer
     }
 }
 
-/// Whether `Data` means that there is no record: empty, blank, `null` or `{}`.
+/// True if `Data` means that there is no record: empty, blank, `null` or `{}`.
 fn is_empty(data: &str) -> bool {
     let inner = data.trim().strip_prefix('{').and_then(|data| data.strip_suffix('}'));
     matches!(inner.unwrap_or(data).trim(), "" | "null")
 }
 
-/// The answer made of something else: a redirect, a proxy's page, an empty body, half a JSON text.
+/// The answer for a body that is no envelope: a redirect, a proxy's page, an empty body, half a
+/// JSON text.
 fn no_envelope(received: &Received, text: &str) -> Answer {
     let status = received.status;
     let words: Vec<&str> = head(text, KEPT_BYTES).split_whitespace().collect();
@@ -223,13 +224,13 @@ fn no_envelope(received: &Received, text: &str) -> Answer {
     Answer::new(Body::Error(codes::classify_status(status)), &format!("HTTP {status}"), &message)
 }
 
-/// The first `limit` characters on one line. Control characters become spaces, so that an answer
-/// cannot control a terminal.
+/// The first `limit` characters on one line. Control characters become spaces: an answer must not
+/// control a terminal.
 fn one_line(text: &str, limit: usize) -> String {
     text.trim().chars().take(limit).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// At most the first `bytes` bytes of a text, up to a whole character.
+/// The beginning of a text: at most `bytes` bytes, and only whole characters.
 fn head(text: &str, bytes: usize) -> &str {
     let boundary = |at: &usize| text.is_char_boundary(*at);
     &text[..(0..=bytes.min(text.len())).rev().find(boundary).unwrap_or(0)]

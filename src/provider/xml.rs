@@ -1,5 +1,5 @@
-//! The envelope in XML: `<QueryCallDetailByCallIdResponse>` and `<Error>`. The provider's only user
-//! of quick-xml. Pure.
+//! The envelope in XML: `<QueryCallDetailByCallIdResponse>` and `<Error>`. Pure. In this folder,
+//! only this file uses quick-xml.
 //!
 //! Declared entities are never expanded: a text with a document type is not an envelope. Elements
 //! inside `Data` are kept as their source text.
@@ -35,7 +35,7 @@ pub(super) fn fields(text: &str) -> Result<Fields, NotEnvelope> {
     }
 }
 
-/// Whether a text begins as an envelope.
+/// True if a text begins like an envelope.
 pub(super) fn begins(text: &str) -> bool {
     let mut reader = Reader::from_str(text);
     loop {
@@ -70,7 +70,7 @@ struct FieldReader<'a> {
     text: &'a str,
     fields: Fields,
     open: Option<OpenField>,
-    /// Open elements, the root included.
+    /// Number of open elements, including the root.
     depth: usize,
 }
 
@@ -136,7 +136,7 @@ impl FieldReader<'_> {
     }
 }
 
-/// The character of one of XML's five entities, or of a numeric reference.
+/// The character of one of XML's five entities or of a numeric reference.
 fn resolve(reference: &BytesRef<'_>) -> Option<char> {
     match &**reference {
         "lt" => Some('<'),

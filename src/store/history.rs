@@ -1,4 +1,4 @@
-//! What the store remembers: the requests of a call, and the cap that each session kept.
+//! The history in the store: the requests of each call, and how each session kept the cap.
 
 use chrono::{DateTime, Utc};
 use reconcile_core::answer::StoredCall;
@@ -20,9 +20,9 @@ pub struct Attempt {
     pub purpose: StoredWord<Purpose>,
     /// When it was sent.
     pub sent_at: DateTime<Utc>,
-    /// True if it has ended.
+    /// True if the request has ended.
     pub replied: bool,
-    /// The time to its end, in microseconds of the boot clock.
+    /// The time from sending to the end, in microseconds of the boot clock.
     pub took_us: Option<i64>,
     /// HTTP status; `None` without a response.
     pub http_status: Option<u16>,
@@ -41,7 +41,7 @@ pub struct Attempt {
 pub struct KnownCall {
     /// The call.
     pub key: CallKey,
-    /// Its answer, also a damaged one.
+    /// Its answer, even if it is damaged.
     pub stored: StoredCall,
     /// True if the answer's checksum is right.
     pub is_whole: bool,
@@ -56,7 +56,7 @@ pub struct SessionEvidence {
     pub session_no: i64,
     /// When the session began.
     pub started_at: DateTime<Utc>,
-    /// The boot of the machine whose clock measured the times.
+    /// The id of the machine's boot: the boot clock measured the times.
     pub boot_id: String,
     /// The session's cap.
     pub rate: Rate,

@@ -9,12 +9,13 @@ use super::verbs::{Reader, Store};
 use crate::clock::Clock;
 use crate::error::Result;
 
-/// Opens the store for this process alone. Creates it, or upgrades it to this version's schema.
+/// Opens the store and locks it for this process. Creates it, or upgrades it to this version's
+/// schema.
 ///
 /// # Errors
 ///
-/// Exit 5 if another run holds the store; exit 2 if its origin is another, it is newer than this
-/// program, or no store; exit 6 if it is damaged, or cannot be read or written.
+/// Exit 5 if another run holds the store; exit 2 if it has another origin, is newer than this
+/// program, or is not a store; exit 6 if it is damaged, or cannot be read or written.
 pub fn open(
     path: &Path,
     expected: impl Into<ExpectedOrigin>,
@@ -23,7 +24,7 @@ pub fn open(
     Ok(Arc::new(SqliteStore::open(path, expected.into(), clock)?))
 }
 
-/// Opens an existing store of any origin, for this process alone.
+/// Opens an existing store of any origin and locks it for this process.
 ///
 /// # Errors
 ///
@@ -32,12 +33,12 @@ pub fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store
     Ok(Arc::new(SqliteStore::open_existing(path, clock)?))
 }
 
-/// Opens a store for reading only, also while another process writes to it. `None` if there is
-/// none. Without `expected`, every origin is accepted.
+/// Opens a store for reading, even while another process writes to it. Returns `None` if there is
+/// no store. Without `expected`, every origin is accepted.
 ///
 /// # Errors
 ///
-/// Exit 2 if it is no store, or of another schema or origin; exit 6 if it cannot be read.
+/// Exit 2 if it is not a store, or has another schema or origin; exit 6 if it cannot be read.
 pub fn open_reader(path: &Path, expected: Option<ExpectedOrigin>) -> Result<Option<Box<dyn Reader>>> {
     Ok(SqliteReader::open(path, expected)?.map(|reader| Box::new(reader) as _))
 }

@@ -29,8 +29,8 @@ pub enum ExpectedOrigin {
     Only(Origin),
     /// Stores of real answers, and stores that a sandbox filled over plain HTTP.
     ///
-    /// For runs that ask a server over plain HTTP, which may be a sandbox: the first answer marks
-    /// a new store.
+    /// For runs that ask a server over plain HTTP. Such a server may be a sandbox, so the first
+    /// answer marks a new store.
     Either,
 }
 

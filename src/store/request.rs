@@ -13,7 +13,7 @@ use crate::clock::Moment;
 pub enum Purpose {
     /// The first try of a call.
     First,
-    /// Another try of the same question.
+    /// Another try on the same day.
     Retry,
     /// The first try on the neighbouring day.
     OtherDay,
@@ -42,7 +42,7 @@ pub struct NewRequest {
     pub purpose: Purpose,
 }
 
-/// A request on disk that has not ended.
+/// A recorded request that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BegunRequest {
     pub(super) request_no: i64,

@@ -1,6 +1,6 @@
-//! What makes two sessions parts of one run.
+//! The identity of a run.
 
-/// What a session must have in common with an unfinished run to resume it.
+/// The identity of a run. A session resumes an unfinished run only if both are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunIdentity {
     /// SHA-256 of the ledger, in hex.

@@ -20,7 +20,7 @@ pub trait Word: Copy + 'static {
 /// A word as read from the store.
 ///
 /// Another version of the program, or damage, can leave a word that this version does not know.
-/// It is kept as it is and shown to the user; it is never an error.
+/// The word is kept and shown to the user as it is. It is never an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredWord<T> {
     /// This version knows the word.

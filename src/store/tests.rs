@@ -1,4 +1,4 @@
-//! The promises of every store, tested without a network and with a clock that the tests set.
+//! Tests of the promises of every store, without a network and with a clock that the tests set.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use super::*;
 use crate::clock::{Clock, Moment};
 use crate::exit::Exit;
 
-/// A clock that stands still between `pass` and `step_wall`.
+/// A clock that moves only by `pass` and `step_wall`.
 struct SetClock {
     wall_us: AtomicI64,
     boot_us: AtomicI64,
@@ -156,7 +156,7 @@ async fn an_answer_outlives_the_process_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn simultaneous_requests_get_numbers_of_their_own() {
+async fn simultaneous_requests_get_distinct_numbers() {
     let machine = Machine::new();
     let store = machine.open();
     let scope = begin(&store);
@@ -255,7 +255,7 @@ async fn the_run_after_an_incomplete_one_is_in_its_chain() {
     let second = begin(&store);
     assert_ne!(second.run_id, first.run_id);
     assert_eq!((second.run_from, second.chain_from), (second.session_no, first.session_no));
-    // Another ledger begins a chain of its own.
+    // Another ledger begins its own chain.
     store.end_session(&second, Some(false)).unwrap();
     let other = store.begin_session(&identity("b"), rate(), TIMEOUT).unwrap();
     assert_eq!(other.chain_from, other.session_no);
@@ -374,7 +374,7 @@ fn the_first_answer_marks_a_new_store() {
     let refusal = store.admit(Origin::Provider).unwrap_err();
     assert_eq!(refusal.exit, Exit::Usage);
     // Requests were sent by then, so the error must not deny it.
-    assert!(refusal.hint.unwrap().contains("The answer was not stored"));
+    assert!(refusal.hint.unwrap().contains("the answer was not stored"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The verbs of every store, and what they promise. Owns no data.
+//! The traits of every store: its verbs (operations), and what each of them promises.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub trait RequestLog: Send + Sync {
 
     /// Checks the origin of an answer before the answer is stored.
     ///
-    /// A store without answers that was created for a real provider becomes a sandbox's store by a
-    /// simulated first answer.
+    /// If a store was created for a real provider and the first answer is simulated, the store is
+    /// marked as simulated.
     ///
     /// # Errors
     ///
@@ -49,8 +49,8 @@ pub trait RequestLog: Send + Sync {
     /// Records the end of a request, with the call's answer if there is one. Both are on disk when
     /// this returns.
     ///
-    /// Only a record replaces a record: a later failure, or a later answer without a record,
-    /// changes nothing.
+    /// Only a record replaces a record: a later failure, or a later answer without a record, is
+    /// ignored.
     ///
     /// # Errors
     ///
@@ -64,13 +64,13 @@ pub trait RequestLog: Send + Sync {
     ) -> BoxFuture<'a, Result<()>>;
 }
 
-/// A store that one process has opened for itself alone.
+/// A store that this process has opened and locked.
 pub trait Store: RequestLog {
-    /// Whether its answers are real.
+    /// The origin of its answers.
     fn origin(&self) -> Origin;
 
-    /// Random bytes of this store, drawn at the first call. A recording replaces phone numbers by
-    /// them, so that the next run over this store continues the same recording.
+    /// Random bytes of this store, drawn at the first call. A recording derives its replacements of
+    /// phone numbers from them. So the next run with this store can continue the recording.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ pub trait Store: RequestLog {
     /// Begins a session. It resumes the newest run if that run is unfinished and has the same
     /// identity; otherwise it begins a new run.
     ///
-    /// Requests of killed sessions count as answered at the latest possible moment: one time-out
+    /// Requests of killed sessions count as answered at the latest possible moment: one timeout
     /// from now.
     ///
     /// # Errors
@@ -88,10 +88,10 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope>;
 
-    /// How long each place under the cap is still taken by requests of earlier sessions.
+    /// How long requests of earlier sessions still take each place under the cap.
     ///
-    /// All places are taken for a whole window if sessions are missing from the store because it
-    /// was deleted or restored from a backup: their requests are unknown.
+    /// If sessions are missing, because the store was deleted or restored from a backup, all places
+    /// are taken for a whole window: the requests of these sessions are unknown.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be read.
     fn traffic(&self, scope: &Scope) -> Result<Traffic>;
 
-    /// The requests of this session, window by window, and what was tried again.
+    /// The requests of this session, window by window, and the codes that led to another try.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn open_items(&self, scope: &Scope) -> Result<OpenItems>;
 
-    /// Ends the session. With `complete`, the run ends as well: its outputs are in place. Without,
+    /// Ends the session. With `complete`, the run ends too: its outputs are in place. Without it,
     /// the next session resumes the run.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written. Erasing needs as much free space as the store's size.
     fn purge(&self, before: NaiveDate) -> Result<Erased>;
 
-    /// Erases every answer that contains this phone number. Their calls are not asked again.
+    /// Erases every answer that contains this phone number. The calls are not asked again.
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ pub trait Store: RequestLog {
     fn forget(&self, number: &str) -> Result<Erased>;
 }
 
-/// A read-only view of a store. Writes of the same or another process show in it.
+/// A read-only view of a store. It shows what this or another process writes.
 pub trait Reader: Send {
     /// What the store has about a call. An answer with a wrong checksum counts as none.
     ///
@@ -176,7 +176,7 @@ pub trait Reader: Send {
     /// Exit 6 if the store cannot be read.
     fn lookup(&self, key: &CallKey) -> Result<Option<StoredCall>>;
 
-    /// The damaged answers that `lookup` has met since the last call, for [`Store::discard`].
+    /// The damaged answers that `lookup` has found since the last call, for [`Store::discard`].
     fn take_damaged(&self) -> Vec<i64>;
 
     /// The session that [`Store::begin_session`] would begin now. Writes nothing.
@@ -186,29 +186,29 @@ pub trait Reader: Send {
     /// Exit 6 if the store cannot be read.
     fn preview_session(&self, identity: &RunIdentity, clock: &dyn Clock) -> Result<Scope>;
 
-    /// How long each place under the cap is still taken. Not counted are requests that were in
-    /// flight when their session was killed: only [`Store::begin_session`] ends those.
+    /// How long each place under the cap is still taken. Requests that were in flight when their
+    /// session was killed are not counted: only [`Store::begin_session`] ends them.
     ///
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
     fn places_taken(&self, clock: &dyn Clock, rate: Rate) -> Result<Vec<Duration>>;
 
-    /// Everything about the calls with this CallId, oldest first.
+    /// Everything that the store has about the calls with this CallId, oldest first.
     ///
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
     fn calls_named(&self, call_id: &str) -> Result<Vec<KnownCall>>;
 
-    /// Up to three CallIds that begin like this one, for a hint after a typing error.
+    /// Up to three CallIds that begin like this one, for a hint after a typo.
     ///
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
     fn similar_call_ids(&self, call_id: &str) -> Result<Vec<String>>;
 
-    /// How each session that sent anything kept the cap, oldest first.
+    /// How each session with requests kept the cap, oldest first.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What the store keeps of an answer and knows of a call.
+//! The answer to a call, as it is stored, and what the store knows of the call.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use compact_str::CompactString;
@@ -6,7 +6,7 @@ use compact_str::CompactString;
 /// The code of an answer whose `Data` cannot be read.
 pub const MALFORMED: &str = "MalformedData";
 
-/// What kind of answer the provider gave.
+/// The kind of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerKind {
     /// A record in a final or an unknown state.
@@ -50,13 +50,13 @@ impl AnswerKind {
 /// An answer to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAnswer {
-    /// What kind of answer it is.
+    /// The kind of answer.
     pub kind: AnswerKind,
     /// The day that was asked last.
     pub found_date: NaiveDate,
     /// A neighbouring day that must still be asked.
     pub next_date: Option<NaiveDate>,
-    /// `RequestId`.
+    /// `RequestId` of the response.
     pub request_id: Option<String>,
     /// The provider's code, or one word for the transport error.
     pub code: CompactString,
@@ -69,7 +69,7 @@ pub struct NewAnswer {
 /// A stored answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
-    /// The answer.
+    /// The answer itself.
     pub answer: NewAnswer,
     /// When it came.
     pub fetched_at: DateTime<Utc>,

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbouring_day_that_is_due_is_asked_alone() {
+    fn only_the_neighbouring_day_is_asked_if_it_is_due() {
         let mut call = stored(AnswerKind::NoRecord, 4);
         let next = NaiveDate::from_ymd_opt(2026, 11, 17).unwrap();
         call.answer.as_mut().unwrap().answer.next_date = Some(next);

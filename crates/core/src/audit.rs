@@ -3,7 +3,7 @@
 //! The audit shares no code with the limiter: it knows only when each request was sent and when its
 //! reply came back. A request arrives at some instant between the two that only the provider knows.
 //! So the audit assumes that it may have arrived at any of these instants. The result is the most
-//! requests that *can* have reached the provider in any window, whatever the network delays were.
+//! requests that *can* have reached the provider in any window, for any network delays.
 //!
 //! Memory grows only with the number of requests in a window.
 
@@ -12,7 +12,7 @@ use std::collections::BinaryHeap;
 
 use crate::rate::Rate;
 
-/// Requests may be recorded out of order by this many: the most that are in flight at once.
+/// The most requests in flight at once. A request may be recorded this many positions too late.
 const MAX_REORDERED: usize = 4_096;
 
 /// One request, in microseconds of a clock that never jumps.
@@ -37,7 +37,7 @@ pub struct Evidence {
     pub sending_us: i64,
     /// The shortest time in which the cap allows this number of requests, in microseconds.
     pub shortest_us: i64,
-    /// The most requests that the cap allows in the windows that were begun.
+    /// The most requests that the cap allows in the windows that have begun.
     pub allowance: u64,
 }
 
@@ -45,9 +45,9 @@ pub struct Evidence {
 #[derive(Debug)]
 pub struct Audit {
     rate: Rate,
-    /// Requests that wait for earlier ones.
+    /// Requests that wait until earlier ones are recorded.
     waiting: BinaryHeap<Reverse<Trip>>,
-    /// When each request in the window had certainly arrived, earliest first.
+    /// The latest possible arrival of each request in the window, earliest first.
     window: BinaryHeap<Reverse<i64>>,
     first_sent_us: Option<i64>,
     last_sent_us: i64,
@@ -80,7 +80,7 @@ impl Audit {
         }
     }
 
-    /// Adds a request to the window and removes those that had arrived one window earlier.
+    /// Adds a request to the window and removes those that arrived at least one window earlier.
     fn enter_window(&mut self, trip: Trip) {
         let window_start = trip.sent_us.saturating_sub(self.rate.window_us());
         while self.window.peek().is_some_and(|Reverse(arrived)| *arrived <= window_start) {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_allowance_counts_every_window_that_was_begun() {
+    fn the_allowance_counts_every_begun_window() {
         let evidence = audited("2/s", &[trip(0, 1), trip(1, 2), trip(S + 2, S + 3)]);
         assert_eq!((evidence.sending_us, evidence.shortest_us, evidence.allowance), (S + 2, S, 4));
     }

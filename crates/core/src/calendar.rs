@@ -36,10 +36,10 @@ pub fn day_of(instant: DateTime<Utc>) -> NaiveDate {
     provider_local(instant).date()
 }
 
-/// A time moved by less than a day, in seconds.
+/// A time moved by `by_s` seconds, which are less than a day.
 ///
-/// chrono's own addition counts seconds since its epoch. That costs several times more, and every
-/// row needs about twelve of these.
+/// chrono's own addition counts seconds since its epoch and takes several times longer. Every row
+/// needs about twelve such additions.
 #[inline]
 fn shifted(at: NaiveDateTime, by_s: i32) -> NaiveDateTime {
     const DAY_S: i32 = 86_400;
@@ -54,7 +54,7 @@ fn shifted(at: NaiveDateTime, by_s: i32) -> NaiveDateTime {
     day.and_time(time.unwrap_or_default())
 }
 
-/// The instant of a local time in UTC+8. The provider writes all its times so.
+/// The instant of a local time in UTC+8. All times of the provider have this form.
 #[must_use]
 #[inline]
 pub fn from_provider_local(local: NaiveDateTime) -> DateTime<Utc> {

@@ -1,6 +1,6 @@
-//! One call: its ledger row against the provider's answer, as discrepancies.
+//! Compares the ledger row of a call with the provider's answer and returns the discrepancies.
 //!
-//! [`Kind`] says when there is a discrepancy of each kind.
+//! [`Kind::rule`] says when there is a discrepancy of each kind.
 
 use chrono::{DateTime, Utc};
 use compact_str::{CompactString, ToCompactString};
@@ -22,7 +22,7 @@ pub struct Tolerances {
     pub time_s: i64,
 }
 
-/// All discrepancies of a call in the order of the files: by kind, then by field.
+/// All discrepancies of a call in the order of the output files: by kind, then by field.
 #[must_use]
 pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Vec<Discrepancy> {
     let mut found: Vec<Discrepancy> = of_status(row, lookup).into_iter().collect();
@@ -35,7 +35,7 @@ pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Vec<
             found.extend(other_day(row, lookup));
         }
     }
-    // A stable sort: within a kind the order above stays.
+    // A stable sort: it keeps the order above within each kind.
     found.sort_by_key(|d| d.kind);
     found
 }
@@ -110,7 +110,7 @@ fn mismatches(expected: &Expected, detail: &CallDetail, tolerances: Tolerances) 
     found.extend(value("state", expected.state.as_ref(), detail.state.as_ref()));
     found.extend(value("answered", expected.answered.as_ref(), detail.answered.as_ref()));
     found.extend(duration(expected.duration_s, detail.duration_s, tolerances.duration_s));
-    // `created_at` has a time of day, so a day alone cannot be compared with it.
+    // `created_at` has a time of day, so a day without one cannot be compared with it.
     let called_at = expected.called_at.filter(|t| t.instant().is_some());
     found.extend(time("called_at", called_at, detail.created_at, false, tolerances.time_s));
     // An unanswered call has neither start nor end, so there the empty field is a value.
@@ -231,7 +231,7 @@ mod tests {
         Lookup { status: Status::Found, detail: Some(normalize(data).unwrap()), ..Lookup::deferred(day(), 1) }
     }
 
-    /// What a ledger that expects this of the record `data` differs in.
+    /// The discrepancies between a row with these expectations and the record `data`.
     fn differences(expected: Expected, data: &str, tolerances: Tolerances) -> Vec<Discrepancy> {
         compare(&row(expected), &found(data), tolerances)
     }

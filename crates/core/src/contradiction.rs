@@ -1,4 +1,4 @@
-//! The kind `inconsistent`: where the provider contradicts itself.
+//! The discrepancies of the kind `inconsistent`: the provider contradicts itself.
 
 use compact_str::{CompactString, ToCompactString};
 

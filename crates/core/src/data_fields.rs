@@ -1,4 +1,4 @@
-//! How the JSON of the provider's `Data` is read: from text to the values of the known fields.
+//! Reads the JSON of the provider's `Data` into the values of the known fields.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde_json::{Number, Value};
 
 use crate::quick_parse::{trimmed, whole_number};
 
-/// Why `Data` cannot be read. It names the field, never its value.
+/// Why `Data` cannot be read. The text may name a field, but never contains its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);
@@ -54,7 +54,7 @@ impl Field {
         Self(at)
     }
 
-    /// The error that this field of `Data` is not `wanted`.
+    /// The error for a field that does not have the form `wanted`.
     pub(crate) fn is_not(self, wanted: &str) -> Malformed {
         Malformed(format!("the field {} of Data is not {wanted}", NAMES[self.0]))
     }
@@ -150,11 +150,11 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// The values of the known fields, null for a missing one.
+/// The values of the known fields. A missing field is null.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Fields<'a> {
     values: [JsonValue<'a>; NAMES.len()],
-    /// A field that occurs twice with different values.
+    /// The first field that occurs twice with different values.
     twice: Option<&'static str>,
 }
 
@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
 /// Reads `Data` in its usual form: no white space, no escapes, and only texts and whole numbers.
 ///
-/// `None` for every other form, valid or not: serde_json reads those, in twice the time.
+/// `None` for every other form, valid or not. serde_json reads those and takes twice the time.
 fn usual_form(data: &str) -> Option<Fields<'_>> {
     // Without an early exit this loop is vectorized.
     if data.bytes().fold(false, |found, b| found | (b < b' ') | (b == b'\\')) {
@@ -220,14 +220,14 @@ fn usual_form(data: &str) -> Option<Fields<'_>> {
     }
 }
 
-/// The text in quotes at the beginning, and what follows it.
+/// The text in quotes at the beginning, and the rest.
 fn quoted(rest: &str) -> Option<(&str, &str)> {
     let inner = rest.strip_prefix('"')?;
     let end = memchr(b'"', inner.as_bytes())?;
     Some((&inner[..end], &inner[end + 1..]))
 }
 
-/// The whole number at the beginning, in JSON's form, and what follows it.
+/// The whole number at the beginning, in JSON's form, and the rest.
 fn number(rest: &str) -> Option<(JsonValue<'_>, &str)> {
     let end = rest.bytes().position(|b| !b.is_ascii_digit())?;
     let (digits, after) = rest.split_at(end);

@@ -5,7 +5,7 @@ use compact_str::CompactString;
 
 /// The result of a call in one word: the column `outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the words are the contract's own")]
+#[allow(missing_docs, reason = "docs/contract.md defines the words")]
 pub enum Outcome {
     Answered,
     Busy,
@@ -38,6 +38,26 @@ impl Outcome {
             Self::Failed => "failed",
             Self::InProgress => "in_progress",
             Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The party that hung up: the column `hangup_by`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// The calling party.
+    Caller,
+    /// The called party.
+    Callee,
+}
+
+impl Party {
+    /// The word in the outputs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Callee => "callee",
         }
     }
 }
@@ -86,8 +106,8 @@ pub struct CallDetail {
     pub is_final: bool,
     /// True if the state is in the provider's tables, or if the record has no state.
     pub state_known: bool,
-    /// `hangupDirection`: `callee` or `caller`.
-    pub hangup_by: Option<&'static str>,
+    /// `hangupDirection`: who hung up.
+    pub hangup_by: Option<Party>,
 }
 
 impl CallDetail {

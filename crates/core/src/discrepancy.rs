@@ -1,10 +1,10 @@
-//! A discrepancy: a difference between ledger and provider, with its evidence.
+//! A discrepancy: a difference between ledger and provider, with the values of both sides.
 //!
-//! [`Kind`] has the kinds and their order in the files.
+//! [`Kind`] lists the kinds in the order of the output files.
 
 use compact_str::CompactString;
 
-/// The kind of a discrepancy. The order is that of the files: alphabetical, as in `ORDER BY kind`.
+/// The kind of a discrepancy. The output files use this order: alphabetical, as `ORDER BY kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "`rule` says what each kind means")]
 pub enum Kind {
@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order of the files.
+    /// Every kind, in the order of the output files.
     pub const ALL: [Self; 11] = [
         Self::Deferred,
         Self::Duplicate,
@@ -56,7 +56,7 @@ impl Kind {
         }
     }
 
-    /// When there is a discrepancy of this kind, in a sentence.
+    /// When there is a discrepancy of this kind, in words.
     #[must_use]
     pub fn rule(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl Kind {
     }
 }
 
-/// What a comparison found. [`DiscrepancyRow`] adds the call it belongs to.
+/// A difference that a comparison found. [`DiscrepancyRow`] adds the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
     /// The kind.
@@ -90,7 +90,7 @@ pub struct Discrepancy {
     pub expected: Option<CompactString>,
     /// What the provider says.
     pub actual: Option<CompactString>,
-    /// Actual − expected in seconds, where that makes sense.
+    /// Actual − expected in seconds; `None` if the field is not measured in seconds.
     pub delta: Option<i64>,
     /// The discrepancy in words. It never contains a phone number.
     pub message: String,
@@ -140,7 +140,7 @@ pub struct DiscrepancyRow {
     pub call_id: Option<String>,
     /// The line of the ledger.
     pub ledger_line: u64,
-    /// What was found.
+    /// The difference.
     pub what: Discrepancy,
     /// The day in the details; `None` for an unusable row.
     pub call_date: Option<chrono::NaiveDate>,
@@ -150,6 +150,6 @@ pub struct DiscrepancyRow {
     pub carried: Vec<CompactString>,
     /// The talk seconds at stake. Only the report shows them; they are in no column.
     pub at_stake_s: u64,
-    /// The phone numbers of its call, to be masked in its texts; empty if nothing is masked.
+    /// The phone numbers of its call, which its texts mask; empty if nothing is masked.
     pub own_numbers: Vec<String>,
 }

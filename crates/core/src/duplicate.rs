@@ -1,4 +1,4 @@
-//! The kind `duplicate`: a later row that names the same call.
+//! The discrepancies of the kind `duplicate`: a later row names the same call.
 
 use compact_str::{CompactString, ToCompactString};
 
@@ -28,13 +28,13 @@ pub fn duplicate_of(first: &LedgerRow, later: &LedgerRow, carried: &[String]) ->
     }
 }
 
-/// What a row says of its call in one field.
+/// The value of a row in one field.
 struct FieldValue {
     field: String,
     value: Option<CompactString>,
 }
 
-/// Phone numbers are equal in every spelling.
+/// True if two values are equal. Phone numbers may have different spellings.
 fn is_same_value(first: &FieldValue, later: &FieldValue) -> bool {
     match (&first.value, &later.value) {
         (Some(a), Some(b)) if NUMBER_FIELDS.contains(&first.field.as_str()) => same_number(a, b),
@@ -42,7 +42,7 @@ fn is_same_value(first: &FieldValue, later: &FieldValue) -> bool {
     }
 }
 
-/// Every value of a row, in the order in which a difference is looked for.
+/// Every value of a row. The first one that differs is reported.
 fn values(row: &LedgerRow, carried: &[String]) -> Vec<FieldValue> {
     let e = &row.expected;
     let time = |t: Option<LedgerTime>| t.map(LedgerTime::provider_text);

@@ -1,7 +1,7 @@
-//! What report and summary show beside the totals: ledger against provider by product and by day,
-//! outcomes, hours of the day, seconds at stake, unusable rows.
+//! The figures that report and summary show beside the totals: ledger against provider by product
+//! and by day, outcomes, hours of the day, seconds at stake, unusable rows.
 //!
-//! Counted while publishing. Memory does not grow with the ledger.
+//! Publishing counts them. Memory does not grow with the ledger.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::lookup::{Lookup, Status};
 use crate::patterns::Observed;
 use crate::totals::BothSides;
 
-/// How many products, days or reasons get a line of their own. Later ones share a line.
+/// How many products, days or reasons get their own line. Later ones share a line.
 const MAX_LINES: usize = 62;
 
 /// The figures of a group of calls: all calls, or those of a product or a day.
@@ -31,7 +31,7 @@ pub struct GroupFigures {
     pub answered: BothSides,
     /// Talk seconds, over the calls where both sides give them.
     pub duration_s: BothSides,
-    /// The same in minutes, each call rounded up. An estimate.
+    /// Talk minutes, each call rounded up. An estimate.
     pub billable_minutes: BothSides,
 }
 
@@ -126,7 +126,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// No calls yet.
+    /// Figures before the first call.
     #[must_use]
     pub fn new(tolerances: Tolerances) -> Self {
         Self { observed: Observed::new(tolerances), ..Self::default() }

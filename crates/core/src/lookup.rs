@@ -1,6 +1,6 @@
 //! Which status follows from a stored answer.
 //!
-//! [`look_up`] is the rule; [`Status`], [`Failure`] and [`Lookup`] are its words.
+//! [`look_up`] is the rule. It returns a [`Lookup`] with a [`Status`] and perhaps a [`Failure`].
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compact_str::CompactString;
@@ -58,7 +58,7 @@ pub enum FailureKind {
 /// Why a lookup failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What it means for this run and the next.
+    /// What the failure means for this run and the next.
     pub kind: FailureKind,
     /// The provider's code, `MalformedData`, or one word for the last transport error.
     pub code: CompactString,
@@ -111,7 +111,7 @@ impl Lookup {
         self.failure = Some(Failure { kind, code, message });
     }
 
-    /// Normalizes `raw`, the record of this day.
+    /// Normalizes `raw`, which is the record of the day `found_on`.
     fn read_record(&mut self, found_on: NaiveDate) {
         match normalize(self.raw.as_deref().unwrap_or_default()) {
             Ok(detail) => {
@@ -126,7 +126,7 @@ impl Lookup {
 
 /// The status of a ledger row's call, with its evidence, from what the store knows.
 ///
-/// `session_no` is the running session: answers of earlier ones are marked `from_store`.
+/// `session_no` is the running session. Answers of earlier sessions are marked `from_store`.
 #[must_use]
 pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, session_no: i64) -> Lookup {
     let mut lookup = Lookup::deferred(row.key.day, stored.as_ref().map_or(0, |s| s.attempts));

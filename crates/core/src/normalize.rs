@@ -1,4 +1,4 @@
-//! From the provider's raw `Data` to a typed [`CallDetail`].
+//! Turns the provider's raw `Data` into a typed [`CallDetail`].
 //!
 //! Stored answers can be normalized again without asking the provider. Every field may be missing,
 //! numbers may come as strings and strings as numbers, and unknown fields stay in the raw text.
@@ -10,13 +10,13 @@ use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 
 use crate::calendar::from_provider_local;
 use crate::data_fields::{Field, Fields, JsonValue};
-use crate::detail::CallDetail;
+use crate::detail::{CallDetail, Party};
 use crate::quick_parse::{self, trimmed};
 use crate::states::interpret;
 
 pub use crate::data_fields::Malformed;
 
-/// Reads `Data`.
+/// Reads `Data` into a [`CallDetail`].
 ///
 /// # Errors
 ///
@@ -71,19 +71,19 @@ fn time(fields: &Fields<'_>, field: Field) -> Result<Option<DateTime<Utc>>, Malf
     }
     let with_fraction = || NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok();
     let local = quick_parse::local_time(&text).or_else(with_fraction);
-    // The service began in 2015. Years far outside are no call's, and would overflow calculations.
+    // No call is from a year outside this range, and such years would overflow calculations.
     let local = local.filter(|local| (1970..=9999).contains(&local.year()));
     let local = local.ok_or_else(|| field.is_not("a time like 2026-05-26 17:01:51"))?;
     Ok(Some(from_provider_local(local)))
 }
 
 /// Who hung up: 0 is the callee, 1 the caller. Other numbers belong to other operations.
-fn hangup(value: &JsonValue<'_>) -> Option<&'static str> {
+fn hangup(value: &JsonValue<'_>) -> Option<Party> {
     match value {
-        JsonValue::Number(n) if n.as_i64() == Some(0) => Some("callee"),
-        JsonValue::Number(n) if n.as_i64() == Some(1) => Some("caller"),
-        JsonValue::Text(s) if s == "0" => Some("callee"),
-        JsonValue::Text(s) if s == "1" => Some("caller"),
+        JsonValue::Number(n) if n.as_i64() == Some(0) => Some(Party::Callee),
+        JsonValue::Number(n) if n.as_i64() == Some(1) => Some(Party::Caller),
+        JsonValue::Text(s) if s == "0" => Some(Party::Callee),
+        JsonValue::Text(s) if s == "1" => Some(Party::Caller),
         _ => None,
     }
 }
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(provider_text(d.started_at.unwrap()), "2026-05-26 17:01:47");
         assert_eq!((d.duration_s, d.billable_minutes()), (Some(4), Some(1)));
         assert_eq!((d.outcome, d.answered, d.is_final), (Outcome::Answered, Some(true), true));
-        assert_eq!((d.caller, d.hangup_by), (None, Some("callee")));
+        assert_eq!((d.caller, d.hangup_by), (None, Some(Party::Callee)));
         assert_eq!(d.callee_show_number.as_deref(), Some("0571000018363"));
     }
 
@@ -116,7 +116,7 @@ mod tests {
                 .unwrap();
         assert_eq!(
             (d.state.as_deref(), d.duration_s, d.hangup_by),
-            (Some("200003"), Some(0), Some("caller"))
+            (Some("200003"), Some(0), Some(Party::Caller))
         );
         assert_eq!((d.outcome, d.answered, d.started_at), (Outcome::NoAnswer, Some(false), None));
     }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_state_is_final_and_says_nothing_of_an_answer() {
+    fn an_unknown_state_is_final_and_leaves_answered_open() {
         let d = normalize(r#"{"state":"502","duration":0}"#).unwrap();
         assert_eq!((d.outcome, d.answered, d.is_final, d.state_known), (Outcome::Unknown, None, true, false));
         let d = normalize(r#"{"state":"200103"}"#).unwrap();

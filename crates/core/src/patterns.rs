@@ -1,5 +1,6 @@
-//! One cause of many discrepancies: all times shifted by whole hours, or all durations rounded up
-//! to minutes. Also counts the values that match only within a tolerance.
+//! Patterns: one cause that explains many discrepancies. Either all times are shifted by whole
+//! hours, or all durations are rounded up to minutes. Also counts values that match only within a
+//! tolerance.
 //!
 //! Memory does not grow with the ledger.
 
@@ -9,7 +10,7 @@ use crate::compare::{self, Tolerances};
 use crate::detail::CallDetail;
 use crate::ledger_row::Expected;
 
-/// Fewest discrepancies that a pattern must explain.
+/// Minimum number of discrepancies that a pattern must explain.
 const MIN_ROWS: u64 = 3;
 /// Smallest share of the compared values that a pattern must explain, in tenths.
 const MIN_TENTHS: u64 = 9;
@@ -106,7 +107,7 @@ struct Rounded {
 }
 
 impl Observed {
-    /// No calls yet. The tolerances decide what is a discrepancy.
+    /// Counters before the first call. The tolerances decide what is a discrepancy.
     #[must_use]
     pub fn new(tolerances: Tolerances) -> Self {
         Self { tolerances, ..Self::default() }
@@ -153,7 +154,7 @@ impl Observed {
         }
     }
 
-    /// What matches within its tolerance, by field. Fields that were never compared are absent.
+    /// The matches within a tolerance, by field. Fields that were never compared are absent.
     #[must_use]
     pub fn within(&self) -> &BTreeMap<&'static str, WithinTolerance> {
         &self.within
@@ -222,8 +223,8 @@ mod tests {
     use crate::normalize::normalize;
     use chrono::TimeDelta;
 
-    /// Calls of 30 + i seconds each. `early_s` is how early the ledger's time of each call is,
-    /// `ledger_s` makes the ledger's duration from the provider's.
+    /// Counters over calls of 30 + i seconds. `early_s` is how early the ledger's time of each call
+    /// is; `ledger_s` turns the provider's duration into the ledger's.
     fn observed(tolerances: Tolerances, early_s: &[i64], ledger_s: impl Fn(i64) -> i64) -> Observed {
         let mut observed = Observed::new(tolerances);
         for (i, early) in (0_i64..).zip(early_s) {

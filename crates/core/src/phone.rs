@@ -1,9 +1,9 @@
-//! Phone numbers: when two are equal, and how they are masked.
+//! Phone numbers: when two of them are equal, and how they are masked.
 //!
 //! The data files keep the numbers of ledger and provider unless `--mask-phones` is given. Logs,
 //! errors and the report always mask them with [`mask_number`] and [`mask_text`].
 
-/// Fewest digits treated as a phone number.
+/// Minimum number of digits that counts as a phone number.
 const MIN_PHONE_DIGITS: usize = 7;
 
 /// The fields that hold phone numbers.
@@ -36,13 +36,13 @@ pub fn normalize_number(text: &str) -> String {
     bare
 }
 
-/// True for spaces of any width, the three without width included.
+/// True for spaces of any width, including three characters without width.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
-/// A phone number with its middle digits masked: `138****5678`. A number under ten digits keeps at
-/// most its last two.
+/// A phone number with its middle digits masked: `138****5678`. A number with fewer than ten digits
+/// keeps at most its last two.
 #[must_use]
 pub fn mask_number(text: &str) -> String {
     let digits = text.chars().filter(|c| c.is_numeric()).count();
@@ -95,7 +95,7 @@ pub fn replace_numbers(
     replaced
 }
 
-/// Bytes from the first digit of the run to the last.
+/// The length of a run in bytes, from its first digit to its last.
 fn run_length(text: &str) -> usize {
     let is_in_run = |b: u8| b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'(' | b')');
     let end = text.bytes().position(|b| !is_in_run(b)).unwrap_or(text.len());

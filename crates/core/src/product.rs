@@ -1,8 +1,8 @@
-//! Where a product name becomes a product id.
+//! Product ids, and the names of the known products.
 
 use crate::quick_parse::{trimmed, whole_number};
 
-/// The products with a name: id, and name as on the command line.
+/// The products with a name: the id, and the name as users write it.
 ///
 /// Source: the provider's page of `QueryCallDetailByCallId`.
 pub const PRODUCTS: [(i64, &str); 6] = [
@@ -19,7 +19,7 @@ pub const PRODUCTS: [(i64, &str); 6] = [
 pub struct ProductId(pub i64);
 
 impl ProductId {
-    /// The product's name as on the command line; `None` for a product without one.
+    /// The product's name as users write it; `None` for a product without a name.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         PRODUCTS.iter().find(|(id, _)| *id == self.0).map(|(_, name)| *name)

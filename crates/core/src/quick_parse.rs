@@ -1,13 +1,12 @@
 //! Fast parsers for the usual form of a value. For every other form they return `None`, and the
-//! caller uses a slower parser that knows all forms.
-//!
-//! Every row has about twelve values, and the parsers for all forms cost several times more.
+//! caller uses a parser for all forms. That parser takes several times longer, and every row has
+//! about twelve values.
 
 use chrono::{NaiveDate, NaiveDateTime};
 
 /// A text without the white space around it.
 ///
-/// Few texts have any, so first and last byte are checked before the characters.
+/// Few texts have any. So the first and the last byte are checked before any characters.
 #[must_use]
 #[inline]
 pub fn trimmed(text: &str) -> &str {
@@ -39,8 +38,8 @@ pub fn whole_number(text: &str) -> Option<i64> {
 
 /// A day from `YYYY-MM-DD`; `None` for any other text.
 ///
-/// chrono parses the format string again for every value. With millions of rows that is a large
-/// part of the time.
+/// chrono parses the format string again for every value. With millions of rows, that takes a large
+/// part of the run.
 #[must_use]
 #[inline]
 pub fn day(text: &str) -> Option<NaiveDate> {

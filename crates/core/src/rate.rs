@@ -1,4 +1,4 @@
-//! The cap as people write it: `N/UNIT`, for example `100/min`.
+//! The cap: at most N requests in a window. Users write it as `N/UNIT`, for example `100/min`.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -21,8 +21,8 @@ pub struct Rate {
 impl Rate {
     /// How long a place stays taken after the reply: one window and a guard time.
     ///
-    /// The guard is for two clocks that run at different rates. It counts from the reply, like the
-    /// window, so that it also holds after a slow request with a fast reply.
+    /// The guard covers the different speeds of two clocks. It counts from the reply, like the
+    /// window. So it also holds after a slow request with a fast reply.
     #[must_use]
     pub fn cooldown(&self) -> Duration {
         self.window + (self.window / GUARD_PART).max(MIN_GUARD)
@@ -54,7 +54,7 @@ impl FromStr for Rate {
         let wrong = |why: &str| format!("{why}; write N/UNIT, for example 100/min, 100/s or 25/15s");
         let (n, unit) = text.split_once('/').ok_or_else(|| wrong("the unit is missing"))?;
         let requests =
-            n.trim().parse::<NonZeroU32>().map_err(|_| wrong("N is not a whole number from 1 up"))?;
+            n.trim().parse::<NonZeroU32>().map_err(|_| wrong("N is not a positive whole number"))?;
         let unit = unit.trim();
         let unit =
             if unit.starts_with(|c: char| c.is_ascii_digit()) { unit.to_owned() } else { format!("1{unit}") };

@@ -9,7 +9,7 @@ use crate::ledger_row::LedgerRow;
 /// - A different duration: the difference.
 /// - A call that the provider does not confirm, or a duplicate row: the ledger's duration.
 /// - An unknown state: the provider's duration.
-/// - Anything else: 0.
+/// - Every other discrepancy: 0.
 #[must_use]
 pub fn seconds_at_stake(row: &LedgerRow, detail: Option<&CallDetail>, what: &Discrepancy) -> u64 {
     let ledger = row.expected.duration_s.map_or(0, i64::unsigned_abs);

@@ -11,18 +11,18 @@ use crate::detail::Outcome;
 /// Whether a state means that the call was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
-    /// Yes.
+    /// The call was answered.
     Yes,
-    /// No.
+    /// The call was not answered.
     No,
-    /// The tables disagree or do not say: answered if there was talk time.
+    /// The tables disagree, or do not say: the call was answered if it has talk time.
     ByTalkTime,
 }
 
 /// What a state code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// The code: digits.
+    /// The code, in digits.
     pub code: &'static str,
     /// The result of the call in one word.
     pub outcome: Outcome,
@@ -42,7 +42,7 @@ const fn under_way(code: &'static str, answered: Answered, meaning: &'static str
     State { code, outcome: Outcome::InProgress, is_final: false, answered, meaning }
 }
 
-/// Every known code.
+/// Every known state.
 pub const STATES: &[State] = &[
     ended("200000", Outcome::Answered, Yes, "answered, listened to the end"),
     ended("200001", Outcome::Answered, Yes, "answered, hung up early"),

@@ -22,9 +22,9 @@ pub struct TieOutLine {
     pub adds_up: bool,
 }
 
-/// What the details and discrepancies say, read back from the written files.
+/// The counts of the written details and discrepancies, read back from the files.
 ///
-/// Statuses and kinds are counted by their words in the files, so that an unknown word is noticed.
+/// Statuses and kinds are counted by their words in the files. So an unknown word is noticed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
     /// Rows of the details by the word in the column `status`.
@@ -35,11 +35,11 @@ pub struct Written {
     with_discrepancies: u64,
     /// The sum of the details' column `discrepancies`.
     counted: u64,
-    /// The same sum, each call's number multiplied by the call's fingerprint.
+    /// The same sum, with each call's number multiplied by the call's fingerprint.
     counted_by_call: u128,
     /// Rows of the discrepancy file by the word in the column `kind`.
     by_kind: BTreeMap<String, u64>,
-    /// The sum of the fingerprints of the calls in these rows.
+    /// The sum of the fingerprints of the calls in the discrepancy file.
     named_by_call: u128,
 }
 
@@ -68,7 +68,7 @@ impl Written {
         }
     }
 
-    /// Adds what was read from another part of the same files.
+    /// Adds the counts of another part of the same files.
     pub fn add(&mut self, other: Self) {
         let Self { by_status, clean, with_discrepancies, counted, counted_by_call, by_kind, named_by_call } =
             other;
@@ -95,7 +95,7 @@ impl Written {
         self.by_status.values().sum()
     }
 
-    /// True if the files hold what was counted while they were written.
+    /// True if the files contain what was counted while they were written.
     fn is_equal_to(&self, t: &Totals) -> bool {
         let kinds = t.discrepancies.iter().map(|(kind, n)| (kind.as_str().to_owned(), *n));
         Status::ALL.into_iter().all(|status| self.with_status(status) == t.with_status(status))
@@ -125,8 +125,8 @@ fn sum(rule: &'static str, whole: u64, parts: &[u64]) -> TieOutLine {
 
 /// The lines of the tie-out.
 ///
-/// `t` is counted while the rows are read and written, `w` is read back from the written files, and
-/// `x` comes from the store. A line that does not add up is a bug.
+/// `t` was counted while the rows were read and written, `w` was read back from the written files,
+/// and `x` comes from the store. A line that does not add up is a bug.
 #[must_use]
 pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<TieOutLine> {
     let (invalid, duplicates, calls) = (w.of_kind(Kind::InvalidRow), w.of_kind(Kind::Duplicate), w.calls());
@@ -187,7 +187,7 @@ mod tests {
     /// A row of the discrepancies: kind, call.
     type Found = (&'static str, Option<&'static str>);
 
-    /// What files with these rows say.
+    /// The counts of files with these rows.
     fn written(details: &[Detail], discrepancies: &[Found]) -> Written {
         let mut w = Written::default();
         for (id, status, n) in details {

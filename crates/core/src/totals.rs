@@ -1,4 +1,4 @@
-//! What publishing counts.
+//! The totals: the rows, calls and discrepancies that publishing counts.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct BothSides {
     pub provider: i64,
 }
 
-/// Adds the difference, provider − ledger.
+/// Adds a fourth field: the difference, provider − ledger.
 impl serde::Serialize for BothSides {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("BothSides", 4)?;
@@ -59,7 +59,7 @@ pub struct Totals {
     pub pending: u64,
     /// Calls with the status `failed`.
     pub failed: u64,
-    /// Those of them that failed on every attempt. They make the run incomplete.
+    /// Failed calls whose every attempt failed. They make the run incomplete.
     pub exhausted: u64,
     /// Calls with the status `deferred`.
     pub deferred: u64,

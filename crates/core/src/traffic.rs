@@ -17,24 +17,24 @@ pub struct Traffic {
     pub other_day_tries: u64,
     /// Throttled requests.
     pub throttled: u64,
-    /// How the cap was kept.
+    /// The audit's evidence that the cap held.
     pub evidence: Evidence,
     /// How throttling slowed the run down.
     pub slowdown: Slowdown,
 }
 
-/// The requests of this session over time, for the report's chart, and why it tried again.
+/// The requests of this session over time, for the report's chart, and the reasons for retries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Sending {
     /// How many windows of the cap share a point: 1 unless the run took very long.
     pub windows_per_point: u64,
     /// The points, from the first request on.
     pub points: Vec<SendingPoint>,
-    /// How many tries were followed by another try, by the code that came back.
+    /// How many tries led to another try, by the code of their reply.
     pub tried_again: Vec<(String, u64)>,
 }
 
-/// One window of the cap, or the fullest window of several.
+/// A point of the chart: one window of the cap, or the fullest window of several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SendingPoint {
     /// The point's number, from 0.

@@ -66,7 +66,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
         store: run.store.clone(),
         scope: run.scope.clone(),
         monitor: progress.monitor(),
-        watch: Anomalies::default(),
+        anomalies: Anomalies::default(),
         stop: run.stop.clone(),
     };
     let deadlines: Vec<_> =
@@ -78,7 +78,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     deadlines.iter().for_each(JoinHandle::abort);
     run.store.release_writer();
     progress.finish();
-    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.watch.notes() })
+    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.anomalies.notes() })
 }
 
 /// The calls to ask for. Damaged answers are discarded, so that they are asked for again.

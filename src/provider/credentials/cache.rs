@@ -1,8 +1,8 @@
 //! Holds the key in use, and renews a temporary one before it expires.
 //!
-//! Promises: at most one task fetches a key at a time; nobody waits for the new key while the old
-//! one is valid; an expired key is never handed out. Time is the monotonic clock's. Fetching a key
-//! is not a request to the provider, so it takes no place under the cap.
+//! Promises: at most one task fetches a key at a time. While the old key is valid, no other task
+//! waits for the new one. An expired key is never used. Times are measured with the monotonic
+//! clock. Fetching a key is not a request to the provider, so it is not under the cap.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,12 +37,12 @@ const NO_SECOND_RENEWAL: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 struct CurrentKey {
     key: Arc<Credentials>,
-    /// Counted from 1.
+    /// The number of the key, counted from 1.
     number: u64,
     fetched_at: Instant,
     renew_at: Option<Instant>,
     expires_at: Option<Instant>,
-    /// The provider refused the key before this one as expired.
+    /// True if the provider refused the previous key as expired.
     after_refusal: bool,
 }
 
@@ -51,7 +51,7 @@ impl CurrentKey {
         !is_past(self.expires_at)
     }
 
-    /// Whether it is valid and not due for renewal.
+    /// True if it is valid and not due for renewal.
     fn is_fresh(&self) -> bool {
         self.is_valid() && !is_past(self.renew_at)
     }
@@ -85,7 +85,7 @@ impl CredentialCache {
         Self::new(FoundSource::new(Source::Static(key), origin.to_owned()), ServiceClient::new(None))
     }
 
-    /// Where the key comes from, for people.
+    /// Where the key comes from, for messages.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
@@ -107,14 +107,13 @@ impl CredentialCache {
     ///
     /// # Errors
     ///
-    /// Why the run stops: the source refuses, or cannot be reached.
+    /// The reason why the run stops: the source refuses, or cannot be reached.
     pub async fn ready(&self) -> Result<u64, Reason> {
         self.valid_key().await.map_err(|error| self.reason(error))
     }
 
-    /// Replaces key number `refused`, which the provider refused as expired. Returns false when
-    /// that is of no use: the source has no other key, or the refused one already was a
-    /// replacement.
+    /// Replaces key number `refused`, which the provider refused as expired. Returns false if no
+    /// other key can help: the source has none, or the refused key was already a replacement.
     ///
     /// # Errors
     ///
@@ -134,7 +133,7 @@ impl CredentialCache {
         self.fetch_with_retries(&turn, true).await.map(|_| true).map_err(|error| self.reason(error))
     }
 
-    /// Whose key is in use; fetches a key if there is none.
+    /// The owner of the key in use. Fetches a key if there is none.
     ///
     /// # Errors
     ///
@@ -199,7 +198,7 @@ impl CredentialCache {
 
     /// Fetches a key and returns its number. Only the holder of the turn may fetch.
     async fn fetch(&self, _turn: &MutexGuard<'_, ()>, after_refusal: bool) -> Result<u64, KeyError> {
-        // Taken before the request, so the key is not assumed to live longer than it does.
+        // Taken before the request: the key must not seem valid for longer than it is.
         let fetched_at = Instant::now();
         let IssuedKey { key, lifetime } = self.source.issue(&self.services).await?;
         let after = |time: Duration| fetched_at.checked_add(time);
@@ -232,10 +231,10 @@ impl CredentialCache {
         }
     }
 
-    /// Why a run stops.
+    /// The reason why a run stops after this error.
     fn reason(&self, error: KeyError) -> Reason {
         match error {
-            // A faulty setup is wrong usage only while nothing was sent.
+            // A wrong setup is exit 2 only if nothing was sent.
             KeyError::Refused(error) if self.current_key().is_some() => {
                 Reason::Failed(Arc::new(Error { exit: Exit::Fatal, ..error }))
             }
@@ -262,14 +261,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cache_cannot_be_made_to_print_a_secret() {
+    fn a_cache_never_prints_a_secret() {
         let key = Credentials::new("LTAIid".into(), "hunter2".into(), Some("hunter2".into()));
         let printed = format!("{:?}", CredentialCache::of_static_key(key, "a test"));
         assert!(printed.contains("a test") && !printed.contains("hunter2"), "{printed}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_static_token_is_handed_out_until_it_expires() {
+    async fn a_static_token_is_used_until_it_expires() {
         let key = Credentials::new("id".into(), "s".into(), Some("t".into()));
         let key = key.expiring_at(Some(Utc::now() + TimeDelta::hours(1)));
         let cache = CredentialCache::of_static_key(key, "a test");

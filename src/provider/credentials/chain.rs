@@ -1,7 +1,8 @@
-//! The order of the search for credentials: the provider's default chain.
+//! Searches for credentials in the order of the provider's default chain.
 //!
-//! Environment, OIDC, the command-line tool's file, the SDKs' files, the machine's metadata
-//! service, the credentials URI. A profile that is requested by name is searched in the files only.
+//! The order is: environment, OIDC, the command-line tool's file, the SDKs' files, the machine's
+//! metadata service, the credentials URI. A profile requested by name is searched only in the
+//! files.
 
 use super::cache::CredentialCache;
 use super::context::{Access, Context, RequestedProfile};
@@ -15,10 +16,10 @@ use super::uri::CredentialsUri;
 use super::{config_json, environment_key, ini};
 use crate::error::{Error, Result};
 
-/// Looks in one place.
+/// Looks for a source of keys in one location.
 type Look = fn(&Context<'_>) -> Result<LookupResult>;
 
-/// The places on this machine that hold a key without profiles.
+/// The locations on this machine that hold a key without profiles.
 const WITHOUT_PROFILES: [(&str, Look); 2] = [
     ("environment", |context| environment_key::look(context.environment)),
     ("OIDC", |context| Ok(oidc(context))),
@@ -28,12 +29,12 @@ const FILES: [(&str, Look); 2] =
     [("profile of aliyun", config_json::look), ("profile of the SDKs", ini::look)];
 
 /// Finds the source of keys. Sends no request, except to the machine's metadata service if no
-/// earlier place is set up.
+/// earlier source is set up.
 ///
 /// # Errors
 ///
-/// Exit 2 when no source is set up (with what each lacks), or the first one that is set up cannot
-/// be used.
+/// Exit 2 when no source is set up (the error says what each lacks), or when the first one that is
+/// set up cannot be used.
 pub async fn find(access: &Access, environment: &Environment) -> Result<CredentialCache> {
     let context = Context::new(access, environment)?;
     let services = ServiceClient::new(access.ca_file.clone());
@@ -44,7 +45,7 @@ pub async fn find(access: &Access, environment: &Environment) -> Result<Credenti
 /// A search in progress.
 struct Search<'a> {
     context: &'a Context<'a>,
-    /// What each place so far lacks, one line each.
+    /// What each searched location lacks, one line each.
     missing: Vec<String>,
 }
 
@@ -52,8 +53,8 @@ impl Search<'_> {
     async fn run(mut self, access: &Access, services: &ServiceClient) -> Result<FoundSource> {
         let context = self.context;
         let skip_keys = access.profile.is_some();
-        for (place, look) in WITHOUT_PROFILES.iter().filter(|_| !skip_keys).chain(&FILES) {
-            if let Some(found) = self.note(place, look(context)?) {
+        for (location, look) in WITHOUT_PROFILES.iter().filter(|_| !skip_keys).chain(&FILES) {
+            if let Some(found) = self.note(location, look(context)?) {
                 return Ok(found);
             }
         }
@@ -66,12 +67,12 @@ impl Search<'_> {
         self.note("credentials URI", uri(context)?).ok_or_else(|| self.nothing_found())
     }
 
-    /// Returns the source, or notes what the place lacks.
-    fn note(&mut self, place: &str, result: LookupResult) -> Option<FoundSource> {
+    /// Returns the source, or notes what the location lacks.
+    fn note(&mut self, location: &str, result: LookupResult) -> Option<FoundSource> {
         match result {
             LookupResult::Found(found) => Some(found),
             LookupResult::Missing(why) => {
-                self.missing.push(format!("  {place}: {why}"));
+                self.missing.push(format!("  {location}: {why}"));
                 None
             }
         }
@@ -87,14 +88,14 @@ impl Search<'_> {
 
     fn nothing_found(&self) -> Error {
         let missing = self.missing.join("\n");
-        Error::usage(format!("no credentials were found; the places in order of the search:\n{missing}")).hint(
+        Error::usage(format!("no credentials were found; they were searched in this order:\n{missing}")).hint(
             "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or set up a profile with \
-             `aliyun configure`; to try the job without credentials, add --sandbox",
+             `aliyun configure`; to try the job without credentials, use the sandbox",
         )
     }
 }
 
-/// A role for the token of another identity provider, from variables.
+/// A role that the token of another identity provider assumes, from environment variables.
 fn oidc(context: &Context<'_>) -> LookupResult {
     let environment = context.environment;
     let [arn, provider_arn, token_file] = ["ROLE_ARN", "OIDC_PROVIDER_ARN", "OIDC_TOKEN_FILE"]

@@ -1,8 +1,8 @@
 //! The profiles of the provider's command-line tool, `~/.aliyun/config.json`. Promises that an
 //! error never quotes the file.
 //!
-//! The requested profile is used, else the one that the file names as `current`; never just the
-//! first.
+//! The requested profile is used, or else the one that the file names as `current`. The order of
+//! the profiles does not matter.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ struct ConfigFile {
     profiles: Option<Vec<BTreeMap<String, Value>>>,
 }
 
-/// Looks for the requested or the current profile.
+/// Looks for the requested profile, or else for the current one.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
             let names = names(&profiles);
             Err(Error::usage(format!("{file} names the profile `{name}` as current, but does not have it"))
                 .hint(format!(
-                    "choose one of its profiles with --profile ({names}), or set up `{name}` with \
+                    "choose one of its profiles ({names}), or set up `{name}` with \
                      `aliyun configure`"
                 )))
         }

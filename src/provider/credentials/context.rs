@@ -13,9 +13,9 @@ const PROFILE_VARIABLES: [&str; 3] = ["ALIBABACLOUD_PROFILE", "ALIBABA_CLOUD_PRO
 /// The operator's choice of credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// `--profile`.
+    /// The requested profile.
     pub profile: Option<String>,
-    /// `--sts-endpoint`.
+    /// The requested URL of STS.
     pub sts_endpoint: Option<String>,
     /// PEM file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub struct Access {
 /// The profile that the operator or the environment names.
 pub(super) struct RequestedProfile {
     pub(super) name: String,
-    /// The variable that names it; `None` if the operator does.
+    /// The variable that names it; `None` if the operator named it.
     pub(super) variable: Option<&'static str>,
 }
 
@@ -39,6 +39,8 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Combines the operator's choice with the environment.
+    ///
     /// # Errors
     ///
     /// Exit 2 when the STS endpoint is not a URL, or would be reached unencrypted.
@@ -60,8 +62,8 @@ impl<'a> Context<'a> {
         Ok(Self { environment, requested, insecure_http: access.insecure_http, sts_endpoint })
     }
 
-    /// The URL of STS: the operator's, else the provider's in this region, else the provider's
-    /// central one.
+    /// The URL of STS (Security Token Service): the operator's, else the provider's in this region,
+    /// else the provider's central one.
     pub(super) fn sts_endpoint(&self, region: Option<&str>, vpc: bool) -> String {
         if let Some(endpoint) = &self.sts_endpoint {
             return endpoint.clone();

@@ -1,8 +1,8 @@
-//! The role of this machine, from the ECS metadata service: version 2, which needs a token, else
-//! version 1 unless that is switched off.
+//! The role of this machine, from the metadata service of ECS, the provider's cloud servers.
+//! Version 2 of the service needs a token. Otherwise version 1 is used, unless it is switched off.
 //!
-//! A machine outside ECS has nothing at the service's address, so the time limit is short and no
-//! proxy is used.
+//! Outside ECS nothing answers at the service's address. So the time limit is short, and no proxy
+//! is used.
 
 use std::time::Duration;
 
@@ -23,19 +23,19 @@ const TOKEN_LIFETIME_S: &str = "21600";
 #[derive(Debug, Clone)]
 pub(super) struct EcsRole {
     endpoint: String,
-    /// `None` until the service names it.
+    /// The role's name; `None` until the service gives it.
     name: Option<String>,
-    /// Version 1 of the service may be used.
+    /// True if version 1 of the service may be used.
     version_1: bool,
 }
 
 impl EcsRole {
-    /// The role of this name, else the one that a variable names, else the one that the service
-    /// names.
+    /// The role with this name, else the one in an environment variable, else the one that the
+    /// service names.
     ///
     /// # Errors
     ///
-    /// The variable that switches the service off.
+    /// A text that names the variable that switches the service off.
     pub(super) fn new(environment: &Environment, name: Option<&str>) -> Result<Self, String> {
         let switch = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
         if environment.is_on(switch) {

@@ -1,6 +1,6 @@
 //! The environment in which credentials are searched: variables and the home folder.
 //!
-//! It is read once, so that the whole search sees the same; tests make their own.
+//! It is read once: the whole search sees the same values. Tests make their own.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ impl Environment {
         PREFIXES[..3].iter().find_map(|prefix| self.get(&format!("{prefix}{name}")))
     }
 
-    /// Whether a variable is `true`, in either case.
+    /// True if a variable is `true`, in any case.
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }

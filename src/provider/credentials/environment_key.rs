@@ -70,7 +70,7 @@ mod tests {
             ("ALICLOUD_ACCESS_KEY_ID", "c"),
             ("ALICLOUD_ACCESS_KEY_SECRET", "cs"),
         ];
-        assert_eq!(key(&variables), Ok("c cs -".into()), "a token belongs to the key of its own prefix");
+        assert_eq!(key(&variables), Ok("c cs -".into()), "a token belongs to the key with the same prefix");
         variables.extend([("ALIBABACLOUD_ACCESS_KEY_ID", "b"), ("ALIBABACLOUD_ACCESS_KEY_SECRET", "bs")]);
         assert_eq!(key(&variables), Ok("b bs -".into()));
         variables

@@ -1,4 +1,4 @@
-//! Files that hold secrets: reading them, and checking who else can.
+//! Reads files that hold secrets, and checks whether others can read them.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>> {
         Ok(text) => Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(Error::usage(format!("the credentials file {} cannot be read", path.display()))
-            .hint("make it UTF-8, readable by this user and nobody else")
+            .hint("save it as UTF-8, readable only by this user")
             .because(e)),
     }
 }
@@ -27,7 +27,7 @@ pub(super) fn warning(path: &Path) -> Option<String> {
         .then(|| format!("others can read the credentials file {file}; `chmod 600 {file}` keeps it secret"))
 }
 
-/// Whether anyone but its owner may read, write or run a file. Always false on systems without
+/// True if anyone except its owner may read, write or run a file. Always false on systems without
 /// permission bits.
 #[cfg(unix)]
 #[must_use]

@@ -1,20 +1,21 @@
-//! Whose key is in use, as far as that is known without a request.
+//! The owner of the key in use, as far as it is known without a request.
 
 use crate::provider::key::Credentials;
 use chrono::{DateTime, Utc};
 
-/// Whose key is in use.
+/// The owner of the key in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The key's last four characters.
     pub key: String,
-    /// The key has a security token.
+    /// True if the key has a security token.
     pub temporary: bool,
     /// The account of the role, if the key is a role's.
     pub account: Option<String>,
     /// The name of the role, if the key is a role's.
     pub role: Option<String>,
-    /// By the clock of the key's issuer; `None` if the key does not expire or its end is unknown.
+    /// When the key expires, by the issuer's clock; `None` if it never expires, or if the time is
+    /// unknown.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -27,8 +28,8 @@ impl Identity {
     }
 }
 
-/// Account and name of an ARN such as `acs:ram::1234567890123456:role/name`; of a name alone, the
-/// name.
+/// Account and name in an ARN such as `acs:ram::1234567890123456:role/name`. Any other text is the
+/// name itself.
 fn account_and_role(role: &str) -> (Option<String>, Option<String>) {
     let parts: Vec<&str> = role.split(':').collect();
     let text = |part: &str| Some(part.to_owned()).filter(|part| !part.is_empty());

@@ -1,8 +1,8 @@
 //! The profile file of the provider's SDKs: `~/.alibabacloud/credentials.ini` or
 //! `~/.alibabacloud/credentials`. Different SDKs use different names, so both are read.
 //!
-//! Owns the syntax of these files: sections, `key = value`, and comments after `#`, also behind a
-//! value. Promises that an error names the line and never quotes it.
+//! The files have sections, lines `key = value`, and comments after `#`, also after a value.
+//! Promises that an error names the line and never quotes it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

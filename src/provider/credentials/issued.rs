@@ -1,7 +1,7 @@
-//! An issued key, and why none was issued. Owns how long an issued key is valid.
+//! An issued key with its lifetime, or the reason why none was issued.
 //!
-//! The time left is counted from the issuer's own clock, if its response has a `Date`, because this
-//! machine's clock may be off. From then on the monotonic clock runs.
+//! The lifetime counts from the issuer's own time if its response has a `Date`, because this
+//! machine's clock may be wrong. After that, the monotonic clock counts.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::provider::key::Credentials;
 #[derive(Debug)]
 pub(super) struct IssuedKey {
     pub(super) key: Credentials,
-    /// Time until it expires; `None` if unknown.
+    /// The time until it expires; `None` if unknown.
     pub(super) lifetime: Option<Duration>,
 }
 

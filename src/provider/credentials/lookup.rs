@@ -1,4 +1,4 @@
-//! The result of looking for a source of keys in one place.
+//! The result of looking for a source of keys in one location.
 
 use super::source::Source;
 
@@ -6,7 +6,7 @@ use super::source::Source;
 #[derive(Debug)]
 pub(super) struct FoundSource {
     pub(super) source: Source,
-    /// Where it was found, for people.
+    /// Where it was found, for messages.
     pub(super) origin: String,
     /// Warnings for the operator about where it was found.
     pub(super) warnings: Vec<String>,
@@ -18,12 +18,12 @@ impl FoundSource {
     }
 }
 
-/// The result of looking in one place.
+/// The result of looking in one location.
 #[derive(Debug)]
 pub(super) enum LookupResult {
     /// A source is set up there.
     Found(FoundSource),
-    /// None is set up there; says what is missing.
+    /// No source is set up there. Says what is missing.
     Missing(String),
 }
 

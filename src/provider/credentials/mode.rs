@@ -25,7 +25,7 @@ pub(super) enum Mode {
     Oidc,
     /// A security token that the tool fetched after a login in a browser.
     CloudSso,
-    /// As `CloudSso`.
+    /// The same as `CloudSso`.
     OAuth,
     /// A token that does not sign requests.
     BearerToken,

@@ -31,12 +31,11 @@ impl Profile {
         self.values.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// The mode that is named. A profile of the command-line tool may omit it; then its values
-    /// decide.
+    /// The profile's mode. A profile of the command-line tool may omit it; then its values decide.
     ///
     /// # Errors
     ///
-    /// Exit 2 when it is unknown or missing.
+    /// Exit 2 when the mode is unknown or missing.
     pub(super) fn mode(&self) -> Result<Mode> {
         match (self.get("mode"), self.format) {
             (Some(name), _) => {
@@ -71,7 +70,7 @@ impl Profile {
         by_value.into_iter().find(|(key, _)| has(key)).map_or(Mode::Ak, |(_, mode)| mode)
     }
 
-    /// The error that the profile cannot be used.
+    /// The error for a profile that cannot be used.
     pub(super) fn unusable(&self, why: &str, to_do: &str) -> Error {
         Error::usage(format!("the profile `{}` of {} cannot be used: {why}", self.name, self.file))
             .hint(to_do)

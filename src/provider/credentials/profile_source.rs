@@ -42,7 +42,8 @@ struct ProfileReader<'a> {
 }
 
 impl<'a> ProfileReader<'a> {
-    /// The profile's source. `users` are the names of the profiles that use this one as theirs.
+    /// The profile's source. `users` are the names of the profiles that lead here by their
+    /// `source_profile`.
     fn source(self, users: &[&str]) -> Result<Source> {
         Ok(match self.mode {
             Mode::Ak => Source::Static(self.key()?),
@@ -82,7 +83,7 @@ impl<'a> ProfileReader<'a> {
             let circle = [users, vec![&name]].concat().join(" → ");
             return Err(self.profile.unusable(
                 &format!("its source_profile leads back to itself: {circle}"),
-                "set source_profile to a profile with a key of its own",
+                "set source_profile to a profile that has its own key",
             ));
         }
         let Some(profile) = self.all.iter().find(|profile| profile.name == name) else {
@@ -170,7 +171,7 @@ impl<'a> ProfileReader<'a> {
         })
     }
 
-    /// The hint to do `task` where the profile is edited.
+    /// The hint to do `task`, and where to do it.
     fn edit_hint(self, task: &str) -> String {
         let (name, mode) = (&self.profile.name, self.mode.as_str());
         match self.profile.format {

@@ -17,7 +17,7 @@ use crate::provider::wire::Received;
 
 const EXAMPLE: &str = "https://sts.aliyuncs.com";
 const CERTIFICATE: &str = "check this machine's clock; if a proxy intercepts TLS, or the service is your own, \
-                           give the certificate of its authority with --ca-file";
+                           set ca-file to the certificate of its authority";
 
 /// Sends requests to the services that issue keys.
 #[derive(Debug, Clone)]
@@ -83,8 +83,8 @@ pub(super) struct ServiceUrl {
 }
 
 impl ServiceUrl {
-    /// Parses a URL. Over `http://` a key travels on this machine only, or anywhere if
-    /// `insecure_http` allows it; `None` if this service cannot be allowed.
+    /// Parses a URL. A service over `http://` must be on this machine, unless `insecure_http` is
+    /// true. With `None` it must be on this machine in any case.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl ServiceUrl {
         let origin = url.origin().ascii_serialization();
         if http_client::is_clear_text(&url) && insecure_http != Some(true) {
             let allow = insecure_http
-                .map_or("", |_| ", or allow plain HTTP with --insecure-http if the network is safe");
+                .map_or("", |_| ", or set insecure-http to allow plain HTTP if the network is safe");
             let what =
                 format!("{} ({origin}) is not encrypted: the key would travel in clear text", setting.name);
             return Err(Error::usage(what).hint(format!("use https://, or a service on this machine{allow}")));

@@ -49,7 +49,7 @@ impl Source {
         })
     }
 
-    /// Whether the source may issue another key later.
+    /// True if the source may issue another key later.
     pub(super) fn is_renewable(&self) -> bool {
         !matches!(self, Self::Static(_))
     }

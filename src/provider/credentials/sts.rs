@@ -1,5 +1,5 @@
-//! Keys for roles, which STS issues for another key (`AssumeRole`) or for a token of another
-//! identity provider (`AssumeRoleWithOIDC`).
+//! Keys for roles. STS (Security Token Service) issues them for another key (`AssumeRole`) or for a
+//! token of another identity provider (`AssumeRoleWithOIDC`).
 //!
 //! Source: the provider's STS pages, version 2015-04-01. The code that signs the provider's
 //! questions also signs `AssumeRole`.
@@ -51,7 +51,7 @@ struct StsAnswer {
 }
 
 impl Role {
-    /// The default, as in the provider's own tools.
+    /// The default duration of a session in seconds, as in the provider's own tools.
     pub(super) const DURATION_S: u32 = 3600;
     /// The default name of a session.
     pub(super) const SESSION: &str = "reconcile";
@@ -126,7 +126,7 @@ impl Role {
 }
 
 fn refused(what: String, to_do: &str) -> KeyError {
-    let hint = format!("{to_do}. Then run the same command again");
+    let hint = format!("{to_do}; then run the same command again");
     KeyError::Refused(Error::new(Exit::Fatal, what).hint(hint))
 }
 
@@ -154,7 +154,7 @@ fn what_to_do(code: &str) -> &'static str {
         "check the profile's values: session name, policy, and expired_seconds, which is at least 900 \
          and at most the role's longest session"
     } else {
-        "look the code up in the provider's list of STS errors"
+        "look up the code in the provider's list of STS errors"
     }
 }
 

@@ -1,4 +1,5 @@
-//! A key from a URL: a small service beside the program, as the provider's tools expect it.
+//! A key from a URL, usually of a small service on the same machine, as the provider's tools use
+//! it.
 
 use std::time::Duration;
 

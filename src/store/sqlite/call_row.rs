@@ -1,4 +1,4 @@
-//! A row of the table `call`: its columns, and how they are read.
+//! Reads a row of the table `call`.
 
 use chrono::NaiveDate;
 use compact_str::CompactString;
@@ -31,7 +31,7 @@ impl CallRow {
         Self::read_as(row, key_of(row)?)
     }
 
-    /// Reads a row of [`COLUMNS`] that was found by this key.
+    /// Reads a row of [`COLUMNS`] that was searched by this key.
     pub(super) fn read_as(row: &Row<'_>, key: Option<CallKey>) -> rusqlite::Result<Self> {
         let answer = answer_of(row)?;
         let stored_sum: Option<i64> = row.get(14)?;

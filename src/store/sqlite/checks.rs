@@ -1,4 +1,4 @@
-//! Checks before a file is used: can the path hold a store, is it one, and is it whole.
+//! Checks before a file is used: can the path hold a store, is the file a store, and is it whole.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use super::errors::{InStore as _, damaged, not_a_store};
 use super::schema::{APPLICATION_ID, SCHEMA_VERSION, is_empty, pragma};
 use crate::error::{Error, Result};
 
-/// Stores up to this size are checked at each start. Larger ones are checked only after a session
-/// that was killed.
+/// Stores up to this size are checked at each start. Larger stores are checked only after a killed
+/// session.
 const ALWAYS_CHECKED_BYTES: i64 = 32 << 20;
 
 /// Refuses paths that cannot hold a store, before SQLite tries.
@@ -40,14 +40,14 @@ pub(super) fn check_exists(path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!("there is no store {}", path.display()))
-        .hint("name the store of your runs with --store; by default it is beside the details"))
+        .hint("give the path of the store of your runs; by default it is beside the details"))
 }
 
 /// Refuses foreign files and newer stores, before anything is written to them.
 ///
 /// # Errors
 ///
-/// Exit 2 if the file is no store, or newer than this program; exit 6 if it cannot be read.
+/// Exit 2 if the file is not a store, or is newer than this program; exit 6 if it cannot be read.
 pub(super) fn check_kind(c: &Connection, path: &Path) -> Result<()> {
     let is_empty = is_empty(c).in_store(path, "read")?;
     if !is_empty && pragma(c, "application_id").in_store(path, "read")? != APPLICATION_ID {
@@ -64,8 +64,8 @@ pub(super) fn check_kind(c: &Connection, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks the structure of a small store, and of any store whose last session was killed: the
-/// power may have failed. The checksums of the rows find what SQLite cannot see.
+/// Checks the structure of a small store, and of any store whose last session was killed, for
+/// example by a power failure. The checksums of the rows find the damage that SQLite cannot see.
 ///
 /// # Errors
 ///

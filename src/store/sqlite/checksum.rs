@@ -1,7 +1,7 @@
-//! The checksum of a call's row. SQLite notices damage to its structure, not to stored values.
+//! The checksum of a call's row. SQLite notices damage to its structure, but not to stored values.
 //!
-//! It covers the key by which the row was found. So it also finds a damaged index that leads to
-//! another call's row.
+//! It covers the key that was searched. So it also detects a damaged index that leads to the row of
+//! another call.
 
 use chrono::{Datelike as _, NaiveDate};
 use crc32fast::Hasher;

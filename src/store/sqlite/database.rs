@@ -1,4 +1,4 @@
-//! The connection that writes, shared with the thread that commits requests.
+//! The writing connection. The thread that commits requests shares it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,15 +11,15 @@ use crate::locked::lock;
 
 /// The file, open for writing.
 ///
-/// After a panic inside SQLite's bindings a transaction may be open. The next one then fails:
-/// an error, not damage.
+/// After a panic inside SQLite's bindings, a transaction may still be open. Then the next one fails
+/// with an error; nothing is damaged.
 pub(super) struct Database {
     path: PathBuf,
     connection: Arc<Mutex<Connection>>,
 }
 
 impl Database {
-    /// Takes the connection to the file.
+    /// Uses this connection to the file.
     pub(super) fn new(path: &Path, connection: Connection) -> Self {
         Self { path: path.to_owned(), connection: Arc::new(Mutex::new(connection)) }
     }
@@ -34,7 +34,7 @@ impl Database {
         self.connection.clone()
     }
 
-    /// Reads.
+    /// Runs `work`, which only reads.
     ///
     /// # Errors
     ///
@@ -43,11 +43,11 @@ impl Database {
         work(&lock(&self.connection)).in_store(&self.path, "read")
     }
 
-    /// Writes, in one transaction.
+    /// Runs `work`, which may write, in one transaction.
     ///
     /// # Errors
     ///
-    /// Exit 6 if SQLite fails; nothing is written then.
+    /// Exit 6 if SQLite fails. Then nothing is written.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let in_transaction = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
@@ -58,11 +58,11 @@ impl Database {
         in_transaction(&mut lock(&self.connection)).in_store(&self.path, "write")
     }
 
-    /// Rewrites the whole file, so that no free page keeps erased data, and empties its log.
+    /// Rewrites the whole file and empties its log. Afterwards no free page contains erased data.
     ///
     /// # Errors
     ///
-    /// Exit 6 if SQLite fails: it needs as much free space as the file has bytes.
+    /// Exit 6 if SQLite fails. It needs as much free space as the size of the file.
     pub(super) fn shrink(&self) -> Result<()> {
         lock(&self.connection)
             .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")

@@ -1,5 +1,5 @@
-//! Erasing: old calls, and answers that contain a phone number. Afterwards no page of the file has
-//! them.
+//! Erases old calls, and answers that contain a phone number. Afterwards no page of the file
+//! contains the erased data.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
@@ -13,7 +13,7 @@ use super::units::time_us;
 use crate::error::Result;
 use crate::store::erased::Erased;
 
-/// Younger requests are kept: the cap of the next runs counts them.
+/// Requests younger than this are kept: the cap of the next runs counts them.
 const KEPT_FOR_THE_CAP: TimeDelta = TimeDelta::days(2);
 /// The code of an answer that was erased on request.
 const FORGOTTEN: &str = "Forgotten";
@@ -44,7 +44,8 @@ pub(super) fn erase(
 /// Deletes the calls of days before this one, and their requests.
 pub(super) fn purge(c: &Connection, before: NaiveDate, now: DateTime<Utc>) -> rusqlite::Result<ErasedRows> {
     let day = before.to_string();
-    // SQLite can give the number of a deleted call to a later one: kept requests lose their call.
+    // SQLite can give the number of a deleted call to a later call. So kept requests no longer
+    // refer to their call.
     c.execute(
         "UPDATE request SET call_no = 0 WHERE call_no IN (SELECT call_no FROM call WHERE call_date < ?1)",
         [&day],
@@ -60,8 +61,8 @@ pub(super) fn purge(c: &Connection, before: NaiveDate, now: DateTime<Utc>) -> ru
     Ok(ErasedRows { calls, requests })
 }
 
-/// Erases the answers that contain a phone number. What is left of them says that the call is not
-/// asked again.
+/// Erases the answers that contain a phone number. A permanent error replaces them, so their calls
+/// are not asked again.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
     let number = normalize_number(number);
     let mut rows =
@@ -101,7 +102,7 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
 }
 
 /// True if an answer contains the number in any notation: as a value of its record, inside a
-/// longer text, or in `Data` that is no record.
+/// longer text, or in `Data` that is not JSON.
 fn is_in_answer(number: &str, answer: &NewAnswer) -> bool {
     let is_in_data = answer.data.as_deref().is_some_and(|data| match serde_json::from_str(data) {
         Ok(record) => is_in_value(number, &record),
@@ -120,8 +121,8 @@ fn is_in_value(number: &str, value: &serde_json::Value) -> bool {
     }
 }
 
-/// True if the text contains the number. Two notations are recognized: a run of digits, and digits
-/// with spaces, `-` and `+` among them.
+/// True if the text contains the number. Two notations are recognized: digits only, and digits with
+/// spaces, `-` and `+` between them.
 fn is_in_text(number: &str, text: &str) -> bool {
     let is_notation = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '+');
     let is_it = |run: &str| normalize_number(run) == number;

@@ -18,27 +18,27 @@ where
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program, such as sqlite3 or DuckDB, has it open for writing: close that program, \
-             then run the same command again. Nothing stored is lost"
+             then run the same command again; nothing stored is lost"
         }
-        _ => "check free space and permissions, then run the same command again. Nothing stored is lost",
+        _ => "check free space and permissions, then run the same command again; nothing stored is lost",
     };
     Error::output(format!("cannot {verb} the store {}", path.display())).hint(hint).because(error)
 }
 
-/// The store's structure is broken.
+/// The error for a store whose structure is damaged (exit 6).
 pub(super) fn damaged(path: &Path, why: &str) -> Error {
     let p = path.display();
     Error::output(format!("the store {p} is damaged: {why}")).hint(format!(
         "recover it with `sqlite3 {p} .recover | sqlite3 recovered.db` and use recovered.db as the \
          store; or restore a backup; or move {p}, {p}-wal and {p}-shm away: a new store asks for \
-         every call again. Nothing was changed"
+         every call again; nothing was changed"
     ))
 }
 
-/// The file is not one of this program's stores.
+/// The error for a file that is not a store of this program (exit 2).
 pub(super) fn not_a_store(path: &Path) -> Error {
     Error::usage(format!("{} is not a store of reconcile", path.display()))
-        .hint("choose another file with --store")
+        .hint("choose another file for the store")
 }
 
 /// Results of SQLite.

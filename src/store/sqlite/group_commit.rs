@@ -1,7 +1,7 @@
-//! Group commit: one thread writes requests and answers, and commits all that wait at once.
+//! Group commit: one thread writes requests and answers, and commits all waiting ones together.
 //!
-//! Commands that arrive during a commit share the next one. So thousands a second are possible
-//! although each commit waits for the disk.
+//! Commands that arrive during a commit share the next one. So thousands of commands a second are
+//! possible, although each commit waits for the disk.
 
 use std::io;
 use std::iter::once;
@@ -18,7 +18,7 @@ use crate::clock::Moment;
 use crate::locked::lock;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 
-/// What is written for one request.
+/// A command to the committing thread: what to write for one request.
 pub(super) enum Command {
     Begin { session_no: i64, request: NewRequest, at: Moment },
     End { session_no: i64, begun: BegunRequest, end: RequestEnd, answer: Option<NewAnswer> },
@@ -29,13 +29,13 @@ type Reply = oneshot::Sender<Result<BegunRequest, Arc<rusqlite::Error>>>;
 
 /// Starts the committing thread with the first command, and stops it when dropped.
 ///
-/// It stays one thread: two threads that take turns need twice the memory.
+/// There is never a second thread: two threads that take turns need twice the memory.
 pub(super) struct GroupCommit {
     connection: Arc<Mutex<Connection>>,
     committer: Mutex<Option<Committer>>,
 }
 
-/// The thread. It ends when `commands` is dropped.
+/// The committing thread. It ends when `commands` is dropped.
 struct Committer {
     commands: Sender<(Command, Reply)>,
     thread: JoinHandle<()>,
@@ -51,7 +51,7 @@ impl GroupCommit {
     ///
     /// # Errors
     ///
-    /// The system starts no more threads.
+    /// The system refuses to start another thread.
     pub(super) fn submit(&self, command: Command, reply: Reply) -> io::Result<()> {
         let mut committer = lock(&self.committer);
         let committer = match &mut *committer {
@@ -74,7 +74,7 @@ impl GroupCommit {
 }
 
 impl Drop for GroupCommit {
-    /// Waits for the thread, so that the file is closed before the store's lock is released.
+    /// Waits for the thread: the file must be closed before the store's lock is released.
     fn drop(&mut self) {
         self.stop();
     }
@@ -89,7 +89,7 @@ impl Committer {
     }
 }
 
-/// Each round commits every command that has arrived.
+/// Commits all commands. Each round commits every command that has arrived.
 fn commit_all(connection: &Mutex<Connection>, received: &Receiver<(Command, Reply)>) {
     while let Ok(first) = received.recv() {
         let (commands, replies): (Vec<_>, Vec<_>) = once(first).chain(received.try_iter()).unzip();

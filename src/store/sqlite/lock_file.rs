@@ -1,8 +1,8 @@
-//! One process at a time per store. A lock file beside the store names its holder and the last
-//! session.
+//! The lock of a store: only one process at a time can hold it. A lock file beside the store names
+//! its holder and the last session.
 //!
 //! The operating system holds the lock, so it ends with the process, even after a kill. It is a
-//! file of its own because closing any handle of the database drops SQLite's own locks on it.
+//! separate file, because closing any handle of the database drops SQLite's own locks on it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -71,7 +71,7 @@ impl LockFile {
         self.write(session_no.max(self.last_session))
     }
 
-    /// Overwrites the content in place: a full disk then leaves the old one.
+    /// Overwrites the content in place: if the disk is full, the old content stays.
     fn write(&self, session_no: i64) -> Result<()> {
         let content = format!("{}\n{LAST_SESSION}{session_no}\n", self.holder);
         let write = || -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! The table `meta`: whether the store's answers are real, and its secret.
+//! The table `meta`: the origin of the store's answers, and its secret.
 
 use std::path::Path;
 
@@ -31,31 +31,31 @@ fn read_origin(c: &Connection) -> rusqlite::Result<Option<Origin>> {
     Ok(word.as_deref().and_then(Origin::parse))
 }
 
-/// A run must not use this store.
+/// The error for a run that must not use this store (exit 2).
 fn unexpected_store(path: &Path, found: Origin) -> Error {
     let store = path.display();
     match found {
         Origin::Sandbox => {
-            Error::usage(format!("{store} holds simulated answers")).hint("use another --store, or delete it")
+            Error::usage(format!("{store} holds simulated answers")).hint("use another store, or delete it")
         }
         Origin::Provider => {
             Error::usage(format!("{store} holds real answers; simulated ones must not be added"))
-                .hint("use another --store, or leave the option out")
+                .hint("use another store; by default, simulated runs have their own")
         }
     }
 }
 
-/// A server's answer must not be added to this store.
+/// The error for an answer that must not be added to this store (exit 2).
 pub(super) fn unexpected_answer(path: &Path, of_store: Origin) -> Error {
     let store = path.display();
     match of_store {
         Origin::Sandbox => {
             Error::usage(format!("{store} holds simulated answers, but a server gave a real one"))
-                .hint("use another --store, or delete it. The answer was not stored")
+                .hint("use another store, or delete it; the answer was not stored")
         }
         Origin::Provider => {
             Error::usage(format!("{store} holds real answers, but a server gave a simulated one"))
-                .hint("use another --store. The answer was not stored")
+                .hint("use another store; the answer was not stored")
         }
     }
 }

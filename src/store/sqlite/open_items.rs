@@ -9,7 +9,7 @@ use super::units::{count_of, time_us};
 use crate::store::open_items::{OpenAge, OpenItem, OpenItems};
 use crate::store::stored_word::StoredWord;
 
-/// Records calls as open in this run. A settled call that is open again counts from now.
+/// Records calls as open in this run. A settled call that is open again counts as first seen now.
 pub(super) fn note(
     c: &Connection,
     run_no: i64,
@@ -43,7 +43,8 @@ pub(super) fn clear(c: &Connection, run_no: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The open items of this run's ledger by age, and the numbers of the cleared and of the others.
+/// The open items of this run's ledger by age, the number of cleared items, and the number of open
+/// items that only other ledgers name.
 pub(super) fn summarize(c: &Connection, run_no: i64, now: DateTime<Utc>) -> rusqlite::Result<OpenItems> {
     let mut query = c.prepare(
         "SELECT (first_seen_at + 28800000000) / 86400000000 AS day, min(first_seen_at), status, count(*)

@@ -8,13 +8,13 @@ use rusqlite::{Connection, Row, params};
 use super::units::{duration_us, time_us};
 use crate::clock::{Clock, Moment};
 
-/// The most by which wall clocks of two boots, or of two machines, are assumed to differ.
-const CLOCKS_DIFFER_AT_MOST: Duration = Duration::from_secs(86_400);
+/// The assumed maximum difference between the wall clocks of two boots, or of two machines.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(86_400);
 
 /// Ends the requests whose reply was never recorded because their session was killed.
 ///
-/// A request of this boot may still be in flight, for one time-out of its session from now. A
-/// request of another boot ends one time-out after it was sent.
+/// A request of this boot may still be in flight, for one timeout of its session from now. A
+/// request of another boot ends one timeout after it was sent.
 pub(super) fn end_lost_requests(c: &Connection, boot_id: &str, now: Moment) -> rusqlite::Result<()> {
     let lost = "FROM session AS s WHERE s.session_no = request.session_no AND s.ended_at IS NULL
                 AND request.replied_boot_us IS NULL AND s.boot_id";
@@ -49,7 +49,8 @@ pub(super) fn taken(
     Ok(taken)
 }
 
-/// On one boot the time since a reply is exact: steps of the wall clock do not matter.
+/// The places taken by requests of this boot. The time since their replies is exact: steps of the
+/// wall clock do not matter.
 fn by_this_boot(c: &Connection, boot_id: &str, now: Moment, rate: Rate) -> rusqlite::Result<Vec<Duration>> {
     let mut query = c.prepare(
         "SELECT replied_boot_us, timeout_us FROM request JOIN session USING (session_no)
@@ -58,16 +59,16 @@ fn by_this_boot(c: &Connection, boot_id: &str, now: Moment, rate: Rate) -> rusql
     let cooldown = duration_us(rate.cooldown());
     let left = |row: &Row<'_>| -> rusqlite::Result<Duration> {
         let (replied, timeout): (i64, i64) = (row.get(0)?, row.get(1)?);
-        // No reply comes later than one time-out from now; a later value is damaged.
+        // No reply comes later than one timeout from now. A later value is damaged.
         let since = (replied - now.boot_us).min(timeout);
         Ok(Duration::from_micros(u64::try_from(since + cooldown).unwrap_or(0)))
     };
     query.query_map(params![now.boot_us - cooldown, boot_id], left)?.collect()
 }
 
-/// Across boots only the wall clock can be compared, and it may have stepped. So a request counts
-/// as answered now unless it is a day older. This costs one cooldown after a restart of the
-/// machine.
+/// The places taken by requests of other boots. Only the wall clock can be compared across boots,
+/// and it may have stepped. So a request counts as answered now, unless it is at least a day old.
+/// This costs one cooldown after a restart of the machine.
 ///
 /// If the machine has been up for less than a cooldown, its earlier requests count in any case.
 fn by_other_boots(
@@ -77,8 +78,8 @@ fn by_other_boots(
     rate: Rate,
 ) -> rusqlite::Result<Vec<Duration>> {
     let just_started = clock.boot_us_is_uptime() && now.boot_us <= duration_us(rate.cooldown());
-    let doubt = duration_us(CLOCKS_DIFFER_AT_MOST.max(rate.window * 2));
-    // The newest requests are enough: a window holds no more than the cap allows.
+    let doubt = duration_us(MAX_CLOCK_DIFFERENCE.max(rate.window * 2));
+    // The newest requests are enough: a window never holds more than the cap.
     let mut query = c.prepare(
         "SELECT replied_at FROM request JOIN session USING (session_no)
          WHERE boot_id <> ?1 ORDER BY request_no DESC LIMIT ?2",

@@ -1,4 +1,4 @@
-//! From an open file to a store that can be used: created or checked, then upgraded.
+//! Turns an open file into a usable store: creates it, or checks and upgrades it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::store::origin::{ExpectedOrigin, Origin};
 ///
 /// # Errors
 ///
-/// Exit 2 if the file is no store, newer than this program, or of another origin; exit 6 if it is
-/// damaged or cannot be written.
+/// Exit 2 if the file is not a store, is newer than this program, or has another origin; exit 6 if
+/// it is damaged or cannot be written.
 pub(super) fn prepare(c: &Connection, path: &Path, expected: Option<ExpectedOrigin>) -> Result<Origin> {
     check_kind(c, path)?;
     configure(c).in_store(path, "open")?;

@@ -1,5 +1,6 @@
-//! Reading ahead. A ledger usually names its calls in the order in which they were asked, which is
-//! the order of the rows. Reading the next rows is faster than searching for them one by one.
+//! Reads rows of the table `call` before they are looked up. A ledger usually names its calls in
+//! the order of these rows, because they were asked in that order. Reading the next rows together
+//! is faster than searching for them one by one.
 
 use std::collections::VecDeque;
 
@@ -7,17 +8,18 @@ use reconcile_core::call::CallKey;
 
 use super::call_row::CallRow;
 
-/// Rows of one read, about half a MiB. SQLite plans this query anew for each range.
+/// Number of rows in one read, about half a MiB. SQLite plans the query again for each read.
 pub(super) const ROWS_PER_READ: i64 = 1_024;
-/// How far apart two calls may be stored that were in flight together.
+/// Maximum distance, in rows, between two calls that were in flight together.
 const NEARBY: u64 = 1_024;
-/// Consecutive nearby searches that start reading ahead. The number doubles each time reading
-/// ahead is given up.
+/// Consecutive nearby searches that start reading ahead. The number doubles each time that reading
+/// ahead is stopped.
 const SEARCHES_TO_START: u32 = 4;
-/// Consecutive reads with hardly a hit after which reading ahead is given up.
-const POOR_READS_AT_MOST: u32 = 4;
+/// Reading ahead is stopped after more than this many poor reads in a row. A poor read has few
+/// hits.
+const MAX_POOR_READS: u32 = 4;
 
-/// Rows that were read before they are looked up, and the rule when to read.
+/// Rows that were read ahead, and the rule when to read.
 pub(super) struct ReadAhead {
     /// The rows, in stored order; `None` once looked up.
     rows: VecDeque<Option<CallRow>>,
@@ -31,7 +33,7 @@ pub(super) struct ReadAhead {
     last_no: i64,
     /// Rows found here since the last read.
     hits: i64,
-    /// Consecutive reads with hardly a hit.
+    /// Consecutive reads with few hits.
     poor_reads: u32,
     /// Consecutive searches that found a row near the last one.
     nearby_searches: u32,
@@ -60,7 +62,7 @@ impl ReadAhead {
         let position = self.position(key)?;
         let row = self.rows[position].take()?;
         (self.left, self.hits, self.last_no) = (self.left - 1, self.hits + 1, row.call_no);
-        // Rows so far behind are not in the ledger.
+        // Calls of rows this far behind are not in the ledger.
         let is_done = |row: &Option<CallRow>| {
             row.as_ref().is_none_or(|row| row.call_no < self.last_no.saturating_sub_unsigned(NEARBY))
         };
@@ -81,8 +83,8 @@ impl ReadAhead {
         alike.map(|(position, _)| position).find(|position| is_it(&self.rows[*position]))
     }
 
-    /// The first row to read now; `None` if there is no need to read. Gives up reading ahead after
-    /// too many poor reads.
+    /// The first row to read now; `None` if there is no need to read. Stops reading ahead after too
+    /// many poor reads.
     pub(super) fn next_read(&mut self) -> Option<i64> {
         let next_no = self.next_no.filter(|_| self.left < 2 * NEARBY as usize)?;
         if self.hits < ROWS_PER_READ / 8 {
@@ -91,7 +93,7 @@ impl ReadAhead {
             (self.poor_reads, self.searches_to_start) = (0, SEARCHES_TO_START);
         }
         self.hits = 0;
-        if self.poor_reads > POOR_READS_AT_MOST {
+        if self.poor_reads > MAX_POOR_READS {
             *self = Self {
                 searches_to_start: self.searches_to_start.saturating_mul(2),
                 last_no: self.last_no,
@@ -102,7 +104,7 @@ impl ReadAhead {
         Some(next_no)
     }
 
-    /// Begins a read. Unless rows follow, it is the last one.
+    /// Begins a read. If no row is pushed after it, it is the last read.
     pub(super) fn begin_read(&mut self) {
         self.next_no = None;
     }
@@ -115,8 +117,8 @@ impl ReadAhead {
         self.left += 1;
     }
 
-    /// Notes a row that was found by search. After enough nearby searches, reading ahead begins
-    /// again some rows before it.
+    /// Notes a row that was found by search. After enough nearby searches, reading ahead starts
+    /// some rows before it.
     pub(super) fn searched(&mut self, call_no: i64) {
         let is_nearby = call_no.abs_diff(self.last_no) <= NEARBY;
         self.nearby_searches = if is_nearby { self.nearby_searches + 1 } else { 0 };

@@ -1,4 +1,4 @@
-//! Reads from the store, on a connection of its own.
+//! Reads from the store on its own connection.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -30,12 +30,12 @@ pub(crate) struct SqliteReader {
 }
 
 impl SqliteReader {
-    /// Opens a store without its lock: another process may be writing to it. `None` if there is
-    /// none.
+    /// Opens a store without its lock: another process may be writing to it. Returns `None` if
+    /// there is no store.
     ///
     /// # Errors
     ///
-    /// Exit 2 if it is no store, or of another schema or origin; exit 6 if it cannot be read.
+    /// Exit 2 if it is not a store, or has another schema or origin; exit 6 if it cannot be read.
     pub(crate) fn open(path: &Path, expected: Option<ExpectedOrigin>) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
@@ -51,7 +51,8 @@ impl SqliteReader {
         Ok(Some(reader))
     }
 
-    /// Connects to a store that is known to be good. `verb` is for the error.
+    /// Connects to a store that was already checked. `verb` completes the error "cannot … the
+    /// store".
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl Reader for SqliteReader {
             let mut calls = Vec::new();
             for row in query.query_map([call_id], CallRow::read)? {
                 let CallRow { call_no, key, stored, is_whole } = row?;
-                // Without its day a call cannot be named.
+                // A call without its day has no key, so it is left out.
                 let Some(key) = key else { continue };
                 calls.push(KnownCall { key, stored, is_whole, attempts: attempts::of_call(c, call_no)? });
             }

@@ -59,7 +59,7 @@ pub(super) fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd
     Ok(())
 }
 
-/// Writes a call's answer, unless the call has a record and the answer is none.
+/// Writes a call's answer, unless the call has a record and the answer has none.
 pub(super) fn store_answer(
     c: &Connection,
     session_no: i64,

@@ -1,4 +1,4 @@
-//! Which run a session belongs to: an unfinished one, or a new one.
+//! Finds the run of a session: an unfinished run, or a new one.
 
 use reconcile_core::ask_again::Scope;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -7,8 +7,8 @@ use super::units::time_us;
 use crate::clock::Moment;
 use crate::store::run_identity::RunIdentity;
 
-/// A run can be resumed for 20 hours after its start. Later the next night has begun: a new run
-/// asks for the open calls again.
+/// A run can be resumed for 20 hours after its start. After that the next night has begun, and a
+/// new run asks for the open calls again.
 const RESUMED_WITHIN_US: i64 = 20 * 3_600 * 1_000_000;
 
 /// A stored run.

@@ -38,7 +38,7 @@ pub(super) fn create(c: &Connection, origin: Origin) -> rusqlite::Result<()> {
     c.execute_batch("COMMIT")
 }
 
-/// Upgrades an older store in one transaction, so that it has either the old or the new schema.
+/// Upgrades an older store in one transaction: it always has either the old or the new schema.
 pub(super) fn migrate(c: &Connection) -> rusqlite::Result<()> {
     if is_current(c)? {
         return Ok(());
@@ -52,8 +52,8 @@ pub(super) fn migrate(c: &Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Adds checksums to the answers of schema 1. These are assumed to be right: nothing can show
-/// damage from before.
+/// Adds checksums to the answers of schema 1. These answers are assumed to be right: earlier damage
+/// cannot be detected.
 fn add_checksums(c: &Connection) -> rusqlite::Result<()> {
     let mut rows = c.prepare(&format!("SELECT {COLUMNS} FROM call"))?;
     let mut rows = rows.query([])?;

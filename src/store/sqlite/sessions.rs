@@ -11,7 +11,7 @@ use super::{places, runs};
 use crate::clock::Moment;
 use crate::store::run_identity::RunIdentity;
 
-/// What a session records about itself.
+/// The values of a new session.
 pub(super) struct NewSession<'a> {
     pub(super) identity: &'a RunIdentity,
     pub(super) rate: Rate,

@@ -32,7 +32,7 @@ use crate::store::verbs::{Reader, RequestLog, Store};
 
 /// A store that this process has opened and locked.
 ///
-/// The fields are dropped in this order: the lock is released after the file is closed.
+/// The fields are dropped in this order, so the lock is released after the file is closed.
 pub(crate) struct SqliteStore {
     commits: GroupCommit,
     database: Database,
@@ -50,11 +50,11 @@ struct CurrentOrigin {
 }
 
 impl SqliteStore {
-    /// Opens or creates a store, as [`crate::store::open()`] says.
+    /// Opens or creates a store. [`crate::store::open()`] has the details.
     ///
     /// # Errors
     ///
-    /// Exit 2, 5 or 6, as [`crate::store::open()`] says.
+    /// Exit 2, 5 or 6, as in [`crate::store::open()`].
     pub(crate) fn open(path: &Path, expected: ExpectedOrigin, clock: Arc<dyn Clock>) -> Result<Self> {
         Self::open_as(path, Some(expected), clock)
     }

@@ -51,9 +51,9 @@ impl Folder {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_not_a_database_is_refused() {
     let folder = Folder::new();
-    let content = "not a database at all, but long enough to have a header of its own";
+    let content = "not a database at all, but long enough for a header";
     std::fs::write(folder.path(), content).unwrap();
     folder.assert_refused(Exit::Output, "");
     assert_eq!(std::fs::read_to_string(folder.path()).unwrap(), content);

@@ -1,4 +1,4 @@
-//! What a session sent, and whether it kept the cap: computed from the table `request`.
+//! Computes from the table `request` what a session sent, and whether it kept the cap.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::store::history::SessionEvidence;
 use crate::store::request::Purpose;
 use crate::store::stored_word::Word as _;
 
-/// The most points that the report's chart can show.
-const POINTS_AT_MOST: i64 = 240;
-/// The most codes that are listed; no provider sends many more.
-const CODES_AT_MOST: i64 = 20;
+/// Maximum number of points in the report's chart.
+const MAX_POINTS: i64 = 240;
+/// Maximum number of listed codes. No provider sends many more.
+const MAX_CODES: i64 = 20;
 
 /// Every session, and the range of its requests.
 const SESSIONS: &str = "SELECT session_no, boot_id, cap_requests, cap_window_us, started_at, first_request_no,
@@ -62,7 +62,7 @@ pub(super) fn traffic(c: &Connection, session_no: i64) -> rusqlite::Result<Traff
     read_session(c, &SessionRow::find(c, session_no)?)
 }
 
-/// How each session that sent anything kept the cap, oldest first.
+/// How each session with requests kept the cap, oldest first.
 pub(super) fn evidence(c: &Connection) -> rusqlite::Result<Vec<SessionEvidence>> {
     let mut sessions = c.prepare(&format!("{SESSIONS} ORDER BY session_no"))?;
     let mut found = Vec::new();
@@ -85,11 +85,11 @@ pub(super) fn evidence(c: &Connection) -> rusqlite::Result<Vec<SessionEvidence>>
 
 /// Audits a session in one pass over its requests.
 ///
-/// Before them come those of earlier sessions whose window reaches into this session. Only the
-/// same boot of the machine counts: times of other boots are on another clock.
+/// Requests of earlier sessions come first, if their window reaches into this session. They count
+/// only if they are of the same boot: times of other boots are on another clock.
 ///
-/// A request whose purpose is an unknown word counts in `requests` alone. The tie-out then fails,
-/// so the damage is not hidden.
+/// A request whose purpose is an unknown word counts only in `requests`. Then the tie-out fails, so
+/// the damage is not hidden.
 fn read_session(c: &Connection, session: &SessionRow) -> rusqlite::Result<Traffic> {
     let mut traffic = Traffic::default();
     let mut audit = Audit::new(session.rate);
@@ -130,7 +130,7 @@ fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusql
     rows.collect()
 }
 
-/// What a session sent, window by window, and what it tried again.
+/// The requests of a session, window by window, and the codes that led to another try.
 pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sending> {
     let session = SessionRow::find(c, session_no)?;
     let (first, last): (Option<i64>, Option<i64>) = c.query_row(
@@ -140,7 +140,7 @@ pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sendi
     )?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(Sending::default()) };
     let window_us = session.rate.window_us().max(1);
-    let windows_per_point = (last - first) / window_us / POINTS_AT_MOST + 1;
+    let windows_per_point = (last - first) / window_us / MAX_POINTS + 1;
     Ok(Sending {
         windows_per_point: count_of(windows_per_point),
         points: points(c, &session, first, windows_per_point)?,
@@ -148,8 +148,8 @@ pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sendi
     })
 }
 
-/// The requests from `first_us` on, by point: the requests of the point's fullest window, and all
-/// that were throttled.
+/// The points of the chart, from `first_us` on: the requests of each point's fullest window, and
+/// the throttled requests of all its windows.
 fn points(
     c: &Connection,
     session: &SessionRow,
@@ -183,6 +183,6 @@ fn tried_again(c: &Connection, session: &SessionRow) -> rusqlite::Result<Vec<(St
     )?;
     let range = (session.first_request_no, session.end_request_no);
     let codes =
-        query.query_map((range.0, range.1, CODES_AT_MOST), |row| Ok((row.get(0)?, count_of(row.get(1)?))))?;
+        query.query_map((range.0, range.1, MAX_CODES), |row| Ok((row.get(0)?, count_of(row.get(1)?))))?;
     codes.collect()
 }

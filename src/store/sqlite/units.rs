@@ -1,4 +1,4 @@
-//! Times and counts as the tables keep them: times are microseconds.
+//! Converts times and counts to the units of the tables. Times are microseconds.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) fn duration_us(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A count from SQLite, which has only signed numbers; no count is negative.
+/// A count from SQLite, which has only signed numbers. No count is negative.
 pub(super) fn count_of(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

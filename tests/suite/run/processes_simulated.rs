@@ -265,7 +265,7 @@ impl SharedStore {
             store: Arc::new(BusyLog(store.clone())),
             scope: scope.clone(),
             monitor: Arc::new(NoMonitor),
-            watch: Anomalies::default(),
+            anomalies: Anomalies::default(),
             stop: Stop::default(),
         };
         let mut ended = BTreeMap::new();
