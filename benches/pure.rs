@@ -13,9 +13,9 @@ use reconcile::provider::wire::{Reply, understand};
 use reconcile_core::call::CallKey;
 use reconcile_core::compare::{Tolerances, compare};
 use reconcile_core::ledger_row::{Expected, LedgerRow, LedgerTime};
-use reconcile_core::lookup::{Lookup, Status};
 use reconcile_core::normalize::normalize;
 use reconcile_core::product::ProductId;
+use reconcile_core::status::{Lookup, Status};
 use reconcile_core::traffic::Traffic;
 
 /// The provider's published example of a record.

@@ -32,8 +32,8 @@ use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::figures::Figures;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
-use reconcile_core::lookup::{FailureKind, Lookup, look_up};
 use reconcile_core::seconds_at_stake::seconds_at_stake;
+use reconcile_core::status::{FailureKind, Lookup, look_up};
 use reconcile_core::totals::Totals;
 
 /// Maximum number of rows in a batch.

@@ -19,7 +19,7 @@ use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::Discrepancy;
 use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
-use reconcile_core::lookup::{Lookup, look_up};
+use reconcile_core::status::{Lookup, look_up};
 
 /// Everything known of one call. With `--json` these are the keys; two products or days of the same
 /// CallId are two calls.

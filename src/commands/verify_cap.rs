@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::store::SessionEvidence;
 use crate::words::plural;
-use reconcile_core::audit::Evidence;
+use reconcile_core::cap_audit::Evidence;
 
 /// The answer; with `--json` these are its keys.
 #[derive(Serialize)]

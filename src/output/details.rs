@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::staged::Staged;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::ledger_row::LedgerRow;
-use reconcile_core::lookup::Lookup;
+use reconcile_core::status::Lookup;
 
 /// The column that is in the subfolders' names if the details are a folder of days.
 pub(super) const DAY_COLUMN: &str = "call_date";

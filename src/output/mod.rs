@@ -1,12 +1,12 @@
 //! All files that a run writes: details, discrepancies, report, summary, rejects, SQL views.
 
+mod all_outputs;
 mod check_targets;
 mod details;
 mod discrepancies;
 mod file_format;
 mod lang;
 mod mask;
-mod outputs;
 mod partitions;
 mod paths;
 mod provenance;
@@ -19,9 +19,9 @@ mod summary_json;
 mod table;
 mod views;
 
+pub use all_outputs::{ClosedOutputs, Outputs};
 pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};
-pub use outputs::{ClosedOutputs, Outputs};
 pub use paths::Paths;
 pub use provenance::Provenance;
 pub use summary::Summary;

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use reconcile_core::answer::StoredCall;
-use reconcile_core::audit::Evidence;
 use reconcile_core::call::CallKey;
+use reconcile_core::cap_audit::Evidence;
 use reconcile_core::rate::Rate;
 
 use super::request::{Decision, Purpose};

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use reconcile_core::call::CallKey;
-use reconcile_core::lookup::Status;
+use reconcile_core::status::Status;
 
 use super::stored_word::StoredWord;
 

@@ -1,6 +1,6 @@
 //! Enums that the store keeps as words, and words that this version does not know.
 
-use reconcile_core::lookup::Status;
+use reconcile_core::status::Status;
 use serde::{Serialize, Serializer};
 
 /// An enum that the store keeps as words. The words never change.

@@ -10,9 +10,9 @@ use chrono::{DateTime, NaiveDate};
 use reconcile_core::answer::{AnswerKind, NewAnswer, StoredCall};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
-use reconcile_core::lookup::Status;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
+use reconcile_core::status::Status;
 use reconcile_core::traffic::Traffic;
 use tempfile::TempDir;
 

@@ -21,8 +21,8 @@ use crate::exit::Exit;
 use crate::locked::lock;
 use crate::staged::{Staged, folder_of};
 use reconcile_core::discrepancy::Kind;
-use reconcile_core::lookup::Status;
 use reconcile_core::rate::Rate;
+use reconcile_core::status::Status;
 use reconcile_core::totals::Totals;
 
 /// The metrics file of a run.

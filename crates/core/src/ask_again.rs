@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
-use crate::lookup::{FailureKind, Lookup, Status};
+use crate::status::{FailureKind, Lookup, Status};
 
 /// Which stored answers count for the current run.
 ///
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_failed_call_is_open_unless_it_was_rejected() {
         let failed = |kind| {
-            let failure = crate::lookup::Failure { kind, code: "C".into(), message: "m".into() };
+            let failure = crate::status::Failure { kind, code: "C".into(), message: "m".into() };
             let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
             Lookup { status: Status::Failed, failure: Some(failure), ..Lookup::deferred(day, 1) }
         };

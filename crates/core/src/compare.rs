@@ -10,8 +10,8 @@ use crate::contradiction::{contradictions, other_call};
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::{Expected, LedgerRow, LedgerTime};
-use crate::lookup::{Failure, FailureKind, Lookup, Status};
 use crate::phone::{NUMBER_FIELDS, mask_text, same_number};
+use crate::status::{Failure, FailureKind, Lookup, Status};
 
 /// How far two values may differ and still match, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use crate::compare::Tolerances;
 use crate::detail::{CallDetail, Outcome, billable_minutes};
 use crate::discrepancy::Kind;
 use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
-use crate::lookup::{Lookup, Status};
 use crate::patterns::Observed;
+use crate::status::{Lookup, Status};
 use crate::totals::BothSides;
 
 /// How many products, days or reasons get their own line. Later ones share a line.

@@ -4,7 +4,7 @@
 //! No I/O, no clock, no async, no global state: everything here is a value or a function of values.
 //!
 //! ```text
-//!  answer ─► lookup (normalize, states, settle) ─► compare ─► discrepancy
+//!  answer ─► status (normalize, states, settle) ─► compare ─► discrepancy
 //!         ─► totals, figures, patterns ─► tie_out
 //! ```
 //!
@@ -16,20 +16,20 @@
 //! | Which day is a call's day, and what is its `QueryDate`? | [`calendar`] |
 //! | What does the store keep of an answer? | [`answer`] |
 //! | What does a later run ask again? | [`ask_again`] |
-//! | Which status follows from an answer? | [`lookup`], with `--settle` in [`settle`] |
+//! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
 //! | What is counted? | [`totals`], [`figures`], [`patterns`], [`traffic`] |
 //! | What must add up? | [`tie_out`] |
-//! | What does the cap mean, and did it hold? | [`rate`], [`audit`] |
+//! | What does the cap mean, and did it hold? | [`rate`], [`cap_audit`] |
 
 pub mod answer;
 pub mod ask_again;
-pub mod audit;
 pub mod calendar;
 pub mod call;
+pub mod cap_audit;
 pub mod compare;
 pub mod contradiction;
 pub mod data_fields;
@@ -38,7 +38,6 @@ pub mod discrepancy;
 pub mod duplicate;
 pub mod figures;
 pub mod ledger_row;
-pub mod lookup;
 pub mod normalize;
 pub mod patterns;
 pub mod phone;
@@ -48,6 +47,7 @@ pub mod rate;
 pub mod seconds_at_stake;
 pub mod settle;
 pub mod states;
+pub mod status;
 pub mod tie_out;
 pub mod totals;
 pub mod traffic;

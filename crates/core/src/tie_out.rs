@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::call::CallKey;
 use crate::discrepancy::Kind;
-use crate::lookup::Status;
+use crate::status::Status;
 use crate::totals::Totals;
 use crate::traffic::Traffic;
 
@@ -162,7 +162,7 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::audit::Evidence;
+    use crate::cap_audit::Evidence;
     use crate::discrepancy::Kind;
     use crate::product::ProductId;
     use crate::quick_parse;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeStruct as _;
 
 use crate::discrepancy::Kind;
-use crate::lookup::Status;
+use crate::status::Status;
 
 /// The ledger's and the provider's figure for the same calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::audit::Evidence;
+use crate::cap_audit::Evidence;
 
 /// The requests of this session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use super::token_key::TokenKey;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow};
 use reconcile_core::ledger_row::{Expected, LedgerRow};
-use reconcile_core::lookup::Lookup;
 use reconcile_core::phone;
+use reconcile_core::status::Lookup;
 
 /// How the data files show phone numbers.
 #[derive(Clone, Default)]

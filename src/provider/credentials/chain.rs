@@ -90,7 +90,7 @@ impl Search<'_> {
         let missing = self.missing.join("\n");
         Error::usage(format!("no credentials were found; they were searched in this order:\n{missing}")).hint(
             "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or set up a profile with \
-             `aliyun configure`; to try the job without credentials, use the sandbox",
+             `aliyun configure`; to try the job without credentials, add --sandbox",
         )
     }
 }

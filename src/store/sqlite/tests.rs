@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use reconcile_core::call::CallKey;
-use reconcile_core::lookup::Status;
 use reconcile_core::product::ProductId;
+use reconcile_core::status::Status;
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use reconcile_core::audit::{Audit, Trip};
+use reconcile_core::cap_audit::{Audit, Trip};
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, SendingPoint, Traffic};
 use rusqlite::{Connection, Row, params};

@@ -189,7 +189,7 @@ fn an_unusable_profile_is_an_error_with_advice() {
         (
             json!({"mode": "ChainableRamRoleArn", "ram_role_arn": role, "source_profile": "p"}),
             "p → p",
-            "of its own",
+            "its own key",
         ),
         (json!({"mode": "EcsRamRole"}), "ALIBABA_CLOUD_ECS_METADATA_DISABLED", "unset"),
         (json!({"mode": "OIDC", "ram_role_arn": role}), "oidc_provider_arn is missing", "--mode OIDC"),
@@ -209,7 +209,7 @@ fn an_unusable_profile_is_an_error_with_advice() {
         (
             json!({"mode": "CredentialsURI", "credentials_uri": "http://192.0.2.1/hunter2"}),
             "clear text",
-            "--insecure-http",
+            "insecure-http",
         ),
         (
             json!({"mode": "CloudSSO"}),

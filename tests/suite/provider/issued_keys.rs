@@ -435,7 +435,7 @@ fn only_a_long_outage_of_sts_leaves_the_run_incomplete() {
 
     bench.write("calls.csv", &ledger(5));
     service.by_default(Reply::code(503, "ServiceUnavailable", "later"));
-    run(&bench, &options, &[]).exits(4).says("no key can be had").says("ServiceUnavailable");
+    run(&bench, &options, &[]).exits(4).says("no key could be obtained").says("ServiceUnavailable");
     assert!(!bench.summary().complete());
     assert_eq!(column(&bench.details(), "status"), ["found", "found", "found", "deferred", "deferred"]);
     assert_eq!(bench.provider.seen(), 3);

@@ -75,7 +75,7 @@ fn http_to_another_machine_needs_permission() {
     let endpoint = ["--endpoint", "http://provider.test"];
     // Here the scripted provider acts as the proxy.
     let proxy = [("HTTP_PROXY", bench.provider.endpoint())];
-    run_with(&bench, &endpoint, &proxy).exits(2).says("clear text").says("--insecure-http");
+    run_with(&bench, &endpoint, &proxy).exits(2).says("clear text").says("insecure-http");
     assert_eq!(bench.provider.seen(), 0);
     run_with(&bench, &[&endpoint[..], &["--insecure-http"]].concat(), &proxy).exits(0);
     bench.assert_all_found(3);

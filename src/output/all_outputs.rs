@@ -19,7 +19,7 @@ use crate::ledger::Layout;
 use crate::staged::Staged;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
-use reconcile_core::lookup::Lookup;
+use reconcile_core::status::Lookup;
 use reconcile_core::tie_out::Written;
 use reconcile_core::traffic::Traffic;
 
