@@ -16,8 +16,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let mut of_run = true;
     let ended = match Cli::read() {
         Ok(cli) => {
+            of_run = cli.is_run();
             let volume = match (cli.quiet, cli.verbose) {
                 (true, _) => Volume::Quiet,
                 (_, true) => Volume::Verbose,
@@ -32,7 +34,7 @@ async fn main() -> ExitCode {
         }
     };
     let exit = ended.unwrap_or_else(|error| {
-        messages::say_error(&error);
+        messages::say_error(&error, of_run);
         error.exit
     });
     ExitCode::from(exit.code())

@@ -24,8 +24,8 @@ pub(crate) struct Staged {
 pub(crate) fn unwritable(target: &Path, e: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::output(format!("cannot write {}", target.display()))
         .hint(
-            "check free space and the folder's permissions, then run the same command again; all answers \
-             are stored and no call is asked twice",
+            "check free space and the folder's permissions, then run the same command again; stored answers \
+             are kept",
         )
         .because(e)
 }

@@ -37,6 +37,12 @@ pub enum Action {
 }
 
 impl Cli {
+    /// Whether this is a run, or the plan of one. The other commands do not ask the provider.
+    #[must_use]
+    pub fn is_run(&self) -> bool {
+        matches!(self.command, None | Some(Command::Plan(_)))
+    }
+
     /// The action, with its options validated.
     ///
     /// # Errors

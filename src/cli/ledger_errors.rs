@@ -25,9 +25,9 @@ impl From<LedgerError> for Error {
 #[must_use]
 pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
     let note = |count: u64, what: &str, option: &str| {
-        let have = if count == 1 { "has" } else { "have" };
-        let rows = plural(count, "row");
-        (count > 0).then(|| format!("{rows} {have} no {what}; set the {what} of such rows with {option}"))
+        let lack = if count == 1 { "lacks" } else { "lack" };
+        let rows = plural(count, "unusable row");
+        (count > 0).then(|| format!("{rows} {lack} a {what}; set the {what} of such rows with {option}"))
     };
     let product = note(scan.without_product, "product", "--prod-id");
     product.into_iter().chain(note(scan.without_day, "day", "--call-date")).collect()
@@ -119,8 +119,8 @@ mod tests {
         let input = Input::open(file.path()).unwrap();
         let ledger = ScannedLedger::scan(input, Options::default()).unwrap();
         let wanted = [
-            "2 rows have no product; set the product of such rows with --prod-id",
-            "1 row has no day; set the day of such rows with --call-date",
+            "2 unusable rows lack a product; set the product of such rows with --prod-id",
+            "1 unusable row lacks a day; set the day of such rows with --call-date",
         ];
         assert_eq!(missing_defaults_notes(&ledger.scan), wanted);
     }

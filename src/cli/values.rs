@@ -64,11 +64,17 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
 }
 
 pub(super) fn whole_number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| "needs a whole number from 0 up".into())
+    text.parse().map_err(|_| too_large(text).unwrap_or_else(|| "needs a whole number from 0 up".into()))
+}
+
+/// The error for a number that no option can hold, if the text is one.
+fn too_large(text: &str) -> Option<String> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number && text.bytes().any(|b| b != b'0')).then(|| "needs a smaller number".to_owned())
 }
 
 pub(super) fn burst(text: &str) -> Result<NonZeroU32, String> {
-    text.parse().map_err(|_| "needs a whole number from 1 up".into())
+    text.parse().map_err(|_| too_large(text).unwrap_or_else(|| "needs a whole number from 1 up".into()))
 }
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
@@ -96,7 +102,8 @@ pub(super) fn wire_format(text: &str) -> Result<WireFormat, String> {
 
 /// A duration that may be zero.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "needs a duration, for example 10s, 500ms or 6h30m".into())
+    humantime::parse_duration(text)
+        .map_err(|_| "needs a number and a unit, for example 10s, 500ms or 6h30m".into())
 }
 
 /// A duration longer than zero.
@@ -109,9 +116,10 @@ pub(super) fn latency(text: &str) -> Result<(Duration, Duration), String> {
     let read = || {
         let (least, most) = text.split_once("..")?;
         let length = |text: &str| humantime::parse_duration(text.trim()).ok();
-        Some((length(least)?, length(most)?)).filter(|(least, most)| least <= most)
+        Some((length(least)?, length(most)?))
     };
-    read().ok_or_else(|| "needs the least and the most, for example 20ms..400ms".into())
+    let (least, most) = read().ok_or("needs the least and the most, for example 20ms..400ms")?;
+    if least > most { Err("needs the smaller value first".into()) } else { Ok((least, most)) }
 }
 
 pub(super) fn time_of_day(text: &str) -> Result<NaiveTime, String> {

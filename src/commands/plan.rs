@@ -157,10 +157,10 @@ impl Limit {
 
     fn line(&self, to_ask: u64) -> String {
         if self.holds {
-            return format!("{} suffices", self.what);
+            return format!("{} leaves enough time", self.what);
         }
         format!(
-            "{} does not suffice: about {} of {} can be asked for, the oldest first; the others are deferred",
+            "{} leaves too little time: about {} of {} can be asked for, the oldest first; the others are deferred",
             self.what,
             self.fit,
             plural(to_ask, "call")

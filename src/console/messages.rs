@@ -16,9 +16,9 @@ pub fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Reports on standard error why the program ends: what is wrong, the causes, what to do, and
-/// whether something was sent.
-pub fn say_error(error: &Error) {
+/// Reports on standard error why the program ends: what is wrong, the causes, and what to do.
+/// With `of_run`, for a run or its plan, it also says whether something was sent.
+pub fn say_error(error: &Error, of_run: bool) {
     let mut causes = Vec::new();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -26,7 +26,8 @@ pub fn say_error(error: &Error) {
         source = cause.source();
     }
     let because = (!causes.is_empty()).then(|| causes.join("; because: "));
-    let (exit_code, means) = (error.exit.code(), consequence(error.exit, error.after_requests));
+    let exit_code = error.exit.code();
+    let means = of_run.then(|| consequence(error.exit, error.after_requests));
     tracing::error!(because, exit_code, means, to_do = error.hint, "{error}");
 }
 

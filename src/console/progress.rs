@@ -112,7 +112,7 @@ impl Snapshot {
         // The two counters may be read one answer apart.
         let others = self.done.saturating_sub(self.found);
         format!(
-            "{} found, {others} with another answer{throttled}, {}/{} requests in the window",
+            "{} found, {others} other answers{throttled}, {}/{} requests in the window",
             self.found, self.forecast.taken, self.rate.requests
         )
     }
@@ -272,7 +272,7 @@ mod tests {
         };
         assert_eq!(
             now.line("03:12 UTC+8"),
-            "50 of 250 calls asked: 47 found, 3 with another answer, 1 throttled, 100/100 requests in the window; \
+            "50 of 250 calls asked: 47 found, 3 other answers, 1 throttled, 100/100 requests in the window; \
              done by 03:12 UTC+8"
         );
         assert_eq!(now.time_left(), "2m left");

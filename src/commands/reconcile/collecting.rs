@@ -101,7 +101,8 @@ fn in_time(run: &RunContext<'_>, deadlines: &[Deadline], ready_in: Duration) -> 
     let first = Deadline::first(deadlines);
     let Some(deadline) = first.filter(|d| elapsed + ready_in > d.after_start) else { return true };
     let name = &deadline.name;
-    run.console.note(&format!("{name} does not suffice for all calls: the oldest calls are asked first"));
+    run.console
+        .note(&format!("{name} leaves too little time for all calls; the oldest calls are asked first"));
     false
 }
 

@@ -18,7 +18,7 @@ pub(super) fn at_start(
     let without_day = scan.days_from_call_id;
     if without_day > 0 {
         let have = if without_day == 1 { "has" } else { "have" };
-        notes.push(format!("{} {have} no day; the CallId gives it", plural(without_day, "row")));
+        notes.push(format!("{} {have} no day; the day is taken from the CallId", plural(without_day, "row")));
     }
     notes.extend(unusable_rows(settings, scan.invalid));
     notes.extend(missing_defaults_notes(scan));

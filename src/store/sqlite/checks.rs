@@ -59,7 +59,7 @@ pub(super) fn check_kind(c: &Connection, path: &Path) -> Result<()> {
             "a newer reconcile wrote the store {} (schema {version}; this program knows {SCHEMA_VERSION})",
             path.display()
         ))
-        .hint("update reconcile, or use another store"));
+        .hint("update reconcile, or set store to another file"));
     }
     Ok(())
 }

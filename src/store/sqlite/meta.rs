@@ -36,11 +36,12 @@ fn unexpected_store(path: &Path, found: Origin) -> Error {
     let store = path.display();
     match found {
         Origin::Sandbox => {
-            Error::usage(format!("{store} holds simulated answers")).hint("use another store, or delete it")
+            Error::usage(format!("{store} holds simulated answers; this run asks a real provider"))
+                .hint("set store to another file, or delete this one")
         }
         Origin::Provider => {
             Error::usage(format!("{store} holds real answers; simulated ones must not be added"))
-                .hint("use another store; by default, simulated runs have their own")
+                .hint("set store to another file; by default, simulated runs have their own")
         }
     }
 }
@@ -51,11 +52,11 @@ pub(super) fn unexpected_answer(path: &Path, of_store: Origin) -> Error {
     match of_store {
         Origin::Sandbox => {
             Error::usage(format!("{store} holds simulated answers, but a server gave a real one"))
-                .hint("use another store, or delete it; the answer was not stored")
+                .hint("set store to another file, or delete this one; the answer was not stored")
         }
         Origin::Provider => {
             Error::usage(format!("{store} holds real answers, but a server gave a simulated one"))
-                .hint("use another store; the answer was not stored")
+                .hint("set store to another file; the answer was not stored")
         }
     }
 }

@@ -134,3 +134,16 @@ fn functions_have_at_most_60_lines_and_nine_in_ten_25() {
     let (longest, p90) = (lengths[lengths.len() - 1], lengths[lengths.len() * 9 / 10]);
     assert!(longest <= 60 && p90 <= 25, "longest {longest}, p90 {p90}");
 }
+
+#[test]
+fn names_of_tests_have_at_most_60_characters() {
+    let mut long = Vec::new();
+    for (path, text) in ["src", "crates", "tests"].into_iter().flat_map(files_below) {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let is_test = |line: &str| line.starts_with("#[test") || line.starts_with("#[tokio::test");
+        let tests = lines.windows(2).filter(|pair| is_test(pair[0]));
+        let names = tests.filter_map(|pair| pair[1].split("fn ").nth(1)?.split('(').next());
+        long.extend(names.filter(|name| name.len() > 60).map(|name| format!("{}: {name}", path.display())));
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}

@@ -54,7 +54,7 @@ fn a_plan_counts_stored_calls_and_checks_the_time_limit() {
     assert_eq!((plan["limit"]["holds"].as_bool(), plan["limit"]["fit"].as_u64()), (Some(false), Some(2)));
     let (words, _) = print(&bench, &arguments, 0);
     assert!(
-        words.contains("does not suffice: about 2 of 7 calls can be asked for, the oldest first"),
+        words.contains("leaves too little time: about 2 of 7 calls can be asked for, the oldest first"),
         "{words}"
     );
     assert_eq!(bench.provider.seen(), 5);
