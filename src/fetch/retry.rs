@@ -99,7 +99,7 @@ pub fn decide(
     }
 }
 
-/// The pause that the provider requests, at most [`LONGEST_HINT`].
+/// The pause that the provider requests, at most two minutes.
 #[must_use]
 pub fn hint(answer: &Answer) -> Option<Duration> {
     answer.retry_after.map(|asked| asked.min(LONGEST_HINT))

@@ -69,16 +69,16 @@ const KEYS: &str = "check the access key: it must exist, be active, and belong t
 const TOKEN: &str = "get a fresh security token that belongs to this key, then run the same command again";
 const PERMISSION: &str =
     "grant the key's user the RAM action dyvms:QueryCallDetailByCallId, then run the same command again";
-const ACCOUNT: &str = "settle the account (arrears, product not opened, account state) in the provider's console, \
+const ACCOUNT: &str = "correct the account (arrears, product not opened, account state) in the provider's console, \
                        then run the same command again";
-const REQUEST: &str = "check --endpoint: the gateway does not know this operation there";
+const REQUEST: &str = "check the endpoint: its gateway does not know this operation";
 const FORMAT: &str = "this is a fault of reconcile or of a proxy that alters requests; please report it";
 const NEEDS_TLS: &str = "use an https:// endpoint";
-const REDIRECT: &str = "check --endpoint, and whether a proxy or a login page stands in between: the provider never \
-                        redirects, and a signed request is sent nowhere else";
+const REDIRECT: &str = "check the endpoint, and whether a proxy or a login page answers in its place: the provider \
+                        never redirects, and a signed request is sent nowhere else";
 const PROXY_LOGIN: &str = "the proxy wants a user name and a password: put them into HTTPS_PROXY";
-const CERTIFICATE: &str = "check --endpoint and this machine's clock; where a proxy opens TLS, or the provider is one \
-                           of your own, name its authority's certificate with --ca-file";
+const CERTIFICATE: &str = "check the endpoint and this machine's clock; if a proxy decrypts TLS, or the endpoint has a \
+                           private certificate, set ca-file to the certificate of its authority";
 
 use Class::{Call, Clock, Doubtful, Fatal, NoRecord, Nonce, Route, Throttle, Token, Transient};
 
@@ -262,13 +262,13 @@ pub fn classify_lost(reason: LostReason) -> Class {
 pub fn suspicion(code: &str) -> Option<&'static str> {
     match code {
         "isp.GATEWAY_ERROR" => Some(
-            "it looks as if the permission or the product were missing. Check that the key's user may call \
+            "the permission or the product may be missing; check that the key's user may call \
              dyvms:QueryCallDetailByCallId, that the voice service is opened for this account, and that the \
-             product (--prod-id) is the one that made the calls",
+             product is the one that made the calls",
         ),
         "InvalidParameter.date" => Some(
-            "it looks as if the days were not those of the calls. Check the ledger's called_at and query_date, \
-             and --call-date; the provider may also keep records for a shorter time",
+            "the days may not be those of the calls; check the ledger's called_at and query_date, and the call \
+             date for rows without a day; the provider may also keep records for a shorter time",
         ),
         _ => None,
     }

@@ -57,7 +57,7 @@ fn a_lasting_redirect_ends_the_run_and_is_never_followed() {
     let bench = Bench::new(&ledger(5));
     let target = format!("{}/login?next=13812345678&sig=x", elsewhere.endpoint());
     bench.provider.by_default(Reply::empty(302).header("Location", &target));
-    let run = bench.run(&["--concurrency", "1"]).exits(3).says(&elsewhere.endpoint()).says("--endpoint");
+    let run = bench.run(&["--concurrency", "1"]).exits(3).says(&elsewhere.endpoint()).says("check the endpoint");
     assert!(!run.stderr.contains("/login") && !run.stderr.contains("sig="), "{}", run.stderr);
     assert_eq!((bench.provider.seen(), elsewhere.seen()), (2, 0));
 
@@ -114,7 +114,7 @@ fn an_untrusted_certificate_ends_the_run_before_sending() {
         [&["--endpoint", &localhost][..], &["--endpoint", &address, "--ca-file", ca.to_str().unwrap()]]
     {
         let run = bench.run(&[options, &["--concurrency", "1"]].concat());
-        run.exits(3).says("certificate").says("--ca-file").keeps_secrets(&bench.provider);
+        run.exits(3).says("certificate").says("ca-file").keeps_secrets(&bench.provider);
     }
     assert_eq!(bench.provider.seen(), 0);
     assert!(bench.output_bytes().iter().all(Option::is_none));
