@@ -543,7 +543,8 @@ fn ten_gateway_errors_in_a_row_cause_one_warning() {
     let bench = Bench::new(&ledger(12));
     bench.provider.by_default(Reply::code(200, "isp.GATEWAY_ERROR", "网元处理调用失败"));
     let options = ["--max-attempts", "1", "-q"];
-    let run = bench.run(&options).exits(4).says("dyvms:QueryCallDetailByCallId").says("the product is the one");
+    let run =
+        bench.run(&options).exits(4).says("dyvms:QueryCallDetailByCallId").says("the product is the one");
     assert_eq!(run.stderr.matches("10 answers in a row").count(), 1, "{}", run.stderr);
     assert_eq!(bench.provider.seen(), 12);
     let notes = bench.summary().0["notes"].to_string();

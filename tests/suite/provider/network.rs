@@ -57,7 +57,8 @@ fn a_lasting_redirect_ends_the_run_and_is_never_followed() {
     let bench = Bench::new(&ledger(5));
     let target = format!("{}/login?next=13812345678&sig=x", elsewhere.endpoint());
     bench.provider.by_default(Reply::empty(302).header("Location", &target));
-    let run = bench.run(&["--concurrency", "1"]).exits(3).says(&elsewhere.endpoint()).says("check the endpoint");
+    let run =
+        bench.run(&["--concurrency", "1"]).exits(3).says(&elsewhere.endpoint()).says("check the endpoint");
     assert!(!run.stderr.contains("/login") && !run.stderr.contains("sig="), "{}", run.stderr);
     assert_eq!((bench.provider.seen(), elsewhere.seen()), (2, 0));
 
