@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::Local;
@@ -18,6 +18,7 @@ use crate::console::messages::say;
 use crate::console::opening::time_of_day;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
+use crate::locked::lock;
 use crate::stop::{Reason, Stop};
 use crate::telemetry::metrics::{MetricsFile, RunProgress};
 use reconcile_core::answer::AnswerKind;
@@ -65,10 +66,6 @@ struct Counts {
 /// Codes that are counted one by one; all further ones are counted as `other`. A run meets only a
 /// few, and codes that a broken proxy invents must not fill the memory.
 const CODES_AT_MOST: usize = 64;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl Monitor for Counts {
     fn came_back(&self, code: &str) {
