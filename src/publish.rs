@@ -10,8 +10,8 @@
 //! ```
 //!
 //! An answer moves from thread to thread only once, in its stored form. Its values are parsed, used
-//! and freed on one thread. Memory holds the first rows of calls with later
-//! rows, and nothing else that grows with the ledger.
+//! and freed on one thread. Memory holds the first rows of calls with later rows, and nothing else
+//! that grows with the ledger.
 
 use std::collections::HashMap;
 use std::panic::resume_unwind;

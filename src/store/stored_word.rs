@@ -53,7 +53,7 @@ impl<T: Word> Serialize for StoredWord<T> {
 }
 
 impl Word for Status {
-    const ALL: &'static [Self] = &[Self::Found, Self::NotFound, Self::Pending, Self::Failed, Self::Deferred];
+    const ALL: &'static [Self] = &Self::ALL;
 
     fn word(self) -> &'static str {
         self.as_str()

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
+use reconcile::hex::hex;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
@@ -55,10 +56,6 @@ fn mac<M: Mac + KeyInit>(secret: &str, text: &str) -> Vec<u8> {
     let mut mac = <M as KeyInit>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn question() -> Vec<(&'static str, String)> {
