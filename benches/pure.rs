@@ -110,7 +110,7 @@ fn equal_row_and_lookup() -> (LedgerRow, Lookup) {
     let raw = Some(DATA.to_owned());
     let lookup = Lookup { status: Status::Found, detail: Some(detail), raw, ..Lookup::deferred(day, 1) };
     let row = LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() };
-    assert_eq!(compare(&row, &lookup, Tolerances::default()), []);
+    assert_eq!(compare(&row, &lookup, Tolerances::default()).discrepancies, []);
     (row, lookup)
 }
 

@@ -27,6 +27,7 @@ use crate::store::{OpenItem, Reader};
 use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::is_open;
 use reconcile_core::compare::{Tolerances, compare};
+use reconcile_core::compared::Compared;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::duplicate::duplicate_of;
@@ -260,14 +261,14 @@ impl Publisher<'_> {
     fn first_row(&mut self, FirstRow { row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
         let lookup = look_up(&row, stored, self.rules.settle, self.session_no);
         let detail = lookup.detail.as_ref();
-        let found = compare(&row, &lookup, self.rules.tolerances);
-        let discrepancies = found.len() as u64 + later_rows;
-        self.count_call(&row, &lookup, discrepancies);
+        let compared = compare(&row, &lookup, self.rules.tolerances);
+        let discrepancies = compared.discrepancies.len() as u64 + later_rows;
+        self.count_call(&row, &lookup, &compared, discrepancies);
         self.outputs.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
-        for what in found {
+        for what in compared.discrepancies {
             let mut discrepancy = discrepancy_row(&row, detail, lookup.found_on, what);
             if self.outputs.masks() {
                 discrepancy.own_numbers = own_numbers(&row.expected, detail);
@@ -320,13 +321,14 @@ impl Publisher<'_> {
         self.outputs.add_discrepancy(row)
     }
 
-    fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) {
+    fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, compared: &Compared, discrepancies: u64) {
         let is_exhausted = lookup.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Exhausted);
         let t = &mut self.counted.totals;
-        t.add_call(lookup.status, discrepancies);
+        t.add_call(lookup.status, discrepancies, compared.is_compared());
         t.from_store += u64::from(lookup.from_store);
         t.exhausted += u64::from(is_exhausted);
         self.counted.figures.add_call(row, lookup);
+        self.counted.figures.add_fields(&compared.fields);
     }
 }
 

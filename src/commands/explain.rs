@@ -146,7 +146,7 @@ impl Explanation {
         let first = rows.first().copied().unwrap_or(&nothing_expected);
         let stored = Some(&call.stored).filter(|_| call.is_whole);
         let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
-        let found = compare::compare(first, &lookup, args.rules().tolerances);
+        let found = compare::compare(first, &lookup, args.rules().tolerances).discrepancies;
         let duplicate =
             |row: &&LedgerRow| Row::new(row.line, vec![duplicate_of(first, row, &ledger.carried)]);
         let mut explained = vec![Row::new(first.line, found)];

@@ -51,18 +51,24 @@ impl Closing<'_> {
         ]
     }
 
-    /// The calls by status. `found` is always named, the others only if there are any.
-    fn statuses(&self) -> String {
-        let t = self.summary.totals;
+    /// The headline: the calls by category. Agreement and difference are always named, the others
+    /// only if there are any.
+    fn headline(&self) -> String {
+        let (t, h) = (self.summary.totals, self.summary.totals.headline());
         let others = [
-            ("not found", t.not_found),
-            ("pending", t.pending),
-            ("failed", t.failed),
-            ("deferred", t.deferred),
+            ("not compared", h.not_compared),
+            ("missing at the provider", h.missing),
+            ("waiting", h.waiting),
+            ("failed", h.failed),
         ];
         let others: String =
             others.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!(", {n} {name}")).collect();
-        format!("{}: {} found ({} in agreement){others}", plural(t.calls, "call"), t.found, t.clean)
+        let unusable = match h.unusable_rows {
+            0 => String::new(),
+            n => format!("; {}", plural(n, "unusable row")),
+        };
+        let calls = plural(t.calls, "call");
+        format!("{calls}: {} agree, {} differ{others}{unusable}", h.agree, h.differ)
     }
 
     fn requests(&self) -> String {
@@ -82,15 +88,15 @@ impl Closing<'_> {
     /// One line, for logs and mails.
     fn line(&self) -> String {
         let files: Vec<String> = self.files().into_iter().map(|(_, path)| path).collect();
-        let (statuses, discrepancies, requests) = (self.statuses(), self.discrepancies(), self.requests());
-        format!("reconcile: {statuses}; {discrepancies}; {requests}; {}", files.join(" "))
+        let (headline, discrepancies, requests) = (self.headline(), self.discrepancies(), self.requests());
+        format!("reconcile: {headline}; {discrepancies}; {requests}; {}", files.join(" "))
     }
 
     /// At most nineteen lines for a terminal, so that the command that resumes still fits.
     fn lines(&self) -> Vec<String> {
         let (t, x) = (self.summary.totals, self.summary.traffic);
         let mut lines = vec![
-            format!("reconcile: {}", self.statuses()),
+            format!("reconcile: {}", self.headline()),
             format!(
                 "  {}; at most {} in any window (cap {}); {} answered from the store",
                 self.requests(),

@@ -9,12 +9,13 @@ use super::schema::SCHEMA_VERSION;
 use super::summary::Summary;
 use crate::error::{Error, Result};
 use crate::store::OpenItems;
+use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
 use reconcile_core::patterns::{Pattern, WithinTolerance};
 use reconcile_core::rate::Rate;
 use reconcile_core::tie_out::TieOutLine;
-use reconcile_core::totals::BothSides;
+use reconcile_core::totals::{BothSides, Headline, Totals};
 use reconcile_core::traffic::{Sending, Slowdown, Traffic};
 
 /// The text of summary.json, with a line break at its end.
@@ -59,17 +60,9 @@ struct SummaryJson<'a> {
     incomplete_because: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     go_on: Option<&'a str>,
-    rows: u64,
-    invalid: u64,
-    duplicates: u64,
-    calls: u64,
-    found: u64,
-    not_found: u64,
-    pending: u64,
-    failed: u64,
-    deferred: u64,
-    clean: u64,
-    with_discrepancies: u64,
+    #[serde(flatten)]
+    counts: CountsJson,
+    fields: BTreeMap<&'static str, FieldCounts>,
     discrepancies: BTreeMap<&'static str, u64>,
     discrepancies_total: u64,
     at_stake_s: BTreeMap<&'static str, u64>,
@@ -98,6 +91,44 @@ struct SummaryJson<'a> {
     open_items: &'a OpenItems,
     tie_out: &'a [TieOutLine],
     notes: &'a [String],
+}
+
+/// The rows and calls of the ledger.
+#[derive(Serialize)]
+struct CountsJson {
+    rows: u64,
+    invalid: u64,
+    duplicates: u64,
+    calls: u64,
+    found: u64,
+    not_found: u64,
+    pending: u64,
+    failed: u64,
+    deferred: u64,
+    clean: u64,
+    with_discrepancies: u64,
+    not_compared: u64,
+    headline: Headline,
+}
+
+impl CountsJson {
+    fn new(t: &Totals) -> Self {
+        Self {
+            rows: t.rows,
+            invalid: t.invalid,
+            duplicates: t.duplicates,
+            calls: t.calls,
+            found: t.found,
+            not_found: t.not_found,
+            pending: t.pending,
+            failed: t.failed,
+            deferred: t.deferred,
+            clean: t.clean,
+            with_discrepancies: t.with_discrepancies,
+            not_compared: t.not_compared,
+            headline: t.headline(),
+        }
+    }
 }
 
 /// Ledger and provider for one product or day.
@@ -199,17 +230,8 @@ impl<'a> SummaryJson<'a> {
             complete: summary.complete(),
             incomplete_because: summary.incomplete_because,
             go_on: summary.incomplete_because.map(|_| summary.go_on),
-            rows: t.rows,
-            invalid: t.invalid,
-            duplicates: t.duplicates,
-            calls: t.calls,
-            found: t.found,
-            not_found: t.not_found,
-            pending: t.pending,
-            failed: t.failed,
-            deferred: t.deferred,
-            clean: t.clean,
-            with_discrepancies: t.with_discrepancies,
+            counts: CountsJson::new(t),
+            fields: FIELDS.into_iter().zip(f.fields).collect(),
             discrepancies: by_kind(&t.discrepancies),
             discrepancies_total: t.discrepancies_total(),
             at_stake_s: by_kind(&f.at_stake_s),

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 
 pub use super::metrics_text::RunProgress;
 use super::metrics_text::{
-    CALLS, DISCREPANCIES, KeptSamples, LAST_EXIT_CODE, LAST_RUN_DURATION, LAST_RUN_ENDED, LAST_SUCCESS, MARK,
-    State, labelled_sample, sample,
+    CALLS, DISCREPANCIES, HEADLINE, KeptSamples, LAST_EXIT_CODE, LAST_RUN_DURATION, LAST_RUN_ENDED,
+    LAST_SUCCESS, MARK, State, labelled_sample, sample,
 };
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -89,9 +89,12 @@ impl MetricsFile {
         let discrepancies = Kind::ALL.map(|kind| {
             labelled_sample("kind", kind.as_str(), totals.discrepancies.get(&kind).copied().unwrap_or(0))
         });
+        let headline = totals.headline().categories();
+        let headline = headline.map(|(category, n)| labelled_sample("category", category, n));
         let mut state = lock(&self.state);
         state.sandbox = sandbox;
         state.kept.set(CALLS, calls);
+        state.kept.set(HEADLINE, headline);
         state.kept.set(DISCREPANCIES, discrepancies);
     }
 

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use compact_str::{CompactString, ToCompactString};
 
 use crate::calendar::{day_of, provider_text};
+use crate::compared::{Compared, FIELDS, FieldResult};
 use crate::contradiction::{contradictions, other_call};
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::{Expected, LedgerRow, LedgerTime};
-use crate::phone::{NUMBER_FIELDS, mask_text, same_number};
+use crate::phone::{mask_text, same_number};
 use crate::status::{Failure, FailureKind, Lookup, Status};
 
 /// How far two values may differ and still match, in seconds.
@@ -22,22 +23,27 @@ pub struct Tolerances {
     pub time_s: i64,
 }
 
-/// All discrepancies of a call in the order of the output files: by kind, then by field.
+/// Compares a call: its discrepancies, and what was compared.
 #[must_use]
-pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Vec<Discrepancy> {
+pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Compared {
     let mut found: Vec<Discrepancy> = of_status(row, lookup).into_iter().collect();
+    let mut fields = FieldResults::default();
     if let Some(detail) = &lookup.detail {
         found.extend(other_call(&row.key, detail));
-        if lookup.status == Status::Found {
+    }
+    match &lookup.detail {
+        Some(detail) if lookup.status == Status::Found => {
             found.extend(unknown_state(detail));
             found.extend(contradictions(detail));
-            found.extend(mismatches(&row.expected, detail, tolerances));
+            fields.compare(&row.expected, detail, tolerances);
+            found.append(&mut fields.mismatches);
             found.extend(other_day(row, lookup));
         }
+        _ => fields.no_record(&row.expected),
     }
     // A stable sort: it keeps the order above within each kind.
     found.sort_by_key(|d| d.kind);
-    found
+    Compared { discrepancies: found, fields: fields.results }
 }
 
 /// The discrepancy of a call that is not `found`.
@@ -102,50 +108,112 @@ fn other_day(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {
     })
 }
 
-/// Every field in which ledger and provider differ. A value that one side lacks is not compared.
-fn mismatches(expected: &Expected, detail: &CallDetail, tolerances: Tolerances) -> Vec<Discrepancy> {
-    let numbers = NUMBER_FIELDS.into_iter().zip(expected.numbers()).zip(detail.numbers());
-    let mut found: Vec<Discrepancy> =
-        numbers.filter_map(|((field, expected), actual)| number(field, expected, actual)).collect();
-    found.extend(value("state", expected.state.as_ref(), detail.state.as_ref()));
-    found.extend(value("answered", expected.answered.as_ref(), detail.answered.as_ref()));
-    found.extend(duration(expected.duration_s, detail.duration_s, tolerances.duration_s));
-    // `created_at` has a time of day, so a day without one cannot be compared with it.
-    let called_at = expected.called_at.filter(|t| t.instant().is_some());
-    found.extend(time("called_at", called_at, detail.created_at, false, tolerances.time_s));
-    // An unanswered call has neither start nor end, so there the empty field is a value.
-    let unanswered = detail.answered == Some(false);
-    found.extend(time("started_at", expected.started_at, detail.started_at, unanswered, tolerances.time_s));
-    found.extend(time("ended_at", expected.ended_at, detail.ended_at, unanswered, tolerances.time_s));
-    found
+/// The results of a call's fields, in the order of [`FIELDS`].
+#[derive(Default)]
+struct FieldResults {
+    results: [FieldResult; FIELDS.len()],
+    next: usize,
+    mismatches: Vec<Discrepancy>,
+}
+
+impl FieldResults {
+    /// Compares every field. A value that one side lacks is not compared.
+    fn compare(&mut self, expected: &Expected, detail: &CallDetail, tolerances: Tolerances) {
+        for (expected, actual) in expected.numbers().into_iter().zip(detail.numbers()) {
+            self.add(expected, actual, |field, expected, actual| number(field, expected, actual));
+        }
+        self.add(expected.state.as_ref(), detail.state.as_ref(), value);
+        self.add(expected.answered.as_ref(), detail.answered.as_ref(), value);
+        self.add(expected.duration_s, detail.duration_s, |_, expected, actual| {
+            duration(expected, actual, tolerances.duration_s)
+        });
+        // An unanswered call has neither start nor end, so there the empty field is a value.
+        let unanswered = detail.answered == Some(false);
+        for (expected, actual, empty_differs) in [
+            (comparable_called_at(expected), detail.created_at, false),
+            (expected.started_at, detail.started_at, unanswered),
+            (expected.ended_at, detail.ended_at, unanswered),
+        ] {
+            match (expected, actual) {
+                (Some(expected), None) if empty_differs => self.push(Some(|field: &str| {
+                    Some(differs(field).values(Some(expected.provider_text()), None))
+                })),
+                _ => self.add(expected, actual, |field, expected, actual| {
+                    time(field, expected, actual, tolerances.time_s)
+                }),
+            }
+        }
+    }
+
+    /// Notes which values are expected of a call without a final record.
+    fn no_record(&mut self, expected: &Expected) {
+        let [caller, callee, caller_show_number, callee_show_number] =
+            expected.numbers().map(|number| number.is_some());
+        let is_expected = [
+            caller,
+            callee,
+            caller_show_number,
+            callee_show_number,
+            expected.state.is_some(),
+            expected.answered.is_some(),
+            expected.duration_s.is_some(),
+            comparable_called_at(expected).is_some(),
+            expected.started_at.is_some(),
+            expected.ended_at.is_some(),
+        ];
+        let result = |is_expected| if is_expected { FieldResult::NoRecord } else { FieldResult::NotExpected };
+        self.results = is_expected.map(result);
+    }
+
+    /// Adds the next field. `differ` returns the discrepancy of two different values.
+    fn add<E, A>(
+        &mut self,
+        expected: Option<E>,
+        actual: Option<A>,
+        differ: impl FnOnce(&str, E, A) -> Option<Discrepancy>,
+    ) {
+        match (expected, actual) {
+            (None, _) => self.next += 1,
+            (Some(_), None) => self.push(None::<fn(&str) -> Option<Discrepancy>>),
+            (Some(expected), Some(actual)) => self.push(Some(|field: &str| differ(field, expected, actual))),
+        }
+    }
+
+    /// Adds the result of the next field: compared with this outcome, or not comparable.
+    fn push(&mut self, compared: Option<impl FnOnce(&str) -> Option<Discrepancy>>) {
+        let at = self.next;
+        self.next += 1;
+        self.results[at] = match compared.map(|differ| differ(FIELDS[at])) {
+            None => FieldResult::NotComparable,
+            Some(None) => FieldResult::Equal,
+            Some(Some(mismatch)) => {
+                self.mismatches.push(mismatch);
+                FieldResult::Different
+            }
+        };
+    }
+}
+
+/// `created_at` has a time of day, so a day without one cannot be compared with it.
+fn comparable_called_at(expected: &Expected) -> Option<LedgerTime> {
+    expected.called_at.filter(|t| t.instant().is_some())
 }
 
 fn differs(field: &str) -> Discrepancy {
     Discrepancy::new(Kind::Mismatch, format!("{field} differs")).field(field)
 }
 
-fn value<T: PartialEq + ToCompactString>(
-    field: &str,
-    expected: Option<&T>,
-    actual: Option<&T>,
-) -> Option<Discrepancy> {
-    let (expected, actual) = (expected?, actual?);
+fn value<T: PartialEq + ToCompactString>(field: &str, expected: &T, actual: &T) -> Option<Discrepancy> {
     (expected != actual)
         .then(|| differs(field).values(Some(expected.to_compact_string()), Some(actual.to_compact_string())))
 }
 
-fn number(
-    field: &str,
-    expected: Option<&CompactString>,
-    actual: Option<&CompactString>,
-) -> Option<Discrepancy> {
-    let (expected, actual) = (expected?, actual?);
+fn number(field: &str, expected: &CompactString, actual: &CompactString) -> Option<Discrepancy> {
     (!same_number(expected, actual))
         .then(|| differs(field).values(Some(expected.clone()), Some(actual.clone())))
 }
 
-fn duration(expected: Option<i64>, actual: Option<i64>, tolerance: i64) -> Option<Discrepancy> {
-    let (expected, actual) = (expected?, actual?);
+fn duration(expected: i64, actual: i64, tolerance: i64) -> Option<Discrepancy> {
     let delta = actual.saturating_sub(expected);
     (delta.abs() > tolerance).then(|| {
         differs("duration_s")
@@ -154,18 +222,7 @@ fn duration(expected: Option<i64>, actual: Option<i64>, tolerance: i64) -> Optio
     })
 }
 
-/// Compares a time. With `empty_differs`, a time that the provider lacks is a difference too.
-fn time(
-    field: &str,
-    expected: Option<LedgerTime>,
-    actual: Option<DateTime<Utc>>,
-    empty_differs: bool,
-    tolerance: i64,
-) -> Option<Discrepancy> {
-    let expected = expected?;
-    let Some(actual) = actual else {
-        return empty_differs.then(|| differs(field).values(Some(expected.provider_text()), None));
-    };
+fn time(field: &str, expected: LedgerTime, actual: DateTime<Utc>, tolerance: i64) -> Option<Discrepancy> {
     let (is_too_far, delta) = match expected {
         LedgerTime::Instant(at) => {
             let delta = delta_s(at, actual);
@@ -233,7 +290,7 @@ mod tests {
 
     /// The discrepancies between a row with these expectations and the record `data`.
     fn differences(expected: Expected, data: &str, tolerances: Tolerances) -> Vec<Discrepancy> {
-        compare(&row(expected), &found(data), tolerances)
+        compare(&row(expected), &found(data), tolerances).discrepancies
     }
 
     #[test]
@@ -246,6 +303,31 @@ mod tests {
             ..Expected::default()
         };
         assert_eq!(differences(expected, ANSWERED, EXACT), []);
+    }
+
+    #[test]
+    fn only_values_of_both_sides_are_compared() {
+        let results = |expected, data| compare(&row(expected), &found(data), EXACT).fields;
+        let named = |results: [FieldResult; 10], result| -> Vec<&str> {
+            FIELDS.into_iter().zip(results).filter(|(_, r)| *r == result).map(|(field, _)| field).collect()
+        };
+        let expected = Expected {
+            caller: Some("18767130000".into()),
+            caller_show_number: Some("not in the record".into()),
+            duration_s: Some(31),
+            called_at: Some(LedgerTime::Day(day())),
+            ..Expected::default()
+        };
+        let all = results(expected, ANSWERED);
+        assert_eq!(named(all, FieldResult::Equal), ["caller"]);
+        assert_eq!(named(all, FieldResult::Different), ["duration_s"]);
+        assert_eq!(named(all, FieldResult::NotComparable), ["caller_show_number"]);
+        let only_state = Expected { ended_at: Some(LedgerTime::Day(day())), ..Expected::default() };
+        let nothing = compare(&row(only_state.clone()), &found(r#"{"state":"200000"}"#), EXACT);
+        assert!(nothing.discrepancies.is_empty() && !nothing.is_compared());
+        // The empty end of an unanswered call is a value.
+        let unanswered = compare(&row(only_state), &found(r#"{"state":"200002"}"#), EXACT);
+        assert_eq!(unanswered.fields[9], FieldResult::Different);
     }
 
     #[test]
@@ -315,7 +397,11 @@ mod tests {
     fn fields_of_a_pending_record_are_not_compared() {
         let row = row(Expected { answered: Some(false), duration_s: Some(9), ..Expected::default() });
         let lookup = Lookup { status: Status::Pending, ..found(r#"{"state":"200103","duration":0}"#) };
-        let found = compare(&row, &lookup, EXACT);
+        let Compared { discrepancies: found, fields } = compare(&row, &lookup, EXACT);
+        assert_eq!(
+            (fields[5], fields[6], fields[7]),
+            (FieldResult::NoRecord, FieldResult::NoRecord, FieldResult::NotExpected,)
+        );
         assert_eq!(
             found.iter().map(|d| (d.kind, d.field.as_str())).collect::<Vec<_>>(),
             [(Kind::Pending, "state")]

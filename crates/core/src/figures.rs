@@ -10,6 +10,7 @@ use chrono::Timelike as _;
 
 use crate::calendar::provider_local;
 use crate::compare::Tolerances;
+use crate::compared::{FIELDS, FieldCounts, FieldResult};
 use crate::detail::{CallDetail, Outcome, billable_minutes};
 use crate::discrepancy::Kind;
 use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
@@ -121,6 +122,8 @@ pub struct Figures {
     pub hours: [HourOfDay; 24],
     /// Talk seconds at stake, by kind.
     pub at_stake_s: BTreeMap<Kind, u64>,
+    /// What was compared, for each of [`FIELDS`].
+    pub fields: [FieldCounts; FIELDS.len()],
     /// Unusable rows, by field and reason.
     pub rejected: Lines<(&'static str, String), RejectedRows>,
 }
@@ -147,6 +150,11 @@ impl Figures {
             self.observed.add(&row.expected, detail);
             self.add_hour(row, detail);
         }
+    }
+
+    /// Counts what was compared of a call.
+    pub fn add_fields(&mut self, results: &[FieldResult; FIELDS.len()]) {
+        self.fields.iter_mut().zip(results).for_each(|(counts, result)| counts.add(*result));
     }
 
     fn add_hour(&mut self, row: &LedgerRow, detail: &CallDetail) {

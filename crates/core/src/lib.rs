@@ -19,6 +19,7 @@
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
 //! | What is counted? | [`totals`], [`figures`], [`patterns`], [`traffic`] |
@@ -32,6 +33,7 @@ pub mod calendar;
 pub mod call;
 pub mod cap_audit;
 pub mod compare;
+pub mod compared;
 pub mod contradiction;
 pub mod data_fields;
 pub mod detail;

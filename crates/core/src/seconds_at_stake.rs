@@ -7,7 +7,8 @@ use crate::ledger_row::LedgerRow;
 /// The talk seconds that a discrepancy puts in doubt.
 ///
 /// - A different duration: the difference.
-/// - A call that the provider does not confirm, or a duplicate row: the ledger's duration.
+/// - A call that the provider was asked for and does not confirm, or a duplicate row: the ledger's
+///   duration. A call that was not asked puts nothing in doubt.
 /// - An unknown state: the provider's duration.
 /// - Every other discrepancy: 0.
 #[must_use]
@@ -17,14 +18,9 @@ pub fn seconds_at_stake(row: &LedgerRow, detail: Option<&CallDetail>, what: &Dis
         Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
             what.delta.map_or(0, i64::unsigned_abs)
         }
-        Kind::NotFound
-        | Kind::Pending
-        | Kind::Failed
-        | Kind::Malformed
-        | Kind::Deferred
-        | Kind::Duplicate => ledger,
+        Kind::NotFound | Kind::Pending | Kind::Failed | Kind::Malformed | Kind::Duplicate => ledger,
         Kind::UnknownState => detail.and_then(|d| d.duration_s).map_or(0, i64::unsigned_abs),
-        Kind::Mismatch | Kind::Inconsistent | Kind::InvalidRow | Kind::OtherDay => 0,
+        Kind::Mismatch | Kind::Inconsistent | Kind::InvalidRow | Kind::OtherDay | Kind::Deferred => 0,
     }
 }
 
@@ -56,6 +52,7 @@ mod tests {
         assert_eq!(stake(Kind::Mismatch, "called_at", Some(28_800)), 0);
         assert_eq!(stake(Kind::NotFound, "", None), 61);
         assert_eq!(stake(Kind::Duplicate, "", None), 61);
+        assert_eq!(stake(Kind::Deferred, "", None), 0);
         assert_eq!(stake(Kind::UnknownState, "state", None), 7);
         assert_eq!(stake(Kind::OtherDay, "call_date", None), 0);
     }

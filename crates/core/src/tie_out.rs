@@ -29,8 +29,8 @@ pub struct TieOutLine {
 pub struct Written {
     /// Rows of the details by the word in the column `status`.
     by_status: BTreeMap<String, u64>,
-    /// Found calls without discrepancies.
-    clean: u64,
+    /// Found calls without discrepancies. The files do not say what was compared of them.
+    without_discrepancies: u64,
     /// Found calls with discrepancies.
     with_discrepancies: u64,
     /// The sum of the details' column `discrepancies`.
@@ -48,7 +48,7 @@ impl Written {
     pub fn add_call(&mut self, status: &str, discrepancies: u64) {
         add(&mut self.by_status, status);
         if status == Status::Found.as_str() {
-            self.clean += u64::from(discrepancies == 0);
+            self.without_discrepancies += u64::from(discrepancies == 0);
             self.with_discrepancies += u64::from(discrepancies > 0);
         }
         self.counted += discrepancies;
@@ -70,12 +70,19 @@ impl Written {
 
     /// Adds the counts of another part of the same files.
     pub fn add(&mut self, other: Self) {
-        let Self { by_status, clean, with_discrepancies, counted, counted_by_call, by_kind, named_by_call } =
-            other;
+        let Self {
+            by_status,
+            without_discrepancies,
+            with_discrepancies,
+            counted,
+            counted_by_call,
+            by_kind,
+            named_by_call,
+        } = other;
         for (counts, others) in [(&mut self.by_status, by_status), (&mut self.by_kind, by_kind)] {
             others.into_iter().for_each(|(word, count)| *counts.entry(word).or_default() += count);
         }
-        self.clean += clean;
+        self.without_discrepancies += without_discrepancies;
         self.with_discrepancies += with_discrepancies;
         self.counted += counted;
         self.counted_by_call = self.counted_by_call.wrapping_add(counted_by_call);
@@ -100,7 +107,8 @@ impl Written {
         let kinds = t.discrepancies.iter().map(|(kind, n)| (kind.as_str().to_owned(), *n));
         Status::ALL.into_iter().all(|status| self.with_status(status) == t.with_status(status))
             && self.calls() == t.calls
-            && (self.clean, self.with_discrepancies) == (t.clean, t.with_discrepancies)
+            && (self.without_discrepancies, self.with_discrepancies)
+                == (t.clean + t.not_compared, t.with_discrepancies)
             && (self.of_kind(Kind::InvalidRow), self.of_kind(Kind::Duplicate)) == (t.invalid, t.duplicates)
             && self.by_kind == kinds.collect()
     }
@@ -137,11 +145,15 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
     vec![
         sum("rows = invalid + duplicates + calls", t.rows, &[invalid, duplicates, calls]),
         sum("calls = found + not_found + pending + failed + deferred", calls, &by_status),
-        sum("found = clean + with_discrepancies", found, &[w.clean, w.with_discrepancies]),
+        sum(
+            "found = clean + with_discrepancies + not_compared",
+            found,
+            &[w.without_discrepancies.saturating_sub(t.not_compared), w.with_discrepancies, t.not_compared],
+        ),
         sum("discrepancies = invalid + those of the calls", rows, &[invalid, w.counted]),
         line(
             "each call has as many discrepancies as its row says",
-            format!("{} of {calls} calls", calls.saturating_sub(w.clean)),
+            format!("{} of {calls} calls", calls.saturating_sub(w.without_discrepancies)),
             w.counted_by_call == w.named_by_call,
         ),
         line(
@@ -174,8 +186,8 @@ mod tests {
     /// Three rows: a clean call, a call with two mismatches, and an unusable row.
     fn counted() -> Totals {
         let mut t = Totals { rows: 3, invalid: 1, ..Totals::default() };
-        t.add_call(Status::Found, 0);
-        t.add_call(Status::Found, 2);
+        t.add_call(Status::Found, 0, true);
+        t.add_call(Status::Found, 2, true);
         for kind in [Kind::Mismatch, Kind::Mismatch, Kind::InvalidRow] {
             t.add_discrepancy(kind);
         }

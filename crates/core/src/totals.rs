@@ -40,6 +40,41 @@ impl BothSides {
     }
 }
 
+/// Every call of the ledger in one of six categories, and the rows that name none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Headline {
+    /// Ledger and provider agree.
+    pub agree: u64,
+    /// The call was found, and something differs.
+    pub differ: u64,
+    /// The call was found, but nothing could be compared.
+    pub not_compared: u64,
+    /// The provider has no record.
+    pub missing: u64,
+    /// No answer yet: too recent, not final, or not asked.
+    pub waiting: u64,
+    /// The lookup ended in an error.
+    pub failed: u64,
+    /// Unusable rows of the ledger. They are no calls.
+    pub unusable_rows: u64,
+}
+
+impl Headline {
+    /// Each category with its key in the outputs, in their order.
+    #[must_use]
+    pub fn categories(&self) -> [(&'static str, u64); 7] {
+        [
+            ("agree", self.agree),
+            ("differ", self.differ),
+            ("not_compared", self.not_compared),
+            ("missing", self.missing),
+            ("waiting", self.waiting),
+            ("failed", self.failed),
+            ("unusable_rows", self.unusable_rows),
+        ]
+    }
+}
+
 /// Rows, calls and discrepancies, as counted while they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -63,10 +98,12 @@ pub struct Totals {
     pub exhausted: u64,
     /// Calls with the status `deferred`.
     pub deferred: u64,
-    /// Found calls without discrepancies.
+    /// Found calls in agreement: at least one expected value was compared, and no discrepancy.
     pub clean: u64,
     /// Found calls with discrepancies.
     pub with_discrepancies: u64,
+    /// Found calls without discrepancies of which no expected value could be compared.
+    pub not_compared: u64,
     /// Discrepancies by kind.
     pub discrepancies: BTreeMap<Kind, u64>,
     /// Calls whose answer was stored before this session began.
@@ -86,8 +123,8 @@ impl Totals {
         }
     }
 
-    /// Counts a call.
-    pub fn add_call(&mut self, status: Status, discrepancies: u64) {
+    /// Counts a call. `is_compared` is true if at least one of its expected values was compared.
+    pub fn add_call(&mut self, status: Status, discrepancies: u64, is_compared: bool) {
         self.calls += 1;
         let count = match status {
             Status::Found => &mut self.found,
@@ -98,8 +135,25 @@ impl Totals {
         };
         *count += 1;
         if status == Status::Found {
-            self.clean += u64::from(discrepancies == 0);
-            self.with_discrepancies += u64::from(discrepancies > 0);
+            match (discrepancies, is_compared) {
+                (0, true) => self.clean += 1,
+                (0, false) => self.not_compared += 1,
+                _ => self.with_discrepancies += 1,
+            }
+        }
+    }
+
+    /// The calls by what their reader has to know. All but the unusable rows sum to `calls`.
+    #[must_use]
+    pub fn headline(&self) -> Headline {
+        Headline {
+            agree: self.clean,
+            differ: self.with_discrepancies,
+            not_compared: self.not_compared,
+            missing: self.not_found,
+            waiting: self.pending + self.deferred,
+            failed: self.failed,
+            unusable_rows: self.invalid,
         }
     }
 
@@ -112,5 +166,41 @@ impl Totals {
     #[must_use]
     pub fn discrepancies_total(&self) -> u64 {
         self.discrepancies.values().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_is_in_one_category() {
+        let mut t = Totals { invalid: 7, ..Totals::default() };
+        for (status, discrepancies, is_compared) in [
+            (Status::Found, 0, true),
+            (Status::Found, 0, false),
+            (Status::Found, 2, true),
+            (Status::Found, 1, false),
+            (Status::NotFound, 1, false),
+            (Status::Pending, 1, false),
+            (Status::Deferred, 1, false),
+            (Status::Failed, 1, false),
+        ] {
+            t.add_call(status, discrepancies, is_compared);
+        }
+        assert_eq!(t.found, t.clean + t.with_discrepancies + t.not_compared);
+        let headline = t.headline();
+        let wanted = Headline {
+            agree: 1,
+            differ: 2,
+            not_compared: 1,
+            missing: 1,
+            waiting: 2,
+            failed: 1,
+            unusable_rows: 7,
+        };
+        assert_eq!(headline, wanted);
+        let calls: u64 = headline.categories()[..6].iter().map(|(_, n)| n).sum();
+        assert_eq!(calls, t.calls);
     }
 }

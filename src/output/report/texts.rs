@@ -74,7 +74,24 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     ("run", "run", "运行"),
     ("calls", "calls", "通话"),
-    ("in_agreement", "found and in agreement", "已找到且一致"),
+    ("headline_agree", "agree", "一致"),
+    ("headline_differ", "differ", "有差异"),
+    ("headline_not_compared", "found, but nothing to compare", "已查得，但无可比对项"),
+    ("headline_missing", "missing at the provider", "服务商无记录"),
+    ("headline_waiting", "waiting for an answer", "待结果"),
+    ("headline_failed", "failed", "查询失败"),
+    ("headline_unusable_rows", "unusable rows", "无法使用的行"),
+    ("compared", "What was compared", "比对范围"),
+    (
+        "compared_text",
+        "A call agrees only if at least one expected value was compared and all compared values are equal. Only the ledger's first row of a call counts.",
+        "仅当至少比对了一项预期值且所比对的值全部相同时，通话才算一致。同一通话只计台账中的第一行。",
+    ),
+    ("fields_expected", "expected", "有预期值"),
+    ("fields_compared", "compared", "已比对"),
+    ("fields_equal", "equal", "相同"),
+    ("fields_different", "different", "不同"),
+    ("fields_not_comparable", "the record lacks it", "记录中缺失"),
     ("discrepancies", "discrepancies", "差异"),
     ("seconds_at_stake", "talk seconds at stake", "涉及通话秒数"),
     ("ran", "What ran", "运行情况"),
@@ -245,7 +262,8 @@ mod tests {
                 format!("t.{key},"),
                 format!("t.{key}]"),
             ];
-            let composed = key.starts_with("status_") || key.starts_with("rule: ");
+            let composed =
+                ["status_", "rule: ", "headline_", "fields_"].iter().any(|start| key.starts_with(start));
             assert!(composed || used.iter().any(|u| page.contains(u)), "{key} is not used");
         }
     }

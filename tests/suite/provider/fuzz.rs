@@ -203,7 +203,7 @@ fn holds(received: &Received, row: &LedgerRow) -> bool {
         Ok(detail) => {
             let mut lookup = Lookup::deferred(row.key.day, 1);
             (lookup.status, lookup.detail) = (Status::Found, Some(detail));
-            for what in compare(row, &lookup, Tolerances::default()) {
+            for what in compare(row, &lookup, Tolerances::default()).discrepancies {
                 assert!(what.message.len() < 200);
             }
             true

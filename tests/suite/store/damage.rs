@@ -79,8 +79,10 @@ impl Broken {
         let offline = self.bench.run(&["--offline"]);
         let refused = self.judge(&offline, damage);
         let run = self.bench.run(&[]);
-        assert_eq!(self.judge(&run, damage), refused, "{damage}: {}", run.stderr);
-        if !refused {
+        // With requests a run reads more of the store, so it may notice more.
+        let refused_later = self.judge(&run, damage);
+        assert!(refused_later || !refused, "{damage}: {}", run.stderr);
+        if !refused_later {
             assert_eq!(run.code, Some(0), "{damage}: {}", run.stderr);
             assert_eq!(column(&self.bench.details(), "status"), ["found"; CALLS], "{damage}");
         }

@@ -354,7 +354,7 @@ impl Summary {
         assert_eq!(n("rows"), n("invalid") + n("duplicates") + n("calls"));
         let calls = n("found") + n("not_found") + n("pending") + n("failed") + n("deferred");
         assert_eq!(n("calls"), calls);
-        assert_eq!(n("found"), n("clean") + n("with_discrepancies"));
+        assert_eq!(n("found"), n("clean") + n("with_discrepancies") + n("not_compared"));
         assert_eq!(n("requests"), n("first_tries") + n("retries") + n("other_day_tries"));
         let cap = self.0["cap"]["requests"].as_u64().unwrap();
         assert!(n("most_in_any_window") <= cap);
