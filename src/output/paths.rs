@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::partitions;
+use crate::place::resolve;
+use crate::staged;
+
 /// Where the files of a run are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -41,6 +45,24 @@ impl Paths {
             by_day: false,
             sql: None,
         }
+    }
+
+    /// Every place that a run writes to, with its name for messages: the files, and the hidden ones
+    /// beside them.
+    #[must_use]
+    pub fn places(&self) -> Vec<(String, PathBuf)> {
+        let mut places = Vec::new();
+        for (file, path) in self.all() {
+            places.push((file.to_string(), path.to_owned()));
+            // Without its folder the file is refused anyway.
+            let Ok(path) = resolve(path) else { continue };
+            places.push((format!("the temporary file of {file}"), staged::unfinished(&path)));
+            if file == OutputFile::Details && self.by_day {
+                let folders = [partitions::unfinished(&path), partitions::moved_aside(&path)];
+                places.extend(folders.map(|path| (format!("the temporary folder of {file}"), path)));
+            }
+        }
+        places
     }
 
     /// Every file with its path.
