@@ -32,6 +32,11 @@ impl Place {
         Ok(Self { path: Some(path), id })
     }
 
+    /// The place of a name in a folder, whatever is there. The path must be without links.
+    pub(crate) fn of_name(path: &Path) -> Self {
+        Self { path: Some(path.to_owned()), id: None }
+    }
+
     /// Whether both are the same file.
     pub(crate) fn is(&self, other: &Self) -> bool {
         (self.path.is_some() && self.path == other.path) || (self.id.is_some() && self.id == other.id)

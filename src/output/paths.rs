@@ -47,22 +47,27 @@ impl Paths {
         }
     }
 
-    /// Every place that a run writes to, with its name for messages: the files, and the hidden ones
-    /// beside them.
+    /// Every file with its name for messages.
     #[must_use]
-    pub fn places(&self) -> Vec<(String, PathBuf)> {
-        let mut places = Vec::new();
+    pub fn files(&self) -> Vec<(String, PathBuf)> {
+        self.all().into_iter().map(|(file, path)| (file.to_string(), path.to_owned())).collect()
+    }
+
+    /// The hidden files and folders beside the files, with their names for messages. Their own
+    /// folders are without links.
+    #[must_use]
+    pub fn temporary_files(&self) -> Vec<(String, PathBuf)> {
+        let mut files = Vec::new();
         for (file, path) in self.all() {
-            places.push((file.to_string(), path.to_owned()));
             // Without its folder the file is refused anyway.
             let Ok(path) = resolve(path) else { continue };
-            places.push((format!("the temporary file of {file}"), staged::unfinished(&path)));
+            files.push((format!("the temporary file of {file}"), staged::unfinished(&path)));
             if file == OutputFile::Details && self.by_day {
                 let folders = [partitions::unfinished(&path), partitions::moved_aside(&path)];
-                places.extend(folders.map(|path| (format!("the temporary folder of {file}"), path)));
+                files.extend(folders.map(|path| (format!("the temporary folder of {file}"), path)));
             }
         }
-        places
+        files
     }
 
     /// Every file with its path.

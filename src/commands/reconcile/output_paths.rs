@@ -84,7 +84,13 @@ fn files(settings: &Settings, input: &Input) -> Vec<NamedFile> {
         is_written: false,
     });
     let written = written_files(settings).into_iter().filter_map(|named| file(named, true));
-    read.chain(streams).chain(written).collect()
+    let temporary = temporary_files(settings).into_iter().map(|(name, path)| NamedFile {
+        name,
+        place: Place::of_name(&path),
+        path: Some(path),
+        is_written: true,
+    });
+    read.chain(streams).chain(written).chain(temporary).collect()
 }
 
 /// The files that the run reads, or that hold a secret that it may use.
@@ -100,17 +106,23 @@ fn read_files(settings: &Settings, input: &Input) -> Vec<(String, PathBuf)> {
     given.chain(secrets.into_iter().map(|path| ("a file of credentials", path))).map(named).collect()
 }
 
-/// The files that the run writes, with those beside them.
+/// The files that the run writes.
 fn written_files(settings: &Settings) -> Vec<(String, PathBuf)> {
     let mut files = vec![named(("the store", settings.store.clone()))];
     files.extend(store::files_beside(&settings.store).map(named));
     files.extend(settings.record.clone().map(|path| named(("the recording", path))));
-    files.extend(settings.outputs.places());
-    if let Some(path) = &settings.metrics_file {
-        files.push(named(("the metrics file", path.clone())));
-        let beside = place::resolve(path).map(|path| staged::unfinished(&path));
-        files.extend(beside.ok().map(|path| named(("the temporary file of the metrics file", path))));
-    }
+    files.extend(settings.outputs.files());
+    files.extend(settings.metrics_file.clone().map(|path| named(("the metrics file", path))));
+    files
+}
+
+/// The hidden files that are written first and then renamed. What stands at their names is never
+/// written to, only removed.
+fn temporary_files(settings: &Settings) -> Vec<(String, PathBuf)> {
+    let mut files = settings.outputs.temporary_files();
+    let metrics = settings.metrics_file.as_deref().and_then(|path| place::resolve(path).ok());
+    let beside = metrics.map(|path| staged::unfinished(&path));
+    files.extend(beside.map(|path| named(("the temporary file of the metrics file", path))));
     files
 }
 
