@@ -179,20 +179,15 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// Exit 2 if the file exists and is not a recording with this secret, or is a link; exit 6 if it
-    /// cannot be written.
+    /// Exit 2 if the file exists and is not a recording with this secret, or is a link; exit 6 if
+    /// it cannot be written.
     pub fn open(path: &Path, secret: &[u8]) -> Result<Self> {
         let failed = |e: std::io::Error| {
             Error::output(format!("the recording {} cannot be written", path.display()))
                 .hint("check the folder, its permissions and the free space")
                 .because(e)
         };
-        if let Some(problem) =
-            path.symlink_metadata().ok().and_then(|m| regular_file::other_kind(m.file_type()))
-        {
-            return Err(Error::usage(format!("the recording {} {problem}", path.display()))
-                .hint("name a regular file, or one that does not exist yet"));
-        }
+        check_target(path)?;
         let mut options = File::options();
         let options = options.read(true).append(true).create(true);
         let mut file = regular_file::open(path, options, Readers::Owner).map_err(failed)?;
@@ -235,6 +230,19 @@ impl Recorder {
             *file = None;
         }
     }
+}
+
+/// Refuses anything but a regular file in place of a recording. A link is refused, too.
+///
+/// # Errors
+///
+/// Exit 2 if there is such a thing.
+pub(crate) fn check_target(path: &Path) -> Result<()> {
+    let kind = path.symlink_metadata().ok().map(|metadata| metadata.file_type());
+    kind.and_then(regular_file::other_kind).map_or(Ok(()), |problem| {
+        Err(Error::usage(format!("the recording {} {problem}", path.display()))
+            .hint("name a regular file, or one that does not exist yet"))
+    })
 }
 
 fn replacer(secret: &[u8], salt: &str) -> Result<NumberReplacer> {

@@ -95,7 +95,7 @@ mod system {
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
     use std::path::Path;
 
-    use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
+    use rustix::fs::{Access, OFlags, access};
 
     use super::{FileId, Readers};
 
@@ -122,7 +122,7 @@ mod system {
     ///
     /// They cannot; the error says why.
     pub(crate) fn check_folder_is_writable(folder: &Path) -> io::Result<()> {
-        Ok(accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
+        Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
     }
 }
 

@@ -46,10 +46,16 @@ fn filled(template: &str, values: &[(&str, &str)]) -> String {
     text
 }
 
-/// A path as an SQL string: its name alone if it is in `folder`, else absolute.
+/// A path as an SQL string: its name alone if it is in `folder`, else absolute. DuckDB reads it as
+/// a pattern, so the characters of patterns are in brackets.
 fn quoted(folder: &Path, path: &Path) -> String {
     let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let name = path.file_name().map(Path::new).filter(|_| folder_of(path) == folder);
     let text = name.map_or_else(absolute, Path::to_owned).display().to_string();
-    format!("'{}'", text.replace('\'', "''"))
+    let literal = |c: char| match c {
+        '\'' => "''".to_owned(),
+        '*' | '?' | '[' => format!("[{c}]"),
+        c => c.to_string(),
+    };
+    format!("'{}'", text.chars().map(literal).collect::<String>())
 }

@@ -9,6 +9,7 @@ use crate::ledger::{Input, LedgerScan};
 use crate::output::OldRejects;
 use crate::place::{self, Place};
 use crate::provider::credentials::{self, Environment};
+use crate::recording;
 use crate::staged;
 use crate::store;
 use crate::telemetry::metrics::MetricsFile;
@@ -29,7 +30,8 @@ struct NamedFile {
 /// # Errors
 ///
 /// Exit 2 when an output cannot be a file at its path or would overwrite another file of the run,
-/// or when the metrics file is another kind of file; exit 6 when a folder cannot be written to.
+/// or when recording or metrics file are another kind of file; exit 6 when a folder cannot be
+/// written to.
 pub(crate) fn check(settings: &Settings, input: &Input) -> Result<()> {
     let files = files(settings, input);
     for (no, file) in files.iter().enumerate() {
@@ -43,6 +45,7 @@ pub(crate) fn check(settings: &Settings, input: &Input) -> Result<()> {
     if settings.outputs.by_day {
         check_folder_of_days(&files, &settings.outputs.details)?;
     }
+    settings.record.as_deref().map_or(Ok(()), recording::check_target)?;
     // Only who holds the store may keep what the metrics file says; this looks at its kind.
     settings.metrics_file.as_deref().map_or(Ok(()), |path| MetricsFile::open(path).map(drop))
 }

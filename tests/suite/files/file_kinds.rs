@@ -77,6 +77,7 @@ fn devices_pipes_and_sockets_are_refused_at_once() {
         bench.run(&["--record", name]).exits(2).says(name).says("is not a regular file").says("to do: ");
     }
     assert_eq!(bench.provider.seen(), 0);
+    assert!(!bench.path("reconcile.db").exists());
 }
 
 fn make_fifo(bench: &Bench, name: &str) {

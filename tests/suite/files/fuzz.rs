@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::{Bench, ledger, number_from_environment};
 
-const SETS: u64 = 120;
+const SETS: u64 = 60;
 
 /// The files that a run reads.
 const READ: [&str; 3] = ["calls.csv", "c.toml", "mask.key"];

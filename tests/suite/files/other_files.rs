@@ -140,9 +140,9 @@ fn a_control_character_in_a_name_is_refused() {
 }
 
 #[test]
-fn quotes_and_braces_in_names_are_right_in_the_views() {
+fn signs_in_names_are_right_in_the_views() {
     let bench = Bench::new(&ledger(2));
-    for name in ["it's; DROP--.parquet", "{{discrepancies}} {{self}}.parquet"] {
+    for name in ["it's; DROP--.parquet", "{{discrepancies}} {{self}}.parquet", "a[1]*?].parquet"] {
         bench.run(&["--sql", "v.sql", "--out", name]).exits(0);
         let query = "SELECT count(*) FROM details";
         let printed = duckdb::query(&bench.path("."), &["-csv", "-noheader", "-init", "v.sql"], query);
