@@ -100,7 +100,6 @@ mod system {
     use super::{FileId, Readers};
 
     /// The identity of a file.
-    #[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
     pub(crate) fn id(metadata: &Metadata) -> Option<FileId> {
         Some((metadata.dev(), metadata.ino()))
     }

@@ -31,6 +31,7 @@ const MAX_HELD_BYTES: usize = 64 << 20;
 /// Rows between two checks of the memory held.
 const ROWS_BETWEEN_CHECKS: u64 = 256;
 const DAY_PREFIX: &str = "call_date=";
+const PART_PREFIX: &str = "part-";
 
 struct OpenFile {
     table: Table,
@@ -112,13 +113,29 @@ pub(super) fn check_replaceable(target: &Path) -> Result<()> {
     if !target.is_dir() {
         return refused("is a file".into());
     }
-    for entry in fs::read_dir(target).map_err(|e| unwritable(target, e))? {
-        let name = entry.map_err(|e| unwritable(target, e))?.file_name();
-        if !name.to_string_lossy().starts_with(DAY_PREFIX) {
-            return refused(format!("contains another kind of file: {}", name.display()));
+    match foreign_entry(target).map_err(|e| unwritable(target, e))? {
+        Some(name) => refused(format!("contains another kind of file: {}", name.display())),
+        None => Ok(()),
+    }
+}
+
+/// A file or folder below `folder` that is no day or no file of a day, by its path in `folder`.
+fn foreign_entry(folder: &Path) -> io::Result<Option<PathBuf>> {
+    for day in fs::read_dir(folder)? {
+        let day = day?;
+        let name = day.file_name();
+        if !name.to_string_lossy().starts_with(DAY_PREFIX) || !is_folder(&day.path()) {
+            return Ok(Some(name.into()));
+        }
+        for part in fs::read_dir(day.path())? {
+            let part = part?.file_name();
+            let text = part.to_string_lossy();
+            if !text.starts_with(PART_PREFIX) || !text.ends_with(".parquet") {
+                return Ok(Some(Path::new(&name).join(part)));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 impl Partitions {
@@ -229,7 +246,7 @@ fn is_folder(path: &Path) -> bool {
 }
 
 fn part_path(folder: &Path, day: NaiveDate, part: u32) -> PathBuf {
-    folder.join(format!("{DAY_PREFIX}{day}")).join(format!("part-{part}.parquet"))
+    folder.join(format!("{DAY_PREFIX}{day}")).join(format!("{PART_PREFIX}{part}.parquet"))
 }
 
 impl ClosedPartitions {
@@ -263,8 +280,9 @@ impl ClosedPartitions {
     ///
     /// # Errors
     ///
-    /// Exit 6 if it cannot be renamed.
+    /// Exit 6 if it cannot be renamed, or if another file has come to the old folder.
     pub(super) fn rename(&mut self) -> Result<()> {
+        check_replaceable(&self.place).map_err(|e| unwritable(&self.target, e))?;
         let replaced = replace_folder(&self.unfinished.0, &self.place);
         self.replaced = replaced.map_err(|e| unwritable(&self.target, e))?;
         Ok(())
@@ -423,5 +441,19 @@ mod tests {
         assert!(problem(dir.path()).contains("precious.txt"));
         assert!(problem(&dir.path().join("precious.txt")).contains("is a file"));
         assert!(check_replaceable(&dir.path().join("new")).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_comes_to_the_folder_in_mid_run_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("details");
+        put(write(&target, [0].into_iter()));
+        let mut next = write(&target, [1].into_iter());
+        let precious = target.join("call_date=2026-01-01/notes.txt");
+        fs::write(&precious, "x").unwrap();
+        assert!(next.rename().unwrap_err().source.unwrap().to_string().contains("notes.txt"));
+        drop(next);
+        assert!(precious.exists());
+        assert_eq!(names(dir.path()), ["details"]);
     }
 }

@@ -41,10 +41,10 @@ pub(crate) fn check(settings: &Settings, input: &Input) -> Result<()> {
             }
         }
     }
-    settings.outputs.check()?;
     if settings.outputs.by_day {
         check_folder_of_days(&files, &settings.outputs.details)?;
     }
+    settings.outputs.check()?;
     settings.record.as_deref().map_or(Ok(()), recording::check_target)?;
     // Only who holds the store may keep what the metrics file says; this looks at its kind.
     settings.metrics_file.as_deref().map_or(Ok(()), |path| MetricsFile::open(path).map(drop))
