@@ -39,6 +39,13 @@ pub(crate) fn unwritable(target: &Path, e: impl Into<Box<dyn StdError + Send + S
         .because(e)
 }
 
+/// The error for something at the name of a temporary file that this program did not put there.
+fn in_the_way(target: &Path, beside: &Path, e: io::Error) -> Error {
+    Error::output(format!("cannot write {}: {} is in the way", target.display(), beside.display()))
+        .hint("another program put it there; remove it, then run the same command again")
+        .because(e)
+}
+
 /// The error for an output that does not read back as it was written (exit 6).
 pub(crate) fn unreadable(target: &Path, e: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::output(format!("{} does not read back as it was written", target.display()))
@@ -70,7 +77,10 @@ impl Staged {
         let failed = |e: io::Error| unwritable(target, e);
         let place = resolve(target).map_err(failed)?;
         let beside = unfinished(&place);
-        let named = |e: io::Error| failed(io::Error::new(e.kind(), format!("{}: {e}", beside.display())));
+        let named = |e: io::Error| match e.kind() {
+            ErrorKind::InvalidInput => in_the_way(target, &beside, e),
+            kind => failed(io::Error::new(kind, format!("{}: {e}", beside.display()))),
+        };
         match create_locked(&beside, readers).map_err(named)? {
             Some(file) => Ok(Self { target: target.to_owned(), place, beside, file, renamed: false }),
             None => Err(Error::output(format!("another run is writing {}", target.display()))
