@@ -7,6 +7,8 @@
 # NAME=value per line. The script prints only what a person must do. It ends with the exit code of
 # reconcile, but turns 5 (another run is active) into 0.
 set -eu
+# Other users of the machine cannot read the outputs.
+umask 027
 
 cd "${1:?usage: nightly.sh FOLDER}"
 

@@ -41,6 +41,7 @@ async fn main() -> ExitCode {
 }
 
 async fn act(cli: Cli) -> Result<Exit> {
+    signals::survive_file_size_limit()?;
     let console = Console::of_process(cli.quiet, cli.verbose || cli.log_format == LogFormat::Json);
     match cli.action()? {
         Action::Reconcile(settings) => run(&settings, &console, signals::install()?).await,
@@ -52,7 +53,7 @@ async fn act(cli: Cli) -> Result<Exit> {
         Action::Whoami(access, json) => commands::whoami(&access, json).await,
         Action::Sandbox(options) => sandbox::serve(*options).await,
         Action::Config(text) => {
-            messages::print(text.trim_end());
+            messages::print(text.trim_end())?;
             Ok(Exit::Success)
         }
         Action::Completions(shell) => commands::completions(shell),

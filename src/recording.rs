@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::hex::hex;
 use crate::locked::lock;
 use crate::provider::sign;
+use crate::regular_file::{self, Readers};
 use reconcile_core::phone::{normalize_number, replace_numbers};
 
 /// The first bytes of every recording.
@@ -178,18 +179,22 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// Exit 2 if the file exists and is not a recording with this secret; exit 6 if it cannot be
-    /// written.
+    /// Exit 2 if the file exists and is not a recording with this secret, or is a link; exit 6 if
+    /// it cannot be written.
     pub fn open(path: &Path, secret: &[u8]) -> Result<Self> {
         let failed = |e: std::io::Error| {
             Error::output(format!("the recording {} cannot be written", path.display()))
                 .hint("check the folder, its permissions and the free space")
                 .because(e)
         };
-        let mut file = open_for_owner(path).map_err(failed)?;
+        check_target(path)?;
+        let mut options = File::options();
+        let options = options.read(true).append(true).create(true);
+        let mut file = regular_file::open(path, options, Readers::Owner).map_err(failed)?;
         let mut first = String::new();
         BufReader::new(&file).read_line(&mut first).map_err(failed)?;
         let replacer = if first.is_empty() {
+            regular_file::set_mode(&file, 0o600).map_err(failed)?;
             let salt = uuid::Uuid::new_v4().simple().to_string();
             let replacer = replacer(secret, &salt)?;
             let header = Header { reconcile_recording: VERSION, check: replacer.check(), salt };
@@ -198,6 +203,8 @@ impl Recorder {
             replacer
         } else {
             let replacer = replacer_of(path, &first, secret)?;
+            // Another program may have copied the file with other permissions.
+            regular_file::set_mode(&file, 0o600).map_err(failed)?;
             end_last_line(&mut file).map_err(failed)?;
             replacer
         };
@@ -225,6 +232,19 @@ impl Recorder {
     }
 }
 
+/// Refuses anything but a regular file in place of a recording. A link is refused, too.
+///
+/// # Errors
+///
+/// Exit 2 if there is such a thing.
+pub(crate) fn check_target(path: &Path) -> Result<()> {
+    let kind = path.symlink_metadata().ok().map(|metadata| metadata.file_type());
+    kind.and_then(regular_file::other_kind).map_or(Ok(()), |problem| {
+        Err(Error::usage(format!("the recording {} {problem}", path.display()))
+            .hint("name a regular file, or one that does not exist yet"))
+    })
+}
+
 fn replacer(secret: &[u8], salt: &str) -> Result<NumberReplacer> {
     NumberReplacer::new(secret, salt)
         .ok_or_else(|| Error::usage("a recording needs a secret to replace phone numbers with"))
@@ -240,19 +260,6 @@ fn replacer_of(path: &Path, first_line: &str, secret: &[u8]) -> Result<NumberRep
     let what =
         format!("{} is the recording of another store; only that store can continue it", path.display());
     Err(Error::usage(what).hint("choose another file"))
-}
-
-/// Opens a file to read and append. Only its owner can read a new file.
-#[cfg(unix)]
-fn open_for_owner(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    File::options().read(true).append(true).create(true).mode(0o600).open(path)
-}
-
-/// Opens a file to read and append. This system has no mode to set.
-#[cfg(not(unix))]
-fn open_for_owner(path: &Path) -> std::io::Result<File> {
-    File::options().read(true).append(true).create(true).open(path)
 }
 
 /// Adds the line end that a crash cut off, so that only one line is lost.

@@ -31,6 +31,31 @@ pub fn install() -> Result<Stop> {
     Ok(stop)
 }
 
+/// Keeps the process alive when a file reaches the limit of file sizes (`ulimit -f`): the write
+/// then fails with an error that says so. By default the system would end the process without a
+/// word.
+///
+/// # Errors
+///
+/// Exit 2 when the system refuses the signal handler.
+#[cfg(unix)]
+pub fn survive_file_size_limit() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Tokio keeps the handler after its receiver is dropped.
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal(kind).map(drop).map_err(|e| Error::usage("signal handlers cannot be installed").because(e))
+}
+
+/// This system sends no signal for it.
+///
+/// # Errors
+///
+/// None on this system.
+#[cfg(not(unix))]
+pub fn survive_file_size_limit() -> Result<()> {
+    Ok(())
+}
+
 /// A received signal.
 #[derive(Debug, Clone, Copy)]
 pub struct Signal {

@@ -8,7 +8,7 @@ use chrono::NaiveTime;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::common_options::{AccessArgs, LedgerArgs};
-use super::values;
+use super::values::{self, SqlFile};
 use crate::output::Lang;
 use crate::provider::WireFormat;
 use reconcile_core::rate::Rate;
@@ -97,17 +97,18 @@ pub(super) struct JobArgs {
     )]
     pub(super) partition_by: Option<PartitionBy>,
     /// DuckDB views for the report's tables [default PATH, also for `true`: --out with the ending
-    /// .sql]
+    /// .sql; `false` writes none]
     #[arg(
         long,
         env = "RECONCILE_SQL",
         value_name = "PATH",
         num_args = 0..=1,
         default_missing_value = "true",
+        value_parser = values::sql_file,
         help_heading = "Outputs",
         hide_short_help = true
     )]
-    pub(super) sql: Option<PathBuf>,
+    pub(super) sql: Option<SqlFile>,
     /// Report language: en or zh
     #[arg(long, env = "RECONCILE_LANG", value_name = "LANG", value_parser = values::language, default_value = "en", help_heading = "Outputs")]
     pub(super) lang: Lang,

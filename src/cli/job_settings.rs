@@ -1,6 +1,6 @@
 //! Turns the job's options into [`Settings`].
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::common_options::{SANDBOX_STORE, STORE};
 use super::job_options::JobArgs;
@@ -12,12 +12,12 @@ use crate::publish::Rules;
 use crate::telemetry::notify;
 
 impl JobArgs {
-    /// The settings.
+    /// The settings. `config` is the configuration file that the options may be from.
     ///
     /// # Errors
     ///
     /// Exit 2 when an option is missing, or options contradict each other.
-    pub(super) fn settings(self) -> Result<Settings> {
+    pub(super) fn settings(self, config: Option<PathBuf>) -> Result<Settings> {
         let missing = |name: &str| {
             Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
         };
@@ -34,13 +34,12 @@ impl JobArgs {
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
         let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
         Ok(Settings {
+            config,
             ledger: self.ledger.options(),
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
-                sql: self
-                    .sql
-                    .map(|path| if path == Path::new("true") { out.with_extension("sql") } else { path }),
+                sql: self.sql.and_then(|sql| sql.path(&out)),
                 ..Paths::beside(out, self.discrepancies, self.report, self.summary)
             },
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
@@ -48,6 +47,7 @@ impl JobArgs {
             lang: self.lang,
             mask,
             mask_note,
+            mask_key: self.mask_key_file,
             input,
             wire_format: self.wire_format,
             access: self.access.access(),

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -10,6 +11,7 @@ use clap::{ArgMatches, FromArgMatches as _};
 use super::config_file::ConfigFile;
 use super::definitions::{Cli, Command, LogFormat, command};
 use super::values;
+use crate::console::messages;
 use crate::error::{Error, Result};
 
 impl Cli {
@@ -86,7 +88,11 @@ fn help_hint(words: &[OsString]) -> String {
 /// Wrong usage as an [`Error`]. For help and version it prints the text and ends the process.
 fn wrong_usage(error: &clap::Error, words: &[OsString]) -> Error {
     if !error.use_stderr() {
-        error.exit();
+        return match messages::printed(error.print().and_then(|()| std::io::stdout().flush())) {
+            Err(unwritten) => unwritten,
+            #[allow(clippy::exit, reason = "nothing but the text was asked for")]
+            Ok(()) => std::process::exit(0),
+        };
     }
     let more = help_hint(words);
     if let Some(what) = wrong_value(error) {

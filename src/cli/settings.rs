@@ -28,6 +28,8 @@ pub enum Answers {
 /// The settings of a job, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The configuration file.
+    pub config: Option<PathBuf>,
     /// The ledger; `-` is standard input.
     pub input: PathBuf,
     /// How the ledger is read.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub lang: Lang,
     /// How phone numbers appear in the data files.
     pub mask: MaskPhones,
+    /// The file with the key of masked numbers.
+    pub mask_key: Option<PathBuf>,
     /// A warning about the key of masked numbers.
     pub mask_note: Option<String>,
     /// The store.

@@ -2,6 +2,7 @@
 //! what is wrong.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -27,6 +28,39 @@ pub(super) fn complaint(option: &str, value: Option<&str>, why: &str) -> String 
 pub(super) fn needs_one_of(names: &[impl AsRef<str>]) -> String {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     format!("needs one of {}", names.join(", "))
+}
+
+/// The value of `--sql`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SqlFile {
+    /// Beside the details.
+    Beside,
+    /// None is written.
+    None,
+    At(PathBuf),
+}
+
+impl SqlFile {
+    /// The file's path; `None` if none is written.
+    pub(super) fn path(self, details: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Beside => Some(details.with_extension("sql")),
+            Self::None => None,
+            Self::At(path) => Some(path),
+        }
+    }
+}
+
+/// A path. The words that could mean yes or no are no paths; `./yes` is one.
+pub(super) fn sql_file(text: &str) -> Result<SqlFile, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(SqlFile::Beside),
+        "false" => Ok(SqlFile::None),
+        "" | "yes" | "no" | "on" | "off" | "y" | "n" | "t" | "f" | "0" | "1" => {
+            Err("needs a path, true or false".into())
+        }
+        _ => Ok(SqlFile::At(text.into())),
+    }
 }
 
 pub(super) fn product(text: &str) -> Result<ProductId, String> {

@@ -9,14 +9,16 @@ use crate::error::{Error, Result};
 use crate::store::{self, Reader};
 
 /// Prints an answer as JSON, or as `lines`.
+///
+/// # Errors
+///
+/// Exit 6 when standard output cannot be written.
 pub(super) fn answer(json: bool, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
     if !json {
-        lines().iter().for_each(|line| messages::print(line));
-        return Ok(());
+        return messages::print(&lines().join("\n"));
     }
     let bug = |e: serde_json::Error| Error::bug("the answer cannot be written as JSON").because(e);
-    messages::print(&serde_json::to_string_pretty(value).map_err(bug)?);
-    Ok(())
+    messages::print(&serde_json::to_string_pretty(value).map_err(bug)?)
 }
 
 /// Lines of the form `name  value`, with the values in one column.

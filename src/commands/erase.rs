@@ -35,7 +35,7 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
         plural(erased.calls, "call"),
         plural(erased.requests, "request"),
         sizes(&erased)
-    ));
+    ))?;
     Ok(Exit::Success)
 }
 
@@ -60,7 +60,7 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
         plural(erased.calls, "call"),
         phone::mask_number(&number),
         sizes(&erased)
-    ));
+    ))?;
     Ok(Exit::Success)
 }
 

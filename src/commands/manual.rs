@@ -15,11 +15,11 @@ use crate::exit::Exit;
 ///
 /// # Errors
 ///
-/// None; every command returns a result.
+/// Exit 6 when standard output cannot be written.
 pub fn completions(shell: Shell) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut cli::command(), env!("CARGO_PKG_NAME"), &mut script);
-    messages::print(String::from_utf8_lossy(&script).trim_end());
+    messages::print(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Success)
 }
 
@@ -27,7 +27,7 @@ pub fn completions(shell: Shell) -> Result<Exit> {
 ///
 /// # Errors
 ///
-/// Exit 2 when there is no such command.
+/// Exit 2 when there is no such command; exit 6 when standard output cannot be written.
 pub fn man(name: Option<&str>) -> Result<Exit> {
     let mut program = cli::command().version(env!("CARGO_PKG_VERSION"));
     program.build();
@@ -37,7 +37,7 @@ pub fn man(name: Option<&str>) -> Result<Exit> {
     };
     let page =
         page(command, name.is_none()).map_err(|e| Error::bug("the manual page cannot be made").because(e))?;
-    messages::print(page.trim_end());
+    messages::print(page.trim_end())?;
     Ok(Exit::Success)
 }
 

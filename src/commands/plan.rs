@@ -62,6 +62,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let input = Input::open(&settings.input)?;
     output_paths::check(settings, &input)?;
     let source = ScannedLedger::scan(input, settings.ledger.clone())?;
+    output_paths::check_rejects(settings, &source.scan)?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };

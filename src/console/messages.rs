@@ -1,8 +1,8 @@
 //! Lines on standard error and standard output, and how an error is reported.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use reconcile_core::phone;
 
@@ -12,8 +12,27 @@ pub fn say(line: &str) {
 }
 
 /// Writes the requested data to standard output. A closed reader (`| head`) is not an error.
-pub fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+///
+/// # Errors
+///
+/// Exit 6 if it cannot be written, for example to a full disk.
+pub fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    printed(writeln!(output, "{text}").and_then(|()| output.flush()))
+}
+
+/// What came of writing to standard output.
+///
+/// # Errors
+///
+/// Exit 6 if it could not be written; a closed reader is no error.
+pub fn printed(written: std::io::Result<()>) -> Result<()> {
+    match written {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::output("cannot write to standard output")
+            .hint("check free space where it is redirected to, then run the same command again")
+            .because(e)),
+        _ => Ok(()),
+    }
 }
 
 /// Reports on standard error why the program ends: what is wrong, the causes, and what to do.

@@ -1,6 +1,7 @@
 //! Writes all files of a run, so that they appear together at its end.
 //!
-//! Each file is written beside its target. At the end all are synced, then all are renamed.
+//! Each file is written beside its target. At the end all are synced, then all are renamed. If one
+//! cannot be renamed, the error says which files are of this run.
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use super::paths::Paths;
 use super::provenance::Provenance;
 use super::read_back::{count_details, count_discrepancies};
 use super::rejects::Rejects;
+use super::renames::{Rename, rename_all};
 use super::report::{self, Largest};
 use super::summary::Summary;
 use super::{summary_json, views};
@@ -145,22 +147,30 @@ impl ClosedOutputs {
     ///
     /// # Errors
     ///
-    /// Exit 6 if a file cannot be written. Until the first rename, all old files are unchanged.
+    /// Exit 6 if a file cannot be written. Until the first rename, all old files are unchanged;
+    /// afterwards the error says which files are new.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        let Self { details, discrepancies, others } = self;
+        let Self { mut details, discrepancies, others } = self;
         let OtherFiles { report: mut report_file, summary: mut summary_file, rejects, views, largest } =
             others;
         let file_name = discrepancies.target().file_name().unwrap_or_default().to_string_lossy();
         report_file.write_text(&report::render(summary, largest, &file_name)?)?;
         summary_file.write_text(&summary_json::to_json(summary)?)?;
-        let rejects = rejects.finish()?;
+        let mut rejects = rejects.finish()?;
         let mut files = vec![discrepancies, report_file, summary_file];
         files.extend(views);
         details.sync()?;
         files.iter().try_for_each(Staged::sync)?;
         rejects.sync()?;
-        details.rename()?;
-        files.into_iter().try_for_each(Staged::rename)?;
-        rejects.rename()
+
+        let mut steps = vec![Rename::new(details.target().to_owned(), || details.rename())];
+        for file in &mut files {
+            steps.push(Rename::new(file.target().to_owned(), || file.rename()));
+        }
+        steps.push(Rename::new(rejects.target().to_owned(), || rejects.rename()));
+        rename_all(steps)?;
+        details.finish()?;
+        files.iter().try_for_each(Staged::sync_folder)?;
+        rejects.sync_folder()
     }
 }

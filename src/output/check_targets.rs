@@ -5,8 +5,12 @@ use std::path::Path;
 use super::file_format::FileFormat;
 use super::partitions;
 use super::paths::{OutputFile, Paths};
+use super::rejects::{self, OldRejects};
 use crate::error::{Error, Result};
-use crate::staged::{Staged, folder_of};
+use crate::ledger::Layout;
+use crate::place::{folder_of, resolve};
+use crate::regular_file::check_folder_is_writable;
+use crate::staged::{Staged, unwritable};
 
 /// An output and its path.
 struct Target<'a> {
@@ -22,29 +26,56 @@ impl Target<'_> {
 }
 
 impl Paths {
-    /// Refuses outputs that cannot be written. `others` are files that no output may overwrite,
-    /// each with its name for messages.
+    /// Refuses outputs that cannot be written. Creates nothing.
     ///
     /// # Errors
     ///
-    /// Exit 2 if two of the files are the same, a folder is missing, a target is a folder, or the
-    /// extension of the discrepancies is unknown. Exit 6 if a folder cannot be written to.
-    pub fn check(&self, others: &[(&str, &Path)]) -> Result<()> {
-        let files = self.all();
-        for (i, (file, path)) in files.iter().enumerate() {
-            let target = Target { file: *file, path };
+    /// Exit 2 if a folder is missing, a target is not a regular file, its name has a control
+    /// character, or the extension of the discrepancies is unknown. Exit 6 if a folder cannot be
+    /// written to.
+    pub fn check(&self) -> Result<()> {
+        for (file, path) in self.all() {
+            let target = Target { file, path };
             self.check_kind(&target)?;
-            for (other, taken) in &files[..i] {
-                refuse_same_file(&target, &other.to_string(), taken)?;
-            }
-            for (other, taken) in others {
-                refuse_same_file(&target, other, taken)?;
-            }
+            let place = resolve(path)
+                .map_err(|e| target.refused(&format!("cannot be created: {e}"), "give another path"))?;
+            check_folder_is_writable(folder_of(&place)).map_err(|e| unwritable(path, e))?;
         }
-        files.iter().try_for_each(|(_, path)| Staged::create(path).map(drop))
+        Ok(())
+    }
+
+    /// Creates every file beside its target and removes it again. Only the run that holds the store
+    /// may do this: another one may be writing the same files.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if one cannot be created.
+    pub fn try_to_create(&self) -> Result<()> {
+        self.all().iter().try_for_each(|(_, path)| Staged::create(path).map(drop))
+    }
+
+    /// Checks that no other file is at the path of the rejects. `unusable` is true if the run will
+    /// write rejects.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 if another file would be replaced.
+    pub fn check_rejects(&self, layout: &Layout, unusable: bool) -> Result<OldRejects> {
+        match OldRejects::at(&self.rejects, layout) {
+            OldRejects::Foreign if unusable => Err(rejects::foreign(&self.rejects)),
+            old => Ok(old),
+        }
     }
 
     fn check_kind(&self, target: &Target<'_>) -> Result<()> {
+        if target.path.to_string_lossy().contains(char::is_control) {
+            let path = target.path.to_string_lossy();
+            return Err(Error::usage(format!(
+                "{} {path:?} has a control character in its name",
+                target.file
+            ))
+            .hint("choose a name without it"));
+        }
         if target.file == OutputFile::Details && self.by_day {
             partitions::check_replaceable(target.path)?;
             return check_folder(target);
@@ -82,23 +113,4 @@ fn check_folder(target: &Target<'_>) -> Result<()> {
         return Err(target.refused(&problem, "create the folder, or give another path"));
     }
     Ok(())
-}
-
-fn refuse_same_file(target: &Target<'_>, other: &str, taken: &Path) -> Result<()> {
-    if is_same_file(target.path, taken) {
-        let problem = format!("is the same file as {other}");
-        return Err(target.refused(&problem, "name a different file for each"));
-    }
-    Ok(())
-}
-
-/// Whether both paths are the same file, which may not exist yet.
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    let resolved = |path: &Path| {
-        path.canonicalize().or_else(|_| {
-            let folder = folder_of(path).canonicalize()?;
-            Ok::<_, std::io::Error>(folder.join(path.file_name().unwrap_or_default()))
-        })
-    };
-    matches!((resolved(a), resolved(b)), (Ok(a), Ok(b)) if a == b)
 }

@@ -92,15 +92,35 @@ impl ClosedDetails {
         }
     }
 
-    /// Renames them to their path.
+    /// Path of the finished file or folder.
+    pub(super) fn target(&self) -> &Path {
+        match self {
+            Self::File(staged) => staged.target(),
+            Self::Folder(folder) => folder.target(),
+        }
+    }
+
+    /// Renames them to their path. [`ClosedDetails::finish`] must follow.
     ///
     /// # Errors
     ///
     /// Exit 6 if they cannot be renamed.
-    pub(super) fn rename(self) -> Result<()> {
+    pub(super) fn rename(&mut self) -> Result<()> {
         match self {
             Self::File(staged) => staged.rename(),
             Self::Folder(folder) => folder.rename(),
+        }
+    }
+
+    /// Syncs their names to disk, and removes a replaced folder.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the disk is failing.
+    pub(super) fn finish(self) -> Result<()> {
+        match self {
+            Self::File(staged) => staged.sync_folder(),
+            Self::Folder(folder) => folder.finish(),
         }
     }
 }

@@ -173,7 +173,7 @@ mod tests {
             own_numbers: Vec::new(),
         };
         file.push(&row).unwrap();
-        let staged = file.finish().unwrap();
+        let mut staged = file.finish().unwrap();
         let mut read_back = Written::default();
         count_discrepancies(&staged, &mut read_back).unwrap();
         let mut expected = Written::default();

@@ -22,6 +22,7 @@ use chrono::NaiveDate;
 use super::schema::{Cell, Column};
 use super::table::Table;
 use crate::error::{Error, Result};
+use crate::place::resolve;
 use crate::staged::{Staged, hidden_beside, sync_folder_of, unwritable};
 
 const MAX_OPEN_FILES: usize = 128;
@@ -30,6 +31,7 @@ const MAX_HELD_BYTES: usize = 64 << 20;
 /// Rows between two checks of the memory held.
 const ROWS_BETWEEN_CHECKS: u64 = 256;
 const DAY_PREFIX: &str = "call_date=";
+const PART_PREFIX: &str = "part-";
 
 struct OpenFile {
     table: Table,
@@ -39,10 +41,13 @@ struct OpenFile {
 
 /// The folder while it is written.
 pub(super) struct Partitions {
+    /// As it was named.
     target: PathBuf,
+    /// The target without links: a link stays, and its folder is replaced.
+    place: PathBuf,
+    unfinished: HiddenFolder,
     /// Locks the folder against other runs; the file itself stays empty.
     lock: Staged,
-    unfinished: PathBuf,
     columns: Vec<Column>,
     carried: Vec<String>,
     metadata: Vec<(String, String)>,
@@ -55,9 +60,25 @@ pub(super) struct Partitions {
 /// The folder with all its files written, before it is renamed.
 pub(super) struct ClosedPartitions {
     target: PathBuf,
-    lock: Staged,
-    unfinished: PathBuf,
+    place: PathBuf,
+    unfinished: HiddenFolder,
+    /// Held until the folder is in place: no other run may start before.
+    _lock: Staged,
     parts: Vec<DayFile>,
+    /// Where the replaced folder is after the rename.
+    replaced: Option<PathBuf>,
+}
+
+/// The new folder before its rename, and the replaced one after it. Dropping it removes the folder.
+struct HiddenFolder(PathBuf);
+
+impl Drop for HiddenFolder {
+    fn drop(&mut self) {
+        if is_folder(&self.0) {
+            // If it cannot be removed, the next run does it.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
 }
 
 /// A file of the folder.
@@ -66,14 +87,14 @@ pub(super) struct DayFile {
     pub(super) path: PathBuf,
 }
 
-/// Where the new folder is written.
-fn unfinished(target: &Path) -> PathBuf {
-    hidden_beside(target, ".unfinished.d")
+/// Where the new folder is written, beside the target without links.
+pub(super) fn unfinished(place: &Path) -> PathBuf {
+    hidden_beside(place, ".unfinished.d")
 }
 
 /// Where the old folder is moved aside.
-fn moved_aside(target: &Path) -> PathBuf {
-    hidden_beside(target, ".replaced.d")
+pub(super) fn moved_aside(place: &Path) -> PathBuf {
+    hidden_beside(place, ".replaced.d")
 }
 
 /// Refuses a target that is not a folder of days, because the whole folder would be replaced.
@@ -92,13 +113,29 @@ pub(super) fn check_replaceable(target: &Path) -> Result<()> {
     if !target.is_dir() {
         return refused("is a file".into());
     }
-    for entry in fs::read_dir(target).map_err(|e| unwritable(target, e))? {
-        let name = entry.map_err(|e| unwritable(target, e))?.file_name();
-        if !name.to_string_lossy().starts_with(DAY_PREFIX) {
-            return refused(format!("contains another kind of file: {}", name.display()));
+    match foreign_entry(target).map_err(|e| unwritable(target, e))? {
+        Some(name) => refused(format!("contains another kind of file: {}", name.display())),
+        None => Ok(()),
+    }
+}
+
+/// A file or folder below `folder` that is no day or no file of a day, by its path in `folder`.
+fn foreign_entry(folder: &Path) -> io::Result<Option<PathBuf>> {
+    for day in fs::read_dir(folder)? {
+        let day = day?;
+        let name = day.file_name();
+        if !name.to_string_lossy().starts_with(DAY_PREFIX) || !is_folder(&day.path()) {
+            return Ok(Some(name.into()));
+        }
+        for part in fs::read_dir(day.path())? {
+            let part = part?.file_name();
+            let text = part.to_string_lossy();
+            if !text.starts_with(PART_PREFIX) || !text.ends_with(".parquet") {
+                return Ok(Some(Path::new(&name).join(part)));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 impl Partitions {
@@ -114,14 +151,16 @@ impl Partitions {
         metadata: &[(String, String)],
     ) -> Result<Self> {
         let lock = Staged::create(target)?;
-        let unfinished = unfinished(target);
-        clear_leftovers(target, &unfinished)
+        let place = resolve(target).map_err(|e| unwritable(target, e))?;
+        let unfinished = unfinished(&place);
+        clear_leftovers(&place, &unfinished)
             .and_then(|()| fs::create_dir(&unfinished))
             .map_err(|e| unwritable(target, e))?;
         Ok(Self {
             target: target.to_owned(),
+            place,
+            unfinished: HiddenFolder(unfinished),
             lock,
-            unfinished,
             columns: columns.to_vec(),
             carried: carried.to_vec(),
             metadata: metadata.to_vec(),
@@ -152,10 +191,10 @@ impl Partitions {
 
     fn open_next_part(&mut self, day: NaiveDate) -> Result<Table> {
         let part = self.parts.entry(day).or_insert(0);
-        let path = part_path(&self.unfinished, day, *part);
+        let path = part_path(&self.unfinished.0, day, *part);
         *part += 1;
-        let created = fs::create_dir_all(path.parent().unwrap_or(&self.unfinished));
-        let file = created.and_then(|()| File::create(&path)).map_err(|e| unwritable(&self.target, e))?;
+        let created = fs::create_dir_all(path.parent().unwrap_or(&self.unfinished.0));
+        let file = created.and_then(|()| File::create_new(&path)).map_err(|e| unwritable(&self.target, e))?;
         Table::create(file, &self.target, &self.columns, &self.carried, &self.metadata)
     }
 
@@ -184,24 +223,30 @@ impl Partitions {
     pub(super) fn finish(mut self) -> Result<ClosedPartitions> {
         std::mem::take(&mut self.open).into_values().try_for_each(|file| file.table.finish())?;
         let parts = self.parts.iter().flat_map(|(day, count)| (0..*count).map(move |part| (*day, part)));
-        let parts = parts.map(|(day, part)| DayFile { day, path: part_path(&self.unfinished, day, part) });
+        let parts = parts.map(|(day, part)| DayFile { day, path: part_path(&self.unfinished.0, day, part) });
         let parts = parts.collect();
-        Ok(ClosedPartitions { target: self.target, lock: self.lock, unfinished: self.unfinished, parts })
+        let Self { target, place, unfinished, lock, .. } = self;
+        Ok(ClosedPartitions { target, place, unfinished, _lock: lock, parts, replaced: None })
     }
 }
 
-fn clear_leftovers(target: &Path, unfinished: &Path) -> io::Result<()> {
-    let old = moved_aside(target);
-    if old.exists() {
+fn clear_leftovers(place: &Path, unfinished: &Path) -> io::Result<()> {
+    let old = moved_aside(place);
+    if is_folder(&old) {
         // If the target is missing, a run was killed between its two renames: only the old folder
         // is whole.
-        if target.exists() { fs::remove_dir_all(&old)? } else { fs::rename(&old, target)? }
+        if place.exists() { fs::remove_dir_all(&old)? } else { fs::rename(&old, place)? }
     }
-    if unfinished.exists() { fs::remove_dir_all(unfinished) } else { Ok(()) }
+    if is_folder(unfinished) { fs::remove_dir_all(unfinished) } else { Ok(()) }
+}
+
+/// Whether the path itself is a folder, and not a link to one.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
 
 fn part_path(folder: &Path, day: NaiveDate, part: u32) -> PathBuf {
-    folder.join(format!("{DAY_PREFIX}{day}")).join(format!("part-{part}.parquet"))
+    folder.join(format!("{DAY_PREFIX}{day}")).join(format!("{PART_PREFIX}{part}.parquet"))
 }
 
 impl ClosedPartitions {
@@ -226,38 +271,48 @@ impl ClosedPartitions {
                 File::open(path)?.sync_all()?;
                 sync_folder_of(path)?;
             }
-            sync_folder_of(&self.unfinished.join(DAY_PREFIX))
+            sync_folder_of(&self.unfinished.0.join(DAY_PREFIX))
         };
         sync_all().map_err(|e| unwritable(&self.target, e))
     }
 
-    /// Replaces the old folder by the new one.
+    /// Replaces the old folder by the new one. [`ClosedPartitions::finish`] must follow.
     ///
     /// # Errors
     ///
-    /// Exit 6 if it cannot be renamed.
-    pub(super) fn rename(self) -> Result<()> {
-        let replaced = replace_folder(&self.unfinished, &self.target);
-        // No other run may start before this point.
-        drop(self.lock);
-        replaced.map_err(|e| unwritable(&self.target, e))
+    /// Exit 6 if it cannot be renamed, or if another file has come to the old folder.
+    pub(super) fn rename(&mut self) -> Result<()> {
+        check_replaceable(&self.place).map_err(|e| unwritable(&self.target, e))?;
+        let replaced = replace_folder(&self.unfinished.0, &self.place);
+        self.replaced = replaced.map_err(|e| unwritable(&self.target, e))?;
+        Ok(())
+    }
+
+    /// Syncs the names of the folder to disk, then removes the replaced one.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the disk is failing.
+    pub(super) fn finish(self) -> Result<()> {
+        let removed = || self.replaced.as_deref().map_or(Ok(()), fs::remove_dir_all);
+        sync_folder_of(&self.place).and_then(|()| removed()).map_err(|e| unwritable(&self.target, e))
     }
 }
 
-fn replace_folder(new: &Path, target: &Path) -> io::Result<()> {
-    let old = if !target.exists() {
-        fs::rename(new, target)?;
-        None
-    } else if exchange(new, target) {
-        Some(new.to_owned())
-    } else {
-        let aside = moved_aside(target);
-        fs::rename(target, &aside)?;
-        fs::rename(new, target)?;
-        Some(aside)
-    };
-    sync_folder_of(target)?;
-    old.map_or(Ok(()), fs::remove_dir_all)
+/// Returns where the old folder is now; `None` if there was none.
+fn replace_folder(new: &Path, place: &Path) -> io::Result<Option<PathBuf>> {
+    match place.symlink_metadata() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => fs::rename(new, place).map(|()| None),
+        Err(e) => Err(e),
+        Ok(metadata) if !metadata.is_dir() => Err(io::Error::other("it is not a folder any more")),
+        Ok(_) if exchange(new, place) => Ok(Some(new.to_owned())),
+        Ok(_) => {
+            let aside = moved_aside(place);
+            fs::rename(place, &aside)?;
+            fs::rename(new, place)?;
+            Ok(Some(aside))
+        }
+    }
 }
 
 /// Whether both paths were exchanged in one step.
@@ -294,6 +349,11 @@ mod tests {
         closed
     }
 
+    fn put(mut closed: ClosedPartitions) {
+        closed.rename().unwrap();
+        closed.finish().unwrap();
+    }
+
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
@@ -305,25 +365,61 @@ mod tests {
     fn the_old_folder_stays_until_the_new_one_is_whole() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("details");
-        write(&target, [0, 1, 0].into_iter()).rename().unwrap();
+        put(write(&target, [0, 1, 0].into_iter()));
         assert_eq!(names(&target), ["call_date=2026-01-01", "call_date=2026-01-02"]);
         let next = write(&target, [2].into_iter());
         assert_eq!(names(&target).len(), 2);
-        next.rename().unwrap();
+        put(next);
         assert_eq!(names(&target), ["call_date=2026-01-03"]);
         assert_eq!(names(dir.path()), ["details"]);
+    }
+
+    #[test]
+    fn a_dropped_folder_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(write(&dir.path().join("details"), [0].into_iter()));
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_folder_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, real) = (dir.path().join("details"), dir.path().join("real"));
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        for day in [0, 1] {
+            put(write(&link, [day].into_iter()));
+            assert_eq!(names(&real).len(), 1);
+        }
+        assert_eq!(names(&real), ["call_date=2026-01-02"]);
+        assert!(link.is_symlink());
+        assert_eq!(names(dir.path()), ["details", "real"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_at_the_names_beside_a_folder_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, victim) = (dir.path().join("details"), dir.path().join("victim"));
+        fs::create_dir_all(victim.join("precious")).unwrap();
+        std::os::unix::fs::symlink("victim", unfinished(&target)).unwrap();
+        assert!(Partitions::create(&target, &COLUMNS, &[], &[]).is_err());
+        fs::remove_file(unfinished(&target)).unwrap();
+        std::os::unix::fs::symlink("victim", moved_aside(&target)).unwrap();
+        put(write(&target, [0].into_iter()));
+        assert_eq!((names(&target).len(), names(&victim)), (1, vec!["precious".to_owned()]));
     }
 
     #[test]
     fn leftovers_of_a_killed_run_are_cleared() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("details");
-        write(&target, [0].into_iter()).rename().unwrap();
+        put(write(&target, [0].into_iter()));
         fs::rename(&target, moved_aside(&target)).unwrap();
         fs::create_dir(unfinished(&target)).unwrap();
         let folder = Partitions::create(&target, &COLUMNS, &[], &[]).unwrap();
         assert_eq!(names(&target), ["call_date=2026-01-01"], "the old folder is back");
-        folder.finish().unwrap().rename().unwrap();
+        put(folder.finish().unwrap());
         assert_eq!(names(dir.path()), ["details"]);
     }
 
@@ -345,5 +441,19 @@ mod tests {
         assert!(problem(dir.path()).contains("precious.txt"));
         assert!(problem(&dir.path().join("precious.txt")).contains("is a file"));
         assert!(check_replaceable(&dir.path().join("new")).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_comes_to_the_folder_in_mid_run_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("details");
+        put(write(&target, [0].into_iter()));
+        let mut next = write(&target, [1].into_iter());
+        let precious = target.join("call_date=2026-01-01/notes.txt");
+        fs::write(&precious, "x").unwrap();
+        assert!(next.rename().unwrap_err().source.unwrap().to_string().contains("notes.txt"));
+        drop(next);
+        assert!(precious.exists());
+        assert_eq!(names(dir.path()), ["details"]);
     }
 }

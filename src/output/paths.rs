@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::partitions;
+use crate::place::resolve;
+use crate::staged;
+
 /// Where the files of a run are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -41,6 +45,29 @@ impl Paths {
             by_day: false,
             sql: None,
         }
+    }
+
+    /// Every file with its name for messages.
+    #[must_use]
+    pub fn files(&self) -> Vec<(String, PathBuf)> {
+        self.all().into_iter().map(|(file, path)| (file.to_string(), path.to_owned())).collect()
+    }
+
+    /// The hidden files and folders beside the files, with their names for messages. Their own
+    /// folders are without links.
+    #[must_use]
+    pub fn temporary_files(&self) -> Vec<(String, PathBuf)> {
+        let mut files = Vec::new();
+        for (file, path) in self.all() {
+            // Without its folder the file is refused anyway.
+            let Ok(path) = resolve(path) else { continue };
+            files.push((format!("the temporary file of {file}"), staged::unfinished(&path)));
+            if file == OutputFile::Details && self.by_day {
+                let folders = [partitions::unfinished(&path), partitions::moved_aside(&path)];
+                files.extend(folders.map(|path| (format!("the temporary folder of {file}"), path)));
+            }
+        }
+        files
     }
 
     /// Every file with its path.

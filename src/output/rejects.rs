@@ -3,15 +3,46 @@
 //! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. It has
 //! a byte order mark if the ledger had one or was not UTF-8, because the program that made the
 //! ledger needs the mark to show the text correctly. Without unusable rows there is no file.
+//!
+//! No option names this file, so a file that is there is replaced or removed only if it is a list
+//! of rejects: a CSV file with the ledger's own header. Only its owner can read it.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Layout;
+use crate::place::resolve;
+use crate::regular_file;
 use crate::staged::{Staged, unwritable};
 use reconcile_core::ledger_row::InvalidRow;
+
+/// What is at the path of the rejects before a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldRejects {
+    /// Nothing, or a list of rejects of this ledger.
+    Replaceable,
+    /// A file that this program may not have written. It is left alone.
+    Foreign,
+}
+
+impl OldRejects {
+    /// Looks at the path. A file with another header than the ledger's is foreign.
+    pub(super) fn at(path: &Path, layout: &Layout) -> Self {
+        let is_there = path.symlink_metadata().is_ok() && path.exists();
+        if !is_there || header_is(path, layout).unwrap_or(false) { Self::Replaceable } else { Self::Foreign }
+    }
+}
+
+/// Whether the file is CSV with the header of this layout.
+fn header_is(path: &Path, layout: &Layout) -> csv::Result<bool> {
+    let file = regular_file::open_to_read(path)?;
+    let mut csv = csv::ReaderBuilder::new().delimiter(layout.delimiter).flexible(true).from_reader(file);
+    let names = csv.headers()?.iter().collect::<Vec<_>>();
+    // The reader drops a byte order mark.
+    Ok(names.iter().eq(layout.names.iter()))
+}
 
 /// The rejects while they are written. The first row creates the file.
 pub(super) struct Rejects {
@@ -50,7 +81,7 @@ impl Rejects {
     /// Exit 6 if they cannot be written.
     pub(super) fn finish(self) -> Result<ClosedRejects> {
         let Some(RejectsFile { mut csv, staged }) = self.file else {
-            return Ok(ClosedRejects::None { target: self.target });
+            return Ok(ClosedRejects::None { target: self.target, layout: self.layout });
         };
         csv.flush().map_err(|e| unwritable(&self.target, e))?;
         Ok(ClosedRejects::File(staged))
@@ -59,7 +90,7 @@ impl Rejects {
 
 impl RejectsFile {
     fn create(target: &Path, layout: &Layout, first: &InvalidRow) -> Result<Self> {
-        let staged = Staged::create(target)?;
+        let staged = Staged::create_private(target)?;
         let mut file = staged.writer()?;
         // Zero bytes would make the file look like UTF-16.
         let has_zero_byte = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
@@ -78,6 +109,7 @@ pub(super) enum ClosedRejects {
     /// The ledger has no unusable row.
     None {
         target: PathBuf,
+        layout: Layout,
     },
 }
 
@@ -91,18 +123,90 @@ impl ClosedRejects {
         if let Self::File(staged) = self { staged.sync() } else { Ok(()) }
     }
 
+    /// Path of the file.
+    pub(super) fn target(&self) -> &Path {
+        match self {
+            Self::File(staged) => staged.target(),
+            Self::None { target, .. } => target,
+        }
+    }
+
     /// Renames the file to its path. Without a file, removes that of an earlier run.
     ///
     /// # Errors
     ///
     /// Exit 6 if the file cannot be renamed or removed.
-    pub(super) fn rename(self) -> Result<()> {
+    pub(super) fn rename(&mut self) -> Result<()> {
         match self {
             Self::File(staged) => staged.rename(),
-            Self::None { target } => match std::fs::remove_file(&target) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(unwritable(&target, e)),
-                _ => Ok(()),
-            },
+            Self::None { target, layout } => remove_old(target, layout).map_err(|e| unwritable(target, e)),
         }
+    }
+
+    /// Syncs the file's name to disk.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the disk is failing.
+    pub(super) fn sync_folder(&self) -> Result<()> {
+        if let Self::File(staged) = self { staged.sync_folder() } else { Ok(()) }
+    }
+}
+
+fn remove_old(target: &Path, layout: &Layout) -> std::io::Result<()> {
+    if !target.exists() || OldRejects::at(target, layout) == OldRejects::Foreign {
+        return Ok(());
+    }
+    std::fs::remove_file(resolve(target)?)
+}
+
+/// The error if the rejects would replace a file that this program may not have written.
+pub(super) fn foreign(path: &Path) -> Error {
+    Error::usage(format!(
+        "the rejects file {} exists and has another header than the ledger, so it may be another file",
+        path.display()
+    ))
+    .hint("move it away, or write the outputs elsewhere")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn row() -> InvalidRow {
+        InvalidRow {
+            line: 2,
+            offset: None,
+            column: None,
+            call_id: None,
+            field: "",
+            expected: None,
+            found: "x".into(),
+            reason: String::new(),
+            carried: Vec::new(),
+            original: vec!["x".into()],
+        }
+    }
+
+    #[test]
+    fn only_a_file_with_the_ledger_s_header_is_replaceable() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d.rejects.csv");
+        let names = ["call_id", "note; with \"quotes\"\nand a line"].map(str::to_owned).to_vec();
+        let layout = Layout { names, delimiter: b';', byte_order_mark: true };
+        let old = || OldRejects::at(&path, &layout);
+        assert_eq!(old(), OldRejects::Replaceable, "nothing is there");
+        let mut rejects = Rejects::new(&path, &layout);
+        rejects.push(&row()).unwrap();
+        let mut closed = rejects.finish().unwrap();
+        closed.rename().unwrap();
+        assert_eq!(old(), OldRejects::Replaceable, "its own file");
+        for foreign in ["", "call_id\n", "call_id,note\n", "another file\n"] {
+            std::fs::write(&path, foreign).unwrap();
+            assert_eq!(old(), OldRejects::Foreign, "{foreign}");
+        }
+        Rejects::new(&path, &layout).finish().unwrap().rename().unwrap();
+        assert!(path.exists());
     }
 }

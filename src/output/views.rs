@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::file_format::FileFormat;
 use super::paths::Paths;
-use crate::staged::folder_of;
+use crate::place::folder_of;
 
 /// Types of the columns that are not text, and of those that could look like another type. An empty
 /// file has them too.
@@ -30,16 +30,32 @@ pub(super) fn text(paths: &Paths, target: &Path) -> String {
         Some(FileFormat::Csv) | None => format!("read_csv({discrepancies}, types = {COLUMN_TYPES})"),
     };
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    include_str!("views.sql")
-        .replace("{{self}}", &name)
-        .replace("{{details}}", &details)
-        .replace("{{discrepancies}}", &discrepancies)
+    let values = [("self", &*name), ("details", &details), ("discrepancies", &discrepancies)];
+    filled(include_str!("views.sql"), &values)
 }
 
-/// A path as an SQL string: its name alone if it is in `folder`, else absolute.
+/// The template with each `{{name}}` replaced by its value. A value may itself contain `{{`.
+fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let mut pieces = template.split("{{");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once("}}").unwrap_or((piece, ""));
+        text += values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
+        text += rest;
+    }
+    text
+}
+
+/// A path as an SQL string: its name alone if it is in `folder`, else absolute. DuckDB reads it as
+/// a pattern, so the characters of patterns are in brackets.
 fn quoted(folder: &Path, path: &Path) -> String {
     let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let name = path.file_name().map(Path::new).filter(|_| folder_of(path) == folder);
     let text = name.map_or_else(absolute, Path::to_owned).display().to_string();
-    format!("'{}'", text.replace('\'', "''"))
+    let literal = |c: char| match c {
+        '\'' => "''".to_owned(),
+        '*' | '?' | '[' => format!("[{c}]"),
+        c => c.to_string(),
+    };
+    format!("'{}'", text.chars().map(literal).collect::<String>())
 }

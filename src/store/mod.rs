@@ -20,7 +20,7 @@ mod verbs;
 
 pub use erased::Erased;
 pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
-pub use open::{open, open_existing, open_reader};
+pub use open::{files_beside, open, open_existing, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd};

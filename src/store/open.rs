@@ -1,6 +1,6 @@
 //! Which implementation serves a path. Today every path is a SQLite file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::origin::ExpectedOrigin;
@@ -8,6 +8,7 @@ use super::sqlite::{SqliteReader, SqliteStore};
 use super::verbs::{Reader, Store};
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::place::resolve;
 
 /// Opens the store and locks it for this process. Creates it, or upgrades it to this version's
 /// schema.
@@ -41,4 +42,21 @@ pub fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store
 /// Exit 2 if it is not a store, or has another schema or origin; exit 6 if it cannot be read.
 pub fn open_reader(path: &Path, expected: Option<ExpectedOrigin>) -> Result<Option<Box<dyn Reader>>> {
     Ok(SqliteReader::open(path, expected)?.map(|reader| Box::new(reader) as _))
+}
+
+/// The other files of the store at this path, with their names for messages. Not all of them need
+/// exist.
+pub fn files_beside(path: &Path) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let store = resolve(path).unwrap_or_else(|_| path.to_owned());
+    let suffixes = [
+        ("the store's log", "-wal"),
+        ("the store's shared memory", "-shm"),
+        ("the store's journal", "-journal"),
+        ("the store's lock file", ".lock"),
+    ];
+    suffixes.into_iter().map(move |(name, suffix)| {
+        let mut beside = store.clone().into_os_string();
+        beside.push(suffix);
+        (name, beside.into())
+    })
 }

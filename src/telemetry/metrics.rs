@@ -2,9 +2,10 @@
 //!
 //! Promises: readers never see half a file. The file is written every minute and on every change of
 //! state, so it is at most a minute old. If it cannot be written, the run continues with a warning.
-//! Metrics that are only known at the end of a run keep the values of the last run until then.
+//! Metrics that are only known at the end of a run keep the values of the last run until then. Only
+//! the run that holds the store writes the file: a start that is refused leaves it unchanged.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +20,16 @@ use super::metrics_text::{
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::locked::lock;
-use crate::staged::{Staged, folder_of};
+use crate::place::folder_of;
+use crate::regular_file;
+use crate::staged::Staged;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
 use reconcile_core::status::Status;
 use reconcile_core::totals::Totals;
+
+/// Bytes that are read of a file; a metrics file has a few thousand.
+const LONGEST: u64 = 1 << 20;
 
 /// The metrics file of a run.
 #[derive(Debug)]
@@ -35,7 +41,7 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// The file at this path, with the values that the last run left in it.
+    /// The file at this path, with the values that the last run left in it. Changes nothing.
     ///
     /// # Errors
     ///
@@ -46,14 +52,12 @@ impl MetricsFile {
             Error::usage(format!("the metrics file {} {problem}", path.display()))
                 .hint("name a file that ends with .prom, in the folder of node_exporter's textfile collector")
         };
-        if path.is_dir() || path.file_name().is_none() {
-            return Err(refused("is a folder"));
-        }
         if !folder_of(path).is_dir() {
             return Err(refused("is in a folder that does not exist"));
         }
-        let old = match std::fs::read(path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        let old = match path.metadata().map(|metadata| regular_file::other_kind(metadata.file_type())) {
+            Ok(Some(problem)) => return Err(refused(problem)),
+            Ok(None) => read(path).map_err(|e| refused("cannot be read").because(e))?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(refused("cannot be read").because(e)),
         };
@@ -98,12 +102,8 @@ impl MetricsFile {
         state.kept.set(DISCREPANCIES, discrepancies);
     }
 
-    /// Shows that the run has ended. A run that could not start because another one holds the store
-    /// leaves the file unchanged.
+    /// Shows that the run has ended.
     pub fn end(&self, exit: Exit) {
-        if exit == Exit::Busy {
-            return;
-        }
         let now = Utc::now();
         let mut state = lock(&self.state);
         state.active = false;
@@ -137,13 +137,20 @@ impl MetricsFile {
     }
 }
 
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    regular_file::open_to_read(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Replaces the file. The collector is another user and may read it: it contains no secret.
 fn replace(path: &Path, text: &str) -> Result<()> {
     let mut staged = Staged::create(path)?;
     staged.write_text(text)?;
     staged.make_readable_by_all()?;
     staged.sync()?;
-    staged.rename()
+    staged.rename()?;
+    staged.sync_folder()
 }
 
 #[cfg(test)]
@@ -175,18 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_could_not_start_leaves_the_file_unchanged() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("reconcile.prom");
-        MetricsFile::open(&path).unwrap().end(Exit::Busy);
-        assert!(!path.exists());
-    }
-
-    #[test]
     fn other_files_and_missing_folders_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("calls.csv"), "call_id\n").unwrap();
-        for name in ["calls.csv", "nowhere/r.prom", ""] {
+        for name in ["calls.csv", "nowhere/r.prom", "", "/dev/zero", "/dev/null"] {
             assert_eq!(MetricsFile::open(&dir.path().join(name)).unwrap_err().exit, Exit::Usage, "{name}");
         }
     }

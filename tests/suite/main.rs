@@ -6,9 +6,11 @@
 //! - `store`: kills, signals, second runs, damaged and refused stores, and full disks.
 //! - `run`: whole runs: the cap, faults, exit codes, options, logs, metrics and notifications.
 //! - `outputs`: the contents of the files, read by DuckDB, pyarrow, Polars and a browser.
+//! - `files`: what the written files may replace, who may read them, and when they change.
 //! - `house`: the source tree, the documents and the packages.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod files;
 mod house;
 mod ledger;
 mod outputs;

@@ -11,6 +11,7 @@ use crate::console::opening::Opening;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::ledger::ScannedLedger;
+use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
@@ -29,6 +30,7 @@ pub(super) struct RunContext<'a> {
     pub(super) stop: Stop,
     /// The access key that signs the requests; `None` offline.
     pub(super) keys: Option<Arc<CredentialCache>>,
+    pub(super) old_rejects: OldRejects,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
     pub(super) metrics: Option<Arc<MetricsFile>>,
@@ -47,7 +49,7 @@ impl RunContext<'_> {
 
     /// The notes on ledger, settings and key.
     pub(super) fn notes(&self) -> Vec<String> {
-        notes::at_start(self.settings, &self.source.scan, self.keys.as_deref())
+        notes::at_start(self.settings, &self.source.scan, self.keys.as_deref(), self.old_rejects)
     }
 
     /// Prints the first line of the run, and its notes.

@@ -1,8 +1,9 @@
 //! `reconcile`: one run from its settings to its exit code.
 //!
-//! The order is a promise. The paths of the outputs are checked before anything is sent, the store
-//! is open before the first request, and the files are renamed to their paths before the run counts
-//! as ended.
+//! The order is a promise. The paths of all files are checked first. Then the run takes the store,
+//! and only from there on it changes files, the metrics file among them: a start that is refused
+//! changes none of a running job's. The store is open before the first request, and the files are
+//! renamed to their paths before the run counts as ended.
 
 mod collecting;
 mod connect;
@@ -15,7 +16,7 @@ mod sandbox;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::cli::Settings;
 use crate::clock::SystemClock;
@@ -23,9 +24,11 @@ use crate::console::{Console, log};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::ledger::{Input, ScannedLedger};
+use crate::output::OldRejects;
+use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::stop::Stop;
-use crate::store::{self, RunIdentity};
+use crate::store::{self, RunIdentity, Store};
 use crate::telemetry::metrics::MetricsFile;
 use context::RunContext;
 
@@ -36,42 +39,73 @@ use context::RunContext;
 ///
 /// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be obtained.
 pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<Exit> {
-    let ended = match settings.metrics_file.as_deref().map(MetricsFile::open).transpose() {
-        Ok(None) => run_steps(settings, console, stop, None).await,
-        Ok(Some(metrics)) => {
-            let metrics = Arc::new(metrics);
-            let ended = run_steps(settings, console, stop, Some(metrics.clone())).await;
-            metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
-            ended
-        }
-        Err(error) => Err(error),
-    };
+    let ended = run_steps(settings, console, stop).await;
     if let Some(target) = &settings.notify {
         target.post(&ended, &settings.outputs.summary, settings.access.ca_file.as_deref()).await;
     }
     ended
 }
 
-/// The steps in their order: ledger, output paths, key, store, requests, outputs.
-async fn run_steps(
-    settings: &Settings,
-    console: &Console,
-    stop: Stop,
-    metrics: Option<Arc<MetricsFile>>,
-) -> Result<Exit> {
+/// The steps in their order: ledger, paths, key, store. They change no file until this run holds
+/// the store.
+async fn run_steps(settings: &Settings, console: &Console, stop: Stop) -> Result<Exit> {
     let (started, started_at) = (Instant::now(), Utc::now());
     let input = Input::open(&settings.input)?;
     output_paths::check(settings, &input)?;
     let source = Arc::new(ScannedLedger::scan(input, settings.ledger.clone())?);
+    let old_rejects = output_paths::check_rejects(settings, &source.scan)?;
     let (provider, keys) = connect::connect(settings).await?.unzip();
     let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
+    let metrics = settings.metrics_file.as_deref().map(MetricsFile::open).transpose()?.map(Arc::new);
+    let start = Start { source, store: store.clone(), stop, keys, old_rejects, started, started_at };
+    let ended = run_with_store(settings, console, start, provider, metrics.clone());
+    if let Some(metrics) = metrics {
+        metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
+    }
+    // The metrics file is this run's own as long as the run holds the store.
+    drop(store);
+    ended
+}
+
+/// What the steps before the first session give.
+struct Start {
+    source: Arc<ScannedLedger>,
+    store: Arc<dyn Store>,
+    stop: Stop,
+    keys: Option<Arc<CredentialCache>>,
+    old_rejects: OldRejects,
+    started: Instant,
+    started_at: DateTime<Utc>,
+}
+
+/// The steps of the run that holds the store: session, requests, outputs.
+fn run_with_store(
+    settings: &Settings,
+    console: &Console,
+    start: Start,
+    provider: Option<HttpProvider>,
+    metrics: Option<Arc<MetricsFile>>,
+) -> Result<Exit> {
+    let Start { source, store, stop, keys, old_rejects, started, started_at } = start;
+    settings.outputs.try_to_create()?;
     let provider =
         provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
     log::set_run_id(&scope.run_id);
-    let run =
-        RunContext { settings, console, source, store, scope, stop, keys, started, started_at, metrics };
+    let run = RunContext {
+        settings,
+        console,
+        source,
+        store,
+        scope,
+        stop,
+        keys,
+        old_rejects,
+        started,
+        started_at,
+        metrics,
+    };
     if let Some(metrics) = &run.metrics {
         metrics.begin(started_at, settings.rate, run.is_sandbox());
     }

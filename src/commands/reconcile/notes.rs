@@ -3,6 +3,7 @@
 
 use crate::cli::{Settings, missing_defaults_notes};
 use crate::ledger::LedgerScan;
+use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::words::plural;
 
@@ -11,6 +12,7 @@ pub(super) fn at_start(
     settings: &Settings,
     scan: &LedgerScan,
     keys: Option<&CredentialCache>,
+    old_rejects: OldRejects,
 ) -> Vec<String> {
     let mut notes = scan.notes.clone();
     notes.extend(settings.mask_note.clone());
@@ -22,7 +24,17 @@ pub(super) fn at_start(
     }
     notes.extend(unusable_rows(settings, scan.invalid));
     notes.extend(missing_defaults_notes(scan));
+    notes.extend(left_rejects(settings, old_rejects));
     notes
+}
+
+fn left_rejects(settings: &Settings, old: OldRejects) -> Option<String> {
+    let rejects = settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
+    (old == OldRejects::Foreign).then(|| {
+        format!(
+            "{rejects} has another header than the ledger, so it may be another file; it is left as it is"
+        )
+    })
 }
 
 fn unusable_rows(settings: &Settings, invalid: u64) -> Option<String> {

@@ -4,6 +4,8 @@
 //! metadata service, the credentials URI. A profile requested by name is searched only in the
 //! files.
 
+use std::path::PathBuf;
+
 use super::cache::CredentialCache;
 use super::context::{Access, Context, RequestedProfile};
 use super::ecs::EcsRole;
@@ -40,6 +42,14 @@ pub async fn find(access: &Access, environment: &Environment) -> Result<Credenti
     let services = ServiceClient::new(access.ca_file.clone());
     let found = Search { context: &context, missing: Vec::new() }.run(access, &services).await?;
     Ok(CredentialCache::new(found, services))
+}
+
+/// The files in which [`find`] looks for keys and tokens. Not all of them need exist.
+#[must_use]
+pub fn files_of(environment: &Environment) -> Vec<PathBuf> {
+    let token = environment.aliased("OIDC_TOKEN_FILE").map(PathBuf::from);
+    let profiles = ini::paths(environment);
+    config_json::path(environment).into_iter().chain(profiles).chain(token).collect()
 }
 
 /// A search in progress.

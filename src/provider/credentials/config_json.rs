@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::context::Context;
+use super::environment::Environment;
 use super::files;
 use super::lookup::LookupResult;
 use super::profile::{FileFormat, Profile};
@@ -38,8 +39,7 @@ pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
             return Ok(LookupResult::Missing(format!("switched off by {switch}")));
         }
     }
-    let given = environment.get("ALIBABA_CLOUD_CONFIG_FILE").map(PathBuf::from);
-    let Some(path) = given.or_else(|| environment.in_home(".aliyun/config.json")) else {
+    let Some(path) = path(environment) else {
         return Ok(LookupResult::Missing("this user has no home folder".into()));
     };
     let file = path.display();
@@ -67,6 +67,12 @@ pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
                 )))
         }
     }
+}
+
+/// The path of the file; `None` if this user has no home folder.
+pub(super) fn path(environment: &Environment) -> Option<PathBuf> {
+    let given = environment.get("ALIBABA_CLOUD_CONFIG_FILE").map(PathBuf::from);
+    given.or_else(|| environment.in_home(".aliyun/config.json"))
 }
 
 fn names(profiles: &[Profile]) -> String {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::context::Context;
+use super::environment::Environment;
 use super::files;
 use super::lookup::LookupResult;
 use super::mode::Mode;
@@ -46,7 +47,7 @@ const KEYS: [(&str, &str); 6] = [
 pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
     let name = context.requested.as_ref().map_or("default", |requested| requested.name.as_str());
     let mut missing = Vec::new();
-    for path in paths(context) {
+    for path in paths(context.environment) {
         let file = path.display().to_string();
         let Some(text) = files::read(&path)? else {
             missing.push(format!("{file} does not exist"));
@@ -73,10 +74,11 @@ pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
     Ok(LookupResult::Missing(missing.join("; ")))
 }
 
-fn paths(context: &Context<'_>) -> Vec<PathBuf> {
-    match context.environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE") {
+/// The paths of the files, in the order in which they are read.
+pub(super) fn paths(environment: &Environment) -> Vec<PathBuf> {
+    match environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE") {
         Some(path) => vec![path.into()],
-        None => NAMES.iter().filter_map(|name| context.environment.in_home(name)).collect(),
+        None => NAMES.iter().filter_map(|name| environment.in_home(name)).collect(),
     }
 }
 

@@ -30,7 +30,7 @@ mod uri;
 
 pub use super::key::Credentials;
 pub use cache::CredentialCache;
-pub use chain::find;
+pub use chain::{files_of, find};
 pub use context::Access;
 pub use environment::Environment;
 pub use files::readable_by_others;

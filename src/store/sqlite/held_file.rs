@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::errors::{Lost, cannot_open};
 use crate::error::{Error, Result};
+use crate::place;
+use crate::regular_file::{self, Readers};
 
 /// The file, open and locked.
 #[derive(Debug)]
@@ -39,14 +41,13 @@ impl HeldFile {
     pub(super) fn take(path: &Path) -> Result<Taken> {
         // Between opening and locking another process may remove or replace the file.
         for _ in 0..3 {
-            let file = open(path).map_err(|e| cannot_open(path, e))?;
-            let metadata = file.metadata().map_err(|e| cannot_open(path, e))?;
-            check_is_regular(path, &metadata)?;
+            let file = open(path).map_err(|e| not_opened(path, e))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
                 Err(TryLockError::Error(e)) => return Err(cannot_open(path, e)),
             }
+            let metadata = file.metadata().map_err(|e| cannot_open(path, e))?;
             let held = Self { path: path.to_owned(), file };
             if held.check().is_ok() {
                 refuse_several_names(path, &metadata)?;
@@ -62,10 +63,10 @@ impl HeldFile {
     ///
     /// What happened to the file.
     pub(super) fn check(&self) -> Result<(), Lost> {
-        match (std::fs::symlink_metadata(&self.path), self.file.metadata()) {
-            (Ok(named), Ok(held)) if is_same_file(&named, &held) => Ok(()),
-            (Ok(_), _) => Err(Lost::Replaced),
-            (Err(_), _) => Err(Lost::Removed),
+        match regular_file::is_at(&self.file, &self.path) {
+            Ok(true) => Ok(()),
+            _ if self.path.symlink_metadata().is_ok() => Err(Lost::Replaced),
+            _ => Err(Lost::Removed),
         }
     }
 }
@@ -73,7 +74,10 @@ impl HeldFile {
 /// The path itself, or the file to which it links. A link in its folders needs no care: the lock
 /// file and SQLite's files are in the same folder.
 pub(super) fn resolve(path: &Path) -> PathBuf {
-    if path.is_symlink() { path.canonicalize().unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
+    Some(path)
+        .filter(|path| path.is_symlink())
+        .and_then(|path| place::resolve(path).ok())
+        .unwrap_or(path.to_owned())
 }
 
 /// How many names (hard links) a file has.
@@ -87,38 +91,19 @@ pub(super) fn names_of(_: &Metadata) -> u64 {
     1
 }
 
-#[cfg(unix)]
-fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-/// Other systems do not let a program remove or replace an open file.
-#[cfg(not(unix))]
-fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
-    true
-}
-
-/// Opens a private file for reading and writing, or creates it. Follows no link.
+/// Opens a private file for reading and writing, or creates it.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // NONBLOCK: to open a named pipe must not wait for its other end.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options.mode(0o600).custom_flags(flags.bits().cast_signed());
-    }
-    options.open(path)
+    options.read(true).write(true).create(true);
+    regular_file::open(path, &mut options, Readers::Owner)
 }
 
-fn check_is_regular(path: &Path, metadata: &Metadata) -> Result<()> {
-    if metadata.is_file() {
-        return Ok(());
+fn not_opened(path: &Path, error: io::Error) -> Error {
+    if error.kind() != io::ErrorKind::InvalidInput {
+        return cannot_open(path, error);
     }
-    Err(Error::usage(format!("the store {} is not a regular file", path.display()))
-        .hint("set store to a regular file, or to one that does not exist yet"))
+    Error::usage(format!("the store {} cannot be used: {error}", path.display()))
+        .hint("set store to a regular file, or to one that does not exist yet")
 }
 
 fn refuse_several_names(path: &Path, metadata: &Metadata) -> Result<()> {

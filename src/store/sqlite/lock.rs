@@ -74,9 +74,6 @@ impl LockFile {
     fn take(store: &Path) -> Result<Self> {
         let path = lock_path(store);
         let mut file = held_file::open(&path).map_err(|e| unwritable(&path, e))?;
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Err(unwritable(&path, std::io::Error::other("it is not a regular file")));
-        }
         let locked = file.try_lock();
         let mut content = String::new();
         let is_read = file.read_to_string(&mut content).is_ok();

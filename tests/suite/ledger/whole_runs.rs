@@ -41,7 +41,7 @@ fn corrected_rejects_are_read_as_a_ledger() {
     assert_eq!(rejects, wanted);
 
     // The run would overwrite this file while it reads it.
-    bench.run(&["--input", "details.rejects.csv"]).exits(2).says("is the same file as --input");
+    bench.run(&["--input", "details.rejects.csv"]).exits(2).says("is the same file as the ledger");
     let mended = rejects.replace("1.1E+13;2024-05-26;张;伟", "11000000300006;2024-05-26;\"张;伟\"");
     let unclosed = format!("\"{};11000000300006;5月26日;\"\"坏\"", id(2));
     assert!(mended.contains(&unclosed));

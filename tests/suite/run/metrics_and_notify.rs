@@ -100,10 +100,12 @@ fn the_metrics_file_shows_progress_and_the_last_success() {
 #[test]
 fn an_unwritable_metrics_file_is_refused_or_warned_of() {
     let bench = Bench::new(&ledger(2));
+    bench.write("notes.txt", "a user's notes");
     for (path, words) in [
         ("nowhere/r.prom", "in a folder that does not exist"),
         ("home", "is a folder"),
-        ("calls.csv", "is another kind of file"),
+        ("calls.csv", "the same file as"),
+        ("notes.txt", "is another kind of file"),
         ("details.parquet", "the same file as"),
     ] {
         bench.run(&["--metrics-file", path]).exits(2).says(words).says("to do: ");
