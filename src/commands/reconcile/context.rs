@@ -49,7 +49,10 @@ impl RunContext<'_> {
 
     /// The notes on ledger, settings and key.
     pub(super) fn notes(&self) -> Vec<String> {
-        notes::at_start(self.settings, &self.source.scan, self.keys.as_deref(), self.old_rejects)
+        let mut notes =
+            notes::at_start(self.settings, &self.source.scan, self.keys.as_deref(), self.old_rejects);
+        notes.extend(self.store.note());
+        notes
     }
 
     /// Prints the first line of the run, and its notes.

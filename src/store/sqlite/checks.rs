@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
-use super::errors::{InStore as _, damaged, not_a_store};
+use super::errors::{InStore as _, damaged, not_a_store, older_than_log};
+use super::file_system;
 use super::schema::{APPLICATION_ID, SCHEMA_VERSION, is_empty, pragma};
 use crate::error::{Error, Result};
 
@@ -16,7 +17,7 @@ const ALWAYS_CHECKED_BYTES: i64 = 32 << 20;
 ///
 /// # Errors
 ///
-/// Exit 2 if the path is a folder, or its folder does not exist.
+/// Exit 2 if the path is a folder, its folder does not exist, or it is on a network file system.
 pub(super) fn check_path(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(Error::usage(format!("the store {} is a folder", path.display()))
@@ -27,7 +28,7 @@ pub(super) fn check_path(path: &Path) -> Result<()> {
         let what = format!("the store's folder {} does not exist", folder.display());
         return Err(Error::usage(what).hint("create the folder, or put the store elsewhere"));
     }
-    Ok(())
+    file_system::refuse_network(path)
 }
 
 /// Refuses a path without a file.
@@ -41,6 +42,36 @@ pub(super) fn check_exists(path: &Path) -> Result<()> {
     }
     Err(Error::usage(format!("there is no store {}", path.display()))
         .hint("give the path of the store of your runs; by default it is beside the details"))
+}
+
+/// Refuses a store whose log belongs to a newer state of the file, as after the restore of a backup
+/// beside the log of a killed run. SQLite would mix the two. Nothing is written.
+///
+/// `session_in_file` is a session that was certainly in the file when its log began.
+///
+/// # Errors
+///
+/// Exit 6.
+pub(super) fn check_log(path: &Path, session_in_file: i64) -> Result<()> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 {
+        return Ok(());
+    }
+    // A file that cannot be read without its log is left to the checks that follow.
+    match newest_session_without_log(path) {
+        Ok(newest) if newest < session_in_file => Err(older_than_log(path)),
+        _ => Ok(()),
+    }
+}
+
+fn newest_session_without_log(path: &Path) -> rusqlite::Result<i64> {
+    const RESERVED: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%').add(b'?').add(b'#');
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let uri = format!("file:{}?immutable=1", percent_encoding::percent_encode(bytes, RESERVED));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let file = Connection::open_with_flags(uri, flags)?;
+    file.query_row("SELECT coalesce(max(session_no), 0) FROM session", [], |row| row.get(0))
 }
 
 /// Refuses foreign files and newer stores, before anything is written to them.

@@ -59,12 +59,22 @@ impl Database {
 
     /// Notes that this process has begun a session.
     ///
+    /// The session is copied from the log into the file. So after a kill the next process can tell
+    /// whether file and log belong together: see [`super::checks::check_log`].
+    ///
     /// # Errors
     ///
-    /// Exit 6 if the lock file cannot be written.
+    /// Exit 6 if SQLite fails or the lock file cannot be written.
     pub(super) fn has_begun(&self, session_no: i64) -> Result<()> {
         self.session_no.store(session_no, Ordering::Relaxed);
-        self.lock.note_session(session_no)
+        // A passive checkpoint does not wait for readers. If one is in the way, it copies a part.
+        let is_in_file = lock(&self.connection)
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                let (busy, frames, copied): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(busy == 0 && frames == copied)
+            })
+            .in_store(&self.path, "write")?;
+        self.lock.note_session(session_no, is_in_file)
     }
 
     /// Checks that the store is still the file that this process opened.

@@ -66,6 +66,17 @@ pub(super) fn damaged(path: &Path, why: &str) -> Error {
     ))
 }
 
+/// The error for a store beside the log of a newer state of it (exit 6).
+pub(super) fn older_than_log(path: &Path) -> Error {
+    let p = path.display();
+    Error::output(format!("the store {p} is older than its log {p}-wal, so the two do not belong together")).hint(
+        format!(
+            "if you restored a backup, move {p}-wal and {p}-shm away: the store is then as old as the backup; or put the \
+             newer store back; nothing was changed"
+        ),
+    )
+}
+
 /// The error for a file that is not a store of this program (exit 2).
 pub(super) fn not_a_store(path: &Path) -> Error {
     Error::usage(format!("{} is not a store of reconcile", path.display()))

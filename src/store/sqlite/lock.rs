@@ -1,7 +1,8 @@
 //! The lock of a store: only one process at a time can hold it.
 //!
-//! The lock is on the store's own file (`held_file.rs`). A lock file beside it names the holder and
-//! the last session. It is locked too: version 0.1 knows only this file.
+//! The lock is on the store's own file (`held_file.rs`). A lock file beside it names the holder,
+//! the last session, and the last session that is certainly in the store's file, not only in its
+//! log. It is locked too: version 0.1 knows only this file.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,6 +15,8 @@ use crate::exit::Exit;
 
 /// The start of the line that names the last session.
 const LAST_SESSION: &str = "last session ";
+/// The start of the line that names the last session in the store's file.
+const SESSION_IN_FILE: &str = "in the file session ";
 
 /// The lock; dropping it releases it.
 #[derive(Debug)]
@@ -48,16 +51,25 @@ impl StoreLock {
 
     /// The last session of earlier processes; 0 if there is none.
     pub(super) fn last_session(&self) -> i64 {
-        self.lock_file.last_session
+        self.lock_file.notes.last_session
     }
 
-    /// Records the session that begins.
+    /// Records the session that begins. `is_in_file` is true if it is in the store's file, not only
+    /// in its log.
     ///
     /// # Errors
     ///
     /// Exit 6 if the lock file cannot be written.
-    pub(super) fn note_session(&self, session_no: i64) -> Result<()> {
-        self.lock_file.write(session_no.max(self.lock_file.last_session))
+    pub(super) fn note_session(&self, session_no: i64, is_in_file: bool) -> Result<()> {
+        let notes = self.lock_file.notes;
+        let in_file = if is_in_file { session_no } else { notes.session_in_file };
+        self.lock_file
+            .write(Notes { last_session: session_no.max(notes.last_session), session_in_file: in_file })
+    }
+
+    /// The last session that was certainly in the store's file; 0 if none is known.
+    pub(super) fn session_in_file(&self) -> i64 {
+        self.lock_file.notes.session_in_file
     }
 }
 
@@ -67,7 +79,30 @@ struct LockFile {
     file: File,
     path: PathBuf,
     holder: String,
+    notes: Notes,
+}
+
+/// What a lock file says about sessions; 0 for a session that it does not name.
+#[derive(Debug, Clone, Copy)]
+struct Notes {
     last_session: i64,
+    session_in_file: i64,
+}
+
+impl Notes {
+    fn read(content: &str) -> Self {
+        let number = |start: &str| content.lines().find_map(|line| line.strip_prefix(start)?.parse().ok());
+        Self {
+            last_session: number(LAST_SESSION).unwrap_or(0),
+            session_in_file: number(SESSION_IN_FILE).unwrap_or(0),
+        }
+    }
+}
+
+/// The last session that was certainly in the file of this store, as its lock file says; 0 if none
+/// is known.
+pub(super) fn session_in_file_of(store: &Path) -> i64 {
+    std::fs::read_to_string(lock_path(store)).map_or(0, |content| Notes::read(&content).session_in_file)
 }
 
 impl LockFile {
@@ -84,12 +119,11 @@ impl LockFile {
             }
             Err(TryLockError::Error(e)) => return Err(unwritable(&path, e)),
         }
-        let last_session =
-            content.lines().find_map(|line| line.strip_prefix(LAST_SESSION)?.parse().ok()).unwrap_or(0);
+        let notes = Notes::read(&content);
         let started = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
         let holder = format!("pid {} on {}, since {started}", std::process::id(), host_name());
-        let lock = Self { file, path, holder, last_session };
-        lock.write(last_session)?;
+        let lock = Self { file, path, holder, notes };
+        lock.write(notes)?;
         Ok(lock)
     }
 
@@ -100,8 +134,10 @@ impl LockFile {
     }
 
     /// Overwrites the content in place: if the disk is full, the old content stays.
-    fn write(&self, session_no: i64) -> Result<()> {
-        let content = format!("{}\n{LAST_SESSION}{session_no}\n", self.holder);
+    fn write(&self, notes: Notes) -> Result<()> {
+        let Notes { last_session, session_in_file } = notes;
+        let content =
+            format!("{}\n{LAST_SESSION}{last_session}\n{SESSION_IN_FILE}{session_in_file}\n", self.holder);
         let write = || -> std::io::Result<()> {
             let mut file = &self.file;
             file.seek(SeekFrom::Start(0))?;

@@ -10,6 +10,7 @@ mod checksum;
 mod database;
 mod erase;
 mod errors;
+mod file_system;
 mod group_commit;
 mod held_file;
 mod lock;

@@ -12,9 +12,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::call_row::{COLUMNS, CallRow};
 use super::errors::InStore as _;
-use super::held_file::names_of;
 use super::read_ahead::{ROWS_PER_READ, ReadAhead};
-use super::{attempts, checks, meta, places, runs, schema, sessions, traffic};
+use super::{attempts, checks, held_file, lock, meta, places, runs, schema, sessions, traffic};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::store::history::{CapRecord, KnownCall};
@@ -42,6 +41,8 @@ impl SqliteReader {
             return Ok(None);
         }
         checks::check_path(path)?;
+        let resolved = held_file::resolve(path);
+        checks::check_log(&resolved, lock::session_in_file_of(&resolved))?;
         let reader = Self::connect(path, "open")?;
         checks::check_kind(&reader.connection, path)?;
         if !schema::is_current(&reader.connection).in_store(path, "read")? {
@@ -154,7 +155,7 @@ impl Reader for SqliteReader {
     }
 
     fn cap_record(&self) -> Result<CapRecord> {
-        let names = std::fs::metadata(&self.path).map_or(1, |metadata| names_of(&metadata));
+        let names = std::fs::metadata(&self.path).map_or(1, |metadata| held_file::names_of(&metadata));
         let missing_sessions = self.read(sessions::missing)?;
         Ok(CapRecord { sessions: self.read(traffic::evidence)?, missing_sessions, names })
     }

@@ -19,7 +19,9 @@ use super::group_commit::{Command, GroupCommit};
 use super::lock::StoreLock;
 use super::reader::SqliteReader;
 use super::sessions::NewSession;
-use super::{checks, erase, held_file, meta, open_items, places, prepare, record, sessions, traffic};
+use super::{
+    checks, erase, file_system, held_file, meta, open_items, places, prepare, record, sessions, traffic,
+};
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
 use crate::locked::lock;
@@ -72,6 +74,7 @@ impl SqliteStore {
         checks::check_path(path)?;
         let path = held_file::resolve(path);
         let lock = StoreLock::take(&path)?;
+        checks::check_log(&path, lock.session_in_file())?;
         let connection = Connection::open(&path).in_store(&path, "open")?;
         let origin = prepare::prepare(&connection, &path, expected)?;
         let is_final = meta::has_answers(&connection).in_store(&path, "read")?;
@@ -138,6 +141,10 @@ impl RequestLog for SqliteStore {
 impl Store for SqliteStore {
     fn origin(&self) -> Origin {
         lock(&self.origin).origin
+    }
+
+    fn note(&self) -> Option<String> {
+        file_system::note(self.database.path())
     }
 
     fn secret(&self) -> Result<Vec<u8>> {

@@ -266,3 +266,44 @@ async fn a_lost_store_is_noticed_at_the_next_commit() {
         assert!(refusal.what.contains(words), "{refusal}");
     }
 }
+
+/// The store as a killed run leaves it: with a log, and with a session since `backup`.
+fn killed_after_backup(folder: &Folder) -> Vec<u8> {
+    drop(begin(&folder.open().unwrap()));
+    let backup = std::fs::read(folder.path()).unwrap();
+    let store = folder.open().unwrap();
+    begin(&store);
+    store.secret().unwrap();
+    let log = folder.0.path().join("reconcile.db-wal");
+    let (file, log_bytes) = (std::fs::read(folder.path()).unwrap(), std::fs::read(&log).unwrap());
+    drop(store);
+    std::fs::write(folder.path(), file).unwrap();
+    std::fs::write(log, log_bytes).unwrap();
+    backup
+}
+
+#[test]
+fn a_killed_store_with_its_own_log_is_opened() {
+    let folder = Folder::new();
+    killed_after_backup(&folder);
+    let store = folder.open().unwrap();
+    assert_eq!(begin(&store).session_no, 3);
+}
+
+#[test]
+fn an_older_store_beside_a_newer_log_is_refused_untouched() {
+    let folder = Folder::new();
+    let backup = killed_after_backup(&folder);
+    std::fs::write(folder.path(), &backup).unwrap();
+    let log = folder.0.path().join("reconcile.db-wal");
+    let log_bytes = std::fs::read(&log).unwrap();
+    folder.assert_refused(Exit::Output, "is older than its log");
+    let reading = crate::store::open_reader(&folder.path(), None).err().unwrap();
+    assert!(reading.what.contains("is older than its log"), "{reading}");
+    assert!(std::fs::read(folder.path()).unwrap() == backup && std::fs::read(&log).unwrap() == log_bytes);
+    // Without the log the backup is a store like any other.
+    std::fs::remove_file(log).unwrap();
+    let _ = std::fs::remove_file(folder.0.path().join("reconcile.db-shm"));
+    let store = folder.open().unwrap();
+    assert_eq!(begin(&store).session_no, 3);
+}
