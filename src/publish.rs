@@ -269,9 +269,7 @@ impl Publisher<'_> {
         }
         for what in found {
             let mut discrepancy = discrepancy_row(&row, detail, lookup.found_on, what);
-            if self.outputs.masks() {
-                discrepancy.own_numbers = own_numbers(&row.expected, detail);
-            }
+            discrepancy.own_numbers = own_numbers(&row.expected, detail);
             self.write(&discrepancy)?;
         }
         if later_rows > 0 {
@@ -287,10 +285,8 @@ impl Publisher<'_> {
         };
         let what = duplicate_of(&first.row, row, &self.source.scan.carried);
         let mut discrepancy = discrepancy_row(row, None, first.call_date, what);
-        if self.outputs.masks() {
-            discrepancy.own_numbers = own_numbers(&row.expected, None);
-            discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
-        }
+        discrepancy.own_numbers = own_numbers(&row.expected, None);
+        discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
         self.write(&discrepancy)
     }
 

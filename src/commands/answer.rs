@@ -11,11 +11,18 @@ use crate::store::{self, Reader};
 /// Prints an answer as JSON, or as `lines`.
 pub(super) fn answer(json: bool, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
     if !json {
-        lines().iter().for_each(|line| messages::print(line));
+        for line in lines() {
+            // An empty line before a heading.
+            let heading = line.strip_prefix('\n');
+            if heading.is_some() {
+                messages::print_line("");
+            }
+            messages::print_line(heading.unwrap_or(&line));
+        }
         return Ok(());
     }
     let bug = |e: serde_json::Error| Error::bug("the answer cannot be written as JSON").because(e);
-    messages::print(&serde_json::to_string_pretty(value).map_err(bug)?);
+    messages::print_json(&serde_json::to_string_pretty(value).map_err(bug)?);
     Ok(())
 }
 

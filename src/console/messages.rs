@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use reconcile_core::phone;
+use crate::shown::{escape, escape_json};
 
 /// Writes one line to standard error.
 pub fn say(line: &str) {
@@ -12,8 +12,22 @@ pub fn say(line: &str) {
 }
 
 /// Writes the requested data to standard output. A closed reader (`| head`) is not an error.
+/// Control characters are visible, except the line ends.
 pub fn print(text: &str) {
+    let mut lines = text.split('\n').map(escape);
+    let first = lines.next().unwrap_or_default().into_owned();
+    let text = lines.fold(first, |text, line| text + "\n" + &line);
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// As [`print`], for one line that quotes foreign texts: these cannot add a line.
+pub fn print_line(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", escape(line));
+}
+
+/// Writes JSON to standard output. Control characters inside its values are escaped.
+pub fn print_json(json: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", escape_json(json));
 }
 
 /// Reports on standard error why the program ends: what is wrong, the causes, and what to do.
@@ -22,7 +36,7 @@ pub fn say_error(error: &Error, of_run: bool) {
     let mut causes = Vec::new();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        causes.push(phone::mask_text(&cause.to_string()));
+        causes.push(cause.to_string());
         source = cause.source();
     }
     let because = (!causes.is_empty()).then(|| causes.join("; because: "));

@@ -24,4 +24,4 @@ pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;
 pub use provenance::Provenance;
-pub use summary::Summary;
+pub use summary::{Summary, with_shown_codes};
