@@ -130,24 +130,21 @@ fn forget_answer(c: &Connection, call_no: i64, row: &Row<'_>) -> rusqlite::Resul
 
 /// Replaces the provider's codes in the record of requests.
 fn forget_codes(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
-    let mut codes = c.prepare("SELECT DISTINCT code FROM request WHERE code IS NOT NULL")?;
-    for code in codes.query_map([], |row| row.get::<_, String>(0))? {
-        let code = code?;
-        if has_number(&code) {
-            c.execute("UPDATE request SET code = ?2 WHERE code = ?1", [code.as_str(), FORGOTTEN])?;
-        }
-    }
-    Ok(())
+    let codes = texts(c, "SELECT DISTINCT code FROM request WHERE code IS NOT NULL")?;
+    codes.iter().filter(|code| has_number(code)).try_for_each(|code| {
+        c.execute("UPDATE request SET code = ?2 WHERE code = ?1", [code, FORGOTTEN]).map(drop)
+    })
 }
 
 /// Deletes the open items whose CallId contains the number, also those without a call.
 fn forget_open_items(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
-    let mut ids = c.prepare("SELECT DISTINCT call_id FROM open_item")?;
-    for call_id in ids.query_map([], |row| row.get::<_, String>(0))? {
-        let call_id = call_id?;
-        if has_number(&call_id) {
-            c.execute("DELETE FROM open_item WHERE call_id = ?1", [call_id])?;
-        }
-    }
-    Ok(())
+    let ids = texts(c, "SELECT DISTINCT call_id FROM open_item")?;
+    ids.iter()
+        .filter(|id| has_number(id))
+        .try_for_each(|id| c.execute("DELETE FROM open_item WHERE call_id = ?1", [id]).map(drop))
+}
+
+/// The texts of a query with one column.
+fn texts(c: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+    c.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
