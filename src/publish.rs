@@ -269,7 +269,9 @@ impl Publisher<'_> {
         }
         for what in found {
             let mut discrepancy = discrepancy_row(&row, detail, lookup.found_on, what);
-            discrepancy.own_numbers = own_numbers(&row.expected, detail);
+            if self.outputs.needs_own_numbers(discrepancy.at_stake_s) {
+                discrepancy.own_numbers = own_numbers(&row.expected, detail);
+            }
             self.write(&discrepancy)?;
         }
         if later_rows > 0 {
@@ -285,8 +287,10 @@ impl Publisher<'_> {
         };
         let what = duplicate_of(&first.row, row, &self.source.scan.carried);
         let mut discrepancy = discrepancy_row(row, None, first.call_date, what);
-        discrepancy.own_numbers = own_numbers(&row.expected, None);
-        discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
+        if self.outputs.needs_own_numbers(discrepancy.at_stake_s) {
+            discrepancy.own_numbers = own_numbers(&row.expected, None);
+            discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
+        }
         self.write(&discrepancy)
     }
 

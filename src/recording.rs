@@ -2,8 +2,8 @@
 //!
 //! The first line is a header; every other line is an [`Exchange`]. A recording can be shared.
 //! Phone numbers are replaced by others of the same form; the same number always gets the same
-//! replacement, in every spelling. It holds no key, no signature and no security token. CallIds stay
-//! as they are, unless one is a mobile number. Only the file's owner can read it.
+//! replacement, in every spelling. It holds no key, no signature and no security token. CallIds
+//! stay as they are, unless one is a mobile number. Only the file's owner can read it.
 
 use std::collections::BTreeMap;
 use std::fs::File;

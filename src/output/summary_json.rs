@@ -1,5 +1,5 @@
-//! The summary as JSON for machines: counts, tie-out and evidence of the run. Its texts are shown to
-//! people, so phone numbers in them are masked.
+//! The summary as JSON for machines: counts, tie-out and evidence of the run. Phone numbers in its
+//! texts are masked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

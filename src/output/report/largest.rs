@@ -54,9 +54,14 @@ pub(crate) struct Largest {
 }
 
 impl Largest {
+    /// Whether a row with this many seconds at stake is among the largest so far.
+    pub(crate) fn lists(&self, at_stake_s: u64) -> bool {
+        self.threshold_s.is_none_or(|threshold| at_stake_s > threshold)
+    }
+
     /// Keeps the row if it is among the largest so far.
     pub(crate) fn add(&mut self, row: &DiscrepancyRow) {
-        if self.threshold_s.is_none_or(|threshold| row.at_stake_s > threshold) {
+        if self.lists(row.at_stake_s) {
             self.rows.push(ListedRow::new(row));
         }
         if self.rows.len() >= 2 * MAX_ROWS {

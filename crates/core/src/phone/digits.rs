@@ -38,9 +38,23 @@ const OTHER_DIGITS: [(u32, u8, u32); 20] = [
     (0x1f101, 0, 10),
 ];
 
-/// Chinese numerals by value, in all their characters.
-const CHINESE: [&str; 10] =
-    ["〇零", "一壹幺弌", "二贰贰弍两", "三叁弎", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖"];
+/// The value of a Chinese numeral, in all its characters.
+fn chinese_value(c: char) -> Option<u8> {
+    let value = match c {
+        '〇' | '零' => 0,
+        '一' | '壹' | '幺' | '弌' => 1,
+        '二' | '贰' | '貳' | '弍' | '两' => 2,
+        '三' | '叁' | '參' | '弎' => 3,
+        '四' | '肆' => 4,
+        '五' | '伍' => 5,
+        '六' | '陆' | '陸' => 6,
+        '七' | '柒' => 7,
+        '八' | '捌' => 8,
+        '九' | '玖' => 9,
+        _ => return None,
+    };
+    Some(value)
+}
 
 /// The value of a digit in any script; `None` for any other character.
 #[inline]
@@ -52,6 +66,9 @@ pub(super) fn digit_value(c: char) -> Option<u8> {
 }
 
 fn other_digit_value(c: char) -> Option<u8> {
+    if ('\u{3000}'..='\u{9fff}').contains(&c) {
+        return chinese_value(c);
+    }
     let code = u32::from(c);
     let block = DECIMAL_BLOCKS.partition_point(|start| *start <= code);
     let decimal = block.checked_sub(1).map(|block| code - DECIMAL_BLOCKS[block]).filter(|value| *value < 10);
@@ -63,8 +80,7 @@ fn other_digit_value(c: char) -> Option<u8> {
             return u8::try_from(code - start).ok().map(|further| value + further);
         }
     }
-    let chinese = CHINESE.iter().position(|characters| characters.contains(c))?;
-    u8::try_from(chinese).ok()
+    None
 }
 
 /// The digit with this value in the script of `like`; in ASCII if that script cannot write it.

@@ -78,7 +78,7 @@ fn is_date(span: Span<'_>) -> bool {
             return true;
         }
         let next = skip_separators(after);
-        if before_colon && next.len() == 2 && digits(next, 2).is_some() {
+        if before_colon && field(next).is_some_and(|(hour, rest)| hour.len() <= 2 && rest.is_empty()) {
             return true;
         }
         rest = next;
@@ -102,13 +102,27 @@ fn is_day(year: u32, month: u32, day: u32) -> bool {
     (1900..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
 }
 
-/// The rest after a date like `2026-05-26`.
+/// The rest after a date like `2026-05-26`, `2026/5/6` or `26.05.2026`.
 fn date(text: &str) -> Option<&str> {
-    let (year, rest) = digits(text, 4)?;
+    let (first, rest) = field(text)?;
     let mark = rest.chars().next().filter(|c| matches!(c, '-' | '/' | '.' | '_'))?;
-    let (month, rest) = digits(rest.strip_prefix(mark)?, 2)?;
-    let (day, rest) = digits(rest.strip_prefix(mark)?, 2)?;
-    is_end(rest).then_some(rest).filter(|_| is_day(year, month, day))
+    let (second, rest) = field(rest.strip_prefix(mark)?)?;
+    let (third, rest) = field(rest.strip_prefix(mark)?)?;
+    let lengths = [first, second, third].map(str::len);
+    let number = |field: &str| field.parse().ok();
+    let (first, second, third) = (number(first)?, number(second)?, number(third)?);
+    let is_date = match lengths {
+        [4, 1..=2, 1..=2] => is_day(first, second, third),
+        [1..=2, 1..=2, 4] => is_day(third, second, first) || is_day(third, first, second),
+        _ => false,
+    };
+    is_date.then_some(rest)
+}
+
+/// The digits at the start, and the rest.
+fn field(text: &str) -> Option<(&str, &str)> {
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    text.split_at_checked(length).filter(|_| length > 0)
 }
 
 /// The rest after a date like `20260526`, perhaps with a time: `20260526-030000`.

@@ -1,8 +1,10 @@
-//! Which digits of a text are a phone number: by the numbering plan, or because the number is known.
+//! Which digits of a text are a phone number: by the numbering plan, or because the number is
+//! known.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::digits::{digits_of, may_have_digits};
+use super::digits::{digit_value, digits_of, may_have_digits};
 use super::escapes::{Unit, readings};
 use super::harmless::is_harmless;
 use super::scan::{Span, runs};
@@ -76,7 +78,8 @@ fn other_numbers(span: Span<'_>, range: Range<usize>) -> Vec<Span<'_>> {
     values
 }
 
-/// The mainland mobile numbers that are a whole group of digits, as in the CallId `8613812345678^1`.
+/// The mainland mobile numbers that are a whole group of digits, as in the CallId
+/// `8613812345678^1`.
 #[must_use]
 pub fn mobile_numbers_in(text: &str) -> Vec<Number> {
     find(text, |span| {
@@ -90,6 +93,9 @@ pub fn mobile_numbers_in(text: &str) -> Vec<Number> {
 #[must_use]
 pub fn contains_number(text: &str, number: &str) -> bool {
     let forms = forms_of(number);
+    if !may_contain(text, &forms) {
+        return false;
+    }
     let found = find(text, |span| {
         let parts = (0..span.len()).flat_map(|at| {
             let fitting =
@@ -102,6 +108,13 @@ pub fn contains_number(text: &str, number: &str) -> bool {
         parts.map(|(form, at)| span.part(at..at + form.len())).take(1).collect()
     });
     !found.is_empty()
+}
+
+/// The fast path: false if the text's digits, with anything between them, are in none of the forms.
+fn may_contain(text: &str, forms: &[String]) -> bool {
+    let has_escapes = || text.bytes().any(|b| matches!(b, b'\\' | b'%' | b'&'));
+    let digits: String = text.chars().filter_map(digit_value).map(|value| char::from(b'0' + value)).collect();
+    forms.iter().any(|form| digits.contains(form)) || has_escapes()
 }
 
 /// False for digits that equal a number only by chance: a date, or a short number's digits from
@@ -136,25 +149,24 @@ fn forms_of(number: &str) -> Vec<String> {
 /// Applies `select` to every run of digits in every reading of the text, the most unescaped one
 /// first. Of numbers that overlap, the first is kept.
 fn find(text: &str, select: impl Fn(Span<'_>) -> Vec<Span<'_>>) -> Vec<Number> {
-    let mut found: Vec<Number> = Vec::new();
-    if !may_have_digits(text) {
-        return found;
+    let mut found: BTreeMap<usize, Number> = BTreeMap::new();
+    let is_too_short = || text.is_ascii() && text.bytes().filter(u8::is_ascii_digit).count() < MIN_DIGITS;
+    if !may_have_digits(text) || is_too_short() {
+        return Vec::new();
     }
     for units in readings(text).iter().rev() {
         for run in runs(units) {
             for span in select(Span::new(units, &run)) {
                 let number = Number::new(span);
-                let is_free = |other: &Number| {
-                    number.range.end <= other.range.start || other.range.end <= number.range.start
-                };
-                if found.iter().all(is_free) {
-                    found.push(number);
+                let (start, end) = (number.range.start, number.range.end);
+                let before = found.range(..end).next_back();
+                if before.is_none_or(|(_, other)| other.range.end <= start) {
+                    found.insert(start, number);
                 }
             }
         }
     }
-    found.sort_by_key(|number| number.range.start);
-    found
+    found.into_values().collect()
 }
 
 fn planned_or_known<'a>(span: Span<'a>, known: &[String]) -> Vec<Span<'a>> {

@@ -137,3 +137,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_text_full_of_numbers_is_read_in_linear_time() {
+    // Quadratic time would take minutes.
+    for part in ["13812345678\":\"", "1 ", "0-", r"\u0031", "138****5678 ", "%31"] {
+        let text = part.repeat(100_000 / part.len());
+        assert!(!all_numbers_in(&text).is_empty() || part.contains('*'), "{part}");
+        assert!(!contains_number(&text, "13912345678"));
+        assert_eq!(mask_text(&text).is_empty(), text.is_empty());
+    }
+}
