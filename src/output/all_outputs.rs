@@ -82,8 +82,8 @@ impl Outputs {
         })
     }
 
-    /// Whether the numbers of a discrepancy's call are masked anywhere: in the data files, or in the
-    /// report if it lists a discrepancy with this many seconds at stake.
+    /// Whether the numbers of a discrepancy's call are masked anywhere: in the data files, or in
+    /// the report, if it lists a discrepancy with this many seconds at stake.
     #[must_use]
     pub fn needs_own_numbers(&self, at_stake_s: u64) -> bool {
         self.mask.is_on() || self.others.largest.lists(at_stake_s)

@@ -100,9 +100,14 @@ pub(super) fn may_have_digits(text: &str) -> bool {
 }
 
 /// True if two digits around this character may belong to one number: it is neither a letter nor
-/// one of the marks that separate times (`:`), ids (`^`) and statements (`;`).
+/// the `^` of CallIds. Of [`is_colon`], only some join digits.
 pub(super) fn is_separator(c: char) -> bool {
-    !matches!(c, ':' | '：' | ';' | '；' | '^') && !c.is_alphanumeric()
+    c != '^' && !is_colon(c) && !c.is_alphanumeric()
+}
+
+/// True for the marks of times (`17:01`), ports and statements. They join only long groups.
+pub(super) fn is_colon(c: char) -> bool {
+    matches!(c, ':' | '：' | ';' | '；')
 }
 
 /// True for a mark between two values, as in lists and tables. Two numbers may stand on its sides.

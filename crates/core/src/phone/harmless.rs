@@ -1,11 +1,13 @@
 //! Digits that are no phone number although there are many of them: dates and times, CallIds, known
-//! products, counts, IP addresses, process ids.
+//! products, accounts, counts, IP addresses, process ids.
 
 use super::scan::Span;
 use crate::product::PRODUCTS;
 
 /// Fewest digits of each half of a usual CallId. No phone number without a prefix is as long.
 const CALL_ID_DIGITS: usize = 12;
+/// Digits of the number of an account.
+const ACCOUNT_DIGITS: usize = 16;
 /// This program's messages name processes and lines by these words and at most seven digits.
 const LABELS: [&str; 2] = ["pid ", "line "];
 
@@ -13,7 +15,8 @@ const LABELS: [&str; 2] = ["pid ", "line "];
 pub(super) fn is_harmless(span: Span<'_>) -> bool {
     let digits = span.ascii();
     let is_product = || PRODUCTS.iter().any(|(id, _)| id.to_string() == digits);
-    (span.is_plain() && (is_product() || is_half_of_call_id(span, &digits) || is_labelled(span)))
+    (span.is_plain()
+        && (is_product() || is_half_of_call_id(span, &digits) || is_account(span) || is_labelled(span)))
         || is_count(&span.text())
         || is_address(span)
         || is_date(span)
@@ -29,13 +32,19 @@ fn is_half_of_call_id(span: Span<'_>, digits: &str) -> bool {
     is_beside_caret && digits.len() >= CALL_ID_DIGITS && !is_mobile
 }
 
+/// The account of a role: `acs:ram::1234567890123456:role/night`.
+fn is_account(span: Span<'_>) -> bool {
+    span.len() == ACCOUNT_DIGITS && is_after(span, "acs:ram::") && span.after().next() == Some(':')
+}
+
 fn is_labelled(span: Span<'_>) -> bool {
-    let is_after = |label: &str| {
-        let mut before = span.before();
-        label.chars().rev().all(|c| before.next() == Some(c))
-            && !before.next().is_some_and(char::is_alphanumeric)
-    };
-    span.len() == 7 && LABELS.into_iter().any(is_after)
+    span.len() == 7 && LABELS.into_iter().any(|label| is_after(span, label))
+}
+
+/// True if this text is before the digits, and no letter or digit is before the text.
+fn is_after(span: Span<'_>, text: &str) -> bool {
+    let mut before = span.before();
+    text.chars().rev().all(|c| before.next() == Some(c)) && !before.next().is_some_and(char::is_alphanumeric)
 }
 
 /// A number below a billion with commas: `1,000,000`.
@@ -52,14 +61,19 @@ fn is_count(text: &str) -> bool {
 /// An IPv4 address in a URL or before its port.
 fn is_address(span: Span<'_>) -> bool {
     let text = span.text();
-    let parts: Vec<&str> = text.split('.').collect();
+    let (host, port) = text.split_once(':').map_or((text.as_str(), None), |(host, port)| (host, Some(port)));
+    let parts: Vec<&str> = host.split('.').collect();
     let is_byte = |part: &&str| part.parse::<u8>().is_ok_and(|byte| byte.to_string() == *part);
     let in_url = || span.before().take(3).eq("//:".chars());
     let has_port = || {
         let mut after = span.after();
         after.next() == Some(':') && after.next().is_some_and(|c| c.is_ascii_digit())
     };
-    parts.len() == 4 && parts.iter().all(is_byte) && (in_url() || has_port())
+    let is_in_place = match port {
+        Some(port) => port.parse::<u16>().is_ok(),
+        None => in_url() || has_port(),
+    };
+    parts.len() == 4 && parts.iter().all(is_byte) && is_in_place
 }
 
 /// Dates, each perhaps with the parts of a time that are next to it: `2026-05-26`, `51, 2026/05/26

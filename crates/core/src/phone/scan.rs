@@ -1,6 +1,6 @@
 //! The scanner: the digits of a text, as runs of digits with only separators between them.
 
-use super::digits::{digit_value, is_invisible, is_list_mark, is_separator};
+use super::digits::{digit_value, is_colon, is_invisible, is_list_mark, is_separator};
 use super::escapes::Unit;
 
 /// A digit of a text.
@@ -40,7 +40,7 @@ pub(super) fn runs(units: &[Unit]) -> Vec<Vec<Digit>> {
     let mut gap: Option<Gap> = None;
     for (at, unit) in units.iter().enumerate() {
         let Some(value) = digit_value(unit.c) else {
-            let open = gap.as_mut().filter(|_| is_separator(unit.c));
+            let open = gap.as_mut().filter(|_| is_separator(unit.c) || joins_groups(units, at));
             match open {
                 Some(gap) => gap.add(unit.c),
                 None => gap = None,
@@ -60,6 +60,17 @@ pub(super) fn runs(units: &[Unit]) -> Vec<Vec<Digit>> {
         }
     }
     runs
+}
+
+/// Fewest digits on both sides of a colon that may belong to one number: more than those of a time.
+const COLON_DIGITS: usize = 3;
+
+/// True for a colon directly between two long groups, as in `138:1234:5678`.
+fn joins_groups(units: &[Unit], at: usize) -> bool {
+    let is_long = |group: &mut dyn Iterator<Item = &Unit>| {
+        (0..COLON_DIGITS).all(|_| group.next().is_some_and(|unit| digit_value(unit.c).is_some()))
+    };
+    is_colon(units[at].c) && is_long(&mut units[..at].iter().rev()) && is_long(&mut units[at + 1..].iter())
 }
 
 /// The first digit of a run's last group.
