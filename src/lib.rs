@@ -32,6 +32,7 @@ pub mod publish;
 pub mod recording;
 mod regular_file;
 pub mod sandbox;
+pub mod shown;
 pub mod signals;
 mod staged;
 pub mod stop;

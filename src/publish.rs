@@ -270,7 +270,7 @@ impl Publisher<'_> {
         }
         for what in compared.discrepancies {
             let mut discrepancy = discrepancy_row(&row, detail, lookup.found_on, what);
-            if self.outputs.masks() {
+            if self.outputs.needs_own_numbers(discrepancy.at_stake_s) {
                 discrepancy.own_numbers = own_numbers(&row.expected, detail);
             }
             self.write(&discrepancy)?;
@@ -288,7 +288,7 @@ impl Publisher<'_> {
         };
         let what = duplicate_of(&first.row, row, &self.source.scan.carried);
         let mut discrepancy = discrepancy_row(row, None, first.call_date, what);
-        if self.outputs.masks() {
+        if self.outputs.needs_own_numbers(discrepancy.at_stake_s) {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
         }

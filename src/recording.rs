@@ -2,8 +2,8 @@
 //!
 //! The first line is a header; every other line is an [`Exchange`]. A recording can be shared.
 //! Phone numbers are replaced by others of the same form; the same number always gets the same
-//! replacement. It holds no key, no signature and no security token. CallIds stay as they are. Only
-//! the file's owner can read it.
+//! replacement, in every spelling. It holds no key, no signature and no security token. CallIds
+//! stay as they are, unless one is a mobile number. Only the file's owner can read it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::hex::hex;
 use crate::locked::lock;
 use crate::provider::sign;
 use crate::regular_file::{self, Readers};
-use reconcile_core::phone::{normalize_number, replace_numbers};
+use reconcile_core::phone::{self, Number, digit_like, digits_of};
 
 /// The first bytes of every recording.
 const MARK: &str = "{\"reconcile_recording\":";
@@ -109,40 +109,62 @@ impl NumberReplacer {
         hex(&self.digest("check")[..8])
     }
 
+    /// An exchange with its numbers replaced.
+    fn exchange(&self, mut exchange: Exchange) -> Exchange {
+        if let Some(status) = exchange.status {
+            let body = self.body(&exchange.call_id, &exchange.body());
+            exchange = exchange.answered(status, &body);
+        }
+        for value in exchange.headers.values_mut() {
+            *value = self.with_replaced(value, &phone::numbers_in(value, &[]));
+        }
+        exchange.call_id = self.call_id(&exchange.call_id);
+        exchange
+    }
+
     /// A body with its numbers replaced. A body that is not UTF-8 is read byte by byte: digits have
     /// the same bytes in every charset of the provider.
     fn body(&self, call_id: &str, body: &[u8]) -> Vec<u8> {
-        let replaced = |text: &str| {
-            replace_numbers(&without_string_to_sign(text), |run, before, after| {
-                self.number(call_id, run, before, after)
-            })
-        };
+        let replaced = |text: &str| self.text(call_id, &without_string_to_sign(text));
         match std::str::from_utf8(body) {
             Ok(text) => replaced(text).into_bytes(),
-            Err(_) => {
-                let text: String = body.iter().map(|b| char::from(*b)).collect();
-                replaced(&text).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
-            }
+            Err(_) => bytes_as_text::to_bytes(&replaced(&bytes_as_text::to_text(body))),
         }
     }
 
-    /// The replacement of a run of digits, with the same separators. Parts of a CallId are kept.
-    fn number(&self, call_id: &str, run: &str, before: Option<char>, after: Option<char>) -> String {
-        let digits: String = run.chars().filter(char::is_ascii_digit).collect();
-        let bare = normalize_number(&digits);
-        let is_mobile = bare.len() == 11 && bare.starts_with('1');
-        let has_neighbour = |wanted: fn(char) -> bool| [before, after].into_iter().flatten().any(wanted);
-        let in_call_id = has_neighbour(|c| c == '^') || call_id.contains(run);
-        // Digits next to letters belong to an id, such as `RequestId`, unless they are a mobile
-        // number.
-        let in_id = !is_mobile && has_neighbour(|c| c.is_ascii_alphabetic());
-        if in_call_id || in_id {
-            return run.to_owned();
+    /// A text with its numbers replaced, except the parts of the CallId and of other ids.
+    fn text(&self, call_id: &str, text: &str) -> String {
+        let mut numbers = phone::all_numbers_in(text);
+        numbers.retain(|number| !is_part_of_id(call_id, text, number));
+        self.with_replaced(text, &numbers)
+    }
+
+    /// A CallId with the mobile numbers replaced that are one of its groups of digits.
+    fn call_id(&self, call_id: &str) -> String {
+        self.with_replaced(call_id, &phone::mobile_numbers_in(call_id))
+    }
+
+    /// The text with other digits in these numbers, each in the script of the digit it replaces.
+    fn with_replaced(&self, text: &str, numbers: &[Number]) -> String {
+        let mut replaced = String::with_capacity(text.len());
+        let mut at = 0;
+        for number in numbers {
+            let digits = self.replacement(&number.digits).into_bytes();
+            let places = number.digit_ranges.iter().zip(&number.spelled);
+            for ((range, spelled), digit) in places.zip(digits) {
+                replaced.push_str(&text[at..range.start]);
+                replaced.push(digit_like(*spelled, digit - b'0'));
+                at = range.end;
+            }
         }
+        replaced + &text[at..]
+    }
+
+    /// The digits that replace these. A country code stays.
+    fn replacement(&self, digits: &str) -> String {
+        let bare = digits_of(digits);
         let prefix = &digits[..digits.len() - bare.len()];
-        let mut other = format!("{prefix}{}", self.invented_number(&bare)).into_bytes().into_iter();
-        let replace = |c: char| if c.is_ascii_digit() { other.next().map_or('0', char::from) } else { c };
-        run.chars().map(replace).collect()
+        format!("{prefix}{}", self.invented_number(&bare))
     }
 
     /// The digits that replace a number. Nobody has this number: real mobile numbers begin with 13
@@ -160,9 +182,77 @@ impl NumberReplacer {
     }
 }
 
+/// True for digits of the CallId, and for digits of another id, such as `RequestId`: they are next
+/// to letters. A mobile number is part of no id.
+fn is_part_of_id(call_id: &str, text: &str, number: &Number) -> bool {
+    let bare = digits_of(&number.digits);
+    let is_mobile = bare.len() == 11 && bare.starts_with('1');
+    let before = text[..number.range.start].chars().next_back();
+    let after = text[number.range.end..].chars().next();
+    let has_neighbour = |wanted: fn(char) -> bool| [before, after].into_iter().flatten().any(wanted);
+    let in_call_id = has_neighbour(|c| c == '^') || call_id.contains(&text[number.range.clone()]);
+    !is_mobile && (in_call_id || has_neighbour(|c| c.is_ascii_alphabetic()))
+}
+
+/// A body that is not UTF-8, as text and back. A full-width digit of the Chinese charsets has two
+/// bytes and becomes that digit. Every other byte becomes a letter, which separates numbers.
+mod bytes_as_text {
+    const WIDE: u8 = 0xa3;
+    const WIDE_ZERO: u8 = 0xb0;
+    const LETTERS: u32 = 0xac00;
+
+    pub(super) fn to_text(body: &[u8]) -> String {
+        let mut text = String::with_capacity(body.len());
+        let mut bytes = body.iter().copied().peekable();
+        while let Some(byte) = bytes.next() {
+            let is_wide_digit = |next: &u8| byte == WIDE && (WIDE_ZERO..WIDE_ZERO + 10).contains(next);
+            let code = match bytes.next_if(is_wide_digit) {
+                Some(digit) => 0xff10 + u32::from(digit - WIDE_ZERO),
+                None if byte.is_ascii() => u32::from(byte),
+                None => LETTERS + u32::from(byte),
+            };
+            text.extend(char::from_u32(code));
+        }
+        text
+    }
+
+    pub(super) fn to_bytes(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(text.len());
+        for code in text.chars().map(u32::from) {
+            let byte = |code: u32| u8::try_from(code).unwrap_or(b'?');
+            match code {
+                0xff10..0xff1a => bytes.extend([WIDE, WIDE_ZERO + byte(code - 0xff10)]),
+                LETTERS..0xad00 => bytes.push(byte(code - LETTERS)),
+                _ => bytes.push(byte(code)),
+            }
+        }
+        bytes
+    }
+}
+
 /// Removes the string to sign, which may hold a security token, from a refused signature's message.
 fn without_string_to_sign(text: &str) -> String {
-    sign::without_string_to_sign(text, &['"', ']', '<'], "not recorded")
+    sign::without_string_to_sign(text, end_of_message, "not recorded")
+}
+
+/// Where the text that begins in `rest` ends: with its JSON string, its CDATA section or its XML
+/// element. The text itself may contain quotes and brackets.
+fn end_of_message(before: &str, rest: &str) -> usize {
+    let in_cdata = before.rfind("<![CDATA[").is_some_and(|at| !before[at..].contains("]]>"));
+    let end = match before.trim_start().bytes().next() {
+        _ if in_cdata => rest.find("]]>"),
+        Some(b'<') => rest.find('<'),
+        Some(b'{' | b'[') => {
+            let mut is_escaped = false;
+            rest.bytes().position(|b| {
+                let is_end = b == b'"' && !is_escaped;
+                is_escaped = b == b'\\' && !is_escaped;
+                is_end
+            })
+        }
+        _ => None,
+    };
+    end.unwrap_or(rest.len())
 }
 
 /// Writes a recording.
@@ -214,13 +304,7 @@ impl Recorder {
     /// Adds an exchange with its numbers replaced. A failed write ends the recording with one
     /// warning; the run continues.
     pub fn note(&self, exchange: Exchange) {
-        let exchange = match exchange.status {
-            Some(status) => {
-                let body = self.replacer.body(&exchange.call_id, &exchange.body());
-                exchange.answered(status, &body)
-            }
-            None => exchange,
-        };
+        let exchange = self.replacer.exchange(exchange);
         let mut line = serde_json::to_vec(&exchange).unwrap_or_default();
         line.push(b'\n');
         let mut file = lock(&self.file);
@@ -363,9 +447,54 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_replaced_in_every_spelling() {
+        let other = replaced("13812345678");
+        let digits = |text: &str| digits_of(&text.replace(r"\u00a0", ""));
+        for spelling in [
+            "138.1234.5678",
+            "138_1234_5678",
+            "138,1234,5678",
+            "138\u{200b}1234\u{a0}5678",
+            "１３８１２３４５６７８",
+            "١٣٨١٢٣٤٥٦٧٨",
+            r"\u0031\u0033\u0038\u00a0\u0031\u0032\u0033\u0034\u0035\u0036\u0037\u0038",
+            "%31%33812345678",
+            "&#49;3812345678",
+        ] {
+            assert_eq!(digits(&replaced(spelling)), other, "{spelling}");
+        }
+        assert_eq!(replaced("13812345678,13812345678"), format!("{other},{other}"));
+        assert_eq!(
+            replaced(r#""{\"callee\":\"\\u00313812345678\"}""#),
+            format!(r#""{{\"callee\":\"{other}\"}}""#)
+        );
+        let wide: Vec<u8> = "13812345678".bytes().flat_map(|b| [0xa3, b + 0x80]).collect();
+        let replaced_wide = replacing_bytes(&[b"\xd0\xd0\xb2", &wide[..], b"\xd0"].concat());
+        let digits = replaced_wide[3..25].chunks(2).map(|pair| char::from(pair[1] - 0x80));
+        assert_eq!((digits.collect::<String>(), replaced_wide.len()), (other, 26));
+    }
+
+    #[test]
+    fn a_call_id_that_is_a_mobile_number_is_replaced() {
+        let replacer = NumberReplacer::new(b"secret", "salt").unwrap();
+        let other = replaced("13812345678");
+        let asked = Exchange::lost("8613812345678^1", 7, "2026-11-20".parse().unwrap());
+        let exchange = replacer.exchange(asked.answered(200, br#"{"callId":"8613812345678^1"}"#));
+        assert_eq!(exchange.call_id, format!("86{other}^1"));
+        assert_eq!(exchange.body(), format!(r#"{{"callId":"86{other}^1"}}"#).into_bytes());
+        assert_eq!(replacer.call_id("116014888060^102816313060"), "116014888060^102816313060");
+    }
+
+    #[test]
     fn the_string_to_sign_is_not_recorded() {
-        for (before, after) in [("{\"Message\":\"", "\"}"), ("<Message><![CDATA[", "]]></Message>")] {
-            let text = format!("{before}server string to sign is:GET&SecurityToken%3Dt0ken{after}");
+        let signed = "server string to sign is:GET&CallId%3D1^1";
+        for (before, after, rest) in [
+            ("{\"Message\":\"", "\"}", r#"\"]]<x\\&SecurityToken%3Dt0ken"#),
+            ("<Message><![CDATA[", "]]></Message>", "\"]<x&SecurityToken%3Dt0ken"),
+            ("<Message>", "</Message>", "\"]&SecurityToken%3Dt0ken"),
+            ("", "", "\"]<&SecurityToken%3Dt0ken"),
+        ] {
+            let text = format!("{before}{signed}{rest}{after}");
             let expected = format!("{before}server string to sign is (not recorded){after}");
             assert_eq!(replaced(&text), expected);
         }

@@ -1,17 +1,35 @@
 //! Words that depend on a number.
 
+/// The number. From a million on it has commas, so that it is not masked as a phone number.
+pub(crate) fn count(n: u64) -> String {
+    if n < 1_000_000 { n.to_string() } else { thousands(n) }
+}
+
+fn thousands(n: u64) -> String {
+    if n < 1_000 { n.to_string() } else { format!("{},{:03}", thousands(n / 1_000), n % 1_000) }
+}
+
 /// The number and the noun, in the plural unless the number is 1: `1 call`, `2 discrepancies`.
 pub(crate) fn plural(n: u64, noun: &str) -> String {
     match noun.strip_suffix('y') {
         _ if n == 1 => format!("1 {noun}"),
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{n} {stem}ies"),
-        _ => format!("{n} {noun}s"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{} {stem}ies", count(n)),
+        _ => format!("{} {noun}s", count(n)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_from_a_million_on_has_commas() {
+        assert_eq!(
+            [count(999_999), count(1_000_000), count(12_034_005)],
+            ["999999", "1,000,000", "12,034,005"]
+        );
+        assert_eq!(crate::shown::shown(&plural(999_999_999, "call")), "999,999,999 calls");
+    }
 
     #[test]
     fn only_one_is_singular() {

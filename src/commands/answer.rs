@@ -15,10 +15,17 @@ use crate::store::{self, Reader};
 /// Exit 6 when standard output cannot be written.
 pub(super) fn answer(json: bool, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
     if !json {
-        return messages::print(&lines().join("\n"));
+        return lines().iter().try_for_each(|line| {
+            // An empty line before a heading.
+            let heading = line.strip_prefix('\n');
+            if heading.is_some() {
+                messages::print_line("")?;
+            }
+            messages::print_line(heading.unwrap_or(line))
+        });
     }
     let bug = |e: serde_json::Error| Error::bug("the answer cannot be written as JSON").because(e);
-    messages::print(&serde_json::to_string_pretty(value).map_err(bug)?)
+    messages::print_json(&serde_json::to_string_pretty(value).map_err(bug)?)
 }
 
 /// Lines of the form `name  value`, with the values in one column.

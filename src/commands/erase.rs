@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{Datelike as _, TimeDelta, Utc};
 
 use crate::cli::{ForgetArgs, PurgeArgs};
 use crate::clock::SystemClock;
@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::store::{self, Erased};
 use crate::words::plural;
 use reconcile_core::calendar::day_of;
-use reconcile_core::phone::{self, normalize_number};
+use reconcile_core::phone::{self, digits_of};
 
 /// Fewest digits of a number to forget. Shorter numbers would occur in most calls.
 const FEWEST_DIGITS: usize = 5;
@@ -25,8 +25,8 @@ const FEWEST_DIGITS: usize = 5;
 pub fn purge(args: &PurgeArgs) -> Result<Exit> {
     let age = TimeDelta::from_std(args.older_than).ok();
     let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).map(day_of);
-    let before = before.ok_or_else(|| {
-        Error::usage("--older-than is longer than the calendar").hint("give a shorter time, such as 90d")
+    let before = before.filter(|day| day.year() >= 1970).ok_or_else(|| {
+        Error::usage("--older-than reaches back to before 1970").hint("give a shorter time, such as 90d")
     })?;
     let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.purge(before)?;
@@ -46,19 +46,23 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
 /// Exit 2 when it is not a phone number or there is no store; exit 5 when a run holds the store;
 /// exit 6 when it cannot be written.
 pub fn forget(args: &ForgetArgs) -> Result<Exit> {
-    let number = normalize_number(&args.number);
-    let digits = number.chars().filter(char::is_ascii_digit).count();
-    if digits < FEWEST_DIGITS || !number.chars().all(|c| c.is_ascii_digit() || c == '+') {
-        return Err(Error::usage(format!("{} is not a phone number", phone::mask_text(&args.number)))
+    let number = digits_of(&args.number);
+    if number.len() < FEWEST_DIGITS || args.number.chars().any(char::is_alphabetic) {
+        return Err(Error::usage(format!("{} is not a phone number", phone::mask_number(&args.number)))
             .hint("give its digits, with or without +86, spaces and hyphens"));
     }
     let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
     let erased = store.forget(&number)?;
+    let (calls, number) = (plural(erased.calls, "call"), phone::mask_number(&number));
+    let done = match erased.calls {
+        0 => format!("no stored answer contains {number}"),
+        _ => format!(
+            "deleted the answers of {calls} with {number}; no run asks for them again, unless the number is in the \
+             CallId"
+        ),
+    };
     messages::print(&format!(
-        "deleted the answers of {} with {}; no run asks for them again; {}; earlier outputs, ledgers and backups may \
-         still contain the number",
-        plural(erased.calls, "call"),
-        phone::mask_number(&number),
+        "{done}; {}; earlier outputs, ledgers and backups may still contain the number",
         sizes(&erased)
     ))?;
     Ok(Exit::Success)

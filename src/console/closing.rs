@@ -3,11 +3,12 @@
 //! A terminal gets a summary of at most twenty lines. A cron mail or a log gets one line, and one
 //! more with the command that resumes an incomplete run.
 
+use crate::console::command_line::SAME_COMMAND;
 use crate::console::log;
 use crate::console::messages::say;
 use crate::exit::Exit;
 use crate::output::{Paths, Summary};
-use crate::words::plural;
+use crate::words::{count, plural};
 
 /// The end of a run whose files are written.
 #[derive(Debug)]
@@ -35,9 +36,17 @@ impl Closing<'_> {
             tracing::warn!(
                 exit_code = Exit::Incomplete.code(),
                 means = "Outputs are marked incomplete",
-                to_do = format!("run the same command again to resume: {}", self.summary.go_on),
+                to_do = self.how_to_resume(),
                 "incomplete: {because}"
             );
+        }
+    }
+
+    /// The advice for an incomplete run, with its command if it can be shown.
+    fn how_to_resume(&self) -> String {
+        match self.summary.go_on {
+            SAME_COMMAND => format!("{SAME_COMMAND} to resume"),
+            command => format!("{SAME_COMMAND} to resume: {command}"),
         }
     }
 
@@ -61,19 +70,23 @@ impl Closing<'_> {
             ("waiting", h.waiting),
             ("failed", h.failed),
         ];
-        let others: String =
-            others.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!(", {n} {name}")).collect();
+        let others: String = others
+            .iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(name, n)| format!(", {} {name}", count(*n)))
+            .collect();
         let unusable = match h.unusable_rows {
             0 => String::new(),
             n => format!("; {}", plural(n, "unusable row")),
         };
-        let calls = plural(t.calls, "call");
-        format!("{calls}: {} agree, {} differ{others}{unusable}", h.agree, h.differ)
+        let (calls, agree, differ) = (plural(t.calls, "call"), count(h.agree), count(h.differ));
+        format!("{calls}: {agree} agree, {differ} differ{others}{unusable}")
     }
 
     fn requests(&self) -> String {
         let x = self.summary.traffic;
-        let throttled = if x.throttled > 0 { format!(", {} throttled", x.throttled) } else { String::new() };
+        let throttled =
+            if x.throttled > 0 { format!(", {} throttled", count(x.throttled)) } else { String::new() };
         let elapsed = self.summary.elapsed.as_secs_f64();
         format!("{} in {elapsed:.1} s{throttled}", plural(x.requests, "request"))
     }
@@ -100,13 +113,13 @@ impl Closing<'_> {
             format!(
                 "  {}; at most {} in any window (cap {}); {} answered from the store",
                 self.requests(),
-                x.evidence.most_in_any_window,
+                count(x.evidence.most_in_any_window),
                 self.summary.provenance.cap,
                 plural(t.from_store, "call")
             ),
         ];
         let kinds: Vec<String> =
-            t.discrepancies.iter().map(|(kind, n)| format!("{n} {}", kind.as_str())).collect();
+            t.discrepancies.iter().map(|(kind, n)| format!("{} {}", count(*n), kind.as_str())).collect();
         lines.push(match kinds.len() {
             0 => format!("  {}", self.discrepancies()),
             _ => format!("  {}: {}", self.discrepancies(), kinds.join(", ")),

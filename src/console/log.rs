@@ -6,7 +6,7 @@
 //!   id, JSON by the whole id.
 //! - Only this program's own events are written, whatever RUST_LOG says. Events of libraries may
 //!   hold secrets.
-//! - A CallId that may be a phone number is masked.
+//! - No line shows a full phone number, and no foreign text can add a line or control the terminal.
 //! - A closed standard error does not stop a run.
 //!
 //! The lines are formatted here and not by tracing-subscriber's formatter, because messages for
@@ -27,6 +27,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::shown::{escape, escape_json};
 use reconcile_core::phone;
 
 /// The only target whose events are written.
@@ -139,18 +140,19 @@ impl Line {
     /// For people. `because`, `to_do` and `means` get a line of their own, in this order; debug
     /// messages start with the time.
     fn text(mut self, level: Level, now: &str) -> String {
+        let message = escape(&self.message);
         let mut text = match level {
-            Level::ERROR => format!("error: {}", self.message),
-            Level::WARN => format!("warning: {}", self.message),
-            Level::INFO => self.message.clone(),
-            _ => format!("{now} debug: {}", self.message),
+            Level::ERROR => format!("error: {message}"),
+            Level::WARN => format!("warning: {message}"),
+            Level::INFO => message.into_owned(),
+            _ => format!("{now} debug: {message}"),
         };
-        let mut take = |name| self.fields.remove(name)?.as_str().map(str::to_owned);
+        let mut take = |name| self.fields.remove(name)?.as_str().map(|value| escape(value).into_owned());
         let (because, to_do, means) = (take("because"), take("to_do"), take("means"));
         let exit = self.fields.remove("exit_code").map(|code| format!(" (exit {code})")).unwrap_or_default();
         for (name, value) in &self.fields {
             // Writing to a string cannot fail.
-            let _ = write!(text, " {name}={value}");
+            let _ = write!(text, " {name}={}", escape_json(&value.to_string()));
         }
         let own_lines = [
             because.map(|because| format!("\n  because: {because}")),
@@ -169,45 +171,42 @@ impl Line {
         line.extend(run_id.map(|id| ("run_id".to_owned(), id.into())));
         line.insert("message".into(), self.message.into());
         line.extend(self.fields);
-        Value::Object(line).to_string()
+        escape_json(&Value::Object(line).to_string()).into_owned()
     }
 
-    fn set(&mut self, field: &Field, value: Value) {
-        let value = match (field.name(), value) {
-            ("message", Value::String(text)) => return self.message = text,
-            ("call_id", Value::String(id)) => masked_call_id(&id).into(),
-            (_, value) => value,
-        };
+    /// Takes a text with its phone numbers masked.
+    fn set_text(&mut self, field: &Field, text: &str) {
+        let text = phone::mask_text(text);
+        match field.name() {
+            "message" => self.message = text,
+            name => drop(self.fields.insert(name.to_owned(), text.into())),
+        }
+    }
+
+    fn set_number(&mut self, field: &Field, value: Value) {
         self.fields.insert(field.name().to_owned(), value);
     }
 }
 
-/// The CallId, masked unless it looks like one: it has a `^`, and neither side of it can be a
-/// mobile number.
-fn masked_call_id(id: &str) -> String {
-    let is_mobile = |part: &str| part.len() == 11 && part.starts_with('1');
-    if id.contains('^') && !id.split('^').any(is_mobile) { id.to_owned() } else { phone::mask_text(id) }
-}
-
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.set(field, format!("{value:?}").into());
+        self.set_text(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, value.into());
+        self.set_text(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value.into());
+        self.set_number(field, value.into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value.into());
+        self.set_number(field, value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value.into());
+        self.set_number(field, value.into());
     }
 }
 
@@ -259,10 +258,21 @@ mod tests {
     }
 
     #[test]
-    fn a_call_id_that_may_be_a_phone_number_is_masked() {
-        assert_eq!(masked_call_id("116014888060^102816313060"), "116014888060^102816313060");
-        assert_eq!(masked_call_id("13812345678"), "138****5678");
-        assert!(!masked_call_id("13812345678^102816313060").contains("13812345678"));
+    fn a_foreign_text_adds_no_line_and_no_control() {
+        let text = "a\nerror: forged\u{1b}[2K\u{9b}1m\u{202e}";
+        let line = || Line {
+            message: text.into(),
+            fields: [("because", text), ("to_do", text), ("code", text)]
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .into_iter()
+                .collect(),
+        };
+        let shown = line().text(Level::WARN, "");
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        assert!(!shown.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')), "{shown}");
+        let json = line().json(Level::WARN, String::new(), None);
+        assert!(json.is_ascii() && !json.contains(|c: char| c.is_control()), "{json}");
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["code"], text);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write as _};
 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use reconcile_core::phone;
+use crate::shown::{escape, escape_json};
 
 /// Writes one line to standard error.
 pub fn say(line: &str) {
@@ -12,11 +12,18 @@ pub fn say(line: &str) {
 }
 
 /// Writes the requested data to standard output. A closed reader (`| head`) is not an error.
+/// Control characters are visible, except the line ends.
 ///
 /// # Errors
 ///
 /// Exit 6 if it cannot be written, for example to a full disk.
 pub fn print(text: &str) -> Result<()> {
+    let mut lines = text.split('\n').map(escape);
+    let first = lines.next().unwrap_or_default().into_owned();
+    write_out(&lines.fold(first, |text, line| text + "\n" + &line))
+}
+
+fn write_out(text: &str) -> Result<()> {
     let mut output = std::io::stdout().lock();
     printed(writeln!(output, "{text}").and_then(|()| output.flush()))
 }
@@ -35,13 +42,31 @@ pub fn printed(written: std::io::Result<()>) -> Result<()> {
     }
 }
 
+/// As [`print`], for one line that quotes foreign texts: these cannot add a line.
+///
+/// # Errors
+///
+/// As [`print`].
+pub fn print_line(line: &str) -> Result<()> {
+    write_out(&escape(line))
+}
+
+/// Writes JSON to standard output. Control characters inside its values are escaped.
+///
+/// # Errors
+///
+/// As [`print`].
+pub fn print_json(json: &str) -> Result<()> {
+    write_out(&escape_json(json))
+}
+
 /// Reports on standard error why the program ends: what is wrong, the causes, and what to do.
 /// With `of_run`, for a run or its plan, it also says whether something was sent.
 pub fn say_error(error: &Error, of_run: bool) {
     let mut causes = Vec::new();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        causes.push(phone::mask_text(&cause.to_string()));
+        causes.push(cause.to_string());
         source = cause.source();
     }
     let because = (!causes.is_empty()).then(|| causes.join("; because: "));

@@ -14,7 +14,8 @@ pub struct Console {
     pub quiet: bool,
     /// Lines instead of a bar, which debug messages would break.
     pub lines_only: bool,
-    /// The command line as typed, without secrets: the command that resumes this run.
+    /// The command line as typed, without secrets: the command that resumes this run. If it holds a
+    /// phone number, the words that say so instead.
     pub command: String,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local};
 
 use crate::ledger::LedgerScan;
-use crate::words::plural;
+use crate::words::{count, plural};
 use reconcile_core::rate::Rate;
 
 /// What is known of a run before its first request.
@@ -49,7 +49,7 @@ impl Opening<'_> {
             Some(_) if self.to_ask == 0 => "; all answers are stored: nothing is sent".to_owned(),
             Some(time) => format!(
                 "; {} to ask at {} ({}){}, done in {}",
-                self.to_ask,
+                count(self.to_ask),
                 self.rate,
                 schedule(self.rate, self.burst),
                 if self.sandbox { " in the sandbox" } else { "" },

@@ -21,6 +21,7 @@ use crate::fetch::cap::{Cap, Forecast};
 use crate::locked::lock;
 use crate::stop::{Reason, Stop};
 use crate::telemetry::metrics::{MetricsFile, RunProgress};
+use crate::words::count;
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
@@ -105,12 +106,15 @@ struct Snapshot {
 impl Snapshot {
     fn counts(&self) -> String {
         let throttled =
-            if self.throttled > 0 { format!(", {} throttled", self.throttled) } else { String::new() };
+            if self.throttled > 0 { format!(", {} throttled", count(self.throttled)) } else { String::new() };
         // The two counters may be read one answer apart.
         let others = self.done.saturating_sub(self.found);
         format!(
-            "{} found, {others} other answers{throttled}, {}/{} requests in the window",
-            self.found, self.forecast.taken, self.rate.requests
+            "{} found, {} other answers{throttled}, {} of {} requests in the window",
+            count(self.found),
+            count(others),
+            self.forecast.taken,
+            self.rate.requests
         )
     }
 
@@ -120,7 +124,8 @@ impl Snapshot {
     }
 
     fn line(&self, done_by: &str) -> String {
-        format!("{} of {} calls asked: {}; done by {done_by}", self.done, self.total, self.counts())
+        let (done, total) = (count(self.done), count(self.total));
+        format!("{done} of {total} calls asked: {}; done by {done_by}", self.counts())
     }
 }
 
@@ -269,7 +274,7 @@ mod tests {
         };
         assert_eq!(
             now.line("03:12 UTC+8"),
-            "50 of 250 calls asked: 47 found, 3 other answers, 1 throttled, 100/100 requests in the window; \
+            "50 of 250 calls asked: 47 found, 3 other answers, 1 throttled, 100 of 100 requests in the window; \
              done by 03:12 UTC+8"
         );
         assert_eq!(now.time_left(), "2m left");

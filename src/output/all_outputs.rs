@@ -84,10 +84,11 @@ impl Outputs {
         })
     }
 
-    /// Whether the data files mask phone numbers.
+    /// Whether the numbers of a discrepancy's call are masked anywhere: in the data files, or in
+    /// the report, if it lists a discrepancy with this many seconds at stake.
     #[must_use]
-    pub fn masks(&self) -> bool {
-        self.mask.is_on()
+    pub fn needs_own_numbers(&self, at_stake_s: u64) -> bool {
+        self.mask.is_on() || self.others.largest.lists(at_stake_s)
     }
 
     /// Adds a call to the details.
@@ -117,7 +118,7 @@ impl Outputs {
     ///
     /// Exit 6 if it cannot be written.
     pub fn add_reject(&mut self, row: &InvalidRow) -> Result<()> {
-        if self.masks() { Ok(()) } else { self.others.rejects.push(row) }
+        if self.mask.is_on() { Ok(()) } else { self.others.rejects.push(row) }
     }
 
     /// Closes details and discrepancies and reads them back for the tie-out.

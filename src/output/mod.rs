@@ -26,4 +26,4 @@ pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;
 pub use provenance::Provenance;
 pub use rejects::OldRejects;
-pub use summary::Summary;
+pub use summary::{Summary, with_shown_codes};

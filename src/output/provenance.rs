@@ -14,7 +14,7 @@ pub struct Provenance {
     pub version: &'static str,
     /// UUID of the run, as in the store.
     pub run_id: String,
-    /// The ledger, as named on the command line.
+    /// The ledger, as named on the command line; phone numbers masked.
     pub input: String,
     /// SHA-256 of the ledger's bytes, in hexadecimal digits.
     pub input_sha256: String,

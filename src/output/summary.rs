@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lang::Lang;
 use super::provenance::Provenance;
+use crate::shown::shown;
 use crate::store::OpenItems;
 use reconcile_core::figures::Figures;
 use reconcile_core::tie_out::TieOutLine;
@@ -21,7 +22,7 @@ pub struct Summary<'a> {
     pub figures: &'a Figures,
     /// Counts of requests.
     pub traffic: &'a Traffic,
-    /// Requests by window of the cap.
+    /// Requests by window of the cap; the codes as [`with_shown_codes`] gives them.
     pub sending: &'a Sending,
     /// Language of the report.
     pub lang: Lang,
@@ -45,4 +46,11 @@ impl Summary<'_> {
     pub fn complete(&self) -> bool {
         self.incomplete_because.is_none()
     }
+}
+
+/// The requests with the provider's codes as people see them.
+#[must_use]
+pub fn with_shown_codes(mut sending: Sending) -> Sending {
+    sending.tried_again.iter_mut().for_each(|(code, _)| *code = shown(code));
+    sending
 }

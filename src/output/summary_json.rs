@@ -1,4 +1,5 @@
-//! The summary as JSON for machines: counts, tie-out and evidence of the run.
+//! The summary as JSON for machines: counts, tie-out and evidence of the run. Phone numbers in its
+//! texts are masked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,11 +9,13 @@ use serde::Serialize;
 use super::schema::SCHEMA_VERSION;
 use super::summary::Summary;
 use crate::error::{Error, Result};
+use crate::shown::shown;
 use crate::store::OpenItems;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
 use reconcile_core::patterns::{Pattern, WithinTolerance};
+use reconcile_core::phone::mask_planned;
 use reconcile_core::rate::Rate;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::{BothSides, Headline, Totals};
@@ -57,9 +60,9 @@ struct SummaryJson<'a> {
     input_sha256: &'a str,
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    incomplete_because: Option<&'a str>,
+    incomplete_because: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    go_on: Option<&'a str>,
+    go_on: Option<String>,
     #[serde(flatten)]
     counts: CountsJson,
     fields: BTreeMap<&'static str, FieldCounts>,
@@ -76,7 +79,7 @@ struct SummaryJson<'a> {
     by_day: Vec<GroupLine>,
     outcomes: BTreeMap<&'static str, u64>,
     by_hour: &'a [HourOfDay],
-    rejected: Vec<RejectedLine<'a>>,
+    rejected: Vec<RejectedLine>,
     requests: u64,
     first_tries: u64,
     retries: u64,
@@ -90,7 +93,7 @@ struct SummaryJson<'a> {
     sending: &'a Sending,
     open_items: &'a OpenItems,
     tie_out: &'a [TieOutLine],
-    notes: &'a [String],
+    notes: Vec<String>,
 }
 
 /// The rows and calls of the ledger.
@@ -142,22 +145,24 @@ struct GroupLine {
 
 fn group_lines<K: Ord + ToString>(lines: &Lines<K, GroupFigures>) -> Vec<GroupLine> {
     let lines = lines.iter();
-    lines.map(|(key, figures)| GroupLine { name: key.map(ToString::to_string), figures: *figures }).collect()
+    // Only the digits of a phone number are masked: an unknown product has a long id.
+    let name = |key: &K| mask_planned(&key.to_string(), &[]);
+    lines.map(|(key, figures)| GroupLine { name: key.map(name), figures: *figures }).collect()
 }
 
 /// Rows that are unusable for one reason.
 #[derive(Serialize)]
-struct RejectedLine<'a> {
-    field: Option<&'a str>,
-    reason: Option<&'a str>,
+struct RejectedLine {
+    field: Option<&'static str>,
+    reason: Option<String>,
     rows: u64,
     first_line: u64,
 }
 
-fn rejected_lines(figures: &Figures) -> Vec<RejectedLine<'_>> {
+fn rejected_lines(figures: &Figures) -> Vec<RejectedLine> {
     let lines = figures.rejected.iter().map(|(key, line)| RejectedLine {
         field: key.map(|(field, _)| *field),
-        reason: key.map(|(_, reason)| reason.as_str()),
+        reason: key.map(|(_, reason)| shown(reason)),
         rows: line.rows,
         first_line: line.first_line,
     });
@@ -228,8 +233,8 @@ impl<'a> SummaryJson<'a> {
             input: &p.input,
             input_sha256: &p.input_sha256,
             complete: summary.complete(),
-            incomplete_because: summary.incomplete_because,
-            go_on: summary.incomplete_because.map(|_| summary.go_on),
+            incomplete_because: summary.incomplete_because.map(shown),
+            go_on: summary.incomplete_because.map(|_| shown(summary.go_on)),
             counts: CountsJson::new(t),
             fields: FIELDS.into_iter().zip(f.fields).collect(),
             discrepancies: by_kind(&t.discrepancies),
@@ -259,7 +264,7 @@ impl<'a> SummaryJson<'a> {
             sending: summary.sending,
             open_items: summary.open_items,
             tie_out: summary.tie_out,
-            notes: summary.notes,
+            notes: summary.notes.iter().map(|note| shown(note)).collect(),
         }
     }
 }

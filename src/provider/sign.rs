@@ -84,13 +84,17 @@ pub fn form(key: &Credentials, own: &[(&str, &str)], now: DateTime<Utc>) -> Stri
 /// Replaces the string to sign in a text by `note`.
 ///
 /// The provider quotes that string when it refuses a signature. The string contains the security
-/// token. It ends before the first of the characters `ends`, or at the end of the text.
+/// token. `length` gives its length, from the texts before it and from its start on.
 #[must_use]
-pub(crate) fn without_string_to_sign(text: &str, ends: &[char], note: &str) -> String {
+pub(crate) fn without_string_to_sign(
+    text: &str,
+    length: impl FnOnce(&str, &str) -> usize,
+    note: &str,
+) -> String {
     const MARKER: &str = "string to sign is";
     let Some(at) = text.find(MARKER).map(|at| at + MARKER.len()) else { return text.to_owned() };
     let rest = &text[at..];
-    let end = rest.find(ends).unwrap_or(rest.len());
+    let end = length(&text[..at], rest);
     format!("{} ({note}){}", &text[..at], &rest[end..])
 }
 

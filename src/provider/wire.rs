@@ -186,7 +186,7 @@ fn read_envelope(envelope: Envelope, status: u16, body: &Decoded<'_>) -> Answer 
             Class::NoRecord => Body::NoRecord,
             class => Body::Error(class),
         };
-        Answer::new(body, &code, &without_string_to_sign(&message, &[], "not shown"))
+        Answer::new(body, &code, &without_string_to_sign(&message, |_, rest| rest.len(), "not shown"))
     };
     answer.request_id = request_id.map(|id| one_line(&id, NAME_CHARS));
     answer

@@ -162,7 +162,8 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written. Erasing needs as much free space as the store's size.
     fn purge(&self, before: NaiveDate) -> Result<Erased>;
 
-    /// Erases every answer that contains this phone number. The calls are not asked again.
+    /// Erases every answer that contains this phone number in any spelling. The calls are not asked
+    /// again. A call whose CallId contains the number is deleted with its open item.
     ///
     /// # Errors
     ///

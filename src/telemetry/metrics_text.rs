@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use crate::shown::shown;
 use reconcile_core::rate::Rate;
 
 /// Every metrics file of this program contains this.
@@ -77,6 +78,15 @@ pub(super) fn sample(value: impl std::fmt::Display) -> String {
     format!(" {value}")
 }
 
+/// The counts by the code as it is shown. Codes that look alike then are one.
+fn by_shown_code(requests: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut shown_codes = BTreeMap::new();
+    for (code, n) in requests {
+        *shown_codes.entry(shown(code)).or_default() += n;
+    }
+    shown_codes
+}
+
 /// A sample with one label: `{kind="final"} 20`.
 pub(super) fn labelled_sample(label: &str, label_value: &str, value: u64) -> String {
     let escaped = label_value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
@@ -137,7 +147,10 @@ const METRICS: [Metric; 19] = [
         s.progress.answers.iter().map(|(kind, n)| labelled_sample("kind", kind, *n)).collect()
     }),
     counter("reconcile_requests_total", "Requests of this run with a reply, by the provider's code.", |s| {
-        s.progress.requests.iter().map(|(code, n)| labelled_sample("code", code, *n)).collect()
+        by_shown_code(&s.progress.requests)
+            .iter()
+            .map(|(code, n)| labelled_sample("code", code, *n))
+            .collect()
     }),
     counter("reconcile_throttles_total", "Requests of this run that the provider throttled.", |s| {
         vec![sample(s.progress.throttled)]

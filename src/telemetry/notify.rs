@@ -12,6 +12,7 @@ use crate::console::log;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::http_client::{self, ClientOptions, is_clear_text};
+use crate::shown::shown;
 
 /// Limit of one attempt, from connecting to the HTTP status.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,8 +136,8 @@ fn error_json(error: &Error) -> String {
     let body = serde_json::json!({
         "error": error.exit.word(),
         "exit_code": error.exit.code(),
-        "what": error.what,
-        "hint": error.hint,
+        "what": shown(&error.what),
+        "hint": error.hint.as_deref().map(shown),
         "run_id": log::run_id(),
     });
     body.to_string()
@@ -168,5 +169,13 @@ mod tests {
             let target = Target::parse(url, insecure).unwrap();
             assert!(!format!("{target:?}").contains("t0ken"), "{target:?}");
         }
+    }
+
+    #[test]
+    fn the_posted_error_shows_no_number_and_no_control() {
+        let error = Error::usage("138.1234.5678.csv\u{1b}[2K is empty").hint("see 138\u{200b}12345678");
+        let body: serde_json::Value = serde_json::from_str(&error_json(&error)).unwrap();
+        assert_eq!(body["what"], r"138.****.5678.csv\u{1b}[2K is empty");
+        assert_eq!(body["hint"], "see 138\u{200b}****5678");
     }
 }

@@ -11,7 +11,7 @@ use crate::contradiction::{contradictions, other_call};
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::{Expected, LedgerRow, LedgerTime};
-use crate::phone::{mask_text, same_number};
+use crate::phone::{mask_planned, mask_text, same_number};
 use crate::status::{Failure, FailureKind, Lookup, Status};
 
 /// How far two values may differ and still match, in seconds.
@@ -58,7 +58,7 @@ fn of_status(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {
 }
 
 fn not_found_message(row: &LedgerRow) -> String {
-    let (product, day) = (row.key.prod_id.0, row.key.day);
+    let (product, day) = (mask_planned(&row.key.prod_id.0.to_string(), &[]), row.key.day);
     format!(
         "the provider has no record of this CallId for product {product} on {day}: the CallId does not exist, or the \
          product, the day or the account is wrong"
@@ -88,8 +88,10 @@ fn failed(failure: Option<&Failure>) -> Discrepancy {
         FailureKind::Exhausted => (Kind::Failed, "every attempt failed; the next run asks again"),
         FailureKind::Rejected => (Kind::Failed, "later runs ask again only with --refresh"),
     };
-    let (code, message) = (&failure.code, mask_text(failure.message.trim_end_matches(['.', '。'])));
-    Discrepancy::new(kind, format!("{code}: {message}; {next}")).values(None, Some(code.clone()))
+    let code = &failure.code;
+    let message = format!("{code}: {}", failure.message.trim_end_matches(['.', '。']));
+    let message = format!("{}; {next}", mask_text(&message));
+    Discrepancy::new(kind, message).values(None, Some(code.clone()))
 }
 
 fn unknown_state(detail: &CallDetail) -> Option<Discrepancy> {

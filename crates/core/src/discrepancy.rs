@@ -150,6 +150,6 @@ pub struct DiscrepancyRow {
     pub carried: Vec<CompactString>,
     /// The talk seconds at stake. Only the report shows them; they are in no column.
     pub at_stake_s: u64,
-    /// The phone numbers of its call, which its texts mask; empty if nothing is masked.
+    /// The phone numbers of its call, which masked texts hide.
     pub own_numbers: Vec<String>,
 }

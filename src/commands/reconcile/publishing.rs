@@ -5,8 +5,9 @@ use super::context::RunContext;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::output::{Outputs, Provenance, Summary};
+use crate::output::{Outputs, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, Counted};
+use crate::shown::shown;
 use crate::store::OpenItems;
 use crate::words::plural;
 use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
@@ -37,7 +38,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
         totals: &totals,
         figures: &figures,
         traffic: &traffic,
-        sending: &run.store.sending(&run.scope)?,
+        sending: &with_shown_codes(run.store.sending(&run.scope)?),
         lang: settings.lang,
         tie_out: &tie_out,
         elapsed: run.started.elapsed(),
@@ -76,7 +77,7 @@ fn provenance(run: &RunContext<'_>) -> Provenance {
     Provenance {
         version: env!("CARGO_PKG_VERSION"),
         run_id: run.scope.run_id.clone(),
-        input: run.source.input.name().to_owned(),
+        input: shown(run.source.input.name()),
         input_sha256: run.source.scan.sha256.clone(),
         started_at: run.started_at,
         sandbox: run.is_sandbox(),

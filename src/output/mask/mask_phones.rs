@@ -9,12 +9,11 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 
-use super::numbers_in_text::{MIN_DIGITS, digits_of, numbers_in};
 use super::token_key::TokenKey;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow};
 use reconcile_core::ledger_row::{Expected, LedgerRow};
-use reconcile_core::phone;
+use reconcile_core::phone::{self, MIN_DIGITS, digits_of, numbers_in};
 use reconcile_core::status::Lookup;
 
 /// How the data files show phone numbers.
@@ -77,9 +76,9 @@ impl MaskPhones {
         let mut masked = String::with_capacity(text.len());
         let mut at = 0;
         for number in numbers_in(text, known) {
-            masked.push_str(&text[at..number.start]);
-            masked.push_str(&self.mask_number(&digits_of(&text[number.clone()])));
-            at = number.end;
+            masked.push_str(&text[at..number.range.start]);
+            masked.push_str(&self.mask_number(&number.digits));
+            at = number.range.end;
         }
         masked + &text[at..]
     }
@@ -176,11 +175,32 @@ mod tests {
             ("2026-11-16 13812345678", "2026-11-16 138****5678"),
             ("138 1234 5678 or 139.1234.5678", "138****5678 or 139****5678"),
             ("１３８１２３４５６７８", "138****5678"),
+            ("138,1234,5678 or 139，1234，5678", "138****5678 or 139****5678"),
+            ("138_1234_5678/٠٥٧١٨٨٨٨٦٦٦٦", "138****5678/057*****6666"),
+            ("138\u{200b}1234\u{feff}5678", "138****5678"),
+            ("13812345678,13912345678,7", "138****5678,139****5678,7"),
+            ("0,13812345678", "0,138****5678"),
+            (r"\u0031\u0033812345678", "138****5678"),
             ("ORD13812345678X", "ORD138****5678X"),
             ("+1 (415) 555-2671", "141****2671"),
             ("400-810-1234", "400***1234"),
         ] {
             assert_eq!(partial(text, &[]), masked);
+        }
+    }
+
+    #[test]
+    fn equal_numbers_have_one_token_in_every_spelling() {
+        let one = token().mask_number("13812345678");
+        for spelling in [
+            "+86 138-1234-5678",
+            "138,1234,5678",
+            "１３８１２３４５６７８",
+            "١٣٨.١٢٣٤.٥٦٧٨",
+            "0086(138)1234\u{200b}5678",
+        ] {
+            assert_eq!(token().mask_number(spelling), one, "{spelling}");
+            assert_eq!(token().mask_text(&format!("a {spelling} b"), &[]), format!("a {one} b"));
         }
     }
 

@@ -1,7 +1,6 @@
 //! Phone numbers in the data files of a masked run.
 
 mod mask_phones;
-mod numbers_in_text;
 mod token_key;
 
 pub use mask_phones::{MaskPhones, own_numbers};

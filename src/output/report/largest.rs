@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use compact_str::CompactString;
 use serde::Serialize;
 
+use crate::shown::escape;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::phone;
 
@@ -28,11 +29,11 @@ impl ListedRow {
     fn new(row: &DiscrepancyRow) -> Self {
         let what = &row.what;
         let value = |value: &Option<CompactString>| {
-            value.as_deref().map(|value| masked(&what.field, value)).unwrap_or_default()
+            value.as_deref().map(|value| masked(&what.field, value, &row.own_numbers)).unwrap_or_default()
         };
         Self {
             line: row.ledger_line,
-            call_id: row.call_id.as_deref().map(|id| masked("call_id", id)).unwrap_or_default(),
+            call_id: row.call_id.as_deref().map(|id| masked("", id, &row.own_numbers)).unwrap_or_default(),
             kind: what.kind.as_str(),
             field: what.field.clone(),
             expected: value(&what.expected),
@@ -53,9 +54,14 @@ pub(crate) struct Largest {
 }
 
 impl Largest {
+    /// Whether a row with this many seconds at stake is among the largest so far.
+    pub(crate) fn lists(&self, at_stake_s: u64) -> bool {
+        self.threshold_s.is_none_or(|threshold| at_stake_s > threshold)
+    }
+
     /// Keeps the row if it is among the largest so far.
     pub(crate) fn add(&mut self, row: &DiscrepancyRow) {
-        if self.threshold_s.is_none_or(|threshold| row.at_stake_s > threshold) {
+        if self.lists(row.at_stake_s) {
             self.rows.push(ListedRow::new(row));
         }
         if self.rows.len() >= 2 * MAX_ROWS {
@@ -77,22 +83,14 @@ impl Largest {
     }
 }
 
-/// A value with its phone numbers masked.
-fn masked(field: &str, value: &str) -> String {
-    if phone::NUMBER_FIELDS.contains(&field) {
+/// A value with its phone numbers masked, and these numbers of its row.
+fn masked(field: &str, value: &str, own_numbers: &[String]) -> String {
+    let masked = if phone::NUMBER_FIELDS.contains(&field) {
         phone::mask_number(&phone::normalize_number(value))
-    } else if field == "call_id" && is_call_id(value) {
-        value.to_owned()
     } else {
-        phone::mask_text(value)
-    }
-}
-
-/// Whether the value is a CallId: digits around a `^`, neither side as long as a mobile number. A
-/// ledger may have another column in place of the CallId.
-fn is_call_id(value: &str) -> bool {
-    let is_mobile = |part: &str| part.len() == 11 && part.starts_with('1');
-    value.contains('^') && !value.split('^').any(is_mobile)
+        phone::mask_known(value, own_numbers)
+    };
+    escape(&masked).into_owned()
 }
 
 #[cfg(test)]
@@ -110,8 +108,14 @@ mod tests {
             prod_id: None,
             carried: vec!["13812345678".into()],
             at_stake_s: 0,
-            own_numbers: Vec::new(),
+            own_numbers: vec!["447911123456".into()],
         })
+    }
+
+    #[test]
+    fn the_row_s_own_number_is_masked_in_its_call_id() {
+        assert_eq!(listed("", Kind::NotFound, "447911123456^1", "").call_id, "447*****3456^1");
+        assert_eq!(listed("", Kind::NotFound, "a\u{202e}b", "").call_id, r"a\u{202e}b");
     }
 
     #[test]
@@ -124,6 +128,7 @@ mod tests {
         let call_id = |kind, id: &str| listed("", kind, id, "").call_id;
         assert_eq!(call_id(Kind::NotFound, "13812345678"), "138****5678");
         assert_eq!(call_id(Kind::InvalidRow, "13812345678^1"), "138****5678^1");
+        assert_eq!(call_id(Kind::InvalidRow, "8613812345678^1"), "861******5678^1");
         assert_eq!(call_id(Kind::InvalidRow, "1779786101083^1"), "1779786101083^1");
     }
 }

@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::output::lang::Lang;
 use crate::output::summary::Summary;
 use crate::output::summary_json;
+use crate::shown::shown;
 use reconcile_core::calendar::provider_text;
-use reconcile_core::phone;
 
 const TEMPLATE: &str = include_str!("report.html");
 
@@ -36,7 +36,7 @@ struct Page<'a> {
     patterns: Vec<String>,
     tolerated: bool,
     largest: &'a [ListedRow],
-    discrepancies_file: &'a str,
+    discrepancies_file: String,
     outcomes: String,
     rate: String,
     talk: String,
@@ -68,11 +68,11 @@ pub(crate) fn render(summary: &Summary<'_>, largest: Largest, discrepancies_file
         t: texts::texts(lang),
         lang: lang.html_code(),
         started_at: provider_text(summary.provenance.started_at).into(),
-        go_on: phone::mask_text(summary.go_on),
+        go_on: shown(summary.go_on),
         patterns: observed.patterns().iter().map(|pattern| texts::pattern(lang, pattern)).collect(),
         tolerated: observed.within().values().any(|within| within.matches > 0),
         largest: &largest.into_rows(),
-        discrepancies_file,
+        discrepancies_file: shown(discrepancies_file),
         outcomes: charts.outcomes,
         rate: charts.answer_rate,
         talk: charts.talk_time,
@@ -102,7 +102,6 @@ fn environment(summary: &Arc<JsonValue>, lang: Lang) -> Environment<'static> {
         let summary = Arc::clone(summary);
         environment.add_function(name, move |pointer: &str| number(&summary, pointer, style));
     }
-    environment.add_filter("mask", |text: &str| phone::mask_text(text));
     environment
 }
 

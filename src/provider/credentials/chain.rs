@@ -82,23 +82,29 @@ impl Search<'_> {
         match result {
             LookupResult::Found(found) => Some(found),
             LookupResult::Missing(why) => {
-                self.missing.push(format!("  {location}: {why}"));
+                self.missing.push(format!("{location}: {why}"));
                 None
             }
         }
     }
 
+    /// The places searched and what they lack, on one line.
+    fn numbered(&self) -> String {
+        let numbered = self.missing.iter().zip(1..).map(|(missing, no)| format!("({no}) {missing}"));
+        numbered.collect::<Vec<_>>().join(" ")
+    }
+
     fn no_such_profile(&self, requested: &RequestedProfile) -> Error {
         let RequestedProfile { name, variable } = requested;
         let variable = variable.map(|variable| format!(" ({variable})")).unwrap_or_default();
-        let missing = self.missing.join("\n");
-        Error::usage(format!("the profile `{name}`{variable} was not found:\n{missing}"))
+        let missing = self.numbered();
+        Error::usage(format!("the profile `{name}`{variable} was not found: {missing}"))
             .hint(format!("set it up with `aliyun configure --profile {name}`, or choose another profile"))
     }
 
     fn nothing_found(&self) -> Error {
-        let missing = self.missing.join("\n");
-        Error::usage(format!("no credentials were found; they were searched in this order:\n{missing}")).hint(
+        let missing = self.numbered();
+        Error::usage(format!("no credentials were found; they were searched in this order: {missing}")).hint(
             "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or set up a profile with \
              `aliyun configure`; to try the job without credentials, add --sandbox",
         )

@@ -3,8 +3,8 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
-use reconcile_core::phone::normalize_number;
-use rusqlite::{Connection, params};
+use reconcile_core::phone::contains_number;
+use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::checksum::checksum;
@@ -19,6 +19,10 @@ use crate::store::erased::Erased;
 const KEPT_FOR_THE_CAP: TimeDelta = TimeDelta::days(2);
 /// The code of an answer that was erased on request.
 const FORGOTTEN: &str = "Forgotten";
+/// The CallId's place in [`COLUMNS`].
+const CALL_ID: usize = 1;
+/// The places of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
+const ANSWER_TEXTS: [usize; 4] = [10, 11, 12, 13];
 
 /// The number of erased rows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -81,98 +85,86 @@ pub(super) fn purge(
     Ok(ErasedRows { calls, requests })
 }
 
-/// Erases the answers that contain a phone number. A permanent error replaces them, so their calls
-/// are not asked again.
+/// Erases every trace of a phone number.
+///
+/// A permanent error replaces an answer that contains it, so its call is not asked again. A call
+/// whose CallId contains it is deleted with its open item; its requests stay for the cap.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
-    let number = normalize_number(number);
-    let mut rows =
-        c.prepare(&format!("SELECT {COLUMNS} FROM call WHERE data IS NOT NULL OR message IS NOT NULL"))?;
-    let mut rows = rows.query([])?;
-    let mut forget = c.prepare(
-        "UPDATE call SET answer = ?2, next_date = NULL, request_id = NULL, code = ?3, message = ?4, data = NULL,
-                         checksum = ?5 WHERE call_no = ?1",
-    )?;
+    let has_number = |text: &str| contains_number(text, number);
     let mut erased = ErasedRows::default();
+    let mut rows = c.prepare(&format!("SELECT {COLUMNS} FROM call"))?;
+    let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
-        let (Some(key), Some(stored)) = (key_of(row)?, answer_of(row)?) else { continue };
-        if !is_in_answer(&number, &stored.answer) {
+        let call_no: i64 = row.get(0)?;
+        // A damaged value may be of any type, or no UTF-8.
+        let is_in = |column: usize| {
+            let text = row.get_ref(column).ok().and_then(|value| value.as_bytes_or_null().ok().flatten());
+            text.is_some_and(|bytes| has_number(&String::from_utf8_lossy(bytes)))
+        };
+        if is_in(CALL_ID) {
+            delete_call(c, call_no)?;
+        } else if ANSWER_TEXTS.into_iter().any(is_in) {
+            forget_answer(c, call_no, row)?;
+        } else {
             continue;
         }
-        let answer = NewAnswer {
-            kind: AnswerKind::Rejected,
-            next_date: None,
-            request_id: None,
-            code: FORGOTTEN.into(),
-            message: "the answer was erased on request".into(),
-            data: None,
-            ..stored.answer
-        };
-        let sum = checksum(&key, &answer, stored.session_no, row.get(7)?);
-        let call_no: i64 = row.get(0)?;
-        forget.execute(params![
-            call_no,
-            answer.kind.as_str(),
-            answer.code.as_str(),
-            answer.message.as_str(),
-            sum
-        ])?;
         erased.calls += 1;
     }
+    forget_codes(c, has_number)?;
+    forget_open_items(c, has_number)?;
     Ok(erased)
 }
 
-/// True if an answer contains the number in any notation: as a value of its record, inside a
-/// longer text, or in `Data` that is not JSON.
-fn is_in_answer(number: &str, answer: &NewAnswer) -> bool {
-    let is_in_data = answer.data.as_deref().is_some_and(|data| match serde_json::from_str(data) {
-        Ok(record) => is_in_value(number, &record),
-        Err(_) => is_in_text(number, data),
-    });
-    is_in_data || is_in_text(number, &answer.message)
+/// Deletes a call. SQLite can give its number to a later call, so its requests no longer refer to
+/// it.
+fn delete_call(c: &Connection, call_no: i64) -> rusqlite::Result<()> {
+    c.execute("UPDATE request SET call_no = 0 WHERE call_no = ?1", [call_no])?;
+    c.execute("DELETE FROM call WHERE call_no = ?1", [call_no]).map(drop)
 }
 
-fn is_in_value(number: &str, value: &serde_json::Value) -> bool {
-    match value {
-        serde_json::Value::String(text) => is_in_text(number, text),
-        serde_json::Value::Number(n) => is_in_text(number, &n.to_string()),
-        serde_json::Value::Array(items) => items.iter().any(|item| is_in_value(number, item)),
-        serde_json::Value::Object(fields) => fields.values().any(|field| is_in_value(number, field)),
-        serde_json::Value::Null | serde_json::Value::Bool(_) => false,
-    }
+/// Replaces an answer. What remains of a damaged or discarded one is emptied.
+fn forget_answer(c: &Connection, call_no: i64, row: &Row<'_>) -> rusqlite::Result<()> {
+    let (Some(key), Some(stored)) = (key_of(row)?, answer_of(row)?) else {
+        let sql =
+            "UPDATE call SET answer = NULL, next_date = NULL, request_id = NULL, code = NULL, message = NULL,
+                                   data = NULL, checksum = NULL WHERE call_no = ?1";
+        return c.execute(sql, [call_no]).map(drop);
+    };
+    let answer = NewAnswer {
+        kind: AnswerKind::Rejected,
+        next_date: None,
+        request_id: None,
+        code: FORGOTTEN.into(),
+        message: "the answer was erased on request".into(),
+        data: None,
+        ..stored.answer
+    };
+    let sum = checksum(&key, &answer, stored.session_no, row.get(7)?);
+    c.prepare_cached(
+        "UPDATE call SET answer = ?2, next_date = NULL, request_id = NULL, code = ?3, message = ?4, data = NULL,
+                         checksum = ?5 WHERE call_no = ?1",
+    )?
+    .execute(params![call_no, answer.kind.as_str(), answer.code.as_str(), answer.message.as_str(), sum])
+    .map(drop)
 }
 
-/// True if the text contains the number. Two notations are recognized: digits only, and digits with
-/// spaces, `-` and `+` between them.
-fn is_in_text(number: &str, text: &str) -> bool {
-    let is_notation = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '+');
-    let is_it = |run: &str| normalize_number(run) == number;
-    text.split(|c: char| !is_notation(c)).any(is_it) || text.split(|c: char| !c.is_ascii_digit()).any(is_it)
+/// Replaces the provider's codes in the record of requests.
+fn forget_codes(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let codes = texts(c, "SELECT DISTINCT code FROM request WHERE code IS NOT NULL")?;
+    codes.iter().filter(|code| has_number(code)).try_for_each(|code| {
+        c.execute("UPDATE request SET code = ?2 WHERE code = ?1", [code, FORGOTTEN]).map(drop)
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Deletes the open items whose CallId contains the number, also those without a call.
+fn forget_open_items(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let ids = texts(c, "SELECT DISTINCT call_id FROM open_item")?;
+    ids.iter()
+        .filter(|id| has_number(id))
+        .try_for_each(|id| c.execute("DELETE FROM open_item WHERE call_id = ?1", [id]).map(drop))
+}
 
-    #[test]
-    fn a_number_is_found_in_every_notation() {
-        let number = normalize_number("+86 139-1111-2222");
-        for text in [
-            "13911112222",
-            "+86 139 1111 2222",
-            "8613911112222",
-            "transferred to 139-1111-2222, then cut",
-            "转接13911112222",
-            "1779786101083-13911112222",
-        ] {
-            assert!(is_in_text(&number, text), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_number_inside_a_longer_one_is_not_found() {
-        let number = normalize_number("+86 139-1111-2222");
-        for text in ["", "139111122223", "1139111122220", "1391111222", "2026-05-26 17:01:51"] {
-            assert!(!is_in_text(&number, text), "{text}");
-        }
-    }
+/// The texts of a query with one column.
+fn texts(c: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+    c.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }

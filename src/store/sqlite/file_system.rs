@@ -109,7 +109,7 @@ fn judge(kind: &str) -> Verdict {
 /// The type of the file system that holds an absolute path: that of the mount with the longest
 /// matching mount point. Of several at one point, the last one hides the others.
 ///
-/// A line of `mountinfo` is `36 35 98:0 /root /mount/point options optional… - type source options`.
+/// A line of `mountinfo` is `36 35 98:0 /root /mount/point options … - type source options`.
 fn type_of(mountinfo: &str, path: &Path) -> Option<String> {
     let mounts = mountinfo.lines().filter_map(|line| {
         let (before, after) = line.split_once(" - ")?;

@@ -11,4 +11,5 @@ mod ledger_changes;
 mod logs;
 mod metrics_and_notify;
 mod open_items;
+mod personal_data;
 mod processes_simulated;
