@@ -99,8 +99,8 @@ impl Session {
         let mut doubts = Vec::new();
         if self.verdict == Verdict::CannotBeProven && self.most_if_late > self.most_in_any_window {
             doubts.push(format!(
-                "Session {n}: {} got no reply. A request that got none counts as arriving until one time limit after its \
-                 failure. If they arrived later, all together, a window held up to {} requests.",
+                "Session {n}: {} in it or in the hour before got no reply. Such a request counts as arriving until one \
+                 time limit after its failure. If they arrived later, all together, a window held up to {} requests.",
                 plural(self.no_reply, "request"),
                 self.most_if_late
             ));

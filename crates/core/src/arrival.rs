@@ -4,12 +4,17 @@
 //! still counts, and the audit. A reply proves that its request has arrived. A failure proves
 //! nothing: a stalled gateway may hold a request in its socket and read it later. So a request
 //! without a reply counts as arriving until one timeout after its failure. A request that arrives
-//! even later cannot be noticed from here; the audit then says that the cap cannot be proven.
+//! even later cannot be noticed from here; the audit then says that the cap cannot be proven. It
+//! reckons with such requests for an hour.
 
 use std::time::Duration;
 
 /// The longest time limit of a request. It also bounds damaged values in a store.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// How long after it counts as arrived a request without a reply may still arrive, for the audit.
+/// No gateway keeps a request longer.
+pub const LATEST_ARRIVAL: Duration = Duration::from_secs(3_600);
 
 /// How a recorded request ended. Times are microseconds of a clock that never jumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,14 +7,14 @@
 //! the provider in any window, for any network delays.
 //!
 //! Without a reply no instant is certain. So the audit also counts the most requests in any window
-//! if these requests arrived at any later time. Only if both numbers keep the cap, it is proven.
+//! if these requests arrived up to an hour later. Only if both numbers keep the cap, it is proven.
 //!
 //! Memory grows only with the number of requests in a window.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::arrival::Arrival;
+use crate::arrival::{Arrival, LATEST_ARRIVAL};
 use crate::rate::Rate;
 
 /// The most requests in flight at once. A request may be recorded this many positions too late.
@@ -38,9 +38,9 @@ pub struct Evidence {
     pub requests: u64,
     /// The most requests that can have reached the provider in any window.
     pub most_in_any_window: u64,
-    /// The same, if requests without a reply arrived at any later time.
+    /// The same, if requests without a reply arrived up to an hour later.
     pub most_if_late: u64,
-    /// The requests without a reply.
+    /// The requests without a reply, with those of other sessions in the hour before.
     pub no_reply: u64,
     /// Requests that were recorded, but whose record is gone.
     pub missing: u64,
@@ -98,8 +98,9 @@ pub struct Audit {
     waiting: BinaryHeap<Reverse<Trip>>,
     /// The latest possible arrival of each request in the window, earliest first.
     window: BinaryHeap<Reverse<Arrival>>,
-    /// Requests without a reply that have left the window.
-    may_be_late: u64,
+    /// Requests without a reply that have left the window: when they counted as arriving at the
+    /// latest, earliest first. They may have arrived up to an hour later.
+    may_be_late: BinaryHeap<Reverse<i64>>,
     first_sent_us: Option<i64>,
     last_sent_us: i64,
     evidence: Evidence,
@@ -113,7 +114,7 @@ impl Audit {
             rate,
             waiting: BinaryHeap::new(),
             window: BinaryHeap::new(),
-            may_be_late: 0,
+            may_be_late: BinaryHeap::new(),
             first_sent_us: None,
             last_sent_us: 0,
             evidence: Evidence::default(),
@@ -136,16 +137,22 @@ impl Audit {
         while let Some(Reverse(arrival)) = self.window.peek().copied()
             && arrival.latest_us <= window_start
         {
-            self.may_be_late += u64::from(!arrival.is_proven);
+            if !arrival.is_proven {
+                self.may_be_late.push(Reverse(arrival.latest_us));
+            }
             self.window.pop();
         }
+        let latest = window_start.saturating_sub(duration_us(LATEST_ARRIVAL));
+        while self.may_be_late.peek().is_some_and(|Reverse(arrived)| *arrived <= latest) {
+            self.may_be_late.pop();
+        }
         self.window.push(Reverse(trip.arrival));
+        self.evidence.no_reply += u64::from(!trip.arrival.is_proven);
         if trip.counted {
             let (in_window, evidence) = (self.window.len() as u64, &mut self.evidence);
             evidence.requests += 1;
-            evidence.no_reply += u64::from(!trip.arrival.is_proven);
             evidence.most_in_any_window = evidence.most_in_any_window.max(in_window);
-            evidence.most_if_late = evidence.most_if_late.max(in_window + self.may_be_late);
+            evidence.most_if_late = evidence.most_if_late.max(in_window + self.may_be_late.len() as u64);
             self.first_sent_us.get_or_insert(trip.sent_us);
             self.last_sent_us = self.last_sent_us.max(trip.sent_us);
         }
@@ -170,6 +177,10 @@ impl Audit {
             ..self.evidence
         }
     }
+}
+
+fn duration_us(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -236,6 +247,10 @@ mod tests {
         assert_eq!(evidence.verdict(cap), Verdict::CannotBeProven);
         // Too few requests to break the cap, even if all arrive together.
         assert_eq!(audited("4/s", &trips).verdict("4/s".parse().unwrap()), Verdict::Held);
+        // An hour later nobody waits for them any more.
+        let much_later = 3_700 * S;
+        let trips = [no_reply(0, S), trip(much_later, much_later), trip(much_later, much_later)];
+        assert_eq!(audited("2/s", &trips).verdict(cap), Verdict::Held);
         // A later request within the time until which the first one counts as arriving.
         let evidence = audited("1/s", &[no_reply(0, 2 * S), trip(2 * S, 2 * S)]);
         assert_eq!(evidence.verdict("1/s".parse().unwrap()), Verdict::Broken);

@@ -220,6 +220,19 @@ fn a_stall_across_two_sessions_breaks_the_cap() {
 }
 
 #[test]
+fn a_stall_that_outlives_its_session_breaks_the_cap() {
+    let mut history = History::new();
+    history.session(1);
+    for _ in 0..6 {
+        // Its process was killed, and the next session took the requests for failed at its start.
+        history.request(1, 0, 20_000, &End::Failed(5_000, "lost"));
+    }
+    history.session(2);
+    history.burst(2, 20_000);
+    history.is_not_held(Verdict::CannotBeProven);
+}
+
+#[test]
 fn a_purge_under_a_wrong_clock_breaks_the_cap() {
     let mut history = History::new();
     history.session(1);

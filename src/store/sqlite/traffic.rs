@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use reconcile_core::arrival::LONGEST_TIMEOUT;
+use reconcile_core::arrival::{Arrival, LATEST_ARRIVAL, LONGEST_TIMEOUT};
 use reconcile_core::cap_audit::{Audit, Evidence, Trip};
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, SendingPoint, Traffic};
@@ -166,7 +166,7 @@ fn count(traffic: &mut Traffic, row: &Row<'_>) -> rusqlite::Result<()> {
 }
 
 /// Requests of earlier sessions that can have arrived less than one window before this session's
-/// first request, in the order in which they were sent.
+/// first request, in the order in which they were sent. Without a reply, they count for an hour.
 fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusqlite::Result<Vec<Trip>> {
     let window_start = first_sent.saturating_sub(session.rate.window_us());
     let mut query = c.prepare_cached(&format!(
@@ -175,16 +175,17 @@ fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusql
          ORDER BY sent_boot_us",
         arrivals::COLUMNS
     ))?;
-    let longest = duration_us(LONGEST_TIMEOUT);
+    let latest = window_start.saturating_sub(duration_us(LATEST_ARRIVAL));
     let mut rows = query.query(params![
-        window_start.saturating_sub(longest),
+        latest.saturating_sub(duration_us(LONGEST_TIMEOUT)),
         session.first_request_no,
         session.boot_id
     ])?;
     let mut trips = Vec::new();
     while let Some(row) = rows.next()? {
         let arrival = arrivals::arrival(row, 0, row.get(4)?)?;
-        if let Some(arrival) = arrival.filter(|arrival| arrival.latest_us > window_start) {
+        let counts_from = |arrival: &Arrival| if arrival.is_proven { window_start } else { latest };
+        if let Some(arrival) = arrival.filter(|arrival| arrival.latest_us > counts_from(arrival)) {
             trips.push(Trip { sent_us: row.get(3)?, arrival, counted: false });
         }
     }

@@ -34,7 +34,7 @@ fn an_answer_that_cannot_be_written_is_an_error() {
         &["-h"],
         &["help", "sandbox"],
         &["--version"],
-        &["purge", "--older-than", "90000d"],
+        &["purge", "--older-than", "9000d"],
         &["forget", "13800000000"],
     ] {
         let full = File::options().write(true).open("/dev/full").unwrap();
