@@ -4,7 +4,6 @@
 //! RFC 3339, one without a zone local UTC+8 text, and a whole number has no decimal point. Memory
 //! holds one batch of [`BATCH`] rows and one page of each column.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray as _, BinaryArray, RecordBatch, StringArray, make_array};
@@ -18,6 +17,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::basic::Type as PhysicalType;
 
 use super::error::{LedgerError, Result};
+use super::ledger_bytes::LedgerBytes;
 
 /// First bytes of every Parquet file.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
@@ -39,13 +39,13 @@ pub(super) struct ParquetRows {
 }
 
 impl ParquetRows {
-    /// Reads the footer of `file`.
+    /// Reads the footer of the file.
     ///
     /// # Errors
     /// The file is damaged, or has an unsupported form.
-    pub(super) fn open(file: File, ledger: &str) -> Result<Self> {
+    pub(super) fn open(bytes: LedgerBytes, ledger: &str) -> Result<Self> {
         let failed = |error| unreadable(ledger, error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
         let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
         let leaves = builder.parquet_schema().columns();
         let leaves = leaves.iter().filter(|leaf| leaf.physical_type() == PhysicalType::INT96);
