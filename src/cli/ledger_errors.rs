@@ -46,6 +46,9 @@ fn hint(error: &LedgerError) -> String {
         }
         LedgerError::OtherKind { kind, .. } => kind.advice(),
         LedgerError::Packed { .. } => "copy the file again, or pack it again",
+        LedgerError::DamagedParquet { .. } => {
+            "write the file again, with smaller row groups and pages if it is not damaged, or export it as CSV"
+        }
         LedgerError::Parquet { .. } => {
             "write the file again, compressed with zstd, snappy, gzip or not at all, or export it as CSV"
         }

@@ -66,12 +66,24 @@ pub enum LedgerError {
         source: Option<io::Error>,
     },
     /// A Parquet file is damaged, or has an unsupported form.
-    #[error("cannot read the Parquet ledger {ledger}")]
+    #[error("cannot read the Parquet ledger {ledger}{}", from_line(.line))]
     Parquet {
         /// The ledger.
         ledger: String,
+        /// First row that may be affected; the first row of a file counts as line 2.
+        line: Option<u64>,
         /// The Parquet reader's reason.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A Parquet file contradicts itself, or would need too much memory.
+    #[error("the Parquet ledger {ledger} is damaged{}: {why}", from_line(.line))]
+    DamagedParquet {
+        /// The ledger.
+        ledger: String,
+        /// First row that may be affected; the first row of a file counts as line 2.
+        line: Option<u64>,
+        /// What is wrong.
+        why: String,
     },
     /// A Parquet column with a field's times has the type INT96.
     #[error("the column for `{field}` of {ledger} has INT96 timestamps, which do not say their time zone")]

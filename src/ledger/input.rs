@@ -9,10 +9,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::columnar::MAGIC;
 use super::error::{LedgerError, Result};
 use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
+use super::parquet_bounds::MAGIC;
 use super::reader::LedgerReader;
 use crate::words::plural;
 

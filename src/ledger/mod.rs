@@ -19,10 +19,12 @@
 //! resumes on the line after that quote.
 
 mod carried;
+mod caught;
 mod cells;
 mod columnar;
 mod decode;
 mod delimiter;
+mod delta_lengths;
 mod duplicates;
 mod encoding;
 mod error;
@@ -36,12 +38,15 @@ mod input;
 mod layout;
 mod ledger_bytes;
 mod options;
+mod parquet_bounds;
+mod parquet_pages;
 mod raw_record;
 mod reader;
 mod records;
 mod row;
 mod scan;
 mod split;
+mod thrift;
 mod times;
 mod unpack;
 mod values;

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
 
-use super::columnar::ParquetRows;
+use super::columnar::{NextRow, ParquetRows};
 use super::decode::Utf8Reader;
 use super::delimiter;
 use super::encoding::Encoding;
@@ -17,8 +17,11 @@ use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
 use super::raw_record::RawRecord;
-use super::split::{NextRecord, Position, Splitter};
+use super::split::{MAX_KEPT, NextRecord, Position, Splitter};
 use super::unpack::Unpacked;
+
+/// The problem of a record that is longer than [`MAX_RECORD`](super::split::MAX_RECORD).
+const TOO_LONG: &str = "the row is longer than 1 MiB; check whether the file is damaged";
 
 /// The CSV parser over the records of the text.
 type CsvReader<R> = csv::Reader<Splitter<Utf8Reader<R>>>;
@@ -102,14 +105,24 @@ impl<R: Read> Records<R> {
     pub(super) fn advance(&mut self, raw: &mut RawRecord) -> Result<bool> {
         match &mut self.format {
             Format::Parquet { rows, row, .. } => {
-                if !rows.read(&mut raw.parsed)? {
-                    return Ok(false);
-                }
-                raw.cells.copy(&raw.parsed);
+                let next = rows.read(&mut raw.parsed)?;
                 *row += 1;
                 // The rows are counted as if the header were line 1.
                 (raw.line, raw.offset, raw.encoding) = (*row + 1, None, Encoding::Utf8.name());
-                raw.len = raw.cells.bytes().len();
+                match next {
+                    NextRow::End => return Ok(false),
+                    NextRow::TooLong => {
+                        let beginning = raw.parsed.as_slice();
+                        let kept = &beginning[..beginning.len().min(MAX_KEPT)];
+                        let row = unusable_row((raw.line, None), kept, TOO_LONG, false);
+                        raw.len = row.original.iter().map(String::len).sum();
+                        raw.unsplittable = Some(row);
+                    }
+                    NextRow::Whole => {
+                        raw.cells.copy(&raw.parsed);
+                        raw.len = raw.cells.bytes().len();
+                    }
+                }
                 Ok(true)
             }
             Format::Csv { csv, delimiter } => {
@@ -205,9 +218,7 @@ fn advance_csv<R: Read>(
         NextRecord::UnclosedQuote(position) => {
             (position, Some("a quote is never closed; close it, or double it inside a value"))
         }
-        NextRecord::TooLong(position) => {
-            (position, Some("the row is longer than 1 MiB; check whether the file is damaged"))
-        }
+        NextRecord::TooLong(position) => (position, Some(TOO_LONG)),
     };
     if let Some(problem) = problem {
         let row = unsplittable_row(csv.get_mut(), position, problem);
@@ -240,12 +251,23 @@ fn unsplittable_row<R: Read>(
     position: Position,
     problem: &str,
 ) -> InvalidRow {
+    let offset = splitter.source_mut().offset_of(position.offset);
     let (skipped, is_whole) = splitter.skipped();
-    let original = vec![String::from_utf8_lossy(skipped).into_owned()];
+    unusable_row((position.line, Some(offset)), skipped, problem, is_whole)
+}
+
+/// The invalid row for a record of which only the beginning may be kept.
+fn unusable_row(
+    (line, offset): (u64, Option<u64>),
+    beginning: &[u8],
+    problem: &str,
+    is_whole: bool,
+) -> InvalidRow {
+    let original = vec![String::from_utf8_lossy(beginning).into_owned()];
     let rest = if is_whole { "" } else { ". Only its first 64 KiB are kept" };
     InvalidRow {
-        line: position.line,
-        offset: Some(splitter.source_mut().offset_of(position.offset)),
+        line,
+        offset,
         column: None,
         call_id: None,
         field: "",
