@@ -78,8 +78,8 @@ const LONGEST_SKIP: i64 = 24 * 60;
 fn until<Z: TimeZone>(time: NaiveTime, now: DateTime<Z>) -> Option<Duration> {
     let zone = now.timezone();
     let today = now.date_naive();
-    // The moments at which the zone's clock shows this time, the earlier one first. chrono may return
-    // them in the other order, and one more at the end of an hour that comes twice.
+    // The moments at which the zone's clock shows this time, the earlier one first. chrono may
+    // return them in the other order, and one more at the end of an hour that comes twice.
     let showing = |time: NaiveDateTime| {
         let [one, other] = match zone.from_local_datetime(&time) {
             LocalResult::Ambiguous(one, other) => [Some(one), Some(other)],
