@@ -27,19 +27,23 @@ use crate::ledger::{Input, ScannedLedger};
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
+use crate::signals;
 use crate::stop::Stop;
 use crate::store::{self, RunIdentity, Store};
 use crate::telemetry::metrics::MetricsFile;
+use crate::threads;
 use context::RunContext;
 
-/// Runs the job and reports its result to metrics file and notification. Signals stop it through
-/// `stop`.
+/// Runs the job and reports its result to metrics file and notification. The work runs on other
+/// threads, so that signals are always handled.
 ///
 /// # Errors
 ///
-/// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be obtained.
-pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<Exit> {
-    let ended = run_steps(settings, console, stop).await;
+/// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be obtained or when a signal comes before
+/// the store is open.
+pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
+    let (settings, console) = (Arc::new(settings), Arc::new(console));
+    let ended = run_steps(settings.clone(), console, signals::install()?).await;
     if let Some(target) = &settings.notify {
         target.post(&ended, &settings.outputs.summary, settings.access.ca_file.as_deref()).await;
     }
@@ -48,17 +52,55 @@ pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<E
 
 /// The steps in their order: ledger, paths, key, store. They change no file until this run holds
 /// the store.
-async fn run_steps(settings: &Settings, console: &Console, stop: Stop) -> Result<Exit> {
+async fn run_steps(settings: Arc<Settings>, console: Arc<Console>, stop: Stop) -> Result<Exit> {
     let (started, started_at) = (Instant::now(), Utc::now());
+    let of_ledger = settings.clone();
+    let (source, old_rejects) =
+        unless_stopped(&stop, threads::run("ledger", move || read_ledger(&of_ledger))).await?;
+    let connected = unless_stopped(&stop, connect::connect(&settings)).await?;
+    let start = Start { started, started_at, source, old_rejects, connected, stop };
+    threads::run("run", move || hold_store(&settings, &console, start)).await
+}
+
+/// The result of `step`, which needs no orderly end.
+///
+/// # Errors
+///
+/// Exit 4 when a signal comes first; else the error of `step`.
+async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = step => done,
+        () = stop.stopped() => {
+            let why = stop.reason().map(|reason| reason.text()).unwrap_or_default();
+            Err(Error::new(Exit::Incomplete, format!("{why} before the first request; the old outputs stay"))
+                .hint("run the same command again"))
+        }
+    }
+}
+
+fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldRejects)> {
     let input = Input::open(&settings.input)?;
     output_paths::check(settings, &input)?;
-    let source = Arc::new(ScannedLedger::scan(input, settings.ledger.clone())?);
+    let source = ScannedLedger::scan(input, settings.ledger.clone())?;
     let old_rejects = output_paths::check_rejects(settings, &source.scan)?;
-    let (provider, keys) = connect::connect(settings).await?.unzip();
+    Ok((source, old_rejects))
+}
+
+/// What a run has before it opens its store.
+struct Start {
+    started: Instant,
+    started_at: DateTime<Utc>,
+    source: ScannedLedger,
+    old_rejects: OldRejects,
+    connected: Option<(HttpProvider, Arc<CredentialCache>)>,
+    stop: Stop,
+}
+
+/// Opens the store and the metrics file for the run. Blocks the thread.
+fn hold_store(settings: &Settings, console: &Console, start: Start) -> Result<Exit> {
     let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
     let metrics = settings.metrics_file.as_deref().map(MetricsFile::open).transpose()?.map(Arc::new);
-    let start = Start { source, store: store.clone(), stop, keys, old_rejects, started, started_at };
-    let ended = run_with_store(settings, console, start, provider, metrics.clone());
+    let ended = run_with_store(settings, console, start, store.clone(), metrics.clone());
     if let Some(metrics) = metrics {
         metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
     }
@@ -67,33 +109,23 @@ async fn run_steps(settings: &Settings, console: &Console, stop: Stop) -> Result
     ended
 }
 
-/// What the steps before the first session give.
-struct Start {
-    source: Arc<ScannedLedger>,
-    store: Arc<dyn Store>,
-    stop: Stop,
-    keys: Option<Arc<CredentialCache>>,
-    old_rejects: OldRejects,
-    started: Instant,
-    started_at: DateTime<Utc>,
-}
-
 /// The steps of the run that holds the store: session, requests, outputs.
 fn run_with_store(
     settings: &Settings,
     console: &Console,
     start: Start,
-    provider: Option<HttpProvider>,
+    store: Arc<dyn Store>,
     metrics: Option<Arc<MetricsFile>>,
 ) -> Result<Exit> {
-    let Start { source, store, stop, keys, old_rejects, started, started_at } = start;
+    let Start { started, started_at, source, old_rejects, connected, stop } = start;
+    let (source, (provider, keys)) = (Arc::new(source), connected.unzip());
     settings.outputs.try_to_create()?;
     let provider =
         provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
     log::set_run_id(&scope.run_id);
-    let run = RunContext {
+    let mut run = RunContext {
         settings,
         console,
         source,
@@ -109,7 +141,8 @@ fn run_with_store(
     if let Some(metrics) = &run.metrics {
         metrics.begin(started_at, settings.rate, run.is_sandbox());
     }
-    collect_and_publish(&run, provider).map_err(|error| {
+    let ended = collect_and_publish(&mut run, provider);
+    ended.map_err(|error| {
         // The run stays open, so the same command resumes it. If this fails too, only the first
         // error is reported.
         let _ = run.store.end_session(&run.scope, None);
@@ -118,14 +151,15 @@ fn run_with_store(
 }
 
 /// Pass 1, then pass 2; without a provider (offline) only pass 2.
-fn collect_and_publish(run: &RunContext<'_>, provider: Option<HttpProvider>) -> Result<Exit> {
+fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>) -> Result<Exit> {
     let collected = match provider {
-        Some(provider) => collecting::collect_on_own_runtime(run, provider)?,
+        Some(provider) => collecting::collect_on_own_event_loop(run, provider)?,
         None => {
             run.announce(0, None);
             collecting::Collected::offline()
         }
     };
     run.check_stop()?;
+    run.leave_half_row()?;
     publishing::publish(run, &collected)
 }
