@@ -2,6 +2,8 @@
 //! and readers of its outputs. The binary gets only the environment variables that are set here.
 
 pub mod duckdb;
+#[cfg(target_os = "linux")]
+pub mod faulty_disk;
 pub mod keys;
 pub mod provider;
 pub mod rust_files;

@@ -1,0 +1,5 @@
+//! Failed writes, syncs and renames of store and outputs, kills, and stalls of the receiver. The
+//! faults come from outside the program.
+
+mod every_write;
+mod night;
