@@ -3,4 +3,5 @@
 
 mod erasing;
 mod every_write;
+mod mixed;
 mod night;

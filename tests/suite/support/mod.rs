@@ -109,10 +109,10 @@ impl Running {
         self.child.id()
     }
 
-    /// Kills it with `kill -9`.
-    pub fn kill(mut self) {
+    /// Kills it with `kill -9`. Returns false if it had ended before.
+    pub fn kill(mut self) -> bool {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.wait().unwrap().code().is_none()
     }
 
     /// Sends a signal by its name.

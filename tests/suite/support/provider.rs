@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 /// One request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// When it reached the receiver's socket. Less than a millisecond after it was sent.
+    pub sent: Instant,
+    /// When the receiver took it.
     pub arrived: Instant,
     pub method: String,
     pub path: String,
@@ -410,7 +413,8 @@ fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> 
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     parse_form(query, &mut params);
     parse_form(&String::from_utf8_lossy(&body), &mut params);
-    Ok(Some(Request { arrived: Instant::now(), method, path: path.to_owned(), headers, params }))
+    let now = Instant::now();
+    Ok(Some(Request { sent: now, arrived: now, method, path: path.to_owned(), headers, params }))
 }
 
 fn parse_form(text: &str, params: &mut BTreeMap<String, String>) {
