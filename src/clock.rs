@@ -38,13 +38,31 @@ impl SystemClock {
     ///
     /// On systems without a boot id, every process gets its own. The cap then waits a whole window
     /// at each start: slower, but never wrong.
+    ///
+    /// In a time namespace the boot clock has an offset. Its times cannot be compared with those
+    /// outside, so the offset is part of the id.
     #[must_use]
     pub fn new() -> Self {
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        let read = |path: &str| std::fs::read_to_string(path);
+        let boot_id = read("/proc/sys/kernel/random/boot_id")
             .map(|id| id.trim().to_owned())
             .unwrap_or_else(|_| uuid::Uuid::new_v4().to_string());
-        Self { boot_id }
+        let offset = read("/proc/self/timens_offsets").ok().and_then(|text| boot_offset(&text));
+        Self {
+            boot_id: match offset {
+                Some(offset) => format!("{boot_id}+{offset}"),
+                None => boot_id,
+            },
+        }
     }
+}
+
+/// The offset of the boot clock in this time namespace, such as `864000.000000000`; `None` if there
+/// is none. `text` has a line for each clock: its name, seconds, nanoseconds.
+fn boot_offset(text: &str) -> Option<String> {
+    let mut columns = text.lines().find_map(|line| line.strip_prefix("boottime"))?.split_whitespace();
+    let (seconds, nanoseconds) = (columns.next()?, columns.next()?);
+    (seconds != "0" || nanoseconds != "0").then(|| format!("{seconds}.{nanoseconds:0>9}"))
 }
 
 impl Default for SystemClock {
@@ -79,4 +97,18 @@ fn boot_us() -> i64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let elapsed = START.get_or_init(std::time::Instant::now).elapsed();
     i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_of_the_boot_clock_is_part_of_its_id() {
+        let offsets = |boot: &str| boot_offset(&format!("monotonic  0 0\nboottime  {boot}\n"));
+        assert_eq!(offsets("0         0"), None);
+        assert_eq!(offsets("864000         0"), Some("864000.000000000".into()));
+        assert_eq!(offsets("-1     500"), Some("-1.000000500".into()));
+        assert_eq!(boot_offset(""), None);
+    }
 }

@@ -144,7 +144,7 @@ pub(super) struct JobArgs {
     #[arg(long, env = "RECONCILE_MAX_ATTEMPTS", value_name = "N", default_value_t = 6, value_parser = values::attempts, help_heading = "Provider and cap", hide_short_help = true)]
     pub(super) max_attempts: u32,
     /// Timeout of one request, from connect to last byte
-    #[arg(long, env = "RECONCILE_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = values::duration, help_heading = "Provider and cap", hide_short_help = true)]
+    #[arg(long, env = "RECONCILE_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = values::timeout, help_heading = "Provider and cap", hide_short_help = true)]
     pub(super) timeout: Duration,
     /// URL of the provider
     #[arg(

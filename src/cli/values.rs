@@ -9,6 +9,7 @@ use chrono::{NaiveDate, NaiveTime};
 
 use crate::output::Lang;
 use crate::provider::WireFormat;
+use reconcile_core::arrival::LONGEST_TIMEOUT;
 use reconcile_core::product::{PRODUCTS, ProductId};
 use reconcile_core::rate::Rate;
 
@@ -110,6 +111,12 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration = age(text)?;
     if duration.is_zero() { Err("needs a duration longer than zero".into()) } else { Ok(duration) }
+}
+
+/// The time limit of a request.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    let limit = duration(text)?;
+    if limit > LONGEST_TIMEOUT { Err("needs at most 1h".into()) } else { Ok(limit) }
 }
 
 pub(super) fn latency(text: &str) -> Result<(Duration, Duration), String> {

@@ -6,14 +6,18 @@ use super::answer::{answer, open_store, table};
 use crate::cli::VerifyCapArgs;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::store::SessionEvidence;
+use crate::store::{CapRecord, SessionEvidence};
 use crate::words::plural;
-use reconcile_core::cap_audit::Evidence;
+use reconcile_core::cap_audit::{Evidence, Verdict};
 
 /// The answer; with `--json` these are its keys.
 #[derive(Serialize)]
-struct Verdict {
+struct Answer {
     held: bool,
+    /// `held`, `broken` or `cannot be proven`.
+    verdict: &'static str,
+    /// Why the cap cannot be proven, in sentences.
+    doubts: Vec<String>,
     requests: u64,
     throttled: u64,
     sessions: Vec<Session>,
@@ -27,17 +31,28 @@ struct Session {
     boot_id: String,
     cap: String,
     held: bool,
+    #[serde(serialize_with = "as_word")]
+    verdict: Verdict,
     most_in_any_window: u64,
+    most_if_late: u64,
     requests: u64,
+    no_reply: u64,
+    missing: u64,
     allowance: u64,
     throttled: u64,
     sending_s: f64,
     shortest_s: f64,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn as_word<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.as_str())
+}
+
 impl Session {
     fn new(s: SessionEvidence) -> Self {
-        let Evidence { requests, most_in_any_window, sending_us, shortest_us, allowance } = s.evidence;
+        let verdict = s.evidence.verdict(s.rate);
+        let Evidence { requests, most_in_any_window, most_if_late, no_reply, missing, .. } = s.evidence;
         #[allow(clippy::cast_precision_loss, reason = "microseconds of a session are far below 2^53")]
         let seconds = |us: i64| us as f64 / 1e6;
         Self {
@@ -45,13 +60,17 @@ impl Session {
             started_at: s.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             boot_id: s.boot_id,
             cap: s.rate.to_string(),
-            held: most_in_any_window <= u64::from(s.rate.requests.get()),
+            held: verdict == Verdict::Held,
+            verdict,
             most_in_any_window,
+            most_if_late,
             requests,
-            allowance,
+            no_reply,
+            missing,
+            allowance: s.evidence.allowance,
             throttled: s.throttled,
-            sending_s: seconds(sending_us),
-            shortest_s: seconds(shortest_us),
+            sending_s: seconds(s.evidence.sending_us),
+            shortest_s: seconds(s.evidence.shortest_us),
         }
     }
 
@@ -66,8 +85,31 @@ impl Session {
             self.requests,
             self.sending_s,
             self.allowance,
-            if self.held { "" } else { "  BROKEN" }
+            match self.verdict {
+                Verdict::Held => "",
+                Verdict::CannotBeProven => "  CANNOT BE PROVEN",
+                Verdict::Broken => "  BROKEN",
+            }
         )
+    }
+
+    /// Why this session's cap cannot be proven, in sentences.
+    fn doubts(&self) -> Vec<String> {
+        let n = self.session_no;
+        let mut doubts = Vec::new();
+        if self.verdict == Verdict::CannotBeProven && self.most_if_late > self.most_in_any_window {
+            doubts.push(format!(
+                "Session {n}: {} got no reply. A request that got none counts as arriving until one time limit after its \
+                 failure. If they arrived later, all together, a window held up to {} requests.",
+                plural(self.no_reply, "request"),
+                self.most_if_late
+            ));
+        }
+        if self.missing > 0 {
+            doubts
+                .push(format!("Session {n}: the record of {} is missing.", plural(self.missing, "request")));
+        }
+        doubts
     }
 }
 
@@ -78,32 +120,52 @@ impl Session {
 ///
 /// Exit 2 when there is no store; exit 6 when it cannot be read.
 pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
-    let reader = open_store(&args.store.path())?;
-    let sessions: Vec<Session> = reader.evidence()?.into_iter().map(Session::new).collect();
-    let verdict = Verdict {
-        held: sessions.iter().all(|session| session.held),
+    let CapRecord { sessions, missing_sessions, names } = open_store(&args.store.path())?.cap_record()?;
+    let sessions: Vec<Session> = sessions.into_iter().map(Session::new).collect();
+    let mut doubts: Vec<String> = sessions.iter().flat_map(Session::doubts).collect();
+    let mut verdict = sessions.iter().map(|session| session.verdict).max().unwrap_or(Verdict::Held);
+    if names > 1 {
+        verdict = verdict.max(Verdict::CannotBeProven);
+        doubts.push(format!(
+            "The store has {names} names (hard links). A run under another name may have recorded its requests elsewhere."
+        ));
+    }
+    let result = Answer {
+        held: verdict == Verdict::Held,
+        verdict: verdict.as_str(),
+        doubts,
         requests: sessions.iter().map(|session| session.requests).sum(),
         throttled: sessions.iter().map(|session| session.throttled).sum(),
         sessions,
     };
-    answer(args.json, &verdict, || lines(&verdict))?;
-    Ok(if verdict.held { Exit::Success } else { Exit::Discrepancies })
+    answer(args.json, &result, || lines(&result, missing_sessions))?;
+    Ok(if result.held { Exit::Success } else { Exit::Discrepancies })
 }
 
-fn lines(verdict: &Verdict) -> Vec<String> {
-    let broken = verdict.sessions.iter().filter(|session| !session.held).count() as u64;
-    let cap = match broken {
-        0 => "kept in every window".to_owned(),
-        n => format!("BROKEN in {}", plural(n, "session")),
+fn lines(answer: &Answer, missing_sessions: u64) -> Vec<String> {
+    let broken = answer.sessions.iter().filter(|session| session.verdict == Verdict::Broken).count() as u64;
+    let cap = match (broken, answer.held) {
+        (0, true) => "kept in every window".to_owned(),
+        (0, false) => "CANNOT BE PROVEN".to_owned(),
+        (n, _) => format!("BROKEN in {}", plural(n, "session")),
     };
-    let mut lines: Vec<String> = verdict.sessions.iter().map(Session::line).collect();
-    let sessions = plural(verdict.sessions.len() as u64, "session");
+    let mut lines: Vec<String> = answer.sessions.iter().map(Session::line).collect();
+    let sessions = plural(answer.sessions.len() as u64, "session");
     lines.extend(table(&[
         ("cap", cap),
-        ("requests", format!("{} in {sessions}", verdict.requests)),
-        ("throttled", verdict.throttled.to_string()),
+        ("requests", format!("{} in {sessions}", answer.requests)),
+        ("throttled", answer.throttled.to_string()),
     ]));
-    let mut boots: Vec<&str> = verdict.sessions.iter().map(|session| session.boot_id.as_str()).collect();
+    lines.extend(answer.doubts.iter().cloned());
+    if missing_sessions > 0 {
+        let are = if missing_sessions == 1 { "is" } else { "are" };
+        lines.push(format!(
+            "{} {are} not in this store, because it was deleted or restored from a backup. Nothing can be said about \
+             their requests. The first session after them waited for a whole window.",
+            plural(missing_sessions, "earlier session")
+        ));
+    }
+    let mut boots: Vec<&str> = answer.sessions.iter().map(|session| session.boot_id.as_str()).collect();
     boots.dedup();
     if boots.len() > 1 {
         lines.push(format!(

@@ -65,3 +65,15 @@ pub struct SessionEvidence {
     /// The result of the audit.
     pub evidence: Evidence,
 }
+
+/// What the store's record says about the cap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CapRecord {
+    /// Each session with requests, oldest first.
+    pub sessions: Vec<SessionEvidence>,
+    /// How many session numbers are missing, because the store was deleted or restored.
+    pub missing_sessions: u64,
+    /// How many names (hard links) the file has. With several, a run under another name may have
+    /// recorded its requests elsewhere.
+    pub names: u64,
+}

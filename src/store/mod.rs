@@ -19,11 +19,11 @@ mod stored_word;
 mod verbs;
 
 pub use erased::Erased;
-pub use history::{Attempt, KnownCall, SessionEvidence};
+pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use open::{open, open_existing, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
-pub use request::{BegunRequest, Decision, NewRequest, Purpose, RequestEnd};
+pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd};
 pub use run_identity::RunIdentity;
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};

@@ -76,6 +76,10 @@ impl Word for Decision {
     }
 }
 
+/// Codes of requests that were never sent: no connection, an untrusted certificate, an expired key.
+/// All other requests without an HTTP status may have reached the provider.
+pub const NOT_SENT: [&str; 3] = ["connect", "certificate", "expired"];
+
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestEnd {

@@ -299,6 +299,136 @@ async fn a_lost_reply_counts_from_the_latest_possible_moment() {
     assert_eq!(store.places_taken(&scope, rate()).unwrap(), [rate().cooldown() + TIMEOUT]);
 }
 
+/// Begins a request and ends it without a reply, `seconds` later.
+async fn fail(machine: &Machine, store: &Arc<dyn Store>, scope: &Scope, n: u32, seconds: i64, code: &str) {
+    let begun = store.begin_request(scope, request(n, Purpose::First)).await.unwrap();
+    machine.clock.pass(seconds);
+    let end = RequestEnd { http_status: None, decision: Decision::Again, ..end(store, code) };
+    store.end_request(scope, begun, end, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_without_a_recorded_end_counts_after_any_end() {
+    for how_it_ended in ["kill", "failed write", "next session"] {
+        let machine = Machine::new();
+        let store = machine.open();
+        let scope = begin(&store);
+        store.begin_request(&scope, request(1, Purpose::First)).await.unwrap();
+        machine.clock.pass(5);
+        match how_it_ended {
+            "kill" => {}
+            "failed write" => store.end_session(&scope, None).unwrap(),
+            _ => drop(begin(&store)),
+        }
+        drop(store);
+        let store = machine.open();
+        let scope = begin(&store);
+        let all = [rate().cooldown() + TIMEOUT];
+        assert_eq!(store.places_taken(&scope, rate()).unwrap(), all, "{how_it_ended}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_reply_takes_its_place_longer() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    fail(&machine, &store, &scope, 1, 10, "timeout").await;
+    machine.clock.pass(3);
+    let left = rate().cooldown() + TIMEOUT - Duration::from_secs(3);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [left]);
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.places_taken(machine.clock.as_ref(), rate()).unwrap(), [left]);
+}
+
+#[tokio::test]
+async fn a_request_that_was_never_sent_takes_no_place() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    for code in NOT_SENT {
+        fail(&machine, &store, &scope, 1, 0, code).await;
+    }
+    assert!(store.places_taken(&scope, rate()).unwrap().is_empty());
+    let traffic = store.traffic(&scope).unwrap();
+    assert_eq!((traffic.requests, traffic.evidence.requests), (3, 0));
+}
+
+#[tokio::test]
+async fn a_huge_stored_time_limit_stops_no_later_session() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = store.begin_session(&identity("a"), rate(), Duration::MAX).unwrap();
+    store.begin_request(&scope, request(1, Purpose::First)).await.unwrap();
+    drop(store);
+    let store = machine.open();
+    let scope = begin(&store);
+    let longest = reconcile_core::arrival::LONGEST_TIMEOUT;
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [rate().cooldown() + longest]);
+}
+
+#[tokio::test]
+async fn after_a_restored_backup_only_the_first_session_waits() {
+    let machine = Machine::new();
+    drop(begin(&machine.open()));
+    let backup = std::fs::read(machine.path()).unwrap();
+    for _ in 0..5 {
+        drop(begin(&machine.open()));
+    }
+    std::fs::write(machine.path(), backup).unwrap();
+    let (mut sessions, mut waits) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let store = machine.open();
+        let scope = begin(&store);
+        sessions.push(scope.session_no);
+        waits.push(store.places_taken(&scope, rate()).unwrap().len());
+    }
+    assert_eq!((sessions, waits), (vec![7, 8, 9], vec![100, 0, 0]));
+    assert_eq!(machine.open().reader().unwrap().cap_record().unwrap().missing_sessions, 5);
+}
+
+#[tokio::test]
+async fn purge_keeps_what_the_cap_counts_under_any_wall_clock() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    for n in 0..300 {
+        ask(&store, &scope, n, AnswerKind::Final, Some("{}")).await;
+    }
+    machine.clock.step_wall(3 * 86_400);
+    let erased = store.purge(NaiveDate::from_ymd_opt(2026, 12, 31).unwrap()).unwrap();
+    assert_eq!((erased.calls, erased.requests), (300, 0));
+    machine.clock.step_wall(-3 * 86_400);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap().len(), 300);
+    // Sessions that are old enough go as a whole.
+    machine.clock.pass(5 * 86_400);
+    let second = begin(&store);
+    for n in 1_000..1_200 {
+        ask(&store, &second, n, AnswerKind::Final, Some("{}")).await;
+    }
+    let erased = store.purge(NaiveDate::from_ymd_opt(2026, 12, 31).unwrap()).unwrap();
+    assert_eq!((erased.calls, erased.requests), (200, 300));
+    let sessions = store.reader().unwrap().cap_record().unwrap().sessions;
+    assert_eq!((sessions.len(), sessions[0].evidence.missing), (1, 0));
+}
+
+#[tokio::test]
+async fn other_boots_count_until_this_one_has_sent_for_a_while() {
+    let mut machine = Machine::new();
+    let store = machine.open();
+    let scope = begin(&store);
+    ask(&store, &scope, 1, AnswerKind::Final, Some("{}")).await;
+    drop(store);
+    machine.clock = SetClock::new("boot-2", 5_000_000);
+    let store = machine.open();
+    let scope = begin(&store);
+    machine.clock.pass(300);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap().len(), 1);
+    ask(&store, &scope, 2, AnswerKind::Final, Some("{}")).await;
+    machine.clock.pass(120);
+    assert!(store.places_taken(&begin(&store), rate()).unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn after_a_reboot_recent_requests_take_a_whole_cooldown() {
     let mut machine = Machine::new();

@@ -11,7 +11,7 @@ use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, Traffic};
 
 use super::erased::Erased;
-use super::history::{KnownCall, SessionEvidence};
+use super::history::{CapRecord, KnownCall};
 use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
 use super::request::{BegunRequest, NewRequest, RequestEnd};
@@ -80,8 +80,8 @@ pub trait Store: RequestLog {
     /// Begins a session. It resumes the newest run if that run is unfinished and has the same
     /// identity; otherwise it begins a new run.
     ///
-    /// Requests of killed sessions count as answered at the latest possible moment: one timeout
-    /// from now.
+    /// Requests without a recorded end count as failed now: their process may have worked until
+    /// this moment. Then the rule of [`reconcile_core::arrival`] applies.
     ///
     /// # Errors
     ///
@@ -186,8 +186,7 @@ pub trait Reader: Send {
     /// Exit 6 if the store cannot be read.
     fn preview_session(&self, identity: &RunIdentity, clock: &dyn Clock) -> Result<Scope>;
 
-    /// How long each place under the cap is still taken. Requests that were in flight when their
-    /// session was killed are not counted: only [`Store::begin_session`] ends them.
+    /// How long each place under the cap is still taken.
     ///
     /// # Errors
     ///
@@ -208,10 +207,10 @@ pub trait Reader: Send {
     /// Exit 6 if the store cannot be read.
     fn similar_call_ids(&self, call_id: &str) -> Result<Vec<String>>;
 
-    /// How each session with requests kept the cap, oldest first.
+    /// How the sessions kept the cap, recomputed from their recorded requests.
     ///
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
-    fn evidence(&self) -> Result<Vec<SessionEvidence>>;
+    fn cap_record(&self) -> Result<CapRecord>;
 }

@@ -1,15 +1,20 @@
 //! Did the cap hold? The most requests in any window, recomputed from the recorded requests.
 //!
-//! The audit shares no code with the limiter: it knows only when each request was sent and when its
-//! reply came back. A request arrives at some instant between the two that only the provider knows.
-//! So the audit assumes that it may have arrived at any of these instants. The result is the most
-//! requests that *can* have reached the provider in any window, for any network delays.
+//! The audit shares no code with the limiter, only the rule of [`arrival`](crate::arrival). It
+//! knows when each request was sent, and when it can have arrived at the latest. A request arrives
+//! at some instant between the two that only the provider knows. So the audit assumes that it may
+//! have arrived at any of these instants. The result is the most requests that *can* have reached
+//! the provider in any window, for any network delays.
+//!
+//! Without a reply no instant is certain. So the audit also counts the most requests in any window
+//! if these requests arrived at any later time. Only if both numbers keep the cap, it is proven.
 //!
 //! Memory grows only with the number of requests in a window.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::arrival::Arrival;
 use crate::rate::Rate;
 
 /// The most requests in flight at once. A request may be recorded this many positions too late.
@@ -20,9 +25,9 @@ const MAX_REORDERED: usize = 4_096;
 pub struct Trip {
     /// When it was sent, or a little earlier.
     pub sent_us: i64,
-    /// When its reply or its failure came back: never before it reached the provider.
-    pub replied_us: i64,
-    /// False for a request of an earlier session: it fills the window but is not counted again.
+    /// When it can have reached the provider, at the latest.
+    pub arrival: Arrival,
+    /// False for a request of another session: it fills the window but is not counted again.
     pub counted: bool,
 }
 
@@ -33,12 +38,56 @@ pub struct Evidence {
     pub requests: u64,
     /// The most requests that can have reached the provider in any window.
     pub most_in_any_window: u64,
+    /// The same, if requests without a reply arrived at any later time.
+    pub most_if_late: u64,
+    /// The requests without a reply.
+    pub no_reply: u64,
+    /// Requests that were recorded, but whose record is gone.
+    pub missing: u64,
     /// The time from the first request to the last, in microseconds.
     pub sending_us: i64,
     /// The shortest time in which the cap allows this number of requests, in microseconds.
     pub shortest_us: i64,
     /// The most requests that the cap allows in the windows that have begun.
     pub allowance: u64,
+}
+
+/// What the evidence says about the cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// No window can have held more requests than the cap.
+    Held,
+    /// The cap may have been kept, but the record does not prove it.
+    CannotBeProven,
+    /// A window can have held more requests than the cap.
+    Broken,
+}
+
+impl Verdict {
+    /// The word in the outputs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::CannotBeProven => "cannot be proven",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+impl Evidence {
+    /// The verdict on a session with this cap.
+    #[must_use]
+    pub fn verdict(&self, cap: Rate) -> Verdict {
+        let cap = u64::from(cap.requests.get());
+        if self.most_in_any_window > cap {
+            Verdict::Broken
+        } else if self.most_if_late > cap || self.missing > 0 {
+            Verdict::CannotBeProven
+        } else {
+            Verdict::Held
+        }
+    }
 }
 
 /// Counts requests, given roughly in the order in which they were sent.
@@ -48,11 +97,12 @@ pub struct Audit {
     /// Requests that wait until earlier ones are recorded.
     waiting: BinaryHeap<Reverse<Trip>>,
     /// The latest possible arrival of each request in the window, earliest first.
-    window: BinaryHeap<Reverse<i64>>,
+    window: BinaryHeap<Reverse<Arrival>>,
+    /// Requests without a reply that have left the window.
+    may_be_late: u64,
     first_sent_us: Option<i64>,
     last_sent_us: i64,
-    requests: u64,
-    most: u64,
+    evidence: Evidence,
 }
 
 impl Audit {
@@ -63,10 +113,10 @@ impl Audit {
             rate,
             waiting: BinaryHeap::new(),
             window: BinaryHeap::new(),
+            may_be_late: 0,
             first_sent_us: None,
             last_sent_us: 0,
-            requests: 0,
-            most: 0,
+            evidence: Evidence::default(),
         }
     }
 
@@ -83,13 +133,19 @@ impl Audit {
     /// Adds a request to the window and removes those that arrived at least one window earlier.
     fn enter_window(&mut self, trip: Trip) {
         let window_start = trip.sent_us.saturating_sub(self.rate.window_us());
-        while self.window.peek().is_some_and(|Reverse(arrived)| *arrived <= window_start) {
+        while let Some(Reverse(arrival)) = self.window.peek().copied()
+            && arrival.latest_us <= window_start
+        {
+            self.may_be_late += u64::from(!arrival.is_proven);
             self.window.pop();
         }
-        self.window.push(Reverse(trip.replied_us));
+        self.window.push(Reverse(trip.arrival));
         if trip.counted {
-            self.requests += 1;
-            self.most = self.most.max(self.window.len() as u64);
+            let (in_window, evidence) = (self.window.len() as u64, &mut self.evidence);
+            evidence.requests += 1;
+            evidence.no_reply += u64::from(!trip.arrival.is_proven);
+            evidence.most_in_any_window = evidence.most_in_any_window.max(in_window);
+            evidence.most_if_late = evidence.most_if_late.max(in_window + self.may_be_late);
             self.first_sent_us.get_or_insert(trip.sent_us);
             self.last_sent_us = self.last_sent_us.max(trip.sent_us);
         }
@@ -106,13 +162,12 @@ impl Audit {
         let sending_us = self.last_sent_us - first_sent_us;
         let windows = u64::try_from(sending_us / window_us.max(1)).unwrap_or(0) + 1;
         Evidence {
-            requests: self.requests,
-            most_in_any_window: self.most,
             sending_us,
-            shortest_us: i64::try_from((self.requests - 1) / cap)
+            shortest_us: i64::try_from((self.evidence.requests - 1) / cap)
                 .unwrap_or(i64::MAX)
                 .saturating_mul(window_us),
             allowance: cap * windows,
+            ..self.evidence
         }
     }
 }
@@ -123,7 +178,12 @@ mod tests {
     use super::*;
 
     fn trip(sent_us: i64, replied_us: i64) -> Trip {
-        Trip { sent_us, replied_us, counted: true }
+        Trip { sent_us, arrival: Arrival { latest_us: replied_us, is_proven: true }, counted: true }
+    }
+
+    /// A request without a reply, which counts as arriving until `latest_us`.
+    fn no_reply(sent_us: i64, latest_us: i64) -> Trip {
+        Trip { arrival: Arrival { latest_us, is_proven: false }, ..trip(sent_us, latest_us) }
     }
 
     fn audited(rate: &str, trips: &[Trip]) -> Evidence {
@@ -164,6 +224,27 @@ mod tests {
         let before = Trip { counted: false, ..trip(0, 100) };
         let evidence = audited("2/s", &[before, trip(S / 2, S / 2)]);
         assert_eq!((evidence.most_in_any_window, evidence.requests), (2, 1));
+    }
+
+    #[test]
+    fn a_request_without_a_reply_may_arrive_in_any_later_window() {
+        let cap: Rate = "2/s".parse().unwrap();
+        // Two time-outs, then two requests in a window of their own.
+        let trips = [no_reply(0, S), no_reply(0, S), trip(5 * S, 5 * S), trip(5 * S, 5 * S)];
+        let evidence = audited("2/s", &trips);
+        assert_eq!((evidence.most_in_any_window, evidence.most_if_late, evidence.no_reply), (2, 4, 2));
+        assert_eq!(evidence.verdict(cap), Verdict::CannotBeProven);
+        // Too few requests to break the cap, even if all arrive together.
+        assert_eq!(audited("4/s", &trips).verdict("4/s".parse().unwrap()), Verdict::Held);
+        // A later request within the time until which the first one counts as arriving.
+        let evidence = audited("1/s", &[no_reply(0, 2 * S), trip(2 * S, 2 * S)]);
+        assert_eq!(evidence.verdict("1/s".parse().unwrap()), Verdict::Broken);
+    }
+
+    #[test]
+    fn a_missing_record_proves_nothing() {
+        let evidence = Evidence { missing: 1, ..audited("1/s", &[trip(0, 0)]) };
+        assert_eq!(evidence.verdict("1/s".parse().unwrap()), Verdict::CannotBeProven);
     }
 
     #[test]

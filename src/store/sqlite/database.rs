@@ -1,27 +1,50 @@
 //! The writing connection. The thread that commits requests shares it.
+//!
+//! Every transaction first checks that the store is still the one that this process opened, and
+//! that no other process has begun a session in it. So a lost store stops the run at once.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::errors::InStore as _;
-use crate::error::Result;
+use super::errors::{InStore as _, Lost, failed, lost};
+use super::lock::StoreLock;
+use crate::error::{Error, Result};
 use crate::locked::lock;
 
-/// The file, open for writing.
+/// The file, open for writing and locked.
 ///
 /// After a panic inside SQLite's bindings, a transaction may still be open. Then the next one fails
 /// with an error; nothing is damaged.
+///
+/// The fields are dropped in this order, so the lock is released after the file is closed.
 pub(super) struct Database {
+    connection: Mutex<Connection>,
     path: PathBuf,
-    connection: Arc<Mutex<Connection>>,
+    lock: StoreLock,
+    /// The session of this process; 0 before it begins.
+    session_no: AtomicI64,
+}
+
+/// Why a transaction failed.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    Sqlite(rusqlite::Error),
+    Lost(Lost),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
 }
 
 impl Database {
     /// Uses this connection to the file.
-    pub(super) fn new(path: &Path, connection: Connection) -> Self {
-        Self { path: path.to_owned(), connection: Arc::new(Mutex::new(connection)) }
+    pub(super) fn new(path: PathBuf, connection: Connection, lock: StoreLock) -> Self {
+        Self { connection: Mutex::new(connection), path, lock, session_no: AtomicI64::new(0) }
     }
 
     /// The file's path.
@@ -29,9 +52,28 @@ impl Database {
         &self.path
     }
 
-    /// The connection, for the thread that commits requests.
-    pub(super) fn connection(&self) -> Arc<Mutex<Connection>> {
-        self.connection.clone()
+    /// The lock of the store.
+    pub(super) fn lock(&self) -> &StoreLock {
+        &self.lock
+    }
+
+    /// Notes that this process has begun a session.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the lock file cannot be written.
+    pub(super) fn has_begun(&self, session_no: i64) -> Result<()> {
+        self.session_no.store(session_no, Ordering::Relaxed);
+        self.lock.note_session(session_no)
+    }
+
+    /// Checks that the store is still the file that this process opened.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it was removed or replaced.
+    pub(super) fn check_held(&self) -> Result<()> {
+        self.lock.check().map_err(|what| lost(&self.path, what))
     }
 
     /// Runs `work`, which only reads.
@@ -47,15 +89,40 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Exit 6 if SQLite fails. Then nothing is written.
+    /// Exit 6 if SQLite fails or the store is lost. Then nothing is written.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let in_transaction = |connection: &mut Connection| {
-            let transaction = connection.transaction()?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        in_transaction(&mut lock(&self.connection)).in_store(&self.path, "write")
+        self.try_write(work).map_err(|error| self.failed(&error))
+    }
+
+    /// As [`Database::write`], with an error that several tasks can share.
+    pub(super) fn try_write<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, WriteError> {
+        let mut connection = lock(&self.connection);
+        // It waits for other writers now. Begun as a reader it could not wait later.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.check_ours(&transaction)?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    fn check_ours(&self, c: &Connection) -> Result<(), WriteError> {
+        self.lock.check().map_err(WriteError::Lost)?;
+        let ours = self.session_no.load(Ordering::Relaxed);
+        let newest: i64 = c
+            .prepare_cached("SELECT coalesce(max(session_no), 0) FROM session")?
+            .query_row([], |row| row.get(0))?;
+        if ours > 0 && newest != ours { Err(WriteError::Lost(Lost::TakenOver)) } else { Ok(()) }
+    }
+
+    /// The error of a failed transaction, for the user.
+    pub(super) fn failed(&self, error: &WriteError) -> Error {
+        match error {
+            WriteError::Lost(what) => lost(&self.path, *what),
+            WriteError::Sqlite(cause) => failed(&self.path, "write", cause),
+        }
     }
 
     /// Rewrites the whole file and empties its log. Afterwards no free page contains erased data.

@@ -1,7 +1,7 @@
 //! Erases old calls, and answers that contain a phone number. Afterwards no page of the file
 //! contains the erased data.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{NaiveDate, TimeDelta};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::phone::normalize_number;
 use rusqlite::{Connection, params};
@@ -10,10 +10,12 @@ use super::call_row::{COLUMNS, answer_of, key_of};
 use super::checksum::checksum;
 use super::database::Database;
 use super::units::time_us;
+use crate::clock::Moment;
 use crate::error::Result;
 use crate::store::erased::Erased;
 
-/// Requests younger than this are kept: the cap of the next runs counts them.
+/// Requests younger than this are kept: the cap of the next runs counts them. Of this boot the boot
+/// clock says how old they are, so a wrong wall clock deletes none of them.
 const KEPT_FOR_THE_CAP: TimeDelta = TimeDelta::days(2);
 /// The code of an answer that was erased on request.
 const FORGOTTEN: &str = "Forgotten";
@@ -41,8 +43,16 @@ pub(super) fn erase(
     Ok(Erased { calls: calls as u64, requests: requests as u64, bytes_before, bytes_after: size() })
 }
 
-/// Deletes the calls of days before this one, and their requests.
-pub(super) fn purge(c: &Connection, before: NaiveDate, now: DateTime<Utc>) -> rusqlite::Result<ErasedRows> {
+/// Deletes the calls of days before this one, and the requests of sessions that are older.
+///
+/// The requests of a session are deleted together. So each session is recorded whole or not at all,
+/// and the audit can tell a purged session from a damaged one.
+pub(super) fn purge(
+    c: &Connection,
+    before: NaiveDate,
+    boot_id: &str,
+    now: Moment,
+) -> rusqlite::Result<ErasedRows> {
     let day = before.to_string();
     // SQLite can give the number of a deleted call to a later call. So kept requests no longer
     // refer to their call.
@@ -52,11 +62,21 @@ pub(super) fn purge(c: &Connection, before: NaiveDate, now: DateTime<Utc>) -> ru
     )?;
     let calls = c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
     c.execute("DELETE FROM open_item WHERE call_date < ?1", [&day])?;
-    // For the same reason the newest request is always kept: the next one must not get its number.
+    // The newest requests stay: the cap of the next session counts them, and the next request must
+    // not get the number of a deleted one. A window of a session never held more than its cap.
     let requests = c.execute(
-        "DELETE FROM request WHERE call_no = 0 AND sent_at < ?1
-           AND request_no < (SELECT max(request_no) FROM request)",
-        [time_us(now - KEPT_FOR_THE_CAP)],
+        "DELETE FROM request WHERE session_no IN (
+           SELECT session_no FROM request JOIN session USING (session_no) GROUP BY session_no
+           HAVING max(call_no) = 0
+              AND max(sent_at) < ?1
+              AND (boot_id <> ?2 OR max(sent_boot_us) < ?3)
+              AND max(request_no) <= (SELECT max(request_no) FROM request)
+                                     - 2 * (SELECT max(cap_requests) FROM session))",
+        params![
+            time_us(now.wall - KEPT_FOR_THE_CAP),
+            boot_id,
+            now.boot_us - KEPT_FOR_THE_CAP.num_microseconds().unwrap_or(i64::MAX)
+        ],
     )?;
     Ok(ErasedRows { calls, requests })
 }

@@ -1,18 +1,25 @@
 //! Errors of the file: what failed, and what the user can do.
 
-use std::borrow::Borrow;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
 
 use crate::error::{Error, Result};
 
+/// What happened to the store while this process held it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Its name leads nowhere.
+    Removed,
+    /// Its name leads to another file.
+    Replaced,
+    /// Another process has begun a session in it.
+    TakenOver,
+}
+
 /// Turns a SQLite error into one that says what to do. `verb` completes "cannot … the store".
-pub(super) fn failed<E>(path: &Path, verb: &str, error: E) -> Error
-where
-    E: Borrow<rusqlite::Error> + std::error::Error + Send + Sync + 'static,
-{
-    let hint = match error.borrow().sqlite_error_code() {
+pub(super) fn failed(path: &Path, verb: &str, error: &rusqlite::Error) -> Error {
+    let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             return damaged(path, &error.to_string());
         }
@@ -22,7 +29,31 @@ where
         }
         _ => "check free space and permissions, then run the same command again; nothing stored is lost",
     };
-    Error::output(format!("cannot {verb} the store {}", path.display())).hint(hint).because(error)
+    Error::output(format!("cannot {verb} the store {}", path.display())).hint(hint).because(error.to_string())
+}
+
+/// The error for a store that cannot be opened or created (exit 6).
+pub(super) fn cannot_open(path: &Path, error: std::io::Error) -> Error {
+    Error::output(format!("cannot open the store {}", path.display()))
+        .hint("check the permissions and free space of its folder, or put the store elsewhere")
+        .because(error)
+}
+
+/// The error for a store that this process has lost (exit 6).
+pub(super) fn lost(path: &Path, what: Lost) -> Error {
+    let p = path.display();
+    let what = match what {
+        Lost::Removed => format!("the store {p} was moved or deleted while this run used it"),
+        Lost::Replaced => format!("another file has replaced the store {p} while this run used it"),
+        Lost::TakenOver => {
+            return Error::output(format!("another run has begun in the store {p} while this run used it"))
+                .hint("let one run end before the next one starts; then run the same command again");
+        }
+    };
+    Error::output(what).hint(format!(
+        "put the store back, with {p}-wal if there is one, then run the same command again: it resumes; a new store \
+         asks for every call again"
+    ))
 }
 
 /// The error for a store whose structure is damaged (exit 6).
@@ -49,6 +80,6 @@ pub(super) trait InStore<T> {
 
 impl<T> InStore<T> for rusqlite::Result<T> {
     fn in_store(self, path: &Path, verb: &str) -> Result<T> {
-        self.map_err(|error| failed(path, verb, error))
+        self.map_err(|error| failed(path, verb, &error))
     }
 }

@@ -13,6 +13,7 @@ use reconcile_core::answer::NewAnswer;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::database::{Database, WriteError};
 use super::record;
 use crate::clock::Moment;
 use crate::locked::lock;
@@ -25,13 +26,13 @@ pub(super) enum Command {
 }
 
 /// The result of the commit, for the task that waits for it.
-type Reply = oneshot::Sender<Result<BegunRequest, Arc<rusqlite::Error>>>;
+type Reply = oneshot::Sender<Result<BegunRequest, Arc<WriteError>>>;
 
 /// Starts the committing thread with the first command, and stops it when dropped.
 ///
 /// There is never a second thread: two threads that take turns need twice the memory.
 pub(super) struct GroupCommit {
-    connection: Arc<Mutex<Connection>>,
+    database: Arc<Database>,
     committer: Mutex<Option<Committer>>,
 }
 
@@ -42,9 +43,9 @@ struct Committer {
 }
 
 impl GroupCommit {
-    /// Commits on this connection.
-    pub(super) fn new(connection: Arc<Mutex<Connection>>) -> Self {
-        Self { connection, committer: Mutex::default() }
+    /// Commits to this database.
+    pub(super) fn new(database: Arc<Database>) -> Self {
+        Self { database, committer: Mutex::default() }
     }
 
     /// Queues a command. If the thread has panicked, the reply is dropped.
@@ -56,7 +57,7 @@ impl GroupCommit {
         let mut committer = lock(&self.committer);
         let committer = match &mut *committer {
             Some(committer) => committer,
-            none => none.insert(Committer::start(self.connection.clone())?),
+            none => none.insert(Committer::start(self.database.clone())?),
         };
         let _ = committer.commands.send((command, reply));
         Ok(())
@@ -81,19 +82,19 @@ impl Drop for GroupCommit {
 }
 
 impl Committer {
-    fn start(connection: Arc<Mutex<Connection>>) -> io::Result<Self> {
+    fn start(database: Arc<Database>) -> io::Result<Self> {
         let (commands, received) = channel();
         let thread = std::thread::Builder::new().name("store".into());
-        let thread = thread.spawn(move || commit_all(&connection, &received))?;
+        let thread = thread.spawn(move || commit_all(&database, &received))?;
         Ok(Self { commands, thread })
     }
 }
 
 /// Commits all commands. Each round commits every command that has arrived.
-fn commit_all(connection: &Mutex<Connection>, received: &Receiver<(Command, Reply)>) {
+fn commit_all(database: &Database, received: &Receiver<(Command, Reply)>) {
     while let Ok(first) = received.recv() {
         let (commands, replies): (Vec<_>, Vec<_>) = once(first).chain(received.try_iter()).unzip();
-        match commit(&mut lock(connection), commands) {
+        match database.try_write(|c| write(c, commands)) {
             Ok(begun) => replies.into_iter().zip(begun).for_each(|(reply, no)| drop(reply.send(Ok(no)))),
             Err(e) => {
                 let e = Arc::new(e);
@@ -103,23 +104,16 @@ fn commit_all(connection: &Mutex<Connection>, received: &Receiver<(Command, Repl
     }
 }
 
-fn commit(connection: &mut Connection, commands: Vec<Command>) -> rusqlite::Result<Vec<BegunRequest>> {
-    let transaction = connection.transaction()?;
-    let begun = commands
-        .into_iter()
-        .map(|command| match command {
-            Command::Begin { session_no, request, at } => {
-                record::begin_request(&transaction, session_no, request, at)
+fn write(c: &Connection, commands: Vec<Command>) -> rusqlite::Result<Vec<BegunRequest>> {
+    let write = |command| match command {
+        Command::Begin { session_no, request, at } => record::begin_request(c, session_no, request, at),
+        Command::End { session_no, begun, end, answer } => {
+            record::end_request(c, &begun, &end)?;
+            if let Some(answer) = answer {
+                record::store_answer(c, session_no, &begun, &answer, end.at)?;
             }
-            Command::End { session_no, begun, end, answer } => {
-                record::end_request(&transaction, &begun, &end)?;
-                if let Some(answer) = answer {
-                    record::store_answer(&transaction, session_no, &begun, &answer, end.at)?;
-                }
-                Ok(begun)
-            }
-        })
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    transaction.commit()?;
-    Ok(begun)
+            Ok(begun)
+        }
+    };
+    commands.into_iter().map(write).collect()
 }

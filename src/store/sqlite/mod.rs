@@ -2,6 +2,7 @@
 //!
 //! This file only collects names. The files below import from each other, never from here.
 
+mod arrivals;
 mod attempts;
 mod call_row;
 mod checks;
@@ -10,7 +11,8 @@ mod database;
 mod erase;
 mod errors;
 mod group_commit;
-mod lock_file;
+mod held_file;
+mod lock;
 mod meta;
 mod open_items;
 mod places;
@@ -28,5 +30,7 @@ mod units;
 pub(super) use reader::SqliteReader;
 pub(super) use store::SqliteStore;
 
+#[cfg(test)]
+mod audit_tests;
 #[cfg(test)]
 mod tests;

@@ -12,11 +12,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::call_row::{COLUMNS, CallRow};
 use super::errors::InStore as _;
+use super::held_file::names_of;
 use super::read_ahead::{ROWS_PER_READ, ReadAhead};
-use super::{attempts, checks, meta, places, runs, schema, traffic};
+use super::{attempts, checks, meta, places, runs, schema, sessions, traffic};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::store::history::{KnownCall, SessionEvidence};
+use crate::store::history::{CapRecord, KnownCall};
 use crate::store::origin::ExpectedOrigin;
 use crate::store::run_identity::RunIdentity;
 use crate::store::verbs::Reader;
@@ -152,7 +153,9 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn evidence(&self) -> Result<Vec<SessionEvidence>> {
-        self.read(traffic::evidence)
+    fn cap_record(&self) -> Result<CapRecord> {
+        let names = std::fs::metadata(&self.path).map_or(1, |metadata| names_of(&metadata));
+        let missing_sessions = self.read(sessions::missing)?;
+        Ok(CapRecord { sessions: self.read(traffic::evidence)?, missing_sessions, names })
     }
 }

@@ -31,8 +31,13 @@ struct NextRun {
     resumed: bool,
 }
 
-/// Finds the run to resume, or begins one.
-pub(super) fn begin_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::Result<Scope> {
+/// Finds the run to resume, or begins one. Its session has a higher number than `after`.
+pub(super) fn begin_run(
+    c: &Connection,
+    identity: &RunIdentity,
+    now: Moment,
+    after: i64,
+) -> rusqlite::Result<Scope> {
     let run = next_run(c, identity, now)?;
     if run.is_new {
         c.execute(
@@ -48,13 +53,13 @@ pub(super) fn begin_run(c: &Connection, identity: &RunIdentity, now: Moment) -> 
             ],
         )?;
     }
-    scope(c, run, identity)
+    scope(c, run, identity, after)
 }
 
 /// The same as [`begin_run`], without writing.
 pub(super) fn preview_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::Result<Scope> {
     let run = next_run(c, identity, now)?;
-    scope(c, run, identity)
+    scope(c, run, identity, 0)
 }
 
 fn next_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::Result<NextRun> {
@@ -73,8 +78,8 @@ fn next_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::Re
     })
 }
 
-fn scope(c: &Connection, run: NextRun, identity: &RunIdentity) -> rusqlite::Result<Scope> {
-    let session_no = next_number(c, "session")?;
+fn scope(c: &Connection, run: NextRun, identity: &RunIdentity, after: i64) -> rusqlite::Result<Scope> {
+    let session_no = next_number(c, "session")?.max(after.saturating_add(1));
     let first_session = |column: &str, number: i64| -> rusqlite::Result<i64> {
         let sql = format!(
             "SELECT coalesce(min(session_no), ?2) FROM session JOIN run USING (run_no) WHERE {column} = ?1"

@@ -63,7 +63,7 @@ CREATE TABLE call (
 CREATE TABLE request (
   request_no INTEGER PRIMARY KEY,
   session_no INTEGER NOT NULL REFERENCES session,
-  call_no INTEGER NOT NULL REFERENCES call,
+  call_no INTEGER NOT NULL REFERENCES call,  -- 0 if the call was purged
   asked_date TEXT NOT NULL,
   purpose TEXT NOT NULL CHECK (purpose IN ('first', 'retry', 'other_day')),
   sent_at INTEGER NOT NULL,
@@ -71,7 +71,7 @@ CREATE TABLE request (
   replied_at INTEGER,                  -- NULL while in flight
   replied_boot_us INTEGER,
   http_status INTEGER,
-  code TEXT,                           -- 'lost' if the process ended before the reply
+  code TEXT,                           -- 'lost' if the process ended before it recorded the end
   throttled INTEGER NOT NULL DEFAULT 0,
   decision TEXT,                       -- what happens next: answered, again, gave_up, stopped
   pause_us INTEGER                     -- pause before the next attempt

@@ -6,7 +6,7 @@ use reconcile_core::ask_again::Scope;
 use reconcile_core::rate::Rate;
 use rusqlite::{Connection, params};
 
-use super::units::{duration_us, time_us};
+use super::units::{count_of, duration_us, time_us};
 use super::{places, runs};
 use crate::clock::Moment;
 use crate::store::run_identity::RunIdentity;
@@ -18,12 +18,14 @@ pub(super) struct NewSession<'a> {
     pub(super) timeout: Duration,
     pub(super) boot_id: &'a str,
     pub(super) now: Moment,
+    /// The last session that the lock file names. The store may lack it, if it was restored.
+    pub(super) after: i64,
 }
 
-/// Ends the requests of killed sessions, then begins a session in its run.
+/// Ends the requests without a recorded end, then begins a session in its run.
 pub(super) fn begin(c: &Connection, new: &NewSession<'_>) -> rusqlite::Result<Scope> {
     places::end_lost_requests(c, new.boot_id, new.now)?;
-    let scope = runs::begin_run(c, new.identity, new.now)?;
+    let scope = runs::begin_run(c, new.identity, new.now, new.after)?;
     c.execute(
         "INSERT INTO session (session_no, run_no, version, pid, boot_id, started_at, cap_requests,
                               cap_window_us, timeout_us, first_request_no)
@@ -41,6 +43,18 @@ pub(super) fn begin(c: &Connection, new: &NewSession<'_>) -> rusqlite::Result<Sc
         ],
     )?;
     Ok(scope)
+}
+
+/// The newest session before this one; 0 if there is none.
+pub(super) fn before(c: &Connection, session_no: i64) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(session_no), 0) FROM session WHERE session_no < ?1";
+    c.query_row(sql, [session_no], |row| row.get(0))
+}
+
+/// How many session numbers are missing.
+pub(super) fn missing(c: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT coalesce(max(session_no), 0) - count(*) FROM session";
+    c.query_row(sql, [], |row| row.get(0)).map(count_of)
 }
 
 /// Ends a session, and with `complete` its run.

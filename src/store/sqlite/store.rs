@@ -14,12 +14,12 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::database::Database;
-use super::errors::{InStore as _, failed};
+use super::errors::InStore as _;
 use super::group_commit::{Command, GroupCommit};
-use super::lock_file::LockFile;
+use super::lock::StoreLock;
 use super::reader::SqliteReader;
 use super::sessions::NewSession;
-use super::{checks, erase, meta, open_items, places, prepare, record, sessions, traffic};
+use super::{checks, erase, held_file, meta, open_items, places, prepare, record, sessions, traffic};
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
 use crate::locked::lock;
@@ -32,11 +32,10 @@ use crate::store::verbs::{Reader, RequestLog, Store};
 
 /// A store that this process has opened and locked.
 ///
-/// The fields are dropped in this order, so the lock is released after the file is closed.
+/// The fields are dropped in this order, so the file is closed after its last commit.
 pub(crate) struct SqliteStore {
     commits: GroupCommit,
-    database: Database,
-    lock_file: LockFile,
+    database: Arc<Database>,
     clock: Arc<dyn Clock>,
     origin: Mutex<CurrentOrigin>,
 }
@@ -71,14 +70,16 @@ impl SqliteStore {
 
     fn open_as(path: &Path, expected: Option<ExpectedOrigin>, clock: Arc<dyn Clock>) -> Result<Self> {
         checks::check_path(path)?;
-        let lock_file = LockFile::take(path)?;
-        let connection = Connection::open(path).in_store(path, "open")?;
-        let origin = prepare::prepare(&connection, path, expected)?;
-        let is_final = meta::has_answers(&connection).in_store(path, "read")?;
-        let database = Database::new(path, connection);
-        let commits = GroupCommit::new(database.connection());
+        let path = held_file::resolve(path);
+        let lock = StoreLock::take(&path)?;
+        let connection = Connection::open(&path).in_store(&path, "open")?;
+        let origin = prepare::prepare(&connection, &path, expected)?;
+        let is_final = meta::has_answers(&connection).in_store(&path, "read")?;
+        let database = Arc::new(Database::new(path, connection, lock));
+        database.check_held()?;
+        let commits = GroupCommit::new(database.clone());
         let origin = Mutex::new(CurrentOrigin { origin, is_final });
-        Ok(Self { commits, database, lock_file, clock, origin })
+        Ok(Self { commits, database, clock, origin })
     }
 
     /// Waits until a command is on disk.
@@ -86,7 +87,7 @@ impl SqliteStore {
         let (reply, committed) = oneshot::channel();
         self.commits.submit(command, reply).map_err(Error::no_more_threads)?;
         match committed.await {
-            Ok(done) => done.map_err(|e| failed(self.database.path(), "write", e)),
+            Ok(done) => done.map_err(|e| self.database.failed(&e)),
             Err(_) => {
                 let store = self.database.path().display();
                 Err(Error::bug(format!("cannot write the store {store}: its thread has stopped")))
@@ -145,17 +146,19 @@ impl Store for SqliteStore {
 
     fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
         let (boot_id, now) = (self.clock.boot_id(), self.clock.now());
-        let new = NewSession { identity, rate, timeout, boot_id, now };
+        let after = self.database.lock().last_session();
+        let new = NewSession { identity, rate, timeout, boot_id, now, after };
         let scope = self.database.write(|c| sessions::begin(c, &new))?;
-        self.lock_file.note_session(scope.session_no)?;
+        self.database.has_begun(scope.session_no)?;
         Ok(scope)
     }
 
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {
-        if self.lock_file.last_session() >= scope.session_no {
+        let now = self.clock.now();
+        let before = self.database.read(|c| sessions::before(c, scope.session_no))?;
+        if self.database.lock().last_session() > before {
             return Ok(vec![rate.cooldown(); rate.requests.get() as usize]);
         }
-        let now = self.clock.now();
         self.database.read(|c| places::taken(c, self.clock.as_ref(), now, rate))
     }
 
@@ -164,6 +167,7 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>> {
+        self.database.check_held()?;
         Ok(Box::new(SqliteReader::connect(self.database.path(), "read")?))
     }
 
@@ -198,8 +202,8 @@ impl Store for SqliteStore {
     }
 
     fn purge(&self, before: NaiveDate) -> Result<Erased> {
-        let now = self.clock.now().wall;
-        erase::erase(&self.database, |c| erase::purge(c, before, now))
+        let now = self.clock.now();
+        erase::erase(&self.database, |c| erase::purge(c, before, self.clock.boot_id(), now))
     }
 
     fn forget(&self, number: &str) -> Result<Erased> {

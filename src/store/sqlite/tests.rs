@@ -112,3 +112,151 @@ async fn unknown_words_are_shown_as_stored() {
     let open_items = store.open_items(&scope).unwrap();
     assert_eq!(open_items.by_age[0].status.as_str(), "disputed");
 }
+
+/// Another session begins in the store, as an older program with another lock could do it.
+const ANOTHER_SESSION: &str =
+    "INSERT INTO session SELECT session_no + 1, run_no, version, pid, boot_id, started_at, ended_at, cap_requests,
+     cap_window_us, timeout_us, first_request_no FROM session ORDER BY session_no DESC LIMIT 1";
+
+fn begin(store: &SqliteStore) -> reconcile_core::ask_again::Scope {
+    let identity = RunIdentity { input_sha256: "a".into(), refresh: false };
+    store.begin_session(&identity, "100/min".parse().unwrap(), Duration::from_secs(10)).unwrap()
+}
+
+fn first_request() -> NewRequest {
+    let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
+    let key = CallKey { call_id: "1^1".into(), prod_id: ProductId(11_000_000_300_006), day };
+    NewRequest { key, asked_date: day, purpose: Purpose::First }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_store_opens_the_same_store_and_lock() {
+    let folder = Folder::new();
+    let link = folder.0.path().join("link.db");
+    let held = folder.open().unwrap();
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    let open = || SqliteStore::open(&link, Origin::Provider.into(), Arc::new(SystemClock::new()));
+    assert_eq!(open().err().unwrap().exit, Exit::Busy);
+    drop(held);
+    drop(open().unwrap());
+    assert!(!folder.0.path().join("link.db.lock").exists() && link.is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_with_two_names_is_refused() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let second = folder.0.path().join("second.db");
+    std::fs::hard_link(folder.path(), &second).unwrap();
+    folder.assert_refused(Exit::Usage, "has 2 names");
+    std::fs::remove_file(second).unwrap();
+    drop(folder.open().unwrap());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_name_lets_no_second_process_in() {
+    let folder = Folder::new();
+    let _held = folder.open().unwrap();
+    let second = folder.0.path().join("second.db");
+    std::fs::hard_link(folder.path(), &second).unwrap();
+    let refusal = SqliteStore::open(&second, Origin::Provider.into(), Arc::new(SystemClock::new()));
+    assert_eq!(refusal.err().unwrap().exit, Exit::Busy);
+}
+
+#[test]
+fn without_its_lock_file_a_store_stays_locked() {
+    let folder = Folder::new();
+    let _held = folder.open().unwrap();
+    std::fs::remove_file(folder.0.path().join("reconcile.db.lock")).unwrap();
+    folder.assert_refused(Exit::Busy, "another run holds the store");
+}
+
+#[test]
+fn version_0_1_and_this_one_exclude_each_other() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let lock = folder.0.path().join("reconcile.db.lock");
+    let old = std::fs::OpenOptions::new().read(true).write(true).open(lock).unwrap();
+    old.try_lock().unwrap();
+    folder.assert_refused(Exit::Busy, "another run holds the store");
+    drop(old);
+    let _held = folder.open().unwrap();
+    let lock = folder.0.path().join("reconcile.db.lock");
+    assert!(std::fs::File::open(lock).unwrap().try_lock().is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_and_its_lock_are_readable_only_by_their_user() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let store = folder.open().unwrap();
+    begin(&store);
+    for entry in std::fs::read_dir(folder.0.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_lock_file_is_not_written_through_a_link() {
+    let folder = Folder::new();
+    let victim = folder.0.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, folder.0.path().join("reconcile.db.lock")).unwrap();
+    folder.assert_refused(Exit::Output, "lock file");
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_is_no_regular_file_is_refused_at_once() {
+    let folder = Folder::new();
+    let pipe = std::process::Command::new("mkfifo").arg(folder.path()).status().unwrap();
+    assert!(pipe.success());
+    folder.assert_refused(Exit::Usage, "is not a regular file");
+    std::fs::remove_file(folder.path()).unwrap();
+    std::os::unix::fs::symlink("nowhere.db", folder.path()).unwrap();
+    folder.assert_refused(Exit::Output, "cannot open the store");
+}
+
+#[tokio::test]
+async fn a_lost_store_is_noticed_at_the_next_commit() {
+    type Loss = fn(&Folder);
+    let losses: [(Loss, &str); 4] = [
+        (|folder| std::fs::remove_file(folder.path()).unwrap(), "was moved or deleted"),
+        (|folder| std::fs::rename(folder.path(), folder.0.path().join("moved.db")).unwrap(), "was moved"),
+        (
+            |folder| {
+                std::fs::write(folder.0.path().join("other.db"), "").unwrap();
+                std::fs::rename(folder.0.path().join("other.db"), folder.path()).unwrap();
+            },
+            "another file has replaced",
+        ),
+        (|folder| folder.execute(ANOTHER_SESSION), "another run has begun"),
+    ];
+    for (lose, words) in losses {
+        let folder = Folder::new();
+        let store = folder.open().unwrap();
+        let scope = begin(&store);
+        let begun = store.begin_request(&scope, first_request()).await.unwrap();
+        lose(&folder);
+        let end = crate::store::RequestEnd {
+            at: store.moment(),
+            http_status: Some(200),
+            code: "OK".into(),
+            throttled: false,
+            decision: crate::store::Decision::Answered,
+            pause: None,
+        };
+        let refusal = store.end_request(&scope, begun, end, None).await.unwrap_err();
+        assert_eq!(refusal.exit, Exit::Output);
+        assert!(refusal.what.contains(words), "{refusal}");
+        let refusal = store.end_session(&scope, Some(true)).unwrap_err();
+        assert!(refusal.what.contains(words), "{refusal}");
+    }
+}

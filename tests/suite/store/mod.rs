@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk_full;
+mod identity;
 mod kills;
 mod refused;
 mod resume;

@@ -1,13 +1,14 @@
-//! The lock of a store: only one process at a time can hold it. A lock file beside the store names
-//! its holder and the last session.
+//! The lock of a store: only one process at a time can hold it.
 //!
-//! The operating system holds the lock, so it ends with the process, even after a kill. It is a
-//! separate file, because closing any handle of the database drops SQLite's own locks on it.
+//! The lock is on the store's own file (`held_file.rs`). A lock file beside it names the holder and
+//! the last session. It is locked too: version 0.1 knows only this file.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::errors::Lost;
+use super::held_file::{self, HeldFile, Taken};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 
@@ -16,7 +17,53 @@ const LAST_SESSION: &str = "last session ";
 
 /// The lock; dropping it releases it.
 #[derive(Debug)]
-pub(super) struct LockFile {
+pub(super) struct StoreLock {
+    lock_file: LockFile,
+    store: HeldFile,
+}
+
+impl StoreLock {
+    /// Takes the lock of the store at `path`, as [`held_file::resolve`] returned it. Creates an
+    /// empty file if there is no store.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5 if another process holds it; exit 2 if the file cannot be a store; exit 6 if the
+    /// store or its lock file cannot be written.
+    pub(super) fn take(path: &Path) -> Result<Self> {
+        let Taken::Held(store) = HeldFile::take(path)? else {
+            return Err(busy(path, LockFile::holder_of(path).as_deref()));
+        };
+        Ok(Self { lock_file: LockFile::take(path)?, store })
+    }
+
+    /// Checks that the store's name still leads to the file that this process holds.
+    ///
+    /// # Errors
+    ///
+    /// What happened to the file.
+    pub(super) fn check(&self) -> Result<(), Lost> {
+        self.store.check()
+    }
+
+    /// The last session of earlier processes; 0 if there is none.
+    pub(super) fn last_session(&self) -> i64 {
+        self.lock_file.last_session
+    }
+
+    /// Records the session that begins.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the lock file cannot be written.
+    pub(super) fn note_session(&self, session_no: i64) -> Result<()> {
+        self.lock_file.write(session_no.max(self.lock_file.last_session))
+    }
+}
+
+/// The lock file, open and locked.
+#[derive(Debug)]
+struct LockFile {
     file: File,
     path: PathBuf,
     holder: String,
@@ -24,20 +71,12 @@ pub(super) struct LockFile {
 }
 
 impl LockFile {
-    /// Takes the lock of a store.
-    ///
-    /// # Errors
-    ///
-    /// Exit 5 if another process holds it; exit 6 if the lock file cannot be written.
-    pub(super) fn take(store: &Path) -> Result<Self> {
+    fn take(store: &Path) -> Result<Self> {
         let path = lock_path(store);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|e| unwritable(&path, e))?;
+        let mut file = held_file::open(&path).map_err(|e| unwritable(&path, e))?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Err(unwritable(&path, std::io::Error::other("it is not a regular file")));
+        }
         let locked = file.try_lock();
         let mut content = String::new();
         let is_read = file.read_to_string(&mut content).is_ok();
@@ -57,18 +96,10 @@ impl LockFile {
         Ok(lock)
     }
 
-    /// The last session of earlier processes; 0 if there is none.
-    pub(super) fn last_session(&self) -> i64 {
-        self.last_session
-    }
-
-    /// Records the session that begins.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if the lock file cannot be written.
-    pub(super) fn note_session(&self, session_no: i64) -> Result<()> {
-        self.write(session_no.max(self.last_session))
+    /// The first line of a lock file: who holds the store.
+    fn holder_of(store: &Path) -> Option<String> {
+        let content = std::fs::read_to_string(lock_path(store)).ok()?;
+        content.lines().next().map(str::to_owned)
     }
 
     /// Overwrites the content in place: if the disk is full, the old content stays.
