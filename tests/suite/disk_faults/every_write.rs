@@ -10,7 +10,7 @@ use crate::support::Run;
 use crate::support::faulty_disk::{DiskCall, Errno, Fault, Mode};
 
 /// Cases that run at the same time. They mostly wait for the cap.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 24;
 
 /// A broken promise: which one, and the whole story.
 struct Broken {

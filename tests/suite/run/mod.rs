@@ -12,3 +12,4 @@ mod logs;
 mod metrics_and_notify;
 mod open_items;
 mod processes_simulated;
+mod stalls;
