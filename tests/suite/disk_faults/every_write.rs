@@ -69,7 +69,7 @@ fn check_first(
     }
 }
 
-/// True if a run must not pass over this failure: of an output, of the metrics file, or of the lock.
+/// True if a run must not pass over this failure: of an output, the metrics file or the lock.
 /// A leftover that could not be deleted may pass, and a store that SQLite could not tidy up.
 fn must_be_told(call: &DiskCall) -> bool {
     call.name != "unlink" && (call.file() != "reconcile.db" || call.path.ends_with(".lock"))
