@@ -171,8 +171,8 @@ impl Done {
     }
 }
 
-/// Runs the cases that `plan` makes from the number of calls, over first nights and over later ones:
-/// of each only every n-th case, with n from `steps`.
+/// Runs the cases that `plan` makes from the number of calls, over first nights and over later
+/// ones: of each only every n-th case, with n from `steps`.
 fn over_both_nights(what: &str, steps: [usize; 2], plan: impl Fn(usize) -> Vec<Fault>) {
     let Some(clean) = Night::first() else { return };
     clean.run(None).exits(0);
