@@ -4,12 +4,15 @@
 //! - `provider`: the provider's answers, the requests to it, and the access key.
 //! - `sandbox`: the simulated provider itself.
 //! - `store`: kills, signals, second runs, damaged and refused stores, and full disks.
+//! - `disk_faults`: failed writes, alone and mixed with kills and stalls (Linux).
 //! - `run`: whole runs: the cap, faults, exit codes, options, logs, metrics and notifications.
 //! - `outputs`: the contents of the files, read by DuckDB, pyarrow, Polars and a browser.
 //! - `files`: what the written files may replace, who may read them, and when they change.
 //! - `house`: the source tree, the documents and the packages.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+#[cfg(target_os = "linux")]
+mod disk_faults;
 mod files;
 mod house;
 mod ledger;

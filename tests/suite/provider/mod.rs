@@ -11,3 +11,4 @@ mod network;
 mod provider_docs;
 mod requests;
 mod signature_vectors;
+mod stray_responses;

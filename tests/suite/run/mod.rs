@@ -15,4 +15,5 @@ mod metrics_and_notify;
 mod open_items;
 mod personal_data;
 mod processes_simulated;
+mod stalls;
 mod threads;

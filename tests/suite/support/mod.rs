@@ -2,6 +2,8 @@
 //! and readers of its outputs. The binary gets only the environment variables that are set here.
 
 pub mod duckdb;
+#[cfg(target_os = "linux")]
+pub mod faulty_disk;
 pub mod keys;
 pub mod provider;
 pub mod rust_files;
@@ -107,10 +109,10 @@ impl Running {
         self.child.id()
     }
 
-    /// Kills it with `kill -9`.
-    pub fn kill(mut self) {
+    /// Kills it with `kill -9`. Returns false if it had ended before.
+    pub fn kill(mut self) -> bool {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.wait().unwrap().code().is_none()
     }
 
     /// Sends a signal by its name.

@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 /// One request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// When it reached the receiver's socket. Less than a millisecond after it was sent.
+    pub sent: Instant,
+    /// When the receiver took it.
     pub arrived: Instant,
     pub method: String,
     pub path: String,
@@ -64,11 +67,19 @@ pub struct Reply {
     before: Duration,
     after: Duration,
     then_close: bool,
+    then_again: Option<Duration>,
 }
 
 impl Reply {
     fn new(kind: Kind) -> Self {
-        Self { kind, headers: Vec::new(), before: Duration::ZERO, after: Duration::ZERO, then_close: false }
+        Self {
+            kind,
+            headers: Vec::new(),
+            before: Duration::ZERO,
+            after: Duration::ZERO,
+            then_close: false,
+            then_again: None,
+        }
     }
 
     /// The good record of the requested call.
@@ -145,6 +156,12 @@ impl Reply {
         self
     }
 
+    /// Sends the reply once more after this time, on the same connection.
+    pub fn then_again(mut self, later: Duration) -> Self {
+        self.then_again = Some(later);
+        self
+    }
+
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
@@ -197,20 +214,31 @@ struct State {
     default: Answering,
     script: HashMap<String, VecDeque<Reply>>,
     requests: Vec<Request>,
+    /// True while the receiver reads nothing.
+    stalled: bool,
+    /// True when the test has dropped the provider.
+    ended: bool,
 }
 
 struct Shared {
     state: Mutex<State>,
     arrived: Condvar,
+    reading: Condvar,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits until the receiver reads.
+    fn lock_when_reading(&self) -> MutexGuard<'_, State> {
+        let stalled = |state: &mut State| state.stalled;
+        self.reading.wait_while(self.lock(), stalled).unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// The scripted provider. Its threads end with the test's process.
+/// The scripted provider. It stops listening when the value is dropped.
 pub struct Provider {
     port: u16,
     shared: Arc<Shared>,
@@ -220,13 +248,22 @@ impl Provider {
     pub fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state =
-            State { default: Arc::new(|_| Reply::record()), script: HashMap::new(), requests: Vec::new() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new() });
+        let state = State {
+            default: Arc::new(|_| Reply::record()),
+            script: HashMap::new(),
+            requests: Vec::new(),
+            stalled: false,
+            ended: false,
+        };
+        let shared =
+            Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new(), reading: Condvar::new() });
         let for_threads = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&for_threads);
+                if shared.lock().ended {
+                    break;
+                }
                 thread::spawn(move || {
                     // An error here means that the client closed the connection.
                     let _ = serve(&stream, &shared);
@@ -243,6 +280,18 @@ impl Provider {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Stops reading, as a stalled gateway does. Requests wait in its sockets, also those that the
+    /// client has given up.
+    pub fn stall(&self) {
+        self.shared.lock().stalled = true;
+    }
+
+    /// Reads again, and takes all waiting requests at once.
+    pub fn resume(&self) {
+        self.shared.lock().stalled = false;
+        self.shared.reading.notify_all();
     }
 
     /// Queues replies to this call; after them the default reply follows again.
@@ -305,6 +354,15 @@ impl Provider {
     }
 }
 
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.resume();
+        // Wakes the thread that accepts connections.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
 fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
@@ -317,13 +375,17 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         };
         thread::sleep(reply.before);
         {
-            let mut state = shared.lock();
+            let mut state = shared.lock_when_reading();
             state.requests.push(Request { arrived: Instant::now(), ..request.clone() });
             shared.arrived.notify_all();
         }
         thread::sleep(reply.after);
         if !answer(stream, &request, &reply)? {
             break;
+        }
+        if let Some(later) = reply.then_again {
+            thread::sleep(later);
+            answer(stream, &request, &reply)?;
         }
     }
     Ok(())
@@ -351,7 +413,8 @@ fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> 
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     parse_form(query, &mut params);
     parse_form(&String::from_utf8_lossy(&body), &mut params);
-    Ok(Some(Request { arrived: Instant::now(), method, path: path.to_owned(), headers, params }))
+    let now = Instant::now();
+    Ok(Some(Request { sent: now, arrived: now, method, path: path.to_owned(), headers, params }))
 }
 
 fn parse_form(text: &str, params: &mut BTreeMap<String, String>) {
