@@ -30,6 +30,7 @@ pub mod provider;
 pub mod publish;
 pub mod recording;
 pub mod sandbox;
+pub mod shown_url;
 pub mod signals;
 mod staged;
 pub mod stop;

@@ -1,5 +1,7 @@
 //! Words that depend on a number.
 
+use std::time::Duration;
+
 /// The number and the noun, in the plural unless the number is 1: `1 call`, `2 discrepancies`.
 pub(crate) fn plural(n: u64, noun: &str) -> String {
     match noun.strip_suffix('y') {
@@ -7,6 +9,11 @@ pub(crate) fn plural(n: u64, noun: &str) -> String {
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{n} {stem}ies"),
         _ => format!("{n} {noun}s"),
     }
+}
+
+/// A duration in whole seconds, as `10m 3s`.
+pub(crate) fn whole_seconds(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use crate::shown_url;
+
 /// The option whose value may hold a secret.
 const SECRET: &str = "--notify-url";
 
@@ -13,6 +15,8 @@ pub(super) fn without_secrets(words: impl IntoIterator<Item = OsString>) -> Stri
         match word.strip_prefix(SECRET) {
             Some("") => drop(words.next()),
             Some(rest) if rest.starts_with('=') => {}
+            // The command stays usable: a URL without user info is part of it.
+            _ if word.contains('@') && shown_url::may_hold_secret(&word) => kept.push("…".into()),
             _ => kept.push(word),
         }
     }

@@ -12,6 +12,7 @@ use crate::console::log;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::http_client::{self, ClientOptions, is_clear_text};
+use crate::shown_url;
 
 /// Limit of one attempt, from connecting to the HTTP status.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,9 +62,9 @@ impl Target {
         Ok(target)
     }
 
-    /// Scheme, host and port.
+    /// The URL as messages may show it.
     fn origin(&self) -> String {
-        self.url.origin().ascii_serialization()
+        shown_url::shown(&self.url)
     }
 
     /// Posts the result of a run: the text of the summary, or the error. A failure causes only a

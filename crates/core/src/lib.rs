@@ -23,9 +23,10 @@
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
 //! | What is counted? | [`totals`], [`figures`], [`patterns`], [`traffic`] |
 //! | What must add up? | [`tie_out`] |
-//! | What does the cap mean, and did it hold? | [`rate`], [`cap_audit`] |
+//! | What does the cap mean, and did it hold? | [`rate`], [`arrival`], [`cap_audit`] |
 
 pub mod answer;
+pub mod arrival;
 pub mod ask_again;
 pub mod calendar;
 pub mod call;

@@ -32,7 +32,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/"]),
-    ("rustix", &["clock.rs", "output/partitions.rs"]),
+    ("rustix", &["clock.rs", "output/partitions.rs", "provider/credentials/external.rs"]),
     ("tracing_subscriber", &["console/log.rs"]),
 ];
 

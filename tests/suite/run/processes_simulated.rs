@@ -15,6 +15,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use reconcile::clock::{Clock, Moment};
 use reconcile::error::Result;
 use reconcile::fetch::cap::Cap;
+use reconcile::fetch::outage::{Outage, OutagePolicy};
 use reconcile::fetch::retry::Policy;
 use reconcile::fetch::{Anomalies, Ended, Fetcher, Job, Monitor};
 use reconcile::provider::wire::Reply;
@@ -262,6 +263,7 @@ impl SharedStore {
             provider: Network(self.account.clone()),
             cap: cap.clone(),
             policy: Policy::default(),
+            outage: Outage::new(OutagePolicy::default()),
             store: Arc::new(BusyLog(store.clone())),
             scope: scope.clone(),
             monitor: Arc::new(NoMonitor),
