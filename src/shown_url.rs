@@ -6,12 +6,15 @@ use reqwest::Url;
 /// Stands for a URL that is not shown.
 const NOT_SHOWN: &str = "(a URL, not shown)";
 
+/// Every spelling of `@` in a parsed URL: as it is, percent-encoded, and in full width.
+const AT_SIGNS: [&str; 4] = ["@", "%40", "%EF%BC%A0", "%EF%B9%AB"];
+
 /// Scheme, host and port of a URL; `None` if the URL may hold a user name or a password.
 #[must_use]
 pub fn origin(url: &Url) -> Option<String> {
-    let text = url.as_str();
     // An `@` in the path may be the end of a password with a `/` in it.
-    if text.contains('@') || text.contains("%40") || url.password().is_some() {
+    let may_hold_user_info = AT_SIGNS.iter().any(|at| url.as_str().contains(at));
+    if may_hold_user_info || url.password().is_some() {
         return None;
     }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -47,8 +50,18 @@ pub fn may_hold_secret(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     user_info
         || word.contains("://")
+        || (word.starts_with("//") || word.contains("=//")) && word.contains(['@', '?'])
         || lower.contains("%40")
         || ["http:", "https:"].iter().any(|scheme| lower.contains(scheme))
+}
+
+/// True if the whole word may be shown: no URL, or one with nothing but scheme, host, port and path.
+#[must_use]
+pub fn is_plain(word: &str) -> bool {
+    let url = word.split_once('=').filter(|(option, _)| !may_hold_secret(option));
+    let url = url.map_or(word, |(_, value)| value);
+    let plain = |url: Url| origin(&url).is_some() && url.query().is_none() && url.fragment().is_none();
+    !may_hold_secret(word) || Url::parse(url).is_ok_and(plain)
 }
 
 /// A text that may quote these words, with each of them as messages may show it.

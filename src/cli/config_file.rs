@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::values::{complaint, needs_one_of};
 use crate::error::{Error, Result};
-use crate::shown_url::{may_hold_secret, word};
+use crate::shown_url::{is_plain, word};
 
 /// The options that are not keys of the file.
 const NO_KEYS: [&str; 3] = ["help", "version", "config"];
@@ -156,7 +156,7 @@ impl ConfigFile {
             return Some(DumpLine { option: format!("# {key} is excluded"), origin: None });
         }
         Some(match (matches.get_raw(arg.get_id().as_str()), self.origin(matches, arg)) {
-            (Some(raw), Some(origin)) if is_secret(arg) || raw.clone().any(holds_user_info) => {
+            (Some(raw), Some(origin)) if is_secret(arg) || raw.clone().any(is_secret_url) => {
                 DumpLine { option: format!("# {key} is set, and not shown"), origin: Some(origin) }
             }
             (Some(raw), Some(origin)) => {
@@ -212,9 +212,8 @@ fn is_secret(arg: &Arg) -> bool {
 }
 
 /// Whether the value is a URL that must not appear in messages.
-fn holds_user_info(value: &OsStr) -> bool {
-    let value = value.to_string_lossy();
-    value.contains('@') && may_hold_secret(&value)
+fn is_secret_url(value: &OsStr) -> bool {
+    !is_plain(&value.to_string_lossy())
 }
 
 fn source(matches: &ArgMatches, arg: &Arg) -> Option<ValueSource> {

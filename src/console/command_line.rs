@@ -15,8 +15,7 @@ pub(super) fn without_secrets(words: impl IntoIterator<Item = OsString>) -> Stri
         match word.strip_prefix(SECRET) {
             Some("") => drop(words.next()),
             Some(rest) if rest.starts_with('=') => {}
-            // The command stays usable: a URL without user info is part of it.
-            _ if word.contains('@') && shown_url::may_hold_secret(&word) => kept.push("…".into()),
+            _ if !shown_url::is_plain(&word) => kept.push("…".into()),
             _ => kept.push(word),
         }
     }
@@ -32,5 +31,7 @@ mod tests {
         let line = |words: &[&str]| without_secrets(words.iter().map(OsString::from));
         assert_eq!(line(&["reconcile", "--notify-url", "https://x/s", "-i", "a b"]), "reconcile -i 'a b'");
         assert_eq!(line(&["reconcile", "--notify-url=https://x/s", "-q"]), "reconcile -q");
+        assert_eq!(line(&["--endpoint", "http://x:1/a"]), "--endpoint http://x:1/a");
+        assert_eq!(line(&["--endpoint=https://u:s@x", "-i", "a"]), "'…' -i a");
     }
 }

@@ -25,7 +25,7 @@ use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
 use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
 use cap::{Cap, Place};
-use outage::{Effect, Outage, Response, Turn};
+use outage::{Effect, Kind, Outage, Response, Turn};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::ask_again::Scope;
@@ -150,7 +150,7 @@ impl<P: Provider> Fetcher<P> {
         other_day: Option<NaiveDate>,
         tries: &mut Tries,
     ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
-        let Some((turn, place)) = self.turn_and_place().await else { return Ok(None) };
+        let Some((turn, place)) = self.turn_and_place(tries.kind()).await else { return Ok(None) };
         let Some(key) = self.key().await else { return Ok(None) };
         let fingerprint = request.key.fingerprint();
         let begun = self.store.begin_request(&self.scope, request).await?;
@@ -191,12 +191,12 @@ impl<P: Provider> Fetcher<P> {
 
     /// Waits for a turn, then for a place under the cap; `None` if the run stops. An outage that
     /// begins or ends meanwhile starts the wait again.
-    async fn turn_and_place(&self) -> Option<(Turn<'_>, Place<'_>)> {
+    async fn turn_and_place(&self, kind: Kind) -> Option<(Turn<'_>, Place<'_>)> {
         loop {
             let turn = tokio::select! {
                 biased;
                 () = self.stop.stopped() => return None,
-                turn = self.outage.turn() => turn,
+                turn = self.outage.turn(kind) => turn,
             };
             tokio::select! {
                 biased;
@@ -235,7 +235,10 @@ impl<P: Provider> Fetcher<P> {
                 self.stop.stop(reason);
                 Verdict::AT_ONCE
             }
-            (Effect::Forgiven { never_sent }, verdict @ (Verdict::Again { .. } | Verdict::Exhausted)) => {
+            // A fault on the way has its own rule: it stops the run after its second time.
+            (Effect::Forgiven { never_sent }, verdict @ (Verdict::Again { .. } | Verdict::Exhausted))
+                if !matches!(answer.body, Body::Error(Class::Route(_))) =>
+            {
                 tries.forgive(verdict, never_sent, &self.policy)
             }
             (_, Verdict::Done) if may_go_on && !tries.doubted && is_in_doubt(question, answer) => {

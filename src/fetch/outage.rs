@@ -10,6 +10,7 @@
 //!
 //! Time is Tokio's, so tests run hours in milliseconds. Nothing polls.
 
+use std::pin::pin;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub(super) enum Response {
         /// Why, in words.
         cause: String,
     },
-    /// It says nothing about the provider: an expired key or an untrusted certificate.
+    /// It says nothing about the provider: the key expired before the request was sent.
     Unrelated,
 }
 
@@ -73,9 +74,7 @@ impl Response {
     /// What a reply says, and the answer read from it.
     pub(super) fn of(reply: &Reply, answer: &Answer) -> Self {
         match reply {
-            Reply::Lost(LostRequest { reason: LostReason::KeyExpired | LostReason::Certificate, .. }) => {
-                Self::Unrelated
-            }
+            Reply::Lost(LostRequest { reason: LostReason::KeyExpired, .. }) => Self::Unrelated,
             Reply::Lost(LostRequest { reason, message }) => {
                 let cause = if message.is_empty() { reason.as_str() } else { message }.to_owned();
                 Self::Failed { never_sent: reason.never_sent(), cause }
@@ -106,18 +105,32 @@ pub(super) enum Effect {
 pub struct Outage {
     policy: OutagePolicy,
     state: Mutex<State>,
-    /// Held by the one task that waits for its turn; the others wait for this lock in order. So
-    /// each probe is of another call.
-    queue: tokio::sync::Mutex<()>,
+    /// Held by the first task of each kind that waits for its turn; the others wait for this lock in
+    /// order. So each probe is of another call.
+    queues: [tokio::sync::Mutex<()>; 2],
     change: Notify,
     /// Counts the beginnings and ends of outages.
     changes: watch::Sender<u64>,
+}
+
+/// The kind of a call that waits for its turn. Probes are of both in turn: one call may fail for
+/// its own reason, and so may the first request of every call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It was not asked for yet.
+    Fresh,
+    /// It has failed.
+    Retry,
 }
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
     in_flight: usize,
+    /// The kind of the next probe, if a call of this kind waits.
+    next_kind: Kind,
+    /// Calls of each kind that wait for their turn.
+    waiting: [usize; 2],
     /// True if a request was possibly sent: a connection was made.
     reached: bool,
     /// Failed requests since the last usable response.
@@ -167,6 +180,8 @@ impl Outage {
         let state = State {
             phase: Phase::Start,
             in_flight: 0,
+            next_kind: Kind::Retry,
+            waiting: [0; 2],
             reached: false,
             failures: 0,
             never_sent: 0,
@@ -178,7 +193,7 @@ impl Outage {
         Self {
             policy,
             state: Mutex::new(state),
-            queue: tokio::sync::Mutex::new(()),
+            queues: Default::default(),
             change: Notify::new(),
             changes: watch::Sender::new(0),
         }
@@ -186,33 +201,42 @@ impl Outage {
 
     /// Waits until a request may be sent: at once without an outage. A dropped future leaves the
     /// queue.
-    pub(super) async fn turn(&self) -> Turn<'_> {
-        if let Ok(turn) = self.try_turn() {
+    pub(super) async fn turn(&self, kind: Kind) -> Turn<'_> {
+        if let Ok(turn) = self.try_turn(kind) {
             return turn;
         }
-        let _queue = self.queue.lock().await;
+        let _waiting = Waiting::new(self, kind);
+        let _queue = self.queues[kind as usize].lock().await;
         loop {
-            match self.try_turn() {
+            let mut changed = pin!(self.change.notified());
+            // A change after the next line is not missed.
+            changed.as_mut().enable();
+            match self.try_turn(kind) {
                 Ok(turn) => return turn,
-                Err(None) => self.change.notified().await,
+                Err(None) => changed.await,
                 Err(Some(next_probe)) => tokio::select! {
                     () = sleep_until(next_probe) => {}
-                    () = self.change.notified() => {}
+                    () = changed => {}
                 },
             }
         }
     }
 
     /// A turn, or the instant to wait for; without one, the end of a request is waited for.
-    fn try_turn(&self) -> Result<Turn<'_>, Option<Instant>> {
+    fn try_turn(&self, kind: Kind) -> Result<Turn<'_>, Option<Instant>> {
         let mut state = lock(&self.state);
+        let other = state.next_kind != kind && state.waiting[state.next_kind as usize] > 0;
         match state.phase {
             Phase::Start if state.in_flight >= IN_A_ROW => return Err(None),
             Phase::Outage { .. } if state.in_flight > 0 => return Err(None),
             Phase::Outage { next_probe, .. } if Instant::now() < next_probe => return Err(Some(next_probe)),
+            Phase::Outage { .. } if other => return Err(None),
             _ => state.in_flight += 1,
         }
         let is_probe = matches!(state.phase, Phase::Outage { .. });
+        if is_probe {
+            state.next_kind = if kind == Kind::Fresh { Kind::Retry } else { Kind::Fresh };
+        }
         Ok(Turn { outage: self, is_probe, change_no: *self.changes.borrow() })
     }
 
@@ -238,6 +262,7 @@ impl Outage {
                         let (pause, next_probe) =
                             (self.policy.first_pause, Instant::now() + self.policy.first_pause);
                         state.phase = Phase::Outage { next_probe, pause, announced: false };
+                        state.next_kind = Kind::Retry;
                         self.changes.send_modify(|change| *change += 1);
                         forgiven
                     }
@@ -246,7 +271,7 @@ impl Outage {
             }
         };
         drop(state);
-        self.change.notify_one();
+        self.change.notify_waiters();
         effect
     }
 
@@ -339,6 +364,23 @@ impl State {
     }
 }
 
+/// Counts a call that waits for its turn.
+struct Waiting<'a>(&'a Outage, Kind);
+
+impl<'a> Waiting<'a> {
+    fn new(outage: &'a Outage, kind: Kind) -> Self {
+        lock(&outage.state).waiting[kind as usize] += 1;
+        Self(outage, kind)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).waiting[self.1 as usize] -= 1;
+        self.0.change.notify_waiters();
+    }
+}
+
 impl Turn<'_> {
     /// Waits until an outage has begun or ended: a request not sent yet needs another turn.
     pub(super) async fn revoked(&self) {
@@ -351,6 +393,6 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         lock(&self.outage.state).in_flight -= 1;
-        self.outage.change.notify_one();
+        self.outage.change.notify_waiters();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::outage::Kind;
 use crate::provider::codes::{self, Class};
 use crate::provider::wire::{Answer, Body};
 
@@ -70,6 +71,11 @@ pub(super) struct Tries {
 }
 
 impl Tries {
+    /// Whether the call was tried before.
+    pub(super) fn kind(&self) -> Kind {
+        if self.counted + self.forgiven > 0 { Kind::Retry } else { Kind::Fresh }
+    }
+
     /// What to do after a failure of an outage, with the verdict that it would have outside. The try
     /// does not count, and the outage sets the pause.
     ///

@@ -79,6 +79,9 @@ impl Target {
             (Err(reason), _) | (_, Err(reason)) => Err(reason),
         };
         if let Err(reason) = posted {
+            // The host of such a URL may be a part of a password.
+            let host = self.url.host_str().filter(|_| shown_url::origin(&self.url).is_none());
+            let reason = host.map_or(reason.clone(), |host| reason.replace(host, "the host"));
             tracing::warn!(
                 because = reason,
                 means = format!("no notification was sent; the exit code stays {}", exit.code()),

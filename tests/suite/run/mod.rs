@@ -11,4 +11,6 @@ mod ledger_changes;
 mod logs;
 mod metrics_and_notify;
 mod open_items;
+mod outages;
+mod outages_simulated;
 mod processes_simulated;
