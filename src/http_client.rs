@@ -128,8 +128,8 @@ impl UrlSetting<'_> {
     ///
     /// # Errors
     ///
-    /// Exit 2 when it is not an http(s) URL, or contains a user name or password. The error shows at
-    /// most scheme, host and port, and nothing of a URL that cannot be parsed.
+    /// Exit 2 when it is not an http(s) URL, or contains a user name or password. The error shows
+    /// at most scheme, host and port, and nothing of a URL that cannot be parsed.
     pub fn parse(&self) -> Result<Url> {
         let Self { name, value, example, .. } = self;
         let wrong = |what: String| {

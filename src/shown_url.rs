@@ -55,7 +55,7 @@ pub fn may_hold_secret(word: &str) -> bool {
         || ["http:", "https:"].iter().any(|scheme| lower.contains(scheme))
 }
 
-/// True if the whole word may be shown: no URL, or one with nothing but scheme, host, port and path.
+/// True if the whole word may be shown: it is no URL, or has only scheme, host, port and path.
 #[must_use]
 pub fn is_plain(word: &str) -> bool {
     let url = word.split_once('=').filter(|(option, _)| !may_hold_secret(option));

@@ -4,8 +4,8 @@
 //!
 //! - *Shape* (`shape.rs`): a token bucket with the configured rate and burst.
 //! - *Guarantee*: N places. A request takes a place before it is sent. The place is free again one
-//!   window after its reply came back, plus a guard (`Rate::cooldown`). A request arrives before its
-//!   reply does. So the (N+1)th arrival is always more than one window after the first, for any
+//!   window after its reply came back, plus a guard (`Rate::cooldown`). A request arrives before
+//!   its reply does. So the (N+1)th arrival is always more than one window after the first, for any
 //!   delays in the network. A request without a reply may arrive later: its place first rests for
 //!   one timeout (`rest_after_no_reply`). A request that was never sent gives its place back.
 //!

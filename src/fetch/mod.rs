@@ -30,7 +30,7 @@ use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
-use reconcile_core::contradiction::is_other_call;
+use reconcile_core::contradiction::{OTHER_CALL, is_other_call};
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
 use retry::{Corrections, Policy, Tries, Verdict};
@@ -179,7 +179,10 @@ impl<P: Provider> Fetcher<P> {
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, tries, &answer, &verdict, throttled);
         let (decision, pause) = decision(&verdict);
-        let (http_status, code) = (answer.http_status, answer.code.clone());
+        // A record that is asked for again is another call's; the provider's code for it is OK.
+        let is_doubted = kept.is_none() && matches!(answer.body, Body::Data(_));
+        let code = if is_doubted { OTHER_CALL.name.to_owned() } else { answer.code.clone() };
+        let http_status = answer.http_status;
         let end = RequestEnd { at, http_status, code, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {
             let (code, message) = (answer.code, phone::mask_text(&answer.message));
@@ -208,8 +211,8 @@ impl<P: Provider> Fetcher<P> {
     }
 
     /// Frees the place of a request that has ended. A reply proves that the request has arrived, so
-    /// the place starts to cool. A request without a reply may still arrive; one that was never sent
-    /// cannot.
+    /// the place starts to cool. A request without a reply may still arrive; one that was never
+    /// sent cannot.
     fn end_place(&self, place: Place<'_>, reply: &Reply) {
         match reply {
             Reply::Received(_) => drop(place),

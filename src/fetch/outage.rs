@@ -105,8 +105,8 @@ pub(super) enum Effect {
 pub struct Outage {
     policy: OutagePolicy,
     state: Mutex<State>,
-    /// Held by the first task of each kind that waits for its turn; the others wait for this lock in
-    /// order. So each probe is of another call.
+    /// Held by the first task of each kind that waits for its turn; the others wait for this lock
+    /// in order. So each probe is of another call.
     queues: [tokio::sync::Mutex<()>; 2],
     change: Notify,
     /// Counts the beginnings and ends of outages.

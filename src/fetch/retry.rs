@@ -76,8 +76,8 @@ impl Tries {
         if self.counted + self.forgiven > 0 { Kind::Retry } else { Kind::Fresh }
     }
 
-    /// What to do after a failure of an outage, with the verdict that it would have outside. The try
-    /// does not count, and the outage sets the pause.
+    /// What to do after a failure of an outage; `verdict` is what it would be outside. The try does
+    /// not count, and the outage sets the pause.
     ///
     /// A request that was sent may have failed because of its call. So after as many of these
     /// failures as attempts, but at least three, the call is given up.

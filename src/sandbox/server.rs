@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 
 /// The largest accepted body in bytes. A signed query has less than 1 KiB.
 const BODY_LIMIT: usize = 64 << 10;
-/// Time limit for the headers of a request, and for its body. An idle connection ends after it, too.
+/// Time limit for the headers of a request, for its body, and for an idle connection.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of pieces of a slowly sent body.
 const PIECES: usize = 8;

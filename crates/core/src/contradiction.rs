@@ -21,7 +21,8 @@ const fn contradiction(name: &'static str, field: &'static str, rule: &'static s
     Contradiction { name, field, rule }
 }
 
-const OTHER_CALL: Contradiction =
+/// The record belongs to another call.
+pub const OTHER_CALL: Contradiction =
     contradiction("other_call", "call_id", "the record has another CallId than the request");
 const DURATION_VS_SPAN: Contradiction =
     contradiction("duration_vs_span", "duration_s", "duration is not endDate - startDate");

@@ -71,8 +71,8 @@ impl RunContext<'_> {
     ///
     /// # Errors
     ///
-    /// Exit 3 when the provider refuses every request or was never reached; else the error of ledger or store that
-    /// stopped the run.
+    /// Exit 3 when the provider refuses every request or was never reached; else the error of
+    /// ledger or store that stopped the run.
     pub(super) fn check_stop(&self) -> Result<()> {
         match self.stop.reason() {
             None | Some(Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_) | Reason::Silent(_)) => Ok(()),

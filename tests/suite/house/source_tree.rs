@@ -9,7 +9,16 @@ use crate::support::rust_files::{files_below, root};
 
 /// A foreign crate and the only files or folders that may use it.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("reqwest", &["http_client.rs", "provider/http.rs", "provider/http_exchange.rs", "telemetry/notify.rs"]),
+    (
+        "reqwest",
+        &[
+            "http_client.rs",
+            "provider/http.rs",
+            "provider/http_exchange.rs",
+            "shown_url.rs",
+            "telemetry/notify.rs",
+        ],
+    ),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
