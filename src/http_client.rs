@@ -1,20 +1,23 @@
 //! HTTP clients and the URLs they reach. All clients of this program are built here.
 //!
-//! Promises: a client sends each request once; redirects and reqwest's own retries are off. Proxies
-//! come from the usual environment variables; a service on this machine is reached without one. TLS
-//! is rustls with the platform's root certificates and those of the CA file.
+//! Promises: a client sends each request once, on a connection of its own; redirects and reqwest's
+//! own retries are off. A second response on a connection, which nobody asked for, thus ends with
+//! the connection and cannot answer another request. Proxies come from the usual environment
+//! variables; a service on this machine is reached without one. TLS is rustls with the platform's
+//! root certificates and those of the CA file.
 
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::{CONNECTION, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Url};
 
 use crate::error::{Error, Result};
 use crate::resolver::SystemResolver;
+use crate::shown_url;
 
-/// Idle connections are closed after this time. Gateways close theirs after 15 s or more, and a
-/// request sent at that moment is lost.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of headers of a response. More end the exchange with an error.
+const MAX_HEADERS: usize = 100;
 
 /// The options that differ between clients.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +43,11 @@ pub fn build(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .timeout(timeout)
-        .connect_timeout(timeout)
-        .pool_idle_timeout(IDLE_TIMEOUT)
+        .connect_timeout(connect_timeout(timeout))
+        .pool_max_idle_per_host(0)
+        .default_headers(HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]))
+        .http1_only()
+        .http1_max_headers(MAX_HEADERS)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -57,6 +63,14 @@ pub fn build(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
         None => builder,
     };
     builder.build().map_err(|e| not_set_up(ca_file, e))
+}
+
+/// The part of a request's time limit in which the connection must be made: name, TCP, proxy, TLS.
+///
+/// It is shorter than the whole limit. So a request that ends at the whole limit was possibly sent,
+/// and one that ends at this limit certainly was not.
+fn connect_timeout(timeout: Duration) -> Duration {
+    timeout / 10 * 9
 }
 
 /// The certificates of the CA file, at least one.
@@ -87,10 +101,8 @@ fn not_set_up(ca_file: Option<&Path>, error: reqwest::Error) -> Error {
 pub struct UrlSetting<'a> {
     /// What the URL is, for errors, such as `the STS endpoint`.
     pub name: &'a str,
-    /// The URL.
+    /// The URL. It may hold a secret.
     pub value: &'a str,
-    /// True if the URL may hold a secret. Errors then do not show it.
-    pub is_secret: bool,
     /// A valid URL, for hints.
     pub example: &'a str,
 }
@@ -100,21 +112,23 @@ impl UrlSetting<'_> {
     ///
     /// # Errors
     ///
-    /// Exit 2 when it is not an http(s) URL, or contains a user name or password.
+    /// Exit 2 when it is not an http(s) URL, or contains a user name or password. The error shows
+    /// at most scheme, host and port, and nothing of a URL that cannot be parsed.
     pub fn parse(&self) -> Result<Url> {
         let Self { name, value, example, .. } = self;
-        let wrong = |why: String| {
-            let value = if self.is_secret { String::new() } else { format!(" {value}") };
-            Error::usage(format!("{name}{value} {why}")).hint(format!("give a URL such as {example}"))
+        let wrong = |what: String| {
+            Error::usage(format!("{name}{what}")).hint(format!("give a URL such as {example}"))
         };
-        let url = Url::parse(value).map_err(|e| wrong(format!("is not a URL: {e}")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(wrong("is not an http:// or https:// URL".into()));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            // They would show up in messages, in the outputs and in the process list.
+        let url = Url::parse(value).map_err(|e| wrong(format!(" is not a URL: {e}")))?;
+        if !url.username().is_empty() || url.password().is_some() || url.path().contains('@') {
+            // They would show up in messages, in the outputs and in the process list. An `@` in the
+            // path may end a password with a `/`.
             return Err(Error::usage(format!("{name} contains a user name or password"))
                 .hint("remove them; the service needs neither"));
+        }
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            let shown = shown_url::origin(&url).map(|origin| format!(" {origin}")).unwrap_or_default();
+            return Err(wrong(format!("{shown} is not an http:// or https:// URL")));
         }
         Ok(url)
     }
@@ -132,6 +146,12 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// True if the text is a URL of plain HTTP, in any spelling that [`UrlSetting::parse`] accepts.
+#[must_use]
+pub fn is_plain_http(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.scheme() == "http")
+}
+
 /// True if requests to the URL leave this machine unencrypted.
 #[must_use]
 pub fn is_clear_text(url: &Url) -> bool {
@@ -144,7 +164,7 @@ mod tests {
     use super::*;
 
     fn parse(value: &str) -> Result<Url> {
-        UrlSetting { name: "the endpoint", value, is_secret: false, example: "https://x" }.parse()
+        UrlSetting { name: "the endpoint", value, example: "https://x" }.parse()
     }
 
     #[test]
@@ -158,9 +178,7 @@ mod tests {
     fn errors_show_neither_passwords_nor_secret_urls() {
         let refused = parse("https://me:s3cret@dyvmsapi.aliyuncs.com").unwrap_err();
         assert!(!refused.to_string().contains("s3cret"), "{refused}");
-        let secret =
-            UrlSetting { name: "the URI", value: "ftp://x/s3cret", is_secret: true, example: "https://x" };
-        let refused = secret.parse().unwrap_err();
+        let refused = parse("ftp://x/s3cret").unwrap_err();
         assert!(!refused.to_string().contains("s3cret"), "{refused}");
     }
 

@@ -34,6 +34,7 @@ mod regular_file;
 mod resolver;
 pub mod sandbox;
 pub mod shown;
+pub mod shown_url;
 pub mod signals;
 mod staged;
 pub mod stop;

@@ -24,6 +24,10 @@ pub enum Reason {
         /// What the operator should do.
         advice: &'static str,
     },
+    /// No connection to the provider was ever made, in words.
+    Unreachable(String),
+    /// The provider stopped answering for too long, in words.
+    Silent(String),
     /// The store or the ledger failed.
     Failed(std::sync::Arc<Error>),
 }
@@ -37,6 +41,7 @@ impl Reason {
             Self::Signal(name) => format!("stopped by {name}"),
             Self::NoKey(why) => format!("no key could be obtained: {why}"),
             Self::Fatal { code, .. } => format!("the provider refused with {code}"),
+            Self::Unreachable(what) | Self::Silent(what) => what.clone(),
             Self::Failed(error) => error.to_string(),
         }
     }

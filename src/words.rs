@@ -1,5 +1,7 @@
 //! Words that depend on a number.
 
+use std::time::Duration;
+
 /// The number. From a million on it has commas, so that it is not masked as a phone number.
 pub(crate) fn count(n: u64) -> String {
     if n < 1_000_000 { n.to_string() } else { thousands(n) }
@@ -16,6 +18,11 @@ pub(crate) fn plural(n: u64, noun: &str) -> String {
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{} {stem}ies", count(n)),
         _ => format!("{} {noun}s", count(n)),
     }
+}
+
+/// A duration in whole seconds, as `10m 3s`.
+pub(crate) fn whole_seconds(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
 #[cfg(test)]

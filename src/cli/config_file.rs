@@ -5,6 +5,7 @@
 //! of the file replaces the option's default, so flags and environment variables override it. They
 //! also override a key that they exclude: the flag `--sandbox` overrides the file's `endpoint`.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::values::{complaint, needs_one_of};
 use crate::error::{Error, Result};
+use crate::shown_url::{is_plain, word};
 
 /// The options that are not keys of the file.
 const NO_KEYS: [&str; 3] = ["help", "version", "config"];
@@ -154,7 +156,7 @@ impl ConfigFile {
             return Some(DumpLine { option: format!("# {key} is excluded"), origin: None });
         }
         Some(match (matches.get_raw(arg.get_id().as_str()), self.origin(matches, arg)) {
-            (Some(_), Some(origin)) if is_secret(arg) => {
+            (Some(raw), Some(origin)) if is_secret(arg) || raw.clone().any(is_secret_url) => {
                 DumpLine { option: format!("# {key} is set, and not shown"), origin: Some(origin) }
             }
             (Some(raw), Some(origin)) => {
@@ -207,6 +209,11 @@ fn is_key(arg: &Arg) -> bool {
 /// Whether the value must not appear in messages.
 fn is_secret(arg: &Arg) -> bool {
     arg.is_hide_env_values_set()
+}
+
+/// Whether the value is a URL that must not appear in messages.
+fn is_secret_url(value: &OsStr) -> bool {
+    !is_plain(&value.to_string_lossy())
 }
 
 fn source(matches: &ArgMatches, arg: &Arg) -> Option<ValueSource> {
@@ -265,8 +272,8 @@ fn values(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Mistak
     match refused {
         None => Ok(values),
         Some((value, why)) => {
-            let value = (!is_secret(arg)).then_some(value.as_str());
-            let what = complaint(&format!("`{key}`"), value, &why);
+            let value = (!is_secret(arg)).then(|| word(value));
+            let what = complaint(&format!("`{key}`"), value.as_deref(), &why);
             Err(Mistake { what, hint: "`reconcile --help` describes its values".into() })
         }
     }

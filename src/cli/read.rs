@@ -13,6 +13,7 @@ use super::definitions::{Cli, Command, LogFormat, command};
 use super::values;
 use crate::console::messages;
 use crate::error::{Error, Result};
+use crate::shown_url::{hide_words, word};
 
 impl Cli {
     /// Reads the process's arguments, its environment, and the configuration file. For `--help` and
@@ -98,13 +99,19 @@ fn wrong_usage(error: &clap::Error, words: &[OsString]) -> Error {
     if let Some(what) = wrong_value(error) {
         return Error::usage(what).hint(more);
     }
-    let text = error.to_string();
+    let text = shown(&error.to_string(), words);
     let mut blocks =
         text.trim().split("\n\n").map(|block| block.split_whitespace().collect::<Vec<_>>().join(" "));
     let what = blocks.next().unwrap_or_default();
     let tips: String =
         blocks.filter_map(|block| block.strip_prefix("tip: ").map(|tip| format!("{tip}; "))).collect();
     Error::usage(what.strip_prefix("error: ").unwrap_or(&what)).hint(format!("{tips}{more}"))
+}
+
+/// The text without what may be secret of the words that it quotes.
+fn shown(text: &str, words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    hide_words(text, words.iter().map(AsRef::as_ref))
 }
 
 /// What is wrong with an option's value; `None` if something else is wrong.
@@ -120,7 +127,7 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(names))) => values::needs_one_of(names),
         _ => return None,
     };
-    Some(values::complaint(option, Some(value), &why))
+    Some(values::complaint(option, Some(&word(value)), &why))
 }
 
 #[cfg(test)]

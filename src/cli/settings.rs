@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{NaiveTime, TimeDelta};
 
 use super::job_options::ShowProgress;
+use crate::http_client::is_plain_http;
 use crate::ledger;
 use crate::output::{Lang, MaskPhones, Paths};
 use crate::provider::WireFormat;
@@ -91,7 +92,7 @@ impl Settings {
     pub fn expects(&self) -> ExpectedOrigin {
         match &self.answers {
             Answers::Sandbox => Origin::Sandbox.into(),
-            Answers::Provider(url) if self.offline || url.starts_with("http://") => ExpectedOrigin::Either,
+            Answers::Provider(url) if self.offline || is_plain_http(url) => ExpectedOrigin::Either,
             Answers::Provider(_) => Origin::Provider.into(),
         }
     }

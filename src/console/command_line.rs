@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::shown::shown;
+use crate::shown_url;
 
 /// The option whose value may hold a secret.
 const SECRET: &str = "--notify-url";
@@ -18,6 +19,7 @@ pub(super) fn without_secrets(words: impl IntoIterator<Item = OsString>) -> Stri
         match word.strip_prefix(SECRET) {
             Some("") => drop(words.next()),
             Some(rest) if rest.starts_with('=') => {}
+            _ if !shown_url::is_plain(&word) => return SAME_COMMAND.to_owned(),
             _ => kept.push(word),
         }
     }
@@ -37,6 +39,8 @@ mod tests {
     fn a_secret_is_left_out_in_both_spellings() {
         assert_eq!(line(&["reconcile", "--notify-url", "https://x/s", "-i", "a b"]), "reconcile -i 'a b'");
         assert_eq!(line(&["reconcile", "--notify-url=https://x/s", "-q"]), "reconcile -q");
+        assert_eq!(line(&["--endpoint", "http://x:1/a"]), "--endpoint http://x:1/a");
+        assert_eq!(line(&["--endpoint=https://u:s@x", "-i", "a"]), SAME_COMMAND);
     }
 
     #[test]

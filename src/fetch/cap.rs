@@ -4,9 +4,10 @@
 //!
 //! - *Shape* (`shape.rs`): a token bucket with the configured rate and burst.
 //! - *Guarantee*: N places. A request takes a place before it is sent. The place is free again one
-//!   window after its reply, or its failure, came back, plus a guard (`Rate::cooldown`). A request
-//!   arrives before its reply does. So the (N+1)th arrival is always more than one window after the
-//!   first, for any delays in the network.
+//!   window after its reply came back, plus a guard (`Rate::cooldown`). A request arrives before
+//!   its reply does. So the (N+1)th arrival is always more than one window after the first, for any
+//!   delays in the network. A request without a reply may arrive later: its place first rests for
+//!   one timeout (`rest_after_no_reply`). A request that was never sent gives its place back.
 //!
 //! A third rule, the adaptive rate, slows the run down if the provider throttles below the cap.
 //!
@@ -22,7 +23,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::adaptive_rate::AdaptiveRate;
-use super::shape::{Shape, times};
+use super::shape::{Shape, Token, times};
 use crate::locked::lock;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::Slowdown;
@@ -65,10 +66,21 @@ pub struct Forecast {
     pub all_sent_in: Duration,
 }
 
-/// A place under the cap. Drop it when the reply, or the failure, has come back.
+/// A place under the cap. Drop it when the reply has come back; then it starts to cool.
 pub struct Place<'a> {
     cap: &'a Cap,
     taken_at: Instant,
+    token: Token,
+    end: PlaceEnd,
+}
+
+/// What happens to a place that is dropped.
+#[derive(Debug, Clone, Copy)]
+enum PlaceEnd {
+    /// It rests this long, and then cools.
+    CoolsAfter(Duration),
+    /// It is free at once.
+    IsFree,
 }
 
 impl Cap {
@@ -97,14 +109,17 @@ impl Cap {
         let _turn = self.turn.lock().await;
         loop {
             match self.try_take() {
-                Ok(taken_at) => return Place { cap: self, taken_at },
+                Ok((taken_at, token)) => {
+                    let end = PlaceEnd::CoolsAfter(Duration::ZERO);
+                    return Place { cap: self, taken_at, token, end };
+                }
                 Err(Wait::Until(instant)) => sleep_until(instant).await,
                 Err(Wait::ForAReply) => self.reply.notified().await,
             }
         }
     }
 
-    fn try_take(&self) -> Result<Instant, Wait> {
+    fn try_take(&self) -> Result<(Instant, Token), Wait> {
         let now = Instant::now();
         let mut places = lock(&self.places);
         while places.cooling.front().is_some_and(|free_at| *free_at <= now) {
@@ -116,10 +131,10 @@ impl Cap {
         if places.in_flight + places.cooling.len() >= self.rate.requests.get() as usize {
             return Err(places.cooling.front().map_or(Wait::ForAReply, |free_at| Wait::Until(*free_at)));
         }
-        self.shape.take().map_err(|wait| Wait::Until(now + wait))?;
+        let token = self.shape.take().map_err(|wait| Wait::Until(now + wait))?;
         places.in_flight += 1;
         places.adaptive_rate.sent(now);
-        Ok(now)
+        Ok((now, token))
     }
 
     /// Holds all requests for `pause`. A hold that ends later stays: neither a success nor a
@@ -184,17 +199,34 @@ impl Place<'_> {
     pub fn taken_at(&self) -> Instant {
         self.taken_at
     }
+
+    /// Ends a request without a reply: it may still arrive. The place rests this long, and then
+    /// cools.
+    pub fn rest(mut self, rest: Duration) {
+        self.end = PlaceEnd::CoolsAfter(rest);
+    }
+
+    /// Ends a request that was never sent: its place is free at once.
+    pub fn give_back(mut self) {
+        self.end = PlaceEnd::IsFree;
+    }
 }
 
 impl Drop for Place<'_> {
-    /// The reply has come back, or the request was abandoned: the place starts to cool.
+    /// The request has ended, or was abandoned.
     fn drop(&mut self) {
-        let free_at = Instant::now() + self.cap.rate.cooldown();
         let mut places = lock(&self.cap.places);
         places.in_flight -= 1;
-        // Almost always the last one. Only a place of an earlier process may be free later.
-        let index = places.cooling.partition_point(|other| *other <= free_at);
-        places.cooling.insert(index, free_at);
+        match self.end {
+            PlaceEnd::CoolsAfter(rest) => {
+                let free_at = Instant::now() + rest + self.cap.rate.cooldown();
+                // Almost always the last one. Only a place that rested, or one of an earlier
+                // process, may be free later.
+                let index = places.cooling.partition_point(|other| *other <= free_at);
+                places.cooling.insert(index, free_at);
+            }
+            PlaceEnd::IsFree => self.cap.shape.give_back(self.token),
+        }
         drop(places);
         self.cap.reply.notify_one();
     }
@@ -314,6 +346,30 @@ mod tests {
         let begin = Instant::now();
         drop(cap.take().await);
         assert!(begin.elapsed() >= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_without_a_reply_rests_before_it_cools() {
+        let cap = Cap::new(rate("1/10s"), NonZeroU32::MIN, &[]);
+        let begin = Instant::now();
+        cap.take().await.rest(Duration::from_secs(7));
+        drop(cap.take().await);
+        assert!(begin.elapsed() >= Duration::from_secs(17), "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_never_sent_costs_no_place_and_no_token() {
+        for burst in [NonZeroU32::MIN, NonZeroU32::new(10).unwrap()] {
+            let cap = Cap::new(rate("10/h"), burst, &[]);
+            let begin = Instant::now();
+            for _ in 0..1_000 {
+                cap.take().await.give_back();
+            }
+            assert_eq!(begin.elapsed(), Duration::ZERO);
+            assert_eq!(cap.forecast(0).taken, 0);
+            drop(cap.take().await);
+            assert_eq!(cap.forecast(0).taken, 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! Asks for one call until it has an answer: take a place under the cap, record the request, send
-//! it, read the reply, decide what to do next.
+//! Asks for one call until it has an answer: wait for a turn and a place under the cap, record the
+//! request, send it, read the reply, decide what to do next.
 //!
 //! Every attempt passes through this file. So every attempt takes a place under the cap, and is on
 //! disk before it is sent.
@@ -8,6 +8,7 @@ mod adaptive_rate;
 mod anomalies;
 pub mod cap;
 pub mod deadline;
+pub mod outage;
 pub mod retry;
 mod shape;
 
@@ -19,17 +20,20 @@ use chrono::NaiveDate;
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::provider::codes::Class;
-use crate::provider::wire::{self, Answer, Body};
+use crate::provider::wire::{self, Answer, Body, Received, Reply};
 use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
 use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
-use cap::Cap;
+use cap::{Cap, Place};
+use outage::{Effect, Kind, Outage, Response, Turn};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
+use reconcile_core::contradiction::{OTHER_CALL, is_other_call};
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
-use retry::{Corrections, Policy, Verdict};
+use retry::{Corrections, Policy, Tries, Verdict};
 
 pub use anomalies::Anomalies;
 
@@ -71,6 +75,8 @@ pub struct Fetcher<P> {
     pub cap: Arc<Cap>,
     /// How often a call is tried, and the pauses between its tries.
     pub policy: Policy,
+    /// Watches for outages of the provider.
+    pub outage: Outage,
     /// The store in which every request is recorded.
     pub store: Arc<dyn RequestLog>,
     /// The current run and session.
@@ -118,12 +124,13 @@ impl<P: Provider> Fetcher<P> {
         first: Purpose,
     ) -> Result<Ended> {
         let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
-        for attempt in 1.. {
-            let purpose = if attempt == 1 { first } else { Purpose::Retry };
+        let (mut tries, mut purpose) = (Tries::default(), first);
+        loop {
             let request = NewRequest { key: job.key.clone(), asked_date: day, purpose };
-            let Some((verdict, kind)) = self.attempt(&question, request, other_day, attempt).await? else {
+            let Some((verdict, kind)) = self.attempt(&question, request, other_day, &mut tries).await? else {
                 break;
             };
+            purpose = Purpose::Retry;
             match verdict {
                 Verdict::Done | Verdict::Exhausted => {
                     return Ok(kind.map_or(Ended::Deferred, Ended::Answered));
@@ -141,23 +148,19 @@ impl<P: Provider> Fetcher<P> {
         question: &Question,
         request: NewRequest,
         other_day: Option<NaiveDate>,
-        attempt: u32,
+        tries: &mut Tries,
     ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
-        let place = tokio::select! {
-            biased;
-            () = self.stop.stopped() => return Ok(None),
-            place = self.cap.take() => place,
-        };
+        let Some((turn, place)) = self.turn_and_place(tries.kind()).await else { return Ok(None) };
         let Some(key) = self.key().await else { return Ok(None) };
+        let fingerprint = request.key.fingerprint();
         let begun = self.store.begin_request(&self.scope, request).await?;
         let reply = self.provider.ask(question).await;
-        // The reply proves that the request has arrived, so the place starts to cool. The recorded
-        // time is a moment earlier. So the next process and the audit never count more requests in
-        // a window than the cap allowed.
+        // The recorded time is a moment before the place's end. So the next process and the audit
+        // never count more requests in a window than the cap allowed.
         let (at, taken_at) = (self.store.moment(), place.taken_at());
-        drop(place);
-        if let Some(is_sandbox) = reply.is_sandbox() {
-            self.admit(is_sandbox, &begun, at).await?;
+        self.end_place(place, &reply);
+        if let Reply::Received(received) = &reply {
+            self.admit(received, &begun, at).await?;
         }
         let answer = wire::understand(&reply);
         let throttled = answer.body == Body::Error(Class::Throttle);
@@ -169,12 +172,17 @@ impl<P: Provider> Fetcher<P> {
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
         self.anomalies.observe(&answer);
-        let verdict = retry::decide(&self.policy, attempt, &answer, corrections, fastrand::f64());
+        let effect = self.outage.ended(&turn, fingerprint, Response::of(&reply, &answer));
+        drop(turn);
+        let verdict = self.decide(question, &answer, corrections, effect, tries);
         let kept = answer_to_keep(&answer, &verdict, question.day, other_day);
         let kind = kept.as_ref().map(|a| a.kind);
-        self.report(question, attempt, &answer, &verdict, throttled);
+        self.report(question, tries, &answer, &verdict, throttled);
         let (decision, pause) = decision(&verdict);
-        let (http_status, code) = (answer.http_status, answer.code.clone());
+        // A record that is asked for again is another call's; the provider's code for it is OK.
+        let is_doubted = kept.is_none() && matches!(answer.body, Body::Data(_));
+        let code = if is_doubted { OTHER_CALL.name.to_owned() } else { answer.code.clone() };
+        let http_status = answer.http_status;
         let end = RequestEnd { at, http_status, code, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {
             let (code, message) = (answer.code, phone::mask_text(&answer.message));
@@ -182,6 +190,69 @@ impl<P: Provider> Fetcher<P> {
         }
         self.store.end_request(&self.scope, begun, end, kept).await?;
         Ok(Some((verdict, kind)))
+    }
+
+    /// Waits for a turn, then for a place under the cap; `None` if the run stops. An outage that
+    /// begins or ends meanwhile starts the wait again.
+    async fn turn_and_place(&self, kind: Kind) -> Option<(Turn<'_>, Place<'_>)> {
+        loop {
+            let turn = tokio::select! {
+                biased;
+                () = self.stop.stopped() => return None,
+                turn = self.outage.turn(kind) => turn,
+            };
+            tokio::select! {
+                biased;
+                () = self.stop.stopped() => return None,
+                () = turn.revoked() => {}
+                place = self.cap.take() => return Some((turn, place)),
+            }
+        }
+    }
+
+    /// Frees the place of a request that has ended. A reply proves that the request has arrived, so
+    /// the place starts to cool. A request without a reply may still arrive; one that was never
+    /// sent cannot.
+    fn end_place(&self, place: Place<'_>, reply: &Reply) {
+        match reply {
+            Reply::Received(_) => drop(place),
+            Reply::Lost(lost) if lost.reason.never_sent() => place.give_back(),
+            Reply::Lost(_) => place.rest(rest_after_no_reply(self.policy.timeout)),
+        }
+    }
+
+    /// Decides what to do after an attempt, and counts it.
+    fn decide(
+        &self,
+        question: &Question,
+        answer: &Answer,
+        corrections: Corrections,
+        effect: Effect,
+        tries: &mut Tries,
+    ) -> Verdict {
+        tries.counted += 1;
+        let verdict = retry::decide(&self.policy, tries.counted, answer, corrections, fastrand::f64());
+        let may_go_on = tries.counted < self.policy.max_attempts;
+        match (effect, verdict) {
+            (Effect::GiveUp(reason), _) => {
+                self.stop.stop(reason);
+                Verdict::AT_ONCE
+            }
+            // A fault on the way has its own rule: it stops the run after its second time.
+            (Effect::Forgiven { never_sent }, verdict @ (Verdict::Again { .. } | Verdict::Exhausted))
+                if !matches!(answer.body, Body::Error(Class::Route(_))) =>
+            {
+                tries.forgive(verdict, never_sent, &self.policy)
+            }
+            (_, Verdict::Done) if may_go_on && !tries.doubted && is_in_doubt(question, answer) => {
+                tries.doubted = true;
+                Verdict::AT_ONCE
+            }
+            (_, verdict) => {
+                tries.forgiven = 0;
+                verdict
+            }
+        }
     }
 
     /// Waits for a valid key and returns its number; `None` if the run stops. The place stays taken
@@ -213,11 +284,12 @@ impl<P: Provider> Fetcher<P> {
 
     /// Checks that an answer has the same origin as the store. An answer of the other origin stops
     /// the run; its request is recorded, but the answer is not.
-    async fn admit(&self, is_sandbox: bool, begun: &BegunRequest, at: Moment) -> Result<()> {
-        let origin = if is_sandbox { Origin::Sandbox } else { Origin::Provider };
+    async fn admit(&self, received: &Received, begun: &BegunRequest, at: Moment) -> Result<()> {
+        let origin = if received.is_sandbox { Origin::Sandbox } else { Origin::Provider };
         let Err(error) = self.store.admit(origin) else { return Ok(()) };
         let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
-        let end = RequestEnd { at, http_status: None, code, throttled: false, decision, pause: None };
+        let http_status = Some(received.status);
+        let end = RequestEnd { at, http_status, code, throttled: false, decision, pause: None };
         self.store.end_request(&self.scope, begun.clone(), end, None).await?;
         Err(error)
     }
@@ -233,7 +305,14 @@ impl<P: Provider> Fetcher<P> {
         correction.is_some()
     }
 
-    fn report(&self, question: &Question, attempt: u32, answer: &Answer, verdict: &Verdict, throttled: bool) {
+    fn report(
+        &self,
+        question: &Question,
+        tries: &Tries,
+        answer: &Answer,
+        verdict: &Verdict,
+        throttled: bool,
+    ) {
         self.monitor.came_back(&answer.code);
         if throttled {
             self.monitor.throttled();
@@ -241,7 +320,7 @@ impl<P: Provider> Fetcher<P> {
         if matches!(answer.body, Body::Error(_)) {
             tracing::debug!(
                 call_id = question.call_id,
-                attempt,
+                attempt = tries.counted + tries.forgiven,
                 code = answer.code,
                 reply = phone::mask_text(&answer.message),
                 ?verdict,
@@ -298,6 +377,12 @@ fn answer_to_keep(
         message: answer.message.as_str().into(),
         data,
     })
+}
+
+/// True if the answer is the record of another call: it may belong to another request.
+fn is_in_doubt(question: &Question, answer: &Answer) -> bool {
+    let Body::Data(data) = &answer.body else { return false };
+    normalize(data).is_ok_and(|detail| is_other_call(&question.call_id, &detail))
 }
 
 fn kind_of(data: &str) -> AnswerKind {

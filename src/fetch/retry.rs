@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::outage::Kind;
 use crate::provider::codes::{self, Class};
 use crate::provider::wire::{Answer, Body};
 
@@ -14,6 +15,8 @@ pub struct Policy {
     pub first_pause: Duration,
     /// The longest pause, unless the provider asks for a longer one.
     pub longest_pause: Duration,
+    /// The time limit of one request. The place of one without a reply rests this long.
+    pub timeout: Duration,
 }
 
 impl Default for Policy {
@@ -22,6 +25,7 @@ impl Default for Policy {
             max_attempts: 6,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(60),
+            timeout: Duration::from_secs(10),
         }
     }
 }
@@ -48,6 +52,44 @@ pub enum Verdict {
     Exhausted,
     /// Stop the run. Holds advice for the operator.
     Stop(&'static str),
+}
+
+impl Verdict {
+    /// Try again without a pause.
+    pub(super) const AT_ONCE: Self = Self::Again { after: Duration::ZERO, whole_run: false };
+}
+
+/// The tries of one call on one day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tries {
+    /// Tries that count as attempts.
+    pub(super) counted: u32,
+    /// Failures in a row of an outage. They do not count as attempts.
+    pub(super) forgiven: u32,
+    /// True if an answer had the record of another call.
+    pub(super) doubted: bool,
+}
+
+impl Tries {
+    /// Whether the call was tried before.
+    pub(super) fn kind(&self) -> Kind {
+        if self.counted + self.forgiven > 0 { Kind::Retry } else { Kind::Fresh }
+    }
+
+    /// What to do after a failure of an outage; `verdict` is what it would be outside. The try does
+    /// not count, and the outage sets the pause.
+    ///
+    /// A request that was sent may have failed because of its call. So after as many of these
+    /// failures as attempts, but at least three, the call is given up.
+    pub(super) fn forgive(&mut self, verdict: Verdict, never_sent: bool, policy: &Policy) -> Verdict {
+        self.counted -= 1;
+        self.forgiven += u32::from(!never_sent);
+        match verdict {
+            _ if self.forgiven >= policy.max_attempts.max(MAX_DOUBTFUL_TRIES) => Verdict::Exhausted,
+            Verdict::Again { whole_run: true, .. } => verdict,
+            _ => Verdict::AT_ONCE,
+        }
+    }
 }
 
 /// What an answer has changed for the signature of the next request.
@@ -161,15 +203,13 @@ mod tests {
 
     #[test]
     fn a_throttled_call_has_no_pause_and_uses_up_its_attempts() {
-        assert_eq!(verdict(Class::Throttle, 1, Some(Duration::from_secs(1))), AT_ONCE);
+        assert_eq!(verdict(Class::Throttle, 1, Some(Duration::from_secs(1))), Verdict::AT_ONCE);
         assert_eq!(verdict(Class::Throttle, 6, None), Verdict::Exhausted);
     }
 
-    const AT_ONCE: Verdict = Verdict::Again { after: Duration::ZERO, whole_run: false };
-
     #[test]
     fn a_clock_error_is_tried_once_more_and_a_fatal_one_never() {
-        assert_eq!(verdict(Class::Clock, 1, None), AT_ONCE);
+        assert_eq!(verdict(Class::Clock, 1, None), Verdict::AT_ONCE);
         assert_eq!(verdict(Class::Clock, 2, None), Verdict::Stop(codes::SET_CLOCK));
         assert_eq!(verdict(Class::Fatal("do this"), 1, None), Verdict::Stop("do this"));
         assert!(matches!(verdict(Class::Route("do that"), 1, None), Verdict::Again { .. }));
@@ -181,7 +221,7 @@ mod tests {
         let fault = answer(Body::Error(Class::Clock), None);
         let true_time = Corrections { clock: true, ..Corrections::default() };
         // Earlier failures of the call do not matter.
-        assert_eq!(decide(&Policy::default(), 5, &fault, true_time, 0.0), AT_ONCE);
+        assert_eq!(decide(&Policy::default(), 5, &fault, true_time, 0.0), Verdict::AT_ONCE);
         assert_eq!(decide(&Policy::default(), 6, &fault, true_time, 0.0), Verdict::Exhausted);
         let with_provider_time = Answer { by_provider_time: true, ..fault };
         assert_eq!(
@@ -195,12 +235,12 @@ mod tests {
         let expired = answer(Body::Error(Class::Token("renew it")), None);
         let with =
             |key| decide(&Policy::default(), 1, &expired, Corrections { key, ..Corrections::default() }, 0.0);
-        assert_eq!((with(false), with(true)), (Verdict::Stop("renew it"), AT_ONCE));
+        assert_eq!((with(false), with(true)), (Verdict::Stop("renew it"), Verdict::AT_ONCE));
     }
 
     #[test]
     fn a_used_nonce_is_replaced_at_once_and_then_transient() {
-        assert_eq!(verdict(Class::Nonce, 1, None), AT_ONCE);
+        assert_eq!(verdict(Class::Nonce, 1, None), Verdict::AT_ONCE);
         assert_eq!(verdict(Class::Nonce, 2, None), verdict(Class::Transient, 2, None));
         assert_eq!(verdict(Class::Nonce, 6, None), Verdict::Exhausted);
     }

@@ -58,6 +58,13 @@ impl StateStore for FullAt {
     }
 }
 
+/// A token that was taken, for giving it back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    full_at_before: u64,
+    full_at: u64,
+}
+
 /// A token bucket that starts full.
 #[derive(Debug)]
 pub(super) struct Shape {
@@ -82,11 +89,24 @@ impl Shape {
         Self { limiter, clock, full_at, pace, burst }
     }
 
-    /// Takes a token, or says how long to wait for the next one.
-    pub(super) fn take(&self) -> Result<(), Duration> {
+    /// Takes a token, or says how long to wait for the next one. One task at a time may take.
+    pub(super) fn take(&self) -> Result<Token, Duration> {
         // At least one tick of a timer: otherwise rounding could turn the wait into a busy loop.
         let tick = Duration::from_micros(100);
-        self.limiter.check().map_err(|not_yet| not_yet.wait_time_from(self.clock.now()).max(tick))
+        let full_at_before = self.full_at.0.load(Ordering::Acquire);
+        self.limiter.check().map_err(|not_yet| not_yet.wait_time_from(self.clock.now()).max(tick))?;
+        Ok(Token { full_at_before, full_at: self.full_at.0.load(Ordering::Acquire) })
+    }
+
+    /// Gives a token back whose request was not sent.
+    ///
+    /// Only the token taken last can be given back exactly. An earlier one is lost: the next
+    /// request may wait one pace longer.
+    pub(super) fn give_back(&self, token: Token) {
+        let Token { full_at_before, full_at } = token;
+        let swap = (Ordering::AcqRel, Ordering::Acquire);
+        // The error says that another token was taken since.
+        let _ = self.full_at.0.compare_exchange(full_at, full_at_before, swap.0, swap.1);
     }
 
     /// How long until the bucket has given `requests` more tokens.
@@ -113,12 +133,23 @@ mod tests {
         let shape = Shape::new("60/min".parse().unwrap(), NonZeroU32::new(3).unwrap());
         assert_eq!(shape.forecast(3), Duration::ZERO);
         assert_eq!(shape.forecast(5), Duration::from_secs(2));
-        (0..3).for_each(|_| shape.take().unwrap());
+        (0..3).for_each(|_| assert!(shape.take().is_ok()));
         assert_eq!(shape.forecast(1), Duration::from_secs(1));
         assert_eq!(shape.take().unwrap_err(), Duration::from_secs(1));
         tokio::time::sleep(Duration::from_secs(1)).await;
         shape.take().unwrap();
         assert!(shape.take().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_last_token_can_be_given_back() {
+        let shape = Shape::new("60/min".parse().unwrap(), NonZeroU32::new(3).unwrap());
+        let tokens: Vec<Token> = (0..3).map(|_| shape.take().unwrap()).collect();
+        shape.give_back(tokens[0]);
+        assert!(shape.take().is_err());
+        shape.give_back(tokens[2]);
+        shape.give_back(tokens[1]);
+        assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,6 +23,7 @@ use super::wire::{Received, Reply};
 use crate::error::{Error, Result};
 use crate::http_client::{self, ClientOptions, UrlSetting};
 use crate::recording::{Exchange, Recorder};
+use crate::shown_url;
 use crate::stop::Reason;
 use reconcile_core::calendar::midnight_ms;
 
@@ -81,7 +82,7 @@ impl HttpProvider {
         let endpoint = UrlSetting {
             name: "the provider's endpoint",
             value: endpoint,
-            is_secret: false,
+
             example: "https://dyvmsapi.aliyuncs.com",
         }
         .parse()?;
@@ -175,8 +176,9 @@ impl Provider for HttpProvider {
 
 fn in_clear_text(endpoint: &reqwest::Url) -> Error {
     Error::usage(format!(
-        "the provider's endpoint {endpoint} is not encrypted: phone numbers, the access key's id and \
-         signatures would travel in clear text"
+        "the provider's endpoint {} is not encrypted: phone numbers, the access key's id and \
+         signatures would travel in clear text",
+        shown_url::shown(endpoint)
     ))
     .hint("use https://, or set insecure-http to allow plain HTTP if the network is safe")
 }

@@ -9,6 +9,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::lost::{LostReason, LostRequest};
 use super::wire::{BODY_LIMIT, Received};
+use crate::shown_url;
 
 /// The content type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -22,7 +23,7 @@ pub(super) async fn exchange(
     request: reqwest::RequestBuilder,
     url: &reqwest::Url,
 ) -> Result<Received, LostRequest> {
-    receive(request, url).await.map_err(|error| lost(&error))
+    receive(request, url).await.map_err(|error| lost(&error.without_url()))
 }
 
 async fn receive(request: reqwest::RequestBuilder, url: &reqwest::Url) -> Result<Received, reqwest::Error> {
@@ -58,7 +59,7 @@ async fn receive(request: reqwest::RequestBuilder, url: &reqwest::Url) -> Result
 /// Scheme, host and port of a redirect's target. The rest may be secret.
 fn redirect_origin(url: &reqwest::Url, location: &str) -> String {
     let target = url.join(location).ok();
-    target.map_or_else(|| "an unreadable URL".into(), |url| url.origin().ascii_serialization())
+    target.map_or_else(|| "an unreadable URL".into(), |url| shown_url::shown(&url))
 }
 
 /// The requested pause, from the provider's own header (`x-acs-retry-after`, milliseconds) or else
@@ -86,30 +87,54 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
     (1970..=9999).contains(&date.year()).then_some(date)
 }
 
-/// The reason and the innermost message of a failed request. The innermost message has no URL,
-/// which would only repeat what the operator configured.
+/// The reason and the message of a failed request, without its URL.
 fn lost(error: &reqwest::Error) -> LostRequest {
-    let reason = if error.is_timeout() {
-        LostReason::Timeout
-    } else if is_about_certificate(error) {
+    // A connection that was not made comes first: nothing was sent, whatever the cause was.
+    let reason = if is_about_certificate(error) {
         LostReason::Certificate
     } else if error.is_connect() {
         LostReason::Connect
+    } else if error.is_timeout() {
+        LostReason::Timeout
     } else if error.is_body() || error.is_decode() {
         LostReason::Cut
     } else {
         LostReason::Transport
     };
-    let mut message = String::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message = cause.to_string();
-        source = cause.source();
-    }
-    if message.is_empty() {
-        message = format!("the request failed ({})", reason.as_str());
-    }
+    let cause = innermost(error);
+    let message = match reason {
+        LostReason::Certificate => format!("TLS: the certificate is not trusted: {cause}"),
+        LostReason::Connect if error.is_timeout() => "no connection within the time limit".into(),
+        LostReason::Connect => no_connection(cause),
+        _ => cause.to_string(),
+    };
     LostRequest { reason, message }
+}
+
+/// Why no connection was made.
+fn no_connection(cause: &(dyn std::error::Error + 'static)) -> String {
+    let io = cause.downcast_ref::<std::io::Error>();
+    if io.is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused) {
+        return "connection refused".into();
+    }
+    // An I/O error does not name the error it wraps as its source.
+    if io.and_then(std::io::Error::get_ref).is_some_and(|wrapped| wrapped.is::<rustls::Error>()) {
+        return format!("TLS: {cause}");
+    }
+    match cause.to_string().as_str() {
+        "tunnel error: proxy authorization required" => "the proxy refused (407)".into(),
+        "tunnel error: unsuccessful" => "the proxy refused to connect".into(),
+        other => other.to_owned(),
+    }
+}
+
+/// The innermost error, which is the most precise one.
+fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause
 }
 
 /// True if TLS failed because the certificate is not trusted.

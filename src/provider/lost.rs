@@ -5,7 +5,7 @@
 pub enum LostReason {
     /// The time limit passed.
     Timeout,
-    /// No connection could be made.
+    /// No connection could be made: name, TCP, proxy or TLS.
     Connect,
     /// The provider's certificate is not trusted.
     Certificate,
@@ -21,6 +21,15 @@ impl LostReason {
     /// All reasons.
     pub const ALL: [Self; 6] =
         [Self::Timeout, Self::Connect, Self::Certificate, Self::Cut, Self::Transport, Self::KeyExpired];
+
+    /// True if the request certainly never left this machine: it cannot reach the provider later.
+    #[must_use]
+    pub fn never_sent(self) -> bool {
+        match self {
+            Self::Connect | Self::Certificate | Self::KeyExpired => true,
+            Self::Timeout | Self::Cut | Self::Transport => false,
+        }
+    }
 
     /// The word for the reason. The store and the outputs use it as the error code.
     #[must_use]
@@ -41,6 +50,6 @@ impl LostReason {
 pub struct LostRequest {
     /// Why there is no response.
     pub reason: LostReason,
-    /// The HTTP library's message, without the URL.
+    /// Why, in words, without the URL.
     pub message: String,
 }

@@ -117,6 +117,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// True if the response has no code of the provider: a gateway's page, or an empty body.
+    #[must_use]
+    pub fn is_without_code(&self) -> bool {
+        self.http_status.is_some_and(|status| self.code == status_code(status))
+    }
+
     fn new(body: Body, code: &str, message: &str) -> Self {
         Self {
             body,
@@ -221,7 +227,12 @@ fn no_envelope(received: &Received, text: &str) -> Answer {
         (None, true) => "empty body".to_owned(),
         (None, false) => format!("not the provider's answer: {}", one_line(&words.join(" "), EXCERPT_CHARS)),
     };
-    Answer::new(Body::Error(codes::classify_status(status)), &format!("HTTP {status}"), &message)
+    Answer::new(Body::Error(codes::classify_status(status)), &status_code(status), &message)
+}
+
+/// The word in place of a code, for a response without one.
+fn status_code(status: u16) -> String {
+    format!("HTTP {status}")
 }
 
 /// The first `limit` characters on one line. Control characters become spaces: an answer must not

@@ -17,7 +17,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -30,6 +30,8 @@ use crate::error::{Error, Result};
 
 /// The largest accepted body in bytes. A signed query has less than 1 KiB.
 const BODY_LIMIT: usize = 64 << 10;
+/// Time limit for the headers of a request, for its body, and for an idle connection.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of pieces of a slowly sent body.
 const PIECES: usize = 8;
 
@@ -92,7 +94,11 @@ async fn serve_connection(stream: TcpStream, provider: Arc<SimulatedProvider>) {
     drop(stream.set_nodelay(true));
     let service = service_fn(|request| handle(provider.clone(), request));
     // A peer that disconnects or speaks no HTTP is not an error of the server.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn handle(
@@ -130,11 +136,11 @@ async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let read = Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| {
-        let message = format!("The body is incomplete, or longer than {BODY_LIMIT} bytes.");
+    let read = tokio::time::timeout(READ_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await;
+    read.ok().and_then(Result::ok).map(|body| body.to_bytes()).ok_or_else(|| {
+        let message = format!("The body is incomplete, late, or longer than {BODY_LIMIT} bytes.");
         Refusal::new(413, "RequestTooLarge", message)
-    })?;
-    Ok(read.to_bytes())
+    })
 }
 
 /// Header names, which hyper gives in lower case, with their values. Leaves out values that are not

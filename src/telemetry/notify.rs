@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::http_client::{self, ClientOptions, is_clear_text};
 use crate::shown::shown;
+use crate::shown_url;
 
 /// Limit of one attempt, from connecting to the HTTP status.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,9 +63,9 @@ impl Target {
         Ok(target)
     }
 
-    /// Scheme, host and port.
+    /// The URL as messages may show it.
     fn origin(&self) -> String {
-        self.url.origin().ascii_serialization()
+        shown_url::shown(&self.url)
     }
 
     /// Posts the result of a run: the text of the summary, or the error. A failure causes only a
@@ -79,6 +80,9 @@ impl Target {
             (Err(reason), _) | (_, Err(reason)) => Err(reason),
         };
         if let Err(reason) = posted {
+            // The host of such a URL may be a part of a password.
+            let host = self.url.host_str().filter(|_| shown_url::origin(&self.url).is_none());
+            let reason = host.map_or(reason.clone(), |host| reason.replace(host, "the host"));
             tracing::warn!(
                 because = reason,
                 means = format!("no notification was sent; the exit code stays {}", exit.code()),

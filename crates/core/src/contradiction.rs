@@ -21,7 +21,8 @@ const fn contradiction(name: &'static str, field: &'static str, rule: &'static s
     Contradiction { name, field, rule }
 }
 
-const OTHER_CALL: Contradiction =
+/// The record belongs to another call.
+pub const OTHER_CALL: Contradiction =
     contradiction("other_call", "call_id", "the record has another CallId than the request");
 const DURATION_VS_SPAN: Contradiction =
     contradiction("duration_vs_span", "duration_s", "duration is not endDate - startDate");
@@ -42,9 +43,16 @@ impl Contradiction {
     }
 }
 
+/// True if the record has another CallId than the requested one. A record without a CallId has
+/// none to differ.
+#[must_use]
+pub fn is_other_call(call_id: &str, detail: &CallDetail) -> bool {
+    detail.call_id.as_ref().is_some_and(|id| *id != call_id)
+}
+
 /// The discrepancy of a record that has another CallId than the request.
 pub(crate) fn other_call(key: &CallKey, detail: &CallDetail) -> Option<Discrepancy> {
-    let actual = detail.call_id.as_ref().filter(|id| **id != key.call_id)?;
+    let actual = detail.call_id.as_ref().filter(|_| is_other_call(&key.call_id, detail))?;
     Some(OTHER_CALL.broken(key.call_id.as_str().into(), actual.clone()))
 }
 

@@ -13,6 +13,7 @@ use crate::console::progress::{Form, Progress};
 use crate::error::Result;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
+use crate::fetch::outage::{Outage, OutagePolicy};
 use crate::fetch::retry::Policy;
 use crate::fetch::{Anomalies, Fetcher};
 use crate::provider::http::HttpProvider;
@@ -60,7 +61,12 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     let fetcher = Fetcher {
         provider,
         cap: cap.clone(),
-        policy: Policy { max_attempts: settings.max_attempts, ..Policy::default() },
+        policy: Policy {
+            max_attempts: settings.max_attempts,
+            timeout: settings.timeout,
+            ..Policy::default()
+        },
+        outage: Outage::new(outage_policy(!deadlines.is_empty())),
         store: run.store.clone(),
         scope: run.scope.clone(),
         monitor: progress.monitor(),
@@ -76,7 +82,14 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     deadlines.iter().for_each(JoinHandle::abort);
     run.store.release_writer();
     progress.finish();
-    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes: fetcher.anomalies.notes() })
+    let notes = [fetcher.anomalies.notes(), fetcher.outage.notes()].concat();
+    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes })
+}
+
+/// With a deadline, the run waits for the provider until then.
+fn outage_policy(has_deadline: bool) -> OutagePolicy {
+    let usual = OutagePolicy::default();
+    OutagePolicy { gives_up_after: usual.gives_up_after.filter(|_| !has_deadline), ..usual }
 }
 
 /// The calls to ask for. Damaged answers are discarded, so that they are asked for again.

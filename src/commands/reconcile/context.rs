@@ -89,11 +89,13 @@ impl RunContext<'_> {
     ///
     /// # Errors
     ///
-    /// Exit 3 when the provider refuses every request; else the error of ledger or store that
-    /// stopped the run.
+    /// Exit 3 when the provider refuses every request or was never reached; else the error of
+    /// ledger or store that stopped the run.
     pub(super) fn check_stop(&self) -> Result<()> {
         match self.stop.reason() {
-            None | Some(Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_)) => Ok(()),
+            None | Some(Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_) | Reason::Silent(_)) => Ok(()),
+            Some(Reason::Unreachable(what)) => Err(Error::new(Exit::Fatal, what)
+                .hint("check the endpoint, DNS, the network and any proxy; then run the same command again")),
             Some(Reason::Fatal { code, message, advice }) => {
                 let hint = match &self.keys {
                     Some(keys) => format!("{advice}. The key is from {}", keys.origin()),

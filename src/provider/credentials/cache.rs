@@ -187,7 +187,7 @@ impl CredentialCache {
         let mut pause = FIRST_PAUSE;
         for _ in 1..ATTEMPTS {
             match self.fetch(turn, after_refusal).await {
-                Err(KeyError::Unavailable(why)) => tracing::debug!(why, "no key yet"),
+                Err(KeyError::Unavailable(why)) => tracing::warn!("no key yet: {why}; trying again"),
                 result => return result,
             }
             tokio::time::sleep(pause).await;

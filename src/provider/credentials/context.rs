@@ -47,7 +47,7 @@ impl<'a> Context<'a> {
     pub(super) fn new(access: &Access, environment: &'a Environment) -> Result<Self> {
         let parse = |value: &str| {
             let name = "the STS endpoint";
-            let setting = UrlSetting { name, value, is_secret: false, example: "https://sts.aliyuncs.com" };
+            let setting = UrlSetting { name, value, example: "https://sts.aliyuncs.com" };
             ServiceUrl::parse(&setting, None).map(|parsed| parsed.url)
         };
         let sts_endpoint = access.sts_endpoint.as_deref().map(parse).transpose()?;

@@ -1,17 +1,27 @@
 //! A key that another program prints, as JSON in the form of a profile. Errors never show the
 //! program's output, which may contain the secret.
 
-use std::process::Stdio;
+use std::io;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
-use tokio::process::Command;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
 
 use super::issued::{IssuedKey, KeyError};
 use crate::error::{Error, Result};
 use crate::provider::key::Credentials;
 
+/// Time limit of the program.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum number of bytes that the program may print. A key has about 1 KiB.
+const OUTPUT_LIMIT: u64 = 1 << 20;
+/// How long the rest of the output may take after the program has ended.
+const AFTER_END: Duration = Duration::from_millis(500);
 
 /// The program with its arguments. The arguments may be secret, so `Debug` omits them.
 #[derive(Clone)]
@@ -55,22 +65,45 @@ impl ExternalProgram {
 
     /// Runs the program and reads the key.
     pub(super) async fn issue(&self) -> Result<IssuedKey, KeyError> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        let output = tokio::time::timeout(TIMEOUT, command.output()).await;
-        let output = output.map_err(|_| {
+        let ended = tokio::time::timeout(TIMEOUT, self.run()).await.map_err(|_| {
             KeyError::Unavailable(format!("`{}` printed no key within {TIMEOUT:?}", self.program))
         })?;
-        let output = output.map_err(|e| self.unusable("cannot be run").because(e))?;
-        if !output.status.success() {
-            return Err(KeyError::Unavailable(format!("`{}` ended with {}", self.program, output.status)));
+        let (status, output) = ended.map_err(|e| self.unusable("cannot be run").because(e))?;
+        let Some(status) = status else {
+            return Err(self.unusable(&format!("printed more than {OUTPUT_LIMIT} bytes")).into());
+        };
+        if !status.success() {
+            return Err(KeyError::Unavailable(format!("`{}` ended with {status}", self.program)));
         }
-        read(&output.stdout).map_err(|why| self.unusable(&format!("printed no key: {why}")).into())
+        read(&output).map_err(|why| self.unusable(&format!("printed no key: {why}")).into())
+    }
+
+    /// Runs the program to its end. Returns its status, `None` if its output is too long, and its
+    /// output.
+    async fn run(&self) -> io::Result<(Option<ExitStatus>, Vec<u8>)> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Running::start(command)?;
+        let Some(stdout) = running.0.stdout.take() else { return Ok((None, Vec::new())) };
+        let mut output = Vec::new();
+        let mut stdout = stdout.take(OUTPUT_LIMIT + 1);
+        let status = {
+            let mut reading = pin!(stdout.read_to_end(&mut output));
+            tokio::select! {
+                read = &mut reading => match read? as u64 > OUTPUT_LIMIT {
+                    true => None,
+                    false => Some(running.0.wait().await?),
+                },
+                status = running.0.wait() => {
+                    // A process that it started may hold the output open. What it printed itself
+                    // is there already.
+                    let _ = tokio::time::timeout(AFTER_END, reading).await;
+                    Some(status?)
+                }
+            }
+        };
+        let too_long = output.len() as u64 > OUTPUT_LIMIT;
+        Ok((status.filter(|_| !too_long), output))
     }
 
     fn unusable(&self, why: &str) -> Error {
@@ -98,6 +131,29 @@ fn read(bytes: &[u8]) -> Result<IssuedKey, String> {
         Ok(IssuedKey { key, lifetime: None })
     } else {
         IssuedKey::expiring(key, &output.expiration, None)
+    }
+}
+
+/// A running program. Dropped before its end, it is killed together with the processes that it
+/// started.
+struct Running(Child);
+
+impl Running {
+    fn start(mut command: Command) -> io::Result<Self> {
+        #[cfg(unix)]
+        command.process_group(0);
+        command.kill_on_drop(true).spawn().map(Self)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The id is gone once the program has ended: then its group is left alone.
+        #[cfg(unix)]
+        if let Some(group) = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            // It may have ended at this moment.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 

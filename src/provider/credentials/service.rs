@@ -14,6 +14,7 @@ use crate::provider::codes::{self, Class};
 use crate::provider::http_exchange::{FORM, exchange};
 use crate::provider::lost::LostRequest;
 use crate::provider::wire::Received;
+use crate::shown_url;
 
 const EXAMPLE: &str = "https://sts.aliyuncs.com";
 const CERTIFICATE: &str = "check this machine's clock; if a proxy intercepts TLS, or the service is your own, \
@@ -51,7 +52,7 @@ impl ServiceClient {
     pub(super) async fn send(&self, request: ServiceRequest<'_>) -> Result<Received, KeyError> {
         let ServiceRequest { url, method, timeout, no_proxy } = request;
         let name = "the URL of the service that issues keys";
-        let url = UrlSetting { name, value: url, is_secret: true, example: EXAMPLE }.parse()?;
+        let url = UrlSetting { name, value: url, example: EXAMPLE }.parse()?;
         let options = ClientOptions { timeout, ca_file: self.ca_file.as_deref(), no_proxy };
         let client = http_client::build(&url, options)?;
         let (request, headers) = match method {
@@ -60,7 +61,7 @@ impl ServiceClient {
             Method::Form(form) => (client.post(url.clone()).header("content-type", FORM).body(form), &[][..]),
         };
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let origin = url.origin().ascii_serialization();
+        let origin = shown_url::shown(&url);
         exchange(request, &url).await.map_err(|lost| no_response(&origin, &lost))
     }
 }
@@ -91,7 +92,7 @@ impl ServiceUrl {
     /// Exit 2 when it is not a URL, or would be reached unencrypted.
     pub(super) fn parse(setting: &UrlSetting<'_>, insecure_http: Option<bool>) -> Result<Self> {
         let url = setting.parse()?;
-        let origin = url.origin().ascii_serialization();
+        let origin = shown_url::shown(&url);
         if http_client::is_clear_text(&url) && insecure_http != Some(true) {
             let allow = insecure_http
                 .map_or("", |_| ", or set insecure-http to allow plain HTTP if the network is safe");

@@ -33,7 +33,7 @@ impl CredentialsUri {
     /// Exit 2 when it is not a URL, or the key would travel unencrypted.
     pub(super) fn parse(value: &str, insecure_http: bool) -> Result<Self> {
         let (name, example) = ("the credentials URI", "https://keys.example.com");
-        let setting = UrlSetting { name, value, is_secret: true, example };
+        let setting = UrlSetting { name, value, example };
         let ServiceUrl { url, origin } = ServiceUrl::parse(&setting, Some(insecure_http))?;
         Ok(Self { url, origin })
     }

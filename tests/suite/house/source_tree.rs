@@ -15,8 +15,9 @@ const OWNERS: &[(&str, &[&str])] = &[
             "http_client.rs",
             "provider/http.rs",
             "provider/http_exchange.rs",
-            "telemetry/notify.rs",
             "resolver.rs",
+            "shown_url.rs",
+            "telemetry/notify.rs",
         ],
     ),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
@@ -42,7 +43,16 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/"]),
     ("bytes", &["ledger/ledger_bytes.rs"]),
-    ("rustix", &["clock.rs", "output/partitions.rs", "regular_file.rs", "signals.rs"]),
+    (
+        "rustix",
+        &[
+            "clock.rs",
+            "output/partitions.rs",
+            "provider/credentials/external.rs",
+            "regular_file.rs",
+            "signals.rs",
+        ],
+    ),
     ("tracing_subscriber", &["console/log.rs"]),
 ];
 

@@ -227,14 +227,3 @@ fn after_a_lasting_error_the_next_run_asks_again() {
     assert!(bench.summary().complete());
     bench.provider.assert_own_nonces();
 }
-
-#[test]
-fn an_unreachable_provider_makes_the_run_incomplete() {
-    let bench = Bench::new(&ledger(2));
-    // A port where nobody listens any more.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let endpoint = format!("http://127.0.0.1:{port}");
-    bench.run(&["--endpoint", &endpoint, "--max-attempts", "2"]).exits(4);
-    assert_eq!(column(&bench.details(), "status"), ["failed"; 2]);
-    bench.summary().assert_totals();
-}

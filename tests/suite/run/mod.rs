@@ -13,6 +13,8 @@ mod ledger_changes;
 mod logs;
 mod metrics_and_notify;
 mod open_items;
+mod outages;
+mod outages_simulated;
 mod personal_data;
 mod processes_simulated;
 mod stalls;

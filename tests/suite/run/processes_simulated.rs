@@ -15,23 +15,25 @@ use futures::future::{BoxFuture, FutureExt as _};
 use reconcile::clock::{Clock, Moment};
 use reconcile::error::Result;
 use reconcile::fetch::cap::Cap;
+use reconcile::fetch::outage::{Outage, OutagePolicy};
 use reconcile::fetch::retry::Policy;
 use reconcile::fetch::{Anomalies, Ended, Fetcher, Job, Monitor};
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{LostReason, LostRequest, Provider, Question};
-use reconcile::stop::Stop;
+use reconcile::stop::{Reason, Stop};
 use reconcile::store::{BegunRequest, NewRequest, Origin, RequestEnd, RequestLog, RunIdentity, Store, open};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
+use reconcile_core::traffic::Traffic;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::provider::detail;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The machine's clocks on top of tokio's. Tests step the wall clock and restart the machine.
@@ -121,20 +123,20 @@ impl RequestLog for BusyLog {
 }
 
 /// The provider's side of the account: throttles each request above its limit in any window.
-struct Account {
+pub(super) struct Account {
     limit: usize,
     window: Duration,
     /// Arrivals of all clients that were not throttled.
     counted: Mutex<VecDeque<Instant>>,
     /// Our arrivals, each with whether it was throttled.
-    ours: Mutex<Vec<(Instant, bool)>>,
+    pub(super) ours: Mutex<Vec<(Instant, bool)>>,
     random: Mutex<fastrand::Rng>,
     delay_ms: u64,
     faults: u64,
 }
 
 impl Account {
-    fn new(delay_ms: u64, faults: u64) -> Arc<Self> {
+    pub(super) fn new(delay_ms: u64, faults: u64) -> Arc<Self> {
         Arc::new(Self {
             limit: 100,
             window: MINUTE,
@@ -164,7 +166,7 @@ impl Account {
         Duration::from_millis(self.random.lock().unwrap().u64(10..=self.delay_ms.max(10)))
     }
 
-    fn most_in_any_window(&self) -> usize {
+    pub(super) fn most_in_any_window(&self) -> usize {
         let mut arrivals: Vec<Instant> = self.ours.lock().unwrap().iter().map(|(at, _)| *at).collect();
         arrivals.sort_unstable();
         let in_window =
@@ -219,7 +221,7 @@ fn job(n: usize) -> Job {
 }
 
 /// A store and the processes that use it.
-struct SharedStore {
+pub(super) struct SharedStore {
     dir: TempDir,
     machine: Arc<Machine>,
     account: Arc<Account>,
@@ -227,7 +229,7 @@ struct SharedStore {
 }
 
 impl SharedStore {
-    fn new(account: Arc<Account>) -> Self {
+    pub(super) fn new(account: Arc<Account>) -> Self {
         Self {
             dir: TempDir::new().unwrap(),
             machine: Machine::new(),
@@ -248,6 +250,19 @@ impl SharedStore {
 
     /// Runs one process over all calls without an answer. Returns how many calls ended in each way.
     async fn process(&self, calls: usize) -> BTreeMap<String, usize> {
+        let network = Network(self.account.clone());
+        let Ran { ended, traffic, .. } = self.process_with(network, calls, OutagePolicy::default()).await;
+        assert!(traffic.evidence.most_in_any_window <= 100, "the audit: {traffic:?}");
+        ended
+    }
+
+    /// As [`Self::process`], with this provider.
+    pub(super) async fn process_with<P: Provider>(
+        &self,
+        provider: P,
+        calls: usize,
+        outage: OutagePolicy,
+    ) -> Ran {
         let store = self.open();
         let identity = RunIdentity { input_sha256: "ledger".into(), refresh: false };
         let scope = store.begin_session(&identity, self.rate, TIMEOUT).unwrap();
@@ -259,9 +274,10 @@ impl SharedStore {
         });
         let left: Vec<Job> = left.collect();
         let fetcher = Fetcher {
-            provider: Network(self.account.clone()),
+            provider,
             cap: cap.clone(),
             policy: Policy::default(),
+            outage: Outage::new(outage),
             store: Arc::new(BusyLog(store.clone())),
             scope: scope.clone(),
             monitor: Arc::new(NoMonitor),
@@ -278,10 +294,19 @@ impl SharedStore {
             *ended.entry(word.to_owned()).or_default() += 1;
         }
         let traffic = store.traffic(&scope).unwrap();
-        assert!(traffic.evidence.most_in_any_window <= 100, "the audit: {traffic:?}");
         store.end_session(&scope, Some(true)).unwrap();
-        ended
+        Ran { ended, traffic, stopped: fetcher.stop.reason(), notes: fetcher.outage.notes() }
     }
+}
+
+/// How a process ended.
+pub(super) struct Ran {
+    /// How many calls ended in each way.
+    pub(super) ended: BTreeMap<String, usize>,
+    pub(super) traffic: Traffic,
+    pub(super) stopped: Option<Reason>,
+    /// The outages in words.
+    pub(super) notes: Vec<String>,
 }
 
 /// Another client, which uses half of the account's cap.

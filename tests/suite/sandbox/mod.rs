@@ -2,5 +2,6 @@
 //! fault.
 
 mod sdks;
+mod slow_clients;
 mod whole_runs;
 mod wrong_signatures;

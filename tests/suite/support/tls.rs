@@ -63,6 +63,22 @@ impl Front {
         })
     }
 
+    /// A proxy that wants a password.
+    pub fn refusing_proxy() -> Self {
+        Self::start(move |client, asked| async move {
+            let mut client = BufReader::new(client);
+            let mut line = String::new();
+            client.read_line(&mut line).await?;
+            asked.lock().unwrap().push(line.trim_end().to_owned());
+            while line.trim_end() != "" {
+                line.clear();
+                client.read_line(&mut line).await?;
+            }
+            let refused = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+            client.get_mut().write_all(refused.as_bytes()).await
+        })
+    }
+
     fn start<F, W>(serve: F) -> Self
     where
         F: Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> W + Send + 'static,
