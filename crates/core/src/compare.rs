@@ -122,7 +122,7 @@ impl FieldResults {
     /// Compares every field. A value that one side lacks is not compared.
     fn compare(&mut self, expected: &Expected, detail: &CallDetail, tolerances: Tolerances) {
         for (expected, actual) in expected.numbers().into_iter().zip(detail.numbers()) {
-            self.add(expected, actual, |field, expected, actual| number(field, expected, actual));
+            self.add(expected, actual, number);
         }
         self.add(expected.state.as_ref(), detail.state.as_ref(), value);
         self.add(expected.answered.as_ref(), detail.answered.as_ref(), value);

@@ -70,7 +70,7 @@ impl ExternalProgram {
         })?;
         let (status, output) = ended.map_err(|e| self.unusable("cannot be run").because(e))?;
         let Some(status) = status else {
-            return Err(self.unusable(&format!("printed more than {OUTPUT_LIMIT} bytes")).into());
+            return Err(self.unusable("printed more than 1 MiB").into());
         };
         if !status.success() {
             return Err(KeyError::Unavailable(format!("`{}` ended with {status}", self.program)));

@@ -32,7 +32,7 @@ fn a_key_program_with_endless_output_is_killed() {
     let began = Instant::now();
     // The shell's child writes, so killing only the shell would not end it.
     let script = "yes testsecret & echo $! > writer; wait";
-    let run = run(&bench, script).exits(2).says("key.sh").says("more than 1048576 bytes");
+    let run = run(&bench, script).exits(2).says("key.sh").says("more than 1 MiB");
     assert!(!run.stderr.contains(SECRET), "{}", run.stderr);
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     let writer = std::fs::read_to_string(bench.path("writer")).unwrap();
