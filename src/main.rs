@@ -9,12 +9,15 @@ use reconcile::console::log::{self, Volume};
 use reconcile::console::messages;
 use reconcile::error::Result;
 use reconcile::exit::Exit;
+use reconcile::shown::shown;
 use reconcile::{commands, sandbox, signals, threads};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A panic is a bug. Its text may quote foreign data, so it is masked like every message.
+    std::panic::set_hook(Box::new(|panic| messages::say(&shown(&panic.to_string()))));
     let mut of_run = true;
     let ended = match Cli::read() {
         Ok(cli) => {

@@ -1,12 +1,12 @@
 //! The sandbox run over the sample data, and the documentation: queries, commands, examples, links.
 //! Contains the parser of Markdown pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::rust_files::root;
+use crate::support::rust_files::{files_below, root};
 use crate::support::{Bench, Row, cell, duckdb, ledger, parquet_metadata, read_csv, venv};
 
 fn sample(name: &str) -> PathBuf {
@@ -480,5 +480,28 @@ fn the_morning_queries_read_the_sample_run() {
     let printed = duckdb::query(&bench.path("out"), &["-csv"], ".read morning.sql");
     for part in ["ledger_line,call_id,call_date", "delta_s", "the row has no CallId", "InvalidParameters"] {
         assert!(printed.contains(part), "no {part} in {printed}");
+    }
+}
+
+#[test]
+fn the_tests_that_the_tables_name_exist() {
+    let mut known = BTreeSet::new();
+    for folder in ["tests", "src", "crates"] {
+        for (_, text) in files_below(folder) {
+            known.extend(text.match_indices("fn ").map(|(at, _)| {
+                let name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+                text[at + 3..].chars().take_while(name).collect::<String>()
+            }));
+        }
+    }
+    for (page, at_least) in [("SECURITY.md", 70), ("DESIGN.md", 14)] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let rows = text.lines().filter(|line| line.starts_with('|'));
+        let named = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+        let tests: Vec<&str> = named.filter(|name| name.matches('_').count() >= 3).collect();
+        assert!(tests.len() >= at_least, "{page} names only {} tests", tests.len());
+        for test in tests {
+            assert!(known.contains(test), "{page}: there is no test {test}");
+        }
     }
 }

@@ -59,7 +59,7 @@ fn each_refused_thread_of_a_run_is_an_error_in_words() {
                 return true;
             }
             let sent = bench.provider.seen();
-            // Without a thread to look up its name, the provider is not reached before the deadline.
+            // Without a thread to look up its name, the provider is not reached in time.
             let is_deadline = run.code == Some(4) && arguments.contains(&"--max-duration");
             let run = if is_deadline { run } else { run.exits(6).says("ulimit -u") };
             let run = run.says("cannot start another thread");
