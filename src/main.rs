@@ -9,7 +9,6 @@ use reconcile::console::log::{self, Volume};
 use reconcile::console::messages;
 use reconcile::error::Result;
 use reconcile::exit::Exit;
-use reconcile::shown::shown;
 use reconcile::{commands, sandbox, signals, threads};
 
 #[global_allocator]
@@ -17,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // A panic is a bug. Its text may quote foreign data, so it is masked like every message.
-    std::panic::set_hook(Box::new(|panic| messages::say(&shown(&panic.to_string()))));
+    std::panic::set_hook(Box::new(|panic| messages::say_panic(&panic.to_string())));
     let mut of_run = true;
     let ended = match Cli::read() {
         Ok(cli) => {

@@ -11,6 +11,11 @@ pub fn say(line: &str) {
     tracing::info!("{line}");
 }
 
+/// Reports a panic, which is a bug.
+pub fn say_panic(text: &str) {
+    tracing::error!("this is a bug in reconcile: please report it, with this message: {text}");
+}
+
 /// Writes the requested data to standard output. A closed reader (`| head`) is not an error.
 /// Control characters are visible, except the line ends.
 ///
