@@ -22,6 +22,7 @@ use crate::ledger::{DuplicateCalls, LedgerReader, ScannedLedger};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
 use crate::store::Reader;
+use crate::threads;
 use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
 use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
@@ -169,23 +170,27 @@ pub async fn collect<P: Provider>(
 ) -> bool {
     let (sender, mut receiver) = mpsc::channel(concurrency.get());
     let (scope, stop) = (fetcher.scope.clone(), fetcher.stop.clone());
-    let sent_all = tokio::task::spawn_blocking(move || {
-        let sent_all = send_jobs(&source, &scope, reader.as_ref(), order, &stop, &sender);
-        sent_all.unwrap_or_else(|error| {
-            stop.stop(Reason::Failed(Arc::new(error)));
+    let send = async {
+        let send_jobs = move || send_jobs(&source, &scope, reader.as_ref(), order, &stop, &sender);
+        threads::run("jobs", send_jobs).await.unwrap_or_else(|error| {
+            fetcher.stop.stop(Reason::Failed(Arc::new(error)));
             false
         })
-    });
+    };
     let jobs = futures::stream::poll_fn(|context| receiver.poll_recv(context));
     let mut ended = pin!(jobs.map(|job| fetcher.fetch(job)).buffer_unordered(concurrency.get()));
-    let mut all_answered = true;
-    while let Some(ended) = ended.next().await {
-        match ended {
-            Ended::Answered(kind) => fetcher.monitor.ended(kind),
-            Ended::Deferred => all_answered = false,
+    let fetch = async {
+        let mut all_answered = true;
+        while let Some(ended) = ended.next().await {
+            match ended {
+                Ended::Answered(kind) => fetcher.monitor.ended(kind),
+                Ended::Deferred => all_answered = false,
+            }
         }
-    }
-    sent_all.await.unwrap_or(false) && all_answered
+        all_answered
+    };
+    let (sent_all, all_answered) = futures::join!(send, fetch);
+    sent_all && all_answered
 }
 
 /// Sends the jobs to the fetch stage. Returns false if the run was stopped before the last job.

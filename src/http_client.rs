@@ -10,6 +10,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Url};
 
 use crate::error::{Error, Result};
+use crate::resolver::SystemResolver;
 
 /// Idle connections are closed after this time. Gateways close theirs after 15 s or more, and a
 /// request sent at that moment is lost.
@@ -44,6 +45,7 @@ pub fn build(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        .dns_resolver(SystemResolver)
         .user_agent(concat!("reconcile/", env!("CARGO_PKG_VERSION")));
     if no_proxy {
         builder = builder.no_proxy();

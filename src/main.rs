@@ -9,13 +9,12 @@ use reconcile::console::log::{self, Volume};
 use reconcile::console::messages;
 use reconcile::error::Result;
 use reconcile::exit::Exit;
-use reconcile::{commands, sandbox, signals};
+use reconcile::{commands, sandbox, threads};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let mut of_run = true;
     let ended = match Cli::read() {
         Ok(cli) => {
@@ -26,7 +25,7 @@ async fn main() -> ExitCode {
                 _ => Volume::Usual,
             };
             log::start(cli.log_format == LogFormat::Json, volume);
-            act(cli).await
+            act(cli)
         }
         Err(error) => {
             log::start(Cli::log_format_only() == LogFormat::Json, Volume::Usual);
@@ -40,17 +39,17 @@ async fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-async fn act(cli: Cli) -> Result<Exit> {
+fn act(cli: Cli) -> Result<Exit> {
     let console = Console::of_process(cli.quiet, cli.verbose || cli.log_format == LogFormat::Json);
     match cli.action()? {
-        Action::Reconcile(settings) => run(&settings, &console, signals::install()?).await,
+        Action::Reconcile(settings) => threads::event_loop()?.block_on(run(*settings, console)),
         Action::Plan(settings, json) => commands::plan(&settings, json),
         Action::Explain(args) => commands::explain(&args),
         Action::VerifyCap(args) => commands::verify_cap(&args),
         Action::Purge(args) => commands::purge(&args),
         Action::Forget(args) => commands::forget(&args),
-        Action::Whoami(access, json) => commands::whoami(&access, json).await,
-        Action::Sandbox(options) => sandbox::serve(*options).await,
+        Action::Whoami(access, json) => threads::event_loop()?.block_on(commands::whoami(&access, json)),
+        Action::Sandbox(options) => threads::event_loop()?.block_on(sandbox::serve(*options)),
         Action::Config(text) => {
             messages::print(text.trim_end());
             Ok(Exit::Success)

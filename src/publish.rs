@@ -14,16 +14,16 @@
 //! that grows with the ledger.
 
 use std::collections::HashMap;
-use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{ScopedJoinHandle, scope};
+use std::thread::scope;
 
 use chrono::TimeDelta;
 
 use crate::error::{Error, Result};
-use crate::ledger::ScannedLedger;
+use crate::ledger::{LedgerError, ScannedLedger};
 use crate::output::{Outputs, own_numbers};
 use crate::store::{OpenItem, Reader};
+use crate::threads;
 use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::is_open;
 use reconcile_core::compare::{Tolerances, compare};
@@ -83,29 +83,26 @@ pub fn publish(
     let counted = Counted { totals: Totals::default(), figures: Figures::new(rules.tolerances) };
     let with_later_rows = HashMap::new();
     let mut publisher = Publisher { source, rules, session_no, outputs, on_open, counted, with_later_rows };
-    scope(|threads| {
+    scope(|scope| {
         let (record_sender, records) = sync_channel(WAITING_BATCHES);
         let (row_sender, rows) = sync_channel(WAITING_BATCHES);
         // `&{ channel }` moves the channel into the thread. So it closes when the thread ends.
-        let reading = threads.spawn(|| read_ledger(source, &{ record_sender }));
+        let read = || read_ledger(source, &{ record_sender });
+        let reading = threads::start_in(scope, "ledger", read).map_err(Error::no_more_threads)?;
         let join = StoreJoin { source, reader, later_rows_left: HashMap::new() };
-        let joining = threads.spawn(|| join.run(&{ records }, &{ row_sender }));
+        let join = || join.run(&{ records }, &{ row_sender });
+        let joining = threads::start_in(scope, "join", join).map_err(Error::no_more_threads)?;
         // A thread that fails closes its channels, and then the others end too. So the first error
         // in the order of the pipeline is the cause.
         let written = { rows }.iter().flatten().try_for_each(|row| publisher.row(row));
-        let sha256 = result_of(reading)?;
-        result_of(joining)?;
+        let sha256 = threads::result_of(reading)?;
+        threads::result_of(joining)?;
         written?;
         match sha256 {
             Some(sha256) if sha256 == source.scan.sha256 => Ok(publisher.counted),
-            _ => Err(Error::usage("the ledger changed during the run, so no outputs were written")
-                .hint("run the same command again; all answers are stored")),
+            _ => Err(LedgerError::Changed { ledger: source.input.name().to_owned() }.into()),
         }
     })
-}
-
-fn result_of<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Sends the ledger's records. Returns the ledger's SHA-256; `None` if the next thread ended first.

@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM: the first one stops the run in an orderly way, the second one ends the
-//! process at once.
+//! SIGINT, SIGTERM and SIGHUP: the first one stops the run in an orderly way, the second one ends
+//! the process at once. SIGHUP stays ignored if it was ignored at the start, as under nohup.
 
 use crate::error::{Error, Result};
 use crate::stop::{Reason, Stop};
@@ -7,7 +7,7 @@ use crate::stop::{Reason, Stop};
 /// Returns a [`Stop`] that the first signal stops.
 ///
 /// A second signal ends the process at once, with the exit code of a process that the signal
-/// killed. Nothing in the store is lost.
+/// killed. Nothing in the store is lost. Needs an event loop that nothing blocks.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn install() -> Result<Stop> {
 /// A received signal.
 #[derive(Debug, Clone, Copy)]
 pub struct Signal {
-    /// `SIGTERM`, `SIGINT` or `Ctrl-C`.
+    /// `SIGTERM`, `SIGINT`, `SIGHUP` or `Ctrl-C`.
     pub name: &'static str,
     /// The number of the signal.
     pub number: i32,
@@ -46,6 +46,9 @@ pub struct Signals {
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    /// `None` if the signal is ignored.
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -62,16 +65,36 @@ impl Signals {
         Ok(Self {
             terminate: install(SignalKind::terminate())?,
             interrupt: install(SignalKind::interrupt())?,
+            hangup: if is_ignored(SIGHUP) { None } else { Some(install(SignalKind::hangup())?) },
         })
     }
 
     /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => Signal { name: "SIGTERM", number: 15 },
             _ = self.interrupt.recv() => Signal { name: "SIGINT", number: 2 },
+            _ = hangup => Signal { name: "SIGHUP", number: SIGHUP },
         }
     }
+}
+
+#[cfg(unix)]
+const SIGHUP: i32 = 1;
+
+/// True if the process was started with this signal ignored. False where the system does not say.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(not(unix))]

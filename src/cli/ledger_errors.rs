@@ -10,6 +10,9 @@ use crate::words::plural;
 
 impl From<LedgerError> for Error {
     fn from(error: LedgerError) -> Self {
+        if let LedgerError::NoThread { source } = error {
+            return Self::no_more_threads(source);
+        }
         let what = error.to_string();
         let hint = hint(&error);
         let described = match error {
@@ -38,8 +41,14 @@ fn hint(error: &LedgerError) -> String {
         LedgerError::Open { .. } => "check that the file exists and that you may read it",
         LedgerError::Folder { .. } => "name a file in it",
         LedgerError::Read { .. } => "check the file and its disk; stored answers are kept",
+        LedgerError::Changed { .. } => {
+            "wait until no program writes to the file, then run the same command again"
+        }
         LedgerError::OtherKind { kind, .. } => kind.advice(),
         LedgerError::Packed { .. } => "copy the file again, or pack it again",
+        LedgerError::DamagedParquet { .. } => {
+            "write the file again, with smaller row groups and pages if it is not damaged, or export it as CSV"
+        }
         LedgerError::Parquet { .. } => {
             "write the file again, compressed with zstd, snappy, gzip or not at all, or export it as CSV"
         }
@@ -50,7 +59,7 @@ fn hint(error: &LedgerError) -> String {
         }
         LedgerError::DamagedHeader { .. } => "save the ledger as `CSV UTF-8`",
         LedgerError::Header { problem, .. } => return header_hint(problem),
-        LedgerError::NoRecord { .. } => "",
+        LedgerError::NoRecord { .. } | LedgerError::NoThread { .. } => "",
         LedgerError::TemporaryFile { .. } => {
             "free space there, or name another folder with the environment variable TMPDIR"
         }

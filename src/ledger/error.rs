@@ -35,6 +35,12 @@ pub enum LedgerError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The bytes that were read at the start are no longer the same.
+    #[error("the ledger {ledger} changed during the run, in rows that it has read")]
+    Changed {
+        /// The ledger.
+        ledger: String,
+    },
     /// The file is of an unsupported kind.
     #[error("{ledger} is {kind}")]
     OtherKind {
@@ -60,12 +66,24 @@ pub enum LedgerError {
         source: Option<io::Error>,
     },
     /// A Parquet file is damaged, or has an unsupported form.
-    #[error("cannot read the Parquet ledger {ledger}")]
+    #[error("cannot read the Parquet ledger {ledger}{}", from_line(.line))]
     Parquet {
         /// The ledger.
         ledger: String,
+        /// First row that may be affected; the first row of a file counts as line 2.
+        line: Option<u64>,
         /// The Parquet reader's reason.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A Parquet file contradicts itself, or would need too much memory.
+    #[error("the Parquet ledger {ledger} is damaged{}: {why}", from_line(.line))]
+    DamagedParquet {
+        /// The ledger.
+        ledger: String,
+        /// First row that may be affected; the first row of a file counts as line 2.
+        line: Option<u64>,
+        /// What is wrong.
+        why: String,
     },
     /// A Parquet column with a field's times has the type INT96.
     #[error("the column for `{field}` of {ledger} has INT96 timestamps, which do not say their time zone")]
@@ -113,6 +131,12 @@ pub enum LedgerError {
         /// Physical line of the record.
         line: u64,
     },
+    /// The system refuses to start another thread.
+    #[error("cannot start another thread")]
+    NoThread {
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A temporary file cannot be written or read.
     #[error("cannot write or read temporary files in {}", .folder.display())]
     TemporaryFile {
@@ -132,6 +156,7 @@ impl LedgerError {
     pub(super) fn reading(ledger: &str, line: Option<u64>, error: io::Error) -> Self {
         let ledger = ledger.to_owned();
         match error.downcast::<ContentError>() {
+            Ok(ContentError::Changed) => Self::Changed { ledger },
             Ok(ContentError::OtherKind(kind)) => Self::OtherKind { ledger, kind },
             Ok(ContentError::CutOff(packing)) => Self::Packed { ledger, line, packing, source: None },
             Ok(ContentError::Damaged(packing, cause)) => {
@@ -139,6 +164,11 @@ impl LedgerError {
             }
             Err(source) => Self::Read { ledger, line, source },
         }
+    }
+
+    /// The error for a thread that the system refuses to start.
+    pub(super) fn no_thread(source: io::Error) -> Self {
+        Self::NoThread { source }
     }
 
     /// The error for a temporary file.

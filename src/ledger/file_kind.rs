@@ -125,6 +125,9 @@ pub(super) enum ContentError {
     /// The file is of another kind.
     #[error("the file is {0}")]
     OtherKind(FileKind),
+    /// The file is shorter than it was at the start.
+    #[error("the file changed while it was read")]
+    Changed,
     /// The packed data ends too early.
     #[error("the {0} data is cut off")]
     CutOff(Packing),

@@ -1,32 +1,33 @@
 //! The source of a ledger's bytes.
 //!
-//! The bytes are read more than once. Standard input or a pipe can be read only once, so it is
-//! first copied to a temporary file.
+//! The bytes are read more than once, and every time they are those of the start
+//! ([`LedgerBytes`](super::ledger_bytes)). Standard input or a pipe can be read only once, so it is
+//! first copied to a temporary file without a name, which no other user can open and which never
+//! outlives the process.
 
-use std::fs::File;
-use std::io::{self, Read, Seek as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
-use super::columnar::MAGIC;
 use super::error::{LedgerError, Result};
+use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
+use super::parquet_bounds::MAGIC;
 use super::reader::LedgerReader;
+use crate::words::plural;
 
-/// A ledger that can be read as often as needed.
-#[derive(Debug)]
+/// A ledger that can be read as often as needed, always with the same bytes.
+#[derive(Debug, Clone)]
 pub struct Input {
     /// The name in messages and outputs.
     name: String,
-    path: PathBuf,
-    /// A copy of a source that can be read only once. Only this user may read it. It is deleted
-    /// when dropped.
-    copy: Option<NamedTempFile>,
+    /// Path of the ledger's own file; `None` if it could be read only once.
+    path: Option<PathBuf>,
+    bytes: LedgerBytes,
 }
 
 impl Input {
-    /// The ledger at `path`; `-` is standard input.
+    /// The ledger at `path`, as long as it is now; `-` is standard input.
     ///
     /// # Errors
     /// It cannot be opened or read, is a folder, or cannot be copied to a temporary file.
@@ -35,19 +36,22 @@ impl Input {
             return Self::copied("standard input".into(), &mut io::stdin().lock());
         }
         let name = path.display().to_string();
-        let mut file = open(path, &name)?;
-        let kind = file.metadata().map_err(|error| LedgerError::reading(&name, None, error))?.file_type();
-        if kind.is_dir() {
+        let mut file =
+            File::open(path).map_err(|source| LedgerError::Open { ledger: name.clone(), source })?;
+        let metadata = file.metadata().map_err(|error| LedgerError::reading(&name, None, error))?;
+        if metadata.is_dir() {
             return Err(LedgerError::Folder { ledger: name });
         }
-        if kind.is_file() {
-            return Ok(Self { name, path: path.to_owned(), copy: None });
+        // A file of the system may say that it is empty although it is not.
+        if !metadata.is_file() || metadata.len() == 0 {
+            return Self::copied(name, &mut file);
         }
-        Self::copied(name, &mut file)
+        let bytes = LedgerBytes::of(file).map_err(|error| LedgerError::reading(&name, None, error))?;
+        Ok(Self { name, path: Some(path.to_owned()), bytes })
     }
 
     fn copied(name: String, source: &mut impl Read) -> Result<Self> {
-        let mut copy = NamedTempFile::new().map_err(LedgerError::temporary_file)?;
+        let mut copy = tempfile::tempfile().map_err(LedgerError::temporary_file)?;
         let mut chunk = vec![0; 64 * 1024];
         loop {
             match source.read(&mut chunk) {
@@ -57,7 +61,8 @@ impl Input {
                 Err(error) => return Err(LedgerError::reading(&name, None, error)),
             }
         }
-        Ok(Self { name, path: copy.path().to_owned(), copy: Some(copy) })
+        let bytes = LedgerBytes::of(copy).map_err(LedgerError::temporary_file)?;
+        Ok(Self { name, path: None, bytes })
     }
 
     /// The name in messages and outputs.
@@ -69,28 +74,65 @@ impl Input {
     /// Path of the ledger's own file; `None` if it could be read only once.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.copy.is_none().then_some(self.path.as_path())
+        self.path.as_deref()
     }
 
     /// Reads the ledger from its beginning.
     ///
     /// # Errors
-    /// It cannot be opened, or its content cannot be used (see [`LedgerReader::open`]).
-    pub fn ledger(&self, options: &Options) -> Result<LedgerReader<File>> {
-        let mut file = open(&self.path, &self.name)?;
-        let mut head = Vec::new();
-        let read = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head).and_then(|_| file.rewind());
+    /// Its content cannot be used (see [`LedgerReader::open`]).
+    pub fn ledger(&self, options: &Options) -> Result<LedgerReader<LedgerBytes>> {
+        let (bytes, mut head) = (self.bytes.from(0), Vec::new());
+        let read = self.bytes.from(0).take(MAGIC.len() as u64).read_to_end(&mut head);
         read.map_err(|error| LedgerError::reading(&self.name, None, error))?;
         if head == MAGIC {
-            LedgerReader::open_parquet(file, &self.name, options)
+            LedgerReader::open_parquet(bytes, &self.name, options)
         } else {
-            LedgerReader::open(file, &self.name, options)
+            LedgerReader::open(bytes, &self.name, options)
         }
+    }
+
+    /// The first `len` bytes of the ledger.
+    pub(super) fn first(&self, len: u64) -> Self {
+        Self { bytes: self.bytes.first(len), ..self.clone() }
+    }
+
+    /// The first two bytes that were appended to the file after the start; empty if it is as long
+    /// as it was.
+    pub(super) fn first_appended(&self) -> Result<Vec<u8>> {
+        let bytes = self.bytes.first_appended();
+        bytes.map_err(|error| LedgerError::reading(&self.name, None, error))
+    }
+
+    /// What happened to the ledger's file since the start, if anything, for a note. The run is the
+    /// same with and without it.
+    #[must_use]
+    pub fn later_change(&self) -> Option<String> {
+        let (name, path) = (&self.name, self.path.as_ref()?);
+        let Ok(now) = fs::metadata(path) else {
+            return Some(format!("{name} was removed after the start; this run used it as it was then"));
+        };
+        let same = self.bytes.file().metadata().is_ok_and(|then| is_same_file(&then, &now));
+        if !same {
+            return Some(format!("{name} was replaced after the start; the next run reads the new file"));
+        }
+        let appended = self.bytes.appended().ok().filter(|bytes| *bytes > 0)?;
+        let (bytes, were) = (plural(appended, "byte"), if appended == 1 { "was" } else { "were" });
+        let them = if appended == 1 { "it" } else { "them" };
+        Some(format!("{bytes} {were} appended to {name} after the start; the next run reads {them}"))
     }
 }
 
-fn open(path: &Path, name: &str) -> Result<File> {
-    File::open(path).map_err(|source| LedgerError::Open { ledger: name.to_owned(), source })
+#[cfg(unix)]
+fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Other systems do not replace an open file.
+#[cfg(not(unix))]
+fn is_same_file(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 #[cfg(test)]

@@ -19,10 +19,12 @@
 //! resumes on the line after that quote.
 
 mod carried;
+mod caught;
 mod cells;
 mod columnar;
 mod decode;
 mod delimiter;
+mod delta_lengths;
 mod duplicates;
 mod encoding;
 mod error;
@@ -34,13 +36,17 @@ mod header;
 mod header_text;
 mod input;
 mod layout;
+mod ledger_bytes;
 mod options;
+mod parquet_bounds;
+mod parquet_pages;
 mod raw_record;
 mod reader;
 mod records;
 mod row;
 mod scan;
 mod split;
+mod thrift;
 mod times;
 mod unpack;
 mod values;
@@ -51,6 +57,7 @@ pub use field::field_names;
 pub use file_kind::{FileKind, Packing};
 pub use input::Input;
 pub use layout::Layout;
+pub use ledger_bytes::LedgerBytes;
 pub use options::Options;
 pub use reader::LedgerReader;
 pub use scan::{LedgerScan, ScannedLedger};

@@ -1,6 +1,5 @@
 //! Reads a ledger row by row.
 
-use std::fs::File;
 use std::io::Read;
 
 use reconcile_core::ledger_row::Record;
@@ -8,9 +7,10 @@ use reconcile_core::ledger_row::Record;
 use super::error::Result;
 use super::header::Header;
 use super::layout::Layout;
+use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
 use super::raw_record::RawRecord;
-use super::records::Records;
+use super::records::{OpenRow, Records};
 use super::row::RowReader;
 
 /// A ledger that is being read: an iterator over its records.
@@ -63,6 +63,10 @@ impl<R: Read> LedgerReader<R> {
         Ok(found.then(|| self.rows.read(&mut self.raw)))
     }
 
+    pub(super) fn open_row(&self) -> Option<OpenRow> {
+        self.records.open_row()
+    }
+
     /// Output names of the columns carried through, `ledger_<name>`, in the order of the header
     /// row.
     #[must_use]
@@ -97,14 +101,14 @@ impl<R: Read> LedgerReader<R> {
     }
 }
 
-impl LedgerReader<File> {
+impl LedgerReader<LedgerBytes> {
     /// Reads the footer of a Parquet file.
     ///
     /// # Errors
     /// The file is damaged or has an unsupported form, or its columns cannot be used (see
     /// [`LedgerReader::open`]).
-    pub(super) fn open_parquet(file: File, ledger: &str, options: &Options) -> Result<Self> {
-        let (records, names) = Records::open_parquet(file, ledger)?;
+    pub(super) fn open_parquet(bytes: LedgerBytes, ledger: &str, options: &Options) -> Result<Self> {
+        let (records, names) = Records::open_parquet(bytes, ledger)?;
         let header = Header::new(&names, &options.map, ledger)?;
         records.check_times(&header)?;
         Ok(Self::from_parts(records, RowReader::new(header, options.clone())))

@@ -1,13 +1,12 @@
 //! Reads the records of a ledger, CSV or Parquet, before their values are parsed.
 
-use std::fs::File;
-use std::io::{self, Read, Seek as _};
+use std::io::{self, Read};
 
 use compact_str::CompactString;
 use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
 
-use super::columnar::ParquetRows;
+use super::columnar::{NextRow, ParquetRows};
 use super::decode::Utf8Reader;
 use super::delimiter;
 use super::encoding::Encoding;
@@ -15,10 +14,14 @@ use super::error::{LedgerError, Result};
 use super::field::Field;
 use super::header::Header;
 use super::layout::Layout;
+use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
 use super::raw_record::RawRecord;
-use super::split::{NextRecord, Position, Splitter};
+use super::split::{MAX_KEPT, NextRecord, Position, Splitter};
 use super::unpack::Unpacked;
+
+/// The problem of a record that is longer than [`MAX_RECORD`](super::split::MAX_RECORD).
+const TOO_LONG: &str = "the row is longer than 1 MiB; check whether the file is damaged";
 
 /// The CSV parser over the records of the text.
 type CsvReader<R> = csv::Reader<Splitter<Utf8Reader<R>>>;
@@ -28,11 +31,31 @@ pub(super) struct Records<R> {
     format: Format<R>,
     /// The name of the ledger in messages.
     ledger: String,
+    open_row: Option<OpenRow>,
+}
+
+/// A last row without a line end. A program may still have been writing it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OpenRow {
+    /// Bytes of the file before it; `None` if the file is packed.
+    pub(super) offset: Option<u64>,
+    /// True if one of its quotes is not closed.
+    in_quotes: bool,
+    encoding: Encoding,
+}
+
+impl OpenRow {
+    /// True if the row is whole, because a line end is the first that was appended to it.
+    pub(super) fn is_ended_by(&self, appended: &[u8]) -> bool {
+        let unit = if matches!(self.encoding, Encoding::Utf16Le | Encoding::Utf16Be) { 2 } else { 1 };
+        let first = appended.get(..unit).unwrap_or_default();
+        !self.in_quotes && self.encoding.line_length(first) == Some(unit)
+    }
 }
 
 enum Format<R> {
     Csv { csv: Box<CsvReader<R>>, delimiter: u8 },
-    Parquet { rows: Box<ParquetRows>, file: File, row: u64 },
+    Parquet { rows: Box<ParquetRows>, bytes: LedgerBytes, row: u64 },
 }
 
 impl<R: Read> Records<R> {
@@ -53,16 +76,26 @@ impl<R: Read> Records<R> {
             .delimiter(delimiter)
             .from_reader(splitter);
         let mut header = ByteRecord::new();
-        match next {
-            NextRecord::Whole(position) => parse(&mut csv, &mut header, ledger, position.line)?,
+        let open_row = match next {
+            NextRecord::Whole(position) => {
+                parse(&mut csv, &mut header, ledger, position.line)?;
+                let is_open = csv.get_ref().is_open();
+                let offset = csv.get_mut().source_mut().offset_of(position.offset);
+                is_open.then(|| open_row_at(csv.get_ref().source(), offset, false))
+            }
             NextRecord::End => return Err(LedgerError::Empty { ledger: ledger.to_owned() }),
             NextRecord::UnclosedQuote(_) | NextRecord::TooLong(_) => {
                 return Err(LedgerError::EndlessHeader { ledger: ledger.to_owned() });
             }
-        }
+        };
         let names = column_names(&header, csv.get_ref().source().encoding(), ledger)?;
         let format = Format::Csv { csv: Box::new(csv), delimiter };
-        Ok((Self { format, ledger: ledger.to_owned() }, names))
+        Ok((Self { format, ledger: ledger.to_owned(), open_row }, names))
+    }
+
+    /// The last row, if no line end follows it. Known once all rows were read.
+    pub(super) fn open_row(&self) -> Option<OpenRow> {
+        self.open_row
     }
 
     /// Reads the next record into `raw`; `false` at the end.
@@ -72,17 +105,35 @@ impl<R: Read> Records<R> {
     pub(super) fn advance(&mut self, raw: &mut RawRecord) -> Result<bool> {
         match &mut self.format {
             Format::Parquet { rows, row, .. } => {
-                if !rows.read(&mut raw.parsed)? {
-                    return Ok(false);
-                }
-                raw.cells.copy(&raw.parsed);
+                let next = rows.read(&mut raw.parsed)?;
                 *row += 1;
                 // The rows are counted as if the header were line 1.
                 (raw.line, raw.offset, raw.encoding) = (*row + 1, None, Encoding::Utf8.name());
-                raw.len = raw.cells.bytes().len();
+                match next {
+                    NextRow::End => return Ok(false),
+                    NextRow::TooLong => {
+                        let beginning = raw.parsed.as_slice();
+                        let kept = &beginning[..beginning.len().min(MAX_KEPT)];
+                        let row = unusable_row((raw.line, None), kept, TOO_LONG, false);
+                        raw.len = row.original.iter().map(String::len).sum();
+                        raw.unsplittable = Some(row);
+                    }
+                    NextRow::Whole => {
+                        raw.cells.copy(&raw.parsed);
+                        raw.len = raw.cells.bytes().len();
+                    }
+                }
                 Ok(true)
             }
-            Format::Csv { csv, delimiter } => advance_csv(csv, *delimiter, &self.ledger, raw),
+            Format::Csv { csv, delimiter } => {
+                let found = advance_csv(csv, *delimiter, &self.ledger, raw)?;
+                if found && csv.get_ref().is_open() {
+                    let offset = raw.offset.unwrap_or_default();
+                    let in_quotes = raw.unsplittable.is_some();
+                    self.open_row = Some(open_row_at(csv.get_ref().source(), offset, in_quotes));
+                }
+                Ok(found)
+            }
         }
     }
 
@@ -93,9 +144,7 @@ impl<R: Read> Records<R> {
     pub(super) fn finish(self) -> Result<String> {
         let digest = match self.format {
             Format::Csv { csv, .. } => csv.into_inner().into_source().finish(),
-            Format::Parquet { mut file, .. } => {
-                file.rewind().and_then(|()| Unpacked::new(file)).and_then(Unpacked::finish)
-            }
+            Format::Parquet { bytes, .. } => Unpacked::new(bytes).and_then(Unpacked::finish),
         };
         digest.map_err(|error| LedgerError::reading(&self.ledger, None, error))
     }
@@ -125,17 +174,16 @@ impl<R: Read> Records<R> {
     }
 }
 
-impl Records<File> {
+impl Records<LedgerBytes> {
     /// Reads the footer of a Parquet file; also returns its columns.
     ///
     /// # Errors
     /// The file is damaged, or has an unsupported form.
-    pub(super) fn open_parquet(file: File, ledger: &str) -> Result<(Self, Vec<String>)> {
-        let clone = file.try_clone().map_err(|error| LedgerError::reading(ledger, None, error))?;
-        let rows = ParquetRows::open(clone, ledger)?;
+    pub(super) fn open_parquet(bytes: LedgerBytes, ledger: &str) -> Result<(Self, Vec<String>)> {
+        let rows = ParquetRows::open(bytes.clone(), ledger)?;
         let names = rows.names().to_vec();
-        let format = Format::Parquet { rows: Box::new(rows), file, row: 0 };
-        Ok((Self { format, ledger: ledger.to_owned() }, names))
+        let format = Format::Parquet { rows: Box::new(rows), bytes, row: 0 };
+        Ok((Self { format, ledger: ledger.to_owned(), open_row: None }, names))
     }
 }
 
@@ -170,12 +218,11 @@ fn advance_csv<R: Read>(
         NextRecord::UnclosedQuote(position) => {
             (position, Some("a quote is never closed; close it, or double it inside a value"))
         }
-        NextRecord::TooLong(position) => {
-            (position, Some("the row is longer than 1 MiB; check whether the file is damaged"))
-        }
+        NextRecord::TooLong(position) => (position, Some(TOO_LONG)),
     };
     if let Some(problem) = problem {
         let row = unsplittable_row(csv.get_mut(), position, problem);
+        raw.offset = row.offset;
         raw.len = row.original.iter().map(String::len).sum();
         raw.unsplittable = Some(row);
         return Ok(true);
@@ -193,18 +240,34 @@ fn advance_csv<R: Read>(
     Ok(true)
 }
 
+fn open_row_at<R: Read>(text: &Utf8Reader<R>, offset: u64, in_quotes: bool) -> OpenRow {
+    let offset = text.packing().is_none().then_some(offset);
+    OpenRow { offset, in_quotes, encoding: text.encoding() }
+}
+
 /// The invalid row for a record that cannot be split into cells, with the record's beginning.
 fn unsplittable_row<R: Read>(
     splitter: &mut Splitter<Utf8Reader<R>>,
     position: Position,
     problem: &str,
 ) -> InvalidRow {
+    let offset = splitter.source_mut().offset_of(position.offset);
     let (skipped, is_whole) = splitter.skipped();
-    let original = vec![String::from_utf8_lossy(skipped).into_owned()];
+    unusable_row((position.line, Some(offset)), skipped, problem, is_whole)
+}
+
+/// The invalid row for a record of which only the beginning may be kept.
+fn unusable_row(
+    (line, offset): (u64, Option<u64>),
+    beginning: &[u8],
+    problem: &str,
+    is_whole: bool,
+) -> InvalidRow {
+    let original = vec![String::from_utf8_lossy(beginning).into_owned()];
     let rest = if is_whole { "" } else { ". Only its first 64 KiB are kept" };
     InvalidRow {
-        line: position.line,
-        offset: Some(splitter.source_mut().offset_of(position.offset)),
+        line,
+        offset,
         column: None,
         call_id: None,
         field: "",

@@ -5,8 +5,6 @@
 //! ([`DuplicateCalls`]). Three threads share the work. They exchange at most 16 batches, each of
 //! 256 KiB or of one longer record.
 
-use std::fs::File;
-use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -19,12 +17,14 @@ use super::findings::Findings;
 use super::fingerprints::Fingerprints;
 use super::input::Input;
 use super::layout::Layout;
+use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
 use super::raw_record::RawRecord;
 use super::reader::LedgerReader;
-use super::records::Records;
+use super::records::{OpenRow, Records};
 use super::row::RowReader;
 use crate::locked::lock;
+use crate::threads;
 
 /// A ledger that was read once from end to end. Both passes read it again.
 #[derive(Debug)]
@@ -45,14 +45,38 @@ impl ScannedLedger {
     /// written.
     pub fn scan(input: Input, options: Options) -> Result<Self> {
         let scan = scan(&input, &options)?;
-        Ok(Self { input, options, scan })
+        let ledger = Self { input, options, scan };
+        Ok(ledger.without_half_row()?.unwrap_or(ledger))
+    }
+
+    /// This ledger without its last row, if another program was still writing this row at the
+    /// start; else `None`.
+    ///
+    /// Such a row has no line end, and the file has grown by something else than a line end.
+    ///
+    /// # Errors
+    /// The ledger cannot be read any more, or is packed and has grown in the middle of a row.
+    pub fn without_half_row(&self) -> Result<Option<Self>> {
+        let Some(open_row) = self.scan.open_row else { return Ok(None) };
+        let appended = self.input.first_appended()?;
+        if appended.is_empty() || open_row.is_ended_by(&appended) {
+            return Ok(None);
+        }
+        let name = self.input.name();
+        let Some(offset) = open_row.offset else {
+            return Err(LedgerError::Changed { ledger: name.to_owned() });
+        };
+        let (input, options) = (self.input.first(offset), self.options.clone());
+        let mut scan = scan(&input, &options)?;
+        scan.notes.push(format!("the last row of {name} was not whole at the start; the next run reads it"));
+        Ok(Some(Self { input, options, scan }))
     }
 
     /// Reads the ledger again from its beginning.
     ///
     /// # Errors
     /// The ledger cannot be opened any more, or has changed and cannot be used.
-    pub fn read(&self) -> Result<LedgerReader<File>> {
+    pub fn read(&self) -> Result<LedgerReader<LedgerBytes>> {
         self.input.ledger(&self.options)
     }
 }
@@ -84,6 +108,8 @@ pub struct LedgerScan {
     pub without_product: u64,
     /// Rows that are unusable because they have no day.
     pub without_day: u64,
+    /// The last row, if no line end follows it.
+    open_row: Option<OpenRow>,
 }
 
 /// Maximum number of records in a batch.
@@ -100,18 +126,20 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
     let (records, mut rows) = input.ledger(options)?.into_parts();
     let mut other_rows = rows.for_another_thread();
     let tally = Mutex::new(Tally::default());
-    let records = thread::scope(|threads| {
+    let records = thread::scope(|scope| {
         let (filled, to_parse) = sync_channel(BATCHES);
         let (emptied, to_fill) = channel();
         (0..BATCHES).for_each(|_| drop(emptied.send(Vec::new())));
-        let splitting = threads.spawn(|| split_into_batches(records, to_fill, &{ filled }));
+        let split = || split_into_batches(records, to_fill, &{ filled });
+        let splitting = threads::start_in(scope, "split", split).map_err(LedgerError::no_thread)?;
         // The channels close when the last parser ends. So the splitter never waits forever.
         let batches = BatchSource { filled: Arc::new(Mutex::new(to_parse)), emptied };
         let other_batches = batches.clone();
-        let parsing = threads.spawn(|| parse_batches(&mut other_rows, &tally, other_batches));
+        let parse = || parse_batches(&mut other_rows, &tally, other_batches);
+        let parsing = threads::start_in(scope, "parse", parse).map_err(LedgerError::no_thread)?;
         let parsed = parse_batches(&mut rows, &tally, batches);
-        let parsed = [parsed, parsing.join().unwrap_or_else(|panic| resume_unwind(panic))];
-        let records = splitting.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let parsed = [parsed, threads::result_of(parsing)];
+        let records = threads::result_of(splitting);
         parsed.into_iter().collect::<Result<()>>().and(records)
     })?;
     rows.findings.merge(&other_rows.findings);
@@ -132,6 +160,7 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
         days_from_call_id,
         without_product,
         without_day,
+        open_row: ledger.open_row(),
         sha256: ledger.finish()?,
         duplicate_calls,
     })
@@ -168,10 +197,10 @@ fn parse_batches(
 
 /// Fills batches with records until the ledger ends or no parser is left.
 fn split_into_batches(
-    mut records: Records<File>,
+    mut records: Records<LedgerBytes>,
     to_fill: Receiver<Batch>,
     filled: &SyncSender<Batch>,
-) -> Result<Records<File>> {
+) -> Result<Records<LedgerBytes>> {
     for mut batch in to_fill {
         let (mut bytes, mut len, mut more) = (0, 0, true);
         while more && len < BATCH && bytes < BATCH_BYTES {

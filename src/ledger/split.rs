@@ -71,6 +71,8 @@ pub(super) struct Splitter<R> {
     newline_due: bool,
     /// True if the current record has no quote.
     unquoted: bool,
+    /// True if the input ends with the current record, without a line end.
+    is_open: bool,
     /// Beginning of the record skipped last: at most [`MAX_KEPT`] bytes.
     skipped: Vec<u8>,
 }
@@ -89,6 +91,7 @@ impl<R: Read> Splitter<R> {
             out: 0..0,
             newline_due: false,
             unquoted: false,
+            is_open: false,
             skipped: Vec::new(),
         }
     }
@@ -129,6 +132,7 @@ impl<R: Read> Splitter<R> {
         let position = Position { line: self.line, offset: self.dropped + self.start as u64 };
         let line = self.line_without_quotes();
         self.unquoted = line.is_some();
+        self.is_open = false;
         if let Some(len) = line {
             self.offer(len, false)?;
             return Ok(NextRecord::Whole(position));
@@ -190,6 +194,11 @@ impl<R: Read> Splitter<R> {
         (&self.skipped, self.skipped.len() < MAX_KEPT)
     }
 
+    /// True if the input ends with the current record, without a line end.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// Physical line of the next record.
     pub(super) fn line(&self) -> u64 {
         self.line
@@ -227,6 +236,7 @@ impl<R: Read> Splitter<R> {
         self.out = self.start..end;
         self.newline_due = true;
         self.start = end;
+        self.is_open = end == self.buf.len();
         self.pass_line_end()
     }
 
@@ -248,6 +258,7 @@ impl<R: Read> Splitter<R> {
             self.keep(from..self.buf.len());
             self.start = self.buf.len();
             if !self.fill()? {
+                self.is_open = true;
                 break;
             }
             from = 0;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread::scope;
 
@@ -13,8 +12,9 @@ use super::details::{ClosedDetails, DAY_COLUMN};
 use super::file_format::FileFormat;
 use super::schema::{Cell, call_key};
 use super::table::reader::{self, RowGroups};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::staged::{Staged, unreadable};
+use crate::threads;
 use reconcile_core::quick_parse;
 use reconcile_core::tie_out::Written;
 
@@ -50,10 +50,12 @@ struct DetailsFile<'a> {
 impl DetailsFile<'_> {
     /// Counts the two halves of the file on two threads.
     fn count(&self, written: &mut Written) -> Result<()> {
-        scope(|threads| {
-            let first_half = threads.spawn(|| self.count_row_groups(RowGroups::FirstHalf));
+        scope(|scope| {
+            let count_first = || self.count_row_groups(RowGroups::FirstHalf);
+            let first_half = threads::start_in(scope, "count", count_first);
+            let first_half = first_half.map_err(Error::no_more_threads)?;
             written.add(self.count_row_groups(RowGroups::SecondHalf)?);
-            written.add(first_half.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            written.add(threads::result_of(first_half)?);
             Ok(())
         })
     }

@@ -10,12 +10,13 @@ use super::context::RunContext;
 use crate::cli::ShowProgress;
 use crate::collect::{Workload, collect, workload};
 use crate::console::progress::{Form, Progress};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::fetch::retry::Policy;
 use crate::fetch::{Anomalies, Fetcher};
 use crate::provider::http::HttpProvider;
+use crate::threads;
 use crate::words::plural;
 use reconcile_core::traffic::Slowdown;
 
@@ -37,14 +38,11 @@ impl Collected {
     }
 }
 
-/// Pass 1 on a runtime that ends with it, so that the memory of up to 1,024 connections is free
+/// Pass 1 on an event loop that ends with it, so that the memory of up to 1,024 connections is free
 /// before publishing needs its own. It has one thread: requests and connections that wake each
 /// other across threads cost more than they gain.
-pub(super) fn collect_on_own_runtime(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
-    tokio::task::block_in_place(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(Error::no_more_threads)?.block_on(collect_calls(run, provider))
-    })
+pub(super) fn collect_on_own_event_loop(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
+    threads::event_loop()?.block_on(collect_calls(run, provider))
 }
 
 async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {

@@ -50,6 +50,19 @@ impl RunContext<'_> {
         notes::at_start(self.settings, &self.source.scan, self.keys.as_deref())
     }
 
+    /// Leaves a last row that was not whole at the start to the next run.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when the ledger changed in another way.
+    pub(super) fn leave_half_row(&mut self) -> Result<()> {
+        if let Some(source) = self.source.without_half_row()? {
+            source.scan.notes.last().iter().for_each(|note| self.console.note(note));
+            self.source = Arc::new(source);
+        }
+        Ok(())
+    }
+
     /// Prints the first line of the run, and its notes.
     pub(super) fn announce(&self, to_ask: u64, ready_in: Option<Duration>) {
         let opening = Opening {

@@ -15,7 +15,7 @@ mod sandbox;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::cli::Settings;
 use crate::clock::SystemClock;
@@ -23,24 +23,30 @@ use crate::console::{Console, log};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::ledger::{Input, ScannedLedger};
+use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
+use crate::signals;
 use crate::stop::Stop;
 use crate::store::{self, RunIdentity};
 use crate::telemetry::metrics::MetricsFile;
+use crate::threads;
 use context::RunContext;
 
-/// Runs the job and reports its result to metrics file and notification. Signals stop it through
-/// `stop`.
+/// Runs the job and reports its result to metrics file and notification. The work runs on other
+/// threads, so that signals are always handled.
 ///
 /// # Errors
 ///
-/// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be obtained.
-pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<Exit> {
+/// Exit 2, 3, 5 and 6, and exit 4 when no credentials can be obtained or when a signal comes before
+/// the store is open.
+pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
+    let (settings, console) = (Arc::new(settings), Arc::new(console));
+    let stop = signals::install()?;
     let ended = match settings.metrics_file.as_deref().map(MetricsFile::open).transpose() {
-        Ok(None) => run_steps(settings, console, stop, None).await,
+        Ok(None) => run_steps(settings.clone(), console, stop, None).await,
         Ok(Some(metrics)) => {
             let metrics = Arc::new(metrics);
-            let ended = run_steps(settings, console, stop, Some(metrics.clone())).await;
+            let ended = run_steps(settings.clone(), console, stop, Some(metrics.clone())).await;
             metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
             ended
         }
@@ -54,28 +60,68 @@ pub async fn run(settings: &Settings, console: &Console, stop: Stop) -> Result<E
 
 /// The steps in their order: ledger, output paths, key, store, requests, outputs.
 async fn run_steps(
-    settings: &Settings,
-    console: &Console,
+    settings: Arc<Settings>,
+    console: Arc<Console>,
     stop: Stop,
     metrics: Option<Arc<MetricsFile>>,
 ) -> Result<Exit> {
     let (started, started_at) = (Instant::now(), Utc::now());
+    let of_ledger = settings.clone();
+    let source = unless_stopped(&stop, threads::run("ledger", move || read_ledger(&of_ledger))).await?;
+    let connected = unless_stopped(&stop, connect::connect(&settings)).await?;
+    let start = Start { started, started_at, source, connected, stop, metrics };
+    threads::run("run", move || run_with_store(&settings, &console, start)).await
+}
+
+/// The result of `step`, which needs no orderly end.
+///
+/// # Errors
+///
+/// Exit 4 when a signal comes first; else the error of `step`.
+async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = step => done,
+        () = stop.stopped() => {
+            let why = stop.reason().map(|reason| reason.text()).unwrap_or_default();
+            Err(Error::new(Exit::Incomplete, format!("{why} before the first request; the old outputs stay"))
+                .hint("run the same command again"))
+        }
+    }
+}
+
+fn read_ledger(settings: &Settings) -> Result<ScannedLedger> {
     let input = Input::open(&settings.input)?;
     output_paths::check(settings, &input)?;
-    let source = Arc::new(ScannedLedger::scan(input, settings.ledger.clone())?);
-    let (provider, keys) = connect::connect(settings).await?.unzip();
+    Ok(ScannedLedger::scan(input, settings.ledger.clone())?)
+}
+
+/// What a run has before it opens its store.
+struct Start {
+    started: Instant,
+    started_at: DateTime<Utc>,
+    source: ScannedLedger,
+    connected: Option<(HttpProvider, Arc<CredentialCache>)>,
+    stop: Stop,
+    metrics: Option<Arc<MetricsFile>>,
+}
+
+/// Opens the store, sends the requests and writes the outputs. Blocks the thread.
+fn run_with_store(settings: &Settings, console: &Console, start: Start) -> Result<Exit> {
+    let Start { started, started_at, source, connected, stop, metrics } = start;
+    let (source, (provider, keys)) = (Arc::new(source), connected.unzip());
     let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
     let provider =
         provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
     log::set_run_id(&scope.run_id);
-    let run =
+    let mut run =
         RunContext { settings, console, source, store, scope, stop, keys, started, started_at, metrics };
     if let Some(metrics) = &run.metrics {
         metrics.begin(started_at, settings.rate, run.is_sandbox());
     }
-    collect_and_publish(&run, provider).map_err(|error| {
+    let ended = collect_and_publish(&mut run, provider);
+    ended.map_err(|error| {
         // The run stays open, so the same command resumes it. If this fails too, only the first
         // error is reported.
         let _ = run.store.end_session(&run.scope, None);
@@ -84,14 +130,15 @@ async fn run_steps(
 }
 
 /// Pass 1, then pass 2; without a provider (offline) only pass 2.
-fn collect_and_publish(run: &RunContext<'_>, provider: Option<HttpProvider>) -> Result<Exit> {
+fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>) -> Result<Exit> {
     let collected = match provider {
-        Some(provider) => collecting::collect_on_own_runtime(run, provider)?,
+        Some(provider) => collecting::collect_on_own_event_loop(run, provider)?,
         None => {
             run.announce(0, None);
             collecting::Collected::offline()
         }
     };
     run.check_stop()?;
+    run.leave_half_row()?;
     publishing::publish(run, &collected)
 }

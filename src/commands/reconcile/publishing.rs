@@ -31,6 +31,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
     let (Counted { totals, figures }, open_items) = write_rows(run, &mut outputs)?;
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, settings.rate.requests.get())?;
+    let later_change = Vec::from_iter(run.source.input.later_change());
+    later_change.iter().for_each(|note| run.console.note(note));
     let because = incomplete_because(run, collected.all_asked, &totals);
     let summary = Summary {
         provenance: &provenance,
@@ -44,7 +46,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
         incomplete_because: because.as_deref(),
         go_on: &run.console.command,
         open_items: &open_items,
-        notes: &[run.notes(), collected.notes.clone()].concat(),
+        notes: &[run.notes(), collected.notes.clone(), later_change].concat(),
     };
     outputs.finish(&summary)?;
     run.store.end_session(&run.scope, Some(summary.complete()))?;

@@ -21,6 +21,7 @@ use super::properties::writer_properties;
 use crate::error::{Error, Result};
 use crate::output::schema::{Cell, Column, ColumnType};
 use crate::staged::unwritable;
+use crate::threads;
 
 /// Rows passed to the encoder at once: about 500 KiB, which fits a processor's cache.
 const BATCH_ROWS: usize = 1_024;
@@ -126,7 +127,7 @@ impl EncodingThread {
             }
             Ok(())
         };
-        let thread = std::thread::Builder::new().name("parquet".into()).spawn(encode)?;
+        let thread = threads::start("parquet", encode)?;
         Ok(Self { batches, thread: Some(thread) })
     }
 
@@ -195,7 +196,7 @@ impl Table {
     /// Exit 6 if the thread cannot be started.
     pub(crate) fn on_own_thread(self) -> Result<Self> {
         let Encoder::SameThread(writer) = self.encoder else { return Ok(self) };
-        let thread = EncodingThread::start(*writer).map_err(|e| unwritable(&self.target, e))?;
+        let thread = EncodingThread::start(*writer).map_err(Error::no_more_threads)?;
         Ok(Self { encoder: Encoder::OwnThread(thread), ..self })
     }
 

@@ -18,6 +18,7 @@ use super::record;
 use crate::clock::Moment;
 use crate::locked::lock;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
+use crate::threads;
 
 /// A command to the committing thread: what to write for one request.
 pub(super) enum Command {
@@ -84,8 +85,7 @@ impl Drop for GroupCommit {
 impl Committer {
     fn start(database: Arc<Database>) -> io::Result<Self> {
         let (commands, received) = channel();
-        let thread = std::thread::Builder::new().name("store".into());
-        let thread = thread.spawn(move || commit_all(&database, &received))?;
+        let thread = threads::start("store", move || commit_all(&database, &received))?;
         Ok(Self { commands, thread })
     }
 }

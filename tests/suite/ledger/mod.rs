@@ -19,6 +19,8 @@ use tempfile::NamedTempFile;
 mod cases;
 mod fuzz;
 mod parquet;
+mod parquet_bombs;
+mod parquet_fuzz;
 mod whole_runs;
 
 /// One small ledger and its expected records.

@@ -1,0 +1,77 @@
+//! Threads and event loops. Every thread of the program starts here.
+//!
+//! Promise: a thread that the system refuses is an error, never a panic or a wait without end. No
+//! thread starts before it is needed.
+
+use std::io;
+use std::panic::resume_unwind;
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
+
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+/// Starts a thread.
+///
+/// # Errors
+///
+/// The system refuses to start another thread.
+pub(crate) fn start<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    Builder::new().name(name.into()).spawn(work)
+}
+
+/// Starts a thread that ends before its scope does.
+///
+/// # Errors
+///
+/// The system refuses to start another thread. Then `work` and everything that it owns is dropped.
+pub(crate) fn start_in<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    Builder::new().name(name.into()).spawn_scoped(scope, work)
+}
+
+/// The result of a thread. If the thread panicked, so does the caller.
+pub(crate) fn result_of<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Runs blocking work on a thread of its own and awaits its result. If the future is dropped, the
+/// work goes on without it and does not delay the end of the process.
+///
+/// # Errors
+///
+/// Exit 6 if the system refuses to start another thread; else the error of `work`.
+pub(crate) async fn run<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, result) = oneshot::channel();
+    let thread = start(name, move || drop(sender.send(work()))).map_err(Error::no_more_threads)?;
+    match result.await {
+        Ok(result) => result,
+        Err(_) => match thread.join() {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => Err(Error::bug(format!("the thread `{name}` ended without a result"))),
+        },
+    }
+}
+
+/// An event loop on the calling thread. It starts no other thread.
+///
+/// # Errors
+///
+/// Exit 6 if the system refuses the files that it needs.
+pub fn event_loop() -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| {
+        Error::output("cannot wait for connections and signals")
+            .hint("raise the limit of open files (ulimit -n), then run the same command again")
+            .because(e)
+    })
+}
