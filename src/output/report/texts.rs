@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use crate::output::lang::Lang;
 use reconcile_core::discrepancy::Kind;
-use reconcile_core::patterns::{Cause, Pattern};
 
 /// All texts of the page by their key. The text of a kind has the key `kind_mismatch`.
 pub(super) fn texts(lang: Lang) -> BTreeMap<String, &'static str> {
@@ -18,26 +17,6 @@ pub(super) fn texts(lang: Lang) -> BTreeMap<String, &'static str> {
 /// The text with this key. An unknown key, which a test excludes, gives empty text.
 pub(super) fn text(lang: Lang, key: &str) -> &'static str {
     TEXTS.iter().find(|(known, ..)| *known == key).map_or("", |(_, en, zh)| lang.choose(en, zh))
-}
-
-/// One cause that explains many discrepancies, in a sentence.
-pub(super) fn pattern(lang: Lang, pattern: &Pattern) -> String {
-    match lang {
-        Lang::En => pattern.sentence(),
-        Lang::Zh => pattern_zh(pattern),
-    }
-}
-
-fn pattern_zh(Pattern { pattern, rows, compared, hours, fields, .. }: &Pattern) -> String {
-    let cause = match pattern {
-        Cause::TimesShifted => {
-            let side = if *hours > 0 { "早" } else { "晚" };
-            format!("台账的时间一律{side} {} 小时，是时区错误", hours.abs())
-        }
-        Cause::DurationsRoundedUp => "台账的通话时长一律向上取整到分钟".to_owned(),
-        Cause::DurationsInMinutes => "台账的通话时长以分钟（向上取整）为单位，应为秒".to_owned(),
-    };
-    format!("{cause}：在 {} 的 {compared} 个比对值中，解释了 {rows} 条差异", fields.join("、"))
 }
 
 /// Rules of the kinds in Chinese, in the order of [`Kind::ALL`].
