@@ -14,7 +14,7 @@ mod shape;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock::Moment;
 use crate::error::Result;
@@ -29,6 +29,7 @@ use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
+use reconcile_core::settle::may_change;
 use retry::{Corrections, Policy, Verdict};
 
 pub use anomalies::Anomalies;
@@ -170,7 +171,7 @@ impl<P: Provider> Fetcher<P> {
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
         self.anomalies.observe(&answer);
         let verdict = retry::decide(&self.policy, attempt, &answer, corrections, fastrand::f64());
-        let kept = answer_to_keep(&answer, &verdict, question.day, other_day);
+        let kept = answer_to_keep(&answer, &verdict, (question.day, other_day), at.wall);
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, attempt, &answer, &verdict, throttled);
         let (decision, pause) = decision(&verdict);
@@ -274,15 +275,16 @@ fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
     }
 }
 
-/// The answer to store; `None` if the call is tried again, or if the run stops.
+/// The answer to store, which came at `came_at`; `None` if the call is tried again, or if the run
+/// stops. The days are the one that was asked, and the one to ask next.
 fn answer_to_keep(
     answer: &Answer,
     verdict: &Verdict,
-    day: NaiveDate,
-    other_day: Option<NaiveDate>,
+    (day, other_day): (NaiveDate, Option<NaiveDate>),
+    came_at: DateTime<Utc>,
 ) -> Option<NewAnswer> {
     let (kind, data) = match (&answer.body, verdict) {
-        (Body::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
+        (Body::Data(data), Verdict::Done) => (kind_of(data, day, came_at), Some(data.clone())),
         (Body::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
         (Body::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),
         (Body::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
@@ -300,10 +302,10 @@ fn answer_to_keep(
     })
 }
 
-fn kind_of(data: &str) -> AnswerKind {
+fn kind_of(data: &str, day: NaiveDate, came_at: DateTime<Utc>) -> AnswerKind {
     match normalize(data) {
-        Ok(detail) if detail.is_final => AnswerKind::Final,
-        Ok(_) => AnswerKind::Interim,
+        Ok(detail) if may_change(&detail, day, came_at) => AnswerKind::Interim,
+        Ok(_) => AnswerKind::Final,
         Err(_) => AnswerKind::Malformed,
     }
 }
