@@ -22,7 +22,7 @@ pub(super) fn text(lang: Lang, key: &str) -> &'static str {
 /// Rules of the kinds in Chinese, in the order of [`Kind::ALL`].
 const KINDS_ZH: [&str; 11] = [
     "时间用完或使用了 --offline，尚未查询",
-    "后面的行又列出同一通话；只有第一行与服务商比对",
+    "后续行重复列出同一通话；以第一行为准，其缺失的值取自后续行",
     "查询以错误结束",
     "服务商自相矛盾",
     "台账的这一行无法使用",
@@ -30,7 +30,7 @@ const KINDS_ZH: [&str; 11] = [
     "台账与服务商都有值，且相差超过容差",
     "服务商在所查日期均无记录，且通话已超过 --settle",
     "找到了，但在相邻的一天",
-    "尚无记录且通话发生未满 --settle，或状态未终结",
+    "尚无记录且通话发生未满 --settle，或记录仍可能变化",
     "状态码不在任何表中",
 ];
 
@@ -108,12 +108,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("yes", "yes", "是"),
     ("no", "no", "否"),
     ("status", "status", "状态"),
-    ("status_found", "the provider has a record in a final state", "服务商有终态记录"),
+    ("status_found", "the provider has a record that does not change any more", "服务商有不再变化的记录"),
     ("status_not_found", "the provider has no record on any day asked", "服务商在所查日期均无记录"),
     (
         "status_pending",
-        "no record yet, or the state is not final; the next run asks again",
-        "尚无记录或状态未终结；下次运行再查",
+        "no record yet, or the record may still change; the next run asks again",
+        "尚无记录或记录仍可能变化；下次运行再查",
     ),
     ("status_failed", "the look-up ended in an error", "查询以错误结束"),
     ("status_deferred", "not asked; the next run asks", "未查询；下次运行再查"),
