@@ -27,7 +27,7 @@ const MIN_PEAK: u64 = 3;
 /// Maximum number of different differences that are counted for a field.
 const MAX_DIFFERENCES: usize = 4_096;
 /// Equal durations that are looked at to choose between rules for rounding.
-const EQUAL_DURATIONS: u32 = 1_000;
+const EQUAL_DURATIONS: u64 = 1_000;
 
 /// How many values of a field differ but match within the tolerance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -54,6 +54,9 @@ pub struct Pattern {
     pub discrepancies: u64,
     /// The number of values of these fields that both sides give.
     pub compared: u64,
+    /// Compared values that the cause should have changed and did not.
+    #[serde(skip)]
+    pub unaffected: u64,
 }
 
 /// The counters over all found calls.
@@ -62,9 +65,10 @@ pub struct Observed {
     tolerances: Tolerances,
     within: BTreeMap<&'static str, WithinTolerance>,
     fields: BTreeMap<&'static str, Differences>,
-    /// Equal durations looked at, and how many of them each rule for rounding would change.
-    equal_durations: u32,
-    not_rounded: [u32; ROUNDING_RULES],
+    /// Equal durations above 0.
+    equal_durations: u64,
+    /// How many of the first of them each rule for rounding would change.
+    not_rounded: [u64; ROUNDING_RULES],
 }
 
 /// A difference in seconds, and the causes that explain the discrepancy besides it.
@@ -117,12 +121,14 @@ impl Observed {
     }
 
     fn add_equal_duration(&mut self, seconds: i64) {
-        if seconds <= 0 || self.equal_durations == EQUAL_DURATIONS {
+        if seconds <= 0 {
             return;
         }
         self.equal_durations += 1;
-        for rounding in Rounding::all() {
-            self.not_rounded[rounding.number()] += u32::from(rounding.round(seconds) != seconds);
+        if self.equal_durations <= EQUAL_DURATIONS {
+            for rounding in Rounding::all() {
+                self.not_rounded[rounding.number()] += u64::from(rounding.round(seconds) != seconds);
+            }
         }
     }
 
@@ -138,12 +144,12 @@ impl Observed {
         let mut found: BTreeMap<Cause, Pattern> = BTreeMap::new();
         for (field, differences) in &self.fields {
             for (cause, rows) in self.causes_of(field, differences) {
-                let new = Pattern { cause, fields: Vec::new(), rows: 0, discrepancies: 0, compared: 0 };
-                let pattern = found.entry(cause).or_insert(new);
+                let pattern = found.entry(cause).or_insert_with(|| Pattern::new(cause));
                 pattern.fields.push(field);
                 pattern.rows += rows;
                 pattern.discrepancies += differences.discrepancies;
                 pattern.compared += differences.compared;
+                pattern.unaffected += self.unaffected(cause, field, differences);
             }
         }
         found.into_values().filter(Pattern::has_enough_rows).collect()
@@ -164,7 +170,7 @@ impl Observed {
             };
             let candidates = counts.iter().filter(|(cause, rows)| is_named(**cause, **rows));
             let best = candidates.min_by_key(|(cause, rows)| {
-                (std::cmp::Reverse(**rows), self.contradictions(**cause), **cause)
+                (std::cmp::Reverse(**rows), self.unaffected(**cause, field, all), **cause)
             });
             let Some((cause, rows)) = best.map(|(cause, rows)| (*cause, *rows)) else { return named };
             named.push((cause, rows));
@@ -172,16 +178,35 @@ impl Observed {
         }
     }
 
-    /// How many equal durations would differ if this cause concerned all calls.
-    fn contradictions(&self, cause: Cause) -> u32 {
-        if let Cause::DurationsRounded(rounding) = cause { self.not_rounded[rounding.number()] } else { 0 }
+    /// How many values without a discrepancy would have one if this cause concerned all calls. A
+    /// duration of 0 has no talk time that could be wrong.
+    fn unaffected(&self, cause: Cause, field: &str, all: &Differences) -> u64 {
+        match cause {
+            Cause::DurationsRounded(rounding) => {
+                let looked_at = self.equal_durations.clamp(1, EQUAL_DURATIONS);
+                self.not_rounded[rounding.number()] * self.equal_durations / looked_at
+            }
+            _ if field == "duration_s" => self.equal_durations,
+            _ => all.compared - all.discrepancies,
+        }
     }
 }
 
 impl Pattern {
+    /// A pattern without discrepancies.
+    #[must_use]
+    pub fn new(cause: Cause) -> Self {
+        Self { cause, fields: Vec::new(), rows: 0, discrepancies: 0, compared: 0, unaffected: 0 }
+    }
+
     fn has_enough_rows(&self) -> bool {
-        let is_nearly_all = self.rows * 10 >= self.compared * 9;
-        self.rows >= if is_nearly_all { MIN_ROWS_OF_NEARLY_ALL } else { MIN_ROWS }
+        self.rows >= if self.concerns_nearly_all() { MIN_ROWS_OF_NEARLY_ALL } else { MIN_ROWS }
+    }
+
+    /// True if the cause concerns nearly all values of the ledger, false if only a part of them.
+    #[must_use]
+    pub fn concerns_nearly_all(&self) -> bool {
+        self.rows * 10 >= (self.discrepancies + self.unaffected) * 9
     }
 }
 

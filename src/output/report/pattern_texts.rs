@@ -26,7 +26,7 @@ pub(super) fn sentence(lang: Lang, pattern: &Pattern) -> String {
 }
 
 fn cause(lang: Lang, pattern: &Pattern) -> String {
-    let whose = Whose { lang, is_part: pattern.rows * 10 < pattern.compared * 9 };
+    let whose = Whose { lang, is_part: !pattern.concerns_nearly_all() };
     let times = || whose.values("times", "时间");
     let durations = || whose.values("durations", "通话时长");
     match (pattern.cause, lang) {
@@ -80,7 +80,7 @@ impl Whose {
     fn values(self, en: &str, zh: &str) -> String {
         match (self.lang, self.is_part) {
             (Lang::En, false) => format!("the ledger's {en}"),
-            (Lang::En, true) => format!("a part of the ledger's {en}"),
+            (Lang::En, true) => format!("some of the ledger's {en}"),
             (Lang::Zh, false) => format!("台账的{zh}一律"),
             (Lang::Zh, true) => format!("台账的部分{zh}"),
         }
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn pattern(cause: Cause, fields: &[&'static str], rows: u64) -> Pattern {
-        Pattern { cause, fields: fields.to_vec(), rows, discrepancies: 40, compared: 60 }
+        Pattern { fields: fields.to_vec(), rows, discrepancies: 60, compared: 60, ..Pattern::new(cause) }
     }
 
     #[test]
@@ -216,13 +216,13 @@ mod tests {
         let shifted = pattern(Cause::TimesShifted { hours: 8 }, &["called_at", "started_at"], 40);
         assert_eq!(
             sentence(Lang::En, &shifted),
-            "a part of the ledger's times are 8 hours early because of a time-zone fault; this explains 40 of 40 \
+            "some of the ledger's times are 8 hours early because of a time-zone fault; this explains 40 of 60 \
              discrepancies in 60 compared values of called_at, started_at; write the times in UTC+8, or with their \
              zone, for example 2026-11-16T02:00:00Z"
         );
         assert_eq!(
             sentence(Lang::Zh, &shifted),
-            "台账的部分时间早 8 小时，是时区错误；在 called_at、started_at 的 60 个比对值中，40 条差异里有 40 \
+            "台账的部分时间早 8 小时，是时区错误；在 called_at、started_at 的 60 个比对值中，60 条差异里有 40 \
              条由此解释；请将时间换算为北京时间，或写明时区，例如 2026-11-16T02:00:00Z"
         );
     }

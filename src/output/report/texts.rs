@@ -108,7 +108,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("yes", "yes", "是"),
     ("no", "no", "否"),
     ("status", "status", "状态"),
-    ("status_found", "the provider has a record that does not change any more", "服务商有不再变化的记录"),
+    ("status_found", "the provider has a record in a final state", "服务商有终态记录"),
     ("status_not_found", "the provider has no record on any day asked", "服务商在所查日期均无记录"),
     (
         "status_pending",

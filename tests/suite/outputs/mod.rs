@@ -1,7 +1,9 @@
 //! The contents of the files, read by the programs that users have.
 
 mod file_contents;
+mod later_rows;
 mod masks;
+mod patterns;
 mod planted_discrepancies;
 mod readers;
 mod report_in_browser;

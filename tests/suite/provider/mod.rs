@@ -9,5 +9,6 @@ mod issued_keys;
 mod midnight;
 mod network;
 mod provider_docs;
+mod records;
 mod requests;
 mod signature_vectors;
