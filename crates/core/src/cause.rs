@@ -1,5 +1,6 @@
 //! The causes that can explain many discrepancies at once, and which of them explain one value.
 
+use chrono::TimeDelta;
 use serde::ser::SerializeStruct as _;
 
 use crate::detail::CallDetail;
@@ -254,12 +255,14 @@ pub(crate) fn of_duration(expected: &Expected, detail: &CallDetail, causes: &mut
 /// True if a duration is the time from the call, or from its ringing, to its end.
 fn counts_ringing(duration_s: i64, expected: &Expected, detail: &CallDetail) -> bool {
     let instant = |time: Option<LedgerTime>| time.and_then(LedgerTime::instant);
-    let (called_at, ended_at) = (instant(expected.called_at), instant(expected.ended_at));
+    let called_at = instant(expected.called_at);
+    let talked = || Some(detail.started_at? + TimeDelta::try_seconds(detail.duration_s?)?);
+    let ended_at = detail.ended_at.or_else(talked);
     [
-        (detail.created_at, detail.ended_at),
-        (detail.b_ring_at, detail.ended_at),
-        (called_at, detail.ended_at),
+        (detail.created_at, ended_at),
+        (detail.b_ring_at, ended_at),
         (called_at, ended_at),
+        (called_at, instant(expected.ended_at)),
     ]
     .into_iter()
     .filter_map(|(from, to)| Some(to?.timestamp() - from?.timestamp()))
