@@ -151,6 +151,7 @@ impl<P: Provider> Fetcher<P> {
         };
         let Some(key) = self.key().await else { return Ok(None) };
         let begun = self.store.begin_request(&self.scope, request).await?;
+        let asked_at = self.store.moment().wall;
         let reply = self.provider.ask(question).await;
         // The reply proves that the request has arrived, so the place starts to cool. The recorded
         // time is a moment earlier. So the next process and the audit never count more requests in
@@ -170,13 +171,15 @@ impl<P: Provider> Fetcher<P> {
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
         self.anomalies.observe(&answer);
+        let provider_at = self.anomalies.provider_time(&answer, asked_at, at.wall);
         let verdict = retry::decide(&self.policy, attempt, &answer, corrections, fastrand::f64());
-        let kept = answer_to_keep(&answer, &verdict, (question.day, other_day), at.wall);
+        let came_at = provider_at.unwrap_or(at.wall);
+        let kept = answer_to_keep(&answer, &verdict, (question.day, other_day), came_at);
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, attempt, &answer, &verdict, throttled);
         let (decision, pause) = decision(&verdict);
         let (http_status, code) = (answer.http_status, answer.code.clone());
-        let end = RequestEnd { at, http_status, code, throttled, decision, pause };
+        let end = RequestEnd { at, provider_at, http_status, code, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {
             let (code, message) = (answer.code, phone::mask_text(&answer.message));
             self.stop.stop(Reason::Fatal { code, message, advice });
@@ -218,7 +221,8 @@ impl<P: Provider> Fetcher<P> {
         let origin = if is_sandbox { Origin::Sandbox } else { Origin::Provider };
         let Err(error) = self.store.admit(origin) else { return Ok(()) };
         let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
-        let end = RequestEnd { at, http_status: None, code, throttled: false, decision, pause: None };
+        let (provider_at, http_status, pause) = (None, None, None);
+        let end = RequestEnd { at, provider_at, http_status, code, throttled: false, decision, pause };
         self.store.end_request(&self.scope, begun.clone(), end, None).await?;
         Err(error)
     }

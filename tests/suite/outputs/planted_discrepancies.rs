@@ -200,6 +200,7 @@ async fn store_answer(store: &dyn Store, scope: &Scope, call: usize) {
     let decision = Decision::Answered;
     let end = RequestEnd {
         at,
+        provider_at: None,
         http_status: Some(200),
         code: code.clone(),
         throttled: false,
