@@ -23,6 +23,7 @@ pub mod exit;
 pub mod fetch;
 pub mod hex;
 pub mod http_client;
+mod later_values;
 pub mod ledger;
 pub mod locked;
 pub mod output;

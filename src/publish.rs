@@ -10,8 +10,8 @@
 //! ```
 //!
 //! An answer moves from thread to thread only once, in its stored form. Its values are parsed, used
-//! and freed on one thread. Memory holds the first rows of calls with later rows, and nothing else
-//! that grows with the ledger.
+//! and freed on one thread. Memory holds the first rows of calls with later rows, the values that
+//! only those later rows give, and nothing else that grows with the ledger.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,6 +20,7 @@ use std::thread::scope;
 use chrono::TimeDelta;
 
 use crate::error::{Error, Result};
+use crate::later_values;
 use crate::ledger::{LedgerError, ScannedLedger};
 use crate::output::{Outputs, own_numbers};
 use crate::store::{OpenItem, Reader};
@@ -81,8 +82,16 @@ pub fn publish(
     on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
 ) -> Result<Counted> {
     let counted = Counted { totals: Totals::default(), figures: Figures::new(rules.tolerances) };
-    let with_later_rows = HashMap::new();
-    let mut publisher = Publisher { source, rules, session_no, outputs, on_open, counted, with_later_rows };
+    let mut publisher = Publisher {
+        source,
+        rules,
+        session_no,
+        outputs,
+        on_open,
+        counted,
+        later_values: later_values::read(source)?,
+        with_later_rows: HashMap::new(),
+    };
     scope(|scope| {
         let (record_sender, records) = sync_channel(WAITING_BATCHES);
         let (row_sender, rows) = sync_channel(WAITING_BATCHES);
@@ -235,6 +244,8 @@ struct Publisher<'a> {
     outputs: &'a mut Outputs,
     on_open: &'a mut dyn FnMut(OpenItem) -> Result<()>,
     counted: Counted,
+    /// What only the later rows of a call expect. An entry is removed at the call's first row.
+    later_values: later_values::ByCall,
     /// By the fingerprint of the call.
     with_later_rows: HashMap<u128, FirstOfSeveral>,
 }
@@ -255,10 +266,19 @@ impl Publisher<'_> {
         }
     }
 
-    fn first_row(&mut self, FirstRow { row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
+    fn first_row(&mut self, FirstRow { mut row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
+        let later_values = if later_rows > 0 { self.later_values.remove(&fingerprint) } else { None };
+        let own_values = later_values.as_ref().map(|values| {
+            let own_values = row.expected.clone();
+            values.fill(&mut row.expected);
+            own_values
+        });
         let lookup = look_up(&row, stored, self.rules.settle, self.session_no);
         let detail = lookup.detail.as_ref();
-        let compared = compare(&row, &lookup, self.rules.tolerances);
+        let mut compared = compare(&row, &lookup, self.rules.tolerances);
+        if let Some(values) = later_values {
+            values.name_lines(&mut compared.discrepancies);
+        }
         let discrepancies = compared.discrepancies.len() as u64 + later_rows;
         self.count_call(&row, &lookup, &compared, discrepancies);
         self.outputs.add_call(&row, &lookup, discrepancies)?;
@@ -273,6 +293,7 @@ impl Publisher<'_> {
             self.write(&discrepancy)?;
         }
         if later_rows > 0 {
+            row.expected = own_values.unwrap_or(row.expected);
             self.with_later_rows.insert(fingerprint, FirstOfSeveral { row, call_date: lookup.found_on });
         }
         Ok(())

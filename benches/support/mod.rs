@@ -183,6 +183,7 @@ pub(crate) async fn store_call(store: &dyn Store, scope: &Scope, no: usize) {
     let begun = store.begin_request(scope, request).await.unwrap();
     let end = RequestEnd {
         at: store.moment(),
+        provider_at: None,
         http_status: Some(200),
         code: "OK".into(),
         throttled: false,

@@ -17,7 +17,7 @@ use reconcile_core::calendar::provider_text;
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::Discrepancy;
-use reconcile_core::duplicate::duplicate_of;
+use reconcile_core::duplicate::{LaterValues, duplicate_of};
 use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
 use reconcile_core::status::{Lookup, look_up};
 
@@ -145,8 +145,12 @@ impl Explanation {
         let rows: Vec<&LedgerRow> = ledger.rows.iter().filter(|row| row.key == call.key).collect();
         let first = rows.first().copied().unwrap_or(&nothing_expected);
         let stored = Some(&call.stored).filter(|_| call.is_whole);
-        let lookup = look_up(first, stored.cloned(), args.rules().settle, i64::MAX);
-        let found = compare::compare(first, &lookup, args.rules().tolerances).discrepancies;
+        let (mut filled, mut later_values) = (first.clone(), LaterValues::default());
+        rows.iter().skip(1).for_each(|later| later_values.add(&first.expected, later));
+        later_values.fill(&mut filled.expected);
+        let lookup = look_up(&filled, stored.cloned(), args.rules().settle, i64::MAX);
+        let mut found = compare::compare(&filled, &lookup, args.rules().tolerances).discrepancies;
+        later_values.name_lines(&mut found);
         let duplicate =
             |row: &&LedgerRow| Row::new(row.line, vec![duplicate_of(first, row, &ledger.carried)]);
         let mut explained = vec![Row::new(first.line, found)];

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::locked::lock;
 use crate::provider::codes;
@@ -13,6 +13,9 @@ use crate::provider::wire::{Answer, Body};
 /// After this many answers in a row with the same suspicious code, and no record so far, there is a
 /// warning.
 const IN_A_ROW: u32 = 10;
+
+/// Two clocks agree within this difference. `Date` has whole seconds.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(60);
 
 /// Watches all answers of a run.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +28,9 @@ struct Seen {
     code: String,
     in_a_row: u32,
     notes: Vec<String>,
+    /// How far this machine's clock is behind the provider's. `None` until the clocks differ.
+    behind: Option<TimeDelta>,
+    clock_is_noted: bool,
 }
 
 impl Anomalies {
@@ -55,15 +61,40 @@ impl Anomalies {
         }
     }
 
-    /// Notes that this machine's clock is behind the provider's by this much.
+    /// When an answer came, by the provider's clock; `None` if the clocks agree.
+    ///
+    /// The provider's `Date` lies between the times at which the request was sent and the answer
+    /// came. An answer without it is aged by the last difference.
+    pub(super) fn provider_time(
+        &self,
+        answer: &Answer,
+        asked_at: DateTime<Utc>,
+        came_at: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let date = answer.date.filter(|_| matches!(answer.body, Body::Data(_) | Body::NoRecord));
+        if let Some(date) = date {
+            let behind = (date - came_at).max(TimeDelta::zero()) + (date - asked_at).min(TimeDelta::zero());
+            let is_off = behind.abs() > CLOCK_TOLERANCE;
+            lock(&self.0).behind = is_off.then_some(behind);
+            if is_off {
+                self.clock_is_off(behind);
+            }
+        }
+        lock(&self.0).behind.map(|behind| came_at + behind)
+    }
+
+    /// Notes once that this machine's clock is behind the provider's by this much.
     pub(super) fn clock_is_off(&self, behind: TimeDelta) {
+        if std::mem::replace(&mut lock(&self.0).clock_is_noted, true) {
+            return;
+        }
         // `Date` has whole seconds, so the difference is known to the minute.
         let minutes = (behind.num_seconds().unsigned_abs() + 30) / 60;
         let far = humantime::format_duration(Duration::from_secs(60 * minutes));
         let side = if behind < TimeDelta::zero() { "ahead of" } else { "behind" };
         lock(&self.0).say(format!(
-            "this machine's clock is {far} {side} the provider's; requests are signed with the provider's time. \
-             Set the clock (NTP): it still decides how old a call is, and thus whether it is pending or not_found"
+            "this machine's clock is {far} {side} the provider's; the provider's clock decides how old a call is. \
+             Set this machine's clock (NTP)"
         ));
     }
 }
@@ -113,6 +144,26 @@ mod tests {
         observe(&anomalies, "OK", 1);
         observe(&anomalies, "isp.GATEWAY_ERROR", 10 * IN_A_ROW);
         assert_eq!(anomalies.notes(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_slow_answer_is_no_wrong_clock() {
+        let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let anomalies = Anomalies::default();
+        let mut answer = understand(&Reply::received(200, r#"{"Code":"OK"}"#));
+        let mut time = |date: Option<i64>| {
+            answer.date = date.map(at);
+            anomalies.provider_time(&answer, at(1_000), at(1_300))
+        };
+        assert_eq!(time(None), None);
+        for date in [940, 1_000, 1_150, 1_360] {
+            assert_eq!(time(Some(date)), None, "{date}");
+        }
+        assert_eq!(time(Some(1_361)), Some(at(1_361)));
+        assert_eq!(time(None), Some(at(1_361)), "the difference is known");
+        assert_eq!(time(Some(400)), Some(at(700)));
+        assert_eq!(time(Some(1_100)), None, "the clock was set");
+        assert_eq!(anomalies.notes().len(), 1, "{:?}", anomalies.notes());
     }
 
     #[test]

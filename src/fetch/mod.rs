@@ -15,7 +15,7 @@ mod shape;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock::Moment;
 use crate::error::Result;
@@ -33,6 +33,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::contradiction::{OTHER_CALL, is_other_call};
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
+use reconcile_core::settle::may_change;
 use retry::{Corrections, Policy, Tries, Verdict};
 
 pub use anomalies::Anomalies;
@@ -154,6 +155,7 @@ impl<P: Provider> Fetcher<P> {
         let Some(key) = self.key().await else { return Ok(None) };
         let fingerprint = request.key.fingerprint();
         let begun = self.store.begin_request(&self.scope, request).await?;
+        let asked_at = self.store.moment().wall;
         let reply = self.provider.ask(question).await;
         // The recorded time is a moment before the place's end. So the next process and the audit
         // never count more requests in a window than the cap allowed.
@@ -174,8 +176,10 @@ impl<P: Provider> Fetcher<P> {
         self.anomalies.observe(&answer);
         let effect = self.outage.ended(&turn, fingerprint, Response::of(&reply, &answer));
         drop(turn);
+        let provider_at = self.anomalies.provider_time(&answer, asked_at, at.wall);
         let verdict = self.decide(question, &answer, corrections, effect, tries);
-        let kept = answer_to_keep(&answer, &verdict, question.day, other_day);
+        let came_at = provider_at.unwrap_or(at.wall);
+        let kept = answer_to_keep(&answer, &verdict, (question.day, other_day), came_at);
         let kind = kept.as_ref().map(|a| a.kind);
         self.report(question, tries, &answer, &verdict, throttled);
         let (decision, pause) = decision(&verdict);
@@ -183,7 +187,7 @@ impl<P: Provider> Fetcher<P> {
         let is_doubted = kept.is_none() && matches!(answer.body, Body::Data(_));
         let code = if is_doubted { OTHER_CALL.name.to_owned() } else { answer.code.clone() };
         let http_status = answer.http_status;
-        let end = RequestEnd { at, http_status, code, throttled, decision, pause };
+        let end = RequestEnd { at, provider_at, http_status, code, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {
             let (code, message) = (answer.code, phone::mask_text(&answer.message));
             self.stop.stop(Reason::Fatal { code, message, advice });
@@ -289,7 +293,8 @@ impl<P: Provider> Fetcher<P> {
         let Err(error) = self.store.admit(origin) else { return Ok(()) };
         let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
         let http_status = Some(received.status);
-        let end = RequestEnd { at, http_status, code, throttled: false, decision, pause: None };
+        let (provider_at, pause) = (None, None);
+        let end = RequestEnd { at, provider_at, http_status, code, throttled: false, decision, pause };
         self.store.end_request(&self.scope, begun.clone(), end, None).await?;
         Err(error)
     }
@@ -353,15 +358,16 @@ fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
     }
 }
 
-/// The answer to store; `None` if the call is tried again, or if the run stops.
+/// The answer to store, which came at `came_at`; `None` if the call is tried again, or if the run
+/// stops. The days are the one that was asked, and the one to ask next.
 fn answer_to_keep(
     answer: &Answer,
     verdict: &Verdict,
-    day: NaiveDate,
-    other_day: Option<NaiveDate>,
+    (day, other_day): (NaiveDate, Option<NaiveDate>),
+    came_at: DateTime<Utc>,
 ) -> Option<NewAnswer> {
     let (kind, data) = match (&answer.body, verdict) {
-        (Body::Data(data), Verdict::Done) => (kind_of(data), Some(data.clone())),
+        (Body::Data(data), Verdict::Done) => (kind_of(data, day, came_at), Some(data.clone())),
         (Body::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
         (Body::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),
         (Body::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
@@ -385,10 +391,10 @@ fn is_in_doubt(question: &Question, answer: &Answer) -> bool {
     normalize(data).is_ok_and(|detail| is_other_call(&question.call_id, &detail))
 }
 
-fn kind_of(data: &str) -> AnswerKind {
+fn kind_of(data: &str, day: NaiveDate, came_at: DateTime<Utc>) -> AnswerKind {
     match normalize(data) {
-        Ok(detail) if detail.is_final => AnswerKind::Final,
-        Ok(_) => AnswerKind::Interim,
+        Ok(detail) if may_change(&detail, day, came_at) => AnswerKind::Interim,
+        Ok(_) => AnswerKind::Final,
         Err(_) => AnswerKind::Malformed,
     }
 }

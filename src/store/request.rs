@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use reconcile_core::call::CallKey;
 
 use super::stored_word::Word;
@@ -85,6 +85,8 @@ pub const NOT_SENT: [&str; 3] = ["connect", "certificate", "expired"];
 pub struct RequestEnd {
     /// When the reply, or the failure, arrived.
     pub at: Moment,
+    /// The same by the provider's clock, if it differs from this machine's.
+    pub provider_at: Option<DateTime<Utc>>,
     /// HTTP status; `None` without a response.
     pub http_status: Option<u16>,
     /// The provider's code, or a word for the transport error.

@@ -109,6 +109,7 @@ fn request(n: u32, purpose: Purpose) -> NewRequest {
 fn end(store: &Arc<dyn Store>, code: &str) -> RequestEnd {
     RequestEnd {
         at: store.moment(),
+        provider_at: None,
         http_status: Some(200),
         code: code.into(),
         throttled: false,

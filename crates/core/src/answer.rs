@@ -9,9 +9,9 @@ pub const MALFORMED: &str = "MalformedData";
 /// The kind of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerKind {
-    /// A record in a final or an unknown state.
+    /// A record that does not change any more.
     Final,
-    /// A record in a state that is not final.
+    /// A record that may still change: its state is not final, or its duration is still to come.
     Interim,
     /// No record on any day asked.
     NoRecord,

@@ -1,8 +1,11 @@
 //! What a later run asks again.
 
 use chrono::NaiveDate;
+use memchr::memmem;
 
 use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
+use crate::normalize::normalize;
+use crate::settle::may_change;
 use crate::status::{FailureKind, Lookup, Status};
 
 /// Which stored answers count for the current run.
@@ -57,26 +60,39 @@ impl Scope {
     ///
     /// - A settled answer (a final record, a permanent error) is asked again only with `--refresh`.
     /// - An open answer is asked again by the next run, never twice within one run. Open answers
-    ///   are: no record, a state that is not final, unreadable `Data`, every attempt failed.
+    ///   are: no record, a record that may still change, unreadable `Data`, every attempt failed.
     /// - "No record" counts for the whole chain: the run that continues an incomplete run does not
     ///   ask again, because that answer is only hours old.
     #[must_use]
     pub fn next_request(&self, stored: Option<&StoredCall>) -> NextRequest {
-        let Some(StoredAnswer { answer, session_no, .. }) = stored.and_then(|s| s.answer.as_ref()) else {
-            return NextRequest::Day;
-        };
+        let Some(stored) = stored.and_then(|s| s.answer.as_ref()) else { return NextRequest::Day };
+        let StoredAnswer { answer, session_no, .. } = stored;
         let in_run = *session_no >= self.run_from;
         let in_chain = *session_no >= self.chain_from;
         if let Some(next) = answer.next_date {
             return if in_chain { NextRequest::OtherDay(next) } else { NextRequest::Day };
         }
         let counts = match answer.kind {
+            AnswerKind::Final if !is_still_final(stored) => in_run,
             AnswerKind::Final | AnswerKind::Rejected => !self.refresh || in_chain,
             AnswerKind::NoRecord => in_chain,
             AnswerKind::Interim | AnswerKind::Malformed | AnswerKind::Exhausted => in_run,
         };
         if counts { NextRequest::Nothing } else { NextRequest::Day }
     }
+}
+
+/// False if a record that an older version stored as final may still change under today's rules.
+///
+/// Nearly all records have state and duration in their usual spelling. They are not read again.
+fn is_still_final(StoredAnswer { answer, fetched_at, .. }: &StoredAnswer) -> bool {
+    let Some(data) = &answer.data else { return true };
+    let duration = memmem::find(data.as_bytes(), b"\"duration\":").map(|at| &data.as_bytes()[at + 11..]);
+    let has_duration = matches!(duration, Some([b'0'..=b'9', ..] | [b'"', b'0'..=b'9', ..]));
+    if has_duration && memmem::find(data.as_bytes(), b"\"state\":").is_some() {
+        return true;
+    }
+    normalize(data).is_ok_and(|detail| !may_change(&detail, answer.found_date, *fetched_at))
 }
 
 /// True if the call is open: it has no lasting answer, so a later run asks again.
@@ -100,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::answer::NewAnswer;
+    use crate::calendar::end_of_day;
 
     fn stored(kind: AnswerKind, session_no: i64) -> StoredCall {
         let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
@@ -139,6 +156,32 @@ mod tests {
             assert_eq!(next(false, kind, 1), NextRequest::Nothing);
             assert_eq!(next(true, kind, 1), NextRequest::Day);
             assert_eq!(next(true, kind, 4), NextRequest::Nothing);
+        }
+    }
+
+    #[test]
+    fn an_old_final_record_without_duration_is_asked_again() {
+        let next = |data: &str, days: i64, session_no| {
+            let mut call = stored(AnswerKind::Final, session_no);
+            let answer = call.answer.as_mut().unwrap();
+            answer.answer.data = Some(data.into());
+            answer.fetched_at = end_of_day(answer.answer.found_date) + chrono::TimeDelta::days(days);
+            scope(false).next_request(Some(&call))
+        };
+        let answered = r#"{"state":"200000","startDate":"2026-11-16 10:00:08"}"#;
+        assert_eq!(next(answered, 2, 1), NextRequest::Day);
+        assert_eq!(next(answered, 2, 4), NextRequest::Nothing, "not twice in one run");
+        assert_eq!(next(answered, 3, 1), NextRequest::Nothing, "after three days it is final");
+        assert_eq!(next(r#"{"state":"200000","duration":null}"#, 0, 1), NextRequest::Day);
+        assert_eq!(next(r#"{"state":"200000","duration":"" }"#, 0, 1), NextRequest::Day);
+        assert_eq!(next(r#"{"statusCode":"200103","duration":0}"#, 9, 1), NextRequest::Day);
+        for lasting in [
+            r#"{"state":"200000","duration":4}"#,
+            r#"{"duration" : "4", "state":"200000"}"#,
+            r#"{"state":"200002"}"#,
+            r#"{"state":"502"}"#,
+        ] {
+            assert_eq!(next(lasting, 0, 1), NextRequest::Nothing, "{lasting}");
         }
     }
 

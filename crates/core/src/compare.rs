@@ -67,6 +67,11 @@ fn not_found_message(row: &LedgerRow) -> String {
 
 fn pending(detail: Option<&CallDetail>) -> Discrepancy {
     match detail {
+        Some(detail) if detail.is_final => Discrepancy::new(
+            Kind::Pending,
+            "the call was answered, but its record has no duration yet; the next run asks again",
+        )
+        .field("duration_s"),
         Some(detail) => {
             Discrepancy::new(Kind::Pending, "the call's state is not final yet; the next run asks again")
                 .field("state")

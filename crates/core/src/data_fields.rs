@@ -40,6 +40,41 @@ const NAMES: [&str; 17] = [
     "hangupDirection",
 ];
 
+/// The names of the same fields in records of the provider's other operations and callbacks, as
+/// [`is_same_name`] compares them.
+const OTHER_NAMES: [(&str, &str); 8] = [
+    ("called", "callee"),
+    ("callerShowNum", "callerShowNumber"),
+    ("calleeShowNum", "calleeShowNumber"),
+    ("calledShowNumber", "calleeShowNumber"),
+    ("startTime", "startDate"),
+    ("endTime", "endDate"),
+    ("statusCode", "state"),
+    ("statusMsg", "stateDesc"),
+];
+
+/// The index in [`NAMES`] of a field with this name in any spelling; `None` for an unknown field.
+#[inline]
+fn index_of(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name).or_else(|| index_of_other_spelling(name))
+}
+
+/// The same for a spelling that `Data` of the usual form does not have.
+#[cold]
+fn index_of_other_spelling(name: &str) -> Option<usize> {
+    let other = OTHER_NAMES.iter().find(|(other, _)| is_same_name(other, name));
+    let known = other.map_or(name, |(_, known)| known);
+    NAMES.iter().position(|field| is_same_name(field, known))
+}
+
+/// True if two names are equal without their case and `_`.
+fn is_same_name(a: &str, b: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase())
+    }
+    letters(a).eq(letters(b))
+}
+
 /// One of the known fields of `Data`.
 #[derive(Clone, Copy)]
 pub(crate) struct Field(usize);
@@ -143,7 +178,7 @@ impl<'de> Deserialize<'de> for Name {
             }
 
             fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-                Ok(Name(NAMES.iter().position(|known| *known == name)))
+                Ok(Name(index_of(name)))
             }
         }
         deserializer.deserialize_str(Key)
@@ -206,7 +241,7 @@ fn usual_form(data: &str) -> Option<Fields<'_>> {
             Some((text, after)) => (JsonValue::Text(Cow::Borrowed(text)), after),
             None => number(after)?,
         };
-        if let Some(field) = NAMES.iter().position(|known| *known == name) {
+        if let Some(field) = index_of(name) {
             if fields.values[field] != JsonValue::Null {
                 return None;
             }
@@ -296,13 +331,15 @@ mod tests {
     use proptest::prelude::*;
 
     /// Pieces of JSON, valid and invalid in `Data`.
-    const PIECES: [&str; 26] = [
+    const PIECES: [&str; 28] = [
         "{",
         "}",
         ",",
         ":",
         "\"",
         "\"state\":",
+        "\"Status_Code\":",
+        "\"DURATION\":",
         "\"duration\":",
         "\"new\":",
         "\"200000\"",

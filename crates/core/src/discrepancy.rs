@@ -62,7 +62,7 @@ impl Kind {
         match self {
             Self::Deferred => "not asked: the time ran out, or the run was offline",
             Self::Duplicate => {
-                "a later row names the same call; only the first row is compared with the provider"
+                "a later row names the same call; it counts only where the first row has no value"
             }
             Self::Failed => "the lookup ended in an error",
             Self::Inconsistent => "the provider contradicts itself",
@@ -73,7 +73,9 @@ impl Kind {
                 "the provider has no record on any day asked, and the call is older than --settle"
             }
             Self::OtherDay => "found, but on the neighbouring day",
-            Self::Pending => "no record yet and the call is younger than --settle, or the state is not final",
+            Self::Pending => {
+                "no record yet and the call is younger than --settle, or the record may still change"
+            }
             Self::UnknownState => "the state code is in none of the provider's tables",
         }
     }

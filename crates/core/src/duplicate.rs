@@ -1,30 +1,111 @@
-//! The discrepancies of the kind `duplicate`: a later row names the same call.
+//! Several rows that name the same call: the discrepancies of the kind `duplicate`, and the values
+//! that only a later row expects.
 
 use compact_str::{CompactString, ToCompactString};
 
+use crate::compared::FIELDS;
 use crate::discrepancy::{Discrepancy, Kind};
-use crate::ledger_row::{LedgerRow, LedgerTime};
+use crate::ledger_row::{Expected, LedgerRow, LedgerTime};
 use crate::phone::{NUMBER_FIELDS, same_number};
 
-/// The discrepancy of a later row that names the same call, with the first field that differs.
+/// The discrepancy of a later row that names the same call. Its field is the first one that
+/// differs; its message names all of them.
 ///
 /// `carried` are the names of the columns carried through.
 #[must_use]
 pub fn duplicate_of(first: &LedgerRow, later: &LedgerRow, carried: &[String]) -> Discrepancy {
     let line = first.line;
-    let message =
-        format!("names the same call as line {line}; only line {line} is compared with the provider");
-    let differing = values(first, carried)
+    let message = format!("names the same call as line {line}");
+    let mut differing = values(first, carried)
         .into_iter()
         .zip(values(later, carried))
-        .find(|(first, later)| !is_same_value(first, later));
-    match differing {
-        None => Discrepancy::new(Kind::Duplicate, message),
-        Some((first, later)) => {
-            Discrepancy::new(Kind::Duplicate, format!("{message}; {} differs", first.field))
-                .field(first.field)
-                .values(first.value, later.value)
+        .filter(|(first, later)| !is_same_value(first, later));
+    let Some((first, later)) = differing.next() else {
+        return Discrepancy::new(Kind::Duplicate, format!("{message}, with the same values"));
+    };
+    let mut fields = first.field.clone();
+    differing.for_each(|(other, _)| fields = format!("{fields}, {}", other.field));
+    let rule = format!("line {line} counts, and a later row only where it has no value");
+    Discrepancy::new(Kind::Duplicate, format!("{message}; differs in {fields}; {rule}"))
+        .field(first.field)
+        .values(first.value, later.value)
+}
+
+/// The values that a call's first row does not expect and a later row does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LaterValues {
+    expected: Expected,
+    /// The line of each value, in the order of [`FIELDS`]; 0 without a value.
+    lines: [u64; FIELDS.len()],
+}
+
+impl LaterValues {
+    /// Adds a later row. A value of an earlier row is kept.
+    pub fn add(&mut self, first: &Expected, later: &LedgerRow) {
+        let (own, row) = (&mut self.expected, &later.expected);
+        // Only a time of day is compared.
+        let time_of_day = |at: Option<LedgerTime>| at.filter(|at| at.instant().is_some());
+        let is_new = [
+            add(&mut own.caller, &first.caller, &row.caller),
+            add(&mut own.callee, &first.callee, &row.callee),
+            add(&mut own.caller_show_number, &first.caller_show_number, &row.caller_show_number),
+            add(&mut own.callee_show_number, &first.callee_show_number, &row.callee_show_number),
+            add(&mut own.state, &first.state, &row.state),
+            add(&mut own.answered, &first.answered, &row.answered),
+            add(&mut own.duration_s, &first.duration_s, &row.duration_s),
+            add(&mut own.called_at, &time_of_day(first.called_at), &time_of_day(row.called_at)),
+            add(&mut own.started_at, &first.started_at, &row.started_at),
+            add(&mut own.ended_at, &first.ended_at, &row.ended_at),
+        ];
+        for (line, _) in self.lines.iter_mut().zip(is_new).filter(|(_, is_new)| *is_new) {
+            *line = later.line;
         }
+    }
+
+    /// True without any value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines == [0; FIELDS.len()]
+    }
+
+    /// Adds the values to what the first row expects.
+    pub fn fill(&self, first: &mut Expected) {
+        let own = &self.expected;
+        fill(&mut first.caller, &own.caller);
+        fill(&mut first.callee, &own.callee);
+        fill(&mut first.caller_show_number, &own.caller_show_number);
+        fill(&mut first.callee_show_number, &own.callee_show_number);
+        fill(&mut first.state, &own.state);
+        fill(&mut first.answered, &own.answered);
+        fill(&mut first.duration_s, &own.duration_s);
+        fill(&mut first.called_at, &own.called_at);
+        fill(&mut first.started_at, &own.started_at);
+        fill(&mut first.ended_at, &own.ended_at);
+    }
+
+    /// Names the line of the ledger's value in each mismatch that a later row causes.
+    pub fn name_lines(&self, discrepancies: &mut [Discrepancy]) {
+        for mismatch in discrepancies.iter_mut().filter(|d| d.kind == Kind::Mismatch) {
+            let at = FIELDS.iter().position(|field| *field == mismatch.field);
+            if let Some(line) = at.map(|at| self.lines[at]).filter(|line| *line > 0) {
+                mismatch.message += &format!("; the ledger's value is on line {line}");
+            }
+        }
+    }
+}
+
+/// Takes the later row's value if there is none so far. Returns true if it did.
+fn add<T: Clone>(own: &mut Option<T>, first: &Option<T>, later: &Option<T>) -> bool {
+    let is_new = own.is_none() && first.is_none() && later.is_some();
+    if is_new {
+        own.clone_from(later);
+    }
+    is_new
+}
+
+fn fill<T: Clone>(first: &mut Option<T>, own: &Option<T>) {
+    if own.is_some() {
+        first.clone_from(own);
     }
 }
 
@@ -42,7 +123,7 @@ fn is_same_value(first: &FieldValue, later: &FieldValue) -> bool {
     }
 }
 
-/// Every value of a row. The first one that differs is reported.
+/// Every value of a row, in the order in which differences are reported.
 fn values(row: &LedgerRow, carried: &[String]) -> Vec<FieldValue> {
     let e = &row.expected;
     let time = |t: Option<LedgerTime>| t.map(LedgerTime::provider_text);
@@ -78,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_names_the_first_field_that_differs() {
+    fn a_duplicate_names_every_field_that_differs() {
         let carried = ["ledger_x".to_owned()];
         let first = row(Expected { duration_s: Some(3), ..Expected::default() });
         let mut later = LedgerRow { line: 9, ..first.clone() };
@@ -89,6 +170,36 @@ mod tests {
         let found = duplicate_of(&first, &later, &carried);
         assert_eq!(found.field, "duration_s");
         assert_eq!((found.expected.as_deref(), found.actual.as_deref()), (Some("3"), Some("4")));
+        assert!(found.message.contains("differs in duration_s, ledger_x;"), "{}", found.message);
+    }
+
+    #[test]
+    fn a_value_that_the_first_row_lacks_comes_from_the_next_one() {
+        let day = LedgerTime::Day(quick_parse::day("2026-11-16").unwrap());
+        let noon = LedgerTime::Instant(chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap());
+        let first = Expected { callee: Some("1".into()), called_at: Some(day), ..Expected::default() };
+        let later = |line, duration_s| {
+            let expected = Expected {
+                callee: Some("2".into()),
+                duration_s: Some(duration_s),
+                called_at: Some(noon),
+                ..Expected::default()
+            };
+            LedgerRow { line, ..row(expected) }
+        };
+        let mut values = LaterValues::default();
+        values.add(&first, &LedgerRow { line: 3, ..row(first.clone()) });
+        assert!(values.is_empty());
+        values.add(&first, &later(4, 31));
+        values.add(&first, &later(5, 32));
+        let mut filled = first.clone();
+        values.fill(&mut filled);
+        let wanted = Expected { duration_s: Some(31), called_at: Some(noon), ..first };
+        assert_eq!(filled, wanted);
+        let mut mismatches =
+            ["callee", "duration_s"].map(|field| Discrepancy::new(Kind::Mismatch, "m").field(field));
+        values.name_lines(&mut mismatches);
+        assert_eq!(mismatches.map(|m| m.message), ["m", "m; the ledger's value is on line 4"]);
     }
 
     #[test]

@@ -22,7 +22,8 @@
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
-//! | What is counted? | [`totals`], [`figures`], [`patterns`], [`traffic`] |
+//! | What is counted? | [`totals`], [`figures`], [`traffic`] |
+//! | Which one cause explains many discrepancies? | [`patterns`], [`cause`] |
 //! | What must add up? | [`tie_out`] |
 //! | What does the cap mean, and did it hold? | [`rate`], [`arrival`], [`cap_audit`] |
 
@@ -32,6 +33,7 @@ pub mod ask_again;
 pub mod calendar;
 pub mod call;
 pub mod cap_audit;
+pub mod cause;
 pub mod compare;
 pub mod compared;
 pub mod contradiction;

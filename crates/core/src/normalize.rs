@@ -148,8 +148,43 @@ mod tests {
     }
 
     #[test]
+    fn names_of_sibling_operations_are_read() {
+        let by_task = normalize(
+            r#"{"StartDate":"2026-11-25 10:00:08","EndDate":"2026-11-25 10:00:38","statusCode":"200000",
+            "Duration":30,"called":"12510000000","GMT_CREATE":"2026-11-25 10:00:00","tags":""}"#,
+        );
+        let usual = normalize(
+            r#"{"startDate":"2026-11-25 10:00:08","endDate":"2026-11-25 10:00:38","state":"200000",
+            "duration":30,"callee":"12510000000","gmtCreate":"2026-11-25 10:00:00"}"#,
+        );
+        assert_eq!(by_task, usual);
+        let callback = normalize(
+            r#"{"call_id":"1^1","start_time":"2026-11-25 10:00:08","end_time":"","status_code":"200000",
+            "status_msg":"ok","caller_show_num":"1","callee_show_num":"2","b_ring_time":"2026-11-25 10:00:03"}"#,
+        )
+        .unwrap();
+        assert_eq!((callback.call_id.as_deref(), callback.state.as_deref()), (Some("1^1"), Some("200000")));
+        assert_eq!((callback.caller_show_number.as_deref(), callback.ended_at), (Some("1"), None));
+        assert_eq!(callback.callee_show_number.as_deref(), Some("2"));
+        assert!(callback.started_at.is_some() && callback.b_ring_at.is_some());
+    }
+
+    #[test]
+    fn two_spellings_of_a_field_must_have_the_same_value() {
+        assert!(normalize(r#"{"state":"200000","statusCode":"200000"}"#).is_ok());
+        for data in [
+            r#"{"state":"200000","statusCode":"200003"}"#,
+            r#"{"status_code":"200000","state":"200003"}"#,
+            r#"{"statusCode":"200000", "StatusCode":"200003"}"#,
+        ] {
+            let why = normalize(data).unwrap_err().to_string();
+            assert_eq!(why, "the field state of Data occurs twice with different values", "{data}");
+        }
+    }
+
+    #[test]
     fn an_object_without_a_known_field_is_malformed() {
-        for data in ["{ }", r#"{"called":"1","stateCode":"200000"}"#, r#"{"state":null}"#] {
+        for data in ["{ }", r#"{"calledParty":"1","stateCode":"200000"}"#, r#"{"state":null}"#] {
             assert_eq!(
                 normalize(data).unwrap_err().to_string(),
                 "Data has none of the fields of a record",

@@ -1,23 +1,33 @@
-//! Patterns: one cause that explains many discrepancies. Either all times are shifted by whole
-//! hours, or all durations are rounded up to minutes. Also counts values that match only within a
-//! tolerance.
+//! Patterns: one cause that explains many discrepancies. Also counts values that match only within
+//! a tolerance.
 //!
-//! Memory does not grow with the ledger.
+//! Each discrepancy of a duration or time is counted under every known cause that explains it
+//! exactly, and under its difference in seconds. A cause is named if it explains enough of a
+//! field's discrepancies, and more than chance would. Memory does not grow with the ledger.
 
 use std::collections::BTreeMap;
 
+use crate::cause::{self, Cause, ROUNDING_RULES, Rounding};
 use crate::compare::{self, Tolerances};
 use crate::detail::CallDetail;
 use crate::ledger_row::Expected;
 
+/// Minimum number of discrepancies of one field that a cause must explain.
+const MIN_OF_FIELD: u64 = 3;
 /// Minimum number of discrepancies that a pattern must explain.
-const MIN_ROWS: u64 = 3;
-/// Smallest share of the compared values that a pattern must explain, in tenths.
-const MIN_TENTHS: u64 = 9;
-const HOUR_S: i64 = 3_600;
-/// The largest difference between two time zones, in hours.
-const MAX_HOURS: i64 = 26;
-const MINUTE_S: i64 = 60;
+const MIN_ROWS: u64 = 5;
+/// The same, if the pattern explains nine in ten of the compared values.
+const MIN_ROWS_OF_NEARLY_ALL: u64 = 3;
+/// Smallest share of a field's discrepancies that a cause must explain, in tenths.
+const MIN_TENTHS: u64 = 3;
+/// A cause is named only if its number of discrepancies is at most this likely by chance.
+const MAX_CHANCE: f64 = 1e-3;
+/// How many times more frequent a constant difference must be than those next to it.
+const MIN_PEAK: u64 = 3;
+/// Maximum number of different differences that are counted for a field.
+const MAX_DIFFERENCES: usize = 4_096;
+/// Equal durations that are looked at to choose between rules for rounding.
+const EQUAL_DURATIONS: u64 = 1_000;
 
 /// How many values of a field differ but match within the tolerance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -33,48 +43,20 @@ pub struct WithinTolerance {
 /// A cause that explains many discrepancies at once.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Pattern {
-    /// The cause.
-    pub pattern: Cause,
+    /// The cause, with its numbers.
+    #[serde(flatten)]
+    pub cause: Cause,
     /// The fields that it affects.
     pub fields: Vec<&'static str>,
-    /// The provider's times minus the ledger's, in hours; 0 for durations.
-    pub hours: i64,
     /// The number of discrepancies that it explains.
     pub rows: u64,
+    /// The number of discrepancies of these fields.
+    pub discrepancies: u64,
     /// The number of values of these fields that both sides give.
     pub compared: u64,
-}
-
-/// The known causes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// A time-zone fault in the ledger.
-    TimesShifted,
-    /// The ledger's durations are seconds, rounded up to whole minutes.
-    DurationsRoundedUp,
-    /// The ledger's durations are minutes, rounded up.
-    DurationsInMinutes,
-}
-
-impl Pattern {
-    /// The pattern in a sentence.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let cause = match self.pattern {
-            Cause::TimesShifted => {
-                let (hours, side) = (self.hours.abs(), if self.hours > 0 { "early" } else { "late" });
-                let unit = if hours == 1 { "hour" } else { "hours" };
-                format!("the ledger's times are {hours} {unit} {side} because of a time-zone fault")
-            }
-            Cause::DurationsRoundedUp => "the ledger's durations are rounded up to whole minutes".to_owned(),
-            Cause::DurationsInMinutes => {
-                "the ledger's durations are minutes, rounded up, instead of seconds".to_owned()
-            }
-        };
-        let (rows, compared, fields) = (self.rows, self.compared, self.fields.join(", "));
-        format!("{cause}; this explains {rows} discrepancies in {compared} compared values of {fields}")
-    }
+    /// Compared values that the cause should have changed and did not.
+    #[serde(skip)]
+    pub unaffected: u64,
 }
 
 /// The counters over all found calls.
@@ -82,28 +64,28 @@ impl Pattern {
 pub struct Observed {
     tolerances: Tolerances,
     within: BTreeMap<&'static str, WithinTolerance>,
-    times: BTreeMap<&'static str, Shifts>,
-    /// Durations that both sides give, without those that are 0 at the provider.
-    durations: u64,
-    rounded_up: Rounded,
-    in_minutes: Rounded,
+    fields: BTreeMap<&'static str, Differences>,
+    /// Equal durations above 0.
+    equal_durations: u64,
+    /// How many of the first of them each rule for rounding would change.
+    not_rounded: [u64; ROUNDING_RULES],
 }
 
-/// The shifts of the times of one field.
+/// A difference in seconds, and the causes that explain the discrepancy besides it.
+type Difference = (i64, Vec<Cause>);
+
+/// The discrepancies of one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Shifts {
+struct Differences {
     compared: u64,
-    /// How many times differ by this many whole hours; at most twice `MAX_HOURS` entries.
-    by_hours: BTreeMap<i64, u64>,
-}
-
-/// How well a kind of rounding explains the durations.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Rounded {
-    /// Ledger values equal to the rounded provider value.
-    fitting: u64,
-    /// How many of them are discrepancies.
-    rows: u64,
+    discrepancies: u64,
+    /// By the causes that explain a discrepancy. Few combinations occur.
+    by_causes: BTreeMap<Vec<Cause>, u64>,
+    /// By difference. If there are too many, the rare ones are dropped. So a count is too low if a
+    /// frequent difference was rare at first.
+    by_difference: BTreeMap<Difference, u64>,
+    /// The last discrepancy. Kept to use its memory again.
+    last: Difference,
 }
 
 impl Observed {
@@ -121,18 +103,16 @@ impl Observed {
                 .within
                 .entry(field)
                 .or_insert(WithinTolerance { tolerance, ..WithinTolerance::default() });
-            if delta != 0 && delta.abs() <= tolerance {
+            let differences = self.fields.entry(field).or_default();
+            differences.compared += 1;
+            if delta.abs() > tolerance {
+                differences.add(field, delta, tolerance, expected, detail);
+            } else if delta != 0 {
                 within.matches += 1;
                 within.largest = within.largest.max(delta.abs());
+            } else if field == "duration_s" {
+                self.add_equal_duration(detail.duration_s.unwrap_or(0));
             }
-            if field != "duration_s" {
-                self.times.entry(field).or_default().add(delta, tolerance);
-            }
-        }
-        if let (Some(ledger), Some(provider)) = (expected.duration_s, detail.duration_s)
-            && provider > 0
-        {
-            self.add_duration(ledger, provider);
         }
     }
 
@@ -140,16 +120,14 @@ impl Observed {
         if field == "duration_s" { self.tolerances.duration_s } else { self.tolerances.time_s }
     }
 
-    fn add_duration(&mut self, ledger: i64, provider: i64) {
-        self.durations += 1;
-        let minutes = provider.saturating_add(MINUTE_S - 1) / MINUTE_S;
-        let is_discrepancy = ledger.abs_diff(provider) > self.tolerances.duration_s.unsigned_abs();
-        for (rounded, count) in
-            [(minutes.saturating_mul(MINUTE_S), &mut self.rounded_up), (minutes, &mut self.in_minutes)]
-        {
-            if ledger == rounded {
-                count.fitting += 1;
-                count.rows += u64::from(is_discrepancy);
+    fn add_equal_duration(&mut self, seconds: i64) {
+        if seconds <= 0 {
+            return;
+        }
+        self.equal_durations += 1;
+        if self.equal_durations <= EQUAL_DURATIONS {
+            for rounding in Rounding::all() {
+                self.not_rounded[rounding.number()] += u64::from(rounding.round(seconds) != seconds);
             }
         }
     }
@@ -160,139 +138,523 @@ impl Observed {
         &self.within
     }
 
-    /// The causes that explain nearly all compared values of their fields.
+    /// The causes that explain many discrepancies. Fields with the same cause are one pattern.
     #[must_use]
     pub fn patterns(&self) -> Vec<Pattern> {
-        let mut found = self.shifts();
-        let duration = |pattern, count: Rounded| {
-            let is_pattern = count.rows >= MIN_ROWS && is_nearly_all(count.fitting, self.durations);
-            let fields = vec!["duration_s"];
-            is_pattern.then_some(Pattern {
-                pattern,
-                fields,
-                hours: 0,
-                rows: count.rows,
-                compared: self.durations,
-            })
-        };
-        found.extend(duration(Cause::DurationsRoundedUp, self.rounded_up));
-        found.extend(duration(Cause::DurationsInMinutes, self.in_minutes));
-        found
-    }
-
-    /// The shifts of the times. Fields with the same shift are one pattern.
-    fn shifts(&self) -> Vec<Pattern> {
-        let mut by_hours: BTreeMap<i64, Pattern> = BTreeMap::new();
-        for (field, shifts) in &self.times {
-            for (hours, rows) in &shifts.by_hours {
-                if is_nearly_all(*rows, shifts.compared) {
-                    let (pattern, fields) = (Cause::TimesShifted, Vec::new());
-                    let new = Pattern { pattern, fields, hours: *hours, rows: 0, compared: 0 };
-                    let pattern = by_hours.entry(*hours).or_insert(new);
-                    pattern.fields.push(field);
-                    pattern.rows += rows;
-                    pattern.compared += shifts.compared;
-                }
+        let mut found: BTreeMap<Cause, Pattern> = BTreeMap::new();
+        for (field, differences) in &self.fields {
+            for (cause, rows) in self.causes_of(field, differences) {
+                let pattern = found.entry(cause).or_insert_with(|| Pattern::new(cause));
+                pattern.fields.push(field);
+                pattern.rows += rows;
+                pattern.discrepancies += differences.discrepancies;
+                pattern.compared += differences.compared;
+                pattern.unaffected += self.unaffected(cause, field, differences);
             }
         }
-        by_hours.into_values().filter(|p| p.rows >= MIN_ROWS).collect()
+        found.into_values().filter(Pattern::has_enough_rows).collect()
     }
-}
 
-impl Shifts {
-    fn add(&mut self, delta: i64, tolerance: i64) {
-        self.compared += 1;
-        let hours = (delta + delta.signum() * HOUR_S / 2) / HOUR_S;
-        let is_whole = (delta - hours * HOUR_S).abs() <= tolerance;
-        // With a tolerance of half an hour or more, every shift would count as whole hours.
-        if is_whole && tolerance < HOUR_S / 2 && hours != 0 && hours.abs() <= MAX_HOURS {
-            *self.by_hours.entry(hours).or_default() += 1;
+    /// The causes of one field, each with the discrepancies that it explains. No discrepancy counts
+    /// for two causes.
+    fn causes_of(&self, field: &str, all: &Differences) -> Vec<(Cause, u64)> {
+        let (mut named, mut left) = (Vec::new(), all.clone());
+        loop {
+            let counts = left.count_causes();
+            let tolerance = self.tolerance(field);
+            let is_named = |cause: Cause, rows: u64| {
+                rows >= MIN_OF_FIELD
+                    && rows * 10 >= all.discrepancies * MIN_TENTHS
+                    && is_more_than_chance(rows, left.discrepancies, cause.chance())
+                    && is_peak(cause, rows, &counts, tolerance)
+            };
+            let candidates = counts.iter().filter(|(cause, rows)| is_named(**cause, **rows));
+            let best = candidates.min_by_key(|(cause, rows)| {
+                (std::cmp::Reverse(**rows), self.unaffected(**cause, field, all), **cause)
+            });
+            let Some((cause, rows)) = best.map(|(cause, rows)| (*cause, *rows)) else { return named };
+            named.push((cause, rows));
+            left.remove(cause);
+        }
+    }
+
+    /// How many values without a discrepancy would have one if this cause concerned all calls. A
+    /// duration of 0 has no talk time that could be wrong.
+    fn unaffected(&self, cause: Cause, field: &str, all: &Differences) -> u64 {
+        match cause {
+            Cause::DurationsRounded(rounding) => {
+                let looked_at = self.equal_durations.clamp(1, EQUAL_DURATIONS);
+                self.not_rounded[rounding.number()] * self.equal_durations / looked_at
+            }
+            _ if field == "duration_s" => self.equal_durations,
+            _ => all.compared - all.discrepancies,
         }
     }
 }
 
-fn is_nearly_all(part: u64, whole: u64) -> bool {
-    part > 0 && part * 10 >= whole * MIN_TENTHS
+impl Pattern {
+    /// A pattern without discrepancies.
+    #[must_use]
+    pub fn new(cause: Cause) -> Self {
+        Self { cause, fields: Vec::new(), rows: 0, discrepancies: 0, compared: 0, unaffected: 0 }
+    }
+
+    fn has_enough_rows(&self) -> bool {
+        self.rows >= if self.concerns_nearly_all() { MIN_ROWS_OF_NEARLY_ALL } else { MIN_ROWS }
+    }
+
+    /// True if the cause concerns nearly all values of the ledger, false if only a part of them.
+    #[must_use]
+    pub fn concerns_nearly_all(&self) -> bool {
+        self.rows * 10 >= (self.discrepancies + self.unaffected) * 9
+    }
+}
+
+impl Differences {
+    fn add(&mut self, field: &str, delta: i64, tolerance: i64, expected: &Expected, detail: &CallDetail) {
+        self.discrepancies += 1;
+        let (last, causes) = &mut self.last;
+        *last = delta;
+        causes.clear();
+        let time = match field {
+            "called_at" => expected.called_at,
+            "started_at" => expected.started_at,
+            "ended_at" => expected.ended_at,
+            _ => None,
+        };
+        match time {
+            Some(time) => cause::of_time(time, delta, tolerance, causes),
+            None => cause::of_duration(expected, detail, causes),
+        }
+        count(&mut self.by_causes, causes);
+        if self.by_difference.len() == MAX_DIFFERENCES {
+            self.drop_rare_differences();
+        }
+        count(&mut self.by_difference, &self.last);
+    }
+
+    fn drop_rare_differences(&mut self) {
+        let mut counts: Vec<u64> = self.by_difference.values().copied().collect();
+        let (_, median, _) = counts.select_nth_unstable(MAX_DIFFERENCES / 2);
+        let median = *median;
+        self.by_difference.retain(|_, count| *count > median);
+    }
+
+    /// How many discrepancies each cause explains.
+    fn count_causes(&self) -> BTreeMap<Cause, u64> {
+        let mut counts = BTreeMap::new();
+        for (causes, count) in &self.by_causes {
+            causes.iter().for_each(|cause| *counts.entry(*cause).or_default() += count);
+        }
+        for ((seconds, _), count) in &self.by_difference {
+            *counts.entry(Cause::ConstantDifference { seconds: *seconds }).or_default() += count;
+        }
+        counts
+    }
+
+    /// Removes the discrepancies that this cause explains.
+    fn remove(&mut self, cause: Cause) {
+        let mut removed = 0;
+        if let Cause::ConstantDifference { seconds } = cause {
+            let by_causes = &mut self.by_causes;
+            self.by_difference.retain(|(other, causes), count| {
+                if *other == seconds {
+                    removed += *count;
+                    by_causes.entry(causes.clone()).and_modify(|left| *left = left.saturating_sub(*count));
+                }
+                *other != seconds
+            });
+        } else {
+            self.by_difference.retain(|(_, causes), _| !causes.contains(&cause));
+            self.by_causes.retain(|causes, count| {
+                let is_explained = causes.contains(&cause);
+                removed += if is_explained { *count } else { 0 };
+                !is_explained
+            });
+        }
+        self.discrepancies = self.discrepancies.saturating_sub(removed);
+    }
+}
+
+/// Adds 1 to the count of this key. There are at most [`MAX_DIFFERENCES`] keys.
+fn count<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count += 1;
+    } else if counts.len() < MAX_DIFFERENCES {
+        counts.insert(key.clone(), 1);
+    }
+}
+
+/// True if `rows` of `all` is so many that a cause with this chance for one row is not the reason.
+///
+/// The bound of Chernoff: the probability is at most exp(−all · D), where D is the relative entropy
+/// of the two shares.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn is_more_than_chance(rows: u64, all: u64, chance: f64) -> bool {
+    let (rows, all) = (rows as f64, all.max(rows) as f64);
+    let (share, rest) = (rows / all, (all - rows) / all);
+    let of_rest = if rest > 0.0 { rest * (rest / (1.0 - chance)).ln() } else { 0.0 };
+    let entropy = share * (share / chance).ln() + of_rest;
+    share > chance && (-all * entropy).exp() <= MAX_CHANCE
+}
+
+/// True unless the cause is a constant difference, and a difference next to it is nearly as
+/// frequent. Then the values scatter.
+fn is_peak(cause: Cause, rows: u64, counts: &BTreeMap<Cause, u64>, tolerance: i64) -> bool {
+    let Cause::ConstantDifference { seconds } = cause else { return true };
+    // Smaller differences match, so the next one is on the other side of zero.
+    let next = |step: i64| {
+        let next = seconds + step;
+        if next.abs() <= tolerance { step * (tolerance + 1) } else { next }
+    };
+    let rows_of = |seconds| counts.get(&Cause::ConstantDifference { seconds }).copied().unwrap_or(0);
+    [-1, 1].into_iter().all(|step| rows >= MIN_PEAK * rows_of(next(step)))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::cause::Direction;
+    use crate::detail::Outcome;
     use crate::ledger_row::LedgerTime;
-    use crate::normalize::normalize;
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta, Utc};
+    use proptest::prelude::*;
 
-    /// Counters over calls of 30 + i seconds. `early_s` is how early the ledger's time of each call
-    /// is; `ledger_s` turns the provider's duration into the ledger's.
-    fn observed(tolerances: Tolerances, early_s: &[i64], ledger_s: impl Fn(i64) -> i64) -> Observed {
+    const HOUR_S: i64 = 3_600;
+    const EXACT: Tolerances = Tolerances { duration_s: 0, time_s: 0 };
+
+    /// The provider's record of the i-th call: random seconds, but the same ones in every test.
+    fn record(i: i64) -> CallDetail {
+        let mixed = |by: i64, below: i64| (i + 1).wrapping_mul(by).rem_euclid(7_919) % below;
+        let created_at = DateTime::from_timestamp(1_790_000_000 + i * 97 + mixed(31, 60), 0).unwrap();
+        let started_at = created_at + TimeDelta::seconds(4 + mixed(101, 17));
+        let talk = 2 + mixed(577, 170);
+        let none = None;
+        CallDetail {
+            call_id: none.clone(),
+            caller: none.clone(),
+            callee: none.clone(),
+            caller_show_number: none.clone(),
+            callee_show_number: none.clone(),
+            created_at: Some(created_at),
+            started_at: Some(started_at),
+            ended_at: Some(started_at + TimeDelta::seconds(talk)),
+            a_ring_at: None,
+            a_end_at: None,
+            b_ring_at: None,
+            b_start_at: None,
+            b_end_at: None,
+            duration_s: Some(talk),
+            state: Some("200000".into()),
+            state_desc: none,
+            outcome: Outcome::Answered,
+            answered: Some(true),
+            is_final: true,
+            state_known: true,
+            hangup_by: None,
+        }
+    }
+
+    /// A row of the ledger that agrees with the record.
+    fn agreeing(detail: &CallDetail) -> Expected {
+        let time = |at: Option<DateTime<Utc>>| at.map(LedgerTime::Instant);
+        Expected {
+            called_at: time(detail.created_at),
+            started_at: time(detail.started_at),
+            ended_at: time(detail.ended_at),
+            duration_s: detail.duration_s,
+            ..Expected::default()
+        }
+    }
+
+    /// Applies `change` to all times of a row.
+    fn change_times(row: &mut Expected, change: impl Fn(DateTime<Utc>) -> DateTime<Utc>) {
+        for time in [&mut row.called_at, &mut row.started_at, &mut row.ended_at].into_iter().flatten() {
+            *time = LedgerTime::Instant(change(time.instant().unwrap()));
+        }
+    }
+
+    fn early(seconds: i64) -> impl Fn(DateTime<Utc>) -> DateTime<Utc> {
+        move |at| at - TimeDelta::seconds(seconds)
+    }
+
+    /// A time cut, or rounded, to the minute.
+    fn to_minute(rounded: bool) -> impl Fn(DateTime<Utc>) -> DateTime<Utc> {
+        move |at| {
+            let seconds = at.timestamp() + if rounded { 30 } else { 0 };
+            DateTime::from_timestamp(seconds.div_euclid(60) * 60, 0).unwrap()
+        }
+    }
+
+    /// Counters over `calls` calls whose rows are changed by `change`.
+    fn observed(
+        tolerances: Tolerances,
+        calls: i64,
+        change: impl Fn(i64, &CallDetail, &mut Expected),
+    ) -> Observed {
         let mut observed = Observed::new(tolerances);
-        for (i, early) in (0_i64..).zip(early_s) {
-            let duration = 30 + i;
-            let detail = normalize(&format!(
-                r#"{{"gmtCreate":"2026-11-16 10:00:00","startDate":"2026-11-16 10:00:10","duration":{duration},"state":"200000"}}"#
-            ))
-            .unwrap();
-            let time = |at: Option<chrono::DateTime<chrono::Utc>>| {
-                at.map(|at| LedgerTime::Instant(at - TimeDelta::seconds(*early)))
-            };
-            let expected = Expected {
-                called_at: time(detail.created_at),
-                started_at: time(detail.started_at),
-                duration_s: Some(ledger_s(duration)),
-                ..Expected::default()
-            };
-            observed.add(&expected, &detail);
+        for i in 0..calls {
+            let detail = record(i);
+            let mut row = agreeing(&detail);
+            change(i, &detail, &mut row);
+            observed.add(&row, &detail);
         }
         observed
     }
 
+    /// The patterns of a ledger whose durations are changed.
+    fn of_durations(calls: i64, change: impl Fn(i64) -> i64) -> Vec<Pattern> {
+        observed(EXACT, calls, |_, _, row| row.duration_s = row.duration_s.map(&change)).patterns()
+    }
+
+    /// The cause, the discrepancies that it explains, and all of them.
+    fn named(patterns: &[Pattern]) -> Vec<(Cause, u64, u64)> {
+        patterns.iter().map(|p| (p.cause, p.rows, p.discrepancies)).collect()
+    }
+
+    fn rounding(direction: Direction, increments: (i64, i64)) -> Cause {
+        let is_wanted = |r: &Rounding| (r.direction(), r.increments()) == (direction, increments);
+        Cause::DurationsRounded(Rounding::all().find(is_wanted).unwrap())
+    }
+
     #[test]
-    fn times_all_shifted_by_whole_hours_are_one_pattern() {
-        let found = observed(Tolerances::default(), &[28_800; 5], |s| s).patterns();
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((found[0].hours, found[0].rows, found[0].compared), (8, 10, 10));
-        assert_eq!(found[0].fields, ["called_at", "started_at"]);
-        assert!(found[0].sentence().contains("8 hours early"), "{}", found[0].sentence());
-        let late = observed(Tolerances::default(), &[-3_600; 5], |s| s).patterns();
-        assert!(late[0].sentence().contains("1 hour late"), "{}", late[0].sentence());
+    fn times_shifted_by_whole_hours_are_one_pattern() {
+        let shifted = |tolerances, calls, by: i64| {
+            observed(tolerances, calls, |i, _, row| change_times(row, early(by - i % 3 * tolerances.time_s)))
+        };
+        let found = shifted(EXACT, 5, 28_800).patterns();
+        assert_eq!(named(&found), [(Cause::TimesShifted { hours: 8 }, 15, 15)]);
+        assert_eq!(
+            (&found[0].fields[..], found[0].compared),
+            (&["called_at", "ended_at", "started_at"][..], 15)
+        );
+        assert_eq!(shifted(EXACT, 5, -HOUR_S).patterns()[0].cause, Cause::TimesShifted { hours: -1 });
         let jitter = Tolerances { duration_s: 0, time_s: 2 };
-        assert_eq!(observed(jitter, &[28_799, 28_802, 28_800], |s| s).patterns()[0].rows, 6);
+        assert_eq!(named(&shifted(jitter, 3, 28_802).patterns()), [(Cause::TimesShifted { hours: 8 }, 9, 9)]);
     }
 
     #[test]
-    fn a_few_shifted_times_or_odd_shifts_are_no_pattern() {
-        let exact = Tolerances::default();
-        assert_eq!(observed(exact, &[28_800, 28_800, 0, 0, 0], |s| s).patterns(), []);
-        assert_eq!(observed(exact, &[1_800; 5], |s| s).patterns(), []);
-        assert_eq!(observed(exact, &[28_801; 5], |s| s).patterns(), []);
-        assert_eq!(observed(exact, &[0; 5], |s| s).patterns(), []);
-        assert_eq!(observed(exact, &[28_800], |s| s).patterns(), [], "two rows are no pattern");
-        let day_apart = observed(exact, &[30 * HOUR_S; 5], |s| s);
-        assert_eq!(day_apart.patterns(), [], "no time zone is that far away");
+    fn shifted_times_of_a_part_of_the_rows_are_one_pattern() {
+        let found = observed(EXACT, 60, |i, _, row| match i % 4 {
+            0 => change_times(row, early(28_800)),
+            1 => change_times(row, early(7 * HOUR_S)),
+            _ => {}
+        });
+        let wanted = [7, 8].map(|hours| (Cause::TimesShifted { hours }, 45, 90));
+        assert_eq!(named(&found.patterns()), wanted);
     }
 
     #[test]
-    fn durations_all_rounded_up_are_one_pattern() {
-        let round = |s: i64| (s + 59) / 60 * 60;
-        let found = observed(Tolerances::default(), &[0; 40], round).patterns();
-        assert_eq!(found.len(), 1);
-        // Of the durations 30 to 69, one is 60 and is not rounded.
-        assert_eq!((found[0].pattern, found[0].rows, found[0].compared), (Cause::DurationsRoundedUp, 39, 40));
-        let minutes = observed(Tolerances::default(), &[0; 40], |s| (s + 59) / 60).patterns();
-        assert_eq!((minutes[0].pattern, minutes[0].rows), (Cause::DurationsInMinutes, 40));
-        assert_eq!(observed(Tolerances::default(), &[0; 40], |s| s + 1).patterns(), []);
+    fn a_few_equal_differences_are_no_pattern() {
+        let first = |n: i64| {
+            observed(EXACT, 40, move |i, _, row| {
+                if i < n {
+                    row.called_at =
+                        row.called_at.map(|at| LedgerTime::Instant(early(28_800)(at.instant().unwrap())));
+                }
+            })
+        };
+        assert_eq!(first(4).patterns(), []);
+        assert_eq!(named(&first(5).patterns()), [(Cause::TimesShifted { hours: 8 }, 5, 5)]);
+        assert_eq!(of_durations(2, |s| s + 2), []);
+        assert_eq!(of_durations(4, |s| s + 2), [], "four equal differences may be chance");
+        assert_eq!(of_durations(5, |s| s + 2).len(), 1);
+    }
+
+    #[test]
+    fn a_constant_difference_is_one_pattern() {
+        let always = |seconds| Cause::ConstantDifference { seconds };
+        assert_eq!(named(&of_durations(40, |s| s - 2)), [(always(2), 40, 40)]);
+        let clock = observed(EXACT, 40, |_, _, row| change_times(row, early(-90))).patterns();
+        assert_eq!(named(&clock), [(always(-90), 120, 120)]);
+        // A late end is a long duration: one cause.
+        let late_end = observed(EXACT, 40, |_, _, row| {
+            row.ended_at = row.ended_at.map(|at| LedgerTime::Instant(early(-3)(at.instant().unwrap())));
+            row.duration_s = row.duration_s.map(|s| s + 3);
+        });
+        assert_eq!(late_end.patterns()[0].fields, ["duration_s", "ended_at"]);
+        let half_hours = observed(EXACT, 40, |_, _, row| change_times(row, early(19_800))).patterns();
+        assert_eq!(named(&half_hours), [(always(19_800), 120, 120)]);
+    }
+
+    #[test]
+    fn every_usual_increment_is_named() {
+        for rule in Rounding::all() {
+            let changed =
+                (0..200).filter(|i| record(*i).duration_s != record(*i).duration_s.map(|s| rule.round(s)));
+            let changed = changed.count() as u64;
+            let found = of_durations(200, |s| rule.round(s));
+            assert_eq!(named(&found), [(Cause::DurationsRounded(rule), changed, changed)], "{rule:?}");
+        }
+        let minutes = of_durations(40, |s| (s + 59) / 60);
+        assert_eq!(named(&minutes)[0].0, Cause::DurationsInMinutes(Direction::Up));
+        let whole = of_durations(40, |s| (s + 59) / 60 * 60);
+        assert_eq!(whole[0].cause, rounding(Direction::Up, (60, 60)));
         let far = Tolerances { duration_s: 60, time_s: 0 };
-        assert_eq!(observed(far, &[0; 40], round).patterns(), [], "a match needs no explanation");
+        let within =
+            observed(far, 40, |_, _, row| row.duration_s = row.duration_s.map(|s| (s + 59) / 60 * 60));
+        assert_eq!(within.patterns(), [], "a match needs no explanation");
+    }
+
+    #[test]
+    fn ringing_in_the_duration_is_one_pattern() {
+        let ringing = |i: i64, detail: &CallDetail, row: &mut Expected| {
+            let span = (detail.ended_at.unwrap() - detail.created_at.unwrap()).num_seconds();
+            row.duration_s = Some(if i % 2 == 0 { span } else { detail.duration_s.unwrap() });
+        };
+        let found = observed(EXACT, 40, ringing).patterns();
+        assert_eq!(named(&found), [(Cause::RingingIncluded, 20, 20)]);
+        // Without the provider's times, the ledger's tell it.
+        let mut own_times = Observed::new(EXACT);
+        for i in 0..9 {
+            let mut detail = record(i);
+            let mut row = agreeing(&detail);
+            ringing(0, &detail, &mut row);
+            (detail.created_at, detail.ended_at) = (None, None);
+            own_times.add(&row, &detail);
+        }
+        assert_eq!(named(&own_times.patterns()), [(Cause::RingingIncluded, 9, 9)]);
+    }
+
+    #[test]
+    fn times_without_seconds_are_one_pattern() {
+        for rounded in [false, true] {
+            for hours in [0, 8] {
+                let change = |_: i64, _: &CallDetail, row: &mut Expected| {
+                    change_times(row, to_minute(rounded));
+                    change_times(row, early(hours * HOUR_S));
+                };
+                let found = observed(EXACT, 60, change).patterns();
+                assert_eq!(found.len(), 1, "{found:?}");
+                assert_eq!(found[0].cause, Cause::TimesWithoutSeconds { hours, rounded });
+                assert_eq!(found[0].rows, found[0].discrepancies);
+            }
+        }
+    }
+
+    #[test]
+    fn two_causes_in_one_field_are_both_named() {
+        let found = observed(EXACT, 200, |i, _, row| {
+            let change = |s: i64| if i % 2 == 0 { s + 7 } else { (s + 59) / 60 * 60 };
+            row.duration_s = row.duration_s.map(change);
+        });
+        let found = found.patterns();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.iter().map(|p| p.rows).sum::<u64>(), found[0].discrepancies);
+        assert!(found.iter().any(|p| p.cause == Cause::ConstantDifference { seconds: -7 }));
+    }
+
+    #[test]
+    fn a_late_cause_among_many_differences_is_counted_in_full() {
+        let noise = MAX_DIFFERENCES as i64 * 3;
+        let found = observed(EXACT, 2 * noise, |i, _, row| {
+            let off = if i < noise { 1_000 + i } else { 5 };
+            row.duration_s = row.duration_s.map(|s| s + off);
+        });
+        let found = found.patterns();
+        assert_eq!(
+            named(&found),
+            [(Cause::ConstantDifference { seconds: -5 }, noise as u64, 2 * noise as u64)]
+        );
     }
 
     #[test]
     fn matches_within_a_tolerance_are_counted() {
         let tolerances = Tolerances { duration_s: 3, time_s: 5 };
-        let seen = observed(tolerances, &[0, 2, -5, 6], |s| if s == 31 { s - 3 } else { s });
+        let off = [0, 2, -5, 6];
+        let seen = observed(tolerances, 4, |i, _, row| {
+            row.called_at =
+                row.called_at.map(|at| LedgerTime::Instant(early(off[i as usize])(at.instant().unwrap())));
+            row.duration_s = row.duration_s.map(|s| if i == 1 { s - 3 } else { s });
+            row.ended_at = None;
+        });
         let within = seen.within();
         assert_eq!(within["duration_s"], WithinTolerance { tolerance: 3, matches: 1, largest: 3 });
         assert_eq!(within["called_at"], WithinTolerance { tolerance: 5, matches: 2, largest: 5 });
         assert_eq!(within.get("ended_at"), None, "never compared");
+    }
+
+    /// A cause to plant into a duration.
+    fn planted_cause() -> impl Strategy<Value = Cause> {
+        let seconds = prop_oneof![-400_i64..-3, 3_i64..400];
+        prop_oneof![
+            (0..ROUNDING_RULES).prop_map(|n| Cause::DurationsRounded(Rounding::all().nth(n).unwrap())),
+            seconds.prop_map(|seconds| Cause::ConstantDifference { seconds }),
+            Just(Cause::RingingIncluded),
+        ]
+    }
+
+    fn with_cause(cause: Cause, detail: &CallDetail) -> i64 {
+        let talk = detail.duration_s.unwrap();
+        match cause {
+            Cause::DurationsRounded(rule) => rule.round(talk),
+            Cause::ConstantDifference { seconds } => talk - seconds,
+            _ => (detail.ended_at.unwrap() - detail.created_at.unwrap()).num_seconds(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Half of the rows have the cause, some others differ at random.
+        #[test]
+        fn a_planted_cause_is_named_with_its_count(
+            cause in planted_cause(), calls in 120_i64..600, noise in 0_i64..4, seed in any::<u64>(),
+        ) {
+            let mut rng = fastrand_like(seed);
+            let (mut planted, mut differing) = (0, 0);
+            let found = {
+                let mut observed = Observed::new(EXACT);
+                for i in 0..calls {
+                    let detail = record(i);
+                    let mut row = agreeing(&detail);
+                    if i % 2 == 0 {
+                        row.duration_s = Some(with_cause(cause, &detail));
+                        planted += u64::from(row.duration_s != detail.duration_s);
+                    } else if i % 20 < 2 * noise {
+                        row.duration_s = detail.duration_s.map(|s| s + 1_000 + rng(5_000));
+                        differing += 1;
+                    }
+                    observed.add(&row, &detail);
+                }
+                observed.patterns()
+            };
+            prop_assume!(planted * 10 >= (planted + differing) * 4);
+            prop_assert_eq!(named(&found), [(cause, planted, planted + differing)]);
+        }
+
+        /// Values that scatter: no cause is named.
+        #[test]
+        fn without_a_cause_none_is_named(
+            calls in 3_i64..400, share in 1_i64..=10, spread in 2_i64..4_000, seed in any::<u64>(),
+        ) {
+            let mut rng = fastrand_like(seed);
+            let mut observed = Observed::new(EXACT);
+            for i in 0..calls {
+                let detail = record(i);
+                let mut row = agreeing(&detail);
+                if rng(10) < share {
+                    row.duration_s = detail.duration_s.map(|s| s + rng(2 * spread + 1) - spread);
+                    let off = rng(2 * spread + 1) - spread;
+                    change_times(&mut row, early(off));
+                }
+                observed.add(&row, &detail);
+            }
+            prop_assert_eq!(named(&observed.patterns()), []);
+        }
+    }
+
+    /// Random numbers from 0 to below the argument.
+    fn fastrand_like(seed: u64) -> impl FnMut(i64) -> i64 {
+        let mut state = seed;
+        move |below| {
+            // SplitMix64.
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut mixed = state;
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            i64::try_from((mixed ^ (mixed >> 31)) >> 2).unwrap() % below
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::answer::{AnswerKind, MALFORMED, StoredAnswer, StoredCall};
 use crate::detail::CallDetail;
 use crate::ledger_row::LedgerRow;
 use crate::normalize::normalize;
-use crate::settle::is_old_enough;
+use crate::settle::{is_old_enough, may_change};
 
 /// The status of a call in the details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ pub enum Status {
     Found,
     /// The provider has no record on any day asked, and the call is old enough to have one.
     NotFound,
-    /// No record yet, or a record in a state that is not final.
+    /// No record yet, or a record that may still change.
     Pending,
     /// The lookup ended in an error.
     Failed,
@@ -71,7 +71,7 @@ pub struct Failure {
 pub struct Lookup {
     /// The call's status.
     pub status: Status,
-    /// The record of a `found` call, or of a `pending` call in a state that is not final.
+    /// The record of a `found` call, or of a `pending` call whose record may still change.
     pub detail: Option<CallDetail>,
     /// Why the lookup failed, for `failed`.
     pub failure: Option<Failure>,
@@ -111,11 +111,12 @@ impl Lookup {
         self.failure = Some(Failure { kind, code, message });
     }
 
-    /// Normalizes `raw`, which is the record of the day `found_on`.
-    fn read_record(&mut self, found_on: NaiveDate) {
+    /// Normalizes `raw`, which is the record of the day `found_on` and came at `fetched_at`.
+    fn read_record(&mut self, found_on: NaiveDate, fetched_at: DateTime<Utc>) {
         match normalize(self.raw.as_deref().unwrap_or_default()) {
             Ok(detail) => {
-                self.status = if detail.is_final { Status::Found } else { Status::Pending };
+                let may_change = may_change(&detail, found_on, fetched_at);
+                self.status = if may_change { Status::Pending } else { Status::Found };
                 self.found_on = found_on;
                 self.detail = Some(detail);
             }
@@ -152,7 +153,7 @@ pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, s
             lookup.fail(FailureKind::Malformed, answer.code, answer.message);
         }
         AnswerKind::Final | AnswerKind::Interim | AnswerKind::Malformed => {
-            lookup.read_record(answer.found_date);
+            lookup.read_record(answer.found_date, fetched_at);
         }
     }
     lookup

@@ -5,6 +5,7 @@ mod charts;
 mod largest;
 mod numbers;
 mod page;
+mod pattern_texts;
 mod svg;
 mod texts;
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use crate::output::lang::Lang;
 use reconcile_core::discrepancy::Kind;
-use reconcile_core::patterns::{Cause, Pattern};
 
 /// All texts of the page by their key. The text of a kind has the key `kind_mismatch`.
 pub(super) fn texts(lang: Lang) -> BTreeMap<String, &'static str> {
@@ -20,30 +19,10 @@ pub(super) fn text(lang: Lang, key: &str) -> &'static str {
     TEXTS.iter().find(|(known, ..)| *known == key).map_or("", |(_, en, zh)| lang.choose(en, zh))
 }
 
-/// One cause that explains many discrepancies, in a sentence.
-pub(super) fn pattern(lang: Lang, pattern: &Pattern) -> String {
-    match lang {
-        Lang::En => pattern.sentence(),
-        Lang::Zh => pattern_zh(pattern),
-    }
-}
-
-fn pattern_zh(Pattern { pattern, rows, compared, hours, fields, .. }: &Pattern) -> String {
-    let cause = match pattern {
-        Cause::TimesShifted => {
-            let side = if *hours > 0 { "早" } else { "晚" };
-            format!("台账的时间一律{side} {} 小时，是时区错误", hours.abs())
-        }
-        Cause::DurationsRoundedUp => "台账的通话时长一律向上取整到分钟".to_owned(),
-        Cause::DurationsInMinutes => "台账的通话时长以分钟（向上取整）为单位，应为秒".to_owned(),
-    };
-    format!("{cause}：在 {} 的 {compared} 个比对值中，解释了 {rows} 条差异", fields.join("、"))
-}
-
 /// Rules of the kinds in Chinese, in the order of [`Kind::ALL`].
 const KINDS_ZH: [&str; 11] = [
     "时间用完或使用了 --offline，尚未查询",
-    "后面的行又列出同一通话；只有第一行与服务商比对",
+    "后续行重复列出同一通话；以第一行为准，其缺失的值取自后续行",
     "查询以错误结束",
     "服务商自相矛盾",
     "台账的这一行无法使用",
@@ -51,7 +30,7 @@ const KINDS_ZH: [&str; 11] = [
     "台账与服务商都有值，且相差超过容差",
     "服务商在所查日期均无记录，且通话已超过 --settle",
     "找到了，但在相邻的一天",
-    "尚无记录且通话发生未满 --settle，或状态未终结",
+    "尚无记录且通话发生未满 --settle，或记录仍可能变化",
     "状态码不在任何表中",
 ];
 
@@ -133,8 +112,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("status_not_found", "the provider has no record on any day asked", "服务商在所查日期均无记录"),
     (
         "status_pending",
-        "no record yet, or the state is not final; the next run asks again",
-        "尚无记录或状态未终结；下次运行再查",
+        "no record yet, or the record may still change; the next run asks again",
+        "尚无记录或记录仍可能变化；下次运行再查",
     ),
     ("status_failed", "the look-up ended in an error", "查询以错误结束"),
     ("status_deferred", "not asked; the next run asks", "未查询；下次运行再查"),

@@ -110,7 +110,8 @@ fn write(c: &Connection, commands: Vec<Command>) -> rusqlite::Result<Vec<BegunRe
         Command::End { session_no, begun, end, answer } => {
             record::end_request(c, &begun, &end)?;
             if let Some(answer) = answer {
-                record::store_answer(c, session_no, &begun, &answer, end.at)?;
+                let fetched_at = end.provider_at.unwrap_or(end.at.wall);
+                record::store_answer(c, session_no, &begun, &answer, fetched_at)?;
             }
             Ok(begun)
         }

@@ -1,5 +1,6 @@
 //! Writes requests and answers: the tables `request` and `call`.
 
+use chrono::{DateTime, Utc};
 use reconcile_core::answer::NewAnswer;
 use rusqlite::{Connection, params};
 
@@ -65,7 +66,7 @@ pub(super) fn store_answer(
     session_no: i64,
     begun: &BegunRequest,
     answer: &NewAnswer,
-    at: Moment,
+    fetched_at: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     c.prepare_cached(
         "UPDATE call SET answer = ?2, session_no = ?3, fetched_at = ?4, found_date = ?5, next_date = ?6,
@@ -76,14 +77,14 @@ pub(super) fn store_answer(
         begun.call_no,
         answer.kind.as_str(),
         session_no,
-        time_us(at.wall),
+        time_us(fetched_at),
         answer.found_date.to_string(),
         answer.next_date.map(|day| day.to_string()),
         answer.request_id,
         answer.code.as_str(),
         answer.message.as_str(),
         answer.data,
-        checksum(&begun.key, answer, session_no, time_us(at.wall))
+        checksum(&begun.key, answer, session_no, time_us(fetched_at))
     ])?;
     Ok(())
 }

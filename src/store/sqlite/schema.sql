@@ -48,7 +48,7 @@ CREATE TABLE call (
   first_session_no INTEGER NOT NULL,   -- session that first asked for it
   answer TEXT CHECK (answer IN ('final', 'interim', 'no_record', 'malformed', 'rejected', 'exhausted')),
   session_no INTEGER,                  -- session that got the answer
-  fetched_at INTEGER,
+  fetched_at INTEGER,                  -- by the provider's clock, if it differs by over a minute
   found_date TEXT,                     -- day on which it was found, or that was asked last
   next_date TEXT,                      -- neighbouring day that must still be asked
   request_id TEXT,

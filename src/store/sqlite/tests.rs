@@ -253,6 +253,7 @@ async fn a_lost_store_is_noticed_at_the_next_commit() {
         lose(&folder);
         let end = crate::store::RequestEnd {
             at: store.moment(),
+            provider_at: None,
             http_status: Some(200),
             code: "OK".into(),
             throttled: false,

@@ -1,8 +1,10 @@
 //! The contents of the files, read by the programs that users have.
 
 mod file_contents;
+mod later_rows;
 mod masks;
 mod memory;
+mod patterns;
 mod planted_discrepancies;
 mod readers;
 mod report_in_browser;

@@ -200,6 +200,7 @@ async fn store_answer(store: &dyn Store, scope: &Scope, call: usize) {
     let decision = Decision::Answered;
     let end = RequestEnd {
         at,
+        provider_at: None,
         http_status: Some(200),
         code: code.clone(),
         throttled: false,
@@ -233,6 +234,15 @@ struct Discrepancy {
     expected: String,
     actual: String,
     delta: String,
+}
+
+/// The first row of a call.
+struct FirstRow {
+    call: usize,
+    line: u64,
+    values: [String; 10],
+    /// True if a later row gave the duration that this row lacks.
+    is_filled: bool,
 }
 
 /// A ledger under construction, and its planted discrepancies.
@@ -379,8 +389,9 @@ impl Plan {
     }
 
     /// Writes a later row for a call that already has one.
-    fn again(&mut self, call: usize, first: &[String; 10]) {
+    fn again(&mut self, of: &mut FirstRow) {
         self.line += 1;
+        let (call, first) = (of.call, &of.values);
         let mut later = first.clone();
         let mut note = "as planned";
         let field = match self.rng.usize(0..12) {
@@ -391,6 +402,9 @@ impl Plan {
             4 if !first[4].is_empty() => {
                 later[4] = "200005".into();
                 later[6].push('1');
+                if first[6].is_empty() && !std::mem::replace(&mut of.is_filled, true) {
+                    self.plant_later_duration(call, of.line);
+                }
                 "state"
             }
             10 => {
@@ -409,6 +423,21 @@ impl Plan {
             (None, _) => self.plant("duplicate", field, "as planned", "changed", ""),
         }
         self.write(&id(call), "11000000300006", &later, note);
+    }
+
+    /// Plants what the duration 1 means for a call whose first row has none.
+    fn plant_later_duration(&mut self, call: usize, line: u64) {
+        let truth = Truth::of(call);
+        let delta = truth.talk - 1;
+        if truth.fate.found() && delta.abs() <= 2 {
+            let (matches, largest) = self.within.entry("duration_s").or_default();
+            *matches += 1;
+            *largest = (*largest).max(delta.abs());
+        } else if truth.fate.found() {
+            let (kind, field, expected) = ("mismatch".into(), "duration_s".into(), "1".into());
+            let (actual, delta) = (truth.talk.to_string(), delta.to_string());
+            self.planted.push(Discrepancy { line, kind, field, expected, actual, delta });
+        }
     }
 
     /// Writes a row that cannot be used.
@@ -450,7 +479,7 @@ impl Plan {
     fn fill(&mut self) {
         let mut calls: Vec<usize> = (0..CALLS).collect();
         self.rng.shuffle(&mut calls);
-        let mut done: Vec<(usize, [String; 10])> = Vec::new();
+        let mut done: Vec<FirstRow> = Vec::new();
         for call in calls {
             if self.line > ROWS as u64 {
                 return;
@@ -458,11 +487,11 @@ impl Plan {
             if self.by_chance(2) {
                 self.unusable(call);
             } else if self.by_chance(3) && !done.is_empty() {
-                let (call, first) = done[self.rng.usize(0..done.len())].clone();
-                self.again(call, &first);
+                let at = self.rng.usize(0..done.len());
+                self.again(&mut done[at]);
             } else {
                 let values = self.row(call);
-                done.push((call, values));
+                done.push(FirstRow { call, line: self.line, values, is_filled: false });
             }
         }
     }

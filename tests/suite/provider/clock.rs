@@ -98,6 +98,28 @@ fn a_clock_correction_survives_other_errors_of_a_call() {
     assert_eq!(bench.provider.seen(), 3);
 }
 
+#[test]
+fn the_age_of_a_call_is_judged_by_the_providers_clock() {
+    // The provider's clock against this machine's, and a call made at this minute of its clock.
+    for (by, called_at, status) in
+        [(-10, -2, "pending"), (-10, -6, "not_found"), (10, -2, "pending"), (10, -6, "not_found")]
+    {
+        let called_at = Utc::now() + TimeDelta::minutes(by + called_at);
+        let local = (called_at + TimeDelta::hours(8)).format("%Y-%m-%d %H:%M:%S");
+        let bench = Bench::new(&format!("call_id,prod_id,called_at\n1^1,11000000300006,{local}\n"));
+        bench.provider.answer_with(move |_| {
+            Reply::without_data().header("Date", &date(Utc::now() + TimeDelta::minutes(by)))
+        });
+        let run = bench.run(&[]).exits(0).says(if by < 0 { "10m ahead of" } else { "10m behind" });
+        assert_eq!(run.stderr.matches("this machine's clock is").count(), 1, "{}", run.stderr);
+        assert!(bench.summary().0["notes"].to_string().contains("decides how old a call is"));
+        assert_eq!(column(&bench.details(), "status"), [status], "{by} {called_at}");
+        // Publishing again changes nothing.
+        bench.run(&["--offline"]).exits(0);
+        assert_eq!(column(&bench.details(), "status"), [status]);
+    }
+}
+
 /// The sandbox checks time stamps with its own code.
 #[test]
 fn requests_to_the_sandbox_follow_the_sandboxs_clock() {
