@@ -1,5 +1,8 @@
 //! The rejects: the unusable rows of the ledger in its own columns, for correction and another run.
 //!
+//! A last column says why each row is unusable. When the file is read as a ledger, this column is
+//! ignored. In a row with a wrong number of fields it follows the last field.
+//!
 //! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. It has
 //! a byte order mark if the ledger had one or was not UTF-8, because the program that made the
 //! ledger needs the mark to show the text correctly. Without unusable rows there is no file.
@@ -9,7 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::ledger::Layout;
+use crate::ledger::{Layout, REASON_COLUMN};
 use crate::staged::{Staged, unwritable};
 use reconcile_core::ledger_row::InvalidRow;
 
@@ -40,7 +43,9 @@ impl Rejects {
             Some(file) => file,
             none => none.insert(RejectsFile::create(&self.target, &self.layout, row)?),
         };
-        file.csv.write_record(&row.original).map_err(|e| unwritable(&self.target, e))
+        let reason = row.message();
+        let values = row.original.iter().chain([&reason]);
+        file.csv.write_record(values).map_err(|e| unwritable(&self.target, e))
     }
 
     /// Writes the remaining rows.
@@ -67,7 +72,8 @@ impl RejectsFile {
             file.write_all("\u{feff}".as_bytes()).map_err(|e| unwritable(target, e))?;
         }
         let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);
-        csv.write_record(&layout.names).map_err(|e| unwritable(target, e))?;
+        let names = layout.names.iter().map(String::as_str).chain([REASON_COLUMN]);
+        csv.write_record(names).map_err(|e| unwritable(target, e))?;
         Ok(Self { csv, staged })
     }
 }
