@@ -45,6 +45,7 @@ mod options;
 mod parquet_bounds;
 mod parquet_pages;
 mod passed_over;
+mod quotes;
 mod raw_record;
 mod reader;
 mod reasons;

@@ -307,8 +307,8 @@ impl<'a> RowParser<'a> {
     }
 }
 
-/// True if `at` lies more than ten minutes before or after this day (UTC+8). Nearer calls are looked
-/// up on both days.
+/// True if `at` lies more than ten minutes before or after this day (UTC+8). Nearer calls are
+/// looked up on both days.
 fn is_far_from(at: DateTime<Utc>, day: NaiveDate) -> bool {
     const NEAR: TimeDelta = TimeDelta::minutes(10);
     day_of(at) != day && day_of(at - NEAR) != day && day_of(at + NEAR) != day

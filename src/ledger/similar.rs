@@ -3,10 +3,11 @@
 use super::field::Field;
 use super::header_text::{distance, normalized, without_notes};
 
-/// Shortest header in ASCII that counts as a name's beginning or end: shorter ones are in many words.
+/// Shortest name in ASCII that is searched for in a header: shorter ones are in many words.
 const SHORTEST_PART: usize = 6;
 
-/// The fields among `fields` whose names are most similar to this header; none if it resembles none.
+/// The fields among `fields` whose names are most similar to this header; empty if it is not
+/// similar to any.
 pub(super) fn similar_fields(header: &str, fields: &[Field]) -> Vec<Field> {
     let bare: String = without_notes(header).0.chars().filter(|c| c.is_alphanumeric()).collect();
     if bare.is_empty() {

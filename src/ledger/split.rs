@@ -10,6 +10,7 @@ use std::io::{ErrorKind, Read, Result};
 use memchr::{memchr, memchr2, memchr2_iter};
 
 use super::escapes::{RecordEnd, record_end};
+use super::quotes::{QuoteScan, Step};
 
 /// Longest record in bytes. A real row has a few hundred. A longer record nearly always has a quote
 /// that is never closed.
@@ -45,16 +46,6 @@ pub(super) enum NextRecord {
     TooLong(Position),
     /// The end of the input.
     End,
-}
-
-/// State of the scan within a record. The CSV parser has the same states, so both find the same end
-/// of a record.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ScanState {
-    CellStart,
-    Unquoted,
-    Quoted,
-    QuoteInQuoted,
 }
 
 /// A reader that returns one record after each call of [`Splitter::advance`]. A single `\n` ends
@@ -146,14 +137,11 @@ impl<R: Read> Splitter<R> {
 
     /// Finds the end of a record that may have quotes.
     fn scan(&mut self, position: Position) -> Result<NextRecord> {
-        let (mut at, mut quote_at, mut spans_lines) = (0, 0, false);
-        // Whether the cell in quotes spans lines, and whether the record may have escaped quotes.
-        let (mut cell_spans, mut may_be_escaped) = (false, false);
-        let mut state = ScanState::CellStart;
+        let (mut at, mut quotes) = (0, QuoteScan::default());
         loop {
             let is_end = at == MAX_RECORD || (self.start + at == self.buf.len() && !self.fill()?);
-            if is_end && state == ScanState::Quoted {
-                return self.unclosed(position, at, quote_at, may_be_escaped);
+            if is_end && quotes.is_open() {
+                return self.unclosed(position, at, &quotes);
             }
             if at == MAX_RECORD {
                 return self.skip(position, at, None);
@@ -161,66 +149,39 @@ impl<R: Read> Splitter<R> {
             if is_end {
                 break;
             }
-            let byte = self.buf[self.start + at];
-            let is_line_end = matches!(byte, b'\n' | b'\r');
-            let is_stray = match state {
-                ScanState::QuoteInQuoted => byte != b'"' && byte != self.delimiter && !is_line_end,
-                ScanState::Unquoted => byte == b'"',
-                ScanState::CellStart | ScanState::Quoted => false,
-            };
-            if is_stray && (may_be_escaped || cell_spans) {
-                let was_quoted = state == ScanState::QuoteInQuoted;
-                if cell_spans && was_quoted {
-                    return self.unclosed(position, at, quote_at, may_be_escaped);
+            match quotes.step(at, self.buf[self.start + at], self.delimiter) {
+                Step::Next => at += 1,
+                Step::End => break,
+                Step::ClosedTooLate => return self.unclosed(position, at, &quotes),
+                Step::MayBeEscaped => {
+                    if let Some(len) = self.escaped_length()? {
+                        return self.offer_escaped(position, len);
+                    }
+                    quotes.may_be_escaped = false;
                 }
-                if may_be_escaped && let Some(len) = self.escaped_length()? {
-                    self.offer(len, true)?;
-                    return Ok(NextRecord::Escaped(position));
-                }
-                may_be_escaped = false;
             }
-            state = match (state, byte) {
-                (ScanState::Quoted, b'"') => {
-                    may_be_escaped |= self.buf[self.start + at - 1] == b'\\';
-                    ScanState::QuoteInQuoted
-                }
-                (ScanState::Quoted, _) => {
-                    spans_lines |= is_line_end;
-                    cell_spans |= is_line_end;
-                    ScanState::Quoted
-                }
-                _ if is_line_end => break,
-                _ if byte == self.delimiter => ScanState::CellStart,
-                (ScanState::CellStart, b'"') => {
-                    (quote_at, cell_spans) = (at, false);
-                    ScanState::Quoted
-                }
-                (ScanState::QuoteInQuoted, b'"') => ScanState::Quoted,
-                _ => ScanState::Unquoted,
-            };
-            at += 1;
         }
         if at == 0 {
             return Ok(NextRecord::End);
         }
-        self.offer(at, spans_lines)?;
+        self.offer(at, quotes.spans_lines)?;
         Ok(NextRecord::Whole(position))
     }
 
-    /// The record whose quote at `quote_at` is not closed as CSV requires: with backslash escapes if
-    /// that makes it whole, else skipped.
-    fn unclosed(
-        &mut self,
-        position: Position,
-        scanned: usize,
-        quote_at: usize,
-        may_be_escaped: bool,
-    ) -> Result<NextRecord> {
-        if may_be_escaped && let Some(len) = self.escaped_length()? {
-            self.offer(len, true)?;
-            return Ok(NextRecord::Escaped(position));
+    /// The record whose last quote is not closed as CSV requires: with backslash escapes if they
+    /// make it whole, else skipped.
+    fn unclosed(&mut self, position: Position, scanned: usize, quotes: &QuoteScan) -> Result<NextRecord> {
+        if quotes.may_be_escaped
+            && let Some(len) = self.escaped_length()?
+        {
+            return self.offer_escaped(position, len);
         }
-        self.skip(position, scanned, Some(quote_at))
+        self.skip(position, scanned, Some(quotes.quote_at))
+    }
+
+    fn offer_escaped(&mut self, position: Position, len: usize) -> Result<NextRecord> {
+        self.offer(len, true)?;
+        Ok(NextRecord::Escaped(position))
     }
 
     /// Length of the next record with backslash escapes; `None` if it has no such escapes, or is

@@ -42,8 +42,8 @@ impl ProductId {
         PRODUCTS.iter().find(|(id, _)| *id == self.0).map(|(_, name)| *name)
     }
 
-    /// Reads a product id or a product name, in English or Chinese. In a name, case, spaces, `_`, `-`
-    /// and notes in brackets are ignored.
+    /// Reads a product id or a product name, in English or Chinese. In a name, case, spaces, `_`,
+    /// `-` and notes in brackets are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = trimmed(text);
