@@ -37,7 +37,7 @@ mod tests {
     fn a_name_has_its_addresses_and_an_unknown_one_an_error() {
         let resolve = |name: &str| {
             let resolving = SystemResolver.resolve(name.parse().unwrap());
-            crate::threads::event_loop().unwrap().block_on(resolving).map(Iterator::count)
+            threads::event_loop().unwrap().block_on(resolving).map(Iterator::count)
         };
         assert!(resolve("localhost").unwrap() > 0);
         assert!(resolve("no such host.invalid").is_err());

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Days, Local, NaiveTime, TimeZone};
+use chrono::{DateTime, Days, Local, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
@@ -67,16 +67,38 @@ impl Deadline {
     }
 }
 
+/// Minutes in the longest stretch of local time that a zone has ever skipped: a day.
+const LONGEST_SKIP: i64 = 24 * 60;
+
 /// The time from `now` to the next `time` of day in its zone; `None` if it does not occur within
 /// two days.
+///
+/// A time that the clock skips counts as the first moment after it. If the clock shows a time twice
+/// in a night, each of the two counts.
 fn until<Z: TimeZone>(time: NaiveTime, now: DateTime<Z>) -> Option<Duration> {
     let zone = now.timezone();
     let today = now.date_naive();
-    [Some(today), today.checked_add_days(Days::new(1)), today.checked_add_days(Days::new(2))]
-        .into_iter()
-        .flatten()
-        // Some times of day do not exist on the day of the change to summer time.
-        .filter_map(|day| zone.from_local_datetime(&day.and_time(time)).earliest())
+    // The moments at which the zone's clock shows this time, the earlier one first. chrono may
+    // return them in the other order, and one more at the end of an hour that comes twice.
+    let showing = |time: NaiveDateTime| {
+        let [one, other] = match zone.from_local_datetime(&time) {
+            LocalResult::Ambiguous(one, other) => [Some(one), Some(other)],
+            LocalResult::Single(at) => [Some(at), None],
+            LocalResult::None => [None, None],
+        };
+        let shows = |at: &DateTime<Z>| zone.from_utc_datetime(&at.naive_utc()).naive_local() == time;
+        let mut moments: Vec<_> = one.into_iter().chain(other).filter(shows).collect();
+        moments.sort();
+        moments
+    };
+    let moments = |day: NaiveDate| {
+        let skipped = (0..=LONGEST_SKIP).filter_map(TimeDelta::try_minutes);
+        let times = skipped.filter_map(|skipped| day.and_time(time).checked_add_signed(skipped));
+        times.map(showing).find(|moments| !moments.is_empty()).unwrap_or_default()
+    };
+    (0..=2)
+        .filter_map(|days| today.checked_add_days(Days::new(days)))
+        .flat_map(moments)
         .find(|at| *at > now)
         .and_then(|at| (at - now).to_std().ok())
 }

@@ -3,9 +3,9 @@
 //! Every value becomes text that the ledger's parsers read exactly: a timestamp with a zone becomes
 //! RFC 3339, one without a zone local UTC+8 text, and a whole number has no decimal point.
 //!
-//! Promises: a damaged file is an error, never a panic. Memory holds one batch of rows and the pages
-//! in which they are; [`parquet_bounds`](super::parquet_bounds) limits both. Long texts are not
-//! copied before their length is known.
+//! Promises: a damaged file is an error, never a panic. Memory holds one batch of rows and the
+//! pages in which they are; [`parquet_bounds`](super::parquet_bounds) limits both. Long texts are
+//! not copied before their length is known.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -184,8 +184,8 @@ fn type_with_views(data_type: &DataType) -> DataType {
 /// The values of a column in a batch, as text.
 enum ColumnTexts {
     Texts(BinaryViewArray),
-    /// A type that arrow displays, such as a list. A row may have millions of values, so each row is
-    /// displayed on its own.
+    /// A type that arrow displays, such as a list. A row may have millions of values, so each row
+    /// is displayed on its own.
     Displayed(ArrayRef),
 }
 
@@ -246,7 +246,8 @@ struct Beginning {
 
 impl fmt::Write for Beginning {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        let kept = part.floor_char_boundary(self.room - self.text.len());
+        let room = part.len().min(self.room - self.text.len());
+        let kept = (0..=room).rfind(|at| part.is_char_boundary(*at)).unwrap_or(0);
         self.text.push_str(&part[..kept]);
         self.is_whole &= kept == part.len();
         if self.is_whole { Ok(()) } else { Err(fmt::Error) }

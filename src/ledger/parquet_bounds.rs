@@ -60,7 +60,7 @@ fn check_description(footer: &[u8]) -> Option<()> {
         2 => thrift.structs_of(kind, &mut |thrift| {
             let mut children = 0;
             thrift.fields(&mut |thrift, number, kind| match number {
-                5 => Some(children = thrift.integer()?),
+                5 => thrift.integer().map(|number| children = number),
                 _ => thrift.skip(kind),
             })?;
             children_of.push(usize::try_from(children).ok()?);

@@ -68,13 +68,13 @@ impl PageInfo {
     fn read(header: &[u8]) -> Option<(Self, u64)> {
         let (mut thrift, mut page) = (Thrift(header), Self::default());
         thrift.fields(&mut |thrift, number, kind| match number {
-            1 => Some(page.kind = number_in(thrift)?),
-            2 => Some(page.unpacked = number_in(thrift)?),
-            3 => Some(page.packed = number_in(thrift)?),
+            1 => number_in(thrift).map(|n| page.kind = n),
+            2 => number_in(thrift).map(|n| page.unpacked = n),
+            3 => number_in(thrift).map(|n| page.packed = n),
             5 | 7 | 8 => thrift.fields_of(kind, &mut |thrift, field, kind| match (number, field) {
-                (_, 1) => Some(page.values = number_in(thrift)?),
-                (8, 3) => Some(page.rows = Some(number_in(thrift)?)),
-                (5, 2) | (8, 4) => Some(page.encoding = number_in(thrift)?),
+                (_, 1) => number_in(thrift).map(|n| page.values = n),
+                (8, 3) => number_in(thrift).map(|n| page.rows = Some(n)),
+                (5, 2) | (8, 4) => number_in(thrift).map(|n| page.encoding = n),
                 _ => thrift.skip(kind),
             }),
             _ => thrift.skip(kind),

@@ -7,6 +7,7 @@ mod discrepancies;
 mod file_format;
 mod lang;
 mod mask;
+mod packed_rows;
 mod partitions;
 mod paths;
 mod provenance;

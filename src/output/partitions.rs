@@ -7,10 +7,11 @@
 //! Elsewhere the old folder is moved aside first. If a run finds only the folder that was moved
 //! aside, it puts it back.
 //!
-//! Days may come in any order, and memory does not grow with the ledger. At most [`MAX_OPEN_FILES`]
-//! files are open. The file with the oldest row is closed for another, and its day continues in
-//! `part-1`. If all open files together hold more than [`MAX_HELD_BYTES`], the fullest one writes a
-//! row group.
+//! Days may come in any order, and memory does not grow with the ledger, its days or its columns.
+//! The rows of each day wait in memory until those of all days together need more than
+//! [`MAX_HELD_BYTES`]. Then the day with the most writes a row group. At most [`MAX_OPEN_FILES`]
+//! files are open, and fewer if they have many columns. For another one, the file that was not
+//! written to for the longest time is closed. Its day continues in `part-1`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,22 +20,27 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
-use super::schema::{Cell, Column};
+use super::packed_rows::PackedRows;
+use super::schema::{Cell, Column, ColumnType};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::staged::{Staged, hidden_beside, sync_folder_of, unwritable};
 
 const MAX_OPEN_FILES: usize = 128;
-/// Approximate.
-const MAX_HELD_BYTES: usize = 64 << 20;
-/// Rows between two checks of the memory held.
-const ROWS_BETWEEN_CHECKS: u64 = 256;
+/// Most columns of all open files together. An open file needs about 2 KB for each.
+const MAX_OPEN_COLUMNS: usize = 8_192;
+/// Most columns of all row groups of a file together. Until it is closed, it needs about 1 KB for
+/// each.
+const MAX_COLUMN_CHUNKS: usize = 1 << 16;
+/// Memory in bytes for rows that wait. Unit tests write more often.
+const MAX_HELD_BYTES: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
 const DAY_PREFIX: &str = "call_date=";
 
 struct OpenFile {
     table: Table,
-    /// Number of the last row added, counted over all days.
-    last_row: u64,
+    row_groups: usize,
+    /// Number of the last write, counted over all files.
+    last_write: u64,
 }
 
 /// The folder while it is written.
@@ -46,10 +52,17 @@ pub(super) struct Partitions {
     columns: Vec<Column>,
     carried: Vec<String>,
     metadata: Vec<(String, String)>,
+    /// Types of all columns, the carried ones included.
+    types: Vec<ColumnType>,
+    /// Rows that wait to be written.
+    waiting: BTreeMap<NaiveDate, PackedRows>,
+    /// Memory in bytes of the rows that wait.
+    held_bytes: usize,
     open: BTreeMap<NaiveDate, OpenFile>,
     /// Number of files of each day.
     parts: BTreeMap<NaiveDate, u32>,
-    rows: u64,
+    /// Number of row groups written.
+    writes: u64,
 }
 
 /// The folder with all its files written, before it is renamed.
@@ -125,29 +138,51 @@ impl Partitions {
             columns: columns.to_vec(),
             carried: carried.to_vec(),
             metadata: metadata.to_vec(),
+            types: columns
+                .iter()
+                .map(|column| column.column_type)
+                .chain(carried.iter().map(|_| ColumnType::Text))
+                .collect(),
+            waiting: BTreeMap::new(),
+            held_bytes: 0,
             open: BTreeMap::new(),
             parts: BTreeMap::new(),
-            rows: 0,
+            writes: 0,
         })
     }
 
-    /// Adds a row to the file of its day.
+    /// Adds a row to its day.
     ///
     /// # Errors
     ///
     /// Exit 6 if it cannot be written.
     pub(super) fn push<'a>(&mut self, day: NaiveDate, cells: impl Iterator<Item = Cell<'a>>) -> Result<()> {
-        self.rows += 1;
+        let rows = self.waiting.entry(day).or_default();
+        let held_before = rows.held_bytes();
+        rows.push(cells);
+        self.held_bytes += rows.held_bytes() - held_before;
+        while self.held_bytes > MAX_HELD_BYTES {
+            let most = self.waiting.iter().max_by_key(|(_, rows)| rows.held_bytes()).map(|(day, _)| *day);
+            most.map_or(Ok(()), |day| self.write_rows(day))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the waiting rows of a day as a row group.
+    fn write_rows(&mut self, day: NaiveDate) -> Result<()> {
+        let Some(rows) = self.waiting.remove(&day) else { return Ok(()) };
         if !self.open.contains_key(&day) {
             self.close_oldest_if_full()?;
             let table = self.open_next_part(day)?;
-            self.open.insert(day, OpenFile { table, last_row: 0 });
+            self.open.insert(day, OpenFile { table, row_groups: 0, last_write: 0 });
         }
-        if let Some(file) = self.open.get_mut(&day) {
-            file.last_row = self.rows;
-            file.table.push(cells)?;
-        }
-        if self.rows.is_multiple_of(ROWS_BETWEEN_CHECKS) { self.flush_fullest_if_large() } else { Ok(()) }
+        self.held_bytes -= rows.held_bytes();
+        self.writes += 1;
+        let Some(file) = self.open.get_mut(&day) else { return Ok(()) };
+        rows.for_each(&self.types, |cells| file.table.push(cells.iter().copied()))?;
+        file.table.end_row_group()?;
+        (file.row_groups, file.last_write) = (file.row_groups + 1, self.writes);
+        if file.row_groups * self.types.len() > MAX_COLUMN_CHUNKS { self.close(day) } else { Ok(()) }
     }
 
     fn open_next_part(&mut self, day: NaiveDate) -> Result<Table> {
@@ -160,28 +195,31 @@ impl Partitions {
     }
 
     fn close_oldest_if_full(&mut self) -> Result<()> {
-        if self.open.len() < MAX_OPEN_FILES {
+        if self.open.len() < self.max_open_files() {
             return Ok(());
         }
-        let oldest = self.open.iter().min_by_key(|(_, file)| file.last_row).map(|(day, _)| *day);
-        oldest.and_then(|day| self.open.remove(&day)).map_or(Ok(()), |file| file.table.finish())
+        let oldest = self.open.iter().min_by_key(|(_, file)| file.last_write).map(|(day, _)| *day);
+        oldest.map_or(Ok(()), |day| self.close(day))
     }
 
-    fn flush_fullest_if_large(&mut self) -> Result<()> {
-        let held: usize = self.open.values().map(|file| file.table.held_bytes()).sum();
-        if held <= MAX_HELD_BYTES {
-            return Ok(());
-        }
-        let fullest = self.open.values_mut().max_by_key(|file| file.table.held_bytes());
-        fullest.map_or(Ok(()), |file| file.table.end_row_group())
+    fn max_open_files(&self) -> usize {
+        (MAX_OPEN_COLUMNS / self.types.len().max(1)).clamp(1, MAX_OPEN_FILES)
     }
 
-    /// Closes all files.
+    fn close(&mut self, day: NaiveDate) -> Result<()> {
+        self.open.remove(&day).map_or(Ok(()), |file| file.table.finish())
+    }
+
+    /// Writes the rows that wait, and closes all files.
     ///
     /// # Errors
     ///
     /// Exit 6 if a file cannot be written.
     pub(super) fn finish(mut self) -> Result<ClosedPartitions> {
+        while let Some(day) = self.waiting.keys().next().copied() {
+            self.write_rows(day)?;
+            self.close(day)?;
+        }
         std::mem::take(&mut self.open).into_values().try_for_each(|file| file.table.finish())?;
         let parts = self.parts.iter().flat_map(|(day, count)| (0..*count).map(move |part| (*day, part)));
         let parts = parts.map(|(day, part)| DayFile { day, path: part_path(&self.unfinished, day, part) });
@@ -331,10 +369,27 @@ mod tests {
     fn a_day_continues_in_a_second_part_if_too_many_are_open() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("details");
+        // Each day writes its rows twice before the next one comes.
+        let often = 2 * MAX_HELD_BYTES / 9;
         let days = MAX_OPEN_FILES as u64 + 10;
-        let closed = write(&target, (0..days).chain([0]));
+        let closed = write(&target, (0..days).chain([0]).flat_map(|day| std::iter::repeat_n(day, often)));
         assert_eq!(closed.parts().len(), MAX_OPEN_FILES + 11);
         assert!(closed.parts()[1].path.ends_with("call_date=2026-01-01/part-1.parquet"));
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_days_and_columns() {
+        let dir = tempfile::tempdir().unwrap();
+        let carried: Vec<String> = (0..2_000).map(|n| format!("ledger_{n}")).collect();
+        let mut folder = Partitions::create(&dir.path().join("details"), &COLUMNS, &carried, &[]).unwrap();
+        assert_eq!(folder.max_open_files(), 4);
+        for n in 0..14 {
+            let day = quick_parse::day("2026-01-01").unwrap() + chrono::Days::new(n % 7);
+            let texts = carried.iter().map(|_| Cell::Text(Some("x")));
+            folder.push(day, std::iter::once(count_cell(n)).chain(texts)).unwrap();
+            assert!(folder.open.len() <= 4 && folder.held_bytes <= MAX_HELD_BYTES);
+        }
+        assert!(folder.finish().unwrap().parts().len() > 7);
     }
 
     #[test]

@@ -97,7 +97,9 @@ fn open_calls(run: &RunContext<'_>) -> Result<Workload> {
 fn in_time(run: &RunContext<'_>, deadlines: &[Deadline], ready_in: Duration) -> bool {
     let elapsed = run.started.elapsed();
     let first = Deadline::first(deadlines);
-    let Some(deadline) = first.filter(|d| elapsed + ready_in > d.after_start) else { return true };
+    let Some(deadline) = first.filter(|d| elapsed.saturating_add(ready_in) > d.after_start) else {
+        return true;
+    };
     let name = &deadline.name;
     run.console
         .note(&format!("{name} leaves too little time for all calls; the oldest calls are asked first"));

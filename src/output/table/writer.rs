@@ -29,8 +29,6 @@ const BATCH_ROWS: usize = 1_024;
 const BATCH_BYTES: usize = 1 << 24;
 /// Batches that may wait for the encoding thread.
 const WAITING_BATCHES: usize = 3;
-/// Memory of a row that is not encoded yet; an estimate.
-const BYTES_PER_ROW: usize = 1_024;
 const UTC: &str = "UTC";
 
 enum ColumnBuilder {
@@ -42,13 +40,16 @@ enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
+    /// An empty builder, which needs no memory yet.
     fn new(column_type: ColumnType) -> Self {
         match column_type {
-            ColumnType::Text => Self::Text(StringBuilder::new()),
-            ColumnType::Integer => Self::Integer(Int64Builder::new()),
-            ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
-            ColumnType::Date => Self::Date(Date32Builder::new()),
-            ColumnType::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::new().with_timezone(UTC)),
+            ColumnType::Text => Self::Text(StringBuilder::with_capacity(0, 0)),
+            ColumnType::Integer => Self::Integer(Int64Builder::with_capacity(0)),
+            ColumnType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(0)),
+            ColumnType::Date => Self::Date(Date32Builder::with_capacity(0)),
+            ColumnType::Timestamp => {
+                Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(0).with_timezone(UTC))
+            }
         }
     }
 
@@ -159,6 +160,7 @@ fn stopped() -> ParquetResult<()> {
 pub(crate) struct Table {
     target: PathBuf,
     schema: Arc<Schema>,
+    column_types: Vec<ColumnType>,
     builders: Vec<ColumnBuilder>,
     /// Rows in the builders.
     rows: usize,
@@ -180,13 +182,13 @@ impl Table {
     ) -> Result<Self> {
         let schema = Arc::new(table_schema(columns, carried));
         let types = columns.iter().map(|column| column.column_type);
-        let builders = types.chain(carried.iter().map(|_| ColumnType::Text)).map(ColumnBuilder::new);
-        let builders = builders.collect();
+        let column_types: Vec<_> = types.chain(carried.iter().map(|_| ColumnType::Text)).collect();
+        let builders = column_types.iter().copied().map(ColumnBuilder::new).collect();
         let writer = writer_properties(&schema, metadata)
             .and_then(|properties| ArrowWriter::try_new(file, schema.clone(), Some(properties)))
             .map_err(|e| unwritable(target, e))?;
         let encoder = Encoder::SameThread(Box::new(writer));
-        Ok(Self { target: target.to_owned(), schema, builders, rows: 0, encoder })
+        Ok(Self { target: target.to_owned(), schema, column_types, builders, rows: 0, encoder })
     }
 
     /// Moves encoding and compression, nearly half of the work, to a thread of their own.
@@ -236,20 +238,16 @@ impl Table {
         Ok(())
     }
 
-    /// Estimated memory in bytes, without the memory of an encoding thread.
-    pub(crate) fn held_bytes(&self) -> usize {
-        let encoded = if let Encoder::SameThread(writer) = &self.encoder { writer.memory_size() } else { 0 };
-        self.rows * BYTES_PER_ROW + encoded
-    }
-
-    /// Writes all rows in memory as a row group. With an encoding thread, only
-    /// passes the rows on.
+    /// Writes all rows in memory as a row group, and frees their memory. With an encoding thread,
+    /// only passes the rows on.
     ///
     /// # Errors
     ///
     /// Exit 6 if the file cannot be written.
     pub(crate) fn end_row_group(&mut self) -> Result<()> {
         self.flush()?;
+        let column_types = self.column_types.iter().copied();
+        self.builders = column_types.map(ColumnBuilder::new).collect();
         let Encoder::SameThread(writer) = &mut self.encoder else { return Ok(()) };
         writer.flush().map_err(|e| unwritable(&self.target, e))
     }

@@ -9,12 +9,21 @@ use crate::support::rust_files::{files_below, root};
 
 /// A foreign crate and the only files or folders that may use it.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("reqwest", &["http_client.rs", "provider/http.rs", "provider/http_exchange.rs", "telemetry/notify.rs"]),
+    (
+        "reqwest",
+        &[
+            "http_client.rs",
+            "provider/http.rs",
+            "provider/http_exchange.rs",
+            "telemetry/notify.rs",
+            "resolver.rs",
+        ],
+    ),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
     ("arrow", &["output/table/", "ledger/columnar.rs"]),
-    ("parquet", &["output/table/", "ledger/columnar.rs"]),
+    ("parquet", &["output/table/", "ledger/"]),
     ("flate2", &["ledger/unpack.rs"]),
     ("zstd", &["ledger/unpack.rs"]),
     ("governor", &["fetch/shape.rs"]),
@@ -32,6 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/"]),
+    ("bytes", &["ledger/ledger_bytes.rs"]),
     ("rustix", &["store/sqlite/held_file.rs", "clock.rs", "output/partitions.rs"]),
     ("tracing_subscriber", &["console/log.rs"]),
 ];
@@ -77,6 +87,23 @@ fn each_foreign_crate_is_named_by_its_owners_alone() {
             let owned = |owner: &&str| user == *owner || (owner.ends_with('/') && user.starts_with(*owner));
             assert!(owners.iter().any(owned), "{user} uses {krate}");
         }
+    }
+}
+
+/// A thread that starts elsewhere would panic if the system refuses it.
+#[test]
+fn threads_start_only_in_the_file_that_owns_them() {
+    let starts = [
+        "thread::spawn",
+        "threads.spawn(",
+        "scope.spawn(",
+        "thread::Builder",
+        "spawn_blocking(",
+        "new_multi_thread",
+    ];
+    for (path, text) in files_below("src").iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
+        let found = starts.iter().find(|start| code(text).contains(**start));
+        assert!(found.is_none() || path.ends_with("src/threads.rs"), "{} has {found:?}", path.display());
     }
 }
 

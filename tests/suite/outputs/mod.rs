@@ -2,6 +2,7 @@
 
 mod file_contents;
 mod masks;
+mod memory;
 mod planted_discrepancies;
 mod readers;
 mod report_in_browser;

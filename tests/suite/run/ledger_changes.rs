@@ -122,7 +122,7 @@ fn a_half_row_in_quotes_or_utf_16_is_recognized() {
     let cut = whole.find("\ntwo").unwrap();
     let first = format!("{}{},x\n", quoted.0, row(1));
     for (start, rest) in [
-        (format!("{first}{}", &whole[quoted.0.len()..cut]).into_bytes(), whole[cut..].as_bytes().to_vec()),
+        (format!("{first}{}", &whole[quoted.0.len()..cut]).into_bytes(), whole.as_bytes()[cut..].to_vec()),
         (utf16(&format!("\u{feff}{first}{}", &row(0)[..9])), utf16(&format!("{},\n", &row(0)[9..]))),
     ] {
         let bench = Bench::new("");

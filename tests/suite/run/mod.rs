@@ -5,6 +5,7 @@ mod cap_simulated;
 mod cli;
 mod commands;
 mod config;
+mod deadlines;
 mod early_signals;
 mod fatal;
 mod faults;
