@@ -84,7 +84,7 @@ impl Encoding {
             let (0x81..=0xFE, [trail, after @ ..]) = (*lead, after) else { continue };
             rest = after;
             characters += 1;
-            let is_gb2312 = matches!(lead, 0xA1 | 0xA3 | 0xB0..=0xF7) && *trail >= 0xA1;
+            let is_gb2312 = matches!(lead, 0xA1..=0xA3 | 0xB0..=0xF7) && *trail >= 0xA1;
             in_gb2312 += usize::from(is_gb2312);
             // Punctuation, full-width characters, and the 5,401 common characters.
             let is_big5 =

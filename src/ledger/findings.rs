@@ -210,10 +210,12 @@ impl AheadOfNow {
     fn note(&self) -> Option<String> {
         let rows = self.rows.text()?;
         let minutes = self.at_most_s / 60;
-        let by = match minutes {
-            ..120 => format!("{minutes} min"),
-            ..2_880 => format!("{} h", minutes / 60),
-            _ => format!("{} days", minutes / 1_440),
+        let by = if minutes < 120 {
+            format!("{minutes} min")
+        } else if minutes < 2 * 1_440 {
+            format!("{} h", minutes / 60)
+        } else {
+            format!("{} days", minutes / 1_440)
         };
         Some(format!(
             "{rows}: the call is ahead of this machine's clock, by up to {by}. The time zone is the likely \

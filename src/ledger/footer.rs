@@ -57,14 +57,14 @@ fn is_total(text: &str) -> bool {
         return false;
     }
     let bare: String = text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
-    let is_total = |word: &&str| {
+    let is_total = |word: &str| {
         // `summary-7` and `total_7` may be ids.
-        let rest = bare.strip_prefix(*word);
+        let rest = bare.strip_prefix(word);
         rest.is_some_and(|rest| {
             !word.is_ascii() || rest.is_empty() || rest.starts_with([':', '：', '(', '（', '='])
         })
     };
-    TOTALS.iter().any(|word| is_total(&word)) || is_count(&bare)
+    TOTALS.iter().any(|word| is_total(word)) || is_count(&bare)
 }
 
 /// True for `共10条记录`.
