@@ -58,6 +58,10 @@ fn column_note(note: &ColumnNote) -> String {
                 either(maps)
             )
         }
+        ColumnNote::OtherUnit { header, field } => format!(
+            "column `{header}` is carried, not read: its header names another unit or time zone than \
+             `{field}` has; convert the values, or use --map '{field}={header}' if the header is wrong"
+        ),
         ColumnNote::Similar { header, fields } => {
             let names = fields.iter().map(|field| format!("`{field}`")).collect();
             let maps = fields.iter().map(|field| format!("--map '{field}={header}'")).collect();

@@ -2,7 +2,7 @@
 
 use super::ledger_errors::missing_defaults_notes;
 use crate::error::{Error, Result};
-use crate::ledger::{LedgerScan, most_frequent};
+use crate::ledger::{LedgerScan, Role, most_frequent};
 use crate::words::plural;
 
 /// The most unusable rows that a run accepts.
@@ -103,8 +103,18 @@ fn reasons(scan: &LedgerScan) -> String {
 }
 
 fn hint(scan: &LedgerScan, advice: &str) -> String {
-    let notes = missing_defaults_notes(scan).into_iter();
+    let notes = missing_defaults_notes(scan).into_iter().chain(no_products_advice(scan));
     notes.chain([advice.to_owned()]).collect::<Vec<_>>().join("; ")
+}
+
+/// What to do if a column has the name of the product but holds something else.
+fn no_products_advice(scan: &LedgerScan) -> Option<String> {
+    scan.reasons.iter().find(|reason| reason.field == "prod_id" && reason.what == "not a product")?;
+    let column = scan.columns.iter().find(|column| column.role == Role::Read("prod_id"))?;
+    let header = &column.header;
+    Some(format!(
+        "if column `{header}` does not hold the provider's products, use --map prod_id= with --prod-id"
+    ))
 }
 
 #[cfg(test)]

@@ -43,6 +43,13 @@ pub enum ColumnNote {
         /// The columns.
         headers: Vec<String>,
     },
+    /// The header names a field that no column holds, and another unit or time zone.
+    OtherUnit {
+        /// The column.
+        header: String,
+        /// The field.
+        field: &'static str,
+    },
     /// The header is similar to the names of fields that no column holds.
     Similar {
         /// The column.

@@ -155,16 +155,25 @@ impl Field {
     /// The field for a header, and how sure this is. Notes in brackets are ignored, unless they say
     /// that the values are in another unit or time zone.
     pub(super) fn matching(header: &str) -> Option<(Self, Match)> {
-        let whole = normalized(header);
-        if let Some(field) = find_contract(&whole) {
+        if let Some(field) = find_contract(&normalized(header)) {
             return Some((field, Match::Exact));
         }
+        let (field, found, notes) = Self::without_notes(header)?;
+        (!notes.iter().any(|note| field.is_contradicted_by(note))).then_some((field, found))
+    }
+
+    /// The field whose name a header has, with a note that the values are in another unit or zone.
+    pub(super) fn in_other_unit(header: &str) -> Option<Self> {
+        let (field, _, notes) = Self::without_notes(header)?;
+        notes.iter().any(|note| field.is_contradicted_by(note)).then_some(field)
+    }
+
+    /// The field for a header without its notes, and these notes.
+    fn without_notes(header: &str) -> Option<(Self, Match, Vec<String>)> {
         let (bare, notes) = without_notes(header);
-        let (field, kind) = match find_contract(&bare) {
-            Some(field) => (field, Match::WithNote),
-            None => (find_synonym(&bare)?, Match::Synonym),
-        };
-        (!notes.iter().any(|note| field.is_contradicted_by(note))).then_some((field, kind))
+        let synonym = || Some((find_synonym(&bare)?, Match::Synonym));
+        let contract = find_contract(&bare).map(|field| (field, Match::WithNote));
+        contract.or_else(synonym).map(|(field, found)| (field, found, notes))
     }
 
     /// True if a note in brackets says that the values are not in the unit of the field.
@@ -294,6 +303,8 @@ mod tests {
             ["通话时长(分钟)", "duration (min)", "duration(ms)", "start_time (UTC)", "called_at(GMT-5)"]
         {
             assert_eq!(Field::of_header(header), None, "{header}");
+            assert!(Field::in_other_unit(header).is_some(), "{header}");
         }
+        assert_eq!(Field::in_other_unit("duration(s)"), None);
     }
 }

@@ -183,6 +183,9 @@ fn similar_columns(
         if Field::of_header(&names[*at]).is_some() {
             return None;
         }
+        if let Some(field) = Field::in_other_unit(&names[*at]).filter(|field| open.contains(field)) {
+            return Some(ColumnNote::OtherUnit { header: printable(&names[*at]), field: field.name() });
+        }
         let fields: Vec<_> = similar_fields(&names[*at], &open).into_iter().map(Field::name).collect();
         (!fields.is_empty()).then(|| ColumnNote::Similar { header: printable(&names[*at]), fields })
     };

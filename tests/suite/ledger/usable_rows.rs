@@ -33,6 +33,13 @@ fn a_ledger_without_a_usable_row_ends_with_exit_2() {
         "the only row of calls.csv cannot be used",
     );
     assert_refused(&bench, &mixed(0, 1), &["--allow-empty"], "the only row");
+    let no_product = "call_id,产品,called_at\n1^1,保险,2024-05-26\n";
+    assert_refused(
+        &bench,
+        no_product,
+        &["--prod-id", "ivr"],
+        "if column `产品` does not hold the provider's products",
+    );
     let no_day = format!("call_id,prod_id\n{},11000000300006\n", id(0));
     assert_refused(&bench, &no_day, &[], "set the day of such rows with --call-date");
 }
