@@ -74,12 +74,15 @@ pub struct LedgerArgs {
     /// Day (UTC+8) of rows that name no time
     #[arg(long, env = "RECONCILE_CALL_DATE", value_name = "YYYY-MM-DD", value_parser = values::day, help_heading = "Ledger", hide_short_help = true)]
     call_date: Option<NaiveDate>,
-    /// Read FIELD from the column HEADER; repeatable
+    /// Read FIELD from the column HEADER, or from no column with `FIELD=`; repeatable
     #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = values::mapping, help_heading = "Ledger")]
     map: Vec<(String, String)>,
     /// Field separator: `,` `;` `|` or tab [default: detected from the header]
     #[arg(long, env = "RECONCILE_DELIMITER", value_name = "CHARACTER", value_parser = values::delimiter, help_heading = "Ledger", hide_short_help = true)]
     delimiter: Option<u8>,
+    /// Lines above the header row that are passed over
+    #[arg(long, env = "RECONCILE_SKIP_LINES", value_name = "N", value_parser = values::whole_number::<u64>, default_value_t = 0, help_heading = "Ledger", hide_short_help = true)]
+    skip_lines: u64,
     /// Largest difference between two talk times that still match
     #[arg(long, env = "RECONCILE_DURATION_TOLERANCE", value_name = "SECONDS", value_parser = values::whole_number::<u32>, default_value_t = 0, help_heading = "Ledger", hide_short_help = true)]
     duration_tolerance: u32,
@@ -95,6 +98,8 @@ impl LedgerArgs {
             call_date: self.call_date,
             map: self.map.clone(),
             delimiter: self.delimiter,
+            skip_lines: self.skip_lines,
+            now: None,
         }
     }
 

@@ -8,6 +8,7 @@ use chrono::NaiveTime;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::common_options::{AccessArgs, LedgerArgs};
+use super::usable_rows::MaxUnusable;
 use super::values::{self, SqlFile};
 use crate::output::Lang;
 use crate::provider::WireFormat;
@@ -57,6 +58,13 @@ pub(super) struct JobArgs {
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgs,
+    /// Accept a ledger without any row; without this option it ends the run with exit 2
+    #[arg(long, env = "RECONCILE_ALLOW_EMPTY", help_heading = "Ledger", hide_short_help = true)]
+    pub(super) allow_empty: bool,
+    /// Most unusable rows: a number, or a share such as 5%; more end the run with exit 2 before
+    /// anything is sent [default: 10 rows or 5%, whichever is more]
+    #[arg(long, env = "RECONCILE_MAX_UNUSABLE", value_name = "N|P%", value_parser = MaxUnusable::parse, help_heading = "Ledger", hide_short_help = true)]
+    pub(super) max_unusable: Option<MaxUnusable>,
 
     /// Discrepancies as .csv, .jsonl or .parquet [default: --out with the ending
     /// .discrepancies.csv]

@@ -6,6 +6,7 @@ use super::common_options::{SANDBOX_STORE, STORE};
 use super::job_options::JobArgs;
 use super::mask_key::MaskSettings;
 use super::settings::{Answers, Settings, settle};
+use super::usable_rows::UsableRows;
 use crate::error::{Error, Result};
 use crate::output::Paths;
 use crate::publish::Rules;
@@ -36,6 +37,7 @@ impl JobArgs {
         Ok(Settings {
             config,
             ledger: self.ledger.options(),
+            usable_rows: UsableRows { allow_empty: self.allow_empty, max_unusable: self.max_unusable },
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths {
                 by_day: self.partition_by.is_some(),

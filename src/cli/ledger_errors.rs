@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::ledger::{HeaderError, LedgerError, LedgerScan, field_names};
+use crate::ledger::{ColumnNote, HeaderError, LedgerError, LedgerScan, field_names};
 use crate::words::plural;
 
 impl From<LedgerError> for Error {
@@ -36,6 +36,44 @@ pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
     product.into_iter().chain(note(scan.without_day, "day", "--call-date")).collect()
 }
 
+/// Notes on columns that are not read although they look like a field, with the option that reads
+/// them.
+#[must_use]
+pub fn column_notes(scan: &LedgerScan) -> Vec<String> {
+    scan.column_notes.iter().map(column_note).collect()
+}
+
+fn column_note(note: &ColumnNote) -> String {
+    let either = |texts: Vec<String>| texts.join(" or ");
+    match note {
+        ColumnNote::Second { field, header, read } => format!(
+            "column `{header}` is carried, not read: `{field}` is read from column `{read}`; --map \
+             '{field}={header}' reads it instead"
+        ),
+        ColumnNote::Undecided { field, headers } => {
+            let maps = headers.iter().map(|header| format!("--map '{field}={header}'")).collect();
+            format!(
+                "the columns `{}` all look like `{field}`, so none of them is read; choose one with {}",
+                headers.join("`, `"),
+                either(maps)
+            )
+        }
+        ColumnNote::OtherUnit { header, field } => format!(
+            "column `{header}` is carried, not read: its header names another unit or time zone than \
+             `{field}` has; convert the values, or use --map '{field}={header}' if the header is wrong"
+        ),
+        ColumnNote::Similar { header, fields } => {
+            let names = fields.iter().map(|field| format!("`{field}`")).collect();
+            let maps = fields.iter().map(|field| format!("--map '{field}={header}'")).collect();
+            format!(
+                "column `{header}` is carried, not read; if it holds {}, use {}",
+                either(names),
+                either(maps)
+            )
+        }
+    }
+}
+
 fn hint(error: &LedgerError) -> String {
     match error {
         LedgerError::Open { .. } => "check that the file exists and that you may read it",
@@ -45,6 +83,7 @@ fn hint(error: &LedgerError) -> String {
             "wait until no program writes to the file, then run the same command again"
         }
         LedgerError::OtherKind { kind, .. } => kind.advice(),
+        LedgerError::ZstdWindow { .. } => "pack it again without --long, or unpack it",
         LedgerError::Packed { .. } => "copy the file again, or pack it again",
         LedgerError::DamagedParquet { .. } => {
             "write the file again, with smaller row groups and pages if it is not damaged, or export it as CSV"
@@ -58,6 +97,12 @@ fn hint(error: &LedgerError) -> String {
             "close the quote; if this is not a CSV file, export it as CSV with the column names in the first row"
         }
         LedgerError::DamagedHeader { .. } => "save the ledger as `CSV UTF-8`",
+        LedgerError::Header { later_header: Some(line), .. } => {
+            let above = line - 1;
+            return format!(
+                "line {line} looks like the header row; pass over the lines above it with --skip-lines {above}"
+            );
+        }
         LedgerError::Header { problem, .. } => return header_hint(problem),
         LedgerError::NoRecord { .. } | LedgerError::NoThread { .. } => "",
         LedgerError::TemporaryFile { .. } => {

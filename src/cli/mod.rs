@@ -15,6 +15,7 @@ mod ledger_errors;
 mod mask_key;
 mod read;
 mod settings;
+mod usable_rows;
 mod values;
 
 pub use action::Action;
@@ -23,8 +24,9 @@ pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};
 pub use job_options::ShowProgress;
-pub use ledger_errors::missing_defaults_notes;
+pub use ledger_errors::{column_notes, missing_defaults_notes};
 pub use settings::{Answers, Settings};
+pub use usable_rows::{MaxUnusable, UsableRows};
 
 #[cfg(test)]
 mod tests {

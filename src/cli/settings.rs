@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{NaiveTime, TimeDelta};
 
 use super::job_options::ShowProgress;
+use super::usable_rows::UsableRows;
 use crate::http_client::is_plain_http;
 use crate::ledger;
 use crate::output::{Lang, MaskPhones, Paths};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub input: PathBuf,
     /// How the ledger is read.
     pub ledger: ledger::Options,
+    /// How many rows of the ledger the run needs.
+    pub usable_rows: UsableRows,
     /// The paths of the outputs.
     pub outputs: Paths,
     /// The report's language.

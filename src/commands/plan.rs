@@ -10,13 +10,13 @@ use super::answer::{answer, table};
 use crate::cli::Settings;
 use crate::clock::SystemClock;
 use crate::collect::{Workload, workload};
-use crate::commands::reconcile::output_paths;
+use crate::commands::reconcile::{notes, read_ledger};
 use crate::console::opening::{done_in, schedule};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
-use crate::ledger::{Input, LedgerScan, ScannedLedger};
+use crate::ledger::{Column, LedgerScan, Role};
 use crate::store::{self, RunIdentity};
 use crate::words::plural;
 use reconcile_core::ask_again::Scope;
@@ -38,8 +38,20 @@ struct Plan {
     ready_at: Option<String>,
     limit: Option<Limit>,
     going_on: bool,
+    columns: Vec<PlannedColumn>,
+    notes: Vec<String>,
     #[serde(skip)]
     done_in: String,
+}
+
+/// A column of the ledger, and what the run does with it.
+#[derive(Serialize)]
+struct PlannedColumn {
+    header: String,
+    /// `read`, `carried` or `ignored`.
+    role: &'static str,
+    /// The field, or the name in the outputs.
+    name: Option<String>,
 }
 
 /// The first time limit, and whether the run ends before it.
@@ -59,10 +71,7 @@ struct Limit {
 /// Exit 2 when ledger, options or store are wrong; exit 6 when the store cannot be read.
 pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let started_at = Local::now();
-    let input = Input::open(&settings.input)?;
-    output_paths::check(settings, &input)?;
-    let source = ScannedLedger::scan(input, settings.ledger.clone())?;
-    output_paths::check_rejects(settings, &source.scan)?;
+    let (source, _) = read_ledger(settings)?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
@@ -110,6 +119,8 @@ impl Plan {
             ready_at: ready_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string()),
             limit: deadline.map(|deadline| Limit::new(deadline, cap, to_ask, ready_in)),
             going_on,
+            columns: scan.columns.iter().map(PlannedColumn::new).collect(),
+            notes: notes::on_ledger(scan),
             done_in: done_in(ready_in, started_at),
         }
     }
@@ -142,7 +153,39 @@ impl Plan {
         if let Some(limit) = &self.limit {
             pairs.push(("time limit", limit.line(self.to_ask)));
         }
-        table(&pairs)
+        for (title, role) in
+            [("columns read", "read"), ("columns carried", "carried"), ("columns ignored", "ignored")]
+        {
+            let columns: Vec<String> =
+                self.columns.iter().filter(|column| column.role == role).map(PlannedColumn::text).collect();
+            if !columns.is_empty() {
+                pairs.push((title, columns.join(", ")));
+            }
+        }
+        let notes = self.notes.iter().map(|note| format!("note: {note}"));
+        table(&pairs).into_iter().chain(notes).collect()
+    }
+}
+
+impl PlannedColumn {
+    fn new(column: &Column) -> Self {
+        let (role, name) = match &column.role {
+            Role::Read(field) => ("read", Some((*field).to_owned())),
+            Role::Carried(name) => ("carried", Some(name.clone())),
+            Role::Ignored => ("ignored", None),
+        };
+        Self { header: column.header.clone(), role, name }
+    }
+
+    /// `call_id`, or ``callee from `被叫` ``.
+    fn text(&self) -> String {
+        match &self.name {
+            Some(name) if *name != self.header && self.role == "read" => {
+                format!("{name} from `{}`", self.header)
+            }
+            Some(name) => name.clone(),
+            None => self.header.clone(),
+        }
     }
 }
 

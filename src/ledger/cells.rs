@@ -23,15 +23,23 @@ impl Cells {
 
     /// Takes the values of a parsed record.
     pub(super) fn copy(&mut self, record: &ByteRecord) {
+        self.clear();
+        record.iter().for_each(|cell| self.push(cell));
+    }
+
+    /// Removes all values.
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        for cell in record {
-            self.bytes.extend_from_slice(cell);
-            self.ends.push(self.bytes.len());
-            // Without this byte, half a character at the end of one cell could join with the next
-            // cell.
-            self.bytes.push(b',');
-        }
+    }
+
+    /// Adds a value.
+    pub(super) fn push(&mut self, cell: &[u8]) {
+        self.bytes.extend_from_slice(cell);
+        self.ends.push(self.bytes.len());
+        // Without this byte, half a character at the end of one cell could join with the next
+        // cell.
+        self.bytes.push(b',');
     }
 
     /// Number of cells.

@@ -129,7 +129,11 @@ impl<R: Read> Utf8Reader<R> {
         // arrive.
         let ahead = &self.raw[self.raw_at..];
         let evidence = &ahead[..ahead.len().min(EVIDENCE)];
-        self.set_encoding(Encoding::of_non_ascii(evidence, evidence.len() < EVIDENCE));
+        let encoding = Encoding::of_non_ascii(evidence, evidence.len() < EVIDENCE);
+        if encoding == Encoding::Gb18030 && Encoding::may_be_big5(evidence) {
+            return Err(ContentError::OtherKind(FileKind::Big5).into());
+        }
+        self.set_encoding(encoding);
         Ok(())
     }
 
@@ -328,6 +332,20 @@ mod tests {
     }
 
     #[test]
+    fn big5_is_refused_and_traditional_chinese_in_gb18030_is_read() {
+        for text in [
+            "呼叫ID,呼叫時間,備註\n1^2,,客戶投訴，已回訪\n",
+            "call_id,備註\n1^1,客服部回電\n",
+            "客戶,場次,結果\n",
+        ] {
+            let (bytes, _, damaged) = encoding_rs::BIG5.encode(text);
+            let error = Utf8Reader::new(bytes.as_ref()).unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+            assert!(!damaged && error.to_string().contains("Big5"), "{text}: {error}");
+            assert_eq!(read(&gb18030(text), usize::MAX).1, Encoding::Gb18030, "{text}");
+        }
+    }
+
+    #[test]
     fn every_line_has_its_offset_in_the_bytes() {
         for (bytes, unit) in
             [(SAMPLE.as_bytes().to_vec(), None), (gb18030(SAMPLE), None), (utf16(SAMPLE, true), Some(2))]
@@ -354,9 +372,11 @@ mod tests {
     proptest! {
         #[test]
         fn the_text_does_not_depend_on_how_bytes_arrive(bytes: Vec<u8>, step in 1_usize..9) {
-            let whole = Utf8Reader::new(bytes.as_slice()).map(|_| read(&bytes, usize::MAX));
-            prop_assume!(whole.is_ok());
-            prop_assert_eq!(read(&bytes, step), whole.unwrap());
+            let all = |step| {
+                let (mut text, mut all) = (Utf8Reader::new(Trickle(&bytes, step)).ok()?, Vec::new());
+                text.read_to_end(&mut all).ok().map(|_| (all, text.encoding()))
+            };
+            prop_assert_eq!(all(step), all(usize::MAX));
         }
 
         #[test]

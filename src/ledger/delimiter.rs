@@ -26,6 +26,12 @@ pub(super) fn detect<R: Read>(splitter: &mut Splitter<R>, mapping: &[(String, St
     Ok(best.copied().unwrap_or(DETECTED[0]))
 }
 
+/// True for a line that suits a ledger as its header row, with one of the delimiters.
+pub(super) fn suits(line: &[u8], mapping: &[(String, String)]) -> bool {
+    let suits = |delimiter| Header::suitability(&column_names(line, delimiter), mapping).has_call_id;
+    DETECTED.into_iter().any(suits)
+}
+
 /// The delimiter for messages.
 pub(super) fn printable(delimiter: u8) -> String {
     if delimiter == b'\t' { "tab".to_owned() } else { format!("`{}`", char::from(delimiter)) }

@@ -74,6 +74,32 @@ impl Encoding {
         (encoding, 0)
     }
 
+    /// True for text in GB18030 that is more probably text in Big5: nearly all its characters
+    /// are valid and common ones there, and many are rare ones or no characters of GB2312.
+    pub(super) fn may_be_big5(bytes: &[u8]) -> bool {
+        let (mut characters, mut in_gb2312, mut in_big5) = (0_usize, 0, 0);
+        let mut rest = bytes;
+        while let [lead, after @ ..] = rest {
+            rest = after;
+            let (0x81..=0xFE, [trail, after @ ..]) = (*lead, after) else { continue };
+            rest = after;
+            characters += 1;
+            let is_gb2312 = matches!(lead, 0xA1..=0xA3 | 0xB0..=0xF7) && *trail >= 0xA1;
+            in_gb2312 += usize::from(is_gb2312);
+            // Punctuation, full-width characters, and the 5,401 common characters.
+            let is_big5 =
+                matches!(lead, 0xA1 | 0xA2 | 0xA4..=0xC6) && matches!(trail, 0x40..=0x7E | 0xA1..=0xFE);
+            in_big5 += usize::from(is_big5);
+        }
+        let is_likely = characters >= 2 && in_big5 * 10 >= characters * 9 && in_gb2312 * 10 <= characters * 8;
+        is_likely && {
+            let mut decoder = encoding_rs::BIG5.new_decoder_without_bom_handling();
+            let mut text = Vec::new();
+            decode(&mut decoder, bytes, &mut text, false);
+            text.iter().filter(|byte| **byte == INVALID).count() * 100 <= characters
+        }
+    }
+
     /// UTF-8 or GB18030, by the rule above. `is_rest` is true if the file ends with these bytes.
     pub(super) fn of_non_ascii(bytes: &[u8], is_rest: bool) -> Self {
         let (mut long_characters, mut invalid) = (0, 0);

@@ -65,6 +65,12 @@ pub enum LedgerError {
         /// The unpacker's reason; `None` if the data is cut off.
         source: Option<io::Error>,
     },
+    /// The zstd data refers back farther than memory allows.
+    #[error("cannot read the ledger {ledger}: its zstd data has a window of more than 128 MiB")]
+    ZstdWindow {
+        /// The ledger.
+        ledger: String,
+    },
     /// A Parquet file is damaged, or has an unsupported form.
     #[error("cannot read the Parquet ledger {ledger}{}", from_line(.line))]
     Parquet {
@@ -122,6 +128,8 @@ pub enum LedgerError {
         ledger: String,
         /// What is wrong with the columns.
         problem: HeaderError,
+        /// Physical line of a later row that looks like the header row.
+        later_header: Option<u64>,
     },
     /// The splitter found a record that the CSV parser does not find: a bug.
     #[error("the CSV parser finds no record at line {line} of {ledger}")]
@@ -158,6 +166,7 @@ impl LedgerError {
         match error.downcast::<ContentError>() {
             Ok(ContentError::Changed) => Self::Changed { ledger },
             Ok(ContentError::OtherKind(kind)) => Self::OtherKind { ledger, kind },
+            Ok(ContentError::ZstdWindow) => Self::ZstdWindow { ledger },
             Ok(ContentError::CutOff(packing)) => Self::Packed { ledger, line, packing, source: None },
             Ok(ContentError::Damaged(packing, cause)) => {
                 Self::Packed { ledger, line, packing, source: Some(cause) }
@@ -230,6 +239,11 @@ pub enum HeaderError {
 }
 
 impl HeaderError {
+    /// True if the header row may be below the row that was read as such.
+    pub(super) fn may_be_too_early(&self) -> bool {
+        matches!(self, Self::NoCallId { .. } | Self::UnknownColumn { .. })
+    }
+
     fn describe(&self, ledger: &str) -> String {
         match self {
             Self::UnknownField { field, .. } => {

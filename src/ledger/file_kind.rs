@@ -29,6 +29,8 @@ pub enum FileKind {
     Utf32,
     /// HTML or XML.
     Markup,
+    /// Text that is probably in Big5.
+    Big5,
 }
 
 impl FileKind {
@@ -77,6 +79,7 @@ impl FileKind {
             Self::Pdf => "export the ledger as CSV",
             Self::Utf32 => "save it as UTF-8",
             Self::Markup => "save it as `CSV UTF-8`; some systems give such an export the name .xls",
+            Self::Big5 => "convert it to UTF-8, for example with `iconv -f BIG5 -t UTF-8`",
         }
     }
 }
@@ -96,6 +99,7 @@ impl fmt::Display for FileKind {
             Self::PackedParquet => "a Parquet file inside an archive",
             Self::Utf32 => "text in UTF-32",
             Self::Markup => "HTML or XML",
+            Self::Big5 => "probably text in Big5, which is not supported",
         })
     }
 }
@@ -128,6 +132,9 @@ pub(super) enum ContentError {
     /// The file is shorter than it was at the start.
     #[error("the file changed while it was read")]
     Changed,
+    /// The zstd data refers back farther than memory allows.
+    #[error("the zstd window is larger than 128 MiB")]
+    ZstdWindow,
     /// The packed data ends too early.
     #[error("the {0} data is cut off")]
     CutOff(Packing),

@@ -1,12 +1,15 @@
 //! Findings over a whole ledger: signs that another program damaged values which can still be used.
 //! Each finding is one note. No note quotes a value of the ledger.
 
-use reconcile_core::ledger_row::{LedgerRow, Record};
+use chrono::{DateTime, Utc};
+use reconcile_core::calendar::midnight_ms;
+use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 use reconcile_core::phone::NUMBER_FIELDS;
 use reconcile_core::quick_parse::is_digits;
 
-use super::values::may_lack_caret;
-use crate::words::plural;
+use super::affected::AffectedRows;
+use super::reasons::Reasons;
+use super::values::{KEPT_DIGITS, has_more_digits, may_lack_caret, may_lack_digits};
 
 /// What the parser notices about a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,50 +18,16 @@ pub(super) struct Remarks {
     pub(super) day_from_call_id: bool,
     /// A time is a spreadsheet's serial day.
     pub(super) serial_day: bool,
-    /// A value is `NULL` or `\N`, which databases write for a missing value.
+    /// A value is a word such as `NULL`, which programs write for a missing value.
     pub(super) null: bool,
     /// The next column begins with the `^` that the CallId lacks.
     pub(super) split_call_id: bool,
+    /// The CallId contains a time on another day than the one that is asked for.
+    pub(super) other_day: bool,
     /// The row is unusable because it has no product.
     pub(super) no_product: bool,
     /// The row is unusable because it has no day.
     pub(super) no_day: bool,
-}
-
-/// The rows with one finding.
-#[derive(Debug, Clone, Copy, Default)]
-struct AffectedRows {
-    count: u64,
-    /// Line of the first; 0 if there is none.
-    first_line: u64,
-}
-
-impl AffectedRows {
-    fn add(&mut self, line: u64) {
-        if self.count == 0 {
-            self.first_line = line;
-        }
-        self.count += 1;
-    }
-
-    /// Adds the rows of another part of the same ledger.
-    fn merge(&mut self, other: Self) {
-        self.first_line = match (self.count, other.count) {
-            (0, _) => other.first_line,
-            (_, 0) => self.first_line,
-            _ => self.first_line.min(other.first_line),
-        };
-        self.count += other.count;
-    }
-
-    /// `3 rows (first: line 2)`; `None` if there are none.
-    fn text(self) -> Option<String> {
-        match self.count {
-            0 => None,
-            1 => Some(format!("{} (line {})", plural(1, "row"), self.first_line)),
-            count => Some(format!("{} (first: line {})", plural(count, "row"), self.first_line)),
-        }
-    }
 }
 
 /// The values of one column of phone numbers.
@@ -70,6 +39,24 @@ struct NumberColumn {
     fixed_line_without_zero: AffectedRows,
 }
 
+/// The rows whose CallId has only digits, and more than a spreadsheet keeps.
+#[derive(Debug, Clone, Copy, Default)]
+struct LongCallIds {
+    /// Their digits after the fifteenth are zeros.
+    lost_digits: AffectedRows,
+    /// Number of these zeros.
+    zeros: usize,
+    /// A CallId has other digits there, so no spreadsheet dropped them.
+    keeps_digits: bool,
+}
+
+/// The rows with a time ahead of the current time.
+#[derive(Debug, Clone, Copy, Default)]
+struct AheadOfNow {
+    rows: AffectedRows,
+    at_most_s: i64,
+}
+
 /// The findings over the rows read so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -79,6 +66,11 @@ pub(super) struct Findings {
     pub(super) without_product: u64,
     /// Rows that are unusable because they have no day.
     pub(super) without_day: u64,
+    /// Why rows are unusable.
+    pub(super) reasons: Reasons,
+    other_days: AffectedRows,
+    ahead: AheadOfNow,
+    long_call_ids: LongCallIds,
     serial_days: AffectedRows,
     nulls: AffectedRows,
     lost_carets: AffectedRows,
@@ -88,12 +80,16 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Adds a row.
-    pub(super) fn add(&mut self, record: &Record, remarks: Remarks) {
-        let Record::Row(row) = record else {
-            self.without_product += u64::from(remarks.no_product);
-            self.without_day += u64::from(remarks.no_day);
-            return;
+    /// Adds a row. `now` is the current time, if calls ahead of it are to be noticed.
+    pub(super) fn add(&mut self, record: &Record, remarks: Remarks, now: Option<DateTime<Utc>>) {
+        let row = match record {
+            Record::Row(row) => row,
+            Record::Invalid(row) => {
+                self.without_product += u64::from(remarks.no_product);
+                self.without_day += u64::from(remarks.no_day);
+                self.reasons.add(row);
+                return;
+            }
         };
         self.days_from_call_id += u64::from(remarks.day_from_call_id);
         let lost_caret = may_lack_caret(&row.key.call_id) && !remarks.split_call_id;
@@ -102,10 +98,19 @@ impl Findings {
             (remarks.null, &mut self.nulls),
             (remarks.split_call_id, &mut self.split_call_ids),
             (lost_caret, &mut self.lost_carets),
+            (remarks.other_day, &mut self.other_days),
         ] {
-            if found {
-                rows.add(row.line);
-            }
+            rows.add_if(found, row.line);
+        }
+        if may_lack_digits(&row.key.call_id) {
+            self.long_call_ids.lost_digits.add(row.line);
+            self.long_call_ids.zeros += row.key.call_id.len() - KEPT_DIGITS;
+        } else if lost_caret {
+            self.long_call_ids.keeps_digits |= has_more_digits(&row.key.call_id);
+        }
+        if let Some(seconds) = now.and_then(|now| seconds_ahead(row, now)) {
+            self.ahead.rows.add(row.line);
+            self.ahead.at_most_s = self.ahead.at_most_s.max(seconds);
         }
         self.add_numbers(row);
     }
@@ -115,6 +120,13 @@ impl Findings {
         self.days_from_call_id += other.days_from_call_id;
         self.without_product += other.without_product;
         self.without_day += other.without_day;
+        self.reasons.merge(&other.reasons);
+        self.other_days.merge(other.other_days);
+        self.ahead.rows.merge(other.ahead.rows);
+        self.ahead.at_most_s = self.ahead.at_most_s.max(other.ahead.at_most_s);
+        self.long_call_ids.lost_digits.merge(other.long_call_ids.lost_digits);
+        self.long_call_ids.zeros += other.long_call_ids.zeros;
+        self.long_call_ids.keeps_digits |= other.long_call_ids.keeps_digits;
         self.serial_days.merge(other.serial_days);
         self.nulls.merge(other.nulls);
         self.lost_carets.merge(other.lost_carets);
@@ -140,22 +152,42 @@ impl Findings {
         }
     }
 
+    /// The rows whose CallId has lost digits in a spreadsheet; none if it kept some of them.
+    pub(super) fn lost_digits(&self) -> AffectedRows {
+        let LongCallIds { lost_digits, zeros, keeps_digits } = self.long_call_ids;
+        // Fewer zeros may be a coincidence.
+        if keeps_digits || zeros < 6 { AffectedRows::default() } else { lost_digits }
+    }
+
     /// One line for each finding.
     pub(super) fn notes(&self) -> Vec<String> {
+        let lost_digits = self.lost_digits();
+        let lost_carets = if lost_digits.count > 0 { AffectedRows::default() } else { self.lost_carets };
         let of_rows = [
+            (
+                lost_digits,
+                "the CallId has only digits, and only zeros after the 15th. All such CallIds of the ledger \
+                 do. A spreadsheet dropped their last digits, so the provider will not find the calls. \
+                 Export the column as text from the original system",
+            ),
+            (
+                self.other_days,
+                "the CallId contains a time on another day than the row. The provider is asked for the \
+                 row's day. If that is the day of the export, write the day of the call",
+            ),
             (
                 self.serial_days,
                 "a time is a spreadsheet's serial number, such as 45962.37. It is read as a time in UTC+8, \
                  as precise as it is written",
             ),
-            (self.nulls, "a value is NULL or \\N. It is read as empty"),
+            (self.nulls, "a value is NULL, \\N, NaN or a similar word. It is read as empty"),
             (
                 self.split_call_ids,
                 "the CallId was split at its `^` into two columns. Join them, or the provider will not \
                  find the calls",
             ),
             (
-                self.lost_carets,
+                lost_carets,
                 "the CallId has only digits. An export may have dropped its `^`. It is looked up as it is",
             ),
         ];
@@ -170,8 +202,34 @@ impl Findings {
                 column.count
             ))
         });
-        of_rows.chain(of_columns).collect()
+        self.ahead.note().into_iter().chain(of_rows).chain(of_columns).collect()
     }
+}
+
+impl AheadOfNow {
+    fn note(&self) -> Option<String> {
+        let rows = self.rows.text()?;
+        let minutes = self.at_most_s / 60;
+        let by = if minutes < 120 {
+            format!("{minutes} min")
+        } else if minutes < 2 * 1_440 {
+            format!("{} h", minutes / 60)
+        } else {
+            format!("{} days", minutes / 1_440)
+        };
+        Some(format!(
+            "{rows}: the call is ahead of this machine's clock, by up to {by}. The time zone is the likely \
+             cause: times without a zone are read as UTC+8"
+        ))
+    }
+}
+
+/// Seconds by which a row's call is ahead of the current time, if more than five minutes.
+fn seconds_ahead(row: &LedgerRow, now: DateTime<Utc>) -> Option<i64> {
+    let at = row.expected.called_at.and_then(LedgerTime::instant);
+    let at_ms = at.map_or_else(|| midnight_ms(row.key.day), |at| at.timestamp_millis());
+    let seconds = (at_ms - now.timestamp_millis()) / 1_000;
+    (seconds > 300).then_some(seconds)
 }
 
 /// True for a mainland fixed-line number without the 0 of its area code: `10` or `2x` before eight

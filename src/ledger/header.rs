@@ -4,14 +4,17 @@
 //! columns.
 
 use super::carried::Carried;
+use super::columns::{Column, ColumnNote, REASON_COLUMN, Role};
 use super::error::{HeaderError, LedgerError};
-use super::field::{FIELD_COUNT, Field};
+use super::field::{FIELD_COUNT, Field, Match};
 use super::header_text::{distance, looks_like_data, normalized, printable};
+use super::options::Options;
+use super::similar::similar_fields;
 
 /// The column of each field, from 0.
 type FieldColumns = [Option<usize>; FIELD_COUNT];
 
-/// Columns assigned by the user, as (field, header).
+/// Columns assigned by the user, as (field, header). An empty header means no column.
 type Mapping = [(String, String)];
 
 /// The columns of one ledger.
@@ -22,12 +25,16 @@ pub(super) struct Header {
     columns: FieldColumns,
     /// The columns that hold no field.
     pub(super) carried: Carried,
+    /// The column with the reasons of earlier rejects: it is ignored.
+    pub(super) ignored: Option<usize>,
+    /// Notes on columns that look like a field but are carried.
+    pub(super) notes: Vec<ColumnNote>,
 }
 
 /// How well a header row suits a ledger. The greatest value suits best.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Suitability {
-    has_call_id: bool,
+    pub(super) has_call_id: bool,
     fields: usize,
     columns: usize,
 }
@@ -37,16 +44,24 @@ impl Header {
     ///
     /// # Errors
     /// No column holds the CallId, two hold one field, or the mapping does not match the columns.
-    pub(super) fn new(names: &[String], mapping: &Mapping, ledger: &str) -> Result<Self, LedgerError> {
-        let columns = assign(names, mapping)
-            .map_err(|problem| LedgerError::Header { ledger: ledger.to_owned(), problem })?;
-        let rest = (0..names.len()).filter(|at| !columns.contains(&Some(*at))).collect();
-        Ok(Self { names: names.to_vec(), columns, carried: Carried::new(names, rest) })
+    pub(super) fn new(names: &[String], options: &Options, ledger: &str) -> Result<Self, LedgerError> {
+        let (columns, mut notes) = assign(names, &options.map).map_err(|problem| LedgerError::Header {
+            ledger: ledger.to_owned(),
+            problem,
+            later_header: None,
+        })?;
+        let is_reason = |at: &usize| names[*at].trim() == REASON_COLUMN && !columns.contains(&Some(*at));
+        let ignored = (0..names.len()).find(is_reason);
+        let is_free = |at: &usize| !columns.contains(&Some(*at)) && ignored != Some(*at);
+        let rest: Vec<usize> = (0..names.len()).filter(is_free).collect();
+        notes.extend(similar_columns(names, &rest, &columns, options));
+        let carried = Carried::new(names, rest);
+        Ok(Self { names: names.to_vec(), columns, carried, ignored, notes })
     }
 
     /// How well these columns suit a ledger.
     pub(super) fn suitability(names: &[String], mapping: &Mapping) -> Suitability {
-        let mapped = mapped_columns(names, mapping).unwrap_or_default();
+        let mapped = mapped_columns(names, mapping).map(|mapped| mapped.columns).unwrap_or_default();
         let fields: Vec<Field> = names.iter().filter_map(|name| Field::of_header(name)).collect();
         Suitability {
             has_call_id: mapped[Field::CallId as usize].is_some() || fields.contains(&Field::CallId),
@@ -64,23 +79,45 @@ impl Header {
     pub(super) fn column(&self, field: Field) -> Option<usize> {
         self.columns[field as usize]
     }
+
+    /// The columns in their order, and what each is used for.
+    pub(super) fn uses(&self) -> Vec<Column> {
+        let role = |at: usize| {
+            let field = Field::all().find(|field| self.column(*field) == Some(at));
+            let carried = || self.carried.columns.iter().position(|column| *column == at);
+            match (field, self.ignored == Some(at)) {
+                (Some(field), _) => Role::Read(field.name()),
+                (None, true) => Role::Ignored,
+                (None, false) => match carried() {
+                    Some(found) => Role::Carried(printable(&self.carried.names[found])),
+                    None => Role::Ignored,
+                },
+            }
+        };
+        let column = |(at, name): (usize, &String)| Column { header: printable(name), role: role(at) };
+        self.names.iter().enumerate().map(column).collect()
+    }
 }
 
-fn assign(names: &[String], mapping: &Mapping) -> Result<FieldColumns, HeaderError> {
-    let mut columns = mapped_columns(names, mapping)?;
+/// The columns with a name of one field.
+type Candidates = Vec<(Match, usize)>;
+
+fn assign(names: &[String], mapping: &Mapping) -> Result<(FieldColumns, Vec<ColumnNote>), HeaderError> {
+    let Mapped { mut columns, unread } = mapped_columns(names, mapping)?;
     let mapped = columns;
+    let mut candidates: [Candidates; FIELD_COUNT] = Default::default();
     for (at, header) in names.iter().enumerate() {
-        let Some(field) = Field::of_header(header) else { continue };
-        if mapped[field as usize].is_some() || mapped.contains(&Some(at)) {
-            continue;
+        let Some((field, found)) = Field::matching(header) else { continue };
+        let is_settled = mapped[field as usize].is_some() || unread[field as usize];
+        if !is_settled && !mapped.contains(&Some(at)) {
+            candidates[field as usize].push((found, at));
         }
-        if let Some(other) = columns[field as usize].replace(at) {
-            return Err(HeaderError::TwoColumns {
-                field: field.name(),
-                headers: [printable(&names[other]), printable(header)],
-                positions: [other + 1, at + 1],
-            });
-        }
+    }
+    let mut notes = Vec::new();
+    for field in Field::all() {
+        let (column, note) = choose(field, &candidates[field as usize], names)?;
+        columns[field as usize] = columns[field as usize].or(column);
+        notes.extend(note);
     }
     if columns[Field::CallId as usize].is_none() {
         return Err(HeaderError::NoCallId {
@@ -89,23 +126,96 @@ fn assign(names: &[String], mapping: &Mapping) -> Result<FieldColumns, HeaderErr
             looks_like_data: names.iter().any(|name| looks_like_data(name)),
         });
     }
-    Ok(columns)
+    Ok((columns, notes))
 }
 
-/// The columns that the mapping assigns.
-fn mapped_columns(names: &[String], mapping: &Mapping) -> Result<FieldColumns, HeaderError> {
-    let mut columns = [None; FIELD_COUNT];
+/// The column of a field: that with the surest name. `None` if several have such a name.
+///
+/// # Errors
+/// Several columns have names of version 0.1.
+fn choose(
+    field: Field,
+    candidates: &Candidates,
+    names: &[String],
+) -> Result<(Option<usize>, Vec<ColumnNote>), HeaderError> {
+    let Some(surest) = candidates.iter().map(|(found, _)| *found).min() else { return Ok((None, vec![])) };
+    let best: Vec<usize> =
+        candidates.iter().filter(|(found, _)| *found == surest).map(|(_, at)| *at).collect();
+    let (name, header) = (field.name(), |at: usize| printable(&names[at]));
+    match best.as_slice() {
+        [one] => {
+            let others = candidates.iter().map(|(_, at)| *at).filter(|at| at != one);
+            let second = |at| ColumnNote::Second { field: name, header: header(at), read: header(*one) };
+            Ok((Some(*one), others.map(second).collect()))
+        }
+        [one, other, ..] if surest == Match::Exact => Err(HeaderError::TwoColumns {
+            field: name,
+            headers: [header(*one), header(*other)],
+            positions: [one + 1, other + 1],
+        }),
+        _ => {
+            let headers = candidates.iter().map(|(_, at)| header(*at)).collect();
+            Ok((None, vec![ColumnNote::Undecided { field: name, headers }]))
+        }
+    }
+}
+
+/// A note for each carried column whose header is similar to a field that no column holds.
+fn similar_columns(
+    names: &[String],
+    rest: &[usize],
+    columns: &FieldColumns,
+    options: &Options,
+) -> Vec<ColumnNote> {
+    let is_given = |field: Field| match field {
+        Field::ProdId => options.prod_id.is_some(),
+        Field::QueryDate => columns[Field::CalledAt as usize].is_some() || options.call_date.is_some(),
+        _ => false,
+    };
+    let is_unread = |field: Field| {
+        options.map.iter().any(|(name, header)| header.is_empty() && Field::of_header(name) == Some(field))
+    };
+    let open: Vec<Field> = Field::all()
+        .filter(|field| columns[*field as usize].is_none() && !is_given(*field) && !is_unread(*field))
+        .collect();
+    let note = |at: &usize| {
+        // Two columns with the name of one field have their own note.
+        if Field::of_header(&names[*at]).is_some() {
+            return None;
+        }
+        if let Some(field) = Field::in_other_unit(&names[*at]).filter(|field| open.contains(field)) {
+            return Some(ColumnNote::OtherUnit { header: printable(&names[*at]), field: field.name() });
+        }
+        let fields: Vec<_> = similar_fields(&names[*at], &open).into_iter().map(Field::name).collect();
+        (!fields.is_empty()).then(|| ColumnNote::Similar { header: printable(&names[*at]), fields })
+    };
+    rest.iter().filter_map(note).collect()
+}
+
+/// What the mapping says.
+struct Mapped {
+    columns: FieldColumns,
+    /// The fields that no column holds.
+    unread: [bool; FIELD_COUNT],
+}
+
+fn mapped_columns(names: &[String], mapping: &Mapping) -> Result<Mapped, HeaderError> {
+    let mut mapped = Mapped { columns: [None; FIELD_COUNT], unread: [false; FIELD_COUNT] };
     for (name, header) in mapping {
         let field = Field::of_header(name).ok_or_else(|| HeaderError::UnknownField {
             field: printable(name),
             nearest: Field::nearest_name(name),
         })?;
+        if header.is_empty() {
+            mapped.unread[field as usize] = true;
+            continue;
+        }
         let at = find_column(names, header)?;
-        if columns[field as usize].replace(at).is_some_and(|other| other != at) {
+        if mapped.columns[field as usize].replace(at).is_some_and(|other| other != at) {
             return Err(HeaderError::MappedTwice { field: field.name() });
         }
     }
-    Ok(columns)
+    Ok(mapped)
 }
 
 /// The only column with exactly this name; without one, the only column with the same normalized
@@ -147,7 +257,7 @@ fn similar_to_call_id(names: &[String]) -> Vec<String> {
     };
     let mut similar: Vec<(usize, String)> = names
         .iter()
-        .filter(|header| Field::of_header(header).is_none())
+        .filter(|header| Field::of_header(header).is_none_or(|field| field == Field::CallId))
         .filter_map(|header| nearest(header).map(|distance| (distance, printable(header))))
         .collect();
     similar.sort_by_key(|(distance, _)| *distance);
@@ -167,7 +277,7 @@ mod tests {
         let names: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
         let mapping: Vec<(String, String)> =
             mapping.iter().map(|(field, header)| ((*field).to_owned(), (*header).to_owned())).collect();
-        Header::new(&names, &mapping, "calls.csv")
+        Header::new(&names, &Options { map: mapping, ..Options::default() }, "calls.csv")
     }
 
     fn problem(header: &[&str], mapping: &[(&str, &str)]) -> HeaderError {
@@ -251,5 +361,54 @@ mod tests {
         assert_eq!(problem(&["call_id", "a", "b"], &[("caller", "a"), ("caller", "b")]), twice);
         let ambiguous = HeaderError::AmbiguousColumn { header: "a".to_owned(), positions: [2, 3] };
         assert_eq!(problem(&["call_id", "a", "a"], &[("caller", "a")]), ambiguous);
+    }
+    #[test]
+    fn the_name_of_version_0_1_wins_over_a_synonym() {
+        for (names, field, column) in [
+            (["call_id", "start_time", "start_date"], Field::StartedAt, 2),
+            (["call_id", "通话时长(秒)", "时长(秒)"], Field::DurationS, 1),
+            (["call_id", "duration (s)", "duration"], Field::DurationS, 2),
+            (["通话编号", "call_id", "呼叫编号"], Field::CallId, 1),
+        ] {
+            let header = read(&names, &[]).unwrap();
+            assert_eq!(header.column(field), Some(column), "{names:?}");
+            assert!(matches!(header.notes[0], ColumnNote::Second { .. }), "{:?}", header.notes);
+        }
+    }
+
+    #[test]
+    fn between_two_synonyms_nothing_is_guessed() {
+        let header = read(&["call_id", "被叫", "CalledNumber"], &[]).unwrap();
+        assert_eq!((header.column(Field::Callee), header.carried.columns), (None, vec![1, 2]));
+        let undecided =
+            ColumnNote::Undecided { field: "callee", headers: owned(&["被叫", "CalledNumber"]) };
+        assert_eq!(header.notes, [undecided]);
+        let similar = owned(&["通话编号", "呼叫编号"]);
+        let columns = owned(&["通话编号", "呼叫编号"]);
+        let wanted = HeaderError::NoCallId { columns, similar, looks_like_data: false };
+        assert_eq!(problem(&["通话编号", "呼叫编号"], &[]), wanted);
+    }
+
+    #[test]
+    fn a_similar_header_has_a_note_only_if_its_field_has_no_column() {
+        let header = read(&["call_id", "calee", "status", "b_duration", "duration"], &[]).unwrap();
+        let similar =
+            |header: &str, field| ColumnNote::Similar { header: header.to_owned(), fields: vec![field] };
+        assert_eq!(header.notes, [similar("calee", "callee"), similar("status", "state")]);
+        assert_eq!(read(&["call_id", "calee"], &[("callee", "")]).unwrap().notes, []);
+    }
+
+    #[test]
+    fn a_field_mapped_to_nothing_is_not_read() {
+        let header = read(&["call_id", "产品"], &[("prod_id", "")]).unwrap();
+        assert_eq!((header.column(Field::ProdId), header.carried.columns), (None, vec![1]));
+    }
+
+    #[test]
+    fn the_reasons_of_earlier_rejects_are_ignored() {
+        let header = read(&["call_id", "dept", "reconcile_reason"], &[]).unwrap();
+        assert_eq!((header.ignored, header.carried.columns.clone()), (Some(2), vec![1]));
+        let roles: Vec<Role> = header.uses().into_iter().map(|column| column.role).collect();
+        assert_eq!(roles, [Role::Read("call_id"), Role::Carried("ledger_dept".to_owned()), Role::Ignored]);
     }
 }

@@ -18,20 +18,24 @@
 //! record is nearly always a quote that is never closed. It becomes an invalid row, and reading
 //! resumes on the line after that quote.
 
+mod affected;
 mod carried;
 mod caught;
 mod cells;
 mod columnar;
+mod columns;
 mod decode;
 mod delimiter;
 mod delta_lengths;
 mod duplicates;
 mod encoding;
 mod error;
+mod escapes;
 mod field;
 mod file_kind;
 mod findings;
 mod fingerprints;
+mod footer;
 mod header;
 mod header_text;
 mod input;
@@ -40,17 +44,22 @@ mod ledger_bytes;
 mod options;
 mod parquet_bounds;
 mod parquet_pages;
+mod passed_over;
+mod quotes;
 mod raw_record;
 mod reader;
+mod reasons;
 mod records;
 mod row;
 mod scan;
+mod similar;
 mod split;
 mod thrift;
 mod times;
 mod unpack;
 mod values;
 
+pub use columns::{Column, ColumnNote, REASON_COLUMN, Role};
 pub use duplicates::DuplicateCalls;
 pub use error::{HeaderError, LedgerError};
 pub use field::field_names;
@@ -60,4 +69,5 @@ pub use layout::Layout;
 pub use ledger_bytes::LedgerBytes;
 pub use options::Options;
 pub use reader::LedgerReader;
+pub use reasons::{Reason, most_frequent};
 pub use scan::{LedgerScan, ScannedLedger};

@@ -1,6 +1,6 @@
 //! Settings for reading a ledger: what its content does not say.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use reconcile_core::product::ProductId;
 
 /// Settings for reading a ledger.
@@ -10,8 +10,12 @@ pub struct Options {
     pub prod_id: Option<ProductId>,
     /// Day (UTC+8) of rows without a time.
     pub call_date: Option<NaiveDate>,
-    /// Columns assigned by the user, as (field, header).
+    /// Columns assigned by the user, as (field, header). An empty header means no column.
     pub map: Vec<(String, String)>,
     /// Field delimiter; `None` detects it from the header row.
     pub delimiter: Option<u8>,
+    /// Physical lines above the header row that are passed over.
+    pub skip_lines: u64,
+    /// The current time, to notice calls that are ahead of it; `None` does not look for them.
+    pub now: Option<DateTime<Utc>>,
 }

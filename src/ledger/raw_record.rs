@@ -17,6 +17,8 @@ pub(super) struct RawRecord {
     pub(super) offset: Option<u64>,
     /// Name of the ledger's encoding.
     pub(super) encoding: &'static str,
+    /// True if it has backslash escapes.
+    pub(super) is_escaped: bool,
     /// Set if the record cannot be split into cells.
     pub(super) unsplittable: Option<InvalidRow>,
     /// Number of its bytes in memory.

@@ -6,22 +6,29 @@ use compact_str::CompactString;
 use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
 
+use super::affected::AffectedRows;
+use super::cells::Cells;
 use super::columnar::{NextRow, ParquetRows};
 use super::decode::Utf8Reader;
 use super::delimiter;
 use super::encoding::Encoding;
 use super::error::{LedgerError, Result};
+use super::escapes;
 use super::field::Field;
 use super::header::Header;
 use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
+use super::passed_over::PassedOver;
 use super::raw_record::RawRecord;
 use super::split::{MAX_KEPT, NextRecord, Position, Splitter};
 use super::unpack::Unpacked;
 
 /// The problem of a record that is longer than [`MAX_RECORD`](super::split::MAX_RECORD).
 const TOO_LONG: &str = "the row is longer than 1 MiB; check whether the file is damaged";
+
+/// Number of lines in which a header row below the first row is searched for.
+const SEARCHED: usize = 200;
 
 /// The CSV parser over the records of the text.
 type CsvReader<R> = csv::Reader<Splitter<Utf8Reader<R>>>;
@@ -32,6 +39,9 @@ pub(super) struct Records<R> {
     /// The name of the ledger in messages.
     ledger: String,
     open_row: Option<OpenRow>,
+    passed_over: PassedOver,
+    /// Rows with backslash escapes.
+    escaped: AffectedRows,
 }
 
 /// A last row without a line end. A program may still have been writing it.
@@ -66,6 +76,7 @@ impl<R: Read> Records<R> {
     pub(super) fn open_csv(source: R, ledger: &str, options: &Options) -> Result<(Self, Vec<String>)> {
         let failed = |error| LedgerError::reading(ledger, None, error);
         let mut splitter = Splitter::new(Utf8Reader::new(source).map_err(failed)?, b',');
+        splitter.pass_lines(options.skip_lines).map_err(failed)?;
         let detected = delimiter::detect(&mut splitter, &options.map).map_err(failed)?;
         let delimiter = options.delimiter.unwrap_or(detected);
         splitter.set_delimiter(delimiter);
@@ -76,21 +87,28 @@ impl<R: Read> Records<R> {
             .delimiter(delimiter)
             .from_reader(splitter);
         let mut header = ByteRecord::new();
-        let open_row = match next {
+        let position = match next {
             NextRecord::Whole(position) => {
                 parse(&mut csv, &mut header, ledger, position.line)?;
-                let is_open = csv.get_ref().is_open();
-                let offset = csv.get_mut().source_mut().offset_of(position.offset);
-                is_open.then(|| open_row_at(csv.get_ref().source(), offset, false))
+                position
+            }
+            NextRecord::Escaped(position) => {
+                let mut cells = Cells::default();
+                escapes::split(csv.get_mut().take_escaped(), delimiter, &mut cells);
+                header = cells.iter().collect();
+                position
             }
             NextRecord::End => return Err(LedgerError::Empty { ledger: ledger.to_owned() }),
             NextRecord::UnclosedQuote(_) | NextRecord::TooLong(_) => {
                 return Err(LedgerError::EndlessHeader { ledger: ledger.to_owned() });
             }
         };
+        let is_open = csv.get_ref().is_open();
+        let offset = csv.get_mut().source_mut().offset_of(position.offset);
+        let open_row = is_open.then(|| open_row_at(csv.get_ref().source(), offset, false));
         let names = column_names(&header, csv.get_ref().source().encoding(), ledger)?;
         let format = Format::Csv { csv: Box::new(csv), delimiter };
-        Ok((Self { format, ledger: ledger.to_owned(), open_row }, names))
+        Ok((Self { open_row, ..Self::new(format, ledger, &names) }, names))
     }
 
     /// The last row, if no line end follows it. Known once all rows were read.
@@ -98,11 +116,22 @@ impl<R: Read> Records<R> {
         self.open_row
     }
 
-    /// Reads the next record into `raw`; `false` at the end.
+    /// Reads the next record into `raw`; `false` at the end. Empty records and repeated header rows
+    /// are passed over.
     ///
     /// # Errors
     /// The source cannot be read.
     pub(super) fn advance(&mut self, raw: &mut RawRecord) -> Result<bool> {
+        while self.advance_to_any(raw)? {
+            if raw.unsplittable.is_some() || !self.passed_over.take(&raw.cells, raw.line) {
+                self.escaped.add_if(raw.is_escaped, raw.line);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn advance_to_any(&mut self, raw: &mut RawRecord) -> Result<bool> {
         match &mut self.format {
             Format::Parquet { rows, row, .. } => {
                 let next = rows.read(&mut raw.parsed)?;
@@ -149,8 +178,38 @@ impl<R: Read> Records<R> {
         digest.map_err(|error| LedgerError::reading(&self.ledger, None, error))
     }
 
+    /// Physical line of a row below that suits a ledger as its header row, within the next
+    /// [`SEARCHED`] records; `None` if there is none.
+    pub(super) fn later_header(&mut self, options: &Options) -> Option<u64> {
+        let Format::Csv { csv, .. } = &mut self.format else { return None };
+        for _ in 0..SEARCHED {
+            let splitter = csv.get_mut();
+            let line = splitter.peek().ok()?;
+            if delimiter::suits(line, &options.map) {
+                return Some(splitter.line());
+            }
+            splitter.pass_lines(1).ok()?;
+        }
+        None
+    }
+
+    /// One note for each kind of record that is passed over or read in an unusual way.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let escaped = self.escaped.text().map(|rows| {
+            format!(
+                "{rows}: backslash escapes in quotes, as MySQL writes them. They are read as MySQL means them"
+            )
+        });
+        escaped.into_iter().chain(self.passed_over.notes()).collect()
+    }
+
+    /// Number of records that were passed over.
+    pub(super) fn passed_over(&self) -> u64 {
+        self.passed_over.count()
+    }
+
     /// The layout of the ledger with these columns.
-    pub(super) fn layout(&self, names: &[String]) -> Layout {
+    pub(super) fn layout(&self, names: Vec<String>) -> Layout {
         let (delimiter, byte_order_mark) = match &self.format {
             Format::Csv { csv, delimiter } => {
                 let text = csv.get_ref().source();
@@ -159,7 +218,7 @@ impl<R: Read> Records<R> {
             }
             Format::Parquet { .. } => (b',', false),
         };
-        Layout { names: names.to_vec(), delimiter, byte_order_mark }
+        Layout { names, delimiter, byte_order_mark }
     }
 
     /// Encoding, delimiter and packing in words, as far as the ledger was read.
@@ -183,11 +242,21 @@ impl Records<LedgerBytes> {
         let rows = ParquetRows::open(bytes.clone(), ledger)?;
         let names = rows.names().to_vec();
         let format = Format::Parquet { rows: Box::new(rows), bytes, row: 0 };
-        Ok((Self { format, ledger: ledger.to_owned(), open_row: None }, names))
+        Ok((Self::new(format, ledger, &names), names))
     }
 }
 
 impl<R> Records<R> {
+    fn new(format: Format<R>, ledger: &str, names: &[String]) -> Self {
+        Self {
+            format,
+            ledger: ledger.to_owned(),
+            open_row: None,
+            passed_over: PassedOver::new(names),
+            escaped: AffectedRows::default(),
+        }
+    }
+
     /// Checks that no time of a Parquet file is stored as INT96. Some systems write INT96 in UTC,
     /// others in local time.
     ///
@@ -214,7 +283,7 @@ fn advance_csv<R: Read>(
     let next = next.map_err(|error| LedgerError::reading(ledger, Some(csv.get_ref().line()), error))?;
     let (position, problem) = match next {
         NextRecord::End => return Ok(false),
-        NextRecord::Whole(position) => (position, None),
+        NextRecord::Whole(position) | NextRecord::Escaped(position) => (position, None),
         NextRecord::UnclosedQuote(position) => {
             (position, Some("a quote is never closed; close it, or double it inside a value"))
         }
@@ -227,7 +296,10 @@ fn advance_csv<R: Read>(
         raw.unsplittable = Some(row);
         return Ok(true);
     }
-    if let Some(record) = csv.get_mut().take_unquoted() {
+    raw.is_escaped = matches!(next, NextRecord::Escaped(_));
+    if raw.is_escaped {
+        escapes::split(csv.get_mut().take_escaped(), delimiter, &mut raw.cells);
+    } else if let Some(record) = csv.get_mut().take_unquoted() {
         raw.cells.split(record, delimiter);
     } else {
         parse(csv, &mut raw.parsed, ledger, position.line)?;

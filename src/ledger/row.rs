@@ -6,11 +6,12 @@
 
 use std::cell::Cell;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compact_str::CompactString;
 
 use super::field::Field;
 use super::findings::{Findings, Remarks};
+use super::footer;
 use super::header::Header;
 use super::header_text::printable;
 use super::options::Options;
@@ -26,6 +27,9 @@ use crate::words::plural;
 
 /// The character that replaces characters which a conversion lost.
 const REPLACEMENT: char = '\u{fffd}';
+
+/// The beginning of the reason for a wrong number of fields.
+const WRONG_WIDTH: &str = "the row has ";
 
 /// Parses the records of one ledger and collects the findings.
 pub(super) struct RowReader {
@@ -45,11 +49,11 @@ impl RowReader {
     }
 
     pub(super) fn read(&mut self, raw: &mut RawRecord) -> Record {
-        if let Some(row) = raw.unsplittable.take() {
-            return Record::Invalid(row);
-        }
-        let (record, remarks) = RowParser::new(&self.header, &self.options, raw).parse();
-        self.findings.add(&record, remarks);
+        let (record, remarks) = match raw.unsplittable.take() {
+            Some(row) => (Record::Invalid(row), Remarks::default()),
+            None => RowParser::new(&self.header, &self.options, raw).parse(),
+        };
+        self.findings.add(&record, remarks, self.options.now);
         record
     }
 }
@@ -89,9 +93,13 @@ impl<'a> RowParser<'a> {
     fn row(&self) -> Result<LedgerRow, InvalidValue> {
         self.check_width()?;
         let call_id = self.value(Field::CallId)?.ok_or_else(|| {
-            let reason = "the row has no CallId; fill it in, or remove the row";
+            let reason = footer::reason_without_call_id(&self.raw.cells)
+                .unwrap_or("the row has no CallId; fill it in, or remove the row");
             InvalidValue::new(Field::CallId.name(), "", reason)
         })?;
+        if let Some(reason) = footer::reason(call_id, || self.is_only_call_id()) {
+            return Err(InvalidValue::new(Field::CallId.name(), call_id, reason));
+        }
         values::check_call_id(call_id)?;
         if !call_id.contains('^') && self.next_cell_begins_with_caret() {
             self.remark(|remarks| remarks.split_call_id = true);
@@ -101,6 +109,9 @@ impl<'a> RowParser<'a> {
         let query_date = self.time(Field::QueryDate)?;
         let named = expected.called_at.or(query_date).map(LedgerTime::day);
         let day = self.day(named, call_id)?;
+        if called_at_of(call_id).is_some_and(|at| is_far_from(at, day)) {
+            self.remark(|remarks| remarks.other_day = true);
+        }
         let carried = self.carried()?;
         let key = CallKey { call_id: call_id.to_owned(), prod_id, day };
         Ok(LedgerRow { line: self.raw.line, key, expected, query_date, carried })
@@ -113,14 +124,28 @@ impl<'a> RowParser<'a> {
         }
         let advice = if found == wanted + 1 && self.next_cell_begins_with_caret() {
             "the CallId was split at its `^`; join its halves"
+        } else if self.raw.cells.iter().any(|cell| cell.ends_with(b"\\")) {
+            "a backslash escapes the end of a value, as MySQL writes it; export with doubled quotes \
+             instead of backslash escapes"
         } else if found < wanted {
             "add the missing fields, or put quotes around a value with a line break"
         } else {
             "put quotes around a value that contains the delimiter"
         };
+        let first = self.raw.cells.iter().find_map(|cell| std::str::from_utf8(cell).ok());
+        if let Some(reason) = footer::reason(first.map_or("", values::bare), || true) {
+            return Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()));
+        }
         let fields = plural(found as u64, "field");
-        let reason = format!("the row has {fields}, but the header has {wanted}; {advice}");
+        let reason = format!("{WRONG_WIDTH}{fields}, but the header has {wanted}; {advice}");
         Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()))
+    }
+
+    /// True if all cells but the CallId are empty.
+    fn is_only_call_id(&self) -> bool {
+        let call_id = self.header.column(Field::CallId);
+        let mut others = self.raw.cells.iter().enumerate().filter(|(at, _)| Some(*at) != call_id);
+        others.all(|(_, cell)| cell.trim_ascii().is_empty())
     }
 
     /// True if the cell after the CallId begins with the `^` of a CallId.
@@ -189,23 +214,25 @@ impl<'a> RowParser<'a> {
     }
 
     /// The trimmed text of a field; `None` if it is empty or the ledger has no such column.
+    ///
+    /// Of the CallId only white space is removed.
     fn value(&self, field: Field) -> Result<Option<&'a str>, InvalidValue> {
         let Some(cell) = self.header.column(field).and_then(|at| self.cell(at)) else { return Ok(None) };
-        let text = trimmed(cell.map_err(|bytes| self.invalid_bytes(field.name(), field.name(), bytes))?);
+        let trim = if field == Field::CallId { trimmed } else { values::bare };
+        let text = trim(cell.map_err(|bytes| self.invalid_bytes(field.name(), field.name(), bytes))?);
         if self.may_have_lost_characters && text.contains(REPLACEMENT) {
             let reason = "an earlier conversion lost characters of this value (shown as \u{fffd}); export \
                           it again from the original system";
             return Err(InvalidValue::new(field.name(), text, reason));
         }
-        match text {
-            "" => Ok(None),
-            // Databases write these for a missing value.
-            "\\N" | "NULL" | "null" => {
-                self.remark(|remarks| remarks.null = true);
-                Ok(None)
-            }
-            _ => Ok(Some(text)),
+        if text.is_empty() {
+            return Ok(None);
         }
+        if values::is_null(text) {
+            self.remark(|remarks| remarks.null = true);
+            return Ok(None);
+        }
+        Ok(Some(text))
     }
 
     /// A cell, if the record has it: its text, or its bytes if they are not valid UTF-8.
@@ -243,6 +270,21 @@ impl<'a> RowParser<'a> {
         InvalidValue::new(field, &String::from_utf8_lossy(bytes), reason)
     }
 
+    /// The cells without the reason of an earlier run.
+    fn own_cells(&self) -> impl Iterator<Item = &[u8]> {
+        let (cells, ignored) = (&self.raw.cells, self.header.ignored);
+        let ignored = match ignored {
+            Some(at) if cells.len() == self.header.width() => Some(at),
+            // The reason is at the end of a row with a wrong number of fields.
+            Some(_) => cells
+                .len()
+                .checked_sub(1)
+                .filter(|last| cells.get(*last).is_some_and(|cell| cell.starts_with(WRONG_WIDTH.as_bytes()))),
+            None => None,
+        };
+        cells.iter().enumerate().filter(move |(at, _)| Some(*at) != ignored).map(|(_, cell)| cell)
+    }
+
     fn invalid_row(&self, invalid: InvalidValue) -> InvalidRow {
         let call_id = self.value(Field::CallId).ok().flatten();
         let call_id = call_id.filter(|text| values::check_call_id(text).is_ok());
@@ -260,7 +302,14 @@ impl<'a> RowParser<'a> {
             found: invalid.found,
             reason: invalid.reason,
             carried: carried.iter().map_while(|at| cells.get(*at).map(lossy)).collect(),
-            original: cells.iter().map(|cell| lossy(cell).into()).collect(),
+            original: self.own_cells().map(|cell| lossy(cell).into()).collect(),
         }
     }
+}
+
+/// True if `at` lies more than ten minutes before or after this day (UTC+8). Nearer calls are
+/// looked up on both days.
+fn is_far_from(at: DateTime<Utc>, day: NaiveDate) -> bool {
+    const NEAR: TimeDelta = TimeDelta::minutes(10);
+    day_of(at) != day && day_of(at - NEAR) != day && day_of(at + NEAR) != day
 }

@@ -11,6 +11,7 @@ use std::thread;
 
 use reconcile_core::ledger_row::Record;
 
+use super::columns::{Column, ColumnNote};
 use super::duplicates::DuplicateCalls;
 use super::error::{LedgerError, Result};
 use super::findings::Findings;
@@ -21,6 +22,7 @@ use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
 use super::raw_record::RawRecord;
 use super::reader::LedgerReader;
+use super::reasons::Reason;
 use super::records::{OpenRow, Records};
 use super::row::RowReader;
 use crate::locked::lock;
@@ -84,7 +86,7 @@ impl ScannedLedger {
 /// The result of the first reading.
 #[derive(Debug)]
 pub struct LedgerScan {
-    /// Records below the header row, without blank lines.
+    /// Records below the header row, without those that are passed over.
     pub rows: u64,
     /// Rows that cannot be used.
     pub invalid: u64,
@@ -100,8 +102,16 @@ pub struct LedgerScan {
     pub carried: Vec<String>,
     /// The ledger's own columns, for the rejects.
     pub layout: Layout,
+    /// What each column is used for.
+    pub columns: Vec<Column>,
+    /// Notes on columns that look like a field but are carried.
+    pub column_notes: Vec<ColumnNote>,
     /// Notes for the log.
     pub notes: Vec<String>,
+    /// Why rows are unusable, the most frequent reason first.
+    pub reasons: Vec<Reason>,
+    /// Usable rows whose CallId has lost digits in a spreadsheet.
+    pub lost_digits: u64,
     /// Usable rows whose day comes only from the CallId.
     pub days_from_call_id: u64,
     /// Rows that are unusable because they have no product.
@@ -144,10 +154,12 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
     })?;
     rows.findings.merge(&other_rows.findings);
     let Findings { days_from_call_id, without_product, without_day, .. } = rows.findings;
+    let (reasons, lost_digits) = (rows.findings.reasons.sorted(), rows.findings.lost_digits().count);
     let ledger = LedgerReader::from_parts(records, rows);
     let tally = std::mem::take(&mut *lock(&tally));
     let (duplicate_calls, calls) =
         DuplicateCalls::count(tally.usable.sorted()).map_err(LedgerError::temporary_file)?;
+    let (columns, column_notes) = ledger.columns();
     tracing::debug!("{} is {}", input.name(), ledger.description());
     Ok(LedgerScan {
         rows: tally.rows,
@@ -156,7 +168,11 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
         calls,
         carried: ledger.carried().to_vec(),
         layout: ledger.layout(),
+        columns,
+        column_notes,
         notes: ledger.notes(),
+        reasons,
+        lost_digits,
         days_from_call_id,
         without_product,
         without_day,

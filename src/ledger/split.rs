@@ -9,6 +9,9 @@ use std::io::{ErrorKind, Read, Result};
 
 use memchr::{memchr, memchr2, memchr2_iter};
 
+use super::escapes::{RecordEnd, record_end};
+use super::quotes::{QuoteScan, Step};
+
 /// Longest record in bytes. A real row has a few hundred. A longer record nearly always has a quote
 /// that is never closed.
 pub(super) const MAX_RECORD: usize = 1 << 20;
@@ -33,24 +36,16 @@ pub(super) struct Position {
 pub(super) enum NextRecord {
     /// A whole record, which can now be read through [`Read`].
     Whole(Position),
+    /// A whole record with backslash escapes in quotes, as MySQL writes them.
+    Escaped(Position),
     /// A record with a quote that is not closed before the end of the input, or before
-    /// [`MAX_RECORD`]. The next record begins on the line after that quote. So one bad row does not
-    /// swallow the good rows below it.
+    /// [`MAX_RECORD`], or is closed on a later line in the middle of a cell. The next record begins
+    /// on the line after that quote. So one bad row does not swallow the good rows below it.
     UnclosedQuote(Position),
     /// A line longer than [`MAX_RECORD`] without such a quote. It is skipped.
     TooLong(Position),
     /// The end of the input.
     End,
-}
-
-/// State of the scan within a record. The CSV parser has the same states, so both find the same end
-/// of a record.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ScanState {
-    CellStart,
-    Unquoted,
-    Quoted,
-    QuoteInQuoted,
 }
 
 /// A reader that returns one record after each call of [`Splitter::advance`]. A single `\n` ends
@@ -142,42 +137,85 @@ impl<R: Read> Splitter<R> {
 
     /// Finds the end of a record that may have quotes.
     fn scan(&mut self, position: Position) -> Result<NextRecord> {
-        let (mut at, mut quote_at, mut spans_lines) = (0, 0, false);
-        let mut state = ScanState::CellStart;
+        let (mut at, mut quotes) = (0, QuoteScan::default());
         loop {
-            if at == MAX_RECORD {
-                return self.skip(position, at, (state == ScanState::Quoted).then_some(quote_at));
+            let is_end = at == MAX_RECORD || (self.start + at == self.buf.len() && !self.fill()?);
+            if is_end && quotes.is_open() {
+                return self.unclosed(position, at, &quotes);
             }
-            if self.start + at == self.buf.len() && !self.fill()? {
-                if state == ScanState::Quoted {
-                    return self.skip(position, at, Some(quote_at));
-                }
+            if at == MAX_RECORD {
+                return self.skip(position, at, None);
+            }
+            if is_end {
                 break;
             }
-            let byte = self.buf[self.start + at];
-            let is_line_end = matches!(byte, b'\n' | b'\r');
-            state = match (state, byte) {
-                (ScanState::Quoted, b'"') => ScanState::QuoteInQuoted,
-                (ScanState::Quoted, _) => {
-                    spans_lines |= is_line_end;
-                    ScanState::Quoted
+            match quotes.step(at, self.buf[self.start + at], self.delimiter) {
+                Step::Next => at += 1,
+                Step::End => break,
+                Step::ClosedTooLate => return self.unclosed(position, at, &quotes),
+                Step::MayBeEscaped => {
+                    if let Some(len) = self.escaped_length()? {
+                        return self.offer_escaped(position, len);
+                    }
+                    quotes.may_be_escaped = false;
                 }
-                _ if is_line_end => break,
-                _ if byte == self.delimiter => ScanState::CellStart,
-                (ScanState::CellStart, b'"') => {
-                    quote_at = at;
-                    ScanState::Quoted
-                }
-                (ScanState::QuoteInQuoted, b'"') => ScanState::Quoted,
-                _ => ScanState::Unquoted,
-            };
-            at += 1;
+            }
         }
         if at == 0 {
             return Ok(NextRecord::End);
         }
-        self.offer(at, spans_lines)?;
+        self.offer(at, quotes.spans_lines)?;
         Ok(NextRecord::Whole(position))
+    }
+
+    /// The record whose last quote is not closed as CSV requires: with backslash escapes if they
+    /// make it whole, else skipped.
+    fn unclosed(&mut self, position: Position, scanned: usize, quotes: &QuoteScan) -> Result<NextRecord> {
+        if quotes.may_be_escaped
+            && let Some(len) = self.escaped_length()?
+        {
+            return self.offer_escaped(position, len);
+        }
+        self.skip(position, scanned, Some(quotes.quote_at))
+    }
+
+    fn offer_escaped(&mut self, position: Position, len: usize) -> Result<NextRecord> {
+        self.offer(len, true)?;
+        Ok(NextRecord::Escaped(position))
+    }
+
+    /// Length of the next record with backslash escapes; `None` if it has no such escapes, or is
+    /// longer than [`MAX_KEPT`].
+    fn escaped_length(&mut self) -> Result<Option<usize>> {
+        loop {
+            let ahead = &self.buf[self.start..];
+            let text = &ahead[..ahead.len().min(MAX_KEPT)];
+            match record_end(text, self.delimiter, self.eof && text.len() == ahead.len()) {
+                RecordEnd::At(len) => return Ok(Some(len)),
+                RecordEnd::Later if text.len() < MAX_KEPT => drop(self.fill()?),
+                RecordEnd::Later | RecordEnd::Broken => return Ok(None),
+            }
+        }
+    }
+
+    /// Consumes and returns the current record, which has backslash escapes.
+    pub(super) fn take_escaped(&mut self) -> &[u8] {
+        self.newline_due = false;
+        &self.buf[std::mem::take(&mut self.out)]
+    }
+
+    /// Passes over this number of lines, whatever they contain.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub(super) fn pass_lines(&mut self, lines: u64) -> Result<()> {
+        let last = self.line + lines;
+        while self.line < last && (self.start < self.buf.len() || self.fill()?) {
+            let rest = &self.buf[self.start..];
+            self.start += memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            self.pass_line_end()?;
+        }
+        Ok(())
     }
 
     /// Consumes and returns the current record if it has no quote and thus needs no parser.
@@ -375,6 +413,7 @@ mod tests {
             match next {
                 NextRecord::End => return all,
                 NextRecord::Whole(_) => drop(splitter.read_to_end(&mut text).unwrap()),
+                NextRecord::Escaped(_) => text.extend_from_slice(splitter.take_escaped()),
                 _ => {}
             }
             all.push((next, text));
@@ -383,7 +422,10 @@ mod tests {
 
     fn lines(bytes: &[u8]) -> Vec<u64> {
         let line = |(next, _): &(NextRecord, Vec<u8>)| match next {
-            NextRecord::Whole(at) | NextRecord::UnclosedQuote(at) | NextRecord::TooLong(at) => at.line,
+            NextRecord::Whole(at)
+            | NextRecord::Escaped(at)
+            | NextRecord::UnclosedQuote(at)
+            | NextRecord::TooLong(at) => at.line,
             NextRecord::End => 0,
         };
         records(bytes, usize::MAX).iter().map(line).collect()
@@ -406,6 +448,36 @@ mod tests {
         assert_eq!(all.len(), 4);
         // The unclosed quote may come after a cell that spans lines.
         assert_eq!(lines(b"h\n\"a\nb\",\"c\nd\n"), [1, 2, 4]);
+    }
+
+    #[test]
+    fn a_quote_closed_in_the_next_row_costs_only_its_own_line() {
+        assert_eq!(lines(b"h\n1,\"5\n\"2\",b\n3,c\n"), [1, 2, 3, 4]);
+        assert_eq!(lines(b"h\n1,\"a\"b\n2\n"), [1, 2, 3]);
+    }
+
+    #[test]
+    fn backslash_escapes_end_no_record_in_the_wrong_place() {
+        let text = b"h\n\"1\",\"x\\\"\"\n\"2\",\"a\\\", b\"\n\"3\",\"two\\\n\\\"lines\"\n\"4\",\"C:\\\"\n\"5\",\"y\\\"\"";
+        for step in [1, 3, usize::MAX] {
+            let all = records(text, step);
+            let escaped = |(next, _): &(NextRecord, Vec<u8>)| matches!(next, NextRecord::Escaped(_));
+            assert_eq!(all.iter().map(escaped).collect::<Vec<_>>(), [false, true, true, true, false, true]);
+        }
+        assert_eq!(lines(text), [1, 2, 3, 4, 6, 7]);
+    }
+
+    #[test]
+    fn lines_can_be_passed_over() {
+        for text in ["a\n\n\"b\nc\n", "a\r\n\r\n\"b\r\nc\r\n", "a\r\r\"b\rc\r"] {
+            let mut splitter = Splitter::new(Trickle(text.as_bytes(), 1), b',');
+            splitter.pass_lines(3).unwrap();
+            let offset = text.find('c').unwrap() as u64;
+            assert_eq!(splitter.advance().unwrap(), NextRecord::Whole(at(4, offset)));
+        }
+        let mut splitter = Splitter::new(b"a\n".as_slice(), b',');
+        splitter.pass_lines(9).unwrap();
+        assert_eq!(splitter.advance().unwrap(), NextRecord::End);
     }
 
     #[test]

@@ -128,6 +128,10 @@ fn packed(packing: Packing, error: Error) -> Error {
     match error.kind() {
         ErrorKind::Interrupted => error,
         ErrorKind::UnexpectedEof => ContentError::CutOff(packing).into(),
+        // zstd has no other kind for this error.
+        _ if packing == Packing::Zstd && error.to_string().contains("too much memory") => {
+            ContentError::ZstdWindow.into()
+        }
         _ => ContentError::Damaged(packing, error).into(),
     }
 }
@@ -183,5 +187,14 @@ mod tests {
         let whole = zstd::encode_all([b'x'; 999].as_slice(), 1).unwrap();
         let error = Unpacked::new(&whole[..whole.len() - 2]).unwrap().read_to_end(&mut text).unwrap_err();
         assert!(error.to_string().contains("zstd data is cut off"), "{error}");
+    }
+    #[test]
+    fn a_zstd_window_that_is_too_large_is_named() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(29).unwrap();
+        encoder.write_all(&[b'x'; 100]).unwrap();
+        let packed = encoder.finish().unwrap();
+        let error = Unpacked::new(packed.as_slice()).unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("window is larger than 128 MiB"), "{error}");
     }
 }

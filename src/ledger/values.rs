@@ -52,20 +52,54 @@ pub(super) fn narrow(c: char) -> char {
 
 /// True for byte order marks, marks of writing direction and zero-width spaces. They come from web
 /// pages, address books and joined files.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}')
 }
 
-/// A value with ASCII for full-width characters and without invisible characters. The marks that
-/// make a spreadsheet treat it as text are removed: `="0571"`, `'0571`.
+/// Marks that make a spreadsheet treat a value as text.
+const TEXT_MARKS: [char; 7] = ['\'', '`', '\u{b4}', '\u{2018}', '\u{2019}', '\u{ff07}', '\u{ff40}'];
+
+/// A value without what is no part of it: white space and control characters around it, and the
+/// marks that make a spreadsheet treat it as text, such as `="0571"`, `'0571`, `` `0571 ``.
+pub(super) fn bare(text: &str) -> &str {
+    match text.as_bytes() {
+        // Nearly all values.
+        [first, .., last] if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() => text,
+        [only] if only.is_ascii_alphanumeric() => text,
+        _ => without_marks(text),
+    }
+}
+
+fn without_marks(text: &str) -> &str {
+    let around = |c: char| c.is_whitespace() || c.is_control();
+    let text = text.trim_matches(around);
+    let quoted = text.strip_prefix('=').unwrap_or(text);
+    let quoted = quoted.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
+    let text = quoted.unwrap_or(text).trim_matches(around);
+    let Some(marked) = text.strip_prefix(TEXT_MARKS) else { return text };
+    marked.strip_suffix(TEXT_MARKS).unwrap_or(marked).trim_matches(around)
+}
+
+/// A value with ASCII for full-width characters and without invisible characters.
 fn cleaned(text: &str) -> Cow<'_, str> {
-    let text = text.strip_prefix("=\"").and_then(|inner| inner.strip_suffix('"')).unwrap_or(text);
-    let text = text.strip_prefix('\'').unwrap_or(text);
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
     let text: String = text.chars().filter(|c| !is_invisible(*c)).map(narrow).collect();
-    Cow::Owned(text.trim().to_owned())
+    Cow::Owned(bare(&text).to_owned())
+}
+
+/// A whole number that a program wrote as `20.0`, without its fraction; any other text as it is.
+fn whole(text: &str) -> &str {
+    let Some((number, fraction)) = text.split_once('.') else { return text };
+    let is_zero = !fraction.is_empty() && fraction.bytes().all(|b| b == b'0');
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    if is_zero && is_digits(digits) { number } else { text }
+}
+
+/// True for the words that databases and programs write for a missing value.
+pub(super) fn is_null(text: &str) -> bool {
+    matches!(text, "\\N" | "NULL" | "null" | "(null)" | "NaN" | "nan" | "NaT" | "None" | "<NA>" | "#N/A")
 }
 
 /// True for a number such as `1.16E+11`: spreadsheets write long numbers in this notation.
@@ -104,6 +138,12 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
             "the CallId is longer than {MAX_CALL_ID} bytes; check that its column holds CallIds"
         ));
     }
+    if text.ends_with('0') && whole(text) != text {
+        return invalid(
+            "a program changed the CallId to a number with a decimal point; export the column as text from \
+             the original system",
+        );
+    }
     if !text.is_ascii() && text.chars().any(|c| narrow(c) != c || c == '\u{2c6}') {
         return invalid(
             "the CallId contains full-width characters instead of digits and `^`; export it again from the \
@@ -116,7 +156,8 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
              it again from the original system",
         );
     }
-    if text.contains('"') || text.starts_with(['\'', '=']) {
+    let has_mark = text.starts_with(TEXT_MARKS) || text.ends_with(TEXT_MARKS);
+    if has_mark || text.contains(['"', '`']) || text.starts_with('=') {
         return invalid("the CallId contains quotes or a spreadsheet formula; write only the CallId");
     }
     if text.starts_with('^') || text.ends_with('^') {
@@ -133,10 +174,27 @@ pub(super) fn may_lack_caret(call_id: &str) -> bool {
     call_id.len() >= 12 && is_digits(call_id)
 }
 
+/// Number of digits that a spreadsheet keeps of a number.
+pub(super) const KEPT_DIGITS: usize = 15;
+
+/// True for a CallId of digits alone, with only zeros after those that a spreadsheet keeps.
+pub(super) fn may_lack_digits(call_id: &str) -> bool {
+    let may = call_id.ends_with('0') && has_more_digits(call_id);
+    may && call_id.bytes().skip(KEPT_DIGITS).all(|digit| digit == b'0')
+}
+
+/// True for a CallId of digits alone, with more than a spreadsheet keeps.
+pub(super) fn has_more_digits(call_id: &str) -> bool {
+    call_id.len() > KEPT_DIGITS && is_digits(call_id)
+}
+
 /// Parses the id or the name of a product.
 pub(super) fn product(text: &str) -> Result<ProductId, InvalidValue> {
+    if let Some(product) = ProductId::parse(text) {
+        return Ok(product);
+    }
     let (field, value) = ("prod_id", cleaned(text));
-    if let Some(product) = ProductId::parse(&value) {
+    if let Some(product) = ProductId::parse(whole(&value)) {
         return Ok(product);
     }
     if is_scientific(&value) {
@@ -153,7 +211,7 @@ pub(super) fn number_text(field: &'static str, text: &str) -> Result<CompactStri
         return Ok(text.into());
     }
     let value = cleaned(text);
-    if is_scientific(&value) { Err(changed_by_spreadsheet(field, text)) } else { Ok(value.into()) }
+    if is_scientific(&value) { Err(changed_by_spreadsheet(field, text)) } else { Ok(whole(&value).into()) }
 }
 
 /// Parses yes or no, in the words of docs/contract.md.
@@ -163,7 +221,7 @@ pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Invalid
         "false" | "0" | "no" | "n" | "否" => Some(false),
         _ => None,
     };
-    known(text).or_else(|| known(&cleaned(text).to_ascii_lowercase())).ok_or_else(|| {
+    known(text).or_else(|| known(&whole(&cleaned(text)).to_ascii_lowercase())).ok_or_else(|| {
         let reason = "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否";
         InvalidValue::new(field, text, reason).expecting("true or false")
     })
@@ -171,8 +229,11 @@ pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Invalid
 
 /// Parses a non-negative number of whole seconds.
 pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, InvalidValue> {
+    if let Some(number) = quick_parse::whole_number(text) {
+        return Ok(number);
+    }
     let value = cleaned(text);
-    let number = quick_parse::whole_number(&value);
+    let number = quick_parse::whole_number(whole(&value));
     if number.is_none() && is_scientific(&value) {
         return Err(changed_by_spreadsheet(field, text).expecting("whole seconds"));
     }
@@ -191,7 +252,8 @@ pub(super) fn time(field: &'static str, text: &str) -> Result<ParsedTime, Invali
     if is_scientific(&value) {
         return Err(changed_by_spreadsheet(field, text).expecting("a time"));
     }
-    parse_time(&value).map_err(|error| InvalidValue::new(field, text, error.reason()).expecting("a time"))
+    parse_time(whole(&value))
+        .map_err(|error| InvalidValue::new(field, text, error.reason()).expecting("a time"))
 }
 
 #[cfg(test)]
@@ -234,6 +296,12 @@ mod tests {
             ("'116^102", "quotes"),
             ("=\"116^102\"", "quotes"),
             ("a\"b", "quotes"),
+            ("`116^102", "quotes"),
+            ("116^102`", "quotes"),
+            ("\u{2018}116^102", "quotes"),
+            ("\u{1f}116^102", "control character"),
+            ("116^102\u{7f}", "control character"),
+            ("116014888060.0", "decimal point"),
         ] {
             assert!(check_call_id(text).unwrap_err().reason.contains(word), "{text}");
         }
@@ -244,13 +312,68 @@ mod tests {
     #[test]
     fn full_width_characters_are_read_as_ascii() {
         assert_eq!(number_text("caller", "＋８６ １３８－１２").as_deref(), Ok("+86 138-12"));
-        assert_eq!(number_text("caller", "=\"0571\"").as_deref(), Ok("0571"));
-        assert_eq!(number_text("caller", "'0571").as_deref(), Ok("0571"));
         assert_eq!(seconds("duration_s", "７５"), Ok(75));
         assert_eq!(yes_or_no("answered", "ＹＥＳ"), Ok(true));
         assert_eq!(product("１１００００００３００００６").unwrap().0, 11_000_000_300_006);
         let at = |text| time("called_at", text).unwrap().time.provider_text();
         assert_eq!(at("２０２６／１１／１\u{3000}９：０５"), "2026-11-01 09:05:00");
+    }
+
+    #[test]
+    fn what_is_around_a_value_is_no_part_of_it() {
+        for text in [
+            "0571",
+            "=\"0571\"",
+            "\"0571\"",
+            "'0571",
+            "`0571",
+            "`0571`",
+            "'0571'",
+            "\u{2018}0571",
+            "\u{ff40}0571",
+            "\u{1f}0571",
+            "0571\u{1f}",
+            "\u{0}0571\u{7f}\u{85}",
+            "\t0571",
+            "=\"\t0571\"",
+            "\u{1f}'0571",
+            " ' 0571 ",
+        ] {
+            assert_eq!(bare(text), "0571", "{text:?}");
+        }
+        for empty in ["", "'", "`", "=\"\"", "\u{1f}", "''", " ", "\u{1f}\u{1e}"] {
+            assert_eq!(bare(empty), "", "{empty:?}");
+        }
+        for text in ["a\"b", "+86 138", "-", "a`b", "=1", "(010)"] {
+            assert_eq!(bare(text), text);
+        }
+    }
+
+    #[test]
+    fn a_whole_number_with_a_fraction_of_zero_is_that_number() {
+        assert_eq!(seconds("duration_s", "20.0"), Ok(20));
+        assert_eq!(seconds("duration_s", "20.000000"), Ok(20));
+        assert_eq!(seconds("duration_s", "２０．０"), Ok(20));
+        assert_eq!(product("11000000300006.0").unwrap().0, 11_000_000_300_006);
+        assert_eq!(number_text("state", "200000.0").as_deref(), Ok("200000"));
+        assert_eq!(number_text("callee", "12510000000.0").as_deref(), Ok("12510000000"));
+        assert_eq!(number_text("callee", "1.0.0.0").as_deref(), Ok("1.0.0.0"));
+        assert_eq!(number_text("callee", "138.5").as_deref(), Ok("138.5"));
+        assert_eq!((yes_or_no("answered", "1.0"), yes_or_no("answered", "0.0")), (Ok(true), Ok(false)));
+        let at = |text| time("called_at", text).unwrap().time.provider_text();
+        assert_eq!(at("1671552000000.0"), "2022-12-21 00:00:00");
+        assert_eq!((at("20221221.0"), at("45962.0")), ("2022-12-21".into(), "2025-11-01".into()));
+    }
+
+    #[test]
+    fn digits_that_a_spreadsheet_dropped_are_noticed() {
+        for call_id in ["116014888060102000", "116014888060102000000000", "1160148880601020"] {
+            assert!(may_lack_digits(call_id), "{call_id}");
+        }
+        for call_id in ["116014888060102001", "116014888060000", "116014888060102^000", "116014888060^102000"]
+        {
+            assert!(!may_lack_digits(call_id), "{call_id}");
+        }
     }
 
     #[test]
@@ -268,7 +391,7 @@ mod tests {
     fn seconds_are_digits_only() {
         assert_eq!(seconds("duration_s", "0"), Ok(0));
         assert_eq!(seconds("duration_s", "075"), Ok(75));
-        for text in ["12.0", "-1", "+1", "1:15", "99999999999999999999"] {
+        for text in ["12.5", "12.", ".0", "-1", "-1.0", "+1", "1:15", "99999999999999999999"] {
             assert!(seconds("duration_s", text).unwrap_err().reason.contains("whole seconds"), "{text}");
         }
     }

@@ -1,18 +1,22 @@
 //! The rejects: the unusable rows of the ledger in its own columns, for correction and another run.
 //!
+//! A last column says why each row is unusable. When the file is read as a ledger, this column is
+//! ignored. In a row with a wrong number of fields it follows the last field.
+//!
 //! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. It has
 //! a byte order mark if the ledger had one or was not UTF-8, because the program that made the
 //! ledger needs the mark to show the text correctly. Without unusable rows there is no file.
 //!
 //! No option names this file, so a file that is there is replaced or removed only if it is a list
-//! of rejects: a CSV file with the ledger's own header. Only its owner can read it.
+//! of rejects: a CSV file with that last column, or, from version 0.1, with the ledger's own header.
+//! Only its owner can read it.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::ledger::Layout;
+use crate::ledger::{Layout, REASON_COLUMN};
 use crate::place::resolve;
 use crate::regular_file;
 use crate::staged::{Staged, unwritable};
@@ -28,20 +32,27 @@ pub enum OldRejects {
 }
 
 impl OldRejects {
-    /// Looks at the path. A file with another header than the ledger's is foreign.
+    /// Looks at the path. A file without the column of reasons and with another header than the
+    /// ledger's is foreign.
     pub(super) fn at(path: &Path, layout: &Layout) -> Self {
         let is_there = path.symlink_metadata().is_ok() && path.exists();
-        if !is_there || header_is(path, layout).unwrap_or(false) { Self::Replaceable } else { Self::Foreign }
+        if !is_there || is_list_of_rejects(path, layout).unwrap_or(false) {
+            Self::Replaceable
+        } else {
+            Self::Foreign
+        }
     }
 }
 
-/// Whether the file is CSV with the header of this layout.
-fn header_is(path: &Path, layout: &Layout) -> csv::Result<bool> {
+/// Whether the file is CSV with the column of reasons, or with the header of this layout.
+fn is_list_of_rejects(path: &Path, layout: &Layout) -> csv::Result<bool> {
     let file = regular_file::open_to_read(path)?;
     let mut csv = csv::ReaderBuilder::new().delimiter(layout.delimiter).flexible(true).from_reader(file);
     let names = csv.headers()?.iter().collect::<Vec<_>>();
+    // The file may have another delimiter than the ledger: then its header is one name.
+    let has_reasons = names.last().is_some_and(|name| name.ends_with(REASON_COLUMN));
     // The reader drops a byte order mark.
-    Ok(names.iter().eq(layout.names.iter()))
+    Ok(has_reasons || names.iter().eq(layout.names.iter()))
 }
 
 /// The rejects while they are written. The first row creates the file.
@@ -71,7 +82,9 @@ impl Rejects {
             Some(file) => file,
             none => none.insert(RejectsFile::create(&self.target, &self.layout, row)?),
         };
-        file.csv.write_record(&row.original).map_err(|e| unwritable(&self.target, e))
+        let reason = row.message();
+        let values = row.original.iter().chain([&reason]);
+        file.csv.write_record(values).map_err(|e| unwritable(&self.target, e))
     }
 
     /// Writes the remaining rows.
@@ -98,7 +111,8 @@ impl RejectsFile {
             file.write_all("\u{feff}".as_bytes()).map_err(|e| unwritable(target, e))?;
         }
         let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);
-        csv.write_record(&layout.names).map_err(|e| unwritable(target, e))?;
+        let names = layout.names.iter().map(String::as_str).chain([REASON_COLUMN]);
+        csv.write_record(names).map_err(|e| unwritable(target, e))?;
         Ok(Self { csv, staged })
     }
 }
@@ -163,7 +177,7 @@ fn remove_old(target: &Path, layout: &Layout) -> std::io::Result<()> {
 /// The error if the rejects would replace a file that this program may not have written.
 pub(super) fn foreign(path: &Path) -> Error {
     Error::usage(format!(
-        "the rejects file {} exists and has another header than the ledger, so it may be another file",
+        "the rejects file {} exists and is no list of rejects, so it may be another file",
         path.display()
     ))
     .hint("move it away, or write the outputs elsewhere")
@@ -202,6 +216,11 @@ mod tests {
         let mut closed = rejects.finish().unwrap();
         closed.rename().unwrap();
         assert_eq!(old(), OldRejects::Replaceable, "its own file");
+        for own in ["call_id;\"note; with \"\"quotes\"\"\nand a line\"\n", "other,columns,reconcile_reason\n"]
+        {
+            std::fs::write(&path, own).unwrap();
+            assert_eq!(old(), OldRejects::Replaceable, "{own}");
+        }
         for foreign in ["", "call_id\n", "call_id,note\n", "another file\n"] {
             std::fs::write(&path, foreign).unwrap();
             assert_eq!(old(), OldRejects::Foreign, "{foreign}");

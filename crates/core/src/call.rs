@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::calendar::day_of;
 use crate::product::ProductId;
+use crate::quick_parse::is_digits;
 
 /// What identifies a call: the provider finds its record only by all three parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,8 +41,10 @@ impl CallKey {
 #[must_use]
 pub fn called_at_of(call_id: &str) -> Option<DateTime<Utc>> {
     let (front, _) = call_id.split_once('^')?;
-    let is_milliseconds = front.len() == 13 && front.bytes().all(|b| b.is_ascii_digit());
-    let instant = DateTime::from_timestamp_millis(front.parse().ok().filter(|_| is_milliseconds)?)?;
+    if front.len() != 13 || !is_digits(front) {
+        return None;
+    }
+    let instant = DateTime::from_timestamp_millis(front.parse().ok()?)?;
     (2015..=2100).contains(&day_of(instant).year()).then_some(instant)
 }
 

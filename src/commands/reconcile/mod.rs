@@ -8,7 +8,7 @@
 mod collecting;
 mod connect;
 mod context;
-mod notes;
+pub(crate) mod notes;
 pub(crate) mod output_paths;
 mod publishing;
 mod sandbox;
@@ -23,7 +23,7 @@ use crate::clock::SystemClock;
 use crate::console::{Console, log};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::{Input, ScannedLedger};
+use crate::ledger::{self, Input, ScannedLedger};
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
@@ -78,10 +78,17 @@ async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Result<T>>) -
     }
 }
 
-fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldRejects)> {
+/// The ledger after its first reading, and what is at the path of the rejects.
+///
+/// # Errors
+///
+/// Exit 2 when it cannot be read, has too few usable rows, or is one of the outputs.
+pub(crate) fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldRejects)> {
     let input = Input::open(&settings.input)?;
     output_paths::check(settings, &input)?;
-    let source = ScannedLedger::scan(input, settings.ledger.clone())?;
+    let options = ledger::Options { now: Some(Utc::now()), ..settings.ledger.clone() };
+    let source = ScannedLedger::scan(input, options)?;
+    settings.usable_rows.check(source.input.name(), &source.scan)?;
     let old_rejects = output_paths::check_rejects(settings, &source.scan)?;
     Ok((source, old_rejects))
 }

@@ -66,7 +66,7 @@ impl LedgerCalls {
             prod_id: Some(ANY_PRODUCT),
             call_date: Some(ANY_DAY),
             map: map.to_vec(),
-            delimiter: None,
+            ..Options::default()
         };
         let mut calls = Self::default();
         for record in Input::open(path)?.ledger(&options)? {

@@ -50,6 +50,7 @@ pub fn cases() -> Vec<Case> {
         invalid(),
         whole(),
         refused(),
+        exports(),
     ]
     .into_iter()
     .flatten()
@@ -489,7 +490,7 @@ fn values() -> Vec<Case> {
         case(
             "cat of files that each begin with a byte order mark",
             "call_id,called_at\n1^1,2026-11-01\n\u{feff}call_id,called_at\n\u{feff}2^1,2026-11-01\n",
-            "2 1^1 2026-11-01\n 3! call_id 1@33 \"\\u{feff}call_id\"\n 4! call_id 1@54 \"\\u{feff}2^1\"",
+            "2 1^1 2026-11-01\n 4! call_id 1@54 \"\\u{feff}2^1\"\n ~ 1 row (line 3): the header row again",
         ),
         case(
             "full width in a column of one's own stays",
@@ -518,12 +519,12 @@ fn values() -> Vec<Case> {
         case(
             "a duration as a spreadsheet shows it",
             "call_id,called_at,duration_s\n1^1,2026-11-01,0:01:15\n2^1,2026-11-01,75.0\n",
-            "2! duration_s 3@29 \"0:01:15\"\n 3! duration_s 3@52 \"75.0\"",
+            "2! duration_s 3@29 \"0:01:15\"\n 3 2^1 2026-11-01 duration_s=75",
         ),
         case(
             "a product by its name in the console",
             "call_id,prod_id,called_at\n1^1,Voice Notification,2026-11-01\n2^1,语音通知,2026-11-01\n",
-            "2 1^1 2026-11-01 prod_id=11000000300006\n 3! prod_id 2@60 \"语音通知\"",
+            "2 1^1 2026-11-01 prod_id=11000000300006\n 3 2^1 2026-11-01 prod_id=11000000300006",
         ),
         case("no product anywhere", "call_id,called_at\n1^1,2026-11-01\n", "2! prod_id -@18 \"\"")
             .without_product(),
@@ -570,7 +571,7 @@ fn invalid() -> Vec<Case> {
         case(
             "a total below the rows",
             "call_id,called_at,duration_s\n1^1,2026-11-01,9\nTOTAL,,9\n",
-            "2 1^1 2026-11-01 duration_s=9\n 3! called_at 2@46 \"\"",
+            "2 1^1 2026-11-01 duration_s=9\n 3! call_id 1@46 \"TOTAL\"",
         ),
         case(
             "a line end inside a CallId",
@@ -591,7 +592,7 @@ fn whole() -> Vec<Case> {
         case(
             "the same export appended twice",
             "call_id,called_at\n1^1,2026-11-01\n1^1,2026-11-01\ncall_id,called_at\n",
-            "2 1^1 2026-11-01\n 3 1^1 2026-11-01\n 4! called_at 2@48 \"called_at\"",
+            "2 1^1 2026-11-01\n 3 1^1 2026-11-01\n ~ 1 row (line 4): the header row again",
         ),
         case("no end of line at the end", "call_id,called_at\n1^1,2026-11-01", "2 1^1 2026-11-01"),
         case("blank lines everywhere", "\n\ncall_id,called_at\n\n\n1^1,2026-11-01\n\n", "6 1^1 2026-11-01"),
@@ -620,4 +621,102 @@ fn refused() -> Vec<Case> {
             "error: never closed",
         ),
     ]
+}
+
+/// What consoles, databases and programs put around the rows and values.
+fn exports() -> Vec<Case> {
+    vec![
+        case(
+            "pandas made whole numbers floating-point numbers, and gaps NaN",
+            "call_id,prod_id,query_date,callee,state,answered,duration\n\
+             1^1,11000000300006.0,20261101.0,12510000000.0,200000.0,1.0,20.0\n2^1,nan,20261101.0,NaN,,0.0,None\n",
+            "2 1^1 2026-11-01 prod_id=11000000300006 callee=12510000000 state=200000 answered=true duration_s=20
+             3 2^1 2026-11-01 answered=false
+             ~ 1 row (line 3): a value is NULL, \\N, NaN",
+        ),
+        case(
+            "pandas made the CallId a floating-point number",
+            "call_id,called_at\n116014888060.0,2026-11-01\n",
+            "2! call_id 1@18 \"116014888060.0\"",
+        ),
+        case(
+            "control characters around values",
+            "call_id,called_at,callee,duration\n1^1,\u{1f}2026-11-01 09:05:07,\u{1f}138\u{1e},\u{0}7\u{7f}\n\u{1f}2^1,2026-11-01,,\n3^1,2026-11-01,\u{1f},\n",
+            "2 1^1 2026-11-01 called_at=2026-11-01 09:05:07 callee=138 duration_s=7
+             3! call_id 1@69 \"\\u{1f}2^1\"
+             4 3^1 2026-11-01",
+        ),
+        case(
+            "a console marks numbers as text with a backtick or a curly apostrophe",
+            "call_id,called_at,callee,duration\n1^1,`2026-11-01,`138`,’7\n`2^1,2026-11-01,`138,`7\n",
+            "2 1^1 2026-11-01 callee=138 duration_s=7\n 3! call_id 1@61 \"`2^1\"",
+        ),
+        case(
+            "a spreadsheet exports rows that were only formatted",
+            "call_id,called_at,note\n1^1,2026-11-01,x\n,,\n , \u{3000},\n\"\",\"\",\"\"\n,,,,,,\n",
+            "2 1^1 2026-11-01 ledger_note=x\n ~ 4 rows (first: line 3): only separators or spaces",
+        ),
+        case(
+            "files with different columns were joined",
+            "call_id,called_at\n1^1,2026-11-01\nCallId,callee\n2^1,138\n",
+            "2 1^1 2026-11-01\n 3! call_id 1@33 \"CallId\"\n 4! called_at 2@47 \"138\"",
+        ),
+        case(
+            "MySQL's INTO OUTFILE with quotes",
+            r#"call_id,called_at,note
+"1^1","2026-11-01","x\""
+"2^1","2026-11-01","a\", b"
+"3^1","2026-11-01","C:\\dir\\"
+"4^1","2026-11-01","He said \"no\""
+"#,
+            "2 1^1 2026-11-01 ledger_note=x\\\"
+             3 2^1 2026-11-01 ledger_note=a\\\", b
+             4 3^1 2026-11-01 ledger_note=C:\\\\\\\\dir\\\\\\\\
+             5 4^1 2026-11-01 ledger_note=He said \\\"no\\\"
+             ~ 3 rows (first: line 2): backslash escapes",
+        ),
+        case(
+            "a quote that only the next row closes",
+            "call_id,note,called_at\n1^1,\"5 inch,2026-11-01\n\"2^1\",x,2026-11-01\n3^1,y,2026-11-01\n",
+            "2! - -@23 \"\"\n 3 2^1 2026-11-01 ledger_note=x\n 4 3^1 2026-11-01 ledger_note=y",
+        ),
+        case(
+            "lines and totals around the calls",
+            "call_id,called_at,note\n----,,\n1^1,2026-11-01,\n合 计：,,1\n共1条记录,,\n导出时间：[2026-11-01],,\nTotal 1\n",
+            "2! call_id 1@23 \"----\"
+             3 1^1 2026-11-01 ledger_note=
+             4! call_id 1@46 \"合 计：\"
+             5! call_id 1@60 \"共1条记录\"
+             6! call_id 1@76 \"导出时间：[2026-11-01]\"
+             7! - -@106 \"1\"",
+        ),
+        case(
+            "lines above the header row",
+            "通话记录导出,,\n\ncall_id ,called_at,\n1^1,2026-11-01,\n",
+            "error: has no column `call_id`",
+        ),
+        case(
+            "a spreadsheet kept 15 digits of every CallId",
+            "call_id,called_at\n116014888060102000,2026-11-01\n116014888061102000,2026-11-01\n",
+            "2 116014888060102000 2026-11-01\n 3 116014888061102000 2026-11-01
+             ~ 2 rows (first: line 2): the CallId has only digits, and only zeros after the 15th",
+        ),
+        case(
+            "some CallIds of digits end in zeros",
+            "call_id,called_at\n116014888060102000,2026-11-01\n116014888061102001,2026-11-01\n",
+            "2 116014888060102000 2026-11-01\n 3 116014888061102001 2026-11-01
+             ~ 2 rows (first: line 2): the CallId has only digits. An export may have dropped its `^`",
+        ),
+        case(
+            "the day of the export instead of the day of the call",
+            "call_id,query_date\n1793495107000^1,2026-11-09\n1793495107000^2,2026-11-01\n",
+            "2 1793495107000^1 2026-11-09\n 3 1793495107000^2 2026-11-01
+             ~ 1 row (line 2): the CallId contains a time on another day",
+        ),
+        case("Excel in Taiwan: Big5", big5("call_id,called_at,備註\n1^1,2026-11-01,客戶投訴\n"), "error: Big5"),
+    ]
+}
+
+fn big5(text: &str) -> Vec<u8> {
+    encoding_rs::BIG5.encode(text).0.into_owned()
 }

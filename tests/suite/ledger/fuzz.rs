@@ -157,8 +157,8 @@ fn text(bytes: &[u8], form: &str) -> String {
     encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
 
-/// Counts the records without the program's reader. A record whose quote is not closed within 1 MiB
-/// ends with its line.
+/// Counts the records without the program's reader. A record whose quote is not closed within 1
+/// MiB, or is closed on a later line in the middle of a cell, ends with its line.
 fn count(text: &[u8], delimiter: u8) -> usize {
     let is_end = |byte: u8| matches!(byte, b'\n' | b'\r');
     let line_end = |from: usize| (from..text.len()).find(|at| is_end(text[*at])).unwrap_or(text.len());
@@ -172,16 +172,27 @@ fn count(text: &[u8], delimiter: u8) -> usize {
         }
         records += 1;
         let (start, mut field_start, mut quote) = (at, true, None);
+        // The quote of a cell that spans lines and has just been closed.
+        let mut closed_later = None;
         at = loop {
             if at - start == MAX_RECORD || (at == text.len() && quote.is_some()) {
                 break line_end(quote.unwrap_or(at));
             }
             let Some(byte) = text.get(at).copied() else { break at };
+            if let Some(quote) = closed_later.take()
+                && byte != delimiter
+                && !is_end(byte)
+            {
+                break line_end(quote);
+            }
             match quote {
                 Some(_) if byte == b'"' && text.get(at + 1) == Some(&b'"') && at + 1 - start < MAX_RECORD => {
                     at += 1
                 }
-                Some(_) if byte == b'"' => quote = None,
+                Some(from) if byte == b'"' => {
+                    quote = None;
+                    closed_later = text[from..at].iter().any(|byte| is_end(*byte)).then_some(from);
+                }
                 Some(_) => {}
                 None if is_end(byte) => break at,
                 None if byte == b'"' && field_start => quote = Some(at),
@@ -239,8 +250,10 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
     // Malformed sequences are longer in this text than in the reader's. So the two counts may
     // differ near the longest record.
     let near_limit = body.len() > MAX_RECORD / 2;
-    if !near_limit {
-        assert_eq!(records.len() + above, count(body.as_bytes(), layout.delimiter), "{form}");
+    // Backslash escapes are read as MySQL means them.
+    if !near_limit && !body.contains("\\\"") {
+        let found = records.len() + usize::try_from(ledger.passed_over()).unwrap();
+        assert_eq!(found + above, count(body.as_bytes(), layout.delimiter), "{form}");
     }
     let places = records.iter().map(|record| match record {
         Record::Row(row) => row.line,

@@ -17,10 +17,12 @@ use reconcile_core::product::ProductId;
 use tempfile::NamedTempFile;
 
 mod cases;
+mod field;
 mod fuzz;
 mod parquet;
 mod parquet_bombs;
 mod parquet_fuzz;
+mod usable_rows;
 mod whole_runs;
 
 /// One small ledger and its expected records.

@@ -33,8 +33,12 @@ fn corrected_rejects_are_read_as_a_ledger() {
         .says("2 rows cannot be used; details.rejects.csv");
     assert_eq!(bench.kinds().len(), 2);
     let rejects = std::fs::read_to_string(bench.path("details.rejects.csv")).unwrap();
+    let fields = "\"the row has 5 fields, but the header has 4; put quotes around a value that contains the \
+                  delimiter (byte 88)\"";
+    let quote = "\"a quote is never closed; close it, or double it inside a value (byte 140)\"";
     let wanted = format!(
-        "\u{feff}通话ID;prod_id;gmt_create;备注\n{};1.1E+13;2024-05-26;张;伟\n\"{};11000000300006;5月26日;\"\"坏\"\n",
+        "\u{feff}通话ID;prod_id;gmt_create;备注;reconcile_reason\n{};1.1E+13;2024-05-26;张;伟;{fields}\n\
+         \"{};11000000300006;5月26日;\"\"坏\";{quote}\n",
         id(1),
         id(2)
     );

@@ -212,6 +212,14 @@ impl Bench {
         run.stdout
     }
 
+    /// Standard output of the binary with these arguments and the usual ones.
+    #[track_caller]
+    pub fn command_output(&self, given: &[&str]) -> String {
+        let run = self.run(given);
+        assert_eq!(run.code, Some(0), "standard error was:\n{}", run.stderr);
+        run.stdout
+    }
+
     /// Runs the binary in this folder with exactly these arguments and environment variables.
     pub fn run_exactly(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
