@@ -202,7 +202,9 @@ impl Outage {
     /// Waits until a request may be sent: at once without an outage. A dropped future leaves the
     /// queue.
     pub(super) async fn turn(&self, kind: Kind) -> Turn<'_> {
-        if let Ok(turn) = self.try_turn(kind) {
+        // A call that comes later does not pass those that wait: the oldest calls go first.
+        let is_alone = lock(&self.state).waiting[kind as usize] == 0;
+        if is_alone && let Ok(turn) = self.try_turn(kind) {
             return turn;
         }
         let _waiting = Waiting::new(self, kind);

@@ -8,8 +8,8 @@
 //! ledger needs the mark to show the text correctly. Without unusable rows there is no file.
 //!
 //! No option names this file, so a file that is there is replaced or removed only if it is a list
-//! of rejects: a CSV file with that last column, or, from version 0.1, with the ledger's own header.
-//! Only its owner can read it.
+//! of rejects: a CSV file with that last column, or, from version 0.1, with the ledger's own
+//! header. Only its owner can read it.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -37,11 +37,8 @@ pub(crate) fn on_ledger(scan: &LedgerScan) -> Vec<String> {
 
 fn left_rejects(settings: &Settings, old: OldRejects) -> Option<String> {
     let rejects = settings.outputs.rejects.file_name().unwrap_or_default().to_string_lossy();
-    (old == OldRejects::Foreign).then(|| {
-        format!(
-            "{rejects} has another header than the ledger, so it may be another file; it is left as it is"
-        )
-    })
+    (old == OldRejects::Foreign)
+        .then(|| format!("{rejects} is no list of rejects, so it may be another file; it is left as it is"))
 }
 
 fn unusable_rows(settings: &Settings, scan: &LedgerScan) -> Option<String> {

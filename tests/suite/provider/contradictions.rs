@@ -29,7 +29,9 @@ fn ms(local: &str) -> i64 {
 fn the_default_cap_is_the_lower_one_of_the_two_texts() {
     let cap = |options: &[&str]| {
         let bench = Bench::new(&ledger(0));
-        bench.bare(&[&["-i", "calls.csv", "-o", "details.parquet", "--offline"], options].concat());
+        bench.bare(
+            &[&["-i", "calls.csv", "-o", "details.parquet", "--offline", "--allow-empty"], options].concat(),
+        );
         bench.summary().0["cap"].clone()
     };
     assert_eq!(cap(&[]), json!({"requests": 100, "window_s": 60}));
