@@ -81,6 +81,12 @@ impl Paths {
             return check_folder(target);
         }
         check_regular_file(target)?;
+        if target.file == OutputFile::Details && is_of_another_format(target.path) {
+            return Err(target.refused(
+                "has the extension of another format; the details are Parquet",
+                "end the name with .parquet; DuckDB turns it into other formats",
+            ));
+        }
         let is_known = FileFormat::from_extension(target.path).is_some();
         if target.file == OutputFile::Discrepancies && !is_known {
             return Err(
@@ -89,6 +95,16 @@ impl Paths {
         }
         Ok(())
     }
+}
+
+/// True if programs would take a file with this extension for something else than Parquet.
+fn is_of_another_format(path: &Path) -> bool {
+    const OTHERS: [&str; 14] = [
+        "csv", "tsv", "txt", "json", "jsonl", "ndjson", "xlsx", "xls", "ods", "html", "htm", "sql", "db",
+        "pdf",
+    ];
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| OTHERS.contains(&extension.as_str()))
 }
 
 fn check_regular_file(target: &Target<'_>) -> Result<()> {

@@ -132,3 +132,14 @@ fn a_linked_folder_of_days_stays_and_its_target_is_replaced() {
     }
     assert_eq!(std::fs::read_dir(bench.path("data")).unwrap().count(), 1);
 }
+
+#[test]
+fn details_with_the_name_of_another_format_are_refused() {
+    let bench = Bench::new(&ledger(1));
+    for name in ["details.csv", "details.XLSX", "d.json"] {
+        bench.run(&["--out", name]).exits(2).says("the details are Parquet").says("Nothing was sent");
+        assert!(!bench.path(name).exists());
+    }
+    bench.run(&["--out", "details"]).exits(0);
+    assert_eq!(bench.provider.seen(), 1);
+}

@@ -12,7 +12,7 @@ use reconcile::fetch::cap::Cap;
 use reconcile_core::rate::Rate;
 use toml::de::{DeTable, DeValue};
 
-use crate::support::rust_files::root;
+use crate::support::rust_files::{files_below, root};
 use crate::support::{Bench, ledger, skip, venv};
 
 fn packaged(name: &str) -> String {
@@ -227,6 +227,31 @@ fn the_image_is_pinned_small_and_not_run_as_root() {
     let image = all("FROM")[0][0].split(':').nth(1).unwrap().split('-').next().unwrap();
     let minor = |version: &str| version.split('.').nth(1).unwrap().parse::<u32>().unwrap();
     assert!(minor(image) >= minor(least), "{image} < {least}");
+}
+
+#[test]
+fn the_image_has_every_file_that_the_program_includes() {
+    let file = packaged("Dockerfile");
+    let copied: Vec<PathBuf> = file
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .filter(|copy| !copy.starts_with("--from"))
+        .flat_map(|copy| copy.split_whitespace().rev().skip(1))
+        .map(|source| root().join(source))
+        .collect();
+    let mut included = 0;
+    for (path, text) in files_below("src").into_iter().chain(files_below("crates")) {
+        // Unit tests are not in the image's build.
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for start in ["include_str!(\"", "include_bytes!(\""] {
+            for name in code.split(start).skip(1).filter_map(|rest| rest.split('"').next()) {
+                let file = path.parent().unwrap().join(name).canonicalize().unwrap();
+                assert!(copied.iter().any(|source| file.starts_with(source)), "{}", file.display());
+                included += 1;
+            }
+        }
+    }
+    assert!(included >= 5, "only {included} included files were found");
 }
 
 /// Every `reconcile_…` name in a text.
