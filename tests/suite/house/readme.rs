@@ -505,3 +505,30 @@ fn the_tests_that_the_tables_name_exist() {
         }
     }
 }
+
+#[test]
+fn the_samples_rows_fall_into_the_documented_categories() {
+    let bench = sample_run();
+    let summary = bench.summary_at("out/details.summary.json").0;
+    let page = fs::read_to_string(root().join("docs/outputs.md")).unwrap();
+    let section = page.split("## The headline\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let documented: BTreeMap<&str, u64> = section
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.split('|').map(|cell| cell.trim().trim_matches('`')).skip(1);
+            Some((cells.next()?, cells.next()?.parse().ok()?))
+        })
+        .collect();
+    assert_eq!(documented.len(), 10);
+    let headline = summary["headline"].as_object().unwrap();
+    for (category, rows) in headline {
+        assert_eq!(documented[category.as_str()], rows.as_u64().unwrap(), "{category}");
+    }
+    for name in ["calls", "rows", "duplicates"] {
+        assert_eq!(documented[name], summary[name].as_u64().unwrap(), "{name}");
+    }
+    let calls: u64 =
+        headline.iter().filter(|(name, _)| *name != "unusable_rows").map(|(_, n)| n.as_u64().unwrap()).sum();
+    assert_eq!(documented["calls"], calls);
+    assert_eq!(documented["rows"], calls + documented["unusable_rows"] + documented["duplicates"]);
+}
