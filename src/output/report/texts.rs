@@ -63,8 +63,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("compared", "What was compared", "比对范围"),
     (
         "compared_text",
-        "A call agrees only if at least one expected value was compared and all compared values are equal. Only the ledger's first row of a call counts.",
-        "仅当至少比对了一项预期值且所比对的值全部相同时，通话才算一致。同一通话只计台账中的第一行。",
+        "A call agrees only if at least one expected value was compared and all compared values are equal. A value that the first row of a call lacks comes from a later row.",
+        "仅当至少比对了一项预期值且所比对的值全部相同时，通话才算一致。同一通话的第一行缺少的值取自后面的行。",
     ),
     ("fields_expected", "expected", "有预期值"),
     ("fields_compared", "compared", "已比对"),
