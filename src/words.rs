@@ -2,14 +2,7 @@
 
 use std::time::Duration;
 
-/// The number. From a million on it has commas, so that it is not masked as a phone number.
-pub(crate) fn count(n: u64) -> String {
-    if n < 1_000_000 { n.to_string() } else { thousands(n) }
-}
-
-fn thousands(n: u64) -> String {
-    if n < 1_000 { n.to_string() } else { format!("{},{:03}", thousands(n / 1_000), n % 1_000) }
-}
+pub(crate) use reconcile_core::count::count;
 
 /// The number and the noun, in the plural unless the number is 1: `1 call`, `2 discrepancies`.
 pub(crate) fn plural(n: u64, noun: &str) -> String {

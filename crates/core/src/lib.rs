@@ -22,6 +22,7 @@
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
+//! | How is a count written? | [`count`] |
 //! | What is counted? | [`totals`], [`figures`], [`traffic`] |
 //! | Which one cause explains many discrepancies? | [`patterns`], [`cause`] |
 //! | What must add up? | [`tie_out`] |
@@ -37,6 +38,7 @@ pub mod cause;
 pub mod compare;
 pub mod compared;
 pub mod contradiction;
+pub mod count;
 pub mod data_fields;
 pub mod detail;
 pub mod discrepancy;

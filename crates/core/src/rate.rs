@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::count::count;
+
 /// The guard time is this fraction of the window: 200 ppm.
 const GUARD_PART: u32 = 5_000;
 /// The shortest guard time: the resolution of a timer.
@@ -38,11 +40,12 @@ impl Rate {
 
 impl std::fmt::Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let requests = count(self.requests.get().into());
         match self.window.as_millis() {
-            1_000 => write!(f, "{} per second", self.requests),
-            60_000 => write!(f, "{} per minute", self.requests),
-            3_600_000 => write!(f, "{} per hour", self.requests),
-            _ => write!(f, "{} per {}", self.requests, humantime::format_duration(self.window)),
+            1_000 => write!(f, "{requests} per second"),
+            60_000 => write!(f, "{requests} per minute"),
+            3_600_000 => write!(f, "{requests} per hour"),
+            _ => write!(f, "{requests} per {}", humantime::format_duration(self.window)),
         }
     }
 }
@@ -96,6 +99,7 @@ mod tests {
         for (text, words) in [
             ("100/min", "100 per minute"),
             ("100/60s", "100 per minute"),
+            ("1000000/s", "1,000,000 per second"),
             ("100/s", "100 per second"),
             ("6000/h", "6000 per hour"),
             ("25/15s", "25 per 15s"),
