@@ -60,7 +60,7 @@ impl FileKind {
         let text = head.trim_ascii_start();
         let begins = |tag: &[u8]| text.get(..tag.len()).is_some_and(|found| found.eq_ignore_ascii_case(tag));
         Self::of_file(head).or_else(|| match head {
-            // Unpacked Parquet never comes here: it is read by `columnar`.
+            // Unpacked Parquet never comes here: `parquet/` reads it.
             [b'P', b'A', b'R', b'1', ..] => Some(Self::PackedParquet),
             [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some(Self::Utf32),
             _ => MARKUP.into_iter().any(begins).then_some(Self::Markup),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::error::{LedgerError, Result};
 use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
-use super::parquet_bounds::MAGIC;
+use super::parquet::MAGIC;
 use super::reader::LedgerReader;
 use crate::words::plural;
 

@@ -5,7 +5,7 @@
 //!          SHA-256   UTF-8     records  only if quoted         values
 //!          gzip
 //!          zstd
-//!  file ─► columnar ────────────────────────────────► cells ─► row
+//!  file ─► parquet/ ────────────────────────────────► cells ─► row
 //!          Parquet
 //! ```
 //!
@@ -20,13 +20,10 @@
 
 mod affected;
 mod carried;
-mod caught;
 mod cells;
-mod columnar;
 mod columns;
 mod decode;
 mod delimiter;
-mod delta_lengths;
 mod duplicates;
 mod encoding;
 mod error;
@@ -42,8 +39,7 @@ mod input;
 mod layout;
 mod ledger_bytes;
 mod options;
-mod parquet_bounds;
-mod parquet_pages;
+mod parquet;
 mod passed_over;
 mod quotes;
 mod raw_record;
@@ -54,7 +50,6 @@ mod row;
 mod scan;
 mod similar;
 mod split;
-mod thrift;
 mod times;
 mod unpack;
 mod values;

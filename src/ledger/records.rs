@@ -8,7 +8,6 @@ use reconcile_core::ledger_row::InvalidRow;
 
 use super::affected::AffectedRows;
 use super::cells::Cells;
-use super::columnar::{NextRow, ParquetRows};
 use super::decode::Utf8Reader;
 use super::delimiter;
 use super::encoding::Encoding;
@@ -19,6 +18,7 @@ use super::header::Header;
 use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
 use super::options::Options;
+use super::parquet::{NextRow, ParquetRows};
 use super::passed_over::PassedOver;
 use super::raw_record::RawRecord;
 use super::split::{MAX_KEPT, NextRecord, Position, Splitter};

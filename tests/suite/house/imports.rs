@@ -110,6 +110,8 @@ fn expand(tree: &str, prefix: &str, paths: &mut Vec<String>) {
 /// The paths in a line of code, such as `crate::error::Error` or `super::count`.
 fn paths_in_code(code: &str) -> Vec<String> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+    // A visibility is no import.
+    let code = code.replace("pub(in crate::", "pub(");
     let words = code.split(|c: char| !is_path(c)).filter(|word| word.contains("::"));
     words.map(|word| word.trim_end_matches(':').to_owned()).filter(|word| !word.starts_with(':')).collect()
 }

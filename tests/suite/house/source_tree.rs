@@ -23,7 +23,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
-    ("arrow", &["output/table/", "ledger/columnar.rs"]),
+    ("arrow", &["output/table/", "ledger/parquet/"]),
     ("parquet", &["output/table/", "ledger/"]),
     ("flate2", &["ledger/unpack.rs"]),
     ("zstd", &["ledger/unpack.rs"]),

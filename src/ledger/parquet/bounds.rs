@@ -12,12 +12,12 @@ use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::Length as _;
 
-use super::ledger_bytes::LedgerBytes;
-use super::parquet_pages::{Refused, Result, for_each_page, longest_delta_text, read, too_large};
+use super::pages::{Refused, Result, for_each_page, longest_delta_text, read, too_large};
 use super::thrift::Thrift;
+use crate::ledger::ledger_bytes::LedgerBytes;
 
 /// First and last bytes of every Parquet file.
-pub(super) const MAGIC: &[u8; 4] = b"PAR1";
+pub(in crate::ledger) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Longest description of a file, in bytes.
 const MAX_FOOTER: u64 = 64 << 20;

@@ -12,8 +12,8 @@ use parquet::file::reader::Length as _;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::delta_lengths::{claimed_count, longest_text};
-use super::ledger_bytes::LedgerBytes;
 use super::thrift::Thrift;
+use crate::ledger::ledger_bytes::LedgerBytes;
 
 /// Most texts in a page with a delta encoding of texts.
 const MAX_DELTA_TEXTS: u64 = 1 << 22;

@@ -4,7 +4,7 @@
 //! RFC 3339, one without a zone local UTC+8 text, and a whole number has no decimal point.
 //!
 //! Promises: a damaged file is an error, never a panic. Memory holds one batch of rows and the
-//! pages in which they are; [`parquet_bounds`](super::parquet_bounds) limits both. Long texts are
+//! pages in which they are; [`parquet_bounds`](super::bounds) limits both. Long texts are
 //! not copied before their length is known.
 
 use std::fmt::{self, Write as _};
@@ -27,15 +27,15 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 
+use super::bounds::{check_footer, rows_at_once};
 use super::caught::caught;
-use super::error::{LedgerError, Result};
-use super::ledger_bytes::LedgerBytes;
-use super::parquet_bounds::{check_footer, rows_at_once};
-use super::parquet_pages::Refused;
-use super::split::{MAX_KEPT, MAX_RECORD};
+use super::pages::Refused;
+use crate::ledger::error::{LedgerError, Result};
+use crate::ledger::ledger_bytes::LedgerBytes;
+use crate::ledger::split::{MAX_KEPT, MAX_RECORD};
 
 /// The rows of a Parquet file.
-pub(super) struct ParquetRows {
+pub(in crate::ledger) struct ParquetRows {
     reader: ParquetRecordBatchReader,
     names: Vec<String>,
     /// Positions of the columns with the type INT96.
@@ -53,7 +53,7 @@ pub(super) struct ParquetRows {
 
 /// The next row of a Parquet file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NextRow {
+pub(in crate::ledger) enum NextRow {
     Whole,
     /// The row is longer than [`MAX_RECORD`]; only its beginning was read.
     TooLong,
@@ -65,7 +65,7 @@ impl ParquetRows {
     ///
     /// # Errors
     /// The file is damaged, or has an unsupported form.
-    pub(super) fn open(bytes: LedgerBytes, ledger: &str) -> Result<Self> {
+    pub(in crate::ledger) fn open(bytes: LedgerBytes, ledger: &str) -> Result<Self> {
         let opened = caught(|| {
             check_footer(&bytes)?;
             let (reader, int96) = open(bytes)?;
@@ -78,12 +78,12 @@ impl ParquetRows {
     }
 
     /// Names of the columns.
-    pub(super) fn names(&self) -> &[String] {
+    pub(in crate::ledger) fn names(&self) -> &[String] {
         &self.names
     }
 
     /// True for a column of INT96 timestamps. Some systems write them in UTC, others in local time.
-    pub(super) fn is_int96(&self, column: usize) -> bool {
+    pub(in crate::ledger) fn is_int96(&self, column: usize) -> bool {
         self.int96.contains(&column)
     }
 
@@ -91,7 +91,7 @@ impl ParquetRows {
     ///
     /// # Errors
     /// The file is damaged or cannot be read any further.
-    pub(super) fn read(&mut self, record: &mut ByteRecord) -> Result<NextRow> {
+    pub(in crate::ledger) fn read(&mut self, record: &mut ByteRecord) -> Result<NextRow> {
         let next = caught(|| self.next_row(record)).unwrap_or(Err(CONTRADICTION));
         let next = next.map_err(|e| refused(&self.ledger, Some(self.rows + 2), e))?;
         self.rows += u64::from(next != NextRow::End);
