@@ -12,6 +12,18 @@ const COLUMN_TYPES: &str = "{'ledger_line': 'BIGINT', 'delta': 'BIGINT', 'call_d
      'prod_id': 'BIGINT', 'call_id': 'VARCHAR', 'kind': 'VARCHAR', 'field': 'VARCHAR', \
      'expected': 'VARCHAR', 'actual': 'VARCHAR', 'message': 'VARCHAR'}";
 
+/// Types of the summary's keys that the views read. `GROUP` stands for a product or a day.
+const SUMMARY_TYPES: &str = "{'headline': 'STRUCT(agree BIGINT, differ BIGINT, not_compared BIGINT, \
+     missing BIGINT, waiting BIGINT, failed BIGINT, unusable_rows BIGINT)', \
+     'fields': 'MAP(VARCHAR, STRUCT(expected BIGINT, compared BIGINT, equal BIGINT, different BIGINT, \
+     not_comparable BIGINT))', 'by_product': 'GROUP[]', 'by_day': 'GROUP[]'}";
+
+/// The type of the figures of a product or a day.
+const GROUP: &str = "STRUCT(name VARCHAR, calls BIGINT, found BIGINT, \
+     answered STRUCT(ledger BIGINT, provider BIGINT), \
+     duration_s STRUCT(ledger BIGINT, provider BIGINT, difference BIGINT), \
+     billable_minutes STRUCT(ledger BIGINT, provider BIGINT))";
+
 /// The text of the file that will be `target`.
 pub(super) fn text(paths: &Paths, target: &Path) -> String {
     let folder = folder_of(target);
@@ -30,7 +42,13 @@ pub(super) fn text(paths: &Paths, target: &Path) -> String {
         Some(FileFormat::Csv) | None => format!("read_csv({discrepancies}, types = {COLUMN_TYPES})"),
     };
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let values = [("self", &*name), ("details", &details), ("discrepancies", &discrepancies)];
+    let values = [
+        ("self", &*name),
+        ("details", &details),
+        ("discrepancies", &discrepancies),
+        ("summary", &quoted(folder, &paths.summary)),
+        ("columns", &SUMMARY_TYPES.replace("GROUP", GROUP)),
+    ];
     filled(include_str!("views.sql"), &values)
 }
 

@@ -1,6 +1,5 @@
 -- Views over the outputs of a run, for DuckDB. Start it in the folder of the files: duckdb -init {{self}}
--- The views give the tables of the report. The files show the ledger's value only where the provider's differs, so a
--- difference is the sum of the deltas. It equals the report's difference if the run had no tolerance.
+-- The views give the tables of the report: those that compare ledger and provider come from the summary.
 
 CREATE OR REPLACE VIEW details AS SELECT * FROM {{details}};
 
@@ -12,25 +11,29 @@ SELECT status, count(*) AS calls FROM details GROUP BY ALL ORDER BY calls DESC, 
 CREATE OR REPLACE VIEW by_kind AS
 SELECT kind, field, count(*) AS rows, sum(delta)::BIGINT AS delta_s FROM discrepancies GROUP BY ALL ORDER BY kind, field;
 
-CREATE OR REPLACE VIEW talk_differences AS
-SELECT call_id, prod_id, call_date, sum(delta)::BIGINT AS difference_s
-FROM discrepancies WHERE kind = 'mismatch' AND field = 'duration_s' GROUP BY ALL;
+CREATE OR REPLACE VIEW summary AS SELECT * FROM read_json({{summary}}, columns = {{columns}});
 
+CREATE OR REPLACE VIEW headline AS SELECT unnest(headline) FROM summary;
+
+CREATE OR REPLACE VIEW fields AS
+SELECT entry.key AS field, unnest(entry.value) FROM (SELECT unnest(map_entries(fields)) AS entry FROM summary);
+
+-- `name` is null in the last row if it sums up all further products or days.
 CREATE OR REPLACE VIEW by_product AS
-SELECT coalesce(product, prod_id::VARCHAR) AS product, count(*) AS calls, count_if(status = 'found') AS found,
-       count_if(status = 'found' AND answered) AS answered,
-       coalesce(sum(duration_s) FILTER (status = 'found'), 0)::BIGINT AS talk_s,
-       coalesce(sum(billable_minutes) FILTER (status = 'found'), 0)::BIGINT AS billable_minutes,
-       coalesce(sum(difference_s), 0)::BIGINT AS difference_s
-FROM details LEFT JOIN talk_differences USING (call_id, prod_id, call_date) GROUP BY 1 ORDER BY 1;
+SELECT g.name AS product, g.calls, g.found,
+       g.answered.ledger AS answered_ledger, g.answered.provider AS answered,
+       g.duration_s.ledger AS talk_s_ledger, g.duration_s.provider AS talk_s,
+       g.duration_s.difference AS difference_s,
+       g.billable_minutes.ledger AS billable_minutes_ledger, g.billable_minutes.provider AS billable_minutes
+FROM (SELECT unnest(by_product) AS g FROM summary);
 
 CREATE OR REPLACE VIEW by_day AS
-SELECT call_date, count(*) AS calls, count_if(status = 'found') AS found,
-       count_if(status = 'found' AND answered) AS answered,
-       coalesce(sum(duration_s) FILTER (status = 'found'), 0)::BIGINT AS talk_s,
-       coalesce(sum(billable_minutes) FILTER (status = 'found'), 0)::BIGINT AS billable_minutes,
-       coalesce(sum(difference_s), 0)::BIGINT AS difference_s
-FROM details LEFT JOIN talk_differences USING (call_id, prod_id, call_date) GROUP BY 1 ORDER BY 1;
+SELECT g.name::DATE AS call_date, g.calls, g.found,
+       g.answered.ledger AS answered_ledger, g.answered.provider AS answered,
+       g.duration_s.ledger AS talk_s_ledger, g.duration_s.provider AS talk_s,
+       g.duration_s.difference AS difference_s,
+       g.billable_minutes.ledger AS billable_minutes_ledger, g.billable_minutes.provider AS billable_minutes
+FROM (SELECT unnest(by_day) AS g FROM summary);
 
 CREATE OR REPLACE VIEW outcomes AS
 SELECT outcome, count(*) AS calls FROM details WHERE outcome IS NOT NULL GROUP BY ALL ORDER BY calls DESC, outcome;

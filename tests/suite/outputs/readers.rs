@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::house::readme::{COLUMNS, sample_run};
 use crate::support::rust_files::root;
 use crate::support::{Row, duckdb, parquet_metadata, read_parquet, venv};
@@ -204,13 +206,36 @@ fn the_sql_views_give_the_tables_of_the_report() {
         let print = |sql: &str| duckdb::query(&folder, &["-csv", "-noheader", "-init", "details.sql"], sql);
         let summary = bench.summary_at("out/details.summary.json").0;
         let lines = |rows: Vec<String>| rows.join("\n") + "\n";
-        let products = summary["by_product"].as_array().unwrap().iter().map(|p| {
-            let name = p["name"].as_str().unwrap();
-            format!("{name},{},{},{}", p["calls"], p["found"], p["duration_s"]["difference"])
-        });
+        let sides = |of: &str| -> Vec<String> {
+            let part = |g: &Value, part: &str, side: &str| g[part][side].to_string();
+            let line = |g: &Value| {
+                let answered = [part(g, "answered", "ledger"), part(g, "answered", "provider")];
+                let talk = ["ledger", "provider", "difference"].map(|side| part(g, "duration_s", side));
+                let minutes = ["ledger", "provider"].map(|side| part(g, "billable_minutes", side));
+                let counts =
+                    [g["name"].as_str().unwrap().to_owned(), g["calls"].to_string(), g["found"].to_string()];
+                [&counts[..], &answered, &talk, &minutes].concat().join(",")
+            };
+            summary[of].as_array().unwrap().iter().map(line).collect()
+        };
+        assert_eq!(print("FROM by_product"), lines(sides("by_product")));
+        assert_eq!(print("FROM by_day"), lines(sides("by_day")));
+        let numbers = |object: &Value| -> Vec<String> {
+            object.as_object().unwrap().values().map(ToString::to_string).collect()
+        };
         assert_eq!(
-            print("SELECT product, calls, found, difference_s FROM by_product"),
-            lines(products.collect())
+            print(
+                "SELECT agree, differ, failed, missing, not_compared, unusable_rows, waiting FROM headline"
+            ),
+            lines(vec![numbers(&summary["headline"]).join(",")])
+        );
+        let fields = summary["fields"].as_object().unwrap();
+        let fields = fields.iter().map(|(name, counts)| format!("{name},{}", numbers(counts).join(",")));
+        assert_eq!(
+            print(
+                "SELECT field, compared, different, equal, expected, not_comparable FROM fields ORDER BY field"
+            ),
+            lines(fields.collect())
         );
         let outcomes = summary["outcomes"].as_object().unwrap().iter().map(|(name, n)| format!("{name},{n}"));
         assert_eq!(print("FROM outcomes ORDER BY outcome"), lines(outcomes.collect()));
