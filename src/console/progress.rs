@@ -278,21 +278,81 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn the_line_says_what_is_done_and_when_all_is_done() {
-        let now = Snapshot {
+    fn snapshot() -> Snapshot {
+        Snapshot {
             total: 250,
             done: 50,
             found: 47,
             throttled: 1,
             rate: "100/min".parse().unwrap(),
             forecast: Forecast { in_flight: 0, taken: 100, all_sent_in: Duration::from_millis(120_900) },
-        };
+        }
+    }
+
+    #[test]
+    fn the_line_says_what_is_done_and_when_all_is_done() {
+        let now = snapshot();
         assert_eq!(
             now.line(Some("03:12 UTC+8")),
             "50 of 250 calls asked: 47 found, 3 other answers, 1 throttled, 100 of 100 requests in the window; \
              done by 03:12 UTC+8"
         );
         assert_eq!(now.time_left(), "2m left");
+    }
+
+    /// Collects the fields of events.
+    #[derive(Clone, Default)]
+    struct Fields(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+    impl tracing::field::Visit for Fields {
+        fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+            lock(&self.0).insert(field.name(), value.to_string());
+        }
+
+        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            lock(&self.0).insert(field.name(), format!("{value:?}"));
+        }
+    }
+
+    impl tracing::Subscriber for Fields {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn the_line_has_its_numbers_as_fields() {
+        let fields = Fields::default();
+        tracing::subscriber::with_default(fields.clone(), || snapshot().say(53));
+        let fields = lock(&fields.0);
+        for (name, number) in [
+            ("to_ask", "250"),
+            ("answered", "50"),
+            ("left", "200"),
+            ("found", "47"),
+            ("requests", "53"),
+            ("throttled", "1"),
+            ("in_window", "100"),
+            ("eta_s", "120"),
+        ] {
+            assert_eq!(fields[name], number, "{name}");
+        }
+        assert!(fields["done_at"].contains("+08:00") && fields["message"].contains("; done by "));
     }
 }
