@@ -98,16 +98,22 @@ fn offset_minutes(text: &str) -> Option<i32> {
     (minutes <= GREATEST_OFFSET_MIN).then_some(sign * minutes)
 }
 
+/// Names of China's zone that the list of zones does not have.
+const NAMES_OF_CHINA: [&str; 6] = ["asia/beijing", "beijing", "peking", "china", "cst", "北京"];
+
 /// The zone whose name, or the city in it, is nearest; `None` if none is near.
 fn nearest_name(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_lowercase().replace(' ', "_");
+    if NAMES_OF_CHINA.contains(&text.as_str()) {
+        return Some(Tz::Asia__Shanghai.name());
+    }
     let distance = |name: &str| {
         let name = name.to_ascii_lowercase();
         let city = name.rsplit('/').next().unwrap_or_default();
         damerau_levenshtein(&name, &text).min(damerau_levenshtein(city, &text))
     };
     let (distance, name) = TZ_VARIANTS.iter().map(|zone| (distance(zone.name()), zone.name())).min()?;
-    (distance <= 3 && distance * 2 < text.chars().count()).then_some(name)
+    (distance <= 3 && distance * 3 < text.chars().count()).then_some(name)
 }
 
 /// Sets the zone in which this process shows times. The first call counts.
@@ -236,13 +242,15 @@ mod tests {
             ("Europe/Berlín", "Europe/Berlin"),
             ("New York", "America/New_York"),
             ("Hongkong ", "Hongkong"),
+            ("Beijing", "Asia/Shanghai"),
+            ("CST", "Asia/Shanghai"),
         ] {
             match Zone::parse(text) {
                 Ok(Zone::Named(zone)) => assert_eq!(zone.name(), name),
                 wrong => assert!(wrong.unwrap_err().contains(&format!("did you mean {name}?")), "{text}"),
             }
         }
-        for text in ["", "Nowhere/Zone", "8", "x", "\u{1F570}"] {
+        for text in ["", "Nowhere/Zone", "8", "x", "\u{1F570}", "local"] {
             assert!(Zone::parse(text).unwrap_err().starts_with("needs an offset or the name"), "{text}");
         }
     }

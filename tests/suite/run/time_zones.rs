@@ -49,10 +49,10 @@ fn a_deadline_is_in_the_given_zone() {
         [("-03:00", -3, "UTC-3"), ("Asia/Kolkata", 5, "UTC+5:30"), ("Asia/Tokyo", 9, "UTC+9")]
     {
         // Three hours from now; India's clock is half an hour further.
-        let (_, deadline) = in_minutes(181 + if offset_h == 5 { 30 } else { 0 }, offset_h);
+        let (_, deadline) = in_minutes(185 + if offset_h == 5 { 30 } else { 0 }, offset_h);
         let words = plan(&bench, &["--timezone", zone, "--deadline", &deadline], &[]).stdout;
         assert!(words.contains(&format!("deadline {deadline} {shown}, ")), "{words}");
-        assert!(words.contains(", in 3 h;") || words.contains(", in 3 h "), "{words}");
+        assert!(words.contains(", in 3 h "), "{words}");
     }
 }
 
@@ -108,7 +108,7 @@ fn every_time_for_people_has_the_given_zone() {
 #[test]
 fn the_first_line_has_the_deadline_with_its_date() {
     let bench = Bench::new(&ledger(2));
-    let (at, deadline) = in_minutes(61, 8);
+    let (at, deadline) = in_minutes(65, 8);
     let run = bench.run(&["--deadline", &deadline]).exits(0);
     let first = run.stderr.lines().next().unwrap();
     let expected = format!("; deadline {deadline} UTC+8, {}, in 1 h", at.format("%Y-%m-%d"));
@@ -125,8 +125,12 @@ fn a_timer_that_fires_late_is_told_in_the_first_line() {
     let run = bench.run(&["--deadline", &deadline]).exits(0);
     let first = run.stderr.lines().next().unwrap();
     let tomorrow = (passed + TimeDelta::days(1)).format("%Y-%m-%d");
-    assert!(first.contains(&format!("the deadline {deadline} UTC+8 passed 40 min ago")), "{first}");
-    assert!(first.contains("; the next one is in 23 h 19 min (") && first.contains(&format!("({tomorrow})")));
+    // The run may start in the next minute.
+    let told = [("40", "20"), ("40", "19"), ("41", "19"), ("41", "18")].iter().any(|(ago, left)| {
+        first.contains(&format!("; the deadline {deadline} UTC+8 passed {ago} min ago"))
+            && first.ends_with(&format!("; the next one is in 23 h {left} min ({tomorrow})"))
+    });
+    assert!(told, "{first}");
     bench.run(&["--refresh", "--deadline", &in_minutes(17 * 60, 8).1]).exits(0).says("; deadline ");
 }
 
