@@ -43,3 +43,4 @@ pub mod store;
 pub mod telemetry;
 pub mod threads;
 mod words;
+pub mod zone;

@@ -9,7 +9,7 @@ use reconcile::console::log::{self, Volume};
 use reconcile::console::messages;
 use reconcile::error::Result;
 use reconcile::exit::Exit;
-use reconcile::{commands, sandbox, signals, threads};
+use reconcile::{commands, sandbox, signals, threads, zone};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -17,10 +17,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // A panic is a bug. Its text may quote foreign data, so it is masked like every message.
     std::panic::set_hook(Box::new(|panic| messages::say_panic(&panic.to_string())));
-    let mut of_run = true;
+    let of_run;
     let ended = match Cli::read() {
         Ok(cli) => {
             of_run = cli.is_run();
+            zone::set(cli.timezone);
             let volume = match (cli.quiet, cli.verbose) {
                 (true, _) => Volume::Quiet,
                 (_, true) => Volume::Verbose,
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             act(cli)
         }
         Err(error) => {
+            of_run = Cli::is_run_only();
             log::start(Cli::log_format_only() == LogFormat::Json, Volume::Usual);
             Err(error)
         }

@@ -18,9 +18,26 @@ pub(crate) fn whole_seconds(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
+/// A duration in hours and minutes, as `7 h 12 min`.
+pub(crate) fn hours_and_minutes(duration: Duration) -> String {
+    let minutes = duration.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => "under 1 min".to_owned(),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_in_hours_has_no_zero_parts() {
+        let words = [59, 60, 3_600, 25_920].map(|s| hours_and_minutes(Duration::from_secs(s)));
+        assert_eq!(words, ["under 1 min", "1 min", "1 h", "7 h 12 min"]);
+    }
 
     #[test]
     fn a_count_from_a_million_on_has_commas() {

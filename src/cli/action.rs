@@ -50,8 +50,10 @@ impl Cli {
     /// Exit 2 when options contradict each other.
     pub fn action(self) -> Result<Action> {
         Ok(match self.command {
-            None => Action::Reconcile(Box::new(self.job.settings(self.config)?)),
-            Some(Command::Plan(args)) => Action::Plan(Box::new(args.job.settings(self.config)?), args.json),
+            None => Action::Reconcile(Box::new(self.job.settings(self.config, self.timezone)?)),
+            Some(Command::Plan(args)) => {
+                Action::Plan(Box::new(args.job.settings(self.config, self.timezone)?), args.json)
+            }
             Some(Command::Explain(args)) => Action::Explain(args),
             Some(Command::VerifyCap(args)) => Action::VerifyCap(args),
             Some(Command::Purge(args)) => Action::Purge(args),

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use super::command_options::{ExplainArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs, WhoamiArgs};
 use super::job_options::JobArgs;
 use crate::exit::Exit;
+use crate::zone::Zone;
 
 /// The version, with the commit if it is known (build.rs).
 const VERSION: &str = env!("RECONCILE_VERSION");
@@ -73,6 +74,20 @@ pub struct Cli {
         hide_short_help = true
     )]
     pub log_format: LogFormat,
+    /// Zone of --deadline and of the times in messages and report: an offset or an IANA name
+    ///
+    /// It does not change the ledger's days, which are in UTC+8. TZ is ignored.
+    #[arg(
+        long,
+        global = true,
+        env = "RECONCILE_TIMEZONE",
+        value_name = "ZONE",
+        default_value = "+08:00",
+        value_parser = Zone::parse,
+        allow_hyphen_values = true,
+        hide_short_help = true
+    )]
+    pub timezone: Zone,
 }
 
 /// The commands other than the job.

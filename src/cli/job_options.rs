@@ -186,7 +186,7 @@ pub(super) struct JobArgs {
     #[arg(long, env = "RECONCILE_SANDBOX", conflicts_with = "endpoint", help_heading = "Provider and cap")]
     pub(super) sandbox: bool,
 
-    /// Send nothing after the next HH:MM on this machine's clock; the rest is deferred
+    /// Send nothing after the next HH:MM (UTC+8, or --timezone); the rest is deferred
     #[arg(long, env = "RECONCILE_DEADLINE", value_name = "HH:MM", value_parser = values::time_of_day, help_heading = "Run")]
     pub(super) deadline: Option<NaiveTime>,
     /// Send nothing after this time from the start; the rest is deferred

@@ -11,14 +11,16 @@ use crate::error::{Error, Result};
 use crate::output::Paths;
 use crate::publish::Rules;
 use crate::telemetry::notify;
+use crate::zone::Zone;
 
 impl JobArgs {
-    /// The settings. `config` is the configuration file that the options may be from.
+    /// The settings. `config` is the configuration file that the options may be from, `timezone`
+    /// the zone of the deadline.
     ///
     /// # Errors
     ///
     /// Exit 2 when an option is missing, or options contradict each other.
-    pub(super) fn settings(self, config: Option<PathBuf>) -> Result<Settings> {
+    pub(super) fn settings(self, config: Option<PathBuf>, timezone: Zone) -> Result<Settings> {
         let missing = |name: &str| {
             Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
         };
@@ -62,6 +64,7 @@ impl JobArgs {
             max_attempts: self.max_attempts,
             timeout: self.timeout,
             deadline: self.deadline,
+            timezone,
             max_duration: self.max_duration,
             progress: self.progress,
             exit_code: self.exit_code,

@@ -49,6 +49,14 @@ impl Cli {
         Ok(cli)
     }
 
+    /// Whether the command line is that of a run or its plan, to report that it is wrong.
+    #[must_use]
+    pub fn is_run_only() -> bool {
+        let words: Vec<OsString> = std::env::args_os().collect();
+        let matches = command().ignore_errors(true).try_get_matches_from(words).ok();
+        matches.as_ref().and_then(ArgMatches::subcommand_name).is_none_or(|name| name == "plan")
+    }
+
     /// The format of the messages, to report that the command line is wrong.
     #[must_use]
     pub fn log_format_only() -> LogFormat {
@@ -79,7 +87,12 @@ fn leniently(words: &[OsString]) -> Option<ArgMatches> {
 }
 
 /// Says how to see all options of the command in use.
-fn help_hint(words: &[OsString]) -> String {
+fn help_hint(error: &clap::Error, words: &[OsString]) -> String {
+    if let (ErrorKind::ArgumentConflict, Some(ContextValue::String(name))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    {
+        return format!("write the options after the command; `reconcile {name} --help` shows all options");
+    }
     let matches = command().ignore_errors(true).try_get_matches_from(words).ok();
     let sub = matches.as_ref().and_then(ArgMatches::subcommand_name);
     let command = sub.map_or_else(String::new, |name| format!(" {name}"));
@@ -95,7 +108,7 @@ fn wrong_usage(error: &clap::Error, words: &[OsString]) -> Error {
             Ok(()) => std::process::exit(0),
         };
     }
-    let more = help_hint(words);
+    let more = help_hint(error, words);
     if let Some(what) = wrong_value(error) {
         return Error::usage(what).hint(more);
     }

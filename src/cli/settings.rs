@@ -16,6 +16,7 @@ use crate::provider::credentials::Access;
 use crate::publish::Rules;
 use crate::store::{ExpectedOrigin, Origin};
 use crate::telemetry::notify;
+use crate::zone::Zone;
 use reconcile_core::rate::Rate;
 
 /// Where the answers come from.
@@ -74,8 +75,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// The rules that decide status and discrepancies.
     pub rules: Rules,
-    /// Time of day, on this machine's clock, after which nothing is sent.
+    /// Time of day, in the time zone below, after which nothing is sent.
     pub deadline: Option<NaiveTime>,
+    /// The zone of the deadline.
+    pub timezone: Zone,
     /// Time from the start after which nothing is sent.
     pub max_duration: Option<Duration>,
     /// When progress is shown.

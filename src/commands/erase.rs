@@ -23,6 +23,10 @@ const FEWEST_DIGITS: usize = 5;
 ///
 /// Exit 2 when there is no store; exit 5 when a run holds it; exit 6 when it cannot be written.
 pub fn purge(args: &PurgeArgs) -> Result<Exit> {
+    purge_calls(args).map_err(|error| with_help(error, "purge"))
+}
+
+fn purge_calls(args: &PurgeArgs) -> Result<Exit> {
     let age = TimeDelta::from_std(args.older_than).ok();
     let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).map(day_of);
     let before = before.filter(|day| day.year() >= 1970).ok_or_else(|| {
@@ -46,6 +50,10 @@ pub fn purge(args: &PurgeArgs) -> Result<Exit> {
 /// Exit 2 when it is not a phone number or there is no store; exit 5 when a run holds the store;
 /// exit 6 when it cannot be written.
 pub fn forget(args: &ForgetArgs) -> Result<Exit> {
+    forget_number(args).map_err(|error| with_help(error, "forget"))
+}
+
+fn forget_number(args: &ForgetArgs) -> Result<Exit> {
     let number = digits_of(&args.number);
     if number.len() < FEWEST_DIGITS || args.number.chars().any(char::is_alphabetic) {
         return Err(Error::usage(format!("{} is not a phone number", phone::mask_number(&args.number)))
@@ -66,6 +74,16 @@ pub fn forget(args: &ForgetArgs) -> Result<Exit> {
         sizes(&erased)
     ))?;
     Ok(Exit::Success)
+}
+
+/// The error; wrong usage also names the command's own help.
+fn with_help(error: Error, command: &str) -> Error {
+    let help = format!("`reconcile {command} --help` shows all options");
+    match (error.exit, error.hint.clone()) {
+        (Exit::Usage, Some(hint)) => error.hint(format!("{hint}; {help}")),
+        (Exit::Usage, None) => error.hint(help),
+        _ => error,
+    }
 }
 
 /// The store's size before and after.

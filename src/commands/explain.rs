@@ -3,8 +3,9 @@
 //!
 //! Phone numbers are printed in full, as in the data files: they are the requested data.
 
+use chrono::{DateTime, Utc};
 use compact_str::CompactString;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::answer::{answer, open_store, table};
 use crate::cli::ExplainArgs;
@@ -13,6 +14,7 @@ use crate::exit::Exit;
 use crate::ledger::{Input, ScannedLedger};
 use crate::store::{Attempt, KnownCall, Reader};
 use crate::words::plural;
+use crate::zone;
 use reconcile_core::calendar::provider_text;
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
@@ -32,13 +34,17 @@ struct Explanation {
     answer: Option<StoredAnswer>,
     status: &'static str,
     normalized: Vec<(&'static str, String)>,
+    /// The same with the times for people.
+    #[serde(skip)]
+    read: Vec<(&'static str, String)>,
     rows: Vec<Row>,
 }
 
 /// A request for the call.
 #[derive(Serialize)]
 struct AttemptLine {
-    sent_at: String,
+    #[serde(serialize_with = "as_provider_text")]
+    sent_at: DateTime<Utc>,
     asked_date: String,
     purpose: String,
     took_ms: Option<f64>,
@@ -53,13 +59,22 @@ struct AttemptLine {
 #[derive(Serialize)]
 struct StoredAnswer {
     kind: &'static str,
-    fetched_at: String,
+    #[serde(serialize_with = "as_provider_text")]
+    fetched_at: DateTime<Utc>,
     found_date: String,
     request_id: Option<String>,
     code: String,
     message: String,
     data: Option<String>,
     damaged: bool,
+}
+
+/// JSON has the times as the provider writes them, in UTC+8.
+fn as_provider_text<S: Serializer>(
+    at: &DateTime<Utc>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&provider_text(*at))
 }
 
 /// A row of the ledger with its discrepancies; without a ledger, line 0.
@@ -162,7 +177,8 @@ impl Explanation {
             attempts: call.attempts.iter().map(AttemptLine::new).collect(),
             answer: StoredAnswer::new(call),
             status: lookup.status.as_str(),
-            normalized: normalized(&lookup),
+            normalized: normalized(&lookup, |at| provider_text(at).into()),
+            read: normalized(&lookup, zone::date_and_time),
             rows: explained,
         }
     }
@@ -178,7 +194,7 @@ impl Explanation {
             Some(answer) => lines.extend(answer.lines().into_iter().map(|line| format!("  {line}"))),
         }
         lines.push(format!("\nread as {}:", self.status));
-        lines.extend(table(&self.normalized).into_iter().map(|line| format!("  {line}")));
+        lines.extend(table(&self.read).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.rows.iter().flat_map(Row::lines));
         lines
     }
@@ -189,7 +205,7 @@ impl AttemptLine {
         #[allow(clippy::cast_precision_loss, reason = "a timeout is far below 2^53 microseconds")]
         let ms = |us: i64| us as f64 / 1e3;
         Self {
-            sent_at: provider_text(attempt.sent_at).into(),
+            sent_at: attempt.sent_at,
             asked_date: attempt.asked_date.clone(),
             purpose: attempt.purpose.as_str().to_owned(),
             took_ms: attempt.took_us.map(ms),
@@ -216,7 +232,10 @@ impl AttemptLine {
         };
         format!(
             "  {}  {} for {}: {}{http}{took}{throttled}{decision}",
-            self.sent_at, self.purpose, self.asked_date, self.code
+            zone::date_and_time(self.sent_at),
+            self.purpose,
+            self.asked_date,
+            self.code
         )
     }
 }
@@ -227,7 +246,7 @@ impl StoredAnswer {
         let answer = &stored.answer;
         Some(Self {
             kind: answer.kind.as_str(),
-            fetched_at: provider_text(stored.fetched_at).into(),
+            fetched_at: stored.fetched_at,
             found_date: answer.found_date.to_string(),
             request_id: answer.request_id.clone(),
             code: answer.code.to_string(),
@@ -240,7 +259,7 @@ impl StoredAnswer {
     fn lines(&self) -> Vec<String> {
         let mut lines = table(&[
             ("kind", self.kind.to_owned()),
-            ("fetched at", format!("{} (UTC+8)", self.fetched_at)),
+            ("fetched at", zone::date_and_time(self.fetched_at)),
             ("day", self.found_date.clone()),
             ("request id", self.request_id.clone().unwrap_or_default()),
             ("code", self.code.clone()),
@@ -254,20 +273,19 @@ impl StoredAnswer {
     }
 }
 
-/// The record's fields that have a value, as in the details.
-fn normalized(lookup: &Lookup) -> Vec<(&'static str, String)> {
+/// The record's fields that have a value, as in the details; times as `time` writes them.
+fn normalized(lookup: &Lookup, time: fn(DateTime<Utc>) -> String) -> Vec<(&'static str, String)> {
     let Some(d) = &lookup.detail else { return Vec::new() };
     let CallDetail { outcome, is_final, .. } = d;
     let text = |value: &Option<CompactString>| value.as_ref().map(ToString::to_string);
-    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|at| provider_text(at).into());
     let fields = [
         ("caller", text(&d.caller)),
         ("callee", text(&d.callee)),
         ("caller_show_number", text(&d.caller_show_number)),
         ("callee_show_number", text(&d.callee_show_number)),
-        ("created_at", time(d.created_at)),
-        ("started_at", time(d.started_at)),
-        ("ended_at", time(d.ended_at)),
+        ("created_at", d.created_at.map(time)),
+        ("started_at", d.started_at.map(time)),
+        ("ended_at", d.ended_at.map(time)),
         ("duration_s", d.duration_s.map(|n| n.to_string())),
         ("state", text(&d.state)),
         ("outcome", Some(outcome.as_str().to_owned())),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Local, TimeDelta};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::answer::{answer, table};
@@ -19,6 +19,7 @@ use crate::fetch::deadline::Deadline;
 use crate::ledger::{Column, LedgerScan, Role};
 use crate::store::{self, RunIdentity};
 use crate::words::plural;
+use crate::zone;
 use reconcile_core::ask_again::Scope;
 
 /// The answer; with `--json` these are its keys.
@@ -58,10 +59,13 @@ struct PlannedColumn {
 #[derive(Serialize)]
 struct Limit {
     what: String,
+    at: Option<String>,
     ends_in_s: u64,
     holds: bool,
     /// Calls that can be asked for before it.
     fit: u64,
+    #[serde(skip)]
+    described: String,
 }
 
 /// Prints what the same command without `plan` would do.
@@ -70,7 +74,7 @@ struct Limit {
 ///
 /// Exit 2 when ledger, options or store are wrong; exit 6 when the store cannot be read.
 pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
-    let started_at = Local::now();
+    let started_at = Utc::now();
     let (source, _) = read_ledger(settings)?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
@@ -82,7 +86,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let workload = workload(&source, &scope, reader.as_deref())?;
     let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, settings.rate))?;
     let cap = Cap::new(settings.rate, settings.burst, &taken);
-    let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at)?;
+    let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at, settings.timezone)?;
     let deadline = Deadline::first(&deadlines);
     let plan = Plan::new(settings, &source.scan, &workload, &cap, deadline, started_at, scope.resumed);
     answer(json, &plan, || plan.lines())?;
@@ -96,14 +100,12 @@ impl Plan {
         workload: &Workload,
         cap: &Cap,
         deadline: Option<&Deadline>,
-        started_at: DateTime<Local>,
+        started_at: DateTime<Utc>,
         going_on: bool,
     ) -> Self {
         let to_ask = if settings.offline { 0 } else { workload.to_ask };
         let near_midnight = if settings.offline { 0 } else { workload.near_midnight };
         let ready_in = cap.forecast(to_ask).all_sent_in;
-        let ready_at =
-            TimeDelta::from_std(ready_in).ok().and_then(|left| started_at.checked_add_signed(left));
         Self {
             rows: scan.rows,
             invalid: scan.invalid,
@@ -116,8 +118,8 @@ impl Plan {
             cap: settings.rate.to_string(),
             schedule: schedule(settings.rate, settings.burst),
             ready_in_s: ready_in.as_secs(),
-            ready_at: ready_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string()),
-            limit: deadline.map(|deadline| Limit::new(deadline, cap, to_ask, ready_in)),
+            ready_at: zone::end_at(ready_in, started_at).map(zone::rfc3339),
+            limit: deadline.map(|deadline| Limit::new(deadline, cap, to_ask, ready_in, started_at)),
             going_on,
             columns: scan.columns.iter().map(PlannedColumn::new).collect(),
             notes: notes::on_ledger(scan),
@@ -190,22 +192,30 @@ impl PlannedColumn {
 }
 
 impl Limit {
-    fn new(deadline: &Deadline, cap: &Cap, to_ask: u64, ready_in: Duration) -> Self {
+    fn new(
+        deadline: &Deadline,
+        cap: &Cap,
+        to_ask: u64,
+        ready_in: Duration,
+        started_at: DateTime<Utc>,
+    ) -> Self {
         Self {
             what: deadline.name.clone(),
+            at: deadline.at.map(zone::rfc3339),
             ends_in_s: deadline.after_start.as_secs(),
             holds: ready_in <= deadline.after_start,
             fit: fitting(cap, to_ask, deadline.after_start),
+            described: deadline.described(started_at),
         }
     }
 
     fn line(&self, to_ask: u64) -> String {
         if self.holds {
-            return format!("{} leaves enough time", self.what);
+            return format!("{}; it leaves enough time", self.described);
         }
         format!(
-            "{} leaves too little time: about {} of {} can be asked for, the oldest first; the others are deferred",
-            self.what,
+            "{}; it leaves too little time: about {} of {} can be asked for, the oldest first; the others are deferred",
+            self.described,
             self.fit,
             plural(to_ask, "call")
         )

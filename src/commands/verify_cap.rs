@@ -1,5 +1,6 @@
 //! `reconcile verify-cap`: whether the cap was kept, according to the store's record of requests.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::answer::{answer, open_store, table};
@@ -8,6 +9,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::store::{CapRecord, SessionEvidence};
 use crate::words::plural;
+use crate::zone;
 use reconcile_core::cap_audit::{Evidence, Verdict};
 
 /// The answer; with `--json` these are its keys.
@@ -27,7 +29,8 @@ struct Answer {
 #[derive(Serialize)]
 struct Session {
     session_no: i64,
-    started_at: String,
+    #[serde(serialize_with = "as_utc")]
+    started_at: DateTime<Utc>,
     boot_id: String,
     cap: String,
     held: bool,
@@ -49,6 +52,10 @@ fn as_word<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::
     serializer.serialize_str(verdict.as_str())
 }
 
+fn as_utc<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
 impl Session {
     fn new(s: SessionEvidence) -> Self {
         let verdict = s.evidence.verdict(s.rate);
@@ -57,7 +64,7 @@ impl Session {
         let seconds = |us: i64| us as f64 / 1e6;
         Self {
             session_no: s.session_no,
-            started_at: s.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            started_at: s.started_at,
             boot_id: s.boot_id,
             cap: s.rate.to_string(),
             held: verdict == Verdict::Held,
@@ -79,7 +86,7 @@ impl Session {
             "session {}, started {}, cap {}: at most {} requests in any window; {} sent in {:.1} s (the cap allows {} in \
              that time){}",
             self.session_no,
-            self.started_at,
+            zone::date_and_time(self.started_at),
             self.cap,
             self.most_in_any_window,
             self.requests,

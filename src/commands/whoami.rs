@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::answer::{answer, table};
 use crate::console::messages;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::provider::credentials::{Access, Environment, find};
+use crate::zone;
 
 /// The answer; with `--json` these are its keys.
 #[derive(Serialize)]
@@ -21,7 +22,8 @@ struct Whoami<'a> {
     temporary: bool,
     account: Option<String>,
     role: Option<String>,
-    expires_at: Option<String>,
+    #[serde(serialize_with = "as_utc")]
+    expires_at: Option<DateTime<Utc>>,
     expires_in_s: Option<i64>,
     warnings: &'a [String],
 }
@@ -45,7 +47,7 @@ pub async fn whoami(access: &Access, json: bool) -> Result<Exit> {
         temporary: identity.temporary,
         account: identity.account,
         role: identity.role,
-        expires_at: identity.expires_at.map(utc),
+        expires_at: identity.expires_at,
         expires_in_s,
         warnings: credentials.warnings(),
     };
@@ -53,16 +55,17 @@ pub async fn whoami(access: &Access, json: bool) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn utc(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+#[allow(clippy::ref_option, reason = "serde passes a reference")]
+fn as_utc<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).serialize(serializer)
 }
 
 fn lines(whoami: &Whoami<'_>) -> Vec<String> {
     let unknown = || "unknown".to_owned();
-    let expires = match (&whoami.expires_at, whoami.expires_in_s) {
+    let expires = match (whoami.expires_at, whoami.expires_in_s) {
         (Some(at), Some(left)) => {
             let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
-            format!("{at} (in {})", humantime::format_duration(left))
+            format!("{} (in {})", zone::date_and_time(at), humantime::format_duration(left))
         }
         _ if whoami.temporary => "unknown".to_owned(),
         _ => "never".to_owned(),

@@ -17,6 +17,8 @@ pub struct Closing<'a> {
     pub summary: &'a Summary<'a>,
     /// Where the files are.
     pub paths: &'a Paths,
+    /// The exit code of the run.
+    pub exit: Exit,
 }
 
 impl Closing<'_> {
@@ -26,7 +28,7 @@ impl Closing<'_> {
             if log::on_terminal() {
                 self.lines().iter().for_each(|line| say(line))
             } else {
-                say(&self.line())
+                self.say_line();
             }
         }
         if let Some(slowdown) = self.summary.traffic.slowdown.sentences().filter(|_| !quiet) {
@@ -40,6 +42,34 @@ impl Closing<'_> {
                 "incomplete: {because}"
             );
         }
+    }
+
+    /// Prints the line. In a log in JSON its numbers are fields.
+    fn say_line(&self) {
+        let (t, x, h) = (self.summary.totals, self.summary.traffic, self.summary.totals.headline());
+        tracing::info!(
+            calls = t.calls,
+            agree = h.agree,
+            differ = h.differ,
+            not_compared = h.not_compared,
+            missing = h.missing,
+            waiting = h.waiting,
+            failed = h.failed,
+            unusable_rows = h.unusable_rows,
+            discrepancies = t.discrepancies_total(),
+            from_store = t.from_store,
+            requests = x.requests,
+            throttled = x.throttled,
+            elapsed_s = (self.summary.elapsed.as_secs_f64() * 1e3).round() / 1e3,
+            complete = self.summary.complete(),
+            exit_code = self.exit.code(),
+            details = self.paths.details.display().to_string(),
+            discrepancies_file = self.paths.discrepancies.display().to_string(),
+            report = self.paths.report.display().to_string(),
+            summary = self.paths.summary.display().to_string(),
+            "{}",
+            self.line()
+        );
     }
 
     /// The advice for an incomplete run, with its command if it can be shown.

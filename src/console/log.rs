@@ -28,6 +28,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::shown::{escape, escape_json};
+use crate::zone;
 use reconcile_core::phone;
 
 /// The only target whose events are written.
@@ -110,7 +111,7 @@ impl<S: Subscriber> Layer<S> for Lines {
         let mut line = Line::default();
         event.record(&mut line);
         let level = *event.metadata().level();
-        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let now = zone::local(Utc::now()).to_rfc3339_opts(SecondsFormat::Millis, false);
         let line = match self.as_json {
             true => line.json(level, now, run_id()),
             false if on_terminal() => line.text(level, &now),
@@ -138,7 +139,8 @@ struct Line {
 
 impl Line {
     /// For people. `because`, `to_do` and `means` get a line of their own, in this order; debug
-    /// messages start with the time.
+    /// messages start with the time. The fields of an informative message only repeat its numbers
+    /// for machines.
     fn text(mut self, level: Level, now: &str) -> String {
         let message = escape(&self.message);
         let mut text = match level {
@@ -149,6 +151,9 @@ impl Line {
         };
         let mut take = |name| self.fields.remove(name)?.as_str().map(|value| escape(value).into_owned());
         let (because, to_do, means) = (take("because"), take("to_do"), take("means"));
+        if level == Level::INFO {
+            self.fields.clear();
+        }
         let exit = self.fields.remove("exit_code").map(|code| format!(" (exit {code})")).unwrap_or_default();
         for (name, value) in &self.fields {
             // Writing to a string cannot fail.
@@ -202,6 +207,10 @@ impl Visit for Line {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set_number(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
         self.set_number(field, value.into());
     }
 

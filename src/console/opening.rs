@@ -3,10 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Utc};
 
+use crate::fetch::deadline::Deadline;
 use crate::ledger::LedgerScan;
-use crate::words::{count, plural};
+use crate::words::{count, plural, whole_seconds};
+use crate::zone;
 use reconcile_core::rate::Rate;
 
 /// What is known of a run before its first request.
@@ -24,6 +26,8 @@ pub struct Opening<'a> {
     pub rate: Rate,
     /// Requests that may go back to back.
     pub burst: NonZeroU32,
+    /// When the run stops sending.
+    pub deadlines: &'a [Deadline],
     /// Whether the answers are simulated.
     pub sandbox: bool,
     /// Whether this is an unfinished run that is resumed.
@@ -31,9 +35,29 @@ pub struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// The line.
-    #[must_use]
-    pub fn line(&self) -> String {
+    /// Prints the line. In a log in JSON its numbers are fields.
+    pub(crate) fn say(&self) {
+        let (scan, now) = (self.scan, Utc::now());
+        let asks = self.ready_in.filter(|_| self.to_ask > 0);
+        let done_at = asks.and_then(|left| zone::end_at(left, now));
+        let deadline = Deadline::first(self.deadlines).filter(|_| asks.is_some());
+        tracing::info!(
+            calls = scan.calls,
+            rows = scan.rows,
+            unusable_rows = scan.invalid,
+            duplicates = scan.duplicates,
+            to_ask = self.to_ask,
+            eta_s = asks.map(|left| left.as_secs()),
+            done_at = done_at.map(zone::rfc3339),
+            deadline_at = deadline.and_then(|deadline| deadline.at).map(zone::rfc3339),
+            sandbox = self.sandbox,
+            resumed = self.resumed,
+            "{}",
+            self.line(now)
+        );
+    }
+
+    fn line(&self, now: DateTime<Utc>) -> String {
         let scan = self.scan;
         let mut line = format!("reconcile: {} in {}", plural(scan.calls, "call"), self.ledger);
         if scan.invalid + scan.duplicates > 0 {
@@ -48,15 +72,22 @@ impl Opening<'_> {
             Some(_) if scan.calls == 0 => "; nothing is sent".to_owned(),
             Some(_) if self.to_ask == 0 => "; all answers are stored: nothing is sent".to_owned(),
             Some(time) => format!(
-                "; {} to ask at {} ({}){}, done in {}",
+                "; {} to ask at {} ({}){}, done in {}{}",
                 count(self.to_ask),
                 self.rate,
                 schedule(self.rate, self.burst),
                 if self.sandbox { " in the sandbox" } else { "" },
-                done_in(time, Local::now())
+                done_in(time, now),
+                self.deadlines_described(now)
             ),
         };
         line
+    }
+
+    /// The deadline, if it is a time of day.
+    fn deadlines_described(&self, now: DateTime<Utc>) -> String {
+        let times = self.deadlines.iter().filter(|deadline| deadline.is_time_of_day());
+        times.map(|deadline| format!("; {}", deadline.described(now))).collect()
     }
 }
 
@@ -65,41 +96,19 @@ pub(crate) fn schedule(rate: Rate, burst: NonZeroU32) -> String {
     let pace = humantime::format_duration(rate.window / rate.requests.get());
     match burst.get() {
         1 => format!("one every {pace}"),
-        n if burst == rate.requests => format!("up to {n} back to back"),
-        n => format!("up to {n} back to back, then one every {pace}"),
+        n if burst == rate.requests => format!("up to {} back to back", count(n.into())),
+        n => format!("up to {} back to back, then one every {pace}", count(n.into())),
     }
 }
 
 /// The time left under the cap, and the time of day when it ends: `3m (by 12:38 UTC+8)`.
-pub(crate) fn done_in(left: Duration, now: DateTime<Local>) -> String {
-    let minute = Duration::from_secs(60);
+pub(crate) fn done_in(left: Duration, now: DateTime<Utc>) -> String {
     let (words, left) = match left.is_zero() {
         // Every request goes out at once; only the replies take time.
-        true => ("under 60 s".to_owned(), minute),
-        false => {
-            let seconds = Duration::from_secs(left.as_secs());
-            (humantime::format_duration(seconds).to_string(), left)
-        }
+        true => ("under 60 s".to_owned(), Duration::from_secs(60)),
+        false => (whole_seconds(left), left),
     };
-    let end = chrono::TimeDelta::from_std(left).ok().and_then(|left| now.checked_add_signed(left));
-    match end {
-        Some(end) if end.date_naive() == now.date_naive() => format!("{words} (by {})", time_of_day(end)),
-        Some(end) => format!("{words} (by {} {})", end.format("%Y-%m-%d"), time_of_day(end)),
-        None => words,
-    }
-}
-
-/// `12:35 UTC+8`: hours and minutes in this machine's time zone.
-pub(crate) fn time_of_day(at: DateTime<Local>) -> String {
-    let minutes = at.offset().local_minus_utc() / 60;
-    let sign = if minutes < 0 { '-' } else { '+' };
-    let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
-    let zone = match (hours, minutes) {
-        (0, 0) => "UTC".to_owned(),
-        (_, 0) => format!("UTC{sign}{hours}"),
-        _ => format!("UTC{sign}{hours}:{minutes:02}"),
-    };
-    format!("{} {zone}", at.format("%H:%M"))
+    zone::end_of(left, now).map_or(words.clone(), |end| format!("{words} (by {end})"))
 }
 
 #[cfg(test)]
@@ -109,11 +118,10 @@ mod tests {
 
     #[test]
     fn the_time_left_has_its_end_beside_it() {
-        let now = Local::now();
-        let by = |minutes| time_of_day(now + chrono::TimeDelta::minutes(minutes));
-        assert_eq!(done_in(Duration::ZERO, now).split(" (by ").next(), Some("under 60 s"));
-        let words = done_in(Duration::from_millis(180_900), now);
-        assert!(words.starts_with("3m (by ") && words.ends_with(&format!("{})", by(3))), "{words}");
+        let now = DateTime::parse_from_rfc3339("2026-11-26T12:35:00+08:00").unwrap().to_utc();
+        assert_eq!(done_in(Duration::ZERO, now), "under 60 s (by 12:36 UTC+8)");
+        assert_eq!(done_in(Duration::from_millis(180_900), now), "3m (by 12:38 UTC+8)");
+        assert_eq!(done_in(Duration::from_secs(43_200), now), "12h (by 2026-11-27 00:35 UTC+8)");
         assert_eq!(done_in(Duration::MAX, now).split(" (by ").count(), 1);
     }
 

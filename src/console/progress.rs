@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::Local;
+use chrono::Utc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::console::messages::say;
-use crate::console::opening::time_of_day;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::locked::lock;
 use crate::stop::{Reason, Stop};
 use crate::telemetry::metrics::{MetricsFile, RunProgress};
 use crate::words::count;
+use crate::zone;
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
@@ -123,9 +123,28 @@ impl Snapshot {
         format!("{} left", humantime::format_duration(left))
     }
 
-    fn line(&self, done_by: &str) -> String {
+    fn line(&self, done_by: Option<&str>) -> String {
         let (done, total) = (count(self.done), count(self.total));
-        format!("{done} of {total} calls asked: {}; done by {done_by}", self.counts())
+        let done_by = done_by.map_or_else(String::new, |time| format!("; done by {time}"));
+        format!("{done} of {total} calls asked: {}{done_by}", self.counts())
+    }
+
+    /// Prints the line. In a log in JSON its numbers are fields. `requests` have their reply.
+    fn say(&self, requests: u64) {
+        let (now, left) = (Utc::now(), self.forecast.all_sent_in);
+        tracing::info!(
+            to_ask = self.total,
+            answered = self.done,
+            found = self.found,
+            left = self.total.saturating_sub(self.done),
+            requests,
+            throttled = self.throttled,
+            in_window = self.forecast.taken as u64,
+            eta_s = left.as_secs(),
+            done_at = zone::end_at(left, now).map(zone::rfc3339),
+            "{}",
+            self.line(zone::end_of(left, now).as_deref())
+        );
     }
 }
 
@@ -249,10 +268,7 @@ impl Display {
                 self.bar.set_position(now.done);
                 self.bar.set_message(format!("{} · {}", now.counts(), now.time_left()));
             }
-            Form::Lines => {
-                let done_by = Local::now() + now.forecast.all_sent_in;
-                say(&now.line(&time_of_day(done_by)));
-            }
+            Form::Lines => now.say(lock(&self.counts.by_code).values().sum()),
         }
     }
 }
@@ -262,21 +278,81 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn the_line_says_what_is_done_and_when_all_is_done() {
-        let now = Snapshot {
+    fn snapshot() -> Snapshot {
+        Snapshot {
             total: 250,
             done: 50,
             found: 47,
             throttled: 1,
             rate: "100/min".parse().unwrap(),
             forecast: Forecast { in_flight: 0, taken: 100, all_sent_in: Duration::from_millis(120_900) },
-        };
+        }
+    }
+
+    #[test]
+    fn the_line_says_what_is_done_and_when_all_is_done() {
+        let now = snapshot();
         assert_eq!(
-            now.line("03:12 UTC+8"),
+            now.line(Some("03:12 UTC+8")),
             "50 of 250 calls asked: 47 found, 3 other answers, 1 throttled, 100 of 100 requests in the window; \
              done by 03:12 UTC+8"
         );
         assert_eq!(now.time_left(), "2m left");
+    }
+
+    /// Collects the fields of events.
+    #[derive(Clone, Default)]
+    struct Fields(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+    impl tracing::field::Visit for Fields {
+        fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+            lock(&self.0).insert(field.name(), value.to_string());
+        }
+
+        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            lock(&self.0).insert(field.name(), format!("{value:?}"));
+        }
+    }
+
+    impl tracing::Subscriber for Fields {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn the_line_has_its_numbers_as_fields() {
+        let fields = Fields::default();
+        tracing::subscriber::with_default(fields.clone(), || snapshot().say(53));
+        let fields = lock(&fields.0);
+        for (name, number) in [
+            ("to_ask", "250"),
+            ("answered", "50"),
+            ("left", "200"),
+            ("found", "47"),
+            ("requests", "53"),
+            ("throttled", "1"),
+            ("in_window", "100"),
+            ("eta_s", "120"),
+        ] {
+            assert_eq!(fields[name], number, "{name}");
+        }
+        assert!(fields["done_at"].contains("+08:00") && fields["message"].contains("; done by "));
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Local;
 use tokio::task::JoinHandle;
 
 use super::context::RunContext;
@@ -52,9 +51,9 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     let taken = run.store.places_taken(&run.scope, settings.rate)?;
     let cap = Arc::new(Cap::new(settings.rate, settings.burst, &taken));
     let ready_in = cap.forecast(workload.to_ask).all_sent_in;
-    run.announce(workload.to_ask, Some(ready_in));
-    let started_at = run.started_at.with_timezone(&Local);
-    let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at)?;
+    let deadlines =
+        Deadline::all(settings.deadline, settings.max_duration, run.started_at, settings.timezone)?;
+    run.announce(workload.to_ask, Some(ready_in), &deadlines);
     let order = workload.order(!in_time(run, &deadlines, ready_in));
     let (stop, metrics) = (run.stop.clone(), run.metrics.clone());
     let progress = Progress::start(form(run), workload.to_ask, settings.rate, cap.clone(), stop, metrics);

@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::console::opening::Opening;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::fetch::deadline::Deadline;
 use crate::ledger::ScannedLedger;
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
@@ -69,7 +70,7 @@ impl RunContext<'_> {
     }
 
     /// Prints the first line of the run, and its notes.
-    pub(super) fn announce(&self, to_ask: u64, ready_in: Option<Duration>) {
+    pub(super) fn announce(&self, to_ask: u64, ready_in: Option<Duration>, deadlines: &[Deadline]) {
         let opening = Opening {
             ledger: self.source.input.name(),
             scan: &self.source.scan,
@@ -77,10 +78,13 @@ impl RunContext<'_> {
             ready_in,
             rate: self.settings.rate,
             burst: self.settings.burst,
+            deadlines,
             sandbox: self.is_sandbox(),
             resumed: self.scope.resumed,
         };
-        self.console.say(&opening.line());
+        if !self.console.quiet {
+            opening.say();
+        }
         self.notes().iter().for_each(|note| self.console.note(note));
     }
 

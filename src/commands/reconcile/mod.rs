@@ -162,7 +162,7 @@ fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>)
     let collected = match provider {
         Some(provider) => collecting::collect_on_own_event_loop(run, provider)?,
         None => {
-            run.announce(0, None);
+            run.announce(0, None, &[]);
             collecting::Collected::offline()
         }
     };

@@ -54,8 +54,9 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
     if let Some(metrics) = &run.metrics {
         metrics.published(&totals, run.is_sandbox());
     }
-    Closing { summary: &summary, paths: &settings.outputs }.say(run.console.quiet);
-    Ok(Exit::of_written_run(summary.complete(), totals.discrepancies_total(), settings.exit_code))
+    let exit = Exit::of_written_run(summary.complete(), totals.discrepancies_total(), settings.exit_code);
+    Closing { summary: &summary, paths: &settings.outputs, exit }.say(run.console.quiet);
+    Ok(exit)
 }
 
 /// Writes details and discrepancies, and the open calls to the store.

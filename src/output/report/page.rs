@@ -19,7 +19,7 @@ use crate::output::lang::Lang;
 use crate::output::summary::Summary;
 use crate::output::summary_json;
 use crate::shown::shown;
-use reconcile_core::calendar::provider_text;
+use crate::zone;
 
 const TEMPLATE: &str = include_str!("report.html");
 
@@ -67,7 +67,7 @@ pub(crate) fn render(summary: &Summary<'_>, largest: Largest, discrepancies_file
         s: &numbers,
         t: texts::texts(lang),
         lang: lang.html_code(),
-        started_at: provider_text(summary.provenance.started_at).into(),
+        started_at: zone::date_and_time(summary.provenance.started_at),
         go_on: shown(summary.go_on),
         patterns: observed.patterns().iter().map(|pattern| pattern_texts::sentence(lang, pattern)).collect(),
         tolerated: observed.within().values().any(|within| within.matches > 0),

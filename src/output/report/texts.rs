@@ -76,7 +76,6 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("ran", "What ran", "运行情况"),
     ("ledger", "ledger", "台账"),
     ("provider", "provider", "服务商"),
-    ("utc8", "UTC+8", "北京时间"),
     ("took_s", "took, s", "用时（秒）"),
     ("requests", "requests", "请求"),
     ("throttled", "throttled", "被限流"),

@@ -13,6 +13,7 @@ use super::sts::{OidcRole, Role};
 use super::uri::CredentialsUri;
 use crate::error::{Error, Result};
 use crate::provider::key::Credentials;
+use crate::zone;
 
 /// The source that a profile describes. `all` are the profiles of the same file.
 ///
@@ -136,7 +137,7 @@ impl<'a> ProfileReader<'a> {
         match key.expires_at.filter(|at| *at <= Utc::now()) {
             None => Ok(key),
             Some(at) => {
-                let why = format!("its security token expired at {}", at.format("%Y-%m-%dT%H:%M:%SZ"));
+                let why = format!("its security token expired at {}", zone::date_and_time(at));
                 Err(self.profile.unusable(&why, &self.edit_hint("set a new one")))
             }
         }

@@ -8,11 +8,16 @@ use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
+
 use super::errors::Lost;
 use super::held_file::{self, HeldFile, Taken};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::zone;
 
+/// Stands before the time at which the holder took the lock.
+const SINCE: &str = ", since ";
 /// The start of the line that names the last session.
 const LAST_SESSION: &str = "last session ";
 /// The start of the line that names the last session in the store's file.
@@ -120,8 +125,8 @@ impl LockFile {
             Err(TryLockError::Error(e)) => return Err(unwritable(&path, e)),
         }
         let notes = Notes::read(&content);
-        let started = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
-        let holder = format!("pid {} on {}, since {started}", std::process::id(), host_name());
+        let started = Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
+        let holder = format!("pid {} on {}{SINCE}{started}", std::process::id(), host_name());
         let lock = Self { file, path, holder, notes };
         lock.write(notes)?;
         Ok(lock)
@@ -166,8 +171,19 @@ fn unwritable(path: &Path, e: std::io::Error) -> Error {
         .because(e)
 }
 
+/// The holder with the time in the zone of this process.
+fn in_shown_zone(holder: &str) -> String {
+    let since = holder.rsplit_once(SINCE);
+    let read = since.and_then(|(who, at)| Some((who, DateTime::parse_from_rfc3339(at).ok()?)));
+    read.map_or_else(
+        || holder.to_owned(),
+        |(who, at)| format!("{who}{SINCE}{}", zone::date_and_time(at.to_utc())),
+    )
+}
+
 fn busy(store: &Path, holder: Option<&str>) -> Error {
-    let holder = holder.map(str::trim).filter(|holder| !holder.is_empty()).unwrap_or("another process");
+    let holder = holder.map(str::trim).filter(|holder| !holder.is_empty());
+    let holder = holder.map_or_else(|| "another process".to_owned(), in_shown_zone);
     Error::new(Exit::Busy, format!("another run holds the store {}: {holder}", store.display()))
         .hint("wait until it ends, or stop it; then run the same command again")
 }

@@ -35,7 +35,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["sandbox/server.rs"]),
     ("http_body_util", &["sandbox/server.rs"]),
     ("toml", &["cli/config_file.rs", "sandbox/gateway/accounts.rs", "sandbox/scenario.rs"]),
-    ("strsim", &["cli/config_file.rs", "ledger/header_text.rs", "sandbox/faults/table.rs"]),
+    ("strsim", &["cli/config_file.rs", "ledger/header_text.rs", "sandbox/faults/table.rs", "zone.rs"]),
     ("clap", &["cli/", "commands/manual.rs"]),
     ("clap_complete", &["cli/", "commands/manual.rs"]),
     ("clap_mangen", &["commands/manual.rs"]),
@@ -54,6 +54,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tracing_subscriber", &["console/log.rs"]),
+    ("chrono_tz", &["zone.rs"]),
 ];
 
 /// The code without its unit tests.

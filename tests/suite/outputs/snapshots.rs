@@ -39,7 +39,8 @@ fn the_sample_report_matches_its_snapshot() {
     let first_seen = summary["open_items"]["by_age"][0]["first_seen"].as_str().unwrap();
     let page = page.replace(summary["run_id"].as_str().unwrap(), "[run]").replace(first_seen, "[tonight]");
     // Only the two lines with date and duration are left out.
-    let lines = page.lines().filter(|line| !line.contains("(UTC+8) ·") && !line.contains("/elapsed_s"));
+    let lines =
+        page.lines().filter(|line| !line.contains(" UTC+8 · reconcile ") && !line.contains("/elapsed_s"));
     let page: Vec<&str> = lines.collect();
     shows("report", &page.join("\n"));
 }

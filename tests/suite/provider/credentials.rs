@@ -218,12 +218,12 @@ fn an_unusable_profile_is_an_error_with_advice() {
         ),
         (
             key(json!({"mode": "OAuth", "sts_token": "t", "sts_expiration": 1_700_000_000})),
-            "expired at 2023-11-14",
+            "expired at 2023-11-15 06:13:20 UTC+8",
             "--mode OAuth",
         ),
         (
             key(json!({"mode": "StsToken", "sts_token": "t", "sts_expiration": 1})),
-            "expired at 1970-01-01",
+            "expired at 1970-01-01 08:00:01 UTC+8",
             "--mode StsToken",
         ),
         (json!({"mode": "RsaKeyPair"}), "outdated", "RamRoleArn"),

@@ -131,3 +131,71 @@ fn the_command_to_resume_shows_no_secret_url() {
     assert!(!std::fs::read_to_string(bench.path("details.summary.json")).unwrap().contains("t0ken"));
     assert!(!std::fs::read_to_string(bench.path("details.report.html")).unwrap().contains("t0ken"));
 }
+
+/// The lines of a run with `--log-format json`.
+fn events(run: &Run) -> Vec<Value> {
+    run.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn opening_and_closing_have_their_numbers_as_fields() {
+    let later_row = ledger(1).replace("call_id,prod_id,called_at\n", "");
+    let bench = Bench::new(&format!("{}{},x,\n{later_row}", ledger(3), id(0)));
+    bench.provider.script(&id(1), [Reply::without_data()]);
+    let run = bench.run(&["--log-format", "json", "--exit-code", "--deadline", "06:30"]).exits(1);
+    let events = events(&run);
+    let (first, last) = (&events[0], &events[events.len() - 1]);
+    for (name, number) in
+        [("rows", 5), ("calls", 3), ("unusable_rows", 1), ("duplicates", 1), ("to_ask", 3), ("eta_s", 0)]
+    {
+        assert_eq!(first[name], number, "{name}: {first}");
+    }
+    for name in ["done_at", "deadline_at", "timestamp"] {
+        let time = first[name].as_str().unwrap();
+        assert!(time.ends_with("+08:00") && time.contains('T'), "{name}: {first}");
+    }
+    let summary = bench.summary();
+    for name in ["calls", "requests", "from_store"] {
+        assert_eq!(last[name], summary.number(name), "{name}: {last}");
+    }
+    for name in ["agree", "differ", "not_compared", "missing", "waiting", "failed", "unusable_rows"] {
+        assert_eq!(last[name], summary.0["headline"][name], "{name}: {last}");
+        assert!(last[name].is_u64(), "{name}: {last}");
+    }
+    assert_eq!(last["discrepancies"], summary.0["discrepancies_total"], "{last}");
+    assert_eq!((&last["exit_code"], &last["complete"]), (&1.into(), &true.into()), "{last}");
+    assert_eq!(last["run_id"], summary.0["run_id"]);
+    assert!(last["elapsed_s"].is_f64() && last["details"] == "details.parquet", "{last}");
+    let text = bench.run(&["--refresh"]).exits(0);
+    assert!(!text.stderr.contains("exit_code") && !text.stderr.contains(" calls="), "{}", text.stderr);
+}
+
+#[test]
+fn an_incomplete_run_has_its_exit_code_in_the_closing_line() {
+    let bench = clean(3);
+    let run = bench.run(&["--log-format", "json", "--max-duration", "1ns"]).exits(4);
+    let closing = events(&run).into_iter().find(|event| event["complete"] == false).unwrap();
+    assert_eq!((&closing["exit_code"], &closing["waiting"]), (&4.into(), &3.into()), "{closing}");
+}
+
+#[test]
+fn wrong_usage_of_a_command_names_its_own_help() {
+    let bench = clean(1);
+    for (arguments, command) in [
+        (&["purge"][..], "purge"),
+        (&["purge", "--older-than", "soon"], "purge"),
+        (&["purge", "--older-than", "100y"], "purge"),
+        (&["purge", "--older-than", "90d", "--store", "none.db"], "purge"),
+        (&["-q", "purge", "--older-than", "90d"], "purge"),
+        (&["forget"], "forget"),
+        (&["forget", "nobody"], "forget"),
+        (&["forget", "--all"], "forget"),
+        (&["forget", "13812345678", "--store", "none.db"], "forget"),
+        (&["explain"], "explain"),
+        (&["verify-cap", "--all"], "verify-cap"),
+    ] {
+        let run = bench.run_exactly(arguments, &[]).exits(2);
+        assert!(run.stderr.contains(&format!("`reconcile {command} --help`")), "{}", run.stderr);
+        assert!(!run.stderr.contains("`reconcile --help`"), "{}", run.stderr);
+    }
+}

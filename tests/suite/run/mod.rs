@@ -19,3 +19,4 @@ mod personal_data;
 mod processes_simulated;
 mod stalls;
 mod threads;
+mod time_zones;

@@ -77,7 +77,7 @@ fn is_address(span: Span<'_>) -> bool {
 }
 
 /// Dates, each perhaps with the parts of a time that are next to it: `2026-05-26`, `51, 2026/05/26
-/// 17` in `17:01:51, 2026/05/26 17:01`, `20260526-030000`.
+/// 17` in `17:01:51, 2026/05/26 17:01`, `20260526-030000`, `8, 2026-05-26` in `UTC+8, 2026-05-26`.
 fn is_date(span: Span<'_>) -> bool {
     let text = span.text();
     let mut rest = text.as_str();
@@ -85,6 +85,10 @@ fn is_date(span: Span<'_>) -> bool {
     if before.next() == Some(':') && before.next().is_some_and(|c| c.is_ascii_digit()) {
         let seconds = digits(rest, 2).filter(|(_, rest)| !rest.starts_with(|c: char| c.is_ascii_digit()));
         rest = seconds.map_or(rest, |(_, rest)| skip_separators(rest));
+    }
+    if is_after(span, "UTC+") || is_after(span, "UTC-") {
+        let hours = field(rest).filter(|(hours, _)| hours.len() <= 2);
+        rest = hours.map_or(rest, |(_, rest)| skip_separators(rest));
     }
     let before_colon = span.after().next() == Some(':');
     while let Some(after) = date(rest).or_else(|| compact_date(rest)) {
