@@ -15,7 +15,7 @@ use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::fetch::outage::{Outage, OutagePolicy};
 use crate::fetch::retry::Policy;
-use crate::fetch::{Anomalies, Fetcher};
+use crate::fetch::{Anomalies, CallLimits, Fetcher};
 use crate::provider::http::HttpProvider;
 use crate::threads;
 use crate::words::plural;
@@ -67,6 +67,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
             ..Policy::default()
         },
         outage: Outage::new(outage_policy(!deadlines.is_empty())),
+        call_limits: CallLimits::default(),
         store: run.store.clone(),
         scope: run.scope.clone(),
         monitor: progress.monitor(),

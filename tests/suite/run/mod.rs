@@ -1,5 +1,6 @@
 //! Whole runs: the cap, faults, exit codes, options, logs, metrics and notifications.
 
+mod call_limits_simulated;
 mod cap;
 mod cap_simulated;
 mod cli;
