@@ -30,7 +30,8 @@ fn main() -> ExitCode {
             act(cli)
         }
         Err(error) => {
-            log::start(Cli::log_format_only() == LogFormat::Json, Volume::Usual);
+            let (format, is_quiet) = Cli::of_messages_only();
+            log::start(format == LogFormat::Json, if is_quiet { Volume::Quiet } else { Volume::Usual });
             Err(error)
         }
     };

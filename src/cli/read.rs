@@ -49,11 +49,13 @@ impl Cli {
         Ok(cli)
     }
 
-    /// The format of the messages, to report that the command line is wrong.
+    /// The format of the messages and whether they are quiet, to report that the command line is
+    /// wrong.
     #[must_use]
-    pub fn log_format_only() -> LogFormat {
+    pub fn of_messages_only() -> (LogFormat, bool) {
         let words: Vec<OsString> = std::env::args_os().collect();
-        leniently(&words).and_then(|matches| matches.get_one("log_format").copied()).unwrap_or_default()
+        let Some(matches) = leniently(&words) else { return (LogFormat::default(), false) };
+        (matches.get_one("log_format").copied().unwrap_or_default(), matches.get_flag("quiet"))
     }
 }
 

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod deadlines;
 mod early_signals;
+mod failures;
 mod fatal;
 mod faults;
 mod ledger_changes;
