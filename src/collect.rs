@@ -182,8 +182,8 @@ pub async fn collect<P: Provider>(
     };
     let slots = Slots::new(concurrency);
     let jobs = futures::stream::unfold(&mut receiver, async |receiver| {
-        let slot = slots.take().await;
         let job = receiver.recv().await?;
+        let slot = slots.take().await;
         Some(((job, slot), receiver))
     });
     let at_once = concurrency.get().saturating_add(MAX_HELD);

@@ -55,7 +55,9 @@ impl Cli {
     pub fn of_messages_only() -> (LogFormat, bool) {
         let words: Vec<OsString> = std::env::args_os().collect();
         let Some(matches) = leniently(&words) else { return (LogFormat::default(), false) };
-        (matches.get_one("log_format").copied().unwrap_or_default(), matches.get_flag("quiet"))
+        // After a mistake, an option may be without its default.
+        let quiet = matches.get_one("quiet").copied().unwrap_or_default();
+        (matches.get_one("log_format").copied().unwrap_or_default(), quiet)
     }
 }
 

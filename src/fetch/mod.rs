@@ -13,11 +13,12 @@ pub mod outage;
 pub mod retry;
 mod shape;
 mod slots;
+mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use crate::clock::Moment;
 use crate::error::Result;
@@ -28,15 +29,15 @@ use crate::stop::{Reason, Stop};
 use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
 use cap::{Cap, Place};
 use outage::{Effect, Kind, Outage, Response, Turn};
-use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::answer::AnswerKind;
 use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::contradiction::{OTHER_CALL, is_other_call};
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
-use reconcile_core::settle::may_change;
 use retry::{Corrections, Hold, Policy, Tries, Verdict};
+use stored::{answer_to_keep, decision};
 
 pub use anomalies::Anomalies;
 pub use call_limit::CallLimits;
@@ -355,53 +356,8 @@ impl<P: Provider> Fetcher<P> {
     }
 }
 
-/// The decision and the pause that the store records for a verdict.
-fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
-    match verdict {
-        Verdict::Done => (Decision::Answered, None),
-        Verdict::Again { after, .. } => (Decision::Again, Some(*after)),
-        Verdict::Exhausted => (Decision::GaveUp, None),
-        Verdict::Stop(_) => (Decision::Stopped, None),
-    }
-}
-
-/// The answer to store, which came at `came_at`; `None` if the call is tried again, or if the run
-/// stops. The days are the one that was asked, and the one to ask next.
-fn answer_to_keep(
-    answer: &Answer,
-    verdict: &Verdict,
-    (day, other_day): (NaiveDate, Option<NaiveDate>),
-    came_at: DateTime<Utc>,
-) -> Option<NewAnswer> {
-    let (kind, data) = match (&answer.body, verdict) {
-        (Body::Data(data), Verdict::Done) => (kind_of(data, day, came_at), Some(data.clone())),
-        (Body::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
-        (Body::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),
-        (Body::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
-        (_, Verdict::Exhausted) => (AnswerKind::Exhausted, None),
-        _ => return None,
-    };
-    Some(NewAnswer {
-        kind,
-        found_date: day,
-        next_date: other_day.filter(|_| kind == AnswerKind::NoRecord),
-        request_id: answer.request_id.clone(),
-        code: answer.code.as_str().into(),
-        message: answer.message.as_str().into(),
-        data,
-    })
-}
-
 /// True if the answer is the record of another call: it may belong to another request.
 fn is_in_doubt(question: &Question, answer: &Answer) -> bool {
     let Body::Data(data) = &answer.body else { return false };
     normalize(data).is_ok_and(|detail| is_other_call(&question.call_id, &detail))
-}
-
-fn kind_of(data: &str, day: NaiveDate, came_at: DateTime<Utc>) -> AnswerKind {
-    match normalize(data) {
-        Ok(detail) if may_change(&detail, day, came_at) => AnswerKind::Interim,
-        Ok(_) => AnswerKind::Final,
-        Err(_) => AnswerKind::Malformed,
-    }
 }

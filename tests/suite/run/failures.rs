@@ -82,7 +82,7 @@ fn after_a_good_night() -> Bench {
 #[test]
 fn a_night_without_any_answer_leaves_the_old_outputs() {
     let endpoint = dead_endpoint();
-    let stalls = ["--timeout", "1s", "--max-attempts", "1"];
+    let stalls = ["--timeout", "1s", "--max-duration", "4s"];
     let nights: [(&[&str], Reply, &str); 4] = [
         (&["--max-attempts", "2"], Reply::code(500, "isp.SYSTEM_ERROR", "busy"), "isp.SYSTEM_ERROR: busy"),
         (&stalls, Reply::stall(), "timed out after 1 s"),
@@ -179,4 +179,30 @@ fn a_quiet_run_says_one_line_for_every_bad_end() {
     let ended = holds.wait().exits(0);
     assert_eq!(ended.stderr, "");
     one_line(&bench.run(&["-q", "--out", "/nowhere/d.parquet"]).says("exit"));
+}
+
+#[test]
+fn a_limited_callee_holds_back_and_fails_its_call_alone() {
+    let bench = Bench::new(&ledger(30));
+    let limited =
+        || Reply::code(200, "isv.BUSINESS_LIMIT_CONTROL", "该被叫号触发被叫流控,partnerId=,prodId=");
+    // One call passes in the end, the other one does not; a hint holds only its call, too.
+    bench.provider.script(&id(3), [limited(), limited().header("x-acs-retry-after", "1500")]);
+    bench.provider.script(&id(7), vec![limited(); 3]);
+    let run = bench.run(&["--max-attempts", "3", "--concurrency", "1"]).exits(4);
+    let run = run.says("1 call failed on every attempt: isv.BUSINESS_LIMIT_CONTROL: 该被叫号触发被叫流控");
+    assert!(!run.stderr.contains("throttled") && !run.stderr.contains("account"), "{}", run.stderr);
+    let summary = bench.summary();
+    assert_eq!((summary.number("throttled"), summary.number("retries")), (0, 4));
+    assert_eq!(summary.0["slowdown"]["halvings"], 0);
+    assert_eq!(bench.kinds(), [("failed".into(), String::new())]);
+    // Neither held up the others, although only one call is in work at once.
+    let asked: Vec<String> = bench.provider.requests().iter().map(|r| r.call_id().to_owned()).collect();
+    let last = asked.iter().rposition(|call| *call == id(29)).unwrap();
+    assert!(asked[last..].contains(&id(7)), "{asked:?}");
+    let attempts = column(&bench.details(), "attempts").iter().filter(|n| **n == "1").count();
+    assert_eq!(attempts, 28);
+    // The next run asks for it again.
+    bench.run(&[]).exits(0);
+    bench.assert_all_found(30);
 }
