@@ -122,7 +122,7 @@ fn check_answered(
 ) -> Result<()> {
     let answered = totals.calls - totals.exhausted - totals.deferred;
     let Some(because) = because.filter(|_| answered == 0 && !run.settings.offline) else { return Ok(()) };
-    if !run.settings.outputs.files().iter().any(|(_, path)| path.exists()) {
+    if !run.settings.outputs.have_old_outputs() {
         return Ok(());
     }
     // The run has ended, so the next one asks again for the calls whose every attempt failed.
