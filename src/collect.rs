@@ -17,7 +17,7 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use crate::error::Result;
-use crate::fetch::{Ended, Fetcher, Job};
+use crate::fetch::{Ended, Fetcher, Job, Slots};
 use crate::ledger::{DuplicateCalls, LedgerReader, ScannedLedger};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
@@ -157,6 +157,9 @@ fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
     }
 }
 
+/// Maximum number of calls that wait for their own limits, beside those in work.
+const MAX_HELD: usize = 1_024;
+
 /// Asks for all calls that need a request, in the order of [`Workload::order`].
 ///
 /// Returns true if every call was answered, false if the run was stopped first. An error of the
@@ -177,8 +180,14 @@ pub async fn collect<P: Provider>(
             false
         })
     };
-    let jobs = futures::stream::poll_fn(|context| receiver.poll_recv(context));
-    let mut ended = pin!(jobs.map(|job| fetcher.fetch(job)).buffer_unordered(concurrency.get()));
+    let slots = Slots::new(concurrency);
+    let jobs = futures::stream::unfold(&mut receiver, async |receiver| {
+        let job = receiver.recv().await?;
+        let slot = slots.take().await;
+        Some(((job, slot), receiver))
+    });
+    let at_once = concurrency.get().saturating_add(MAX_HELD);
+    let mut ended = pin!(jobs.map(|(job, slot)| fetcher.fetch(job, slot)).buffer_unordered(at_once));
     let fetch = async {
         let mut all_answered = true;
         while let Some(ended) = ended.next().await {

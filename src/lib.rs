@@ -20,6 +20,7 @@ pub mod commands;
 pub mod console;
 pub mod error;
 pub mod exit;
+pub mod failures;
 pub mod fetch;
 pub mod hex;
 pub mod http_client;

@@ -32,7 +32,8 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             of_run = Cli::is_run_only();
-            log::start(Cli::log_format_only() == LogFormat::Json, Volume::Usual);
+            let (format, is_quiet) = Cli::of_messages_only();
+            log::start(format == LogFormat::Json, if is_quiet { Volume::Quiet } else { Volume::Usual });
             Err(error)
         }
     };

@@ -20,6 +20,7 @@ use std::thread::scope;
 use chrono::TimeDelta;
 
 use crate::error::{Error, Result};
+use crate::failures::Failures;
 use crate::later_values;
 use crate::ledger::{LedgerError, ScannedLedger};
 use crate::output::{Outputs, own_numbers};
@@ -59,12 +60,16 @@ pub struct Rules {
 }
 
 /// All numbers that publishing counts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Counted {
     /// The numbers of the tie-out.
     pub totals: Totals,
     /// The other numbers of the report.
     pub figures: Figures,
+    /// Why calls failed.
+    pub failed_calls: Failures,
+    /// The same, of the calls whose every attempt failed.
+    pub exhausted_calls: Failures,
 }
 
 /// Writes and counts the rows of details and discrepancies. Calls `on_open` for each open call.
@@ -81,7 +86,7 @@ pub fn publish(
     outputs: &mut Outputs,
     on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
 ) -> Result<Counted> {
-    let counted = Counted { totals: Totals::default(), figures: Figures::new(rules.tolerances) };
+    let counted = Counted { figures: Figures::new(rules.tolerances), ..Counted::default() };
     let mut publisher = Publisher {
         source,
         rules,
@@ -341,6 +346,12 @@ impl Publisher<'_> {
 
     fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, compared: &Compared, discrepancies: u64) {
         let is_exhausted = lookup.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Exhausted);
+        if let Some(failure) = &lookup.failure {
+            self.counted.failed_calls.add(&failure.code, &failure.message);
+            if is_exhausted {
+                self.counted.exhausted_calls.add(&failure.code, &failure.message);
+            }
+        }
         let t = &mut self.counted.totals;
         t.add_call(lookup.status, discrepancies, compared.is_compared());
         t.from_store += u64::from(lookup.from_store);

@@ -57,11 +57,15 @@ impl Cli {
         matches.as_ref().and_then(ArgMatches::subcommand_name).is_none_or(|name| name == "plan")
     }
 
-    /// The format of the messages, to report that the command line is wrong.
+    /// The format of the messages and whether they are quiet, to report that the command line is
+    /// wrong.
     #[must_use]
-    pub fn log_format_only() -> LogFormat {
+    pub fn of_messages_only() -> (LogFormat, bool) {
         let words: Vec<OsString> = std::env::args_os().collect();
-        leniently(&words).and_then(|matches| matches.get_one("log_format").copied()).unwrap_or_default()
+        let Some(matches) = leniently(&words) else { return (LogFormat::default(), false) };
+        // After a mistake, an option may be without its default.
+        let quiet = matches.get_one("quiet").copied().unwrap_or_default();
+        (matches.get_one("log_format").copied().unwrap_or_default(), quiet)
     }
 }
 

@@ -31,8 +31,8 @@ impl Closing<'_> {
                 self.say_line();
             }
         }
-        if let Some(slowdown) = self.summary.traffic.slowdown.sentences().filter(|_| !quiet) {
-            say(&format!("note: {slowdown}"));
+        if !quiet {
+            self.notes().iter().for_each(|note| say(&format!("note: {note}")));
         }
         if let Some(because) = self.summary.incomplete_because {
             tracing::warn!(
@@ -72,11 +72,31 @@ impl Closing<'_> {
         );
     }
 
+    /// What the numbers do not say: the slow-down, the cause of failures that the reason of an
+    /// incomplete run does not name, and open calls of other ledgers.
+    fn notes(&self) -> Vec<String> {
+        let summary = self.summary;
+        let because = summary.incomplete_because.unwrap_or_default();
+        let cause = summary.cause.filter(|cause| !because.contains(&cause.words));
+        let elsewhere = match summary.open_items.elsewhere {
+            0 => None,
+            1 => Some("1 open call of an earlier ledger is not in this one".to_owned()),
+            n => Some(format!("{} open calls of earlier ledgers are not in this one", count(n))),
+        };
+        let cause = cause.map(|cause| format!("the most frequent cause of failures: {}", cause.words));
+        summary.traffic.slowdown.sentences().into_iter().chain(cause).chain(elsewhere).collect()
+    }
+
     /// The advice for an incomplete run, with its command if it can be shown.
     fn how_to_resume(&self) -> String {
-        match self.summary.go_on {
-            SAME_COMMAND => format!("{SAME_COMMAND} to resume"),
-            command => format!("{SAME_COMMAND} to resume: {command}"),
+        let resume = match self.summary.go_on {
+            None => return "run it without offline to ask for the missing calls".to_owned(),
+            Some(SAME_COMMAND) => format!("{SAME_COMMAND} to resume"),
+            Some(command) => format!("{SAME_COMMAND} to resume: {command}"),
+        };
+        match self.summary.cause.and_then(|cause| cause.to_do) {
+            Some(to_do) => format!("{to_do}, then {resume}"),
+            None => resume,
         }
     }
 

@@ -42,7 +42,7 @@ static RUN_ID: OnceLock<String> = OnceLock::new();
 /// Which messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volume {
-    /// Only warnings and errors.
+    /// Only warnings and errors, each on one line.
     Quiet,
     /// What RUST_LOG says; without it, a run's start, progress and end.
     Usual,
@@ -55,7 +55,10 @@ pub fn start(as_json: bool, volume: Volume) {
     AS_JSON.store(as_json, Ordering::Relaxed);
     let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let (targets, wrong) = targets(volume, rust_log.as_deref());
-    tracing_subscriber::registry().with(targets).with(Lines { as_json }).init();
+    tracing_subscriber::registry()
+        .with(targets)
+        .with(Lines { as_json, on_one_line: volume == Volume::Quiet })
+        .init();
     if let Some(why) = wrong {
         tracing::warn!(
             because = why,
@@ -104,6 +107,8 @@ fn targets(volume: Volume, rust_log: Option<&str>) -> (Targets, Option<String>) 
 /// The layer that writes every event as a line.
 struct Lines {
     as_json: bool,
+    /// Each text on one line.
+    on_one_line: bool,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
@@ -114,8 +119,14 @@ impl<S: Subscriber> Layer<S> for Lines {
         let now = zone::local(Utc::now()).to_rfc3339_opts(SecondsFormat::Millis, false);
         let line = match self.as_json {
             true => line.json(level, now, run_id()),
-            false if on_terminal() => line.text(level, &now),
-            false => with_run_id(&line.text(level, &now), run_id()),
+            false => {
+                let mut text = line.text(level, &now);
+                if self.on_one_line {
+                    // No value holds a line break.
+                    text = text.replace("\n  ", "; ");
+                }
+                if on_terminal() { text } else { with_run_id(&text, run_id()) }
+            }
         };
         // If standard error is closed, nothing can be reported.
         let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());

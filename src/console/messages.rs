@@ -47,11 +47,11 @@ pub fn printed(written: std::io::Result<()>) -> Result<()> {
     }
 }
 
-/// As [`print`], for one line that quotes foreign texts: these cannot add a line.
+/// As [`print()`], for one line that quotes foreign texts: these cannot add a line.
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub fn print_line(line: &str) -> Result<()> {
     write_out(&escape(line))
 }
@@ -60,7 +60,7 @@ pub fn print_line(line: &str) -> Result<()> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(json: &str) -> Result<()> {
     write_out(&escape_json(json))
 }

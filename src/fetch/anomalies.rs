@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::failures::Failures;
 use crate::locked::lock;
-use crate::provider::codes;
+use crate::provider::codes::{self, Class};
 use crate::provider::wire::{Answer, Body};
 
 /// After this many answers in a row with the same suspicious code, and no record so far, there is a
@@ -31,6 +32,7 @@ struct Seen {
     /// How far this machine's clock is behind the provider's. `None` until the clocks differ.
     behind: Option<TimeDelta>,
     clock_is_noted: bool,
+    failures: Failures,
 }
 
 impl Anomalies {
@@ -40,9 +42,18 @@ impl Anomalies {
         lock(&self.0).notes.clone()
     }
 
+    /// The requests that failed. Throttled ones have their own count.
+    #[must_use]
+    pub fn failures(&self) -> Failures {
+        lock(&self.0).failures.clone()
+    }
+
     /// Adds an answer.
     pub(super) fn observe(&self, answer: &Answer) {
         let mut seen = lock(&self.0);
+        if matches!(answer.body, Body::Error(class) if class != Class::Throttle) {
+            seen.failures.add(&answer.code, &answer.message);
+        }
         let suspicion = codes::suspicion(&answer.code);
         if matches!(answer.body, Body::Data(_)) || suspicion.is_none() {
             seen.found |= matches!(answer.body, Body::Data(_));

@@ -6,16 +6,19 @@
 
 mod adaptive_rate;
 mod anomalies;
+mod call_limit;
 pub mod cap;
 pub mod deadline;
 pub mod outage;
 pub mod retry;
 mod shape;
+mod slots;
+mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use crate::clock::Moment;
 use crate::error::Result;
@@ -26,17 +29,19 @@ use crate::stop::{Reason, Stop};
 use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
 use cap::{Cap, Place};
 use outage::{Effect, Kind, Outage, Response, Turn};
-use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::answer::AnswerKind;
 use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::contradiction::{OTHER_CALL, is_other_call};
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
-use reconcile_core::settle::may_change;
-use retry::{Corrections, Policy, Tries, Verdict};
+use retry::{Corrections, Hold, Policy, Tries, Verdict};
+use stored::{answer_to_keep, decision};
 
 pub use anomalies::Anomalies;
+pub use call_limit::CallLimits;
+pub use slots::{Slot, Slots};
 
 /// Receives what the fetch stage reports during a run.
 pub trait Monitor: Send + Sync {
@@ -78,6 +83,8 @@ pub struct Fetcher<P> {
     pub policy: Policy,
     /// Watches for outages of the provider.
     pub outage: Outage,
+    /// Tells limits of single calls from those of the account.
+    pub call_limits: CallLimits,
     /// The store in which every request is recorded.
     pub store: Arc<dyn RequestLog>,
     /// The current run and session.
@@ -91,12 +98,13 @@ pub struct Fetcher<P> {
 }
 
 impl<P: Provider> Fetcher<P> {
-    /// Asks until the call has an answer or the run stops.
+    /// Asks until the call has an answer or the run stops. Its slot is left to other calls while it
+    /// waits for its own limit.
     ///
     /// A failed call is an answer too. An error that concerns all calls, such as a failed write to
     /// the store, stops the run.
-    pub async fn fetch(&self, job: Job) -> Ended {
-        match self.ask_days(&job).await {
+    pub async fn fetch(&self, job: Job, mut slot: Slot) -> Ended {
+        match self.ask_days(&job, &mut slot).await {
             Ok(ended) => ended,
             Err(error) => {
                 self.stop.stop(Reason::Failed(Arc::new(error)));
@@ -105,11 +113,12 @@ impl<P: Provider> Fetcher<P> {
         }
     }
 
-    async fn ask_days(&self, job: &Job) -> Result<Ended> {
-        let ended = self.ask_day(job, job.first_day, job.other_day, Purpose::First).await?;
+    async fn ask_days(&self, job: &Job, slot: &mut Slot) -> Result<Ended> {
+        let days = (job.first_day, job.other_day);
+        let ended = self.ask_day(job, days, Purpose::First, slot).await?;
         match (ended, job.other_day) {
             (Ended::Answered(AnswerKind::NoRecord), Some(day)) => {
-                self.ask_day(job, day, None, Purpose::OtherDay).await
+                self.ask_day(job, (day, None), Purpose::OtherDay, slot).await
             }
             _ => Ok(ended),
         }
@@ -120,9 +129,9 @@ impl<P: Provider> Fetcher<P> {
     async fn ask_day(
         &self,
         job: &Job,
-        day: NaiveDate,
-        other_day: Option<NaiveDate>,
+        (day, other_day): (NaiveDate, Option<NaiveDate>),
         first: Purpose,
+        slot: &mut Slot,
     ) -> Result<Ended> {
         let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
         let (mut tries, mut purpose) = (Tries::default(), first);
@@ -137,7 +146,11 @@ impl<P: Provider> Fetcher<P> {
                     return Ok(kind.map_or(Ended::Deferred, Ended::Answered));
                 }
                 Verdict::Stop(_) => break,
-                Verdict::Again { after, whole_run } => self.pause(after, whole_run).await,
+                Verdict::Again { after, hold: Hold::Run } => self.cap.hold(after),
+                Verdict::Again { after, hold: Hold::Call } => self.pause(after).await,
+                Verdict::Again { after, hold: Hold::CallWithoutSlot } => {
+                    slot.leave_during(self.pause(after)).await;
+                }
             }
         }
         Ok(Ended::Deferred)
@@ -164,7 +177,7 @@ impl<P: Provider> Fetcher<P> {
         if let Reply::Received(received) = &reply {
             self.admit(received, &begun, at).await?;
         }
-        let answer = wire::understand(&reply);
+        let answer = self.call_limits.settle(wire::understand(&reply), tries.kind());
         let throttled = answer.body == Body::Error(Class::Throttle);
         if throttled {
             self.cap.throttled(taken_at, retry::hint(&answer));
@@ -334,13 +347,8 @@ impl<P: Provider> Fetcher<P> {
         }
     }
 
-    /// Waits before the next attempt, or until the run stops. A pause of the whole run is left to
-    /// the cap, which holds all requests.
-    async fn pause(&self, after: Duration, whole_run: bool) {
-        if whole_run {
-            self.cap.hold(after);
-            return;
-        }
+    /// Waits before the next attempt, or until the run stops.
+    async fn pause(&self, after: Duration) {
         tokio::select! {
             () = tokio::time::sleep(after) => {}
             () = self.stop.stopped() => {}
@@ -348,53 +356,8 @@ impl<P: Provider> Fetcher<P> {
     }
 }
 
-/// The decision and the pause that the store records for a verdict.
-fn decision(verdict: &Verdict) -> (Decision, Option<Duration>) {
-    match verdict {
-        Verdict::Done => (Decision::Answered, None),
-        Verdict::Again { after, .. } => (Decision::Again, Some(*after)),
-        Verdict::Exhausted => (Decision::GaveUp, None),
-        Verdict::Stop(_) => (Decision::Stopped, None),
-    }
-}
-
-/// The answer to store, which came at `came_at`; `None` if the call is tried again, or if the run
-/// stops. The days are the one that was asked, and the one to ask next.
-fn answer_to_keep(
-    answer: &Answer,
-    verdict: &Verdict,
-    (day, other_day): (NaiveDate, Option<NaiveDate>),
-    came_at: DateTime<Utc>,
-) -> Option<NewAnswer> {
-    let (kind, data) = match (&answer.body, verdict) {
-        (Body::Data(data), Verdict::Done) => (kind_of(data, day, came_at), Some(data.clone())),
-        (Body::NoRecord, Verdict::Done) => (AnswerKind::NoRecord, None),
-        (Body::Malformed { text, .. }, Verdict::Done) => (AnswerKind::Malformed, Some(text.clone())),
-        (Body::Error(_), Verdict::Done) => (AnswerKind::Rejected, None),
-        (_, Verdict::Exhausted) => (AnswerKind::Exhausted, None),
-        _ => return None,
-    };
-    Some(NewAnswer {
-        kind,
-        found_date: day,
-        next_date: other_day.filter(|_| kind == AnswerKind::NoRecord),
-        request_id: answer.request_id.clone(),
-        code: answer.code.as_str().into(),
-        message: answer.message.as_str().into(),
-        data,
-    })
-}
-
 /// True if the answer is the record of another call: it may belong to another request.
 fn is_in_doubt(question: &Question, answer: &Answer) -> bool {
     let Body::Data(data) = &answer.body else { return false };
     normalize(data).is_ok_and(|detail| is_other_call(&question.call_id, &detail))
-}
-
-fn kind_of(data: &str, day: NaiveDate, came_at: DateTime<Utc>) -> AnswerKind {
-    match normalize(data) {
-        Ok(detail) if may_change(&detail, day, came_at) => AnswerKind::Interim,
-        Ok(_) => AnswerKind::Final,
-        Err(_) => AnswerKind::Malformed,
-    }
 }

@@ -36,6 +36,17 @@ const MAX_DOUBTFUL_TRIES: u32 = 3;
 /// minutes.
 const LONGEST_HINT: Duration = Duration::from_secs(120);
 
+/// What a pause holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The call, which stays in work.
+    Call,
+    /// The call; another one is in work meanwhile.
+    CallWithoutSlot,
+    /// All requests of the run.
+    Run,
+}
+
 /// What happens next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -45,8 +56,8 @@ pub enum Verdict {
     Again {
         /// The pause before the next try.
         after: Duration,
-        /// True if the pause holds the whole run.
-        whole_run: bool,
+        /// What the pause holds.
+        hold: Hold,
     },
     /// All attempts failed; the next run asks again.
     Exhausted,
@@ -56,7 +67,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Try again without a pause.
-    pub(super) const AT_ONCE: Self = Self::Again { after: Duration::ZERO, whole_run: false };
+    pub(super) const AT_ONCE: Self = Self::Again { after: Duration::ZERO, hold: Hold::Call };
 }
 
 /// The tries of one call on one day.
@@ -86,7 +97,7 @@ impl Tries {
         self.forgiven += u32::from(!never_sent);
         match verdict {
             _ if self.forgiven >= policy.max_attempts.max(MAX_DOUBTFUL_TRIES) => Verdict::Exhausted,
-            Verdict::Again { whole_run: true, .. } => verdict,
+            Verdict::Again { hold: Hold::Run, .. } => verdict,
             _ => Verdict::AT_ONCE,
         }
     }
@@ -131,13 +142,13 @@ pub fn decide(
     let doubled = policy.first_pause.saturating_mul(1 << (attempt - 1).min(16)).min(policy.longest_pause);
     // Equal jitter: half of the pause is fixed, the other half is random.
     let own = doubled.mul_f64(0.5 + jitter / 2.0);
+    let after = hint.map_or(own, |h| h.max(own));
     match class {
         // A throttled call has no extra pause: the cap slows the whole run down.
-        Class::Clock | Class::Token(_) | Class::Throttle => {
-            Verdict::Again { after: Duration::ZERO, whole_run: false }
-        }
-        Class::Nonce if attempt == 1 => Verdict::Again { after: Duration::ZERO, whole_run: false },
-        _ => Verdict::Again { after: hint.map_or(own, |h| h.max(own)), whole_run: hint.is_some() },
+        Class::Clock | Class::Token(_) | Class::Throttle => Verdict::AT_ONCE,
+        Class::Nonce if attempt == 1 => Verdict::AT_ONCE,
+        Class::CallLimit | Class::Limit => Verdict::Again { after, hold: Hold::CallWithoutSlot },
+        _ => Verdict::Again { after, hold: if hint.is_some() { Hold::Run } else { Hold::Call } },
     }
 }
 
@@ -180,7 +191,7 @@ mod tests {
     #[test]
     fn pauses_double_and_attempts_end() {
         let pause = |n| match verdict(Class::Transient, n, None) {
-            Verdict::Again { after, whole_run: false } => Some(after.as_millis()),
+            Verdict::Again { after, hold: Hold::Call } => Some(after.as_millis()),
             _ => None,
         };
         assert_eq!(
@@ -195,10 +206,22 @@ mod tests {
     fn a_hint_holds_the_whole_run() {
         let pause = Duration::from_millis(1500);
         let asked = verdict(Class::Transient, 1, Some(pause));
-        assert_eq!(asked, Verdict::Again { after: pause, whole_run: true });
+        assert_eq!(asked, Verdict::Again { after: pause, hold: Hold::Run });
         let day = Duration::from_secs(86_400);
         let asked = verdict(Class::Transient, 1, Some(day));
-        assert_eq!(asked, Verdict::Again { after: LONGEST_HINT, whole_run: true });
+        assert_eq!(asked, Verdict::Again { after: LONGEST_HINT, hold: Hold::Run });
+    }
+
+    #[test]
+    fn a_limit_of_a_call_holds_only_the_call() {
+        let pause = |n, hint| match verdict(Class::CallLimit, n, hint) {
+            Verdict::Again { after, hold: Hold::CallWithoutSlot } => Some(after.as_millis()),
+            _ => None,
+        };
+        let pauses = (1..=6).map(|n| pause(n, None)).collect::<Vec<_>>();
+        assert_eq!(pauses, [Some(250), Some(500), Some(1000), Some(2000), Some(4000), None]);
+        assert_eq!(pause(1, Some(Duration::from_secs(9))), Some(9_000));
+        assert_eq!(verdict(Class::CallLimit, 6, None), Verdict::Exhausted);
     }
 
     #[test]

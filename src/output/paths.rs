@@ -53,6 +53,12 @@ impl Paths {
         self.all().into_iter().map(|(file, path)| (file.to_string(), path.to_owned())).collect()
     }
 
+    /// True if an earlier run wrote one of the four main files.
+    #[must_use]
+    pub fn have_old_outputs(&self) -> bool {
+        [&self.details, &self.discrepancies, &self.report, &self.summary].iter().any(|path| path.exists())
+    }
+
     /// The hidden files and folders beside the files, with their names for messages. Their own
     /// folders are without links.
     #[must_use]

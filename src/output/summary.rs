@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lang::Lang;
 use super::provenance::Provenance;
+use crate::failures::Cause;
 use crate::shown::shown;
 use crate::store::OpenItems;
 use reconcile_core::figures::Figures;
@@ -32,8 +33,10 @@ pub struct Summary<'a> {
     pub elapsed: Duration,
     /// Why some calls have no answer; `None` if all have one.
     pub incomplete_because: Option<&'a str>,
-    /// Command line that resumes the run.
-    pub go_on: &'a str,
+    /// Command line that resumes the run; `None` if the same command would not.
+    pub go_on: Option<&'a str>,
+    /// The most frequent reason of failures; `None` if nothing failed.
+    pub cause: Option<&'a Cause>,
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
     /// Notes on the ledger and the run.

@@ -63,6 +63,8 @@ struct SummaryJson<'a> {
     incomplete_because: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     go_on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
     #[serde(flatten)]
     counts: CountsJson,
     fields: BTreeMap<&'static str, FieldCounts>,
@@ -234,7 +236,8 @@ impl<'a> SummaryJson<'a> {
             input_sha256: &p.input_sha256,
             complete: summary.complete(),
             incomplete_because: summary.incomplete_because.map(shown),
-            go_on: summary.incomplete_because.map(|_| shown(summary.go_on)),
+            go_on: summary.incomplete_because.and(summary.go_on).map(shown),
+            cause: summary.cause.map(|cause| shown(&cause.words)),
             counts: CountsJson::new(t),
             fields: FIELDS.into_iter().zip(f.fields).collect(),
             discrepancies: by_kind(&t.discrepancies),

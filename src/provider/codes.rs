@@ -11,6 +11,11 @@ use super::lost::LostReason;
 pub enum Class {
     /// Too many requests: the whole run slows down, and this call is retried.
     Throttle,
+    /// Too many requests for this call's number: only this call waits, and is retried.
+    CallLimit,
+    /// Too many requests, of the account or for this call's number: the text does not say which. As
+    /// [`Class::CallLimit`] while other calls pass, else as [`Class::Throttle`].
+    Limit,
     /// Temporary: retried after a pause.
     Transient,
     /// As [`Class::Transient`], but with at most three attempts: the cause may be only this call.
@@ -40,6 +45,8 @@ impl Class {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Throttle => "throttle",
+            Self::CallLimit => "call limit",
+            Self::Limit => "limit",
             Self::Transient => "transient",
             Self::Doubtful => "doubtful",
             Self::Nonce => "nonce",
@@ -80,7 +87,9 @@ const PROXY_LOGIN: &str = "the proxy wants a user name and a password: put them 
 const CERTIFICATE: &str = "check the endpoint and this machine's clock; if a proxy decrypts TLS, or the endpoint has a \
                            private certificate, set ca-file to the certificate of its authority";
 
-use Class::{Call, Clock, Doubtful, Fatal, NoRecord, Nonce, Route, Throttle, Token, Transient};
+use Class::{
+    Call, CallLimit, Clock, Doubtful, Fatal, Limit, NoRecord, Nonce, Route, Throttle, Token, Transient,
+};
 
 /// A code in the provider's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +112,7 @@ pub const CODES: &[KnownCode] = &[
     known("Throttling", Throttle, "too many requests"),
     known("Throttling.User", Throttle, "too many requests of this account"),
     known("Throttling.Api", Throttle, "too many requests for this operation"),
-    known("isv.BUSINESS_LIMIT_CONTROL", Throttle, "flow control of the business"),
+    known("isv.BUSINESS_LIMIT_CONTROL", Limit, "flow control, as a rule of one called number"),
     // Temporary.
     known("isp.SYSTEM_ERROR", Transient, "system error"),
     known("InternalError", Transient, "internal error"),
@@ -210,6 +219,35 @@ pub const SYSTEM_PARAMETERS: [&str; 9] = [
     "Version",
 ];
 
+/// Words for the called number in the text of a limit.
+const OF_THE_NUMBER: [&str; 9] = [
+    "被叫",
+    "同一号码",
+    "同一个号码",
+    "该号码",
+    "手机号",
+    "callee",
+    "called number",
+    "called party",
+    "phone number",
+];
+/// Words for the account in the text of a limit.
+const OF_THE_ACCOUNT: [&str; 8] = ["账号", "账户", "帐号", "帐户", "用户", "主叫", "account", "user"];
+
+/// The class of a code that came with this HTTP status and this text. The text only decides whether
+/// a limit is the account's or the called number's.
+#[must_use]
+pub fn classify_with_text(code: &str, http_status: u16, text: &str) -> Class {
+    let class = classify(code, http_status);
+    let text = text.to_lowercase();
+    let names = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    match class {
+        Throttle | Limit if names(&OF_THE_NUMBER) => CallLimit,
+        Limit if names(&OF_THE_ACCOUNT) => Throttle,
+        _ => class,
+    }
+}
+
 /// The class of a code that came with this HTTP status.
 #[must_use]
 pub fn classify(code: &str, http_status: u16) -> Class {
@@ -283,6 +321,23 @@ mod tests {
         assert_eq!(classify("Throttling.User", 400), Throttle);
         assert_eq!(classify("isp.SYSTEM_ERROR", 200), Transient);
         assert_eq!(classify("InvalidParameters", 500), Call);
+    }
+
+    #[test]
+    fn the_text_of_a_limit_says_whose_it_is() {
+        let of = |text| classify_with_text("isv.BUSINESS_LIMIT_CONTROL", 200, text);
+        for text in [
+            "该被叫号触发被叫流控,partnerId=,prodId=",
+            "被叫流控",
+            "Callee limit per minute",
+            "同一个号码每小时5次",
+        ] {
+            assert_eq!(of(text), CallLimit, "{text}");
+        }
+        assert_eq!([of("该账号触发流控"), of("User QPS limit")], [Throttle; 2]);
+        assert_eq!([of("触发天级流控Permits:10"), of("")], [Limit; 2]);
+        assert_eq!(classify_with_text("Throttling.User", 400, "flow control"), Throttle);
+        assert_eq!(classify_with_text("isp.SYSTEM_ERROR", 200, "被叫"), Transient);
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct HttpProvider {
     endpoint: reqwest::Url,
     keys: Arc<CredentialCache>,
     format: WireFormat,
+    /// Time limit of one request.
+    timeout: Duration,
     recorder: Option<Recorder>,
     /// Set once this machine's clock was found to be wrong.
     provider_time: OnceLock<ProviderTime>,
@@ -92,7 +94,8 @@ impl HttpProvider {
         let options = ClientOptions { timeout: *timeout, ca_file: ca_file.as_deref(), no_proxy: false };
         let client = http_client::build(&endpoint, options)?;
         let (format, provider_time) = (*wire_format, OnceLock::new());
-        Ok(Self { client, endpoint, keys, format, recorder: None, provider_time })
+        let timeout = *timeout;
+        Ok(Self { client, endpoint, keys, format, timeout, recorder: None, provider_time })
     }
 
     /// The same provider, with every answer recorded.
@@ -113,6 +116,14 @@ impl HttpProvider {
                 headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         }
         recorder.note(exchange);
+    }
+
+    /// A timeout says how long the time limit is.
+    fn with_time_limit(&self, lost: LostRequest) -> LostRequest {
+        if lost.reason != LostReason::Timeout {
+            return lost;
+        }
+        LostRequest { message: format!("timed out after {} s", self.timeout.as_secs_f64()), ..lost }
     }
 
     /// The time to sign with, and whether it is the provider's.
@@ -151,7 +162,7 @@ impl Provider for HttpProvider {
         self.record(question, result.as_ref().ok());
         match result {
             Ok(received) => Reply::Received(Received { by_provider_time, ..received }),
-            Err(lost) => Reply::Lost(lost),
+            Err(lost) => Reply::Lost(self.with_time_limit(lost)),
         }
     }
 

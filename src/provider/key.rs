@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
+const QUOTATION_MARKS: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
+
 /// An access key. Its secrets cannot be printed, and are erased from memory when it is dropped.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -41,6 +43,28 @@ impl Credentials {
         self.token.as_ref().map(|t| t.expose_secret())
     }
 
+    /// What is wrong with a key whose id, secret or token has quotation marks at its ends; `None`
+    /// if none has. They are often left of a file with `NAME="value"`, and no key has them.
+    #[must_use]
+    pub(super) fn quotation_marks(&self) -> Option<String> {
+        let parts = [
+            ("access key's id", self.access_key_id.as_str()),
+            ("access key's secret", self.secret()),
+            ("security token", self.token().unwrap_or_default()),
+        ];
+        parts.into_iter().find_map(|(part, value)| {
+            let value = value.trim();
+            let where_they_are = match (value.starts_with(QUOTATION_MARKS), value.ends_with(QUOTATION_MARKS))
+            {
+                (true, true) => "begins and ends with quotation marks; remove them",
+                (true, false) => "begins with a quotation mark; remove it",
+                (false, true) => "ends with a quotation mark; remove it",
+                (false, false) => return None,
+            };
+            Some(format!("the {part} {where_they_are}"))
+        })
+    }
+
     /// The last four characters of the key's id. Messages never show more.
     #[must_use]
     pub(super) fn last_four(&self) -> String {
@@ -59,6 +83,20 @@ mod tests {
             format!("{:?}", Credentials::new("LTAIid".into(), "s3cret".into(), Some("t0ken".into())));
         assert!(printed.contains("LTAIid"));
         assert!(!printed.contains("s3cret") && !printed.contains("t0ken"), "{printed}");
+    }
+
+    #[test]
+    fn quotation_marks_around_a_part_are_found() {
+        let of = |id: &str, secret: &str, token: Option<&str>| {
+            Credentials::new(id.into(), secret.into(), token.map(Into::into)).quotation_marks()
+        };
+        assert_eq!(of("LTAI", "a\"b'c", Some("t=")), None);
+        let both = "begins and ends with quotation marks; remove them";
+        assert_eq!(of(" 'LTAI'\n", "s", None), Some(format!("the access key's id {both}")));
+        assert_eq!(of("LTAI", "“s”", None), Some(format!("the access key's secret {both}")));
+        assert_eq!(of("LTAI", "s", Some("\"\"")), Some(format!("the security token {both}")));
+        assert!(of("\"LTAI", "s", None).unwrap_or_default().contains("begins with a"));
+        assert!(of("LTAI", "s'", None).unwrap_or_default().contains("ends with a"));
     }
 
     #[test]

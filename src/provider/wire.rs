@@ -188,7 +188,7 @@ fn read_envelope(envelope: Envelope, status: u16, body: &Decoded<'_>) -> Answer 
     } else if code.eq_ignore_ascii_case("OK") {
         read_data(data, body.lossy, &code, &message)
     } else {
-        let body = match codes::classify(&code, status) {
+        let body = match codes::classify_with_text(&code, status, &message) {
             Class::NoRecord => Body::NoRecord,
             class => Body::Error(class),
         };

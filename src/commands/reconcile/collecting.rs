@@ -10,11 +10,12 @@ use crate::cli::ShowProgress;
 use crate::collect::{Workload, collect, workload};
 use crate::console::progress::{Form, Progress};
 use crate::error::Result;
+use crate::failures::Failures;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::fetch::outage::{Outage, OutagePolicy};
 use crate::fetch::retry::Policy;
-use crate::fetch::{Anomalies, Fetcher};
+use crate::fetch::{Anomalies, CallLimits, Fetcher};
 use crate::provider::http::HttpProvider;
 use crate::threads;
 use crate::words::plural;
@@ -29,6 +30,8 @@ pub(super) struct Collected {
     pub(super) slowdown: Slowdown,
     /// Notes on the answers as a whole.
     pub(super) notes: Vec<String>,
+    /// Why requests failed.
+    pub(super) failed_requests: Failures,
 }
 
 impl Collected {
@@ -66,6 +69,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
             ..Policy::default()
         },
         outage: Outage::new(outage_policy(!deadlines.is_empty())),
+        call_limits: CallLimits::default(),
         store: run.store.clone(),
         scope: run.scope.clone(),
         monitor: progress.monitor(),
@@ -82,7 +86,8 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     run.store.release_writer();
     progress.finish();
     let notes = [fetcher.anomalies.notes(), fetcher.outage.notes()].concat();
-    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes })
+    let failed_requests = fetcher.anomalies.failures();
+    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes, failed_requests })
 }
 
 /// With a deadline, the run waits for the provider until then.

@@ -5,6 +5,7 @@ use super::context::RunContext;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::failures::Failures;
 use crate::output::{Outputs, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, Counted};
 use crate::shown::shown;
@@ -21,7 +22,8 @@ const OPEN_AT_ONCE: usize = 1_000;
 ///
 /// # Errors
 ///
-/// Exit 2 when the ledger changed during the run; exit 6 when a file or the store cannot be
+/// Exit 2 when the ledger changed during the run; exit 4 when no call was answered and there are
+/// old outputs; exit 6 when a file or the store cannot be
 /// written, or the totals do not agree.
 pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exit> {
     let settings = run.settings;
@@ -29,12 +31,16 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
     let provenance = provenance(run);
     let scan = &run.source.scan;
     let mut outputs = Outputs::create(&settings.outputs, &scan.carried, &scan.layout, &provenance, &traffic)?;
-    let (Counted { totals, figures }, open_items) = write_rows(run, &mut outputs)?;
+    let (Counted { totals, figures, failed_calls, exhausted_calls }, open_items) =
+        write_rows(run, &mut outputs)?;
+    // Why calls failed; without such calls, why requests failed.
+    let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
+    let because = incomplete_because(run, collected.all_asked, &totals, &exhausted_calls);
+    check_answered(run, &totals, because.as_deref(), failures)?;
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, settings.rate.requests.get())?;
     let later_change = Vec::from_iter(run.source.input.later_change());
     later_change.iter().for_each(|note| run.console.note(note));
-    let because = incomplete_because(run, collected.all_asked, &totals);
     let summary = Summary {
         provenance: &provenance,
         totals: &totals,
@@ -45,7 +51,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
         tie_out: &tie_out,
         elapsed: run.started.elapsed(),
         incomplete_because: because.as_deref(),
-        go_on: &run.console.command,
+        go_on: Some(run.console.command.as_str()).filter(|_| !settings.offline),
+        cause: failures.most_frequent(),
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), later_change].concat(),
     };
@@ -102,14 +109,51 @@ fn check_totals(totals: &Totals, written: &Written, traffic: &Traffic, cap: u32)
     }
 }
 
+/// Checks that the outputs say something about the calls, or replace nothing.
+///
+/// # Errors
+///
+/// Exit 4 when calls were to be asked for, none has an answer, and there are old outputs; exit 6
+/// when the store cannot be written.
+fn check_answered(
+    run: &RunContext<'_>,
+    totals: &Totals,
+    because: Option<&str>,
+    failures: &Failures,
+) -> Result<()> {
+    let answered = totals.calls - totals.exhausted - totals.deferred;
+    let Some(because) = because.filter(|_| answered == 0 && !run.settings.offline) else { return Ok(()) };
+    if !run.settings.outputs.have_old_outputs() {
+        return Ok(());
+    }
+    // The run has ended, so the next one asks again for the calls whose every attempt failed.
+    run.store.end_session(&run.scope, Some(false))?;
+    let cause = failures.most_frequent();
+    let reason = match cause.filter(|cause| !because.contains(&cause.words)) {
+        Some(cause) => format!("{because}; most requests failed: {}", cause.words),
+        None => because.to_owned(),
+    };
+    let to_do = cause.and_then(|cause| cause.to_do).map(|to_do| format!("{to_do}, then "));
+    let what = format!("no call was answered: {reason}; the old outputs stay");
+    Err(Error::new(Exit::Incomplete, what)
+        .hint(format!("{}run the same command again", to_do.unwrap_or_default())))
+}
+
 /// Why some calls have no answer; `None` if every call has one.
-fn incomplete_because(run: &RunContext<'_>, all_asked: bool, totals: &Totals) -> Option<String> {
+fn incomplete_because(
+    run: &RunContext<'_>,
+    all_asked: bool,
+    totals: &Totals,
+    exhausted: &Failures,
+) -> Option<String> {
     if !all_asked {
         let reason = run.stop.reason();
         return Some(reason.map_or_else(|| "the run was stopped".into(), |reason| reason.text()));
     }
     if totals.exhausted > 0 {
-        return Some(format!("{} failed on every attempt", plural(totals.exhausted, "call")));
+        let calls = plural(totals.exhausted, "call");
+        let cause = exhausted.most_frequent().map(|cause| format!(": {}", cause.words)).unwrap_or_default();
+        return Some(format!("{calls} failed on every attempt{cause}"));
     }
     let have = if totals.deferred == 1 { "has" } else { "have" };
     let deferred = || format!("{} {have} no stored answer (offline run)", plural(totals.deferred, "call"));

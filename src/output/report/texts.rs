@@ -45,6 +45,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "What is missing is marked deferred or failed. To go on:",
         "缺少的部分标为 deferred 或 failed。继续运行：",
     ),
+    (
+        "missing_offline",
+        "What is missing is marked deferred or failed. Run it without offline to ask for it.",
+        "缺少的部分标为 deferred 或 failed。不使用 offline 再次运行即可查询。",
+    ),
+    ("failures", "Most frequent cause of failures", "最常见的失败原因"),
     ("sandbox", "Sandbox", "沙箱"),
     (
         "sandbox_text",

@@ -17,6 +17,7 @@ use super::sts::{OidcRole, Role};
 use super::uri::CredentialsUri;
 use super::{config_json, environment_key, ini};
 use crate::error::{Error, Result};
+use crate::provider::key::Credentials;
 
 /// Looks for a source of keys in one location.
 type Look = fn(&Context<'_>) -> Result<LookupResult>;
@@ -41,6 +42,13 @@ pub async fn find(access: &Access, environment: &Environment) -> Result<Credenti
     let context = Context::new(access, environment)?;
     let services = ServiceClient::new(access.ca_file.clone());
     let found = Search { context: &context, missing: Vec::new() }.run(access, &services).await?;
+    if let Some(what) = found.source.static_key().and_then(Credentials::quotation_marks) {
+        let hint = format!(
+            "the key is from {}; a file of variables for docker keeps quotation marks as they are",
+            found.origin
+        );
+        return Err(Error::usage(what).hint(hint));
+    }
     Ok(CredentialCache::new(found, services))
 }
 

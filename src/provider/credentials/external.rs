@@ -127,6 +127,9 @@ fn read(bytes: &[u8]) -> Result<IssuedKey, String> {
         _ => return Err("its mode is neither AK nor StsToken".into()),
     }
     let key = Credentials::new(output.access_key_id, output.access_key_secret, token);
+    if let Some(why) = key.quotation_marks() {
+        return Err(why);
+    }
     if output.expiration.is_empty() {
         Ok(IssuedKey { key, lifetime: None })
     } else {

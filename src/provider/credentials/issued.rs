@@ -84,6 +84,9 @@ impl TemporaryKey {
         let secret = required(self.access_key_secret, "AccessKeySecret")?;
         let token = required(self.security_token, "SecurityToken")?;
         let key = Credentials::new(id, secret, Some(token));
+        if let Some(why) = key.quotation_marks() {
+            return Err(why);
+        }
         IssuedKey::expiring(key, &required(self.expiration, "Expiration")?, now)
     }
 }

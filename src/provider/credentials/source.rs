@@ -49,6 +49,15 @@ impl Source {
         })
     }
 
+    /// The static key that it uses, if any.
+    pub(super) fn static_key(&self) -> Option<&Credentials> {
+        match self {
+            Self::Static(key) => Some(key),
+            Self::Role { from, .. } => from.static_key(),
+            Self::Oidc(_) | Self::Ecs(_) | Self::Uri(_) | Self::External(_) => None,
+        }
+    }
+
     /// True if the source may issue another key later.
     pub(super) fn is_renewable(&self) -> bool {
         !matches!(self, Self::Static(_))

@@ -117,7 +117,13 @@ impl Role {
         let refused = |to_do| refused(format!("STS refuses the role {arn}: {code}: {message}"), to_do);
         match answer.body {
             Body::Error(
-                Class::Throttle | Class::Transient | Class::Doubtful | Class::Nonce | Class::Clock,
+                Class::Throttle
+                | Class::CallLimit
+                | Class::Limit
+                | Class::Transient
+                | Class::Doubtful
+                | Class::Nonce
+                | Class::Clock,
             ) => KeyError::Unavailable(format!("STS issued no key for the role {arn}: {code}: {message}")),
             Body::Error(Class::Route(to_do)) => refused(to_do),
             _ => refused(what_to_do(code)),

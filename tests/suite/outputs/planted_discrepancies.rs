@@ -555,7 +555,8 @@ pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
         tie_out: &tie_out,
         elapsed: Duration::ZERO,
         incomplete_because: None,
-        go_on: "",
+        go_on: None,
+        cause: None,
         open_items: &OpenItems::default(),
         notes: &[],
     };

@@ -12,8 +12,9 @@ use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, Row, cell, column, id, ledger};
 
 /// Classes by name, each with its codes in the order of the provider's pages.
-const CLASSES: [(&str, &[&str]); 10] = [
-    ("throttle", &["Throttling", "Throttling.User", "Throttling.Api", "isv.BUSINESS_LIMIT_CONTROL"]),
+const CLASSES: [(&str, &[&str]); 11] = [
+    ("throttle", &["Throttling", "Throttling.User", "Throttling.Api"]),
+    ("limit", &["isv.BUSINESS_LIMIT_CONTROL"]),
     ("transient", &["isp.SYSTEM_ERROR", "InternalError", "ServiceUnavailable"]),
     ("doubtful", &["isp.GATEWAY_ERROR", "isp.UNKNOWN"]),
     ("nonce", &["SignatureNonceUsed"]),

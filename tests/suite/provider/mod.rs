@@ -12,6 +12,7 @@ mod midnight;
 mod network;
 mod one_connection;
 mod provider_docs;
+mod quoted_keys;
 mod records;
 mod requests;
 mod signature_vectors;

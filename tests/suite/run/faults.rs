@@ -107,7 +107,7 @@ fn http_429_is_throttling_with_and_without_a_code() {
 }
 
 #[test]
-fn a_business_limit_is_throttling() {
+fn a_business_limit_of_the_account_is_throttling() {
     let bench = once(throttled(200, "isv.BUSINESS_LIMIT_CONTROL"), &[]);
     assert_eq!(bench.summary().number("throttled"), 1);
 }

@@ -1,5 +1,6 @@
 //! Whole runs: the cap, faults, exit codes, options, logs, metrics and notifications.
 
+mod call_limits_simulated;
 mod cap;
 mod cap_simulated;
 mod cli;
@@ -7,6 +8,7 @@ mod commands;
 mod config;
 mod deadlines;
 mod early_signals;
+mod failures;
 mod fatal;
 mod faults;
 mod ledger_changes;

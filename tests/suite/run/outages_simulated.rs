@@ -28,7 +28,7 @@ fn unavailable() -> Reply {
     Reply::received(503, "<html>")
 }
 
-fn record(question: &Question) -> Reply {
+pub(super) fn record(question: &Question) -> Reply {
     let data = detail(&question.call_id).to_string();
     let said = serde_json::json!({"Code": "OK", "Message": "OK", "RequestId": "R", "Data": data});
     Reply::received(200, said.to_string().into_bytes())
@@ -70,7 +70,7 @@ async fn run<P: Provider>(provider: P, calls: usize) -> Ran {
 async fn down_for_ten_minutes(reply: fn() -> Reply, cause: &str) {
     let down = Down::new(MINUTE * 3, MINUTE * 13, reply);
     let (began, failed) = (Instant::now(), down.failed.clone());
-    let Ran { ended, stopped, notes, traffic } = run(down, 1_000).await;
+    let Ran { ended, stopped, notes, traffic, .. } = run(down, 1_000).await;
     assert_eq!(ended.into_iter().collect::<Vec<_>>(), [("final".to_owned(), 1_000)]);
     assert!(stopped.is_none(), "{stopped:?}");
     // Those in flight when it began, and single probes with pauses up to a minute.

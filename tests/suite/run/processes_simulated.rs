@@ -3,8 +3,9 @@
 //! simulated account judges at the receiver.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::num::NonZeroU32;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use reconcile::error::Result;
 use reconcile::fetch::cap::Cap;
 use reconcile::fetch::outage::{Outage, OutagePolicy};
 use reconcile::fetch::retry::Policy;
-use reconcile::fetch::{Anomalies, Ended, Fetcher, Job, Monitor};
+use reconcile::fetch::{Anomalies, CallLimits, Ended, Fetcher, Job, Monitor, Slots};
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{LostReason, LostRequest, Provider, Question};
 use reconcile::stop::{Reason, Stop};
@@ -27,7 +28,7 @@ use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
-use reconcile_core::traffic::Traffic;
+use reconcile_core::traffic::{Slowdown, Traffic};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -238,6 +239,11 @@ impl SharedStore {
         }
     }
 
+    /// The same with this cap.
+    pub(super) fn with_rate(self, rate: &str) -> Self {
+        Self { rate: rate.parse().unwrap(), ..self }
+    }
+
     fn path(&self) -> PathBuf {
         self.dir.path().join("reconcile.db")
     }
@@ -267,7 +273,7 @@ impl SharedStore {
         let identity = RunIdentity { input_sha256: "ledger".into(), refresh: false };
         let scope = store.begin_session(&identity, self.rate, TIMEOUT).unwrap();
         let taken = store.places_taken(&scope, self.rate).unwrap();
-        let cap = Arc::new(Cap::new(self.rate, NonZeroU32::new(100).unwrap(), &taken));
+        let cap = Arc::new(Cap::new(self.rate, self.rate.requests, &taken));
         let reader = store.reader().unwrap();
         let left = (0..calls).map(job).filter(|job| {
             scope.next_request(reader.lookup(&job.key).unwrap().as_ref()) != NextRequest::Nothing
@@ -278,6 +284,7 @@ impl SharedStore {
             cap: cap.clone(),
             policy: Policy::default(),
             outage: Outage::new(outage),
+            call_limits: CallLimits::default(),
             store: Arc::new(BusyLog(store.clone())),
             scope: scope.clone(),
             monitor: Arc::new(NoMonitor),
@@ -285,7 +292,10 @@ impl SharedStore {
             stop: Stop::default(),
         };
         let mut ended = BTreeMap::new();
-        let mut fetched = futures::stream::iter(left).map(|job| fetcher.fetch(job)).buffer_unordered(16);
+        let slots = Slots::new(NonZeroUsize::new(16).unwrap());
+        let jobs = futures::stream::iter(left).then(async |job| (job, slots.take().await));
+        let fetched = jobs.map(|(job, slot)| fetcher.fetch(job, slot)).buffer_unordered(calls + 1);
+        let mut fetched = pin!(fetched);
         while let Some(how) = fetched.next().await {
             let word = match how {
                 Ended::Answered(kind) => kind.as_str(),
@@ -295,7 +305,13 @@ impl SharedStore {
         }
         let traffic = store.traffic(&scope).unwrap();
         store.end_session(&scope, Some(true)).unwrap();
-        Ran { ended, traffic, stopped: fetcher.stop.reason(), notes: fetcher.outage.notes() }
+        Ran {
+            ended,
+            traffic,
+            stopped: fetcher.stop.reason(),
+            notes: fetcher.outage.notes(),
+            slowdown: cap.slowdown(),
+        }
     }
 }
 
@@ -307,6 +323,7 @@ pub(super) struct Ran {
     pub(super) stopped: Option<Reason>,
     /// The outages in words.
     pub(super) notes: Vec<String>,
+    pub(super) slowdown: Slowdown,
 }
 
 /// Another client, which uses half of the account's cap.

@@ -47,18 +47,14 @@ fn most_in_any_window(bench: &Bench) -> usize {
     (0..arrivals.len()).map(within).max().unwrap()
 }
 
-/// Asserts that more requests arrived than the cap allows, and that `verify-cap` does not deny it.
+/// Repeats a night until more requests arrived than the cap allows, and asserts that `verify-cap`
+/// does not deny it. On a busy machine a night may keep the cap by chance.
 #[track_caller]
-fn assert_not_held(bench: &Bench) {
-    let most = most_in_any_window(bench);
-    assert!(most > CAP, "only {most} arrived in a window, so the test shows nothing");
+fn assert_not_held(night: impl Fn() -> Bench) {
+    let mut nights = (0..5).map(|_| night()).filter(|bench| most_in_any_window(bench) > CAP);
+    let bench = nights.next().expect("no night broke the cap, so the test shows nothing");
     let run = bench.run_exactly(&["verify-cap", "--json"], &[]);
-    assert_eq!(
-        run.code,
-        Some(1),
-        "{most} arrived in a window of {CAP}, and verify-cap says:\n{}",
-        run.stdout
-    );
+    assert_eq!(run.code, Some(1), "verify-cap says:\n{}", run.stdout);
     let answer: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&answer["held"], &answer["verdict"]), (&false.into(), &"cannot be proven".into()));
 }
@@ -74,21 +70,25 @@ fn a_stall_of_less_than_two_timeouts_keeps_the_cap() {
 
 #[test]
 fn arrivals_after_a_longer_stall_are_not_called_held() {
-    let (bench, run) = stalled();
-    // The next request leaves when the places of the first ones are free again.
-    wait_until_sent(&bench, 2 * CAP + 1);
-    bench.provider.resume();
-    run.wait().exits(0);
-    assert_not_held(&bench);
+    assert_not_held(|| {
+        let (bench, run) = stalled();
+        // The next request leaves when the places of the first ones are free again.
+        wait_until_sent(&bench, 2 * CAP + 1);
+        bench.provider.resume();
+        run.wait().exits(0);
+        bench
+    });
 }
 
 #[test]
 fn arrivals_after_a_stall_and_a_kill_are_not_called_held() {
-    let (bench, run) = stalled();
-    run.kill();
-    let run = bench.start(&OPTIONS);
-    wait_until_sent(&bench, 2 * CAP + 1);
-    bench.provider.resume();
-    run.wait().exits(0);
-    assert_not_held(&bench);
+    assert_not_held(|| {
+        let (bench, run) = stalled();
+        run.kill();
+        let run = bench.start(&OPTIONS);
+        wait_until_sent(&bench, 2 * CAP + 1);
+        bench.provider.resume();
+        run.wait().exits(0);
+        bench
+    });
 }
