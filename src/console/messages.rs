@@ -4,16 +4,17 @@ use std::io::{ErrorKind, Write as _};
 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::shown::{escape, escape_json};
+use crate::shown::{escape, escape_json, shown};
 
 /// Writes one line to standard error.
 pub fn say(line: &str) {
     tracing::info!("{line}");
 }
 
-/// Reports a panic, which is a bug.
+/// Reports a panic, which is a bug. It may come before the log has started.
 pub fn say_panic(text: &str) {
-    tracing::error!("this is a bug in reconcile: please report it, with this message: {text}");
+    let text = shown(text);
+    let _ = writeln!(std::io::stderr(), "error: this is a bug in reconcile; please report it: {text}");
 }
 
 /// Writes the requested data to standard output. A closed reader (`| head`) is not an error.
