@@ -484,6 +484,32 @@ fn the_morning_queries_read_the_sample_run() {
 }
 
 #[test]
+fn queries_read_text_that_comes_late_in_a_long_file() {
+    // DuckDB takes the type of a column from its first 20,480 rows.
+    let bench = sample_run();
+    let path = bench.path("out/details.discrepancies.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    let of_field =
+        |field: &str| rows.lines().find(|row| row.contains(&format!(",mismatch,{field},"))).unwrap();
+    let durations = format!("{}\n", of_field("duration_s")).repeat(21_000);
+    let callee = of_field("callee");
+    fs::write(&path, format!("{header}\n{durations}{callee}\n")).unwrap();
+    let mut counted = 0;
+    for page in pages() {
+        for (sql, _) in queries(&page.text) {
+            if sql.contains("details.discrepancies.csv") {
+                let printed = duckdb::query(&bench.path("out"), &[], &sql);
+                counted += usize::from(printed.contains("21000") && printed.contains("callee"));
+            }
+        }
+    }
+    assert!(counted >= 1, "no query counts the rows");
+    fs::copy(example("morning.sql"), bench.path("out/morning.sql")).unwrap();
+    duckdb::query(&bench.path("out"), &["-csv"], ".read morning.sql");
+}
+
+#[test]
 fn the_tests_that_the_tables_name_exist() {
     let mut known = BTreeSet::new();
     for folder in ["tests", "src", "crates"] {
