@@ -58,20 +58,28 @@ pub(super) fn check_log(path: &Path, session_in_file: i64) -> Result<()> {
     if std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 {
         return Ok(());
     }
-    // A file that cannot be read without its log is left to the checks that follow.
-    match newest_session_without_log(path) {
-        Ok(newest) if newest < session_in_file => Err(older_than_log(path)),
+    // A file that is not whole without its log was cut off while the log was copied into it. SQLite
+    // mends it from the log, and the checks that follow look at the result.
+    match is_whole_and_older(path, session_in_file) {
+        Ok(true) => Err(older_than_log(path)),
         _ => Ok(()),
     }
 }
 
-fn newest_session_without_log(path: &Path) -> rusqlite::Result<i64> {
+/// True if the file without its log is whole and lacks this session.
+fn is_whole_and_older(path: &Path, session_in_file: i64) -> rusqlite::Result<bool> {
     const RESERVED: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%').add(b'?').add(b'#');
     let bytes = path.as_os_str().as_encoded_bytes();
     let uri = format!("file:{}?immutable=1", percent_encoding::percent_encode(bytes, RESERVED));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let file = Connection::open_with_flags(uri, flags)?;
-    file.query_row("SELECT coalesce(max(session_no), 0) FROM session", [], |row| row.get(0))
+    let newest: i64 =
+        file.query_row("SELECT coalesce(max(session_no), 0) FROM session", [], |row| row.get(0))?;
+    if newest >= session_in_file {
+        return Ok(false);
+    }
+    let result: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok(result == "ok")
 }
 
 /// Refuses foreign files and newer stores, before anything is written to them.

@@ -270,11 +270,16 @@ async fn a_lost_store_is_noticed_at_the_next_commit() {
 
 /// The store as a killed run leaves it: with a log, and with a session since `backup`.
 fn killed_after_backup(folder: &Folder) -> Vec<u8> {
+    killed_after(folder, |store| drop(store.secret().unwrap()))
+}
+
+/// The same, killed after this work.
+fn killed_after(folder: &Folder, work: impl Fn(&SqliteStore)) -> Vec<u8> {
     drop(begin(&folder.open().unwrap()));
     let backup = std::fs::read(folder.path()).unwrap();
     let store = folder.open().unwrap();
     begin(&store);
-    store.secret().unwrap();
+    work(&store);
     let log = folder.0.path().join("reconcile.db-wal");
     let (file, log_bytes) = (std::fs::read(folder.path()).unwrap(), std::fs::read(&log).unwrap());
     drop(store);
@@ -305,6 +310,29 @@ fn an_older_store_beside_a_newer_log_is_refused_untouched() {
     // Without the log the backup is a store like any other.
     std::fs::remove_file(log).unwrap();
     let _ = std::fs::remove_file(folder.0.path().join("reconcile.db-shm"));
+    let store = folder.open().unwrap();
+    assert_eq!(begin(&store).session_no, 3);
+}
+
+#[test]
+fn a_page_that_was_cut_off_in_the_file_is_mended_from_the_log() {
+    let folder = Folder::new();
+    // The log still has the session, which is being copied into the file.
+    let backup = killed_after(&folder, |_| ());
+    let mut file = std::fs::read(folder.path()).unwrap();
+    let root: usize = {
+        let c = Connection::open_with_flags(
+            format!("file:{}?immutable=1", folder.path().display()),
+            rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_URI,
+        )
+        .unwrap();
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'session'";
+        c.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap() as usize
+    };
+    // The first half of the page is new, the second one old.
+    let half = (root - 1) * 4096 + 2048..root * 4096;
+    file[half.clone()].copy_from_slice(&backup[half]);
+    std::fs::write(folder.path(), file).unwrap();
     let store = folder.open().unwrap();
     assert_eq!(begin(&store).session_no, 3);
 }
