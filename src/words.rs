@@ -41,10 +41,6 @@ mod tests {
 
     #[test]
     fn a_count_from_a_million_on_has_commas() {
-        assert_eq!(
-            [count(999_999), count(1_000_000), count(12_034_005)],
-            ["999999", "1,000,000", "12,034,005"]
-        );
         assert_eq!(crate::shown::shown(&plural(999_999_999, "call")), "999,999,999 calls");
     }
 

@@ -121,7 +121,7 @@ impl Session {
 }
 
 /// Recomputes the most requests that can have reached the provider in any window. It reads the
-/// record only and shares no code with the limiter.
+/// record only and shares no code with the limiter, only the rule of [`reconcile_core::arrival`].
 ///
 /// # Errors
 ///

@@ -60,7 +60,7 @@ impl Closing<'_> {
             from_store = t.from_store,
             requests = x.requests,
             throttled = x.throttled,
-            elapsed_s = (self.summary.elapsed.as_secs_f64() * 1e3).round() / 1e3,
+            elapsed_s = self.summary.elapsed_s(),
             complete = self.summary.complete(),
             exit_code = self.exit.code(),
             details = self.paths.details.display().to_string(),

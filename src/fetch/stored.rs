@@ -55,3 +55,16 @@ fn kind_of(data: &str, day: NaiveDate, came_at: DateTime<Utc>) -> AnswerKind {
         Err(_) => AnswerKind::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::provider::LostReason;
+    use crate::store::NOT_SENT;
+
+    #[test]
+    fn provider_and_store_agree_on_what_was_never_sent() {
+        for reason in LostReason::ALL {
+            assert_eq!(reason.never_sent(), NOT_SENT.contains(&reason.as_str()), "{reason:?}");
+        }
+    }
+}

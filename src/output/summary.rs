@@ -44,11 +44,22 @@ pub struct Summary<'a> {
 }
 
 impl Summary<'_> {
+    /// How long this process took, in seconds, rounded to milliseconds.
+    #[must_use]
+    pub fn elapsed_s(&self) -> f64 {
+        rounded_seconds(self.elapsed)
+    }
+
     /// Whether every call has its answer.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.incomplete_because.is_none()
     }
+}
+
+/// Seconds, rounded to milliseconds.
+pub(super) fn rounded_seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
 /// The requests with the provider's codes as people see them.

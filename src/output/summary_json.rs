@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::schema::SCHEMA_VERSION;
-use super::summary::Summary;
+use super::summary::{Summary, rounded_seconds as seconds};
 use crate::error::{Error, Result};
 use crate::shown::shown;
 use crate::store::OpenItems;
@@ -231,7 +231,7 @@ impl<'a> SummaryJson<'a> {
             mask_key_id: p.mask.key_id(),
             run_id: &p.run_id,
             started_at: p.started_at_text(),
-            elapsed_s: seconds(summary.elapsed),
+            elapsed_s: summary.elapsed_s(),
             input: &p.input,
             input_sha256: &p.input_sha256,
             complete: summary.complete(),
@@ -270,11 +270,6 @@ impl<'a> SummaryJson<'a> {
             notes: summary.notes.iter().map(|note| shown(note)).collect(),
         }
     }
-}
-
-/// Rounded to milliseconds.
-fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
 /// Every kind, also those without a discrepancy, so that readers always find the same keys.

@@ -44,11 +44,17 @@ pub fn rest_after_no_reply(timeout: Duration) -> Duration {
     timeout.min(LONGEST_TIMEOUT)
 }
 
+/// The duration in microseconds, the unit of all recorded times.
+#[must_use]
+pub fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 impl Ending {
     /// When a request with this ending and time limit can have arrived; `None` if it was not sent.
     #[must_use]
     pub fn arrival(self, timeout: Duration) -> Option<Arrival> {
-        let rest_us = i64::try_from(rest_after_no_reply(timeout).as_micros()).unwrap_or(i64::MAX);
+        let rest_us = micros(rest_after_no_reply(timeout));
         match self {
             Self::Reply(at_us) => Some(Arrival { latest_us: at_us, is_proven: true }),
             Self::NotSent => None,

@@ -14,7 +14,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::arrival::{Arrival, LATEST_ARRIVAL};
+use crate::arrival::{Arrival, LATEST_ARRIVAL, micros};
 use crate::rate::Rate;
 
 /// The most requests in flight at once. A request may be recorded this many positions too late.
@@ -142,7 +142,7 @@ impl Audit {
             }
             self.window.pop();
         }
-        let latest = window_start.saturating_sub(duration_us(LATEST_ARRIVAL));
+        let latest = window_start.saturating_sub(micros(LATEST_ARRIVAL));
         while self.may_be_late.peek().is_some_and(|Reverse(arrived)| *arrived <= latest) {
             self.may_be_late.pop();
         }
@@ -177,10 +177,6 @@ impl Audit {
             ..self.evidence
         }
     }
-}
-
-fn duration_us(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

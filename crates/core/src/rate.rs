@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::arrival::micros;
 use crate::count::count;
 
 /// The guard time is this fraction of the window: 200 ppm.
@@ -34,7 +35,7 @@ impl Rate {
     #[must_use]
     #[inline]
     pub fn window_us(&self) -> i64 {
-        i64::try_from(self.window.as_micros()).unwrap_or(i64::MAX)
+        micros(self.window)
     }
 }
 

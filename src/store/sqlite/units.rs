@@ -1,7 +1,5 @@
 //! Converts times and counts to the units of the tables. Times are microseconds.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 
 /// Microseconds since 1970 (UTC).
@@ -14,10 +12,7 @@ pub(super) fn time_of(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us).unwrap_or_default()
 }
 
-/// Microseconds of a duration.
-pub(super) fn duration_us(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
+pub(super) use reconcile_core::arrival::micros as duration_us;
 
 /// A count from SQLite, which has only signed numbers. No count is negative.
 pub(super) fn count_of(number: i64) -> u64 {
