@@ -191,10 +191,7 @@ impl<'a> RowParser<'a> {
                 .value(Field::Answered)?
                 .map(|text| values::yes_or_no(Field::Answered.name(), text))
                 .transpose()?,
-            duration_s: self
-                .value(Field::DurationS)?
-                .map(|text| values::seconds(Field::DurationS.name(), text))
-                .transpose()?,
+            duration_s: self.seconds(Field::DurationS)?,
             started_at: self.time(Field::StartedAt)?,
             ended_at: self.time(Field::EndedAt)?,
         })
@@ -207,6 +204,10 @@ impl<'a> RowParser<'a> {
             self.remark(|remarks| remarks.serial_day = true);
         }
         Ok(Some(parsed.time))
+    }
+
+    fn seconds(&self, field: Field) -> Result<Option<i64>, InvalidValue> {
+        self.value(field)?.map(|text| values::seconds(field.name(), text)).transpose()
     }
 
     fn number_text(&self, field: Field) -> Result<Option<CompactString>, InvalidValue> {
@@ -301,6 +302,7 @@ impl<'a> RowParser<'a> {
             expected: invalid.expected,
             found: invalid.found,
             reason: invalid.reason,
+            duration_s: self.seconds(Field::DurationS).ok().flatten(),
             carried: carried.iter().map_while(|at| cells.get(*at).map(lossy)).collect(),
             original: self.own_cells().map(|cell| lossy(cell).into()).collect(),
         }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde::Serializer as _;
 use serde_json::Value;
 
@@ -13,8 +14,9 @@ use super::schema::{Cell, DISCREPANCIES, count_cell};
 use super::table::Table;
 use crate::error::Result;
 use crate::staged::{Staged, unwritable};
-use reconcile_core::calendar::provider_text;
+use reconcile_core::calendar::provider_local;
 use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::status::Status;
 
 enum Writer {
     Csv(Box<csv::Writer<File>>),
@@ -108,6 +110,11 @@ fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>>
         Cell::Text(Some(&what.message)),
         Cell::Date(row.call_date),
         Cell::Integer(row.prod_id),
+        Cell::Text(row.status.map(Status::as_str)),
+        Cell::Text(row.product()),
+        text(row.callee.as_deref()),
+        Cell::Timestamp(row.called_at),
+        count_cell(row.at_stake_s),
     ]
     .into_iter()
     .chain(row.carried.iter().map(move |value| text(Some(value))))
@@ -129,7 +136,7 @@ fn csv_field(cell: Cell<'_>) -> Cow<'_, str> {
         Cell::Integer(v) => v.map(|n| n.to_string()).unwrap_or_default().into(),
         Cell::Boolean(v) => v.map(|b| b.to_string()).unwrap_or_default().into(),
         Cell::Date(v) => v.map(|d| d.to_string()).unwrap_or_default().into(),
-        Cell::Timestamp(v) => v.map(provider_text).unwrap_or_default().into(),
+        Cell::Timestamp(v) => v.map(timestamp).unwrap_or_default().into(),
     }
 }
 
@@ -139,8 +146,13 @@ fn json_value(cell: Cell<'_>) -> Value {
         Cell::Integer(v) => v.into(),
         Cell::Boolean(v) => v.into(),
         Cell::Date(v) => v.map(|d| d.to_string()).into(),
-        Cell::Timestamp(v) => v.map(|t| t.to_rfc3339()).into(),
+        Cell::Timestamp(v) => v.map(timestamp).into(),
     }
+}
+
+/// An instant in UTC+8 with its offset, such as `2026-11-16 10:00:00+08:00`.
+fn timestamp(at: DateTime<Utc>) -> String {
+    provider_local(at).format("%F %T%.f+08:00").to_string()
 }
 
 #[cfg(test)]
@@ -168,8 +180,11 @@ mod tests {
             what,
             call_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 16),
             prod_id: Some(11_000_000_300_006),
-            carried: vec!["a, \"b\"".into()],
+            status: Some(Status::Found),
+            callee: Some("13800138000".into()),
+            called_at: DateTime::from_timestamp(1_779_786_101, 0),
             at_stake_s: 2,
+            carried: vec!["a, \"b\"".into()],
             own_numbers: Vec::new(),
         };
         file.push(&row).unwrap();
@@ -190,8 +205,10 @@ mod tests {
     fn a_csv_row_has_every_column_even_if_the_ledger_row_was_short() {
         assert_eq!(
             String::from_utf8(written("d.csv")).unwrap(),
-            "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id,ledger_note,ledger_b\n\
-             1^2,3,mismatch,duration_s,7,5,-2,duration_s differs,2026-11-16,11000000300006,\"a, \"\"b\"\"\",\n"
+            "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id,\
+             status,product,callee,called_at,seconds_at_stake,ledger_note,ledger_b\n\
+             1^2,3,mismatch,duration_s,7,5,-2,duration_s differs,2026-11-16,11000000300006,found,\
+             voice-notification,13800138000,2026-05-26 17:01:41+08:00,2,\"a, \"\"b\"\"\",\n"
         );
     }
 

@@ -5,6 +5,7 @@ mod check_targets;
 mod details;
 mod discrepancies;
 mod file_format;
+pub(crate) mod headline;
 mod lang;
 mod mask;
 mod packed_rows;

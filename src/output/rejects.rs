@@ -198,6 +198,7 @@ mod tests {
             expected: None,
             found: "x".into(),
             reason: String::new(),
+            duration_s: None,
             carried: Vec::new(),
             original: vec!["x".into()],
         }
