@@ -8,6 +8,7 @@ use chrono::NaiveTime;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::common_options::{AccessArgs, LedgerArgs};
+use super::notify_options::NotifyArgs;
 use super::usable_rows::MaxUnusable;
 use super::values::{self, SqlFile};
 use crate::output::Lang;
@@ -235,14 +236,6 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) metrics_file: Option<PathBuf>,
-    /// Post the summary or the error to this URL at the end; the URL is never shown in full
-    #[arg(
-        long,
-        env = "RECONCILE_NOTIFY_URL",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Monitoring",
-        hide_short_help = true
-    )]
-    pub(super) notify_url: Option<String>,
+    #[command(flatten)]
+    pub(super) notify: NotifyArgs,
 }
