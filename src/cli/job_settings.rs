@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use super::common_options::{SANDBOX_STORE, STORE};
-use super::job_options::JobArgs;
+use super::job_options::{CsvBom, JobArgs};
 use super::mask_key::MaskSettings;
 use super::notify_options::NotifySettings;
 use super::settings::{Answers, Settings, settle};
 use super::usable_rows::UsableRows;
 use crate::error::{Error, Result};
-use crate::output::Paths;
+use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
 use crate::zone::Zone;
 
@@ -43,6 +43,7 @@ impl JobArgs {
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
+                csv: CsvForm { byte_order_mark: self.csv_bom.into(), guard: self.csv_guard },
                 sql: self.sql.and_then(|sql| sql.path(&out)),
                 ..Paths::beside(out, self.discrepancies, self.report, self.summary)
             },
@@ -72,5 +73,15 @@ impl JobArgs {
             notify,
             notify_secret,
         })
+    }
+}
+
+impl From<CsvBom> for ByteOrderMark {
+    fn from(when: CsvBom) -> Self {
+        match when {
+            CsvBom::Auto => Self::Auto,
+            CsvBom::Always => Self::Always,
+            CsvBom::Never => Self::Never,
+        }
     }
 }
