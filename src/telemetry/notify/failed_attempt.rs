@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn a_reply_that_repeats_the_request_shows_no_secret() {
-        let message = "no 0a1b2c3d-4e5f-6071 t0+ken t0%2Bken SECs3cret s1gn+/= of 13812345678 \u{1b}[2K\n";
+        let message = "no 0a1b2c3d-4e5f-6071 t0+ken t0%2Bken SECs3cret s1gn+/= of 13812345678 \u{1b}[K\n";
         let body = serde_json::json!({ "errcode": 1, "errmsg": message.to_owned() + &"x".repeat(1_000) });
         let failed = check(Platform::DingTalk, 200, &body.to_string()).unwrap_err();
         let shown =
-            r"DingTalk refused it with HTTP 200, errcode 1: no … … … … … of 138****5678 \u{1b}[2K\nxxx";
+            r"DingTalk refused it with HTTP 200, errcode 1: no … … … … … of 138****5678 \u{1b}[K\nxxx";
         assert!(failed.reason.starts_with(shown), "{}", failed.reason);
         assert_eq!(
             failed.reason.chars().count(),

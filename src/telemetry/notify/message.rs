@@ -169,7 +169,7 @@ fn frequent_kinds(totals: &Totals, lang: Lang) -> Option<String> {
     let kinds: Vec<String> = kinds
         .iter()
         .map(|(kind, n)| match lang {
-            Lang::En => format!("{} {}", count(*n), kind_words(*kind, lang)),
+            Lang::En => format!("{} ({})", kind_words(*kind, lang), count(*n)),
             Lang::Zh => format!("{} {}", kind_words(*kind, lang), count(*n)),
         })
         .collect();
@@ -276,13 +276,13 @@ mod tests {
         }
     }
 
-    fn message(ended: Result<WrittenRun>, ledger: &str, lang: Lang) -> Message {
-        Message::new(&ended, Path::new(ledger), lang, Some("https://files.example.com/night"))
+    fn message(ended: &Result<WrittenRun>, ledger: &str, lang: Lang) -> Message {
+        Message::new(ended, Path::new(ledger), lang, Some("https://files.example.com/night"))
     }
 
     #[test]
     fn a_message_tells_the_night_in_both_languages() {
-        let en = message(Ok(run(Exit::Success)), "in/calls_2026.csv", Lang::En);
+        let en = message(&Ok(run(Exit::Success)), "in/calls_2026.csv", Lang::En);
         assert_eq!(en.title, "reconcile: calls_2026.csv – complete");
         assert_eq!(
             en.lines,
@@ -290,13 +290,13 @@ mod tests {
                 "86 calls: 57 agree, 19 differ, 4 are missing at the provider, 2 wait, 4 failed; 7 ledger rows are \
                  unusable",
                 "Talk seconds at stake: 1234",
-                "Most frequent discrepancies: 19 different values, 7 unusable rows, 4 missing at the provider",
+                "Most frequent discrepancies: different values (19), unusable rows (7), missing at the provider (4)",
                 "Most frequent cause of failures: cannot resolve x.test",
                 "Exit code 0: every call has its answer and all files are written",
             ]
         );
         assert_eq!(en.link.unwrap().0, "Open the report");
-        let zh = message(Ok(run(Exit::Discrepancies)), "-", Lang::Zh);
+        let zh = message(&Ok(run(Exit::Discrepancies)), "-", Lang::Zh);
         assert_eq!(zh.title, "reconcile 对账：标准输入 – 完整");
         assert_eq!(
             zh.lines,
@@ -319,10 +319,10 @@ mod tests {
             cause: None,
             ..run(Exit::Success)
         };
-        let quiet = message(Ok(quiet), "calls.csv", Lang::En);
+        let quiet = message(&Ok(quiet), "calls.csv", Lang::En);
         assert_eq!(quiet.lines.len(), 2, "{:?}", quiet.lines);
         let simulated = WrittenRun { is_sandbox: true, ..run(Exit::Success) };
-        let simulated = message(Ok(simulated), "calls.csv", Lang::Zh);
+        let simulated = message(&Ok(simulated), "calls.csv", Lang::Zh);
         assert_eq!(simulated.lines[1], "所有结果均由沙箱模拟");
     }
 
@@ -330,7 +330,7 @@ mod tests {
     fn a_cause_in_the_reason_is_not_repeated() {
         let because = Some("4 calls failed on every attempt: cannot resolve x.test".to_owned());
         let run = WrittenRun { incomplete_because: because, ..run(Exit::Incomplete) };
-        let lines = message(Ok(run), "calls.csv", Lang::En).lines.join("\n");
+        let lines = message(&Ok(run), "calls.csv", Lang::En).lines.join("\n");
         assert_eq!(lines.matches("cannot resolve x.test").count(), 1, "{lines}");
         assert!(lines.contains("\nIncomplete: 4 calls"), "{lines}");
     }
@@ -338,26 +338,26 @@ mod tests {
     #[test]
     fn an_error_is_told_with_what_to_do() {
         let error = Error::new(Exit::Fatal, "the provider refuses 13812345678").hint("check the key");
-        let zh = message(Err(error), "calls.csv", Lang::Zh);
+        let zh = message(&Err(error), "calls.csv", Lang::Zh);
         assert_eq!(zh.title, "reconcile 对账：calls.csv – 失败");
         let exit = "退出码 3：服务商拒绝所有请求（密钥、权限、欠费或时钟）；原有输出保持不变";
         let lines = ["错误：the provider refuses 138＊＊＊＊5678", "处理办法：check the key", exit];
         assert_eq!(zh.lines, lines);
         assert_eq!(zh.link.unwrap().0, "打开上次的报告");
-        let en = message(Err(Error::new(Exit::Busy, "held")), "calls.csv", Lang::En);
+        let en = message(&Err(Error::new(Exit::Busy, "held")), "calls.csv", Lang::En);
         assert_eq!(en.lines, ["Error: held", "Exit code 5: another run holds the store"]);
     }
 
     #[test]
     fn foreign_texts_can_neither_link_nor_mention_nor_format() {
         let bad = "**[x](http://evil.example)** <@all> @所有人 `a`~~b~~ &#91; <at id=all></at> _i_ a_b\n# c\u{202e}\u{1b}";
-        let error = message(Err(Error::new(Exit::Usage, bad).hint(bad)), "x", Lang::En).lines.join("\n");
+        let error = message(&Err(Error::new(Exit::Usage, bad).hint(bad)), "x", Lang::En).lines.join("\n");
         for text in [foreign(bad, 1_000), error] {
             assert!(!text.contains(['[', ']', '<', '@', '*', '`', '~', '&', '\u{1b}', '\u{202e}']), "{text}");
             assert!(!text.contains("://") && !text.contains("_i_") && text.contains("a_b"), "{text}");
             assert!(!text.contains("\n#"), "{text}");
         }
-        let title = |name| message(Ok(run(Exit::Success)), name, Lang::En).title;
+        let title = |name| message(&Ok(run(Exit::Success)), name, Lang::En).title;
         assert_eq!(
             title("in/[13812345678](x) **y**"),
             "reconcile: ［138＊＊＊＊5678］(x) ＊＊y＊＊ – complete"
@@ -375,7 +375,7 @@ mod tests {
     fn no_text_makes_a_message_longer_than_its_limit() {
         let link = format!("https://x.test/{}", "a".repeat(MAX_LINK_BYTES - 15));
         for part in ["a", "[", "账", "\u{1b}", "😀", "13812345678 "] {
-            let long = part.repeat(20_000);
+            let long: String = part.chars().cycle().take(20_000).collect();
             let cause = Some(Cause { words: format!("cause {long}"), to_do: None });
             let most = u64::MAX / 8;
             let written = WrittenRun {

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::support::provider::Reply;
-use crate::support::{Bench, Run, ledger};
+use crate::support::rust_files::root;
+use crate::support::{Bench, Run, id, ledger};
 
 const SECRET: &str = "SECd4c3b2a1+/= 密钥";
 const TOKEN: &str = "t0ken-0a1b2c3d-4e5f-6071";
@@ -121,20 +122,23 @@ impl Post {
     }
 }
 
+/// Posts, each with what is wrong with it.
+type Posts = Arc<Mutex<Vec<(Post, Option<String>)>>>;
+
 /// A robot of a platform. It checks each post; if nothing is wrong it gives the next of its
 /// replies, the last one again and again.
 struct Robot {
     platform: Platform,
     port: u16,
-    posts: Arc<Mutex<Vec<(Post, Option<String>)>>>,
+    posts: Posts,
 }
 
 impl Robot {
     /// A robot that demands a signature with this secret, if there is one.
     fn start(platform: Platform, secret: Option<&'static str>, replies: &[(u16, &str)]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let (port, posts) = (listener.local_addr().unwrap().port(), Arc::default());
-        let kept: Arc<Mutex<Vec<_>>> = Arc::clone(&posts);
+        let (port, posts) = (listener.local_addr().unwrap().port(), Posts::default());
+        let kept = Arc::clone(&posts);
         let replies: Vec<(u16, String)> =
             replies.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
         std::thread::spawn(move || {
@@ -344,6 +348,27 @@ fn each_platform_accepts_its_message_in_both_languages() {
         }
         assert_eq!(robot.posts().len(), 2, "{platform:?}");
     }
+}
+
+#[test]
+fn a_message_names_what_differs_and_the_seconds_at_stake() {
+    let row = |i, seconds| format!("{},11000000300006,2024-05-26,{seconds}\n", id(i));
+    let rows =
+        format!("call_id,prod_id,called_at,duration_s\n{}{}{},x,,\n", row(0, 9_999), row(1, 8_888), id(2));
+    let bench = Bench::new(&rows);
+    let robot = Robot::start(DingTalk, Some(SECRET), &[(200, DingTalk.success())]);
+    robot.notified(&bench, &["-q", "--exit-code"]).exits(1);
+    let (text, summary) = (robot.posts().pop().unwrap().text(), bench.summary());
+    let lines = [
+        "### reconcile: calls.csv – complete".to_owned(),
+        "2 calls: 0 agree, 2 differ; 1 ledger row is unusable".to_owned(),
+        format!("Talk seconds at stake: {}", summary.number("at_stake_total_s")),
+        "Most frequent discrepancies: different values (2), unusable rows (1)".to_owned(),
+        "Exit code 1: every call has its answer and all files are written; there are discrepancies"
+            .to_owned(),
+    ];
+    assert!(summary.number("at_stake_total_s") > 15_000);
+    assert_eq!(text, lines.join("\n\n"));
 }
 
 #[test]
@@ -606,4 +631,25 @@ fn options_of_the_chat_come_from_the_file_too() {
     assert_eq!(run.stderr, "");
     let post = robot.posts().pop().unwrap();
     assert!(post.text().contains("对账") && post.text().contains(LINK_POSTED), "{post:?}");
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_valid() {
+    let page = std::fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let section = page.split("## Messages to a chat\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let blocks = section.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let mut formats = Vec::new();
+    for block in blocks {
+        let bench = Bench::new(&ledger(1));
+        let block = block.replace("/etc/reconcile/robot.secret", "secret");
+        write_secret(&bench, SECRET);
+        bench.write("r.toml", &block);
+        let plan = bench.command_output(&["plan", "--offline", "--config", "r.toml"]);
+        assert!(plan.contains("\ncalls           1\n"), "{plan}");
+        let config = bench.bare(&["config", "--config", "r.toml"]);
+        let format = config.lines().find(|line| line.starts_with("notify-format = ")).unwrap();
+        formats.push(format.split('"').nth(1).unwrap().to_owned());
+        assert!(!config.contains("access_token") && !config.contains("key=KEY"), "{config}");
+    }
+    assert_eq!(formats, ALL.map(Platform::format));
 }
