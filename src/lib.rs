@@ -42,6 +42,7 @@ mod staged;
 pub mod stop;
 pub mod store;
 pub mod telemetry;
+pub mod texts;
 pub mod threads;
 mod words;
 pub mod zone;

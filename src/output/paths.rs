@@ -77,7 +77,7 @@ impl Paths {
     }
 
     /// Every file with its path.
-    pub(super) fn all(&self) -> Vec<(OutputFile, &Path)> {
+    pub(crate) fn all(&self) -> Vec<(OutputFile, &Path)> {
         let files = [
             (OutputFile::Details, self.details.as_path()),
             (OutputFile::Discrepancies, self.discrepancies.as_path()),
@@ -91,7 +91,8 @@ impl Paths {
 
 /// One of the files. Messages name it as it is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OutputFile {
+#[allow(missing_docs, reason = "`Display` names them")]
+pub enum OutputFile {
     Details,
     Discrepancies,
     Report,

@@ -74,11 +74,11 @@ impl Kind {
             Self::Malformed => "the provider's Data cannot be read",
             Self::Mismatch => "the values of ledger and provider differ by more than the tolerance",
             Self::NotFound => {
-                "the provider has no record on any day asked, and the call is older than --settle"
+                "the provider has no record on any day asked, and the call is older than the settle time"
             }
             Self::OtherDay => "found, but on the neighbouring day",
             Self::Pending => {
-                "no record yet and the call is younger than --settle, or the record may still change"
+                "no record yet and the call is younger than the settle time, or the record may still change"
             }
             Self::UnknownState => "the state code is in none of the provider's tables",
         }

@@ -1,0 +1,17 @@
+//! The texts of the outputs in English and Chinese. Pure.
+//!
+//! The rules and the parts of the program say what happened as values. Their English is their own
+//! `Display`; files for machines, the terminal and the log contain it. Their Chinese is only here,
+//! so that report, notification and every other output use the same words.
+//!
+//! Foreign text in a value (a file's name, a provider's message) is quoted as it is. So every text
+//! with foreign content passes [`shown`](crate::shown::shown) before people see it, in both
+//! languages.
+
+#[cfg(test)]
+mod checks;
+mod words;
+
+pub use words::{
+    age, bridge_step, category, field, kind, kind_rule, outcome, output_file, product, status, status_rule,
+};
