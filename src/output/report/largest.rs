@@ -97,9 +97,10 @@ fn masked(field: &str, value: &str, own_numbers: &[String]) -> String {
 mod tests {
     use super::*;
     use reconcile_core::discrepancy::{Discrepancy, Kind};
+    use reconcile_core::message::Message;
 
     fn listed(field: &str, kind: Kind, call_id: &str, expected: &str) -> ListedRow {
-        let what = Discrepancy::new(kind, "m").field(field).values(Some(expected.into()), None);
+        let what = Discrepancy::new(kind, Message::NotAsked).field(field).values(Some(expected.into()), None);
         ListedRow::new(&DiscrepancyRow {
             call_id: Some(call_id.into()),
             ledger_line: 2,

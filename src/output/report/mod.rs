@@ -5,7 +5,6 @@ mod charts;
 mod largest;
 mod numbers;
 mod page;
-mod pattern_texts;
 mod svg;
 mod texts;
 

@@ -13,7 +13,7 @@ use serde_json::Value as JsonValue;
 use super::charts::Charts;
 use super::largest::{Largest, ListedRow};
 use super::numbers::group_thousands;
-use super::{pattern_texts, texts};
+use super::texts;
 use crate::error::{Error, Result};
 use crate::output::lang::Lang;
 use crate::output::summary::Summary;
@@ -69,7 +69,7 @@ pub(crate) fn render(summary: &Summary<'_>, largest: Largest, discrepancies_file
         lang: lang.html_code(),
         started_at: zone::date_and_time(summary.provenance.started_at),
         go_on: summary.go_on.map(shown),
-        patterns: observed.patterns().iter().map(|pattern| pattern_texts::sentence(lang, pattern)).collect(),
+        patterns: observed.patterns().iter().map(|pattern| crate::texts::pattern(lang, pattern)).collect(),
         tolerated: observed.within().values().any(|within| within.matches > 0),
         largest: &largest.into_rows(),
         discrepancies_file: shown(discrepancies_file),
