@@ -10,6 +10,7 @@ mod call_limit;
 pub mod cap;
 pub mod deadline;
 pub mod outage;
+mod outage_note;
 pub mod retry;
 mod shape;
 mod slots;
@@ -42,7 +43,7 @@ use stored::{answer_to_keep, decision};
 
 pub use anomalies::{Anomalies, AnswerNote, IN_A_ROW as SUSPICIOUS_IN_A_ROW};
 pub use call_limit::CallLimits;
-pub use outage::OutageNote;
+pub use outage_note::OutageNote;
 pub use slots::{Slot, Slots};
 
 /// Receives what the fetch stage reports during a run.

@@ -10,7 +10,6 @@
 //!
 //! Time is Tokio's, so tests run hours in milliseconds. Nothing polls.
 
-use std::fmt;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::outage_note::OutageNote;
 use crate::failures::Cause;
 use crate::locked::lock;
 use crate::provider::wire::{Answer, Reply};
@@ -158,30 +158,6 @@ enum Phase {
         /// True after the first failed probe. Shorter outages are not worth a line.
         announced: bool,
     },
-}
-
-/// The outages of a run. `Display` is the note in English.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutageNote {
-    /// Their number.
-    pub count: u32,
-    /// How long they lasted in all.
-    pub total: Duration,
-    /// Why requests failed in the last one.
-    pub cause: Cause,
-}
-
-impl fmt::Display for OutageNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (total, cause) = (whole_seconds(self.total), &self.cause);
-        match self.count {
-            1 => write!(f, "the provider could not be reached for {total}: {cause}"),
-            count => write!(
-                f,
-                "the provider could not be reached {count} times, for {total} in all; the last time: {cause}"
-            ),
-        }
-    }
 }
 
 /// The announced outages that have ended.

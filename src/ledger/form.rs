@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::delimiter;
 use super::encoding::Encoding;
 use super::file_kind::Packing;
 
@@ -27,12 +26,6 @@ impl LedgerForm {
     pub(super) fn is_usual(self) -> bool {
         self == Self::Text { encoding: Encoding::Utf8.name(), delimiter: b',', packing: None }
     }
-
-    /// The delimiter as people see it.
-    #[must_use]
-    pub fn printable(delimiter: u8) -> String {
-        delimiter::printable(delimiter)
-    }
 }
 
 impl fmt::Display for LedgerForm {
@@ -40,9 +33,14 @@ impl fmt::Display for LedgerForm {
         match self {
             Self::Parquet => f.write_str("Parquet; its first row counts as line 2"),
             Self::Text { encoding, delimiter, packing } => {
-                write!(f, "{encoding}, separated by {}", Self::printable(*delimiter))?;
+                write!(f, "{encoding}, separated by {}", printable(*delimiter))?;
                 packing.map_or(Ok(()), |packing| write!(f, ", unpacked from {packing}"))
             }
         }
     }
+}
+
+/// The delimiter as people see it.
+fn printable(delimiter: u8) -> String {
+    if delimiter == b'\t' { "tab".to_owned() } else { format!("`{}`", char::from(delimiter)) }
 }

@@ -22,7 +22,7 @@ use reconcile_core::call::{CallKey, called_at_of};
 use reconcile_core::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime, Record};
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse::trimmed;
-use reconcile_core::row_problem::{RowProblem, WRONG_WIDTH, WidthAdvice};
+use reconcile_core::row_problem::{CallIdProblem, RowProblem, WRONG_WIDTH, WidthAdvice};
 
 /// The character that replaces characters which a conversion lost.
 const REPLACEMENT: char = '\u{fffd}';
@@ -89,7 +89,8 @@ impl<'a> RowParser<'a> {
     fn row(&self) -> Result<LedgerRow, InvalidValue> {
         self.check_width()?;
         let call_id = self.value(Field::CallId)?.ok_or_else(|| {
-            let reason = footer::reason_without_call_id(&self.raw.cells).unwrap_or(RowProblem::NoCallId);
+            let reason = footer::reason_without_call_id(&self.raw.cells)
+                .unwrap_or(RowProblem::CallId(CallIdProblem::Missing));
             InvalidValue::new(Field::CallId.name(), "", reason)
         })?;
         if let Some(reason) = footer::reason(call_id, || self.is_only_call_id()) {

@@ -11,7 +11,7 @@ use compact_str::CompactString;
 use super::times::{ParsedTime, parse_common_form, parse_time};
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse::{self, is_digits};
-use reconcile_core::row_problem::RowProblem;
+use reconcile_core::row_problem::{CallIdProblem, RowProblem};
 
 /// Longest CallId in bytes; the provider's own have fewer than 50.
 const MAX_CALL_ID: usize = 256;
@@ -130,26 +130,26 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
         return Err(changed_by_spreadsheet("call_id", text));
     }
     if text.chars().any(char::is_control) {
-        return invalid(RowProblem::ControlCharacter);
+        return invalid(RowProblem::CallId(CallIdProblem::ControlCharacter));
     }
     if text.len() > MAX_CALL_ID {
-        return invalid(RowProblem::LongCallId { limit: MAX_CALL_ID });
+        return invalid(RowProblem::CallId(CallIdProblem::Long { limit: MAX_CALL_ID }));
     }
     if text.ends_with('0') && whole(text) != text {
-        return invalid(RowProblem::DecimalCallId);
+        return invalid(RowProblem::CallId(CallIdProblem::Decimal));
     }
     if !text.is_ascii() && text.chars().any(|c| narrow(c) != c || c == '\u{2c6}') {
-        return invalid(RowProblem::FullWidthCallId);
+        return invalid(RowProblem::CallId(CallIdProblem::FullWidth));
     }
     if !text.is_ascii() && text.chars().any(is_invisible) {
-        return invalid(RowProblem::InvisibleCharacter);
+        return invalid(RowProblem::CallId(CallIdProblem::Invisible));
     }
     let has_mark = text.starts_with(TEXT_MARKS) || text.ends_with(TEXT_MARKS);
     if has_mark || text.contains(['"', '`']) || text.starts_with('=') {
-        return invalid(RowProblem::QuotedCallId);
+        return invalid(RowProblem::CallId(CallIdProblem::Quoted));
     }
     if text.starts_with('^') || text.ends_with('^') {
-        return invalid(RowProblem::HalfCallId);
+        return invalid(RowProblem::CallId(CallIdProblem::Half));
     }
     Ok(())
 }

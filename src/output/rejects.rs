@@ -187,6 +187,7 @@ pub(super) fn foreign(path: &Path) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use reconcile_core::row_problem::{CallIdProblem, RowProblem};
 
     fn row() -> InvalidRow {
         InvalidRow {
@@ -197,7 +198,7 @@ mod tests {
             field: "",
             expected: None,
             found: "x".into(),
-            reason: reconcile_core::row_problem::RowProblem::NoCallId,
+            reason: RowProblem::CallId(CallIdProblem::Missing),
             duration_s: None,
             carried: Vec::new(),
             original: vec!["x".into()],

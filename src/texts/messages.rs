@@ -81,7 +81,7 @@ mod tests {
     use chrono::NaiveDate;
     use reconcile_core::compared::FIELDS;
     use reconcile_core::product::ProductId;
-    use reconcile_core::row_problem::{RowProblem, Unusable};
+    use reconcile_core::row_problem::{CallIdProblem, RowProblem, Unusable};
 
     fn failed(code: &str, message: &str, kind: FailureKind) -> Message {
         Message::Failed(Box::new(Failure { kind, code: code.into(), message: message.into() }))
@@ -94,7 +94,11 @@ mod tests {
             line: 7,
             fields: fields.iter().map(ToString::to_string).collect(),
         };
-        let row = Unusable { problem: RowProblem::NoCallId, column: Some(1), offset: Some(9) };
+        let row = Unusable {
+            problem: RowProblem::CallId(CallIdProblem::Missing),
+            column: Some(1),
+            offset: Some(9),
+        };
         let mut all = vec![
             Message::NotAsked,
             Message::NotFound { product: ProductId(11_000_000_300_006), day },

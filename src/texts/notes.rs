@@ -210,7 +210,7 @@ mod tests {
     use crate::failures::Cause;
     use crate::ledger::Packing;
     use crate::texts::checks::assert_translated;
-    use reconcile_core::row_problem::RowProblem;
+    use reconcile_core::row_problem::{CallIdProblem, RowProblem};
 
     const ALLOWED: [&str; 19] = [
         "ID",
@@ -345,7 +345,10 @@ mod tests {
 
     #[test]
     fn the_most_frequent_reasons_are_named_with_their_rows() {
-        let reasons = [reason(RowProblem::NotYesOrNo, "answered", 1), reason(RowProblem::NoCallId, "", 10)];
+        let reasons = [
+            reason(RowProblem::NotYesOrNo, "answered", 1),
+            reason(RowProblem::CallId(CallIdProblem::Missing), "", 10),
+        ];
         assert_eq!(
             most_frequent(&reasons),
             "是否接通：既不是“是”也不是“否”（1 行，第 3 行）；该行没有呼叫 ID（10 行，首见于第 3 行）"

@@ -6,7 +6,7 @@ use super::words;
 use crate::output::lang::Lang;
 use crate::words::count;
 use reconcile_core::product::{PRODUCTS, ProductId};
-use reconcile_core::row_problem::{RowProblem, TimeProblem, Unusable, WidthAdvice};
+use reconcile_core::row_problem::{CallIdProblem, RowProblem, TimeProblem, Unusable, WidthAdvice};
 
 /// Why a row is unusable, and what to do about it.
 #[must_use]
@@ -67,18 +67,7 @@ fn zh(problem: &RowProblem) -> String {
         RowProblem::Ruler => "这是分隔线，不是通话；请删除该行",
         RowProblem::OtherHeader => "这是另一个文件的表头；只可合并列相同的文件",
         RowProblem::Prose => "这是通话前后的说明文字，不是通话；请删除该行",
-        RowProblem::NoCallId => "该行没有呼叫 ID；请补填或删除该行",
-        RowProblem::ControlCharacter => "呼叫 ID 含控制字符或换行；请删去",
-        RowProblem::LongCallId { limit } => {
-            return format!("呼叫 ID 超过 {limit} 字节；请确认该列确为呼叫 ID");
-        }
-        RowProblem::DecimalCallId => "呼叫 ID 被某个程序改成了带小数点的数；请从原系统将该列按文本导出",
-        RowProblem::FullWidthCallId => "呼叫 ID 含全角字符，应为数字和 ^；请从原系统重新导出",
-        RowProblem::InvisibleCharacter => {
-            "呼叫 ID 含不可见字符，例如字节顺序标记；请重新录入，或从原系统重新导出"
-        }
-        RowProblem::QuotedCallId => "呼叫 ID 含引号或电子表格公式；请只写呼叫 ID",
-        RowProblem::HalfCallId => "呼叫 ID 在 ^ 处被拆开，缺了一半；请将两半放在同一列",
+        RowProblem::CallId(problem) => return call_id(*problem),
         RowProblem::NoProduct => "该行没有产品；请填写产品，或为没有产品的行统一设置",
         RowProblem::UnknownProduct => {
             let names = PRODUCTS.iter().filter_map(|(id, _)| words::product(Lang::Zh, ProductId(*id)));
@@ -99,6 +88,22 @@ fn zh(problem: &RowProblem) -> String {
             );
         }
         RowProblem::Time(problem) => return time(*problem),
+    };
+    fixed.to_owned()
+}
+
+fn call_id(problem: CallIdProblem) -> String {
+    let fixed = match problem {
+        CallIdProblem::Missing => "该行没有呼叫 ID；请补填或删除该行",
+        CallIdProblem::ControlCharacter => "呼叫 ID 含控制字符或换行；请删去",
+        CallIdProblem::Long { limit } => {
+            return format!("呼叫 ID 超过 {limit} 字节；请确认该列确为呼叫 ID");
+        }
+        CallIdProblem::Decimal => "呼叫 ID 被某个程序改成了带小数点的数；请从原系统将该列按文本导出",
+        CallIdProblem::FullWidth => "呼叫 ID 含全角字符，应为数字和 ^；请从原系统重新导出",
+        CallIdProblem::Invisible => "呼叫 ID 含不可见字符，例如字节顺序标记；请重新录入，或从原系统重新导出",
+        CallIdProblem::Quoted => "呼叫 ID 含引号或电子表格公式；请只写呼叫 ID",
+        CallIdProblem::Half => "呼叫 ID 在 ^ 处被拆开，缺了一半；请将两半放在同一列",
     };
     fixed.to_owned()
 }
@@ -177,14 +182,14 @@ mod tests {
             RowProblem::Ruler,
             RowProblem::OtherHeader,
             RowProblem::Prose,
-            RowProblem::NoCallId,
-            RowProblem::ControlCharacter,
-            RowProblem::LongCallId { limit: 256 },
-            RowProblem::DecimalCallId,
-            RowProblem::FullWidthCallId,
-            RowProblem::InvisibleCharacter,
-            RowProblem::QuotedCallId,
-            RowProblem::HalfCallId,
+            RowProblem::CallId(CallIdProblem::Missing),
+            RowProblem::CallId(CallIdProblem::ControlCharacter),
+            RowProblem::CallId(CallIdProblem::Long { limit: 256 }),
+            RowProblem::CallId(CallIdProblem::Decimal),
+            RowProblem::CallId(CallIdProblem::FullWidth),
+            RowProblem::CallId(CallIdProblem::Invisible),
+            RowProblem::CallId(CallIdProblem::Quoted),
+            RowProblem::CallId(CallIdProblem::Half),
             RowProblem::NoProduct,
             RowProblem::UnknownProduct,
             RowProblem::NoDay,
@@ -213,7 +218,8 @@ mod tests {
 
     #[test]
     fn the_place_of_a_row_follows_its_reason() {
-        let row = |column, offset| Unusable { problem: RowProblem::NoCallId, column, offset };
+        let row =
+            |column, offset| Unusable { problem: RowProblem::CallId(CallIdProblem::Missing), column, offset };
         let zh = |row| unusable(Lang::Zh, &row);
         assert_eq!(zh(row(None, None)), "该行没有呼叫 ID；请补填或删除该行");
         assert_eq!(zh(row(Some(3), None)), "该行没有呼叫 ID；请补填或删除该行（第 3 列）");
@@ -221,7 +227,10 @@ mod tests {
             zh(row(Some(3), Some(512))),
             "该行没有呼叫 ID；请补填或删除该行（第 3 列，偏移 512 字节）"
         );
-        assert_eq!(unusable(Lang::En, &row(None, Some(512))), format!("{} (byte 512)", RowProblem::NoCallId));
+        assert_eq!(
+            unusable(Lang::En, &row(None, Some(512))),
+            format!("{} (byte 512)", RowProblem::CallId(CallIdProblem::Missing))
+        );
     }
 
     #[test]

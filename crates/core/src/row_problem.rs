@@ -45,25 +45,8 @@ pub enum RowProblem {
     OtherHeader,
     /// The row is a text below or above the calls.
     Prose,
-    /// The row has no CallId.
-    NoCallId,
-    /// The CallId contains a control character.
-    ControlCharacter,
-    /// The CallId is too long.
-    LongCallId {
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// The CallId ends with `.0`.
-    DecimalCallId,
-    /// The CallId contains full-width characters.
-    FullWidthCallId,
-    /// The CallId contains an invisible character.
-    InvisibleCharacter,
-    /// The CallId contains quotes or a formula.
-    QuotedCallId,
-    /// The CallId was split at its `^`.
-    HalfCallId,
+    /// The CallId is missing or damaged.
+    CallId(CallIdProblem),
     /// The row has no product.
     NoProduct,
     /// The product is unknown.
@@ -113,6 +96,30 @@ pub enum WidthAdvice {
     AddQuotes,
 }
 
+/// What is wrong with a CallId.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallIdProblem {
+    /// There is none.
+    Missing,
+    /// It contains a control character.
+    ControlCharacter,
+    /// It is too long.
+    Long {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// It ends with `.0`.
+    Decimal,
+    /// It contains full-width characters.
+    FullWidth,
+    /// It contains an invisible character.
+    Invisible,
+    /// It contains quotes or a formula.
+    Quoted,
+    /// It was split at its `^`.
+    Half,
+}
+
 /// Why a value is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "`Display` says what they mean")]
@@ -154,34 +161,7 @@ impl fmt::Display for RowProblem {
             Self::Ruler => return write!(f, "a ruler below or above the calls, {REMOVE_LINE}"),
             Self::OtherHeader => "a header row of another file; join only files with the same columns",
             Self::Prose => return write!(f, "a line below or above the calls, {REMOVE_LINE}"),
-            Self::NoCallId => "the row has no CallId; fill it in, or remove the row",
-            Self::ControlCharacter => {
-                "the CallId contains a control character or a line break; remove it"
-            }
-            Self::LongCallId { limit } => {
-                return write!(
-                    f,
-                    "the CallId is longer than {limit} bytes; check that its column holds CallIds"
-                );
-            }
-            Self::DecimalCallId => {
-                "a program changed the CallId to a number with a decimal point; export the column as text from \
-                 the original system"
-            }
-            Self::FullWidthCallId => {
-                "the CallId contains full-width characters instead of digits and `^`; export it again from the \
-                 original system"
-            }
-            Self::InvisibleCharacter => {
-                "the CallId contains an invisible character, such as a byte order mark; type it again, or export \
-                 it again from the original system"
-            }
-            Self::QuotedCallId => {
-                "the CallId contains quotes or a spreadsheet formula; write only the CallId"
-            }
-            Self::HalfCallId => {
-                "half of the CallId is missing, because it was split at its `^`; put both halves into one column"
-            }
+            Self::CallId(problem) => return problem.fmt(f),
             Self::NoProduct => {
                 "the row has no product; fill in prod_id, or set a product for all rows without one"
             }
@@ -212,6 +192,41 @@ impl fmt::Display for RowProblem {
                 );
             }
             Self::Time(problem) => return problem.fmt(f),
+        })
+    }
+}
+
+impl fmt::Display for CallIdProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "the row has no CallId; fill it in, or remove the row",
+            Self::ControlCharacter => {
+                "the CallId contains a control character or a line break; remove it"
+            }
+            Self::Long { limit } => {
+                return write!(
+                    f,
+                    "the CallId is longer than {limit} bytes; check that its column holds CallIds"
+                );
+            }
+            Self::Decimal => {
+                "a program changed the CallId to a number with a decimal point; export the column as text from \
+                 the original system"
+            }
+            Self::FullWidth => {
+                "the CallId contains full-width characters instead of digits and `^`; export it again from the \
+                 original system"
+            }
+            Self::Invisible => {
+                "the CallId contains an invisible character, such as a byte order mark; type it again, or export \
+                 it again from the original system"
+            }
+            Self::Quoted => {
+                "the CallId contains quotes or a spreadsheet formula; write only the CallId"
+            }
+            Self::Half => {
+                "half of the CallId is missing, because it was split at its `^`; put both halves into one column"
+            }
         })
     }
 }
