@@ -35,6 +35,7 @@ use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::figures::Figures;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
+use reconcile_core::message::Message;
 use reconcile_core::seconds_at_stake::seconds_at_stake;
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
@@ -330,7 +331,7 @@ impl Publisher<'_> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
         self.outputs.add_reject(&row)?;
-        let what = Discrepancy::new(Kind::InvalidRow, row.message())
+        let what = Discrepancy::new(Kind::InvalidRow, Message::Unusable(Box::new(row.message())))
             .field(row.field)
             .values(row.expected, Some(row.found));
         let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::job_options::Masking;
 use crate::error::{Error, Result};
 use crate::output::{MaskPhones, TokenKey};
-use crate::provider::credentials;
+use crate::provider::credentials::{ReadableFile, SecretFile};
 
 const MAKE_A_KEY: &str = "make a key with `openssl rand -base64 32 > mask.key` and `chmod 600 mask.key`, and keep it: \
                           only the same key gives the same tokens";
@@ -14,7 +14,7 @@ const MAKE_A_KEY: &str = "make a key with `openssl rand -base64 32 > mask.key` a
 pub(super) struct MaskSettings {
     pub(super) mask: MaskPhones,
     /// A warning about the key file.
-    pub(super) note: Option<String>,
+    pub(super) note: Option<ReadableFile>,
 }
 
 impl MaskSettings {
@@ -28,9 +28,10 @@ impl MaskSettings {
         match (how, key_file) {
             (Masking::None, None) => without_key(MaskPhones::None),
             (Masking::Partial, None) => without_key(MaskPhones::Partial),
-            (Masking::Token, Some(path)) => {
-                Ok(Self { mask: MaskPhones::Token(token_key(path)?), note: readable_by_others(path) })
-            }
+            (Masking::Token, Some(path)) => Ok(Self {
+                mask: MaskPhones::Token(token_key(path)?),
+                note: ReadableFile::find(SecretFile::MaskKey, path),
+            }),
             (Masking::Token, None) => {
                 Err(Error::usage("--mask-phones token needs --mask-key-file").hint(MAKE_A_KEY))
             }
@@ -53,10 +54,4 @@ fn token_key(path: &Path) -> Result<TokenKey> {
         Error::usage(format!("--mask-key-file {} has fewer than {least} bytes", path.display()))
             .hint(MAKE_A_KEY)
     })
-}
-
-fn readable_by_others(path: &Path) -> Option<String> {
-    let file = path.display();
-    credentials::readable_by_others(path)
-        .then(|| format!("others can read the mask key {file}; `chmod 600 {file}` keeps it secret"))
 }

@@ -9,6 +9,7 @@ use std::thread::scope;
 use super::details::{ClosedDetails, Details};
 use super::digests::WrittenFile;
 use super::discrepancies::Discrepancies;
+use super::lang::Lang;
 use super::mask::MaskPhones;
 use super::paths::Paths;
 use super::provenance::Provenance;
@@ -47,13 +48,13 @@ struct OtherFiles {
 }
 
 impl OtherFiles {
-    fn create(paths: &Paths, carried: &[String], layout: &Layout) -> Result<Self> {
+    fn create(paths: &Paths, lang: Lang, carried: &[String], layout: &Layout) -> Result<Self> {
         Ok(Self {
             report: Staged::create(&paths.report)?,
             summary: Staged::create(&paths.summary)?,
             rejects: Rejects::new(&paths.rejects, layout),
             views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
-            largest: Largest::new(carried),
+            largest: Largest::new(lang, carried),
         })
     }
 }
@@ -66,7 +67,7 @@ fn create_views(paths: &Paths, target: &Path) -> Result<Staged> {
 
 impl Outputs {
     /// Starts all files. `carried` names the ledger columns that details and discrepancies carry
-    /// through. The rejects have the ledger's `layout`.
+    /// through. The rejects have the ledger's `layout`. The report is written in `lang`.
     ///
     /// # Errors
     ///
@@ -77,13 +78,14 @@ impl Outputs {
         layout: &Layout,
         provenance: &Provenance,
         traffic: &Traffic,
+        lang: Lang,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
         Ok(Self {
             details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
             discrepancies: Discrepancies::create(&paths.discrepancies, carried, &metadata)?,
             mask: provenance.mask.clone(),
-            others: OtherFiles::create(paths, carried, layout)?,
+            others: OtherFiles::create(paths, lang, carried, layout)?,
         })
     }
 

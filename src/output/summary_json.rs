@@ -239,9 +239,9 @@ impl<'a> SummaryJson<'a> {
             input: &p.input,
             input_sha256: &p.input_sha256,
             complete: summary.complete(),
-            incomplete_because: summary.incomplete_because.map(shown),
+            incomplete_because: summary.incomplete_because.map(|because| shown(&because.to_string())),
             go_on: summary.incomplete_because.and(summary.go_on).map(shown),
-            cause: summary.cause.map(|cause| shown(&cause.words)),
+            cause: summary.cause.map(|cause| shown(&cause.to_string())),
             counts: CountsJson::new(t),
             bridge: &f.bridge,
             fields: FIELDS.into_iter().zip(f.fields).collect(),
@@ -272,7 +272,7 @@ impl<'a> SummaryJson<'a> {
             sending: summary.sending,
             open_items: summary.open_items,
             tie_out: summary.tie_out,
-            notes: summary.notes.iter().map(|note| shown(note)).collect(),
+            notes: summary.notes.iter().map(|note| shown(&note.to_string())).collect(),
             files,
         }
     }

@@ -8,10 +8,22 @@
 //! with foreign content passes [`shown`](crate::shown::shown) before people see it, in both
 //! languages.
 
+mod causes;
 #[cfg(test)]
 mod checks;
+mod messages;
+mod notes;
+mod patterns;
+mod rows;
+mod tie_out;
 mod words;
 
+pub use causes::{advice, cause, incomplete};
+pub use messages::message;
+pub use notes::note;
+pub use patterns::sentence as pattern;
+pub use rows::{expected_form, reason, short_reason, unusable};
+pub use tie_out::{slowdown, tie_out_numbers, tie_out_rule};
 pub use words::{
     age, bridge_step, category, field, kind, kind_rule, outcome, output_file, product, status, status_rule,
 };

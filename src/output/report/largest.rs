@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::known_call::{KnownCall, cut, pairs};
+use crate::output::lang::Lang;
 use crate::shown::escape;
+use crate::texts;
 use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::phone;
 
@@ -40,6 +42,7 @@ pub(super) struct ListedRow {
 
 impl ListedRow {
     fn new(
+        lang: Lang,
         row: &DiscrepancyRow,
         call: Option<KnownCall<'_>>,
         carried: &[String],
@@ -66,7 +69,7 @@ impl ListedRow {
             ledger,
             provider,
             other,
-            message: masked("", &what.message, own),
+            message: masked("", &texts::message(lang, &what.message), own),
             seconds: row.at_stake_s,
             product: product
                 .or_else(|| row.prod_id.map(|id| phone::mask_planned(&id.to_string(), own)))
@@ -111,6 +114,7 @@ fn more(
 /// At most 2,500 rows wait, about 3 KiB each, so they need some 8 MiB. Longer texts are cut.
 #[derive(Debug, Default)]
 pub(crate) struct Largest {
+    lang: Lang,
     rows: Vec<ListedRow>,
     /// Rows with this many seconds or fewer are not listed; `None` if every row is.
     threshold_s: Option<u64>,
@@ -120,8 +124,8 @@ pub(crate) struct Largest {
 
 impl Largest {
     /// No rows yet. `carried` names the columns that the rows carry through.
-    pub(crate) fn new(carried: &[String]) -> Self {
-        Self { carried: carried.to_vec(), ..Self::default() }
+    pub(crate) fn new(lang: Lang, carried: &[String]) -> Self {
+        Self { lang, carried: carried.to_vec(), ..Self::default() }
     }
 
     /// Whether a row with this many seconds at stake is among the largest so far.
@@ -140,7 +144,7 @@ impl Largest {
         call: Option<KnownCall<'_>>,
     ) -> Result<(), serde_json::Error> {
         if self.lists(row.at_stake_s) {
-            self.rows.push(ListedRow::new(row, call, &self.carried)?);
+            self.rows.push(ListedRow::new(self.lang, row, call, &self.carried)?);
         }
         if self.rows.len() >= MAX_WAITING {
             self.sort_and_cut();
@@ -177,9 +181,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use reconcile_core::discrepancy::Discrepancy;
+    use reconcile_core::message::Message;
 
     fn discrepancy(field: &str, kind: Kind, call_id: &str, expected: &str) -> DiscrepancyRow {
-        let what = Discrepancy::new(kind, "m").field(field).values(Some(expected.into()), None);
+        let what = Discrepancy::new(kind, Message::NotAsked).field(field).values(Some(expected.into()), None);
         DiscrepancyRow {
             call_id: Some(call_id.into()),
             ledger_line: 2,
@@ -196,7 +201,8 @@ mod tests {
     }
 
     fn listed(field: &str, kind: Kind, call_id: &str, expected: &str) -> ListedRow {
-        ListedRow::new(&discrepancy(field, kind, call_id, expected), None, &["ledger_note".into()]).unwrap()
+        ListedRow::new(Lang::En, &discrepancy(field, kind, call_id, expected), None, &["ledger_note".into()])
+            .unwrap()
     }
 
     #[test]
@@ -227,13 +233,13 @@ mod tests {
     fn a_value_of_the_ledger_is_never_the_provider_s() {
         let mut row = discrepancy("duration_s", Kind::InvalidRow, "1^2", "seconds");
         row.what.actual = Some("1:15".into());
-        let unusable = ListedRow::new(&row, None, &[]).unwrap();
+        let unusable = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
         assert_eq!([&*unusable.ledger, &unusable.provider, &unusable.other], ["1:15", "", ""]);
         row.what.kind = Kind::Duplicate;
-        let duplicate = ListedRow::new(&row, None, &[]).unwrap();
+        let duplicate = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
         assert_eq!([&*duplicate.ledger, &duplicate.provider, &duplicate.other], ["1:15", "", "seconds"]);
         row.what.kind = Kind::Inconsistent;
-        let inconsistent = ListedRow::new(&row, None, &[]).unwrap();
+        let inconsistent = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
         let shown = [&*inconsistent.ledger, &inconsistent.provider, &inconsistent.other];
         assert_eq!(shown, ["", "1:15", "seconds"]);
     }

@@ -9,7 +9,6 @@ mod largest;
 mod link;
 mod numbers;
 mod page;
-mod pattern_texts;
 mod svg;
 mod texts;
 

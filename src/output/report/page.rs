@@ -21,7 +21,7 @@ use super::labels::Labels;
 use super::largest::{Largest, ListedRow};
 use super::link::Link;
 use super::numbers::{NumberStyle, Numbers, group_thousands};
-use super::{pattern_texts, texts};
+use super::texts::{of_script, texts};
 use crate::error::{Error, Result};
 use crate::output::digests::WrittenFile;
 use crate::output::headline;
@@ -29,9 +29,11 @@ use crate::output::lang::Lang;
 use crate::output::summary::Summary;
 use crate::output::summary_json;
 use crate::shown::shown;
-use crate::texts::status_rule;
+use crate::texts as words;
 use crate::zone;
+use reconcile_core::figures::RejectedRows;
 use reconcile_core::status::Status;
+use reconcile_core::tie_out::TieOutLine;
 
 const TEMPLATE: &str = include_str!("report.html");
 const STYLE: &str = include_str!("report.css");
@@ -85,9 +87,31 @@ struct Page<'a> {
     retries: Vec<BarRow>,
     /// The rule of each status, in the order of [`Status::ALL`].
     statuses: Vec<(&'static str, &'static str)>,
+    tie_out: Vec<TieOutRow>,
     notes: Vec<String>,
     summary_file: &'a WrittenFile,
     summary_bytes: String,
+}
+
+/// A rule of the tie-out with its numbers.
+#[derive(Serialize)]
+struct TieOutRow {
+    rule: &'static str,
+    numbers: String,
+    adds_up: bool,
+}
+
+impl TieOutRow {
+    fn new(lang: Lang, line: &TieOutLine) -> Self {
+        let numbers = words::tie_out_numbers(lang, &line.numbers);
+        Self { rule: words::tie_out_rule(lang, line.rule), numbers, adds_up: line.adds_up }
+    }
+}
+
+/// Why rows are unusable; `None` for the line that several reasons share.
+fn reason(lang: Lang, key: Option<&(&str, String)>, rows: &RejectedRows) -> Option<String> {
+    let reason = key.and(rows.reason.as_ref())?;
+    Some(shown(&words::reason(lang, reason)))
 }
 
 /// The page as HTML.
@@ -106,7 +130,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> 
     let observed = &figures.observed;
     let page = Page {
         s: &numbers,
-        t: texts::texts(lang),
+        t: texts(lang),
         labels: &labels,
         lang: lang.html_code(),
         policy: policy(),
@@ -115,17 +139,20 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> 
         data: data(lang, &labels, &rows)?,
         started_at: zone::date_and_time(summary.provenance.started_at),
         sentence: headline::sentence(lang, summary.totals),
-        incomplete_because: summary.incomplete_because.map(shown),
+        incomplete_because: summary
+            .incomplete_because
+            .map(|because| shown(&words::incomplete(lang, because))),
         go_on: summary.go_on.map(shown),
-        cause: summary.cause.map(|cause| shown(&cause.words)),
-        patterns: observed.patterns().iter().map(|pattern| pattern_texts::sentence(lang, pattern)).collect(),
+        cause: summary.cause.map(|cause| shown(&words::cause(lang, cause))),
+        patterns: observed.patterns().iter().map(|pattern| words::pattern(lang, pattern)).collect(),
         bridge: bars::bridge(lang, &figures.bridge),
         kinds: bars::kinds(summary),
         listed_rows: rows.len(),
         listed: group_thousands(&rows.len()),
         rows: &rows[..rows.len().min(PLAIN_ROWS)],
         discrepancy_file: &content.discrepancy_file,
-        reasons: figures.rejected.iter().map(|(key, _)| key.map(|(_, reason)| shown(reason))).collect(),
+        reasons: figures.rejected.iter().map(|(key, rows)| reason(lang, key, rows)).collect(),
+        tie_out: summary.tie_out.iter().map(|line| TieOutRow::new(lang, line)).collect(),
         coverage: bars::coverage(summary),
         tolerated: observed.within().values().any(|within| within.matches > 0),
         outcomes: bars::outcomes(summary),
@@ -133,8 +160,8 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> 
         talk: charts.talk_time,
         timeline: charts.timeline,
         retries: bars::retries(summary),
-        statuses: Status::ALL.map(|status| (status.as_str(), status_rule(lang, status))).into(),
-        notes: summary.notes.iter().map(|note| shown(note)).collect(),
+        statuses: Status::ALL.map(|status| (status.as_str(), words::status_rule(lang, status))).into(),
+        notes: summary.notes.iter().map(|note| shown(&words::note(lang, note))).collect(),
         summary_file: content.summary_file,
         summary_bytes: group_thousands(&content.summary_file.bytes),
     };
@@ -167,7 +194,7 @@ fn data(lang: Lang, labels: &Labels, rows: &[ListedRow]) -> Result<Option<String
     if rows.is_empty() {
         return Ok(None);
     }
-    let json = serde_json::to_string(&Data { texts: texts::of_script(lang), labels, rows });
+    let json = serde_json::to_string(&Data { texts: of_script(lang), labels, rows });
     // In JSON this character is only in texts.
     Ok(Some(json.map_err(bug)?.replace('<', "\\u003c")))
 }
