@@ -205,6 +205,7 @@ fn environment(summary: &Arc<JsonValue>, lang: Lang) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("grouped", |n: u64| group_thousands(&n));
     for (name, style) in
         [("n", NumberStyle::Unsigned), ("signed", NumberStyle::Signed), ("nights", NumberStyle::Nights(lang))]
     {

@@ -18,7 +18,7 @@
   const table = document.getElementById("rows");
   const body = table.tBodies[0];
   const headers = [...table.tHead.rows[0].cells];
-  const named = (group, code) => labels[group][code] || code;
+  const named = (group, code) => (Object.hasOwn(labels[group] ?? {}, code) ? labels[group][code] : code);
   // The columns, in order: what a row is sorted by.
   const keys = [
     (row) => row.line,
@@ -74,7 +74,7 @@
   const form = element("form", { class: "filters", "aria-label": texts.filters, onsubmit: (e) => e.preventDefault() },
     ...choices.map(({ name, select }) => element("label", {}, texts[name], select)),
     element("label", {}, texts.search, search),
-    element("button", { type: "reset", onclick: () => setTimeout(changed) }, texts.reset));
+    element("button", { type: "button", onclick: () => { form.reset(); changed(); } }, texts.reset));
   document.getElementById("controls").append(form, count);
 
   const further = element("p", { class: "further" },
@@ -106,7 +106,7 @@
     const place = [["product", row.product], ["call_date", row.day]].filter(([, value]) => value);
     const item = (name, value) => [
       element("dt", {}, ...withCode("field", name)),
-      element("dd", {}, ...withCode(labels[name] ? name : "values", value)),
+      element("dd", {}, ...withCode(name, value)),
     ];
     const group = (title, items) => element("div", {}, element("h4", {}, title),
       element("dl", {}, ...items.flatMap(([name, value]) => item(name, value))));
@@ -142,7 +142,7 @@
       element("td", label ? { class: name, "data-label": label } : { class: name }, ...children);
     const what = withCode("kind", row.kind);
     if (row.field) what.push(element("br", {}), ...withCode("field", row.field));
-    const value = (code) => (labels[row.field] ? named(row.field, code) : code);
+    const value = (code) => named(row.field, code);
     const isDuplicate = row.kind === "duplicate";
     const made = element("tr", {},
       cell("n line", texts.line, button),
