@@ -1,8 +1,8 @@
 //! Names, sizes and SHA-256 of the files that a run writes.
 //!
-//! They are computed from the files on disk before these are put in place, beside the rows' read-back
-//! for the tie-out. So they are of what was written, in every format, and need no hold of it in
-//! memory.
+//! The files are read once more for it, on a thread beside the one that reads their rows back for the
+//! tie-out. So the digests are those of the bytes on disk, whatever wrote them, and no writer waits
+//! for a hash.
 
 use std::fs::File;
 use std::io::{self, Read as _};
