@@ -26,4 +26,5 @@ pub use rows::{expected_form, reason, short_reason, unusable};
 pub use tie_out::{slowdown, tie_out_numbers, tie_out_rule};
 pub use words::{
     age, bridge_step, category, field, kind, kind_rule, outcome, output_file, product, status, status_rule,
+    value,
 };

@@ -210,6 +210,7 @@ mod tests {
             let (en, zh) = (reason(Lang::En, &problem), reason(Lang::Zh, &problem));
             assert_translated(&en.replace("是 or 否", ""), &zh, &ALLOWED);
             assert!(!zh.contains("--"), "{zh}");
+            assert_eq!(crate::shown::shown(&zh), zh, "a number of the text itself is masked");
             let short = short_reason(Lang::Zh, &problem);
             assert_translated(&short_reason(Lang::En, &problem), &short, &ALLOWED);
             assert!(zh.starts_with(&short) && short.len() < zh.len(), "no advice: {zh}");

@@ -34,15 +34,15 @@ pub fn kind(lang: Lang, kind: Kind) -> &'static str {
 pub fn kind_rule(lang: Lang, kind: Kind) -> &'static str {
     let zh = match kind {
         Kind::Deferred => "时间用完或离线运行，尚未查询",
-        Kind::Duplicate => "后续行重复列出同一通话；仅在第一行无值时取用",
+        Kind::Duplicate => "后续行重复列出同一通话；以第一行为准，其缺失的值取自后续行",
         Kind::Failed => "查询以错误结束",
         Kind::Inconsistent => "服务商的记录自相矛盾",
         Kind::InvalidRow => "台账的这一行无法使用",
         Kind::Malformed => "服务商返回的通话数据无法解析",
         Kind::Mismatch => "台账与服务商的数值相差超过容差",
-        Kind::NotFound => "服务商在所查日期均无记录，且通话已超过等待结算的时间",
+        Kind::NotFound => "服务商在所查日期均无记录，且通话已超过等待时限",
         Kind::OtherDay => "已查得，但记录在相邻日期",
-        Kind::Pending => "尚无记录且通话未满等待结算的时间，或记录仍可能变化",
+        Kind::Pending => "尚无记录且通话未满等待时限，或记录仍可能变化",
         Kind::UnknownState => "状态码不在服务商的任何码表中",
     };
     lang.choose(kind.rule(), zh)
@@ -98,6 +98,16 @@ pub fn field(lang: Lang, code: &str) -> Option<&'static str> {
         _ => return None,
     };
     Some(lang.choose(en, zh))
+}
+
+/// A value of a field as people read it: yes or no for `answered`, any other value as it is.
+#[must_use]
+pub fn value<'a>(lang: Lang, field: &str, value: &'a str) -> &'a str {
+    match (field, value) {
+        ("answered", "true") => lang.choose("yes", "是"),
+        ("answered", "false") => lang.choose("no", "否"),
+        (_, value) => value,
+    }
 }
 
 /// The name of a call's outcome.
@@ -238,6 +248,13 @@ mod tests {
         assert_names(|lang| Outcome::ALL.map(|it| outcome(lang, it)).to_vec());
         assert_names(|lang| PRODUCTS.iter().filter_map(|(id, _)| product(lang, ProductId(*id))).collect());
         assert_eq!(product(Lang::Zh, ProductId(7)), None);
+    }
+
+    #[test]
+    fn only_yes_and_no_are_translated_among_values() {
+        let values = [("answered", "true"), ("answered", "false"), ("state", "true"), ("answered", "1")];
+        let zh = values.map(|(field, text)| value(Lang::Zh, field, text));
+        assert_eq!(zh, ["是", "否", "true", "1"]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ const BAD_LEDGER: &str = "call_id,prod_id,called_at,duration,answered,calee,备�
 fn the_page_of_a_damaged_ledger_is_chinese() {
     let bench = Bench::new(BAD_LEDGER);
     bench.run(&["--lang", "zh", "--max-unusable", "100"]).exits(0);
-    assert_chinese(&bench, "details.report.html", &["重复行", "不是产品", "该行没有呼叫 ID", "待更正行"]);
+    assert_chinese(&bench, "details.report.html", &["重复行", "不是产品", "该行没有呼叫 ID", "以供更正"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn the_page_of_a_night_with_failures_is_chinese() {
     bench.provider.script(&id(7), [Reply::without_data()]);
     bench.provider.script(&id(8), vec![Reply::empty(503); 2]);
     bench.run(&["--lang", "zh", "--max-attempts", "2"]).exits(4);
-    let words = ["服务商返回 isp.SYSTEM_ERROR", "2 通通话多次尝试均失败", "未知状态码"];
+    let words = ["2 通通话多次尝试均失败", "应答来自网关而非服务商", "未知状态码"];
     assert_chinese(&bench, "details.report.html", &words);
 }
 
