@@ -3,6 +3,7 @@
 mod all_outputs;
 mod check_targets;
 mod details;
+mod digests;
 mod discrepancies;
 mod file_format;
 pub(crate) mod headline;
@@ -28,4 +29,5 @@ pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;
 pub use provenance::Provenance;
 pub use rejects::OldRejects;
+pub(crate) use report::KnownCall;
 pub use summary::{Summary, with_shown_codes};

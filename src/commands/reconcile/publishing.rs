@@ -31,7 +31,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
     let traffic = Traffic { slowdown: collected.slowdown, ..run.store.traffic(&run.scope)? };
     let provenance = provenance(run);
     let scan = &run.source.scan;
-    let mut outputs = Outputs::create(&settings.outputs, &scan.carried, &scan.layout, &provenance, &traffic)?;
+    let (paths, lang) = (&settings.outputs, settings.lang);
+    let mut outputs = Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang)?;
     let (Counted { totals, figures, failed_calls, exhausted_calls }, open_items) =
         write_rows(run, &mut outputs)?;
     // Why calls failed; without such calls, why requests failed.

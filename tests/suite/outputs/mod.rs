@@ -8,5 +8,8 @@ mod memory;
 mod patterns;
 mod planted_discrepancies;
 mod readers;
+mod report_access;
 mod report_in_browser;
+mod report_pictures;
+mod report_script;
 mod snapshots;
