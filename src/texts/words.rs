@@ -4,7 +4,6 @@
 //! people, and kinds and statuses also have a rule.
 
 use crate::output::lang::Lang;
-use crate::output::paths::OutputFile;
 use crate::words::count;
 use reconcile_core::detail::Outcome;
 use reconcile_core::discrepancy::Kind;
@@ -100,16 +99,6 @@ pub fn field(lang: Lang, code: &str) -> Option<&'static str> {
     Some(lang.choose(en, zh))
 }
 
-/// A value of a field as people read it: yes or no for `answered`, any other value as it is.
-#[must_use]
-pub fn value<'a>(lang: Lang, field: &str, value: &'a str) -> &'a str {
-    match (field, value) {
-        ("answered", "true") => lang.choose("yes", "是"),
-        ("answered", "false") => lang.choose("no", "否"),
-        (_, value) => value,
-    }
-}
-
 /// The name of a call's outcome.
 #[must_use]
 pub fn outcome(lang: Lang, outcome: Outcome) -> &'static str {
@@ -180,19 +169,6 @@ pub fn category(lang: Lang, code: &'static str) -> &'static str {
     lang.choose(en, zh)
 }
 
-/// The name of a file that the run writes.
-#[must_use]
-pub fn output_file(lang: Lang, file: OutputFile) -> &'static str {
-    match file {
-        OutputFile::Details => lang.choose("call details", "通话明细"),
-        OutputFile::Discrepancies => lang.choose("discrepancies", "差异清单"),
-        OutputFile::Report => lang.choose("report", "对账报告"),
-        OutputFile::Summary => lang.choose("summary", "汇总数据"),
-        OutputFile::Rejects => lang.choose("rejects", "待更正行"),
-        OutputFile::Views => lang.choose("SQL views", "SQL 视图"),
-    }
-}
-
 /// The age of an open item in nights.
 #[must_use]
 pub fn age(lang: Lang, nights: u64) -> String {
@@ -219,7 +195,7 @@ mod tests {
     fn assert_names(names: impl Fn(Lang) -> Vec<&'static str>) {
         let (en, zh) = (names(Lang::En), names(Lang::Zh));
         for (en, zh) in en.iter().zip(&zh) {
-            assert_translated(en, zh, &["SIP", "IVR", "ID", "SQL"]);
+            assert_translated(en, zh, &["SIP", "IVR", "ID"]);
         }
         for names in [en, zh] {
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
@@ -251,25 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn only_yes_and_no_are_translated_among_values() {
-        let values = [("answered", "true"), ("answered", "false"), ("state", "true"), ("answered", "1")];
-        let zh = values.map(|(field, text)| value(Lang::Zh, field, text));
-        assert_eq!(zh, ["是", "否", "true", "1"]);
-    }
-
-    #[test]
     fn every_step_and_category_has_a_name() {
         assert_names(|lang| Bridge::default().steps().map(|(code, _)| bridge_step(lang, code)).to_vec());
         assert_names(|lang| Headline::default().categories().map(|(code, _)| category(lang, code)).to_vec());
-    }
-
-    #[test]
-    fn every_file_has_a_name() {
-        let paths = crate::output::Paths {
-            sql: Some("x.sql".into()),
-            ..crate::output::Paths::beside("x.parquet".into(), None, None, None)
-        };
-        assert_names(|lang| paths.all().iter().map(|(file, _)| output_file(lang, *file)).collect());
     }
 
     #[test]

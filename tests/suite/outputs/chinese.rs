@@ -93,7 +93,6 @@ fn an_english_sentence_on_a_page_is_found() {
 }
 
 #[test]
-#[ignore = "the page does not show all texts in Chinese yet"]
 fn the_page_of_the_sample_is_chinese() {
     let bench = sample_run_with(&["--lang", "zh"]);
     assert_chinese(&bench, "out/details.report.html", &["服务商无记录", "数值不一致"]);
@@ -116,7 +115,6 @@ const BAD_LEDGER: &str = "call_id,prod_id,called_at,duration,answered,calee,备�
     ,,,,,,,\n";
 
 #[test]
-#[ignore = "the page does not show all texts in Chinese yet"]
 fn the_page_of_a_damaged_ledger_is_chinese() {
     let bench = Bench::new(BAD_LEDGER);
     bench.run(&["--lang", "zh", "--max-unusable", "100"]).exits(0);
@@ -124,7 +122,6 @@ fn the_page_of_a_damaged_ledger_is_chinese() {
 }
 
 #[test]
-#[ignore = "the page does not show all texts in Chinese yet"]
 fn the_page_of_a_night_with_failures_is_chinese() {
     let bench = Bench::new(&ledger(9));
     let record = |more: &str| format!("{{\"state\":\"200000\",\"duration\":7{more}}}");
@@ -146,7 +143,6 @@ fn the_page_of_a_night_with_failures_is_chinese() {
 }
 
 #[test]
-#[ignore = "the page does not show all texts in Chinese yet"]
 fn the_page_of_an_offline_run_is_chinese() {
     let bench = Bench::new(&ledger(3));
     bench.run(&["--lang", "zh", "--offline"]).exits(4);
@@ -154,7 +150,6 @@ fn the_page_of_an_offline_run_is_chinese() {
 }
 
 #[test]
-#[ignore = "the page does not show all texts in Chinese yet"]
 fn the_page_of_a_run_that_reached_its_limit_is_chinese() {
     let bench = Bench::new(&ledger(3));
     (0..3).for_each(|i| bench.provider.script(&id(i), vec![Reply::stall(); 9]));
