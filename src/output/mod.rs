@@ -11,7 +11,7 @@ pub mod lang;
 mod mask;
 mod packed_rows;
 mod partitions;
-pub mod paths;
+mod paths;
 mod provenance;
 mod read_back;
 mod rejects;

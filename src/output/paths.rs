@@ -77,7 +77,7 @@ impl Paths {
     }
 
     /// Every file with its path.
-    pub(crate) fn all(&self) -> Vec<(OutputFile, &Path)> {
+    pub(super) fn all(&self) -> Vec<(OutputFile, &Path)> {
         let files = [
             (OutputFile::Details, self.details.as_path()),
             (OutputFile::Discrepancies, self.discrepancies.as_path()),
@@ -91,8 +91,7 @@ impl Paths {
 
 /// One of the files. Messages name it as it is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "`Display` names them")]
-pub enum OutputFile {
+pub(super) enum OutputFile {
     Details,
     Discrepancies,
     Report,

@@ -13,28 +13,34 @@ use crate::words::count;
 use crate::zone::time_of_day;
 use reconcile_core::answer::MALFORMED;
 
-/// The reason of a failure.
+/// The reason of a failure, and what to do about it if the reason tells.
 #[must_use]
-pub fn cause(lang: Lang, cause: &Cause) -> String {
+pub fn cause_with_advice(lang: Lang, failed: &Cause) -> String {
+    let cause = cause(lang, failed);
+    match (failed.to_do(), lang) {
+        (None, _) => cause,
+        (Some(to_do), Lang::En) => format!("{cause}; {to_do}"),
+        (Some(to_do), Lang::Zh) => format!("{cause}；{}", advice(to_do)),
+    }
+}
+
+/// The reason of a failure.
+pub(super) fn cause(lang: Lang, cause: &Cause) -> String {
     match lang {
         Lang::En => cause.to_string(),
         Lang::Zh => failure(&cause.code, &cause.message),
     }
 }
 
-/// What to do about a failure; `None` if its reason does not tell.
-#[must_use]
-pub fn advice(lang: Lang, cause: &Cause) -> Option<String> {
-    let to_do = cause.to_do()?;
-    let zh = match to_do {
+fn advice(to_do: ToDo) -> &'static str {
+    match to_do {
         ToDo::CheckProxyPassword => "请检查代理及其密码",
         ToDo::CheckEndpointAndProxy => "请检查接口地址及代理",
         ToDo::CheckDns => "请检查域名解析或代理",
         ToDo::CheckEndpointAndFirewall => "请检查接口地址、防火墙及代理",
         ToDo::CheckNetwork => "请检查网络及代理",
         ToDo::CheckEndpointAndClock => "请检查接口地址及本机时钟",
-    };
-    Some(if lang == Lang::En { to_do.to_string() } else { zh.to_owned() })
+    }
 }
 
 /// Why some calls of a run have no answer.
@@ -166,11 +172,9 @@ mod tests {
     #[test]
     fn every_cause_and_its_advice_have_both_languages() {
         for it in causes() {
-            assert_translated(&cause(Lang::En, &it), &cause(Lang::Zh, &it), &ALLOWED);
-            if let Some((en, zh)) = advice(Lang::En, &it).zip(advice(Lang::Zh, &it)) {
-                assert_translated(&en, &zh, &[]);
-            }
-            assert_eq!(advice(Lang::Zh, &it).is_some(), it.to_do().is_some());
+            let [en, zh] = [Lang::En, Lang::Zh].map(|lang| cause_with_advice(lang, &it));
+            assert_translated(&en, &zh, &ALLOWED);
+            assert_eq!(zh.contains("；请"), it.to_do().is_some(), "{zh}");
         }
         let provider = Cause::new("isv.X", "号码 13812345678");
         assert_eq!(crate::shown::shown(&cause(Lang::Zh, &provider)), "服务商返回 isv.X：“号码 138****5678”");

@@ -120,7 +120,7 @@ fn of_rows(finding: Finding) -> &'static str {
         Finding::OtherDay => {
             "呼叫 ID 中的时间与该行不在同一天；按该行的日期查询；如果该日期是导出日期，请改为通话日期"
         }
-        Finding::SerialDay => "时间为电子表格的序列值，例如 45962.37；按北京时间读取，精度以所写为准",
+        Finding::SerialDay => "时间为电子表格的序列值，例如 45962.5；按北京时间读取，精度以所写为准",
         Finding::Null => "值为 NULL、\\N、NaN 一类的词，按空值读取",
         Finding::SplitCallId => "呼叫 ID 在 ^ 处被拆成两列；请予合并，否则服务商查不到这些通话",
         Finding::LostCaret => "呼叫 ID 全为数字，可能在导出时丢失了 ^；按原样查询",
@@ -319,6 +319,7 @@ mod tests {
             let foreign = ["dyvms:QueryCallDetailByCallId", "callee_1", "callee_2"];
             assert_translated(&en, &zh, &[&ALLOWED[..], &foreign].concat());
             assert!(!zh.contains("--"), "an option is named: {zh}");
+            assert_eq!(crate::shown::shown(&zh), zh, "a number of the text itself is masked");
             assert!(seen.insert(zh.clone()), "said twice: {zh}");
         }
     }

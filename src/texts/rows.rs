@@ -1,7 +1,5 @@
 //! Why rows of the ledger are unusable, and what to do about them.
 
-use std::borrow::Cow;
-
 use super::words;
 use crate::output::lang::Lang;
 use crate::words::count;
@@ -18,8 +16,7 @@ pub fn reason(lang: Lang, problem: &RowProblem) -> String {
 }
 
 /// Why a row is unusable, without what to do about it.
-#[must_use]
-pub fn short_reason(lang: Lang, problem: &RowProblem) -> String {
+pub(super) fn short_reason(lang: Lang, problem: &RowProblem) -> String {
     match lang {
         Lang::En => problem.what(),
         Lang::Zh => zh(problem).split('；').next().unwrap_or_default().to_owned(),
@@ -27,8 +24,7 @@ pub fn short_reason(lang: Lang, problem: &RowProblem) -> String {
 }
 
 /// Why a row is unusable, what to do about it, and where it is.
-#[must_use]
-pub fn unusable(lang: Lang, row: &Unusable) -> String {
+pub(super) fn unusable(lang: Lang, row: &Unusable) -> String {
     if lang == Lang::En {
         return row.to_string();
     }
@@ -37,19 +33,6 @@ pub fn unusable(lang: Lang, row: &Unusable) -> String {
     let place: Vec<String> = column.into_iter().chain(offset).collect();
     let reason = zh(&row.problem);
     if place.is_empty() { reason } else { format!("{reason}（{}）", place.join("，")) }
-}
-
-/// What an unusable row should hold, as its discrepancy says: `a time`. A number stays as it is.
-#[must_use]
-pub fn expected_form(lang: Lang, expected: &str) -> Cow<'_, str> {
-    let zh = match (lang, expected) {
-        (Lang::Zh, "a product") => "产品",
-        (Lang::Zh, "a time") => "时间",
-        (Lang::Zh, "whole seconds") => "整秒数",
-        (Lang::Zh, "true or false") => "是或否",
-        (_, expected) => expected,
-    };
-    zh.into()
 }
 
 fn zh(problem: &RowProblem) -> String {
@@ -210,6 +193,7 @@ mod tests {
             let (en, zh) = (reason(Lang::En, &problem), reason(Lang::Zh, &problem));
             assert_translated(&en.replace("是 or 否", ""), &zh, &ALLOWED);
             assert!(!zh.contains("--"), "{zh}");
+            assert_eq!(crate::shown::shown(&zh), zh, "a number of the text itself is masked");
             let short = short_reason(Lang::Zh, &problem);
             assert_translated(&short_reason(Lang::En, &problem), &short, &ALLOWED);
             assert!(zh.starts_with(&short) && short.len() < zh.len(), "no advice: {zh}");
@@ -231,13 +215,5 @@ mod tests {
             unusable(Lang::En, &row(None, Some(512))),
             format!("{} (byte 512)", RowProblem::CallId(CallIdProblem::Missing))
         );
-    }
-
-    #[test]
-    fn only_words_of_an_expected_form_are_translated() {
-        for form in ["a product", "a time", "whole seconds", "true or false"] {
-            assert_translated(&expected_form(Lang::En, form), &expected_form(Lang::Zh, form), &[]);
-        }
-        assert_eq!(expected_form(Lang::Zh, "7"), "7");
     }
 }

@@ -4,7 +4,6 @@
 //! people, and kinds and statuses also have a rule.
 
 use crate::output::lang::Lang;
-use crate::output::paths::OutputFile;
 use crate::words::count;
 use reconcile_core::detail::Outcome;
 use reconcile_core::discrepancy::Kind;
@@ -34,15 +33,15 @@ pub fn kind(lang: Lang, kind: Kind) -> &'static str {
 pub fn kind_rule(lang: Lang, kind: Kind) -> &'static str {
     let zh = match kind {
         Kind::Deferred => "时间用完或离线运行，尚未查询",
-        Kind::Duplicate => "后续行重复列出同一通话；仅在第一行无值时取用",
+        Kind::Duplicate => "后续行重复列出同一通话；以第一行为准，其缺失的值取自后续行",
         Kind::Failed => "查询以错误结束",
         Kind::Inconsistent => "服务商的记录自相矛盾",
         Kind::InvalidRow => "台账的这一行无法使用",
         Kind::Malformed => "服务商返回的通话数据无法解析",
         Kind::Mismatch => "台账与服务商的数值相差超过容差",
-        Kind::NotFound => "服务商在所查日期均无记录，且通话已超过等待结算的时间",
+        Kind::NotFound => "服务商在所查日期均无记录，且通话已超过等待时限",
         Kind::OtherDay => "已查得，但记录在相邻日期",
-        Kind::Pending => "尚无记录且通话未满等待结算的时间，或记录仍可能变化",
+        Kind::Pending => "尚无记录且通话未满等待时限，或记录仍可能变化",
         Kind::UnknownState => "状态码不在服务商的任何码表中",
     };
     lang.choose(kind.rule(), zh)
@@ -170,19 +169,6 @@ pub fn category(lang: Lang, code: &'static str) -> &'static str {
     lang.choose(en, zh)
 }
 
-/// The name of a file that the run writes.
-#[must_use]
-pub fn output_file(lang: Lang, file: OutputFile) -> &'static str {
-    match file {
-        OutputFile::Details => lang.choose("call details", "通话明细"),
-        OutputFile::Discrepancies => lang.choose("discrepancies", "差异清单"),
-        OutputFile::Report => lang.choose("report", "对账报告"),
-        OutputFile::Summary => lang.choose("summary", "汇总数据"),
-        OutputFile::Rejects => lang.choose("rejects", "待更正行"),
-        OutputFile::Views => lang.choose("SQL views", "SQL 视图"),
-    }
-}
-
 /// The age of an open item in nights.
 #[must_use]
 pub fn age(lang: Lang, nights: u64) -> String {
@@ -209,7 +195,7 @@ mod tests {
     fn assert_names(names: impl Fn(Lang) -> Vec<&'static str>) {
         let (en, zh) = (names(Lang::En), names(Lang::Zh));
         for (en, zh) in en.iter().zip(&zh) {
-            assert_translated(en, zh, &["SIP", "IVR", "ID", "SQL"]);
+            assert_translated(en, zh, &["SIP", "IVR", "ID"]);
         }
         for names in [en, zh] {
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
@@ -244,15 +230,6 @@ mod tests {
     fn every_step_and_category_has_a_name() {
         assert_names(|lang| Bridge::default().steps().map(|(code, _)| bridge_step(lang, code)).to_vec());
         assert_names(|lang| Headline::default().categories().map(|(code, _)| category(lang, code)).to_vec());
-    }
-
-    #[test]
-    fn every_file_has_a_name() {
-        let paths = crate::output::Paths {
-            sql: Some("x.sql".into()),
-            ..crate::output::Paths::beside("x.parquet".into(), None, None, None)
-        };
-        assert_names(|lang| paths.all().iter().map(|(file, _)| output_file(lang, *file)).collect());
     }
 
     #[test]

@@ -89,6 +89,8 @@ struct Page<'a> {
     statuses: Vec<(&'static str, &'static str)>,
     tie_out: Vec<TieOutRow>,
     notes: Vec<String>,
+    /// How throttling slowed the run down; `None` if it did not.
+    slowdown: Option<String>,
     summary_file: &'a WrittenFile,
     summary_bytes: String,
 }
@@ -143,7 +145,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> 
             .incomplete_because
             .map(|because| shown(&words::incomplete(lang, because))),
         go_on: summary.go_on.map(shown),
-        cause: summary.cause.map(|cause| shown(&words::cause(lang, cause))),
+        cause: summary.cause.map(|cause| shown(&words::cause_with_advice(lang, cause))),
         patterns: observed.patterns().iter().map(|pattern| words::pattern(lang, pattern)).collect(),
         bridge: bars::bridge(lang, &figures.bridge),
         kinds: bars::kinds(summary),
@@ -162,6 +164,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> 
         retries: bars::retries(summary),
         statuses: Status::ALL.map(|status| (status.as_str(), words::status_rule(lang, status))).into(),
         notes: summary.notes.iter().map(|note| shown(&words::note(lang, note))).collect(),
+        slowdown: words::slowdown(lang, &summary.traffic.slowdown),
         summary_file: content.summary_file,
         summary_bytes: group_thousands(&content.summary_file.bytes),
     };

@@ -249,7 +249,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("throttled", "throttled", "被限流"),
     ("from_store", "answered from the store", "取自本地缓存"),
     ("took_s", "took, s", "用时（秒）"),
-    ("slowed", "slowed down, times", "降速次数"),
+    ("slowed", "slowed down", "降速"),
     ("timeline", "Requests over time", "请求数走势"),
     (
         "timeline_desc",

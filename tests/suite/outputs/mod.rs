@@ -1,5 +1,6 @@
 //! The contents of the files, read by the programs that users have.
 
+mod chinese;
 mod file_contents;
 mod later_rows;
 mod masks;
