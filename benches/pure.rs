@@ -7,7 +7,7 @@ use std::io::Write as _;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use reconcile::ledger::{Input, Layout, Options};
-use reconcile::output::{MaskPhones, Outputs, Paths, Provenance};
+use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance};
 use reconcile::provider::sign::signature;
 use reconcile::provider::wire::{Reply, understand};
 use reconcile_core::call::CallKey;
@@ -82,7 +82,7 @@ fn write_the_details(bencher: Bencher<'_, '_>) {
     };
     bencher.counter(ItemsCount::new(ROWS)).bench(|| {
         let (layout, traffic) = (Layout::default(), Traffic::default());
-        let mut outputs = Outputs::create(&paths, &[], &layout, &provenance, &traffic).unwrap();
+        let mut outputs = Outputs::create(&paths, &[], &layout, &provenance, &traffic, Lang::En).unwrap();
         for line in 0..ROWS as u64 {
             outputs.add_call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
         }

@@ -2,8 +2,9 @@
 //! bounded.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::provider::LostReason;
+use crate::provider::lost::LostReason;
 
 /// Reasons that are counted apart. Later ones only count in the sum.
 const MAX_REASONS: usize = 64;
@@ -23,27 +24,39 @@ struct Reason {
     count: u64,
 }
 
-/// The most frequent reason of failures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The reason of a failure. `Display` says what happened: `cannot resolve dyvmsapi.aliyuncs.com`,
+/// or the provider's code with its message. Foreign text may hold a phone number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cause {
-    /// What happened, in words: `cannot resolve dyvmsapi.aliyuncs.com`. A provider's error has its
-    /// code and its message. Foreign text may hold a phone number.
-    pub words: String,
-    /// What to do about it, if the reason tells.
-    pub to_do: Option<&'static str>,
+    /// The provider's code, or the word for a request without a response.
+    pub code: String,
+    /// The message that came with it; empty if there was none.
+    pub message: String,
+}
+
+/// What to do about a failure. `Display` is the advice in English.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "`Display` says what they mean")]
+pub enum ToDo {
+    CheckProxyPassword,
+    CheckEndpointAndProxy,
+    CheckDns,
+    CheckEndpointAndFirewall,
+    CheckNetwork,
+    CheckEndpointAndClock,
 }
 
 impl Failures {
     /// Counts a failure with this code, or with the word for a request without a response.
     pub fn add(&mut self, code: &str, message: &str) {
         self.total += 1;
-        let lost = LostReason::ALL.into_iter().find(|lost| lost.as_str() == code);
+        let lost = LostReason::parse(code);
         // Messages of the provider may name a request, so its code alone is the key.
         let key = if lost.is_some() { format!("{code} {message}") } else { code.to_owned() };
         if let Some(reason) = self.reasons.get_mut(&key) {
             reason.count += 1;
         } else if self.reasons.len() < MAX_REASONS {
-            let cause = Cause::new(code, lost, message);
+            let cause = Cause::new(code, message).shortened();
             self.reasons.insert(key, Reason { cause, count: 1 });
         }
     }
@@ -63,29 +76,64 @@ impl Failures {
 }
 
 impl Cause {
-    fn new(code: &str, lost: Option<LostReason>, message: &str) -> Self {
-        let words = match (lost, message.trim()) {
-            (Some(_) | None, "") => code.to_owned(),
-            (Some(_), message) => message.to_owned(),
-            (None, message) if message == code => code.to_owned(),
-            (None, message) => format!("{code}: {message}"),
-        };
-        let words = words.chars().take(MAX_CHARS).collect();
-        Self { to_do: lost.and_then(|lost| to_do(lost, message)), words }
+    /// The reason of a failure with this code and this message.
+    #[must_use]
+    pub fn new(code: &str, message: &str) -> Self {
+        let message = message.trim();
+        let message = if message == code { "" } else { message };
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+
+    /// The same with a message of at most [`MAX_CHARS`] characters in all.
+    fn shortened(self) -> Self {
+        let code: String = self.code.chars().take(MAX_CHARS).collect();
+        let before = if self.lost().is_some() { 0 } else { code.chars().count() + 2 };
+        let message = self.message.chars().take(MAX_CHARS.saturating_sub(before)).collect();
+        Self { code, message }
+    }
+
+    /// Why there was no response; `None` if there was one.
+    #[must_use]
+    pub fn lost(&self) -> Option<LostReason> {
+        LostReason::parse(&self.code)
+    }
+
+    /// What to do about it, if the reason tells.
+    #[must_use]
+    pub fn to_do(&self) -> Option<ToDo> {
+        let message = &self.message;
+        match self.lost()? {
+            LostReason::Connect if message.contains("proxy") => Some(ToDo::CheckProxyPassword),
+            LostReason::Connect if message.starts_with("TLS") => Some(ToDo::CheckEndpointAndProxy),
+            LostReason::Connect if message.contains("resolve") => Some(ToDo::CheckDns),
+            LostReason::Connect => Some(ToDo::CheckEndpointAndFirewall),
+            LostReason::Timeout | LostReason::Cut | LostReason::Transport => Some(ToDo::CheckNetwork),
+            LostReason::Certificate => Some(ToDo::CheckEndpointAndClock),
+            LostReason::KeyExpired => None,
+        }
     }
 }
 
-fn to_do(lost: LostReason, message: &str) -> Option<&'static str> {
-    match lost {
-        LostReason::Connect if message.contains("proxy") => Some("check the proxy and its password"),
-        LostReason::Connect if message.starts_with("TLS") => Some("check the endpoint, and any proxy"),
-        LostReason::Connect if message.contains("resolve") => Some("check DNS or the proxy"),
-        LostReason::Connect => Some("check the endpoint, and any firewall or proxy"),
-        LostReason::Timeout | LostReason::Cut | LostReason::Transport => {
-            Some("check the network, and any proxy")
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.lost(), self.message.as_str()) {
+            (_, "") => f.write_str(&self.code),
+            (Some(_), message) => f.write_str(message),
+            (None, message) => write!(f, "{}: {message}", self.code),
         }
-        LostReason::Certificate => Some("check the endpoint and this machine's clock"),
-        LostReason::KeyExpired => None,
+    }
+}
+
+impl fmt::Display for ToDo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CheckProxyPassword => "check the proxy and its password",
+            Self::CheckEndpointAndProxy => "check the endpoint, and any proxy",
+            Self::CheckDns => "check DNS or the proxy",
+            Self::CheckEndpointAndFirewall => "check the endpoint, and any firewall or proxy",
+            Self::CheckNetwork => "check the network, and any proxy",
+            Self::CheckEndpointAndClock => "check the endpoint and this machine's clock",
+        })
     }
 }
 
@@ -97,7 +145,7 @@ mod tests {
     fn cause(failures: &[(&str, &str)]) -> Option<String> {
         let mut counted = Failures::default();
         failures.iter().for_each(|(code, message)| counted.add(code, message));
-        counted.most_frequent().map(|cause| cause.words.clone())
+        counted.most_frequent().map(ToString::to_string)
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::failures::Failures;
 use crate::later_values;
 use crate::ledger::{LedgerError, ScannedLedger};
-use crate::output::{Outputs, own_numbers};
+use crate::output::{KnownCall, Outputs, own_numbers};
 use crate::store::{OpenItem, Reader};
 use crate::threads;
 use reconcile_core::answer::StoredCall;
@@ -35,6 +35,7 @@ use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::figures::Figures;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
+use reconcile_core::message::Message;
 use reconcile_core::seconds_at_stake::seconds_at_stake;
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
@@ -298,7 +299,7 @@ impl Publisher<'_> {
             if self.outputs.needs_own_numbers(discrepancy.at_stake_s) {
                 discrepancy.own_numbers = own_numbers(&row.expected, detail);
             }
-            self.write(&discrepancy)?;
+            self.write(&discrepancy, Some(KnownCall { row: &row, lookup: Some(&lookup) }))?;
         }
         if later_rows > 0 {
             row.expected = own_values.unwrap_or(row.expected);
@@ -323,18 +324,18 @@ impl Publisher<'_> {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
         }
-        self.write(&discrepancy)
+        self.write(&discrepancy, Some(KnownCall { row, lookup: None }))
     }
 
     fn invalid_row(&mut self, row: InvalidRow) -> Result<()> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
         self.outputs.add_reject(&row)?;
-        let what = Discrepancy::new(Kind::InvalidRow, row.message())
+        let what = Discrepancy::new(Kind::InvalidRow, Message::Unusable(Box::new(row.message())))
             .field(row.field)
             .values(row.expected, Some(row.found));
         let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);
-        self.write(&DiscrepancyRow {
+        let row = DiscrepancyRow {
             call_id,
             ledger_line,
             what,
@@ -346,13 +347,14 @@ impl Publisher<'_> {
             at_stake_s: 0,
             carried,
             own_numbers: Vec::new(),
-        })
+        };
+        self.write(&row, None)
     }
 
-    fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
+    fn write(&mut self, row: &DiscrepancyRow, call: Option<KnownCall<'_>>) -> Result<()> {
         self.counted.totals.add_discrepancy(row.what.kind);
         self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s);
-        self.outputs.add_discrepancy(row)
+        self.outputs.add_discrepancy(row, call)
     }
 
     fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, compared: &Compared, discrepancies: u64) {

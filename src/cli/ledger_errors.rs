@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::ledger::{ColumnNote, HeaderError, LedgerError, LedgerScan, field_names};
+use crate::ledger::{ColumnNote, HeaderError, LedgerError, field_names};
 use crate::words::plural;
 
 impl From<LedgerError> for Error {
@@ -24,26 +24,16 @@ impl From<LedgerError> for Error {
     }
 }
 
-/// Notes about the options that make rows without a product or day usable.
-#[must_use]
-pub fn missing_defaults_notes(scan: &LedgerScan) -> Vec<String> {
-    let note = |count: u64, what: &str, option: &str| {
-        let lack = if count == 1 { "lacks" } else { "lack" };
-        let rows = plural(count, "unusable row");
-        (count > 0).then(|| format!("{rows} {lack} a {what}; set the {what} of such rows with {option}"))
-    };
-    let product = note(scan.without_product, "product", "--prod-id");
-    product.into_iter().chain(note(scan.without_day, "day", "--call-date")).collect()
+/// The note on rows without a product or day, with the option that makes them usable.
+pub(crate) fn missing_default_note(count: u64, what: &str, option: &str) -> String {
+    let lack = if count == 1 { "lacks" } else { "lack" };
+    let rows = plural(count, "unusable row");
+    format!("{rows} {lack} a {what}; set the {what} of such rows with {option}")
 }
 
-/// Notes on columns that are not read although they look like a field, with the option that reads
-/// them.
-#[must_use]
-pub fn column_notes(scan: &LedgerScan) -> Vec<String> {
-    scan.column_notes.iter().map(column_note).collect()
-}
-
-fn column_note(note: &ColumnNote) -> String {
+/// The note on a column that is not read although it looks like a field, with the option that reads
+/// it.
+pub(crate) fn column_note(note: &ColumnNote) -> String {
     let either = |texts: Vec<String>| texts.join(" or ");
     match note {
         ColumnNote::Second { field, header, read } => format!(
@@ -156,26 +146,5 @@ fn cause(error: LedgerError) -> Option<Box<dyn StdError + Send + Sync>> {
         LedgerError::Parquet { source, .. } => Some(source),
         LedgerError::DamagedHeader { source, .. } => Some(source.into()),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::ledger::{Input, Options, ScannedLedger};
-
-    #[test]
-    fn rows_without_product_or_day_name_their_option() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "call_id,prod_id,called_at\na,,2026-11-01\nb,,2026-11-01\nc,1,\n")
-            .unwrap();
-        let input = Input::open(file.path()).unwrap();
-        let ledger = ScannedLedger::scan(input, Options::default()).unwrap();
-        let wanted = [
-            "2 unusable rows lack a product; set the product of such rows with --prod-id",
-            "1 unusable row lacks a day; set the day of such rows with --call-date",
-        ];
-        assert_eq!(missing_defaults_notes(&ledger.scan), wanted);
     }
 }

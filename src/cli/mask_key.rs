@@ -5,7 +5,7 @@ use std::path::Path;
 use super::job_options::Masking;
 use crate::error::{Error, Result};
 use crate::output::{MaskPhones, TokenKey};
-use crate::provider::credentials;
+use crate::provider::credentials::{ReadableFile, SecretFile};
 
 const MAKE_A_KEY: &str = "make a key with `openssl rand -base64 32 > mask.key` and `chmod 600 mask.key`, and keep it: \
                           only the same key gives the same tokens";
@@ -14,7 +14,7 @@ const MAKE_A_KEY: &str = "make a key with `openssl rand -base64 32 > mask.key` a
 pub(super) struct MaskSettings {
     pub(super) mask: MaskPhones,
     /// A warning about the key file.
-    pub(super) note: Option<String>,
+    pub(super) note: Option<ReadableFile>,
 }
 
 impl MaskSettings {
@@ -30,7 +30,7 @@ impl MaskSettings {
             (Masking::Partial, None) => without_key(MaskPhones::Partial),
             (Masking::Token, Some(path)) => Ok(Self {
                 mask: MaskPhones::Token(token_key(path)?),
-                note: credentials::readers_warning("the mask key", path),
+                note: ReadableFile::find(SecretFile::MaskKey, path),
             }),
             (Masking::Token, None) => {
                 Err(Error::usage("--mask-phones token needs --mask-key-file").hint(MAKE_A_KEY))

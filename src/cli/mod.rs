@@ -11,7 +11,7 @@ pub mod config_file;
 mod definitions;
 mod job_options;
 mod job_settings;
-mod ledger_errors;
+pub(crate) mod ledger_errors;
 mod mask_key;
 mod notify_options;
 mod read;
@@ -25,9 +25,8 @@ pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};
 pub use job_options::ShowProgress;
-pub use ledger_errors::{column_notes, missing_defaults_notes};
 pub use settings::{Answers, Settings};
-pub use usable_rows::{MaxUnusable, UsableRows};
+pub use usable_rows::{MaxUnusable, UsableRows, missing_defaults};
 
 #[cfg(test)]
 mod tests {

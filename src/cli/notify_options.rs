@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result};
 use crate::output::Lang;
-use crate::provider::credentials;
+use crate::provider::credentials::{ReadableFile, SecretFile};
 use crate::telemetry::notify::{Chat, Platform, Target};
 
 /// Most bytes of the secret's file that are read.
@@ -92,7 +92,7 @@ pub(super) struct NotifySettings {
     /// The file with the secret.
     pub(super) secret_file: Option<PathBuf>,
     /// A warning about this file.
-    pub(super) note: Option<String>,
+    pub(super) note: Option<ReadableFile>,
 }
 
 impl NotifyArgs {
@@ -112,7 +112,7 @@ impl NotifyArgs {
             let mut chat = Chat::new(platform, lang);
             if let Some(path) = &self.notify_secret_file {
                 chat = chat.signed(secret(path)?);
-                note = credentials::readers_warning("the notification secret", path);
+                note = ReadableFile::find(SecretFile::NotifySecret, path);
             }
             if let Some(url) = &self.notify_link {
                 chat = chat.linking_to(url)?;

@@ -12,7 +12,7 @@ use crate::http_client::is_plain_http;
 use crate::ledger;
 use crate::output::{Lang, MaskPhones, Paths};
 use crate::provider::WireFormat;
-use crate::provider::credentials::Access;
+use crate::provider::credentials::{Access, ReadableFile};
 use crate::publish::Rules;
 use crate::store::{ExpectedOrigin, Origin};
 use crate::telemetry::notify;
@@ -48,7 +48,7 @@ pub struct Settings {
     /// The file with the key of masked numbers.
     pub mask_key: Option<PathBuf>,
     /// Warnings about files with secrets that others can read.
-    pub secret_notes: Vec<String>,
+    pub secret_notes: Vec<ReadableFile>,
     /// The store.
     pub store: PathBuf,
     /// Where the answers come from.

@@ -1,9 +1,10 @@
 //! Whether a ledger has enough usable rows for a run.
 
-use super::ledger_errors::missing_defaults_notes;
 use crate::error::{Error, Result};
 use crate::ledger::{LedgerScan, Role, most_frequent};
+use crate::note::Note;
 use crate::words::plural;
+use reconcile_core::row_problem::RowProblem;
 
 /// The most unusable rows that a run accepts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,14 +103,23 @@ fn reasons(scan: &LedgerScan) -> String {
     lost.into_iter().chain(others).collect::<Vec<_>>().join("; ")
 }
 
+/// The notes on rows that an option would make usable.
+#[must_use]
+pub fn missing_defaults(scan: &LedgerScan) -> Vec<Note> {
+    let note = |rows: u64, note| (rows > 0).then_some(note);
+    let product = note(scan.without_product, Note::NoProduct { rows: scan.without_product });
+    product.into_iter().chain(note(scan.without_day, Note::NoDay { rows: scan.without_day })).collect()
+}
+
 fn hint(scan: &LedgerScan, advice: &str) -> String {
-    let notes = missing_defaults_notes(scan).into_iter().chain(no_products_advice(scan));
+    let missing = missing_defaults(scan).into_iter().map(|note| note.to_string());
+    let notes = missing.chain(no_products_advice(scan));
     notes.chain([advice.to_owned()]).collect::<Vec<_>>().join("; ")
 }
 
 /// What to do if a column has the name of the product but holds something else.
 fn no_products_advice(scan: &LedgerScan) -> Option<String> {
-    scan.reasons.iter().find(|reason| reason.field == "prod_id" && reason.what == "not a product")?;
+    scan.reasons.iter().find(|reason| reason.problem == RowProblem::UnknownProduct)?;
     let column = scan.columns.iter().find(|column| column.role == Role::Read("prod_id"))?;
     let header = &column.header;
     Some(format!(
@@ -121,6 +131,22 @@ fn no_products_advice(scan: &LedgerScan) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::ledger::{Input, Options, ScannedLedger};
+
+    #[test]
+    fn rows_without_product_or_day_name_their_option() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "call_id,prod_id,called_at\na,,2026-11-01\nb,,2026-11-01\nc,1,\n")
+            .unwrap();
+        let input = Input::open(file.path()).unwrap();
+        let ledger = ScannedLedger::scan(input, Options::default()).unwrap();
+        let wanted = [
+            "2 unusable rows lack a product; set the product of such rows with --prod-id",
+            "1 unusable row lacks a day; set the day of such rows with --call-date",
+        ];
+        let notes: Vec<String> = missing_defaults(&ledger.scan).iter().map(ToString::to_string).collect();
+        assert_eq!(notes, wanted);
+    }
 
     #[test]
     fn the_limit_is_a_number_or_a_percentage() {

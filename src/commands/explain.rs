@@ -322,7 +322,7 @@ impl From<Discrepancy> for ExplainedDiscrepancy {
             field: d.field,
             expected: d.expected.map(Into::into),
             actual: d.actual.map(Into::into),
-            message: d.message,
+            message: d.message.to_string(),
         }
     }
 }

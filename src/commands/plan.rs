@@ -122,7 +122,7 @@ impl Plan {
             limit: deadline.map(|deadline| Limit::new(deadline, cap, to_ask, ready_in, started_at)),
             going_on,
             columns: scan.columns.iter().map(PlannedColumn::new).collect(),
-            notes: notes::on_ledger(scan),
+            notes: notes::on_ledger(scan).iter().map(ToString::to_string).collect(),
             done_in: done_in(ready_in, started_at),
         }
     }
@@ -200,7 +200,7 @@ impl Limit {
         started_at: DateTime<Utc>,
     ) -> Self {
         Self {
-            what: deadline.name.clone(),
+            what: deadline.name.to_string(),
             at: deadline.at.map(zone::rfc3339),
             ends_in_s: deadline.after_start.as_secs(),
             holds: ready_in <= deadline.after_start,

@@ -25,7 +25,7 @@ struct Whoami<'a> {
     #[serde(serialize_with = "as_utc")]
     expires_at: Option<DateTime<Utc>>,
     expires_in_s: Option<i64>,
-    warnings: &'a [String],
+    warnings: Vec<String>,
 }
 
 /// Prints the credentials in use: their source, the last characters of the key, its expiry, and
@@ -37,8 +37,8 @@ struct Whoami<'a> {
 /// refuses, 4 when it cannot be reached.
 pub async fn whoami(access: &Access, json: bool) -> Result<Exit> {
     let credentials = find(access, &Environment::of_process()).await?;
-    let warn = |warning: &String| messages::say(&format!("note: {warning}"));
-    credentials.warnings().iter().for_each(warn);
+    let warnings: Vec<String> = credentials.warnings().iter().map(ToString::to_string).collect();
+    warnings.iter().for_each(|warning| messages::say(&format!("note: {warning}")));
     let identity = credentials.identity().await?;
     let expires_in_s = identity.expires_at.map(|at| (at - Utc::now()).num_seconds());
     let whoami = Whoami {
@@ -49,7 +49,7 @@ pub async fn whoami(access: &Access, json: bool) -> Result<Exit> {
         role: identity.role,
         expires_at: identity.expires_at,
         expires_in_s,
-        warnings: credentials.warnings(),
+        warnings,
     };
     answer(json, &whoami, || lines(&whoami))?;
     Ok(Exit::Success)

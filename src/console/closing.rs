@@ -7,6 +7,7 @@ use crate::console::command_line::SAME_COMMAND;
 use crate::console::log;
 use crate::console::messages::say;
 use crate::exit::Exit;
+use crate::failures::Cause;
 use crate::output::{Lang, Paths, Summary, headline};
 use crate::words::{count, plural};
 
@@ -76,14 +77,14 @@ impl Closing<'_> {
     /// incomplete run does not name, and open calls of other ledgers.
     fn notes(&self) -> Vec<String> {
         let summary = self.summary;
-        let because = summary.incomplete_because.unwrap_or_default();
-        let cause = summary.cause.filter(|cause| !because.contains(&cause.words));
+        let because = summary.incomplete_because.map(ToString::to_string).unwrap_or_default();
+        let cause = summary.cause.map(ToString::to_string).filter(|cause| !because.contains(cause));
         let elsewhere = match summary.open_items.elsewhere {
             0 => None,
             1 => Some("1 open call of an earlier ledger is not in this one".to_owned()),
             n => Some(format!("{} open calls of earlier ledgers are not in this one", count(n))),
         };
-        let cause = cause.map(|cause| format!("the most frequent cause of failures: {}", cause.words));
+        let cause = cause.map(|cause| format!("the most frequent cause of failures: {cause}"));
         summary.traffic.slowdown.sentences().into_iter().chain(cause).chain(elsewhere).collect()
     }
 
@@ -94,7 +95,7 @@ impl Closing<'_> {
             Some(SAME_COMMAND) => format!("{SAME_COMMAND} to resume"),
             Some(command) => format!("{SAME_COMMAND} to resume: {command}"),
         };
-        match self.summary.cause.and_then(|cause| cause.to_do) {
+        match self.summary.cause.and_then(Cause::to_do) {
             Some(to_do) => format!("{to_do}, then {resume}"),
             None => resume,
         }

@@ -7,6 +7,8 @@ pub mod messages;
 pub mod opening;
 pub mod progress;
 
+use std::fmt::Display;
+
 /// How a run prints its messages.
 #[derive(Debug, Clone)]
 pub struct Console {
@@ -34,7 +36,7 @@ impl Console {
     }
 
     /// A note on ledger or run, unless quiet.
-    pub(crate) fn note(&self, text: &str) {
-        self.say(&format!("note: {text}"));
+    pub(crate) fn note(&self, note: &impl Display) {
+        self.say(&format!("note: {note}"));
     }
 }

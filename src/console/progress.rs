@@ -224,7 +224,7 @@ impl Display {
     fn say_why(&self, reason: Option<Reason>) {
         let Some(reason) = reason else { return };
         let again = if matches!(reason, Reason::Signal(_)) { "; a second signal ends at once" } else { "" };
-        let text = format!("{}: waiting for replies in flight{again}", reason.text());
+        let text = format!("{}: waiting for replies in flight{again}", reason);
         match self.form {
             Form::Silent => {}
             Form::Bar => self.bar.suspend(|| say(&text)),

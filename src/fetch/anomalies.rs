@@ -1,6 +1,7 @@
 //! Findings over many answers. Each finding is logged once as a warning, and is noted in summary
 //! and report.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,15 +9,53 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::failures::Failures;
 use crate::locked::lock;
-use crate::provider::codes::{self, Class};
+use crate::provider::codes::{self, Class, Suspicion};
 use crate::provider::wire::{Answer, Body};
 
 /// After this many answers in a row with the same suspicious code, and no record so far, there is a
 /// warning.
-const IN_A_ROW: u32 = 10;
+pub const IN_A_ROW: u32 = 10;
 
 /// Two clocks agree within this difference. `Date` has whole seconds.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(60);
+
+/// A finding over many answers. `Display` is the note in English.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerNote {
+    /// Many answers in a row had the same suspicious code.
+    Suspicion {
+        /// The code.
+        code: String,
+        /// What it may mean.
+        advice: Suspicion,
+    },
+    /// This machine's clock and the provider's differ.
+    WrongClock {
+        /// By how many minutes.
+        minutes: u64,
+        /// True if this machine's clock is ahead of the provider's.
+        is_ahead: bool,
+    },
+}
+
+impl fmt::Display for AnswerNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspicion { code, advice } => {
+                write!(f, "{IN_A_ROW} answers in a row were {code} and no record was found: {advice}")
+            }
+            Self::WrongClock { minutes, is_ahead } => {
+                let far = humantime::format_duration(Duration::from_secs(60 * minutes));
+                let side = if *is_ahead { "ahead of" } else { "behind" };
+                write!(
+                    f,
+                    "this machine's clock is {far} {side} the provider's; the provider's clock decides how old a call \
+                     is. Set this machine's clock (NTP)"
+                )
+            }
+        }
+    }
+}
 
 /// Watches all answers of a run.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +67,7 @@ struct Seen {
     found: bool,
     code: String,
     in_a_row: u32,
-    notes: Vec<String>,
+    notes: Vec<AnswerNote>,
     /// How far this machine's clock is behind the provider's. `None` until the clocks differ.
     behind: Option<TimeDelta>,
     clock_is_noted: bool,
@@ -36,9 +75,9 @@ struct Seen {
 }
 
 impl Anomalies {
-    /// The findings so far, one sentence each.
+    /// The findings so far.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<AnswerNote> {
         lock(&self.0).notes.clone()
     }
 
@@ -65,10 +104,7 @@ impl Anomalies {
         }
         seen.in_a_row += 1;
         if let Some(advice) = suspicion.filter(|_| seen.in_a_row == IN_A_ROW && !seen.found) {
-            seen.say(format!(
-                "{IN_A_ROW} answers in a row were {} and no record was found: {advice}",
-                answer.code
-            ));
+            seen.say(AnswerNote::Suspicion { code: answer.code.clone(), advice });
         }
     }
 
@@ -101,17 +137,13 @@ impl Anomalies {
         }
         // `Date` has whole seconds, so the difference is known to the minute.
         let minutes = (behind.num_seconds().unsigned_abs() + 30) / 60;
-        let far = humantime::format_duration(Duration::from_secs(60 * minutes));
-        let side = if behind < TimeDelta::zero() { "ahead of" } else { "behind" };
-        lock(&self.0).say(format!(
-            "this machine's clock is {far} {side} the provider's; the provider's clock decides how old a call is. \
-             Set this machine's clock (NTP)"
-        ));
+        let is_ahead = behind < TimeDelta::zero();
+        lock(&self.0).say(AnswerNote::WrongClock { minutes, is_ahead });
     }
 }
 
 impl Seen {
-    fn say(&mut self, note: String) {
+    fn say(&mut self, note: AnswerNote) {
         if !self.notes.contains(&note) {
             tracing::warn!("{note}");
             self.notes.push(note);
@@ -137,13 +169,16 @@ mod tests {
         observe(&anomalies, "isp.GATEWAY_ERROR", IN_A_ROW - 1);
         observe(&anomalies, "isp.SYSTEM_ERROR", 1);
         observe(&anomalies, "isp.GATEWAY_ERROR", IN_A_ROW - 1);
-        assert_eq!(anomalies.notes(), Vec::<String>::new());
+        assert_eq!(anomalies.notes(), []);
         observe(&anomalies, "isp.GATEWAY_ERROR", 10 * IN_A_ROW);
         let notes = anomalies.notes();
-        assert!(notes.len() == 1 && notes[0].contains("dyvms:QueryCallDetailByCallId"), "{notes:?}");
+        assert!(
+            notes.len() == 1 && notes[0].to_string().contains("dyvms:QueryCallDetailByCallId"),
+            "{notes:?}"
+        );
         observe(&anomalies, "InvalidParameter.date", IN_A_ROW);
         assert!(
-            anomalies.notes().len() == 2 && anomalies.notes()[1].contains("called_at"),
+            anomalies.notes().len() == 2 && anomalies.notes()[1].to_string().contains("called_at"),
             "{:?}",
             anomalies.notes()
         );
@@ -154,7 +189,7 @@ mod tests {
         let anomalies = Anomalies::default();
         observe(&anomalies, "OK", 1);
         observe(&anomalies, "isp.GATEWAY_ERROR", 10 * IN_A_ROW);
-        assert_eq!(anomalies.notes(), Vec::<String>::new());
+        assert_eq!(anomalies.notes(), []);
     }
 
     #[test]
@@ -181,6 +216,10 @@ mod tests {
     fn the_note_says_whether_the_clock_is_behind_or_ahead() {
         let anomalies = Anomalies::default();
         anomalies.clock_is_off(TimeDelta::minutes(-75));
-        assert!(anomalies.notes()[0].contains("1h 15m ahead of the provider's"), "{:?}", anomalies.notes());
+        assert!(
+            anomalies.notes()[0].to_string().contains("1h 15m ahead of the provider's"),
+            "{:?}",
+            anomalies.notes()
+        );
     }
 }

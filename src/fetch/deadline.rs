@@ -12,7 +12,7 @@ use chrono::{
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
-use crate::stop::{Reason, Stop};
+use crate::stop::{Reason, Stop, TimeLimit};
 use crate::words::hours_and_minutes;
 use crate::zone::{Zone, end_at, time_of_day};
 
@@ -24,8 +24,8 @@ const LATE: TimeDelta = TimeDelta::hours(18);
 pub struct Deadline {
     /// Time from the run's start.
     pub after_start: Duration,
-    /// Its name in messages: `the deadline 06:30 UTC+8`.
-    pub name: String,
+    /// Its name in messages.
+    pub name: TimeLimit,
     /// When it is reached; `None` if no calendar reaches it.
     pub at: Option<DateTime<Utc>>,
     /// The next and the previous time of day; `None` for a maximum duration.
@@ -55,7 +55,7 @@ impl Deadline {
         let time_of_day = time_of_day.map(|time| Self::at_time(time, started_at, zone)).transpose()?;
         let longest = max_duration.map(|duration| Self {
             after_start: duration,
-            name: format!("the maximum duration {}", humantime::format_duration(duration)),
+            name: TimeLimit::MaxDuration(duration),
             at: end_at(duration, started_at),
             clock: None,
         });
@@ -72,7 +72,7 @@ impl Deadline {
             .and_then(|clock| {
                 Some(Self {
                     after_start: after_start(&clock)?,
-                    name: format!("the deadline {}", time_of_day(clock.next)),
+                    name: TimeLimit::Deadline(clock.next),
                     at: Some(clock.next.to_utc()),
                     clock: Some(clock),
                 })
@@ -88,7 +88,7 @@ impl Deadline {
     /// named.
     #[must_use]
     pub fn described(&self, now: DateTime<Utc>) -> String {
-        let Some(ClockTime { next, previous }) = self.clock else { return self.name.clone() };
+        let Some(ClockTime { next, previous }) = self.clock else { return self.name.to_string() };
         let words = |time: TimeDelta| hours_and_minutes(time.to_std().unwrap_or_default());
         let (left, date) = (next.to_utc() - now, next.date_naive());
         let missed = previous.filter(|previous| left > LATE && previous.to_utc() <= now);
@@ -125,7 +125,7 @@ impl Deadline {
         let left = self.after_start.saturating_sub(started.elapsed());
         if left.is_zero() {
             // Already reached. The task below runs later, so stop now, before the first request.
-            stop.stop(Reason::Time(self.name.clone()));
+            stop.stop(Reason::Time(self.name));
         }
         tokio::spawn(async move {
             tokio::time::sleep(left).await;
@@ -248,7 +248,7 @@ mod tests {
         let time = NaiveTime::from_hms_opt(6, 30, 0);
         let all = Deadline::all(time, longest, Utc::now(), Zone::default()).unwrap();
         assert_eq!(
-            all.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(),
+            all.iter().map(|d| d.name.to_string()).collect::<Vec<_>>(),
             ["the deadline 06:30 UTC+8", "the maximum duration 1s"]
         );
         let first = Deadline::first(&all).unwrap();

@@ -10,6 +10,7 @@ mod call_limit;
 pub mod cap;
 pub mod deadline;
 pub mod outage;
+mod outage_note;
 pub mod retry;
 mod shape;
 mod slots;
@@ -33,14 +34,16 @@ use reconcile_core::answer::AnswerKind;
 use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
-use reconcile_core::contradiction::{OTHER_CALL, is_other_call};
+use reconcile_core::contradiction::is_other_call;
+use reconcile_core::message::Contradiction;
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
 use retry::{Corrections, Hold, Policy, Tries, Verdict};
 use stored::{answer_to_keep, decision};
 
-pub use anomalies::Anomalies;
+pub use anomalies::{Anomalies, AnswerNote, IN_A_ROW as SUSPICIOUS_IN_A_ROW};
 pub use call_limit::CallLimits;
+pub use outage_note::OutageNote;
 pub use slots::{Slot, Slots};
 
 /// Receives what the fetch stage reports during a run.
@@ -198,7 +201,7 @@ impl<P: Provider> Fetcher<P> {
         let (decision, pause) = decision(&verdict);
         // A record that is asked for again is another call's; the provider's code for it is OK.
         let is_doubted = kept.is_none() && matches!(answer.body, Body::Data(_));
-        let code = if is_doubted { OTHER_CALL.name.to_owned() } else { answer.code.clone() };
+        let code = if is_doubted { Contradiction::OtherCall.name().to_owned() } else { answer.code.clone() };
         let http_status = answer.http_status;
         let end = RequestEnd { at, provider_at, http_status, code, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {

@@ -17,10 +17,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::outage_note::OutageNote;
+use crate::failures::Cause;
 use crate::locked::lock;
 use crate::provider::wire::{Answer, Reply};
 use crate::provider::{LostReason, LostRequest};
-use crate::stop::Reason;
+use crate::stop::{Reason, Silence};
 use crate::words::whole_seconds;
 
 /// Different calls that fail in a row before the run is in an outage; as many connections in a row
@@ -63,8 +65,8 @@ pub(super) enum Response {
     Failed {
         /// True if the request never left this machine.
         never_sent: bool,
-        /// Why, in words.
-        cause: String,
+        /// Why.
+        cause: Cause,
     },
     /// It says nothing about the provider: the key expired before the request was sent.
     Unrelated,
@@ -76,11 +78,11 @@ impl Response {
         match reply {
             Reply::Lost(LostRequest { reason: LostReason::KeyExpired, .. }) => Self::Unrelated,
             Reply::Lost(LostRequest { reason, message }) => {
-                let cause = if message.is_empty() { reason.as_str() } else { message }.to_owned();
+                let cause = Cause::new(reason.as_str(), message);
                 Self::Failed { never_sent: reason.never_sent(), cause }
             }
             Reply::Received(received) if received.status >= 500 && answer.is_without_code() => {
-                Self::Failed { never_sent: false, cause: answer.code.clone() }
+                Self::Failed { never_sent: false, cause: Cause::new(&answer.code, "") }
             }
             Reply::Received(_) => Self::Usable,
         }
@@ -141,7 +143,7 @@ struct State {
     calls: Vec<u128>,
     /// The first failure since the last usable response.
     silent_since: Option<Instant>,
-    cause: String,
+    cause: Cause,
     past: PastOutages,
 }
 
@@ -163,7 +165,7 @@ enum Phase {
 struct PastOutages {
     count: u32,
     total: Duration,
-    cause: String,
+    cause: Cause,
 }
 
 /// The permission to send one request. Drop it when the request has ended.
@@ -187,7 +189,7 @@ impl Outage {
             never_sent: 0,
             calls: Vec::new(),
             silent_since: None,
-            cause: String::new(),
+            cause: Cause::default(),
             past: PastOutages::default(),
         };
         Self {
@@ -306,7 +308,7 @@ impl Outage {
             return Some(Effect::GiveUp(state.reason(silent)));
         }
         if !announced {
-            tracing::warn!("{}; nothing else is sent until it answers", state.in_words());
+            tracing::warn!("{}; nothing else is sent until it answers", state.silence(None));
         }
         let pause = pause.saturating_mul(2).min(policy.longest_pause);
         let next_probe = give_up_at.map_or(now + pause, |at| at.min(now + pause));
@@ -314,27 +316,20 @@ impl Outage {
         None
     }
 
-    /// The outages so far in one sentence, an unfinished one included; none if there were none.
+    /// The outages so far, an unfinished one included; `None` if there were none.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub fn note(&self) -> Option<OutageNote> {
         let state = lock(&self.state);
         let PastOutages { mut count, mut total, mut cause } = state.past.clone();
         if let (Phase::Outage { announced: true, .. }, Some(since)) = (state.phase, state.silent_since) {
             (count, total, cause) = (count + 1, total + since.elapsed(), state.cause.clone());
         }
-        let total = whole_seconds(total);
-        match count {
-            0 => Vec::new(),
-            1 => vec![format!("the provider could not be reached for {total}: {cause}")],
-            _ => vec![format!(
-                "the provider could not be reached {count} times, for {total} in all; the last time: {cause}"
-            )],
-        }
+        (count > 0).then_some(OutageNote { count, total, cause })
     }
 }
 
 impl State {
-    fn failed(&mut self, call: u128, never_sent: bool, cause: String) {
+    fn failed(&mut self, call: u128, never_sent: bool, cause: Cause) {
         self.silent_since.get_or_insert_with(Instant::now);
         self.failures += 1;
         self.never_sent = if never_sent { self.never_sent + 1 } else { 0 };
@@ -352,16 +347,15 @@ impl State {
         self.calls.len() >= IN_A_ROW || self.never_sent >= IN_A_ROW || at_start
     }
 
-    fn in_words(&self) -> String {
-        let what = if self.never_sent > 0 { "cannot be reached" } else { "does not answer" };
-        format!("the provider {what}: {}", self.cause)
+    fn silence(&self, lasted: Option<Duration>) -> Silence {
+        Silence { cause: self.cause.clone(), never_sent: self.never_sent > 0, lasted }
     }
 
     fn reason(&self, silent: Duration) -> Reason {
         if self.reached {
-            Reason::Silent(format!("{} (for {})", self.in_words(), whole_seconds(silent)))
+            Reason::Silent(self.silence(Some(silent)))
         } else {
-            Reason::Unreachable(self.in_words())
+            Reason::Unreachable(self.silence(None))
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The rows with one finding: how many, and the first of them.
 
+use std::fmt;
+
 use crate::words::plural;
 
-/// Rows of a ledger that have something in common.
+/// Rows of a ledger that have something in common. `Display`: `3 rows (first: line 2)`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct AffectedRows {
-    pub(super) count: u64,
+pub struct AffectedRows {
+    /// Their number.
+    pub count: u64,
     /// Line of the first; 0 if there is none.
-    pub(super) first_line: u64,
+    pub first_line: u64,
 }
 
 impl AffectedRows {
@@ -34,12 +37,15 @@ impl AffectedRows {
         self.count += other.count;
     }
 
-    /// `3 rows (first: line 2)`; `None` if there are none.
-    pub(super) fn text(self) -> Option<String> {
-        match self.count {
-            0 => None,
-            1 => Some(format!("{} (line {})", plural(1, "row"), self.first_line)),
-            count => Some(format!("{} (first: line {})", plural(count, "row"), self.first_line)),
-        }
+    /// The rows, if there are any.
+    pub(super) fn some(self) -> Option<Self> {
+        (self.count > 0).then_some(self)
+    }
+}
+
+impl fmt::Display for AffectedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = if self.count == 1 { "line" } else { "first: line" };
+        write!(f, "{} ({first} {})", plural(self.count, "row"), self.first_line)
     }
 }

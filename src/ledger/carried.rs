@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::header_text::printable;
+use super::note::LedgerNote;
 
 /// Names that the outputs use for their own columns.
 const RESERVED: [&str; 1] = ["ledger_line"];
@@ -15,7 +16,7 @@ pub(super) struct Carried {
     /// Their output names, `ledger_<header>`.
     pub(super) names: Vec<String>,
     /// One note for each column whose output name differs from its header.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<LedgerNote>,
 }
 
 impl Carried {
@@ -35,8 +36,7 @@ impl Carried {
                 let numbered = (2_u64..).map(|n| format!("{own}_{n}"));
                 name = numbered.into_iter().find(|name| is_free(&name.to_lowercase())).unwrap_or(own);
                 taken.insert(name.to_lowercase());
-                let printed = printable(&name);
-                notes.push(format!("column {} of the ledger is named `{printed}` in the outputs", at + 1));
+                notes.push(LedgerNote::RenamedColumn { column: at + 1, name: printable(&name) });
             }
             names.push(name);
         }

@@ -32,11 +32,6 @@ pub(super) fn suits(line: &[u8], mapping: &[(String, String)]) -> bool {
     DETECTED.into_iter().any(suits)
 }
 
-/// The delimiter for messages.
-pub(super) fn printable(delimiter: u8) -> String {
-    if delimiter == b'\t' { "tab".to_owned() } else { format!("`{}`", char::from(delimiter)) }
-}
-
 /// The delimiter in a line such as `sep=;`.
 fn in_sep_line(line: &[u8]) -> Option<u8> {
     let line = line.trim_ascii_end();

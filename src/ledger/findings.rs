@@ -8,6 +8,7 @@ use reconcile_core::phone::NUMBER_FIELDS;
 use reconcile_core::quick_parse::is_digits;
 
 use super::affected::AffectedRows;
+use super::note::{Finding, LedgerNote};
 use super::reasons::Reasons;
 use super::values::{KEPT_DIGITS, has_more_digits, may_lack_caret, may_lack_digits};
 
@@ -159,68 +160,27 @@ impl Findings {
         if keeps_digits || zeros < 6 { AffectedRows::default() } else { lost_digits }
     }
 
-    /// One line for each finding.
-    pub(super) fn notes(&self) -> Vec<String> {
+    /// One note for each finding.
+    pub(super) fn notes(&self) -> Vec<LedgerNote> {
         let lost_digits = self.lost_digits();
         let lost_carets = if lost_digits.count > 0 { AffectedRows::default() } else { self.lost_carets };
+        let AheadOfNow { rows, at_most_s } = self.ahead;
+        let ahead = rows.some().map(|rows| LedgerNote::AheadOfNow { rows, at_most_s });
         let of_rows = [
-            (
-                lost_digits,
-                "the CallId has only digits, and only zeros after the 15th. All such CallIds of the ledger \
-                 do. A spreadsheet dropped their last digits, so the provider will not find the calls. \
-                 Export the column as text from the original system",
-            ),
-            (
-                self.other_days,
-                "the CallId contains a time on another day than the row. The provider is asked for the \
-                 row's day. If that is the day of the export, write the day of the call",
-            ),
-            (
-                self.serial_days,
-                "a time is a spreadsheet's serial number, such as 45962.37. It is read as a time in UTC+8, \
-                 as precise as it is written",
-            ),
-            (self.nulls, "a value is NULL, \\N, NaN or a similar word. It is read as empty"),
-            (
-                self.split_call_ids,
-                "the CallId was split at its `^` into two columns. Join them, or the provider will not \
-                 find the calls",
-            ),
-            (
-                lost_carets,
-                "the CallId has only digits. An export may have dropped its `^`. It is looked up as it is",
-            ),
+            (lost_digits, Finding::LostDigits),
+            (self.other_days, Finding::OtherDay),
+            (self.serial_days, Finding::SerialDay),
+            (self.nulls, Finding::Null),
+            (self.split_call_ids, Finding::SplitCallId),
+            (lost_carets, Finding::LostCaret),
         ];
         let of_rows =
-            of_rows.into_iter().filter_map(|(rows, what)| Some(format!("{}: {what}", rows.text()?)));
+            of_rows.into_iter().filter_map(|(rows, what)| Some(LedgerNote::Rows(rows.some()?, what)));
         let of_columns = self.numbers.iter().zip(NUMBER_FIELDS).filter_map(|(column, field)| {
-            let rows = column.fixed_line_without_zero.text().filter(|_| !column.keeps_zeros)?;
-            Some(format!(
-                "`{field}`: {rows} of {} may lack a leading 0. The value looks like a fixed-line number \
-                 without it, and no value of the column begins with 0. A spreadsheet may have dropped the \
-                 zeros. Nothing is changed. Export the column as text",
-                column.count
-            ))
+            let rows = column.fixed_line_without_zero.some().filter(|_| !column.keeps_zeros)?;
+            Some(LedgerNote::LostZeros { field, rows, of: column.count })
         });
-        self.ahead.note().into_iter().chain(of_rows).chain(of_columns).collect()
-    }
-}
-
-impl AheadOfNow {
-    fn note(&self) -> Option<String> {
-        let rows = self.rows.text()?;
-        let minutes = self.at_most_s / 60;
-        let by = if minutes < 120 {
-            format!("{minutes} min")
-        } else if minutes < 2 * 1_440 {
-            format!("{} h", minutes / 60)
-        } else {
-            format!("{} days", minutes / 1_440)
-        };
-        Some(format!(
-            "{rows}: the call is ahead of this machine's clock, by up to {by}. The time zone is the likely \
-             cause: times without a zone are read as UTC+8"
-        ))
+        ahead.into_iter().chain(of_rows).chain(of_columns).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::cells::Cells;
 use super::field::Field;
+use reconcile_core::row_problem::RowProblem;
 
 /// Words with which a total begins, in lower case and without spaces.
 const TOTALS: [&str; 14] = [
@@ -27,28 +28,28 @@ const SHORTEST_RULER: usize = 3;
 
 /// Why a row with this text as its CallId is not a call, and what to do; `None` if it may be one.
 /// `others_empty` says whether all its other cells are empty.
-pub(super) fn reason(call_id: &str, others_empty: impl Fn() -> bool) -> Option<&'static str> {
+pub(super) fn reason(call_id: &str, others_empty: impl Fn() -> bool) -> Option<RowProblem> {
     if call_id.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     if is_total(call_id) {
-        Some("a total below or above the calls, not a call; remove the row")
+        Some(RowProblem::Total)
     } else if is_ruler(call_id) {
-        Some("a ruler below or above the calls, not a call; remove the row")
+        Some(RowProblem::Ruler)
     } else if Field::of_header(call_id) == Some(Field::CallId) {
-        Some("a header row of another file; join only files with the same columns")
+        Some(RowProblem::OtherHeader)
     } else if is_prose(call_id) && others_empty() {
-        Some("a line below or above the calls, not a call; remove the row")
+        Some(RowProblem::Prose)
     } else {
         None
     }
 }
 
 /// Why a row without a CallId is not a call: its first value is the name of a total.
-pub(super) fn reason_without_call_id(cells: &Cells) -> Option<&'static str> {
+pub(super) fn reason_without_call_id(cells: &Cells) -> Option<RowProblem> {
     let mut texts = cells.iter().filter_map(|cell| std::str::from_utf8(cell).ok());
     let first = texts.find(|text| !text.trim().is_empty())?;
-    is_total(first).then_some("a total below or above the calls, not a call; remove the row")
+    is_total(first).then_some(RowProblem::Total)
 }
 
 fn is_total(text: &str) -> bool {
@@ -106,7 +107,7 @@ mod tests {
             ("导出时间：[2026-11-26 08:00:00] 用户：测试", "line below"),
             ("End of report", "line below"),
         ] {
-            let found = reason(call_id, || true).unwrap_or_default();
+            let found = reason(call_id, || true).map(|problem| problem.to_string()).unwrap_or_default();
             assert!(found.contains(word), "{call_id}: {found}");
         }
     }

@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(carried.names[5], "ledger_Line_2");
         assert_eq!(carried.columns, [0, 2, 3, 4, 5, 6]);
         assert_eq!(carried.notes.len(), 2);
-        assert!(carried.notes[0].contains("ledger_dept_3"), "{:?}", carried.notes);
+        assert!(carried.notes[0].to_string().contains("ledger_dept_3"), "{:?}", carried.notes);
     }
 
     #[test]

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::{LedgerError, Result};
 use super::ledger_bytes::LedgerBytes;
+use super::note::LedgerNote;
 use super::options::Options;
 use super::parquet::MAGIC;
 use super::reader::LedgerReader;
-use crate::words::plural;
 
 /// A ledger that can be read as often as needed, always with the same bytes.
 #[derive(Debug, Clone)]
@@ -104,22 +104,18 @@ impl Input {
         bytes.map_err(|error| LedgerError::reading(&self.name, None, error))
     }
 
-    /// What happened to the ledger's file since the start, if anything, for a note. The run is the
+    /// What happened to the ledger's file since the start, if anything. The run is the
     /// same with and without it.
     #[must_use]
-    pub fn later_change(&self) -> Option<String> {
-        let (name, path) = (&self.name, self.path.as_ref()?);
-        let Ok(now) = fs::metadata(path) else {
-            return Some(format!("{name} was removed after the start; this run used it as it was then"));
-        };
+    pub fn later_change(&self) -> Option<LedgerNote> {
+        let (ledger, path) = (self.name.clone(), self.path.as_ref()?);
+        let Ok(now) = fs::metadata(path) else { return Some(LedgerNote::Removed { ledger }) };
         let same = self.bytes.file().metadata().is_ok_and(|then| is_same_file(&then, &now));
         if !same {
-            return Some(format!("{name} was replaced after the start; the next run reads the new file"));
+            return Some(LedgerNote::Replaced { ledger });
         }
-        let appended = self.bytes.appended().ok().filter(|bytes| *bytes > 0)?;
-        let (bytes, were) = (plural(appended, "byte"), if appended == 1 { "was" } else { "were" });
-        let them = if appended == 1 { "it" } else { "them" };
-        Some(format!("{bytes} {were} appended to {name} after the start; the next run reads {them}"))
+        let bytes = self.bytes.appended().ok().filter(|bytes| *bytes > 0)?;
+        Some(LedgerNote::Appended { ledger, bytes })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::affected::AffectedRows;
 use super::cells::Cells;
+use super::note::{Finding, LedgerNote};
 
 /// Recognizes and counts the records that are passed over.
 #[derive(Debug, Default)]
@@ -46,13 +47,11 @@ impl PassedOver {
         cells.len() == self.header.len() && cells.iter().zip(&self.header).all(is_same)
     }
 
-    /// One line for each kind of record that was passed over.
-    pub(super) fn notes(&self) -> Vec<String> {
-        let kinds = [
-            (self.empty, "only separators or spaces. Such rows are passed over, like blank lines"),
-            (self.repeated_headers, "the header row again. It is passed over"),
-        ];
-        kinds.into_iter().filter_map(|(rows, what)| Some(format!("{}: {what}", rows.text()?))).collect()
+    /// One note for each kind of record that was passed over.
+    pub(super) fn notes(&self) -> Vec<LedgerNote> {
+        let kinds = [(self.empty, Finding::OnlySeparators), (self.repeated_headers, Finding::RepeatedHeader)];
+        let notes = kinds.into_iter().filter_map(|(rows, what)| Some(LedgerNote::Rows(rows.some()?, what)));
+        notes.collect()
     }
 }
 
@@ -87,6 +86,9 @@ mod tests {
             assert!(!take(record), "{record:?}");
         }
         assert_eq!(passed_over.count(), 7);
-        assert_eq!(passed_over.notes()[1], "2 rows (first: line 7): the header row again. It is passed over");
+        assert_eq!(
+            passed_over.notes()[1].to_string(),
+            "2 rows (first: line 7): the header row again. It is passed over"
+        );
     }
 }

@@ -6,9 +6,11 @@ use reconcile_core::ledger_row::Record;
 
 use super::columns::{Column, ColumnNote};
 use super::error::{LedgerError, Result};
+use super::form::LedgerForm;
 use super::header::Header;
 use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
+use super::note::LedgerNote;
 use super::options::Options;
 use super::raw_record::RawRecord;
 use super::records::{OpenRow, Records};
@@ -102,19 +104,18 @@ impl<R: Read> LedgerReader<R> {
         self.records.layout(own)
     }
 
-    /// Encoding, delimiter and packing in words, as far as the ledger was read.
+    /// Encoding, delimiter and packing, as far as the ledger was read.
     #[must_use]
-    pub fn description(&self) -> String {
-        self.records.description()
+    pub fn form(&self) -> LedgerForm {
+        self.records.form()
     }
 
     /// Notes for the log: how the ledger is read, unless it is UTF-8 with commas; renamed columns;
     /// signs of damage. Complete once all rows were read.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        const USUAL: &str = "UTF-8, separated by `,`";
-        let description = self.description();
-        let unusual = (description != USUAL).then(|| format!("the ledger is read as {description}"));
+    pub fn notes(&self) -> Vec<LedgerNote> {
+        let form = self.form();
+        let unusual = (!form.is_usual()).then_some(LedgerNote::Form(form));
         unusual
             .into_iter()
             .chain(self.rows.header.carried.notes.iter().cloned())
@@ -270,10 +271,13 @@ mod tests {
         let records = all_with(text, &Options::default());
         let none = invalid(&records[0]);
         assert_eq!((none.field, none.call_id.as_deref()), ("prod_id", Some("a")));
-        assert!(none.reason.contains("no product") && none.reason.contains("set a product"));
-        assert!(invalid(&records[1]).reason.contains("spreadsheet"));
+        assert!(
+            none.reason.to_string().contains("no product")
+                && none.reason.to_string().contains("set a product")
+        );
+        assert!(invalid(&records[1]).reason.to_string().contains("spreadsheet"));
         assert_eq!(invalid(&records[1]).found, "1.1E+13");
-        assert!(invalid(&records[2]).reason.contains("voice-notification"));
+        assert!(invalid(&records[2]).reason.to_string().contains("voice-notification"));
     }
 
     #[test]
@@ -316,16 +320,16 @@ mod tests {
         let records =
             all(b"call_id,query_date,state,dept\na,2026-06-01,\xFF,x\na,2026-06-01,,\xFF\n\xFF,,,\n");
         assert_eq!(invalid(&records[0]).field, "state");
-        assert!(invalid(&records[0]).reason.contains("UTF-8"));
+        assert!(invalid(&records[0]).reason.to_string().contains("UTF-8"));
         assert_eq!(invalid(&records[1]).field, "");
-        assert!(invalid(&records[1]).reason.contains("`ledger_dept`"));
+        assert!(invalid(&records[1]).reason.to_string().contains("`ledger_dept`"));
         assert_eq!((invalid(&records[2]).field, &invalid(&records[2]).call_id), ("call_id", &None));
     }
 
     #[test]
     fn an_unclosed_quote_costs_one_row() {
         let records = all(b"call_id,query_date\na,\"2026-06-01\nb,2026-06-01\n");
-        assert!(invalid(&records[0]).reason.contains("a quote is never closed"));
+        assert!(invalid(&records[0]).reason.to_string().contains("a quote is never closed"));
         assert_eq!((invalid(&records[0]).line, row(&records[1]).line, records.len()), (2, 3, 2));
     }
 
@@ -401,7 +405,7 @@ mod tests {
             let mut ledger = LedgerReader::open(text.as_bytes(), "calls.csv", &Options::default()).unwrap();
             let records: Vec<Record> = ledger.by_ref().map(|record| record.unwrap()).collect();
             let is_unclosed = |record: &Record| {
-                matches!(record, Record::Invalid(row) if row.reason.contains("never closed"))
+                matches!(record, Record::Invalid(row) if row.reason.to_string().contains("never closed"))
             };
             prop_assume!(!records.iter().any(is_unclosed));
             let found = records.len() as u64 + ledger.passed_over();

@@ -5,31 +5,39 @@ use std::collections::HashMap;
 use super::affected::AffectedRows;
 use crate::words::plural;
 use reconcile_core::ledger_row::InvalidRow;
+use reconcile_core::row_problem::RowProblem;
 
 /// A reason, and the rows that are unusable for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// The field at fault; empty if the whole row is at fault.
     pub field: &'static str,
-    /// What is wrong with the first of these rows, without what to do about it.
-    pub what: String,
+    /// What is wrong with the first of these rows.
+    pub problem: RowProblem,
     /// Number of rows.
     pub rows: u64,
     /// Physical line of the first.
     pub first_line: u64,
 }
 
+impl Reason {
+    /// Its rows.
+    #[must_use]
+    pub fn affected_rows(&self) -> AffectedRows {
+        AffectedRows { count: self.rows, first_line: self.first_line }
+    }
+}
+
 /// Number of reasons in a message.
-const SHOWN: usize = 3;
+pub const SHOWN: usize = 3;
 
 /// The most frequent reasons in words: `prod_id: not a product (10 rows, first: line 3)`.
 #[must_use]
 pub fn most_frequent(reasons: &[Reason]) -> String {
     let text = |reason: &Reason| {
         let field = if reason.field.is_empty() { String::new() } else { format!("{}: ", reason.field) };
-        let rows = AffectedRows { count: reason.rows, first_line: reason.first_line }.text();
-        let rows = rows.unwrap_or_default().replace(" (", ", ").replace(')', "");
-        format!("{field}{} ({rows})", reason.what)
+        let rows = reason.affected_rows().to_string().replace(" (", ", ").replace(')', "");
+        format!("{field}{} ({rows})", reason.problem.what())
     };
     let mut texts: Vec<String> = reasons.iter().take(SHOWN).map(text).collect();
     if reasons.len() > SHOWN {
@@ -42,28 +50,28 @@ pub fn most_frequent(reasons: &[Reason]) -> String {
 /// count as equal.
 #[derive(Debug, Default)]
 pub(super) struct Reasons {
-    rows: HashMap<(&'static str, String), (AffectedRows, String)>,
+    rows: HashMap<(&'static str, String), (AffectedRows, RowProblem)>,
 }
 
 impl Reasons {
     pub(super) fn add(&mut self, row: &InvalidRow) {
-        let what = row.reason.split(';').next().unwrap_or_default();
         let mut rows = AffectedRows::default();
         rows.add(row.line);
-        self.add_rows((row.field, without_numbers(what)), rows, what);
+        self.add_rows((row.field, without_numbers(&row.reason.what())), rows, &row.reason);
     }
 
     /// Adds the reasons of other rows of the same ledger.
     pub(super) fn merge(&mut self, other: &Self) {
-        for ((field, key), (rows, what)) in &other.rows {
-            self.add_rows((field, key.clone()), *rows, what);
+        for ((field, key), (rows, problem)) in &other.rows {
+            self.add_rows((field, key.clone()), *rows, problem);
         }
     }
 
-    fn add_rows(&mut self, key: (&'static str, String), rows: AffectedRows, what: &str) {
-        let (known, text) = self.rows.entry(key).or_default();
-        if known.count == 0 || rows.first_line < known.first_line {
-            what.clone_into(text);
+    fn add_rows(&mut self, key: (&'static str, String), rows: AffectedRows, problem: &RowProblem) {
+        let (known, first) =
+            self.rows.entry(key).or_insert_with(|| (AffectedRows::default(), problem.clone()));
+        if rows.first_line < known.first_line {
+            first.clone_from(problem);
         }
         known.merge(rows);
     }
@@ -73,15 +81,15 @@ impl Reasons {
         let mut reasons: Vec<Reason> = self
             .rows
             .iter()
-            .map(|((field, _), (rows, what))| Reason {
+            .map(|((field, _), (rows, problem))| Reason {
                 field,
-                what: what.clone(),
+                problem: problem.clone(),
                 rows: rows.count,
                 first_line: rows.first_line,
             })
             .collect();
-        reasons.sort_by(|a, b| {
-            (b.rows, a.first_line, a.field, &a.what).cmp(&(a.rows, b.first_line, b.field, &b.what))
+        reasons.sort_by_cached_key(|reason| {
+            (std::cmp::Reverse(reason.rows), reason.first_line, reason.field, reason.problem.to_string())
         });
         reasons
     }
@@ -103,10 +111,11 @@ fn without_numbers(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reconcile_core::row_problem::WidthAdvice;
 
     #[test]
     fn equal_reasons_are_counted_together() {
-        let row = |line, field, reason: &str| InvalidRow {
+        let row = |line, field, reason| InvalidRow {
             line,
             offset: None,
             column: None,
@@ -114,22 +123,19 @@ mod tests {
             field,
             expected: None,
             found: "".into(),
-            reason: reason.to_owned(),
+            reason,
             duration_s: None,
             carried: Vec::new(),
             original: Vec::new(),
         };
+        let width = |found| RowProblem::WrongWidth { found, header: 5, advice: WidthAdvice::AddFields };
         let (mut one, mut other) = (Reasons::default(), Reasons::default());
-        one.add(&row(9, "", "the row has 3 fields, but the header has 5; add"));
-        one.add(&row(4, "prod_id", "not a product; write"));
-        other.add(&row(3, "", "the row has 12 fields, but the header has 5; put"));
+        one.add(&row(9, "", width(3)));
+        one.add(&row(4, "prod_id", RowProblem::UnknownProduct));
+        other.add(&row(3, "", width(12)));
         one.merge(&other);
-        let reason =
-            |field, what: &str, rows, first_line| Reason { field, what: what.to_owned(), rows, first_line };
-        let wanted = [
-            reason("", "the row has 12 fields, but the header has 5", 2, 3),
-            reason("prod_id", "not a product", 1, 4),
-        ];
+        let reason = |field, problem, rows, first_line| Reason { field, problem, rows, first_line };
+        let wanted = [reason("", width(12), 2, 3), reason("prod_id", RowProblem::UnknownProduct, 1, 4)];
         assert_eq!(one.sorted(), wanted);
         let words = "the row has 12 fields, but the header has 5 (2 rows, first: line 3); prod_id: not a \
                      product (1 row, line 4)";

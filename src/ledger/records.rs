@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use compact_str::CompactString;
 use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
+use reconcile_core::row_problem::RowProblem;
 
 use super::affected::AffectedRows;
 use super::cells::Cells;
@@ -14,18 +15,17 @@ use super::encoding::Encoding;
 use super::error::{LedgerError, Result};
 use super::escapes;
 use super::field::Field;
+use super::form::LedgerForm;
 use super::header::Header;
 use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
+use super::note::{Finding, LedgerNote};
 use super::options::Options;
 use super::parquet::{NextRow, ParquetRows};
 use super::passed_over::PassedOver;
 use super::raw_record::RawRecord;
 use super::split::{MAX_KEPT, NextRecord, Position, Splitter};
 use super::unpack::Unpacked;
-
-/// The problem of a record that is longer than [`MAX_RECORD`](super::split::MAX_RECORD).
-const TOO_LONG: &str = "the row is longer than 1 MiB; check whether the file is damaged";
 
 /// Number of lines in which a header row below the first row is searched for.
 const SEARCHED: usize = 200;
@@ -143,7 +143,7 @@ impl<R: Read> Records<R> {
                     NextRow::TooLong => {
                         let beginning = raw.parsed.as_slice();
                         let kept = &beginning[..beginning.len().min(MAX_KEPT)];
-                        let row = unusable_row((raw.line, None), kept, TOO_LONG, false);
+                        let row = unusable_row((raw.line, None), kept, RowProblem::TooLong);
                         raw.len = row.original.iter().map(String::len).sum();
                         raw.unsplittable = Some(row);
                     }
@@ -194,12 +194,8 @@ impl<R: Read> Records<R> {
     }
 
     /// One note for each kind of record that is passed over or read in an unusual way.
-    pub(super) fn notes(&self) -> Vec<String> {
-        let escaped = self.escaped.text().map(|rows| {
-            format!(
-                "{rows}: backslash escapes in quotes, as MySQL writes them. They are read as MySQL means them"
-            )
-        });
+    pub(super) fn notes(&self) -> Vec<LedgerNote> {
+        let escaped = self.escaped.some().map(|rows| LedgerNote::Rows(rows, Finding::BackslashEscapes));
         escaped.into_iter().chain(self.passed_over.notes()).collect()
     }
 
@@ -221,15 +217,12 @@ impl<R: Read> Records<R> {
         Layout { names, delimiter, byte_order_mark }
     }
 
-    /// Encoding, delimiter and packing in words, as far as the ledger was read.
-    pub(super) fn description(&self) -> String {
-        let Format::Csv { csv, delimiter } = &self.format else {
-            return "Parquet; its first row counts as line 2".to_owned();
-        };
+    /// Encoding, delimiter and packing, as far as the ledger was read.
+    pub(super) fn form(&self) -> LedgerForm {
+        let Format::Csv { csv, delimiter } = &self.format else { return LedgerForm::Parquet };
         let text = csv.get_ref().source();
-        let packing = text.packing().map_or_else(String::new, |packing| format!(", unpacked from {packing}"));
-        let delimiter = delimiter::printable(*delimiter);
-        format!("{}, separated by {delimiter}{packing}", text.encoding().name())
+        let (encoding, packing) = (text.encoding().name(), text.packing());
+        LedgerForm::Text { encoding, delimiter: *delimiter, packing }
     }
 }
 
@@ -285,9 +278,9 @@ fn advance_csv<R: Read>(
         NextRecord::End => return Ok(false),
         NextRecord::Whole(position) | NextRecord::Escaped(position) => (position, None),
         NextRecord::UnclosedQuote(position) => {
-            (position, Some("a quote is never closed; close it, or double it inside a value"))
+            (position, Some(RowProblem::UnclosedQuote { is_whole: csv.get_mut().skipped().1 }))
         }
-        NextRecord::TooLong(position) => (position, Some(TOO_LONG)),
+        NextRecord::TooLong(position) => (position, Some(RowProblem::TooLong)),
     };
     if let Some(problem) = problem {
         let row = unsplittable_row(csv.get_mut(), position, problem);
@@ -321,22 +314,16 @@ fn open_row_at<R: Read>(text: &Utf8Reader<R>, offset: u64, in_quotes: bool) -> O
 fn unsplittable_row<R: Read>(
     splitter: &mut Splitter<Utf8Reader<R>>,
     position: Position,
-    problem: &str,
+    problem: RowProblem,
 ) -> InvalidRow {
     let offset = splitter.source_mut().offset_of(position.offset);
-    let (skipped, is_whole) = splitter.skipped();
-    unusable_row((position.line, Some(offset)), skipped, problem, is_whole)
+    let (skipped, _) = splitter.skipped();
+    unusable_row((position.line, Some(offset)), skipped, problem)
 }
 
 /// The invalid row for a record of which only the beginning may be kept.
-fn unusable_row(
-    (line, offset): (u64, Option<u64>),
-    beginning: &[u8],
-    problem: &str,
-    is_whole: bool,
-) -> InvalidRow {
+fn unusable_row((line, offset): (u64, Option<u64>), beginning: &[u8], reason: RowProblem) -> InvalidRow {
     let original = vec![String::from_utf8_lossy(beginning).into_owned()];
-    let rest = if is_whole { "" } else { ". Only its first 64 KiB are kept" };
     InvalidRow {
         line,
         offset,
@@ -346,7 +333,7 @@ fn unusable_row(
         expected: None,
         // The text could be anything, so only the rejects show it.
         found: CompactString::default(),
-        reason: format!("{problem}{rest}"),
+        reason,
         duration_s: None,
         carried: Vec::new(),
         original,

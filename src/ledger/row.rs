@@ -22,14 +22,10 @@ use reconcile_core::call::{CallKey, called_at_of};
 use reconcile_core::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime, Record};
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse::trimmed;
-
-use crate::words::plural;
+use reconcile_core::row_problem::{CallIdProblem, RowProblem, WRONG_WIDTH, WidthAdvice};
 
 /// The character that replaces characters which a conversion lost.
 const REPLACEMENT: char = '\u{fffd}';
-
-/// The beginning of the reason for a wrong number of fields.
-const WRONG_WIDTH: &str = "the row has ";
 
 /// Parses the records of one ledger and collects the findings.
 pub(super) struct RowReader {
@@ -94,7 +90,7 @@ impl<'a> RowParser<'a> {
         self.check_width()?;
         let call_id = self.value(Field::CallId)?.ok_or_else(|| {
             let reason = footer::reason_without_call_id(&self.raw.cells)
-                .unwrap_or("the row has no CallId; fill it in, or remove the row");
+                .unwrap_or(RowProblem::CallId(CallIdProblem::Missing));
             InvalidValue::new(Field::CallId.name(), "", reason)
         })?;
         if let Some(reason) = footer::reason(call_id, || self.is_only_call_id()) {
@@ -123,21 +119,19 @@ impl<'a> RowParser<'a> {
             return Ok(());
         }
         let advice = if found == wanted + 1 && self.next_cell_begins_with_caret() {
-            "the CallId was split at its `^`; join its halves"
+            WidthAdvice::JoinCallId
         } else if self.raw.cells.iter().any(|cell| cell.ends_with(b"\\")) {
-            "a backslash escapes the end of a value, as MySQL writes it; export with doubled quotes \
-             instead of backslash escapes"
+            WidthAdvice::NoBackslashes
         } else if found < wanted {
-            "add the missing fields, or put quotes around a value with a line break"
+            WidthAdvice::AddFields
         } else {
-            "put quotes around a value that contains the delimiter"
+            WidthAdvice::AddQuotes
         };
         let first = self.raw.cells.iter().find_map(|cell| std::str::from_utf8(cell).ok());
         if let Some(reason) = footer::reason(first.map_or("", values::bare), || true) {
             return Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()));
         }
-        let fields = plural(found as u64, "field");
-        let reason = format!("{WRONG_WIDTH}{fields}, but the header has {wanted}; {advice}");
+        let reason = RowProblem::WrongWidth { found: found as u64, header: wanted as u64, advice };
         Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()))
     }
 
@@ -159,9 +153,7 @@ impl<'a> RowParser<'a> {
             Some(text) => values::product(text),
             None => self.options.prod_id.ok_or_else(|| {
                 self.remark(|remarks| remarks.no_product = true);
-                let reason =
-                    "the row has no product; fill in prod_id, or set a product for all rows without one";
-                InvalidValue::new(Field::ProdId.name(), "", reason).expecting("a product")
+                InvalidValue::new(Field::ProdId.name(), "", RowProblem::NoProduct).expecting("a product")
             }),
         }
     }
@@ -173,9 +165,7 @@ impl<'a> RowParser<'a> {
         self.remark(|remarks| remarks.day_from_call_id = true);
         called_at_of(call_id).map(day_of).ok_or_else(|| {
             self.remark(|remarks| remarks.no_day = true);
-            let reason = "the row has no day; fill in called_at or query_date, or set a call date for all \
-                          rows without one";
-            InvalidValue::new(Field::CalledAt.name(), "", reason).expecting("a time")
+            InvalidValue::new(Field::CalledAt.name(), "", RowProblem::NoDay).expecting("a time")
         })
     }
 
@@ -222,9 +212,7 @@ impl<'a> RowParser<'a> {
         let trim = if field == Field::CallId { trimmed } else { values::bare };
         let text = trim(cell.map_err(|bytes| self.invalid_bytes(field.name(), field.name(), bytes))?);
         if self.may_have_lost_characters && text.contains(REPLACEMENT) {
-            let reason = "an earlier conversion lost characters of this value (shown as \u{fffd}); export \
-                          it again from the original system";
-            return Err(InvalidValue::new(field.name(), text, reason));
+            return Err(InvalidValue::new(field.name(), text, RowProblem::LostCharacters));
         }
         if text.is_empty() {
             return Ok(None);
@@ -263,11 +251,7 @@ impl<'a> RowParser<'a> {
     }
 
     fn invalid_bytes(&self, field: &'static str, column: &str, bytes: &[u8]) -> InvalidValue {
-        let encoding = self.raw.encoding;
-        let reason = format!(
-            "`{column}` has bytes that are not valid {encoding} (shown as \u{fffd}); export the row again, \
-             or correct it"
-        );
+        let reason = RowProblem::InvalidBytes { column: column.to_owned(), encoding: self.raw.encoding };
         InvalidValue::new(field, &String::from_utf8_lossy(bytes), reason)
     }
 

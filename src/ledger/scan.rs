@@ -19,6 +19,7 @@ use super::fingerprints::Fingerprints;
 use super::input::Input;
 use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
+use super::note::LedgerNote;
 use super::options::Options;
 use super::raw_record::RawRecord;
 use super::reader::LedgerReader;
@@ -70,7 +71,7 @@ impl ScannedLedger {
         };
         let (input, options) = (self.input.first(offset), self.options.clone());
         let mut scan = scan(&input, &options)?;
-        scan.notes.push(format!("the last row of {name} was not whole at the start; the next run reads it"));
+        scan.notes.push(LedgerNote::HalfRow { ledger: name.to_owned() });
         Ok(Some(Self { input, options, scan }))
     }
 
@@ -107,7 +108,7 @@ pub struct LedgerScan {
     /// Notes on columns that look like a field but are carried.
     pub column_notes: Vec<ColumnNote>,
     /// Notes for the log.
-    pub notes: Vec<String>,
+    pub notes: Vec<LedgerNote>,
     /// Why rows are unusable, the most frequent reason first.
     pub reasons: Vec<Reason>,
     /// Usable rows whose CallId has lost digits in a spreadsheet.
@@ -160,7 +161,7 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
     let (duplicate_calls, calls) =
         DuplicateCalls::count(tally.usable.sorted()).map_err(LedgerError::temporary_file)?;
     let (columns, column_notes) = ledger.columns();
-    tracing::debug!("{} is {}", input.name(), ledger.description());
+    tracing::debug!("{} is {}", input.name(), ledger.form());
     Ok(LedgerScan {
         rows: tally.rows,
         invalid: tally.invalid,

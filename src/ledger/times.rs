@@ -10,6 +10,7 @@ use chrono::{
 use reconcile_core::calendar::{from_provider_local, provider_offset};
 use reconcile_core::ledger_row::LedgerTime;
 use reconcile_core::quick_parse;
+use reconcile_core::row_problem::TimeProblem;
 
 /// Numbers below this are Unix seconds (until the year 5138); others are milliseconds (since 1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -21,9 +22,6 @@ const SERIAL_DAYS: std::ops::RangeInclusive<i64> = 36_526..=73_415;
 /// Plausible years of a call.
 const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
 
-/// The advice at the end of most reasons.
-const WRITE: &str = "write YYYY-MM-DD HH:MM:SS (UTC+8), RFC 3339, or Unix seconds or milliseconds";
-
 /// A parsed time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ParsedTime {
@@ -32,40 +30,7 @@ pub(super) struct ParsedTime {
     pub(super) is_serial_day: bool,
 }
 
-/// Why a text is not a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TimeError {
-    NotATime,
-    NoYear,
-    AmbiguousOrder,
-    TwelveHourClock,
-    ZeroDate,
-    NonexistentTime,
-    ImplausibleYear(NaiveDate),
-}
-
-impl TimeError {
-    /// What is wrong and what to write instead.
-    pub(super) fn reason(self) -> String {
-        match self {
-            Self::NotATime => format!("not a time; {WRITE}"),
-            Self::NoYear => format!("a date without its year, as spreadsheets often show it; {WRITE}"),
-            Self::AmbiguousOrder => {
-                format!("the order of day, month and year is ambiguous; {WRITE}")
-            }
-            Self::TwelveHourClock => format!("a time on the 12-hour clock; {WRITE}"),
-            Self::ZeroDate => {
-                "a zero date, which some databases write for a missing date; leave the cell empty".to_owned()
-            }
-            Self::NonexistentTime => format!("this day or time of day does not exist; {WRITE}"),
-            Self::ImplausibleYear(day) => {
-                format!("read as {day}, outside the years 2000 to 2100; {WRITE}")
-            }
-        }
-    }
-}
-
-type Result<T> = std::result::Result<T, TimeError>;
+type Result<T> = std::result::Result<T, TimeProblem>;
 
 /// Parses a day or a point in time, rounded down to whole seconds like the provider's times. The
 /// text is trimmed and has no full-width characters except those of dates.
@@ -76,7 +41,7 @@ pub(super) fn parse_time(text: &str) -> Result<ParsedTime> {
         None => ParsedTime { time: TimeScanner { rest: text }.parse()?, is_serial_day: false },
     };
     let day = parsed.time.day();
-    if YEARS.contains(&day.year()) { Ok(parsed) } else { Err(TimeError::ImplausibleYear(day)) }
+    if YEARS.contains(&day.year()) { Ok(parsed) } else { Err(TimeProblem::ImplausibleYear(day)) }
 }
 
 /// Parses only `2026-11-01 09:05:07`, the form in nearly every ledger, faster than [`parse_time`].
@@ -97,9 +62,9 @@ fn decimal_parts(text: &str) -> Option<(&str, &str)> {
 /// Parses Unix seconds or milliseconds, serial days, or a date without separators. No Unix time of
 /// the accepted years looks like such a date.
 fn parse_number(whole: &str, fraction: &str) -> Result<ParsedTime> {
-    let value: i64 = whole.parse().map_err(|_| TimeError::NotATime)?;
+    let value: i64 = whole.parse().map_err(|_| TimeProblem::NotATime)?;
     if SERIAL_DAYS.contains(&value) {
-        let time = parse_serial_day(value, fraction).ok_or(TimeError::NotATime)?;
+        let time = parse_serial_day(value, fraction).ok_or(TimeProblem::NotATime)?;
         return Ok(ParsedTime { time, is_serial_day: true });
     }
     if fraction.is_empty()
@@ -108,7 +73,7 @@ fn parse_number(whole: &str, fraction: &str) -> Result<ParsedTime> {
         return Ok(ParsedTime { time, is_serial_day: false });
     }
     let seconds = if value.abs() < MILLISECONDS_FROM { value } else { value.div_euclid(1000) };
-    let time = DateTime::from_timestamp(seconds, 0).map(LedgerTime::Instant).ok_or(TimeError::NotATime)?;
+    let time = DateTime::from_timestamp(seconds, 0).map(LedgerTime::Instant).ok_or(TimeProblem::NotATime)?;
     Ok(ParsedTime { time, is_serial_day: false })
 }
 
@@ -151,7 +116,7 @@ impl TimeScanner<'_> {
     fn parse(mut self) -> Result<LedgerTime> {
         let day = self.date()?;
         if self.rest.is_empty() {
-            return day.map(LedgerTime::Day).ok_or(TimeError::NonexistentTime);
+            return day.map(LedgerTime::Day).ok_or(TimeProblem::NonexistentTime);
         }
         let between = self.rest.trim_start();
         self.rest = if between.len() == self.rest.len() {
@@ -163,76 +128,76 @@ impl TimeScanner<'_> {
         let time = self.time_of_day()?;
         let zone = self.zone()?;
         let local: NaiveDateTime =
-            day.zip(time).map(|(day, time)| day.and_time(time)).ok_or(TimeError::NonexistentTime)?;
+            day.zip(time).map(|(day, time)| day.and_time(time)).ok_or(TimeProblem::NonexistentTime)?;
         let instant: Option<DateTime<Utc>> = local.and_local_timezone(zone).single().map(|at| at.to_utc());
-        instant.map(LedgerTime::Instant).ok_or(TimeError::NonexistentTime)
+        instant.map(LedgerTime::Instant).ok_or(TimeProblem::NonexistentTime)
     }
 
     /// Parses `2026-11-01`, `2026/11/1`, `2026.11.1` or `2026年11月1日`; `None` if the day does not
     /// exist.
     fn date(&mut self) -> Result<Option<NaiveDate>> {
-        let (year, digits) = self.number(4).ok_or(TimeError::NotATime)?;
+        let (year, digits) = self.number(4).ok_or(TimeProblem::NotATime)?;
         if digits != 4 {
             return Err(self.date_without_year());
         }
-        let separator = self.one_of(&['-', '/', '.', '年']).ok_or(TimeError::NotATime)?;
-        let (month, _) = self.number(2).ok_or(TimeError::NotATime)?;
-        self.one_of(&[if separator == '年' { '月' } else { separator }]).ok_or(TimeError::NotATime)?;
-        let (day, _) = self.number(2).ok_or(TimeError::NotATime)?;
+        let separator = self.one_of(&['-', '/', '.', '年']).ok_or(TimeProblem::NotATime)?;
+        let (month, _) = self.number(2).ok_or(TimeProblem::NotATime)?;
+        self.one_of(&[if separator == '年' { '月' } else { separator }]).ok_or(TimeProblem::NotATime)?;
+        let (day, _) = self.number(2).ok_or(TimeProblem::NotATime)?;
         if separator == '年' {
-            self.one_of(&['日', '号']).ok_or(TimeError::NotATime)?;
+            self.one_of(&['日', '号']).ok_or(TimeProblem::NotATime)?;
         } else if self.rest.starts_with(|c: char| !c.is_whitespace() && !matches!(c, 'T' | 't')) {
-            return Err(TimeError::NotATime);
+            return Err(TimeProblem::NotATime);
         }
         if (year, month, day) == (0, 0, 0) {
-            return Err(TimeError::ZeroDate);
+            return Err(TimeProblem::ZeroDate);
         }
         Ok(i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day)))
     }
 
     /// The error for a date that does not begin with a year; its first number is already consumed.
-    fn date_without_year(&mut self) -> TimeError {
+    fn date_without_year(&mut self) -> TimeProblem {
         let separator = self.one_of(&['-', '/', '.', '月']);
         match (separator, self.number(2)) {
-            (Some('月'), Some(_)) => TimeError::NoYear,
+            (Some('月'), Some(_)) => TimeProblem::NoYear,
             (Some(separator), Some(_)) if self.one_of(&[separator]).is_some() => {
-                self.number(4).map_or(TimeError::NotATime, |_| TimeError::AmbiguousOrder)
+                self.number(4).map_or(TimeProblem::NotATime, |_| TimeProblem::AmbiguousOrder)
             }
-            (Some(_), Some(_)) if self.rest.is_empty() || self.rest.starts_with(' ') => TimeError::NoYear,
+            (Some(_), Some(_)) if self.rest.is_empty() || self.rest.starts_with(' ') => TimeProblem::NoYear,
             // `1-Nov`, `1-Nov-26`.
             (Some('-'), None) if self.rest.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-                if self.rest.contains('-') { TimeError::AmbiguousOrder } else { TimeError::NoYear }
+                if self.rest.contains('-') { TimeProblem::AmbiguousOrder } else { TimeProblem::NoYear }
             }
-            _ => TimeError::NotATime,
+            _ => TimeProblem::NotATime,
         }
     }
 
     /// Parses `9:05`, `09:05:07.25` or `9时5分7秒`; `None` if the time of day does not exist.
     fn time_of_day(&mut self) -> Result<Option<NaiveTime>> {
         if ["上午", "下午"].iter().any(|half| self.rest.starts_with(half)) {
-            return Err(TimeError::TwelveHourClock);
+            return Err(TimeProblem::TwelveHourClock);
         }
-        let (hour, _) = self.number(2).ok_or(TimeError::NotATime)?;
-        let separator = self.one_of(&[':', '时']).ok_or(TimeError::NotATime)?;
+        let (hour, _) = self.number(2).ok_or(TimeProblem::NotATime)?;
+        let separator = self.one_of(&[':', '时']).ok_or(TimeProblem::NotATime)?;
         let is_chinese = separator == '时';
-        let (minute, digits) = self.number(2).ok_or(TimeError::NotATime)?;
-        let two = |digits: usize| if digits == 2 || is_chinese { Ok(()) } else { Err(TimeError::NotATime) };
+        let (minute, digits) = self.number(2).ok_or(TimeProblem::NotATime)?;
+        let two = |digits: usize| if digits == 2 || is_chinese { Ok(()) } else { Err(TimeProblem::NotATime) };
         two(digits)?;
         let mut second = 0;
         if is_chinese {
-            self.one_of(&['分']).ok_or(TimeError::NotATime)?;
+            self.one_of(&['分']).ok_or(TimeProblem::NotATime)?;
             if let Some((found, _)) = self.number(2) {
-                self.one_of(&['秒']).ok_or(TimeError::NotATime)?;
+                self.one_of(&['秒']).ok_or(TimeProblem::NotATime)?;
                 second = found;
             }
         } else if self.one_of(&[':']).is_some() {
-            let (found, digits) = self.number(2).ok_or(TimeError::NotATime)?;
+            let (found, digits) = self.number(2).ok_or(TimeProblem::NotATime)?;
             two(digits)?;
             second = found;
             if self.one_of(&['.', ',']).is_some() {
                 // Fractions of a second are dropped.
                 let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
-                self.rest = if end == 0 { return Err(TimeError::NotATime) } else { &self.rest[end..] };
+                self.rest = if end == 0 { return Err(TimeProblem::NotATime) } else { &self.rest[end..] };
             }
         }
         Ok(NaiveTime::from_hms_opt(hour, minute, second))
@@ -246,20 +211,20 @@ impl TimeScanner<'_> {
         }
         let begins = |word: &str| rest.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(word));
         if begins("AM") || begins("PM") {
-            return Err(TimeError::TwelveHourClock);
+            return Err(TimeProblem::TwelveHourClock);
         }
         if ["Z", "UTC", "GMT"].iter().any(|name| rest.eq_ignore_ascii_case(name)) {
-            return FixedOffset::east_opt(0).ok_or(TimeError::NotATime);
+            return FixedOffset::east_opt(0).ok_or(TimeProblem::NotATime);
         }
         let west = rest.starts_with('-');
-        let digits: String = rest.strip_prefix(['+', '-']).ok_or(TimeError::NotATime)?.replacen(':', "", 1);
+        let digits: String = rest.strip_prefix(['+', '-']).ok_or(TimeProblem::NotATime)?.replacen(':', "", 1);
         if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(TimeError::NotATime);
+            return Err(TimeProblem::NotATime);
         }
         let part = |at: usize| digits.get(at..at + 2).and_then(|two| two.parse::<i32>().ok()).unwrap_or(0);
         let seconds = part(0) * 3600 + part(2) * 60;
         let offset = FixedOffset::east_opt(if west { -seconds } else { seconds });
-        offset.filter(|_| part(2) < 60).ok_or(TimeError::NonexistentTime)
+        offset.filter(|_| part(2) < 60).ok_or(TimeProblem::NonexistentTime)
     }
 
     /// Consumes the next number, of at most `most` digits; returns it with its number of digits.

@@ -11,6 +11,7 @@ use compact_str::CompactString;
 use super::times::{ParsedTime, parse_common_form, parse_time};
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse::{self, is_digits};
+use reconcile_core::row_problem::{CallIdProblem, RowProblem};
 
 /// Longest CallId in bytes; the provider's own have fewer than 50.
 const MAX_CALL_ID: usize = 256;
@@ -27,12 +28,12 @@ pub(super) struct InvalidValue {
     /// The text as found.
     pub(super) found: CompactString,
     /// What is wrong and what to do.
-    pub(super) reason: String,
+    pub(super) reason: RowProblem,
 }
 
 impl InvalidValue {
-    pub(super) fn new(field: &'static str, found: &str, reason: impl Into<String>) -> Self {
-        Self { field, column: None, expected: None, found: found.into(), reason: reason.into() }
+    pub(super) fn new(field: &'static str, found: &str, reason: RowProblem) -> Self {
+        Self { field, column: None, expected: None, found: found.into(), reason }
     }
 
     pub(super) fn expecting(mut self, expected: impl Into<CompactString>) -> Self {
@@ -112,14 +113,12 @@ fn is_scientific(text: &str) -> bool {
 }
 
 fn changed_by_spreadsheet(field: &'static str, text: &str) -> InvalidValue {
-    let reason = "a spreadsheet changed this number to scientific notation and dropped digits; \
-                  export the column as text from the original system";
-    InvalidValue::new(field, text, reason)
+    InvalidValue::new(field, text, RowProblem::ScientificNotation)
 }
 
 /// Checks a CallId that is trimmed and not empty.
 pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
-    let invalid = |reason: &str| Err(InvalidValue::new("call_id", text, reason));
+    let invalid = |reason| Err(InvalidValue::new("call_id", text, reason));
     // Without an early exit, the compiler checks many bytes at a time.
     let numbers = text.bytes().fold(true, |all, b| all & (b.is_ascii_digit() | (b == b'^')));
     if numbers && text.len() <= MAX_CALL_ID && !text.starts_with('^') && !text.ends_with('^') {
@@ -131,39 +130,26 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
         return Err(changed_by_spreadsheet("call_id", text));
     }
     if text.chars().any(char::is_control) {
-        return invalid("the CallId contains a control character or a line break; remove it");
+        return invalid(RowProblem::CallId(CallIdProblem::ControlCharacter));
     }
     if text.len() > MAX_CALL_ID {
-        return invalid(&format!(
-            "the CallId is longer than {MAX_CALL_ID} bytes; check that its column holds CallIds"
-        ));
+        return invalid(RowProblem::CallId(CallIdProblem::Long { limit: MAX_CALL_ID }));
     }
     if text.ends_with('0') && whole(text) != text {
-        return invalid(
-            "a program changed the CallId to a number with a decimal point; export the column as text from \
-             the original system",
-        );
+        return invalid(RowProblem::CallId(CallIdProblem::Decimal));
     }
     if !text.is_ascii() && text.chars().any(|c| narrow(c) != c || c == '\u{2c6}') {
-        return invalid(
-            "the CallId contains full-width characters instead of digits and `^`; export it again from the \
-             original system",
-        );
+        return invalid(RowProblem::CallId(CallIdProblem::FullWidth));
     }
     if !text.is_ascii() && text.chars().any(is_invisible) {
-        return invalid(
-            "the CallId contains an invisible character, such as a byte order mark; type it again, or export \
-             it again from the original system",
-        );
+        return invalid(RowProblem::CallId(CallIdProblem::Invisible));
     }
     let has_mark = text.starts_with(TEXT_MARKS) || text.ends_with(TEXT_MARKS);
     if has_mark || text.contains(['"', '`']) || text.starts_with('=') {
-        return invalid("the CallId contains quotes or a spreadsheet formula; write only the CallId");
+        return invalid(RowProblem::CallId(CallIdProblem::Quoted));
     }
     if text.starts_with('^') || text.ends_with('^') {
-        return invalid(
-            "half of the CallId is missing, because it was split at its `^`; put both halves into one column",
-        );
+        return invalid(RowProblem::CallId(CallIdProblem::Half));
     }
     Ok(())
 }
@@ -200,9 +186,7 @@ pub(super) fn product(text: &str) -> Result<ProductId, InvalidValue> {
     if is_scientific(&value) {
         return Err(changed_by_spreadsheet(field, text).expecting("a product"));
     }
-    let names: Vec<&str> = reconcile_core::product::PRODUCTS.iter().map(|(_, name)| *name).collect();
-    let reason = format!("not a product; write its number or one of {}", names.join(", "));
-    Err(InvalidValue::new(field, text, reason).expecting("a product"))
+    Err(InvalidValue::new(field, text, RowProblem::UnknownProduct).expecting("a product"))
 }
 
 /// Reads a phone number or a code as text. Only scientific notation is an error.
@@ -221,10 +205,9 @@ pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Invalid
         "false" | "0" | "no" | "n" | "否" => Some(false),
         _ => None,
     };
-    known(text).or_else(|| known(&whole(&cleaned(text)).to_ascii_lowercase())).ok_or_else(|| {
-        let reason = "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否";
-        InvalidValue::new(field, text, reason).expecting("true or false")
-    })
+    known(text)
+        .or_else(|| known(&whole(&cleaned(text)).to_ascii_lowercase()))
+        .ok_or_else(|| InvalidValue::new(field, text, RowProblem::NotYesOrNo).expecting("true or false"))
 }
 
 /// Parses a non-negative number of whole seconds.
@@ -237,10 +220,7 @@ pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, InvalidVal
     if number.is_none() && is_scientific(&value) {
         return Err(changed_by_spreadsheet(field, text).expecting("whole seconds"));
     }
-    number.ok_or_else(|| {
-        let reason = "not a number of whole seconds; write only digits, such as 75";
-        InvalidValue::new(field, text, reason).expecting("whole seconds")
-    })
+    number.ok_or_else(|| InvalidValue::new(field, text, RowProblem::NotSeconds).expecting("whole seconds"))
 }
 
 /// Parses a point in time or a day.
@@ -253,7 +233,7 @@ pub(super) fn time(field: &'static str, text: &str) -> Result<ParsedTime, Invali
         return Err(changed_by_spreadsheet(field, text).expecting("a time"));
     }
     parse_time(whole(&value))
-        .map_err(|error| InvalidValue::new(field, text, error.reason()).expecting("a time"))
+        .map_err(|problem| InvalidValue::new(field, text, RowProblem::Time(problem)).expecting("a time"))
 }
 
 #[cfg(test)]
@@ -272,8 +252,8 @@ mod tests {
             time("called_at", "1.67155E+12").unwrap_err(),
             product("１.１Ｅ＋１３").unwrap_err(),
         ] {
-            assert!(invalid.reason.contains("spreadsheet"), "{invalid:?}");
-            assert!(!invalid.reason.contains(invalid.found.as_str()), "{invalid:?}");
+            assert!(invalid.reason.to_string().contains("spreadsheet"), "{invalid:?}");
+            assert!(!invalid.reason.to_string().contains(invalid.found.as_str()), "{invalid:?}");
         }
         assert_eq!(check_call_id("123e456"), Ok(()));
         assert_eq!(check_call_id("116012854210^10281427"), Ok(()));
@@ -282,8 +262,8 @@ mod tests {
     #[test]
     fn a_call_id_has_at_most_256_bytes_and_no_control_character() {
         assert_eq!(check_call_id(&"x".repeat(256)), Ok(()));
-        assert!(check_call_id(&"x".repeat(257)).unwrap_err().reason.contains("256 bytes"));
-        assert!(check_call_id("a\nb").unwrap_err().reason.contains("control character"));
+        assert!(check_call_id(&"x".repeat(257)).unwrap_err().reason.to_string().contains("256 bytes"));
+        assert!(check_call_id("a\nb").unwrap_err().reason.to_string().contains("control character"));
     }
 
     #[test]
@@ -303,7 +283,7 @@ mod tests {
             ("116^102\u{7f}", "control character"),
             ("116014888060.0", "decimal point"),
         ] {
-            assert!(check_call_id(text).unwrap_err().reason.contains(word), "{text}");
+            assert!(check_call_id(text).unwrap_err().reason.to_string().contains(word), "{text}");
         }
         assert_eq!(check_call_id("呼叫-7"), Ok(()));
         assert!(may_lack_caret("116014888060102816313060") && !may_lack_caret("116014888060^102816313060"));
@@ -392,7 +372,10 @@ mod tests {
         assert_eq!(seconds("duration_s", "0"), Ok(0));
         assert_eq!(seconds("duration_s", "075"), Ok(75));
         for text in ["12.5", "12.", ".0", "-1", "-1.0", "+1", "1:15", "99999999999999999999"] {
-            assert!(seconds("duration_s", text).unwrap_err().reason.contains("whole seconds"), "{text}");
+            assert!(
+                seconds("duration_s", text).unwrap_err().reason.to_string().contains("whole seconds"),
+                "{text}"
+            );
         }
     }
 }

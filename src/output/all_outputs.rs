@@ -4,21 +4,25 @@
 //! cannot be renamed, the error says which files are of this run.
 
 use std::path::Path;
+use std::thread::scope;
 
 use super::details::{ClosedDetails, Details};
+use super::digests::WrittenFile;
 use super::discrepancies::Discrepancies;
+use super::lang::Lang;
 use super::mask::MaskPhones;
 use super::paths::Paths;
 use super::provenance::Provenance;
 use super::read_back::{count_details, count_discrepancies};
-use super::rejects::Rejects;
+use super::rejects::{ClosedRejects, Rejects};
 use super::renames::{Rename, rename_all};
-use super::report::{self, Largest};
+use super::report::{self, KnownCall, Largest};
 use super::summary::Summary;
 use super::{summary_json, views};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Layout;
 use crate::staged::Staged;
+use crate::threads;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::status::Lookup;
@@ -46,13 +50,13 @@ struct OtherFiles {
 }
 
 impl OtherFiles {
-    fn create(paths: &Paths, layout: &Layout) -> Result<Self> {
+    fn create(paths: &Paths, lang: Lang, carried: &[String], layout: &Layout) -> Result<Self> {
         Ok(Self {
             report: Staged::create(&paths.report)?,
             summary: Staged::create(&paths.summary)?,
             rejects: Rejects::new(&paths.rejects, layout),
             views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
-            largest: Largest::default(),
+            largest: Largest::new(lang, carried),
         })
     }
 }
@@ -65,7 +69,7 @@ fn create_views(paths: &Paths, target: &Path) -> Result<Staged> {
 
 impl Outputs {
     /// Starts all files. `carried` names the ledger columns that details and discrepancies carry
-    /// through. The rejects have the ledger's `layout`.
+    /// through. The rejects have the ledger's `layout`. The report is written in `lang`.
     ///
     /// # Errors
     ///
@@ -76,6 +80,7 @@ impl Outputs {
         layout: &Layout,
         provenance: &Provenance,
         traffic: &Traffic,
+        lang: Lang,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
         let byte_order_mark = paths.csv.byte_order_mark.is_written(layout.byte_order_mark);
@@ -85,7 +90,7 @@ impl Outputs {
             discrepancies: Discrepancies::create(paths, byte_order_mark, carried, &metadata)?,
             guard: paths.csv.guard,
             mask: provenance.mask.clone(),
-            others: OtherFiles::create(paths, layout)?,
+            others: OtherFiles::create(paths, lang, carried, layout)?,
         })
     }
 
@@ -106,13 +111,18 @@ impl Outputs {
         self.details.push(&row, &lookup, discrepancies)
     }
 
-    /// Adds a discrepancy.
+    /// Adds a discrepancy. `call` is what the run knows of its call, for the report.
     ///
     /// # Errors
     ///
     /// Exit 6 if it cannot be written.
-    pub fn add_discrepancy(&mut self, row: &DiscrepancyRow) -> Result<()> {
-        self.others.largest.add(row);
+    pub(crate) fn add_discrepancy(
+        &mut self,
+        row: &DiscrepancyRow,
+        call: Option<KnownCall<'_>>,
+    ) -> Result<()> {
+        let listed = self.others.largest.add(row, call);
+        listed.map_err(|e| Error::bug("cannot list a discrepancy in the report").because(e))?;
         self.discrepancies.push(&self.mask.mask_discrepancy(row))
     }
 
@@ -126,25 +136,37 @@ impl Outputs {
         if self.mask.is_on() { Ok(()) } else { self.others.rejects.push(row) }
     }
 
-    /// Closes details and discrepancies and reads them back for the tie-out.
+    /// Closes details and discrepancies and reads them back, for the tie-out and their digests.
     ///
     /// # Errors
     ///
     /// Exit 6 if they cannot be written, or do not read back as they were written.
     pub fn close(self) -> Result<(ClosedOutputs, Written)> {
         let mut written = Written::default();
-        let details = self.details.finish()?;
-        count_details(&details, &mut written)?;
-        let discrepancies = self.discrepancies.finish()?;
-        count_discrepancies(&discrepancies, self.guard, &mut written)?;
-        Ok((ClosedOutputs { details, discrepancies, others: self.others }, written))
+        let (details, discrepancies) = (self.details.finish()?, self.discrepancies.finish()?);
+        let files = scope(|scope| {
+            let digests = threads::start_in(scope, "digests", || digests(&details, &discrepancies));
+            let digests = digests.map_err(Error::no_more_threads)?;
+            count_details(&details, &mut written)?;
+            count_discrepancies(&discrepancies, self.guard, &mut written)?;
+            threads::result_of(digests)
+        })?;
+        Ok((ClosedOutputs { details, discrepancies, files, others: self.others }, written))
     }
+}
+
+fn digests(details: &ClosedDetails, discrepancies: &Staged) -> Result<Vec<WrittenFile>> {
+    let mut files = WrittenFile::of_details(details)?;
+    files.push(WrittenFile::of(discrepancies)?);
+    Ok(files)
 }
 
 /// The files with all rows written. Report and summary follow.
 pub struct ClosedOutputs {
     details: ClosedDetails,
     discrepancies: Staged,
+    /// Digests of the files so far.
+    files: Vec<WrittenFile>,
     others: OtherFiles,
 }
 
@@ -156,13 +178,22 @@ impl ClosedOutputs {
     /// Exit 6 if a file cannot be written. Until the first rename, all old files are unchanged;
     /// afterwards the error says which files are new.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        let Self { mut details, discrepancies, others } = self;
+        let Self { mut details, discrepancies, files: mut digests, others } = self;
         let OtherFiles { report: mut report_file, summary: mut summary_file, rejects, views, largest } =
             others;
-        let file_name = discrepancies.target().file_name().unwrap_or_default().to_string_lossy();
-        report_file.write_text(&report::render(summary, largest, &file_name)?)?;
-        summary_file.write_text(&summary_json::to_json(summary)?)?;
         let mut rejects = rejects.finish()?;
+        if let ClosedRejects::File(staged) = &rejects {
+            digests.push(WrittenFile::of(staged)?);
+        }
+        if let Some(staged) = &views {
+            digests.push(WrittenFile::of(staged)?);
+        }
+        summary_file.write_text(&summary_json::to_json(summary, &digests)?)?;
+        let summary_digest = WrittenFile::of(&summary_file)?;
+        let discrepancy_file = report::link(report_file.target(), discrepancies.target());
+        let page =
+            report::Content { summary, files: &digests, summary_file: &summary_digest, discrepancy_file };
+        report_file.write_text(&report::render(&page, largest)?)?;
         let mut files = vec![discrepancies, report_file, summary_file];
         files.extend(views);
         details.sync()?;

@@ -78,7 +78,8 @@ impl Discrepancies {
     ///
     /// Exit 6 if it cannot be written.
     pub(super) fn push(&mut self, row: &DiscrepancyRow) -> Result<()> {
-        let cells = cells(row, self.column_names.len());
+        let message = row.what.message.to_string();
+        let cells = cells(row, &message, self.column_names.len());
         let target = self.staged.target();
         match &mut self.writer {
             Writer::Csv(csv) => csv.write_row(cells).map_err(|e| unwritable(target, e)),
@@ -112,7 +113,7 @@ impl Discrepancies {
 ///
 /// An unusable row of the ledger may have fewer carried values than there are columns; the missing
 /// ones are null. Empty text is null in every format, because in CSV the two look the same.
-fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>> {
+fn cells<'a>(row: &'a DiscrepancyRow, message: &'a str, columns: usize) -> impl Iterator<Item = Cell<'a>> {
     let what = &row.what;
     let text = |value: Option<_>| Cell::Text(value.filter(|value: &&str| !value.is_empty()));
     [
@@ -123,7 +124,7 @@ fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>>
         text(what.expected.as_deref()),
         text(what.actual.as_deref()),
         Cell::Integer(what.delta),
-        Cell::Text(Some(&what.message)),
+        Cell::Text(Some(message)),
         Cell::Date(row.call_date),
         Cell::Integer(row.prod_id),
         Cell::Text(row.status.map(Status::as_str)),
@@ -180,6 +181,7 @@ mod tests {
     use crate::output::read_back::count_discrepancies;
     use reconcile_core::call::CallKey;
     use reconcile_core::discrepancy::{Discrepancy, Kind};
+    use reconcile_core::message::Message;
     use reconcile_core::product::ProductId;
     use reconcile_core::quick_parse;
     use reconcile_core::tie_out::Written;
@@ -192,7 +194,7 @@ mod tests {
         paths.csv.guard = guard;
         let mut file =
             Discrepancies::create(&paths, guard, &["ledger_note".into(), "ledger_b".into()], &[]).unwrap();
-        let what = Discrepancy::new(Kind::Mismatch, "duration_s differs")
+        let what = Discrepancy::new(Kind::Mismatch, Message::Differs { field: "duration_s", later_line: 0 })
             .field("duration_s")
             .values(Some("7".into()), Some("5".into()))
             .delta(Some(-2));

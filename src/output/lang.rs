@@ -1,4 +1,4 @@
-//! Languages of the report.
+//! Languages of the report and of what people read.
 
 /// Language of the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -84,7 +84,7 @@ impl Rejects {
             Some(file) => file,
             none => none.insert(RejectsFile::create(&self.target, &self.layout, row)?),
         };
-        let reason = row.message();
+        let reason = row.message().to_string();
         let values = row.original.iter().chain([&reason]);
         file.csv.write_record(values).map_err(|e| unwritable(&self.target, e))
     }
@@ -189,6 +189,7 @@ pub(super) fn foreign(path: &Path) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use reconcile_core::row_problem::{CallIdProblem, RowProblem};
 
     fn row() -> InvalidRow {
         InvalidRow {
@@ -199,7 +200,7 @@ mod tests {
             field: "",
             expected: None,
             found: "x".into(),
-            reason: String::new(),
+            reason: RowProblem::CallId(CallIdProblem::Missing),
             duration_s: None,
             carried: Vec::new(),
             original: vec!["x".into()],

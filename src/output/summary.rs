@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::lang::Lang;
 use super::provenance::Provenance;
 use crate::failures::Cause;
+use crate::incomplete::Incomplete;
+use crate::note::Note;
 use crate::shown::shown;
 use crate::store::OpenItems;
 use reconcile_core::figures::Figures;
@@ -32,7 +34,7 @@ pub struct Summary<'a> {
     /// How long this process took.
     pub elapsed: Duration,
     /// Why some calls have no answer; `None` if all have one.
-    pub incomplete_because: Option<&'a str>,
+    pub incomplete_because: Option<&'a Incomplete>,
     /// Command line that resumes the run; `None` if the same command would not.
     pub go_on: Option<&'a str>,
     /// The most frequent reason of failures; `None` if nothing failed.
@@ -40,7 +42,7 @@ pub struct Summary<'a> {
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
     /// Notes on the ledger and the run.
-    pub notes: &'a [String],
+    pub notes: &'a [Note],
 }
 
 impl Summary<'_> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::digests::WrittenFile;
 use super::schema::SCHEMA_VERSION;
 use super::summary::{Summary, rounded_seconds as seconds};
 use crate::error::{Error, Result};
@@ -22,13 +23,13 @@ use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::{BothSides, Headline, Totals};
 use reconcile_core::traffic::{Sending, Slowdown, Traffic};
 
-/// The text of summary.json, with a line break at its end.
+/// The text of summary.json, with a line break at its end. `files` are the run's other files.
 ///
 /// # Errors
 ///
 /// Exit 6 if the summary is not valid JSON, which is a bug.
-pub(crate) fn to_json(summary: &Summary<'_>) -> Result<String> {
-    Ok(serde_json::to_string_pretty(&SummaryJson::new(summary)).map_err(bug)? + "\n")
+pub(crate) fn to_json(summary: &Summary<'_>, files: &[WrittenFile]) -> Result<String> {
+    Ok(serde_json::to_string_pretty(&SummaryJson::new(summary, files)).map_err(bug)? + "\n")
 }
 
 /// The same as a value. The report takes its numbers from it.
@@ -36,8 +37,8 @@ pub(crate) fn to_json(summary: &Summary<'_>) -> Result<String> {
 /// # Errors
 ///
 /// As [`to_json`].
-pub(crate) fn to_value(summary: &Summary<'_>) -> Result<serde_json::Value> {
-    serde_json::to_value(SummaryJson::new(summary)).map_err(bug)
+pub(crate) fn to_value(summary: &Summary<'_>, files: &[WrittenFile]) -> Result<serde_json::Value> {
+    serde_json::to_value(SummaryJson::new(summary, files)).map_err(bug)
 }
 
 fn bug(e: serde_json::Error) -> Error {
@@ -98,6 +99,7 @@ struct SummaryJson<'a> {
     open_items: &'a OpenItems,
     tie_out: &'a [TieOutLine],
     notes: Vec<String>,
+    files: &'a [WrittenFile],
 }
 
 /// The rows and calls of the ledger.
@@ -222,7 +224,7 @@ impl SlowdownJson {
 }
 
 impl<'a> SummaryJson<'a> {
-    fn new(summary: &Summary<'a>) -> Self {
+    fn new(summary: &Summary<'a>, files: &'a [WrittenFile]) -> Self {
         let (p, t, x, f) = (summary.provenance, summary.totals, summary.traffic, summary.figures);
         Self {
             program: env!("CARGO_PKG_NAME"),
@@ -237,9 +239,9 @@ impl<'a> SummaryJson<'a> {
             input: &p.input,
             input_sha256: &p.input_sha256,
             complete: summary.complete(),
-            incomplete_because: summary.incomplete_because.map(shown),
+            incomplete_because: summary.incomplete_because.map(|because| shown(&because.to_string())),
             go_on: summary.incomplete_because.and(summary.go_on).map(shown),
-            cause: summary.cause.map(|cause| shown(&cause.words)),
+            cause: summary.cause.map(|cause| shown(&cause.to_string())),
             counts: CountsJson::new(t),
             bridge: &f.bridge,
             fields: FIELDS.into_iter().zip(f.fields).collect(),
@@ -270,7 +272,8 @@ impl<'a> SummaryJson<'a> {
             sending: summary.sending,
             open_items: summary.open_items,
             tie_out: summary.tie_out,
-            notes: summary.notes.iter().map(|note| shown(note)).collect(),
+            notes: summary.notes.iter().map(|note| shown(&note.to_string())).collect(),
+            files,
         }
     }
 }

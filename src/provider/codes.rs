@@ -4,6 +4,8 @@
 //! status. Sources: the error pages of the voice service and of the gateway; the classes are ours.
 //! The tables of docs/provider.md are generated from these.
 
+use std::fmt;
+
 use super::lost::LostReason;
 
 /// The class of an error: what it means for this call and for all others.
@@ -297,18 +299,36 @@ pub fn classify_lost(reason: LostReason) -> Class {
 
 /// What to check if a code that concerns only one call comes for many calls in a row.
 #[must_use]
-pub fn suspicion(code: &str) -> Option<&'static str> {
+pub fn suspicion(code: &str) -> Option<Suspicion> {
     match code {
-        "isp.GATEWAY_ERROR" => Some(
-            "the permission or the product may be missing; check that the key's user may call \
-             dyvms:QueryCallDetailByCallId, that the voice service is opened for this account, and that the \
-             product is the one that made the calls",
-        ),
-        "InvalidParameter.date" => Some(
-            "the days may not be those of the calls; check the ledger's called_at and query_date, and the call \
-             date for rows without a day; the provider may also keep records for a shorter time",
-        ),
+        "isp.GATEWAY_ERROR" => Some(Suspicion::NoPermission),
+        "InvalidParameter.date" => Some(Suspicion::WrongDays),
         _ => None,
+    }
+}
+
+/// What many answers with the same code may mean. `Display` says it with what to check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspicion {
+    /// The permission or the product is missing.
+    NoPermission,
+    /// The days are not those of the calls.
+    WrongDays,
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoPermission => {
+                "the permission or the product may be missing; check that the key's user may call \
+                 dyvms:QueryCallDetailByCallId, that the voice service is opened for this account, and that the \
+                 product is the one that made the calls"
+            }
+            Self::WrongDays => {
+                "the days may not be those of the calls; check the ledger's called_at and query_date, and the call \
+                 date for rows without a day; the provider may also keep records for a shorter time"
+            }
+        })
     }
 }
 

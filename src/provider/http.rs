@@ -16,7 +16,7 @@ use super::client::{ClockCorrection, Provider};
 use super::credentials::CredentialCache;
 use super::http_exchange::{FORM, exchange};
 use super::key::Credentials;
-use super::lost::{LostReason, LostRequest};
+use super::lost::{LostDetail, LostReason, LostRequest};
 use super::question::{Question, WireFormat};
 use super::sign;
 use super::wire::{Received, Reply};
@@ -123,7 +123,8 @@ impl HttpProvider {
         if lost.reason != LostReason::Timeout {
             return lost;
         }
-        LostRequest { message: format!("timed out after {} s", self.timeout.as_secs_f64()), ..lost }
+        let detail = LostDetail::TimedOut(self.timeout.as_secs_f64().to_string());
+        LostRequest { message: detail.to_string(), ..lost }
     }
 
     /// The time to sign with, and whether it is the provider's.
@@ -153,7 +154,7 @@ impl Provider for HttpProvider {
         let (now, by_provider_time) = self.now();
         let Some(key) = self.keys.current() else {
             // It expired while the store wrote the request to disk.
-            let message = "the key expired before the request was sent".into();
+            let message = LostDetail::KeyExpired.to_string();
             return Reply::Lost(LostRequest { reason: LostReason::KeyExpired, message });
         };
         let form = self.form(question, &key, now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike as _, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use super::lost::{LostReason, LostRequest};
+use super::lost::{LostDetail, LostReason, LostRequest};
 use super::wire::{BODY_LIMIT, Received};
 use crate::shown_url;
 
@@ -102,29 +102,29 @@ fn lost(error: &reqwest::Error) -> LostRequest {
         LostReason::Transport
     };
     let cause = innermost(error);
-    let message = match reason {
-        LostReason::Certificate => format!("TLS: the certificate is not trusted: {cause}"),
-        LostReason::Connect if error.is_timeout() => "no connection within the time limit".into(),
+    let detail = match reason {
+        LostReason::Certificate => LostDetail::Certificate(cause.to_string()),
+        LostReason::Connect if error.is_timeout() => LostDetail::NotConnectedInTime,
         LostReason::Connect => no_connection(cause),
-        _ => cause.to_string(),
+        _ => LostDetail::Other(cause.to_string()),
     };
-    LostRequest { reason, message }
+    LostRequest { reason, message: detail.to_string() }
 }
 
 /// Why no connection was made.
-fn no_connection(cause: &(dyn std::error::Error + 'static)) -> String {
+fn no_connection(cause: &(dyn std::error::Error + 'static)) -> LostDetail {
     let io = cause.downcast_ref::<std::io::Error>();
     if io.is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused) {
-        return "connection refused".into();
+        return LostDetail::ConnectionRefused;
     }
     // An I/O error does not name the error it wraps as its source.
     if io.and_then(std::io::Error::get_ref).is_some_and(|wrapped| wrapped.is::<rustls::Error>()) {
-        return format!("TLS: {cause}");
+        return LostDetail::Tls(cause.to_string());
     }
     match cause.to_string().as_str() {
-        "tunnel error: proxy authorization required" => "the proxy refused (407)".into(),
-        "tunnel error: unsuccessful" => "the proxy refused to connect".into(),
-        other => other.to_owned(),
+        "tunnel error: proxy authorization required" => LostDetail::ProxyLogin,
+        "tunnel error: unsuccessful" => LostDetail::ProxyRefused,
+        other => LostDetail::Other(other.to_owned()),
     }
 }
 

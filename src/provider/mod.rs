@@ -12,7 +12,7 @@ mod fields;
 pub mod http;
 mod http_exchange;
 mod key;
-mod lost;
+pub mod lost;
 mod question;
 pub mod sign;
 pub mod wire;

@@ -8,6 +8,7 @@
 //! This file only collects names. The files below import from each other, never from here.
 
 mod erased;
+mod file_system;
 mod history;
 mod open;
 mod open_items;
@@ -19,6 +20,7 @@ mod stored_word;
 mod verbs;
 
 pub use erased::Erased;
+pub use file_system::UnknownFileSystem;
 pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use open::{files_beside, open, open_existing, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};

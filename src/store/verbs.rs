@@ -11,6 +11,7 @@ use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, Traffic};
 
 use super::erased::Erased;
+use super::file_system::UnknownFileSystem;
 use super::history::{CapRecord, KnownCall};
 use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
@@ -70,7 +71,7 @@ pub trait Store: RequestLog {
     fn origin(&self) -> Origin;
 
     /// What its user should know about its place; `None` if it is as it should be.
-    fn note(&self) -> Option<String>;
+    fn note(&self) -> Option<UnknownFileSystem>;
 
     /// Random bytes of this store, drawn at the first call. A recording derives its replacements of
     /// phone numbers from them. So the next run with this store can continue the recording.

@@ -11,7 +11,8 @@ use crate::contradiction::{contradictions, other_call};
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::{Expected, LedgerRow, LedgerTime};
-use crate::phone::{mask_planned, mask_text, same_number};
+use crate::message::Message;
+use crate::phone::same_number;
 use crate::status::{Failure, FailureKind, Lookup, Status};
 
 /// How far two values may differ and still match, in seconds.
@@ -50,58 +51,43 @@ pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Comp
 fn of_status(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {
     match lookup.status {
         Status::Found => None,
-        Status::Deferred => Some(Discrepancy::new(Kind::Deferred, "no answer yet; the next run asks")),
-        Status::NotFound => Some(Discrepancy::new(Kind::NotFound, not_found_message(row))),
+        Status::Deferred => Some(Discrepancy::new(Kind::Deferred, Message::NotAsked)),
+        Status::NotFound => {
+            let message = Message::NotFound { product: row.key.prod_id, day: row.key.day };
+            Some(Discrepancy::new(Kind::NotFound, message))
+        }
         Status::Pending => Some(pending(lookup.detail.as_ref())),
         Status::Failed => Some(failed(lookup.failure.as_ref())),
     }
 }
 
-fn not_found_message(row: &LedgerRow) -> String {
-    let (product, day) = (mask_planned(&row.key.prod_id.0.to_string(), &[]), row.key.day);
-    format!(
-        "the provider has no record of this CallId for product {product} on {day}: the CallId does not exist, or the \
-         product, the day or the account is wrong"
-    )
-}
-
 fn pending(detail: Option<&CallDetail>) -> Discrepancy {
     match detail {
-        Some(detail) if detail.is_final => Discrepancy::new(
-            Kind::Pending,
-            "the call was answered, but its record has no duration yet; the next run asks again",
-        )
-        .field("duration_s"),
-        Some(detail) => {
-            Discrepancy::new(Kind::Pending, "the call's state is not final yet; the next run asks again")
-                .field("state")
-                .values(None, detail.state.clone())
+        Some(detail) if detail.is_final => {
+            Discrepancy::new(Kind::Pending, Message::NoDuration).field("duration_s")
         }
-        None => Discrepancy::new(
-            Kind::Pending,
-            "no record yet, and the call is too recent to count as not found; the next run asks again",
-        ),
+        Some(detail) => Discrepancy::new(Kind::Pending, Message::NotFinal)
+            .field("state")
+            .values(None, detail.state.clone()),
+        None => Discrepancy::new(Kind::Pending, Message::TooRecent),
     }
 }
 
 fn failed(failure: Option<&Failure>) -> Discrepancy {
     let Some(failure) = failure else {
-        return Discrepancy::new(Kind::Failed, "the lookup failed");
+        return Discrepancy::new(Kind::Failed, Message::LookupFailed);
     };
-    let (kind, next) = match failure.kind {
-        FailureKind::Malformed => (Kind::Malformed, "the next run asks again"),
-        FailureKind::Exhausted => (Kind::Failed, "every attempt failed; the next run asks again"),
-        FailureKind::Rejected => (Kind::Failed, "later runs ask again only with --refresh"),
+    let kind = match failure.kind {
+        FailureKind::Malformed => Kind::Malformed,
+        FailureKind::Exhausted | FailureKind::Rejected => Kind::Failed,
     };
-    let code = &failure.code;
-    let message = format!("{code}: {}", failure.message.trim_end_matches(['.', '。']));
-    let message = format!("{}; {next}", mask_text(&message));
-    Discrepancy::new(kind, message).values(None, Some(code.clone()))
+    Discrepancy::new(kind, Message::Failed(Box::new(failure.clone())))
+        .values(None, Some(failure.code.clone()))
 }
 
 fn unknown_state(detail: &CallDetail) -> Option<Discrepancy> {
     (!detail.state_known).then(|| {
-        Discrepancy::new(Kind::UnknownState, "the state code is in none of the provider's tables")
+        Discrepancy::new(Kind::UnknownState, Message::UnknownState)
             .field("state")
             .values(None, detail.state.clone())
     })
@@ -109,7 +95,7 @@ fn unknown_state(detail: &CallDetail) -> Option<Discrepancy> {
 
 fn other_day(row: &LedgerRow, lookup: &Lookup) -> Option<Discrepancy> {
     (lookup.found_on != row.key.day).then(|| {
-        Discrepancy::new(Kind::OtherDay, "the provider has the record on the neighbouring day")
+        Discrepancy::new(Kind::OtherDay, Message::OtherDay)
             .field("call_date")
             .values(Some(row.key.day.to_compact_string()), Some(lookup.found_on.to_compact_string()))
     })
@@ -142,7 +128,7 @@ impl FieldResults {
             (expected.ended_at, detail.ended_at, unanswered),
         ] {
             match (expected, actual) {
-                (Some(expected), None) if empty_differs => self.push(Some(|field: &str| {
+                (Some(expected), None) if empty_differs => self.push(Some(|field: &'static str| {
                     Some(differs(field).values(Some(expected.provider_text()), None))
                 })),
                 _ => self.add(expected, actual, |field, expected, actual| {
@@ -177,17 +163,19 @@ impl FieldResults {
         &mut self,
         expected: Option<E>,
         actual: Option<A>,
-        differ: impl FnOnce(&str, E, A) -> Option<Discrepancy>,
+        differ: impl FnOnce(&'static str, E, A) -> Option<Discrepancy>,
     ) {
         match (expected, actual) {
             (None, _) => self.next += 1,
-            (Some(_), None) => self.push(None::<fn(&str) -> Option<Discrepancy>>),
-            (Some(expected), Some(actual)) => self.push(Some(|field: &str| differ(field, expected, actual))),
+            (Some(_), None) => self.push(None::<fn(&'static str) -> Option<Discrepancy>>),
+            (Some(expected), Some(actual)) => {
+                self.push(Some(|field: &'static str| differ(field, expected, actual)))
+            }
         }
     }
 
     /// Adds the result of the next field: compared with this outcome, or not comparable.
-    fn push(&mut self, compared: Option<impl FnOnce(&str) -> Option<Discrepancy>>) {
+    fn push(&mut self, compared: Option<impl FnOnce(&'static str) -> Option<Discrepancy>>) {
         let at = self.next;
         self.next += 1;
         self.results[at] = match compared.map(|differ| differ(FIELDS[at])) {
@@ -206,16 +194,20 @@ fn comparable_called_at(expected: &Expected) -> Option<LedgerTime> {
     expected.called_at.filter(|t| t.instant().is_some())
 }
 
-fn differs(field: &str) -> Discrepancy {
-    Discrepancy::new(Kind::Mismatch, format!("{field} differs")).field(field)
+fn differs(field: &'static str) -> Discrepancy {
+    Discrepancy::new(Kind::Mismatch, Message::Differs { field, later_line: 0 }).field(field)
 }
 
-fn value<T: PartialEq + ToCompactString>(field: &str, expected: &T, actual: &T) -> Option<Discrepancy> {
+fn value<T: PartialEq + ToCompactString>(
+    field: &'static str,
+    expected: &T,
+    actual: &T,
+) -> Option<Discrepancy> {
     (expected != actual)
         .then(|| differs(field).values(Some(expected.to_compact_string()), Some(actual.to_compact_string())))
 }
 
-fn number(field: &str, expected: &CompactString, actual: &CompactString) -> Option<Discrepancy> {
+fn number(field: &'static str, expected: &CompactString, actual: &CompactString) -> Option<Discrepancy> {
     (!same_number(expected, actual))
         .then(|| differs(field).values(Some(expected.clone()), Some(actual.clone())))
 }
@@ -229,7 +221,12 @@ fn duration(expected: i64, actual: i64, tolerance: i64) -> Option<Discrepancy> {
     })
 }
 
-fn time(field: &str, expected: LedgerTime, actual: DateTime<Utc>, tolerance: i64) -> Option<Discrepancy> {
+fn time(
+    field: &'static str,
+    expected: LedgerTime,
+    actual: DateTime<Utc>,
+    tolerance: i64,
+) -> Option<Discrepancy> {
     let (is_too_far, delta) = match expected {
         LedgerTime::Instant(at) => {
             let delta = delta_s(at, actual);

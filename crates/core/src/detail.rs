@@ -22,6 +22,22 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 12] = [
+        Self::Answered,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Unreachable,
+        Self::PoweredOff,
+        Self::Suspended,
+        Self::InvalidNumber,
+        Self::Restricted,
+        Self::Rejected,
+        Self::Failed,
+        Self::InProgress,
+        Self::Unknown,
+    ];
+
     /// The word in the outputs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -5,6 +5,7 @@
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;
 
+use crate::message::Message;
 use crate::product::ProductId;
 use crate::status::Status;
 
@@ -74,11 +75,11 @@ impl Kind {
             Self::Malformed => "the provider's Data cannot be read",
             Self::Mismatch => "the values of ledger and provider differ by more than the tolerance",
             Self::NotFound => {
-                "the provider has no record on any day asked, and the call is older than --settle"
+                "the provider has no record on any day asked, and the call is older than the settle time"
             }
             Self::OtherDay => "found, but on the neighbouring day",
             Self::Pending => {
-                "no record yet and the call is younger than --settle, or the record may still change"
+                "no record yet and the call is younger than the settle time, or the record may still change"
             }
             Self::UnknownState => "the state code is in none of the provider's tables",
         }
@@ -98,22 +99,15 @@ pub struct Discrepancy {
     pub actual: Option<CompactString>,
     /// Actual − expected in seconds; `None` if the field is not measured in seconds.
     pub delta: Option<i64>,
-    /// The discrepancy in words. It never contains a phone number.
-    pub message: String,
+    /// The discrepancy in words.
+    pub message: Message,
 }
 
 impl Discrepancy {
     /// A discrepancy with only a kind and a message.
     #[must_use]
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            field: String::new(),
-            expected: None,
-            actual: None,
-            delta: None,
-            message: message.into(),
-        }
+    pub fn new(kind: Kind, message: Message) -> Self {
+        Self { kind, field: String::new(), expected: None, actual: None, delta: None, message }
     }
 
     /// Sets the field.

@@ -6,6 +6,7 @@ use compact_str::{CompactString, ToCompactString};
 use crate::compared::FIELDS;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::{Expected, LedgerRow, LedgerTime};
+use crate::message::Message;
 use crate::phone::{NUMBER_FIELDS, same_number};
 
 /// The discrepancy of a later row that names the same call. Its field is the first one that
@@ -15,18 +16,15 @@ use crate::phone::{NUMBER_FIELDS, same_number};
 #[must_use]
 pub fn duplicate_of(first: &LedgerRow, later: &LedgerRow, carried: &[String]) -> Discrepancy {
     let line = first.line;
-    let message = format!("names the same call as line {line}");
     let mut differing = values(first, carried)
         .into_iter()
         .zip(values(later, carried))
         .filter(|(first, later)| !is_same_value(first, later));
     let Some((first, later)) = differing.next() else {
-        return Discrepancy::new(Kind::Duplicate, format!("{message}, with the same values"));
+        return Discrepancy::new(Kind::Duplicate, Message::SameCall { line, fields: Box::default() });
     };
-    let mut fields = first.field.clone();
-    differing.for_each(|(other, _)| fields = format!("{fields}, {}", other.field));
-    let rule = format!("line {line} counts, and a later row only where it has no value");
-    Discrepancy::new(Kind::Duplicate, format!("{message}; differs in {fields}; {rule}"))
+    let fields = std::iter::once(first.field.clone()).chain(differing.map(|(other, _)| other.field));
+    Discrepancy::new(Kind::Duplicate, Message::SameCall { line, fields: fields.collect() })
         .field(first.field)
         .values(first.value, later.value)
 }
@@ -85,10 +83,10 @@ impl LaterValues {
 
     /// Names the line of the ledger's value in each mismatch that a later row causes.
     pub fn name_lines(&self, discrepancies: &mut [Discrepancy]) {
-        for mismatch in discrepancies.iter_mut().filter(|d| d.kind == Kind::Mismatch) {
-            let at = FIELDS.iter().position(|field| *field == mismatch.field);
-            if let Some(line) = at.map(|at| self.lines[at]).filter(|line| *line > 0) {
-                mismatch.message += &format!("; the ledger's value is on line {line}");
+        for mismatch in discrepancies {
+            if let Message::Differs { field, later_line } = &mut mismatch.message {
+                let at = FIELDS.iter().position(|known| known == field);
+                *later_line = at.map_or(0, |at| self.lines[at]);
             }
         }
     }
@@ -170,7 +168,8 @@ mod tests {
         let found = duplicate_of(&first, &later, &carried);
         assert_eq!(found.field, "duration_s");
         assert_eq!((found.expected.as_deref(), found.actual.as_deref()), (Some("3"), Some("4")));
-        assert!(found.message.contains("differs in duration_s, ledger_x;"), "{}", found.message);
+        let words = found.message.to_string();
+        assert!(words.contains("differs in duration_s, ledger_x;"), "{words}");
     }
 
     #[test]
@@ -196,10 +195,11 @@ mod tests {
         values.fill(&mut filled);
         let wanted = Expected { duration_s: Some(31), called_at: Some(noon), ..first };
         assert_eq!(filled, wanted);
-        let mut mismatches =
-            ["callee", "duration_s"].map(|field| Discrepancy::new(Kind::Mismatch, "m").field(field));
+        let mismatches = ["callee", "duration_s"].map(|field| Message::Differs { field, later_line: 0 });
+        let mut mismatches = mismatches.map(|message| Discrepancy::new(Kind::Mismatch, message));
         values.name_lines(&mut mismatches);
-        assert_eq!(mismatches.map(|m| m.message), ["m", "m; the ledger's value is on line 4"]);
+        let words = ["callee differs", "duration_s differs; the ledger's value is on line 4"];
+        assert_eq!(mismatches.map(|m| m.message.to_string()), words);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::detail::{CallDetail, Outcome, billable_minutes};
 use crate::discrepancy::Kind;
 use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
 use crate::patterns::Observed;
+use crate::row_problem::RowProblem;
 use crate::status::{Lookup, Status};
 use crate::totals::BothSides;
 
@@ -64,8 +65,10 @@ pub struct HourOfDay {
 }
 
 /// The rows rejected for the same reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RejectedRows {
+    /// The reason of the first of them.
+    pub reason: Option<RowProblem>,
     /// The number of rows.
     pub rows: u64,
     /// The line of the first of them.
@@ -127,7 +130,7 @@ pub struct Figures {
     pub at_stake_s: BTreeMap<Kind, u64>,
     /// What was compared, for each of [`FIELDS`].
     pub fields: [FieldCounts; FIELDS.len()],
-    /// Unusable rows, by field and reason.
+    /// Unusable rows, by field and the reason's English text.
     pub rejected: Lines<(&'static str, String), RejectedRows>,
 }
 
@@ -180,9 +183,10 @@ impl Figures {
     /// Counts an unusable row.
     pub fn add_rejected(&mut self, row: &InvalidRow) {
         self.bridge.add_unusable_row(row);
-        let line = self.rejected.line(&(row.field, row.reason.clone()));
+        let line = self.rejected.line(&(row.field, row.reason.to_string()));
         line.rows += 1;
         if line.rows == 1 {
+            line.reason = Some(row.reason.clone());
             line.first_line = row.line;
         }
     }

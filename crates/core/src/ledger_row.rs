@@ -5,6 +5,7 @@ use compact_str::{CompactString, ToCompactString};
 
 use crate::calendar::{day_of, provider_text};
 use crate::call::CallKey;
+use crate::row_problem::{RowProblem, Unusable};
 
 /// A time in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +115,7 @@ pub struct InvalidRow {
     /// The text in the ledger.
     pub found: CompactString,
     /// What is wrong and what to do.
-    pub reason: String,
+    pub reason: RowProblem,
     /// Talk time in seconds, if the row gives it in readable form.
     pub duration_s: Option<i64>,
     /// The columns carried through, as many as the row has.
@@ -124,13 +125,10 @@ pub struct InvalidRow {
 }
 
 impl InvalidRow {
-    /// The reason and the position: `not a time; … (column 3, byte 512)`.
+    /// The reason and the position.
     #[must_use]
-    pub fn message(&self) -> String {
-        let column = self.column.map(|column| format!("column {column}"));
-        let offset = self.offset.map(|offset| format!("byte {offset}"));
-        let place: Vec<String> = column.into_iter().chain(offset).collect();
-        if place.is_empty() { self.reason.clone() } else { format!("{} ({})", self.reason, place.join(", ")) }
+    pub fn message(&self) -> Unusable {
+        Unusable { problem: self.reason.clone(), column: self.column, offset: self.offset }
     }
 }
 

@@ -19,6 +19,7 @@
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
@@ -47,12 +48,14 @@ pub mod discrepancy;
 pub mod duplicate;
 pub mod figures;
 pub mod ledger_row;
+pub mod message;
 pub mod normalize;
 pub mod patterns;
 pub mod phone;
 pub mod product;
 pub mod quick_parse;
 pub mod rate;
+pub mod row_problem;
 pub mod seconds_at_stake;
 pub mod settle;
 pub mod states;

@@ -30,6 +30,7 @@ mod tests {
     use super::*;
     use crate::call::CallKey;
     use crate::ledger_row::Expected;
+    use crate::message::Message;
     use crate::normalize::normalize;
     use crate::product::ProductId;
     use crate::quick_parse;
@@ -46,7 +47,11 @@ mod tests {
         let row = row(61);
         let detail = normalize(r#"{"duration":7,"state":"1"}"#).unwrap();
         let stake = |kind, field: &str, delta| {
-            seconds_at_stake(&row, Some(&detail), &Discrepancy::new(kind, "m").field(field).delta(delta))
+            seconds_at_stake(
+                &row,
+                Some(&detail),
+                &Discrepancy::new(kind, Message::NotAsked).field(field).delta(delta),
+            )
         };
         assert_eq!(stake(Kind::Mismatch, "duration_s", Some(-54)), 54);
         assert_eq!(stake(Kind::Mismatch, "called_at", Some(28_800)), 0);

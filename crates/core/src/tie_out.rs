@@ -3,6 +3,7 @@
 //! [`tie_out`] checks them on [`Written`], which is read back from the written files.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::call::CallKey;
 use crate::discrepancy::Kind;
@@ -10,13 +11,117 @@ use crate::status::Status;
 use crate::totals::Totals;
 use crate::traffic::Traffic;
 
+/// A rule of the tie-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "`as_str` says what they require")]
+pub enum Rule {
+    Rows,
+    Calls,
+    Found,
+    Discrepancies,
+    DiscrepanciesOfEachCall,
+    AsCounted,
+    Requests,
+    Cap,
+}
+
+impl Rule {
+    /// Every rule, in the order of the tie-out.
+    pub const ALL: [Self; 8] = [
+        Self::Rows,
+        Self::Calls,
+        Self::Found,
+        Self::Discrepancies,
+        Self::DiscrepanciesOfEachCall,
+        Self::AsCounted,
+        Self::Requests,
+        Self::Cap,
+    ];
+
+    /// The rule in the words of the summary.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "rows = invalid + duplicates + calls",
+            Self::Calls => "calls = found + not_found + pending + failed + deferred",
+            Self::Found => "found = clean + with_discrepancies + not_compared",
+            Self::Discrepancies => "discrepancies = invalid + those of the calls",
+            Self::DiscrepanciesOfEachCall => "each call has as many discrepancies as its row says",
+            Self::AsCounted => "the files hold what was counted",
+            Self::Requests => "requests = first_tries + retries + other_day_tries",
+            Self::Cap => "most_in_any_window <= cap",
+        }
+    }
+}
+
+impl serde::Serialize for Rule {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// The numbers of a rule. `Display` is the text of the summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Numbers {
+    /// A sum.
+    Sum {
+        /// The sum.
+        whole: u64,
+        /// Its parts.
+        parts: Vec<u64>,
+    },
+    /// A part of the calls.
+    PartOfCalls {
+        /// The part.
+        part: u64,
+        /// All calls.
+        calls: u64,
+    },
+    /// What the files hold.
+    Files {
+        /// Calls.
+        calls: u64,
+        /// Discrepancies.
+        discrepancies: u64,
+    },
+    /// A number and its limit.
+    Limit {
+        /// The number.
+        number: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sum { whole, parts } => {
+                let parts: Vec<String> = parts.iter().map(u64::to_string).collect();
+                write!(f, "{whole} = {}", parts.join(" + "))
+            }
+            Self::PartOfCalls { part, calls } => write!(f, "{part} of {calls} calls"),
+            Self::Files { calls, discrepancies } => {
+                write!(f, "{calls} calls, {discrepancies} discrepancies")
+            }
+            Self::Limit { number, limit } => write!(f, "{number} <= {limit}"),
+        }
+    }
+}
+
+impl serde::Serialize for Numbers {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// One line of the tie-out.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TieOutLine {
-    /// The rule in words.
-    pub rule: &'static str,
-    /// The rule with its numbers.
-    pub numbers: String,
+    /// The rule.
+    pub rule: Rule,
+    /// The rule's numbers.
+    pub numbers: Numbers,
     /// True if the numbers obey the rule. Accountants say that the line foots.
     #[serde(rename = "foots")]
     pub adds_up: bool,
@@ -121,14 +226,13 @@ fn add(counts: &mut BTreeMap<String, u64>, word: &str) {
     }
 }
 
-fn line(rule: &'static str, numbers: String, adds_up: bool) -> TieOutLine {
+fn line(rule: Rule, numbers: Numbers, adds_up: bool) -> TieOutLine {
     TieOutLine { rule, numbers, adds_up }
 }
 
 /// The line of a sum and its parts.
-fn sum(rule: &'static str, whole: u64, parts: &[u64]) -> TieOutLine {
-    let texts: Vec<String> = parts.iter().map(u64::to_string).collect();
-    line(rule, format!("{whole} = {}", texts.join(" + ")), whole == parts.iter().sum::<u64>())
+fn sum(rule: Rule, whole: u64, parts: &[u64]) -> TieOutLine {
+    line(rule, Numbers::Sum { whole, parts: parts.to_vec() }, whole == parts.iter().sum::<u64>())
 }
 
 /// The lines of the tie-out.
@@ -143,30 +247,22 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
     let rows = w.by_kind.values().sum();
     let most = x.evidence.most_in_any_window;
     vec![
-        sum("rows = invalid + duplicates + calls", t.rows, &[invalid, duplicates, calls]),
-        sum("calls = found + not_found + pending + failed + deferred", calls, &by_status),
+        sum(Rule::Rows, t.rows, &[invalid, duplicates, calls]),
+        sum(Rule::Calls, calls, &by_status),
         sum(
-            "found = clean + with_discrepancies + not_compared",
+            Rule::Found,
             found,
             &[w.without_discrepancies.saturating_sub(t.not_compared), w.with_discrepancies, t.not_compared],
         ),
-        sum("discrepancies = invalid + those of the calls", rows, &[invalid, w.counted]),
+        sum(Rule::Discrepancies, rows, &[invalid, w.counted]),
         line(
-            "each call has as many discrepancies as its row says",
-            format!("{} of {calls} calls", calls.saturating_sub(w.without_discrepancies)),
+            Rule::DiscrepanciesOfEachCall,
+            Numbers::PartOfCalls { part: calls.saturating_sub(w.without_discrepancies), calls },
             w.counted_by_call == w.named_by_call,
         ),
-        line(
-            "the files hold what was counted",
-            format!("{calls} calls, {rows} discrepancies"),
-            w.is_equal_to(t),
-        ),
-        sum(
-            "requests = first_tries + retries + other_day_tries",
-            x.requests,
-            &[x.first_tries, x.retries, x.other_day_tries],
-        ),
-        line("most_in_any_window <= cap", format!("{most} <= {cap_requests}"), most <= cap_requests),
+        line(Rule::AsCounted, Numbers::Files { calls, discrepancies: rows }, w.is_equal_to(t)),
+        sum(Rule::Requests, x.requests, &[x.first_tries, x.retries, x.other_day_tries]),
+        line(Rule::Cap, Numbers::Limit { number: most, limit: cap_requests }, most <= cap_requests),
     ]
 }
 
@@ -213,7 +309,7 @@ mod tests {
     /// The rules that do not add up.
     fn broken(w: &Written) -> Vec<&'static str> {
         let lines = tie_out(&counted(), w, &Traffic::default(), 100);
-        lines.iter().filter(|line| !line.adds_up).map(|line| line.rule).collect()
+        lines.iter().filter(|line| !line.adds_up).map(|line| line.rule.as_str()).collect()
     }
 
     #[test]
@@ -252,7 +348,8 @@ mod tests {
         let evidence = Evidence { most_in_any_window: 101, ..Evidence::default() };
         let x = Traffic { requests: 3, first_tries: 2, evidence, ..Traffic::default() };
         let lines = tie_out(&Totals::default(), &Written::default(), &x, 100);
-        let broken: Vec<&str> = lines.iter().filter(|l| !l.adds_up).map(|l| l.numbers.as_str()).collect();
+        let broken: Vec<String> =
+            lines.iter().filter(|l| !l.adds_up).map(|l| l.numbers.to_string()).collect();
         assert_eq!(broken, ["3 = 2 + 0 + 0", "101 <= 100"]);
     }
 }

@@ -16,6 +16,7 @@ use crate::fetch::deadline::Deadline;
 use crate::fetch::outage::{Outage, OutagePolicy};
 use crate::fetch::retry::Policy;
 use crate::fetch::{Anomalies, CallLimits, Fetcher};
+use crate::note::Note;
 use crate::provider::http::HttpProvider;
 use crate::threads;
 use crate::words::plural;
@@ -29,7 +30,7 @@ pub(super) struct Collected {
     /// How far a throttling provider slowed the run down.
     pub(super) slowdown: Slowdown,
     /// Notes on the answers as a whole.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     /// Why requests failed.
     pub(super) failed_requests: Failures,
 }
@@ -85,7 +86,8 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     deadlines.iter().for_each(JoinHandle::abort);
     run.store.release_writer();
     progress.finish();
-    let notes = [fetcher.anomalies.notes(), fetcher.outage.notes()].concat();
+    let answers = fetcher.anomalies.notes().into_iter().map(Note::Answers);
+    let notes = answers.chain(fetcher.outage.note().map(Note::Outage)).collect();
     let failed_requests = fetcher.anomalies.failures();
     Ok(Collected { all_asked, slowdown: cap.slowdown(), notes, failed_requests })
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fetch::deadline::Deadline;
 use crate::ledger::ScannedLedger;
+use crate::note::Note;
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::stop::{Reason, Stop};
@@ -49,10 +50,10 @@ impl RunContext<'_> {
     }
 
     /// The notes on ledger, settings and key.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<Note> {
         let mut notes =
             notes::at_start(self.settings, &self.source.scan, self.keys.as_deref(), self.old_rejects);
-        notes.extend(self.store.note());
+        notes.extend(self.store.note().map(Note::Store));
         notes
     }
 
@@ -98,7 +99,7 @@ impl RunContext<'_> {
     pub(super) fn check_stop(&self) -> Result<()> {
         match self.stop.reason() {
             None | Some(Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_) | Reason::Silent(_)) => Ok(()),
-            Some(Reason::Unreachable(what)) => Err(Error::new(Exit::Fatal, what)
+            Some(Reason::Unreachable(silence)) => Err(Error::new(Exit::Fatal, silence.to_string())
                 .hint("check the endpoint, DNS, the network and any proxy; then run the same command again")),
             Some(Reason::Fatal { code, message, advice }) => {
                 let hint = match &self.keys {

@@ -74,7 +74,7 @@ async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Result<T>>) -
     tokio::select! {
         done = step => done,
         () = stop.stopped() => {
-            let why = stop.reason().map(|reason| reason.text()).unwrap_or_default();
+            let why = stop.reason().map(|reason| reason.to_string()).unwrap_or_default();
             Err(Error::new(Exit::Incomplete, format!("{why} before the first request; the old outputs stay"))
                 .hint("run the same command again"))
         }

@@ -5,13 +5,14 @@ use super::context::RunContext;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::failures::Failures;
+use crate::failures::{Cause, Failures};
+use crate::incomplete::Incomplete;
+use crate::note::Note;
 use crate::output::{Outputs, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, Counted};
 use crate::shown::shown;
 use crate::store::OpenItems;
 use crate::telemetry::notify::WrittenRun;
-use crate::words::plural;
 use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -32,16 +33,17 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = Traffic { slowdown: collected.slowdown, ..run.store.traffic(&run.scope)? };
     let provenance = provenance(run);
     let scan = &run.source.scan;
-    let mut outputs = Outputs::create(&settings.outputs, &scan.carried, &scan.layout, &provenance, &traffic)?;
+    let (paths, lang) = (&settings.outputs, settings.lang);
+    let mut outputs = Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang)?;
     let (Counted { totals, figures, failed_calls, exhausted_calls }, open_items) =
         write_rows(run, &mut outputs)?;
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
     let because = incomplete_because(run, collected.all_asked, &totals, &exhausted_calls);
-    check_answered(run, &totals, because.as_deref(), failures)?;
+    check_answered(run, &totals, because.as_ref(), failures)?;
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, settings.rate.requests.get())?;
-    let later_change = Vec::from_iter(run.source.input.later_change());
+    let later_change = Vec::from_iter(run.source.input.later_change().map(Note::Ledger));
     later_change.iter().for_each(|note| run.console.note(note));
     let summary = Summary {
         provenance: &provenance,
@@ -52,7 +54,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         lang: settings.lang,
         tie_out: &tie_out,
         elapsed: run.started.elapsed(),
-        incomplete_because: because.as_deref(),
+        incomplete_because: because.as_ref(),
         go_on: Some(run.console.command.as_str()).filter(|_| !settings.offline),
         cause: failures.most_frequent(),
         open_items: &open_items,
@@ -114,7 +116,9 @@ fn check_totals(totals: &Totals, written: &Written, traffic: &Traffic, cap: u32)
     let lines = tie_out(totals, written, traffic, u64::from(cap));
     match lines.iter().find(|line| !line.adds_up) {
         None => Ok(lines),
-        Some(line) => Err(Error::bug(format!("the totals do not agree: {} ({})", line.rule, line.numbers))),
+        Some(line) => {
+            Err(Error::bug(format!("the totals do not agree: {} ({})", line.rule.as_str(), line.numbers)))
+        }
     }
 }
 
@@ -127,7 +131,7 @@ fn check_totals(totals: &Totals, written: &Written, traffic: &Traffic, cap: u32)
 fn check_answered(
     run: &RunContext<'_>,
     totals: &Totals,
-    because: Option<&str>,
+    because: Option<&Incomplete>,
     failures: &Failures,
 ) -> Result<()> {
     let answered = totals.calls - totals.exhausted - totals.deferred;
@@ -138,11 +142,12 @@ fn check_answered(
     // The run has ended, so the next one asks again for the calls whose every attempt failed.
     run.store.end_session(&run.scope, Some(false))?;
     let cause = failures.most_frequent();
-    let reason = match cause.filter(|cause| !because.contains(&cause.words)) {
-        Some(cause) => format!("{because}; most requests failed: {}", cause.words),
-        None => because.to_owned(),
+    let because = because.to_string();
+    let reason = match cause.filter(|cause| !because.contains(&cause.to_string())) {
+        Some(cause) => format!("{because}; most requests failed: {cause}"),
+        None => because,
     };
-    let to_do = cause.and_then(|cause| cause.to_do).map(|to_do| format!("{to_do}, then "));
+    let to_do = cause.and_then(Cause::to_do).map(|to_do| format!("{to_do}, then "));
     let what = format!("no call was answered: {reason}; the old outputs stay");
     Err(Error::new(Exit::Incomplete, what)
         .hint(format!("{}run the same command again", to_do.unwrap_or_default())))
@@ -154,17 +159,13 @@ fn incomplete_because(
     all_asked: bool,
     totals: &Totals,
     exhausted: &Failures,
-) -> Option<String> {
+) -> Option<Incomplete> {
     if !all_asked {
-        let reason = run.stop.reason();
-        return Some(reason.map_or_else(|| "the run was stopped".into(), |reason| reason.text()));
+        return Some(Incomplete::Stopped(run.stop.reason()));
     }
     if totals.exhausted > 0 {
-        let calls = plural(totals.exhausted, "call");
-        let cause = exhausted.most_frequent().map(|cause| format!(": {}", cause.words)).unwrap_or_default();
-        return Some(format!("{calls} failed on every attempt{cause}"));
+        let cause = exhausted.most_frequent().cloned();
+        return Some(Incomplete::Exhausted { calls: totals.exhausted, cause });
     }
-    let have = if totals.deferred == 1 { "has" } else { "have" };
-    let deferred = || format!("{} {have} no stored answer (offline run)", plural(totals.deferred, "call"));
-    (totals.deferred > 0).then(deferred)
+    (totals.deferred > 0).then_some(Incomplete::Offline { calls: totals.deferred })
 }

@@ -13,6 +13,7 @@ use super::token_key::TokenKey;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow};
 use reconcile_core::ledger_row::{Expected, LedgerRow};
+use reconcile_core::message::Message;
 use reconcile_core::phone::{self, MIN_DIGITS, digits_of, numbers_in};
 use reconcile_core::status::Lookup;
 
@@ -131,7 +132,7 @@ impl MaskPhones {
         row.what = Discrepancy {
             expected: mask_value(&row.what.expected),
             actual: mask_value(&row.what.actual),
-            message: mask_text(&row.what.message),
+            message: Message::Masked(mask_text(&row.what.message.to_string()).into()),
             ..row.what
         };
         // Without the row's numbers, as in the details: later rows of a call must give the same id.

@@ -1,72 +1,156 @@
-//! The discrepancies that the report lists: those with the most talk seconds at stake.
+//! The discrepancies that the report has: those with the most talk seconds at stake.
 
 use std::cmp::Reverse;
 
-use compact_str::CompactString;
 use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
 
+use super::known_call::{KnownCall, cut, pairs};
+use crate::output::lang::Lang;
 use crate::shown::escape;
-use reconcile_core::discrepancy::DiscrepancyRow;
+use crate::texts;
+use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::phone;
 
 /// Rows in the report. The discrepancy file has all of them.
-const MAX_ROWS: usize = 100;
+pub(super) const MAX_ROWS: usize = 2_000;
+/// Rows that wait before the smallest are dropped.
+const MAX_WAITING: usize = MAX_ROWS + 500;
+/// Columns of the ledger that a row shows.
+const MAX_CARRIED: usize = 20;
 
-/// A discrepancy as the report lists it, with phone numbers masked.
+/// A discrepancy as the report shows it, with phone numbers masked.
 #[derive(Debug, Serialize)]
 pub(super) struct ListedRow {
     line: u64,
-    call_id: String,
+    call: String,
     kind: &'static str,
     field: String,
-    expected: String,
-    actual: String,
-    delta: Option<i64>,
-    at_stake_s: u64,
+    /// The ledger's value. An unusable row's own text is the ledger's.
+    ledger: String,
+    provider: String,
+    /// The value that the kind compares with: a duplicate's first row, or what the provider's other
+    /// values give.
+    other: String,
+    message: String,
+    seconds: u64,
+    product: String,
+    day: String,
+    /// All that is known of the call, by group, as names with values.
+    more: Box<RawValue>,
 }
 
 impl ListedRow {
-    fn new(row: &DiscrepancyRow) -> Self {
-        let what = &row.what;
-        let value = |value: &Option<CompactString>| {
-            value.as_deref().map(|value| masked(&what.field, value, &row.own_numbers)).unwrap_or_default()
+    fn new(
+        lang: Lang,
+        row: &DiscrepancyRow,
+        call: Option<KnownCall<'_>>,
+        carried: &[String],
+    ) -> serde_json::Result<Self> {
+        let (what, own) = (&row.what, &row.own_numbers);
+        let value = |value: Option<&str>| value.map(|v| masked(&what.field, v, own)).unwrap_or_default();
+        let (expected, actual) = (value(what.expected.as_deref()), value(what.actual.as_deref()));
+        let (ledger, provider, other) = match what.kind {
+            // What was expected is in the message.
+            Kind::InvalidRow => (actual, String::new(), String::new()),
+            Kind::Duplicate => (actual, String::new(), expected),
+            Kind::Inconsistent if what.field != "call_id" => {
+                let ledger = call.and_then(|call| call.expected(&what.field));
+                (value(ledger.as_deref()), actual, expected)
+            }
+            _ => (expected, actual, String::new()),
         };
-        Self {
+        let product = row.product().map(str::to_owned);
+        Ok(Self {
             line: row.ledger_line,
-            call_id: row.call_id.as_deref().map(|id| masked("", id, &row.own_numbers)).unwrap_or_default(),
+            call: row.call_id.as_deref().map(|id| masked("", id, own)).unwrap_or_default(),
             kind: what.kind.as_str(),
             field: what.field.clone(),
-            expected: value(&what.expected),
-            actual: value(&what.actual),
-            delta: what.delta,
-            at_stake_s: row.at_stake_s,
-        }
+            ledger,
+            provider,
+            other,
+            message: masked("", &texts::message(lang, &what.message), own),
+            seconds: row.at_stake_s,
+            product: product
+                .or_else(|| row.prod_id.map(|id| phone::mask_planned(&id.to_string(), own)))
+                .unwrap_or_default(),
+            day: row.call_date.map(|day| day.to_string()).unwrap_or_default(),
+            more: more(row, call, carried)?,
+        })
     }
+}
+
+/// All that is known of the call, as JSON.
+fn more(
+    row: &DiscrepancyRow,
+    call: Option<KnownCall<'_>>,
+    carried: &[String],
+) -> serde_json::Result<Box<RawValue>> {
+    #[derive(Serialize)]
+    struct More {
+        ledger: Vec<(String, String)>,
+        record: Vec<(String, String)>,
+        lookup: Vec<(String, String)>,
+        columns: Vec<(String, String)>,
+    }
+    let own = &row.own_numbers;
+    let groups = call.map(|call| call.groups()).unwrap_or_default();
+    let [ledger, record, lookup] = groups.map(|group| {
+        let masked = |(name, value): (&'static str, String)| {
+            let value = masked(name, &value, own);
+            (name.to_owned(), value)
+        };
+        group.into_iter().map(masked).collect()
+    });
+    let columns = carried.iter().zip(&row.carried).map(|(name, value)| (name.as_str(), Some(value.as_str())));
+    let columns = pairs(columns).take(MAX_CARRIED);
+    let columns = columns.map(|(name, value)| (masked("", name, own), masked("", &value, own))).collect();
+    serde_json::value::to_raw_value(&More { ledger, record, lookup, columns })
 }
 
 /// The discrepancies with the most seconds at stake. Of equal ones, those that come first in the
 /// file.
+///
+/// At most 2,500 rows wait, about 3 KiB each, so they need some 8 MiB. Longer texts are cut.
 #[derive(Debug, Default)]
 pub(crate) struct Largest {
+    lang: Lang,
     rows: Vec<ListedRow>,
     /// Rows with this many seconds or fewer are not listed; `None` if every row is.
     threshold_s: Option<u64>,
+    /// Names of the ledger's carried columns.
+    carried: Vec<String>,
 }
 
 impl Largest {
+    /// No rows yet. `carried` names the columns that the rows carry through.
+    pub(crate) fn new(lang: Lang, carried: &[String]) -> Self {
+        Self { lang, carried: carried.to_vec(), ..Self::default() }
+    }
+
     /// Whether a row with this many seconds at stake is among the largest so far.
     pub(crate) fn lists(&self, at_stake_s: u64) -> bool {
         self.threshold_s.is_none_or(|threshold| at_stake_s > threshold)
     }
 
     /// Keeps the row if it is among the largest so far.
-    pub(crate) fn add(&mut self, row: &DiscrepancyRow) {
+    ///
+    /// # Errors
+    ///
+    /// The row is no JSON, which is a bug.
+    pub(crate) fn add(
+        &mut self,
+        row: &DiscrepancyRow,
+        call: Option<KnownCall<'_>>,
+    ) -> Result<(), serde_json::Error> {
         if self.lists(row.at_stake_s) {
-            self.rows.push(ListedRow::new(row));
+            self.rows.push(ListedRow::new(self.lang, row, call, &self.carried)?);
         }
-        if self.rows.len() >= 2 * MAX_ROWS {
+        if self.rows.len() >= MAX_WAITING {
             self.sort_and_cut();
         }
+        Ok(())
     }
 
     /// The largest discrepancies, the largest first.
@@ -77,9 +161,9 @@ impl Largest {
 
     fn sort_and_cut(&mut self) {
         // A stable sort: of equal rows the first stay.
-        self.rows.sort_by_key(|row| Reverse(row.at_stake_s));
+        self.rows.sort_by_key(|row| Reverse(row.seconds));
         self.rows.truncate(MAX_ROWS);
-        self.threshold_s = self.rows.get(MAX_ROWS - 1).map(|row| row.at_stake_s);
+        self.threshold_s = self.rows.get(MAX_ROWS - 1).map(|row| row.seconds);
     }
 }
 
@@ -87,20 +171,25 @@ impl Largest {
 fn masked(field: &str, value: &str, own_numbers: &[String]) -> String {
     let masked = if phone::NUMBER_FIELDS.contains(&field) {
         phone::mask_number(&phone::normalize_number(value))
+    } else if field == "request_id" && Uuid::try_parse(value).is_ok() {
+        // Its digits are random.
+        value.to_owned()
     } else {
         phone::mask_known(value, own_numbers)
     };
-    escape(&masked).into_owned()
+    cut(escape(&masked).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use reconcile_core::discrepancy::{Discrepancy, Kind};
+    use reconcile_core::discrepancy::Discrepancy;
+    use reconcile_core::message::Message;
 
-    fn listed(field: &str, kind: Kind, call_id: &str, expected: &str) -> ListedRow {
-        let what = Discrepancy::new(kind, "m").field(field).values(Some(expected.into()), None);
-        ListedRow::new(&DiscrepancyRow {
+    fn discrepancy(field: &str, kind: Kind, call_id: &str, expected: &str) -> DiscrepancyRow {
+        let what = Discrepancy::new(kind, Message::NotAsked).field(field).values(Some(expected.into()), None);
+        DiscrepancyRow {
             call_id: Some(call_id.into()),
             ledger_line: 2,
             what,
@@ -112,26 +201,64 @@ mod tests {
             at_stake_s: 0,
             carried: vec!["13812345678".into()],
             own_numbers: vec!["447911123456".into()],
-        })
+        }
+    }
+
+    fn listed(field: &str, kind: Kind, call_id: &str, expected: &str) -> ListedRow {
+        ListedRow::new(Lang::En, &discrepancy(field, kind, call_id, expected), None, &["ledger_note".into()])
+            .unwrap()
     }
 
     #[test]
     fn the_row_s_own_number_is_masked_in_its_call_id() {
-        assert_eq!(listed("", Kind::NotFound, "447911123456^1", "").call_id, "447*****3456^1");
-        assert_eq!(listed("", Kind::NotFound, "a\u{202e}b", "").call_id, r"a\u{202e}b");
+        assert_eq!(listed("", Kind::NotFound, "447911123456^1", "").call, "447*****3456^1");
+        assert_eq!(listed("", Kind::NotFound, "a\u{202e}b", "").call, r"a\u{202e}b");
     }
 
     #[test]
     fn phone_numbers_are_masked_in_every_column() {
         let row = listed("callee", Kind::Mismatch, "116014888060^102816313060", "+86 138-1234-5678");
-        assert_eq!(row.call_id, "116014888060^102816313060");
-        assert_eq!(row.expected, "138****5678");
+        assert_eq!(row.call, "116014888060^102816313060");
+        assert_eq!(row.ledger, "138****5678");
+        assert_eq!(
+            row.more.get(),
+            r#"{"ledger":[],"record":[],"lookup":[],"columns":[["ledger_note","138****5678"]]}"#
+        );
         let carried = listed("ledger_note", Kind::Duplicate, "1^2", "ask 13812345678");
-        assert_eq!(carried.expected, "ask 138****5678");
-        let call_id = |kind, id: &str| listed("", kind, id, "").call_id;
+        assert_eq!(carried.other, "ask 138****5678");
+        let call_id = |kind, id: &str| listed("", kind, id, "").call;
         assert_eq!(call_id(Kind::NotFound, "13812345678"), "138****5678");
         assert_eq!(call_id(Kind::InvalidRow, "13812345678^1"), "138****5678^1");
         assert_eq!(call_id(Kind::InvalidRow, "8613812345678^1"), "861******5678^1");
         assert_eq!(call_id(Kind::InvalidRow, "1779786101083^1"), "1779786101083^1");
+    }
+
+    #[test]
+    fn a_value_of_the_ledger_is_never_the_provider_s() {
+        let mut row = discrepancy("duration_s", Kind::InvalidRow, "1^2", "seconds");
+        row.what.actual = Some("1:15".into());
+        let unusable = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
+        assert_eq!([&*unusable.ledger, &unusable.provider, &unusable.other], ["1:15", "", ""]);
+        row.what.kind = Kind::Duplicate;
+        let duplicate = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
+        assert_eq!([&*duplicate.ledger, &duplicate.provider, &duplicate.other], ["1:15", "", "seconds"]);
+        row.what.kind = Kind::Inconsistent;
+        let inconsistent = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
+        let shown = [&*inconsistent.ledger, &inconsistent.provider, &inconsistent.other];
+        assert_eq!(shown, ["", "1:15", "seconds"]);
+    }
+
+    #[test]
+    fn the_largest_rows_stay_and_of_equal_ones_the_first() {
+        let mut largest = Largest::default();
+        for line in 0..10_000 {
+            let mut row = discrepancy("", Kind::NotFound, "1^2", &"x".repeat(5_000));
+            (row.ledger_line, row.at_stake_s) = (line, line % 4);
+            largest.add(&row, None).unwrap();
+        }
+        let rows = largest.into_rows();
+        let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
+        assert_eq!(lines, (0..2_000).map(|n| n * 4 + 3).collect::<Vec<_>>());
+        assert!(rows.iter().all(|row| row.ledger.chars().count() < 400));
     }
 }

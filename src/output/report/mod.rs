@@ -1,13 +1,18 @@
-//! The report: one self-contained HTML page. It has no script, loads nothing from the network, and
-//! masks every phone number.
+//! The report: one self-contained HTML page. It loads nothing from the network, is whole without
+//! JavaScript, and masks every phone number.
 
+mod bars;
 mod charts;
+mod known_call;
+mod labels;
 mod largest;
+mod link;
 mod numbers;
 mod page;
-mod pattern_texts;
 mod svg;
 mod texts;
 
+pub(crate) use known_call::KnownCall;
 pub(crate) use largest::Largest;
-pub(crate) use page::render;
+pub(crate) use link::link;
+pub(crate) use page::{Content, render};

@@ -1,230 +1,233 @@
-//! Draws the report's charts as SVG. Owns plotters.
+//! Draws the report's bars and columns as SVG. Pure.
 //!
-//! Each colour here only marks a role. The page's style sheet replaces it with a colour for light
-//! or dark screens, or for print.
-
-use plotters::coord::Shift;
-use plotters::coord::types::RangedCoordf64;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use reconcile_core::traffic::SendingPoint;
+//! Colours come from the page's style sheet by class, for light and dark screens and for print. A
+//! bar is only a picture: the number stands in the same row as text.
 
 use super::numbers::group_thousands;
 
-/// Bars.
-const BAR: RGBColor = RGBColor(0x2f, 0x6f, 0x9f);
-/// The cap, and windows in which the provider throttled.
-const WARN: RGBColor = RGBColor(0x9a, 0x4a, 0x00);
-const GRID: RGBColor = RGBColor(0xdd, 0xe3, 0xe9);
-const INK: RGBColor = RGBColor(0x1c, 0x27, 0x33);
+/// Units of a chart's view box; about a pixel at full size.
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 190.0;
+const LEFT: f64 = 8.0;
+const RIGHT: f64 = 452.0;
+/// The lines of the largest value and of zero.
+const TOP: f64 = 24.0;
+const BOTTOM: f64 = 165.0;
+/// Width of a digit.
+const DIGIT: f64 = 6.5;
+/// Most labels of an axis besides 0.
+const MOST_LABELS: u32 = 8;
+/// Height of a number.
+const LINE_HEIGHT: f64 = 14.0;
 
-/// CSS pixels at full size. The page may show a chart at half of it.
-const WIDTH: u32 = 460;
-const HEIGHT: u32 = 250;
-const FONT_SIZE: u32 = 13;
-/// Height of one horizontal bar.
-const ROW_HEIGHT: u32 = 26;
-/// Width of the names left of horizontal bars.
-const NAME_WIDTH: u32 = 150;
-
-/// A chart that could not be drawn.
-pub(super) type DrawError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A chart with the texts that a screen reader reads.
-pub(super) struct Chart {
-    pub(super) title: &'static str,
-    /// What the chart shows, in a sentence.
-    pub(super) description: &'static str,
+/// A part of a bar, in percent of its full length, with the class of its colour.
+pub(super) struct Part {
+    pub(super) class: &'static str,
+    pub(super) from: f64,
+    pub(super) to: f64,
 }
 
-/// The requests in each window of the cap.
-pub(super) struct Timeline<'a> {
-    pub(super) points: &'a [SendingPoint],
-    pub(super) minutes_per_point: f64,
-    /// Requests that the cap allows in a window.
-    pub(super) cap: u64,
+/// A horizontal bar. A part that is not empty is wide enough to be seen.
+pub(super) fn bar(parts: &[Part]) -> String {
+    let rects: String = parts
+        .iter()
+        .map(|Part { class, from, to }| {
+            let (left, right) = (from.min(*to).clamp(0.0, 100.0), from.max(*to).clamp(0.0, 100.0));
+            let width = (right - left).max(0.6);
+            let left = left.min(100.0 - width);
+            format!("<rect class=\"{class}\" x=\"{left:.2}\" y=\"0\" width=\"{width:.2}\" height=\"10\"/>")
+        })
+        .collect();
+    format!("<svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{rects}</svg>")
 }
 
-/// The axes of a chart; both start at 0.
-struct Axes<'a> {
-    right: f64,
-    top: f64,
-    x_labels: usize,
-    y_label: &'a dyn Fn(f64) -> String,
+/// A bar from zero; nothing for zero.
+pub(super) fn bar_of(class: &'static str, value: u64, most: u64) -> String {
+    let to = percent(value, most);
+    let part = (value > 0).then_some(Part { class, from: 0.0, to });
+    bar(&Vec::from_iter(part))
 }
 
-type Root<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Plot<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+/// `value` in percent of `of`; 0 if that is 0.
+pub(super) fn percent(value: u64, of: u64) -> f64 {
+    if of == 0 { 0.0 } else { 100.0 * to_f64(value) / to_f64(of) }
+}
 
-impl Chart {
-    /// A horizontal bar for each name, from the top, with its number on the right.
-    pub(super) fn bars(&self, values: &[(String, u64)]) -> Result<String, DrawError> {
-        let rows = u32::try_from(values.len()).unwrap_or(1).max(1);
-        let most = values.iter().map(|(_, n)| *n).max().unwrap_or(0).max(1);
-        self.svg(rows * ROW_HEIGHT + 8, |root| {
-            let mut chart = ChartBuilder::on(root)
-                .margin(4)
-                .set_label_area_size(LabelAreaPosition::Left, NAME_WIDTH)
-                .set_label_area_size(LabelAreaPosition::Right, 60)
-                .build_cartesian_2d(0_f64..to_f64(most), f64::from(rows)..0_f64)
-                .map_err(draw_error)?;
-            for (row, (name, n)) in (0_u32..).zip(values) {
-                let (top, right) = (f64::from(row), to_f64(*n));
-                let bar = Rectangle::new([(0.0, top + 0.2), (right, top + 0.8)], BAR.filled());
-                let label = |x: f64, text: String, x_offset: i32, anchor| {
-                    EmptyElement::at((x, top + 0.5)) + Text::new(text, (x_offset, 0), font().pos(anchor))
-                };
-                let name = label(0.0, name.clone(), -8, Pos::new(HPos::Right, VPos::Center));
-                let number = label(right, group_thousands(n), 6, Pos::new(HPos::Left, VPos::Center));
-                chart.draw_series([bar]).map_err(draw_error)?;
-                chart.draw_series([name]).map_err(draw_error)?;
-                chart.draw_series([number]).map_err(draw_error)?;
+/// A column chart.
+pub(super) struct Columns<'a> {
+    /// What a screen reader reads: the title, and what the chart shows in a sentence.
+    pub(super) title: &'a str,
+    pub(super) description: &'a str,
+    pub(super) columns: &'a [Column],
+    /// The end of the horizontal axis; it begins at 0.
+    pub(super) end: f64,
+    /// A horizontal line with its text.
+    pub(super) line: Option<(f64, String)>,
+}
+
+/// A column between two places of the horizontal axis.
+pub(super) struct Column {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) value: f64,
+    /// Whether it has a dot above it.
+    pub(super) is_marked: bool,
+}
+
+impl Columns<'_> {
+    /// The chart, from zero to its largest value.
+    pub(super) fn svg(&self) -> String {
+        let (title, description) = (escape(self.title), escape(self.description));
+        let columns: String = self.columns.iter().map(|column| self.column(column)).collect();
+        format!(
+            "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\
+             <title>{title}</title><desc>{description}</desc>\
+             <line class=\"axis\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{BOTTOM}\" y2=\"{BOTTOM}\"/>\
+             {columns}{}{}</svg>",
+            self.line(),
+            self.axis_labels()
+        )
+    }
+
+    fn x(&self, at: f64) -> f64 {
+        LEFT + (RIGHT - LEFT) * at / self.end.max(f64::MIN_POSITIVE)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let line = self.line.as_ref().map_or(0.0, |(value, _)| *value);
+        BOTTOM - (BOTTOM - TOP) * value / self.largest().max(line).max(f64::MIN_POSITIVE)
+    }
+
+    fn largest(&self) -> f64 {
+        self.columns.iter().map(|column| column.value).fold(0.0, f64::max)
+    }
+
+    fn column(&self, column: &Column) -> String {
+        let (left, right, top) = (self.x(column.from), self.x(column.to), self.y(column.value));
+        let (middle, width, height) = (left.midpoint(right), (right - left) * 0.84, BOTTOM - top);
+        let left = middle - width / 2.0;
+        let rect = format!(
+            "<rect class=\"mark\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+        );
+        if column.is_marked {
+            let at = top - 6.0;
+            return rect
+                + &format!("<circle class=\"throttled\" cx=\"{middle:.1}\" cy=\"{at:.1}\" r=\"4\"/>");
+        }
+        let (number, at) = (short(column.value), top - 4.0);
+        let fits = DIGIT * to_f64(number.len() as u64) <= width + 4.0;
+        let is_at_line =
+            self.line.as_ref().is_some_and(|(line, _)| (self.y(*line) - top).abs() < LINE_HEIGHT);
+        if is_at_line || !(fits || self.is_largest(column)) {
+            return rect;
+        }
+        rect + &format!(
+            "<text class=\"value\" text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{at:.1}\">{number}</text>"
+        )
+    }
+
+    /// Whether this is the first of the largest columns.
+    fn is_largest(&self, column: &Column) -> bool {
+        let largest = self.columns.iter().find(|column| column.value >= self.largest());
+        largest.is_some_and(|largest| std::ptr::eq(largest, column))
+    }
+
+    fn line(&self) -> String {
+        let Some((value, text)) = &self.line else { return String::new() };
+        let (at, text) = (self.y(*value), escape(text));
+        format!(
+            "<line class=\"cap\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
+             <text text-anchor=\"end\" x=\"{RIGHT}\" y=\"{:.1}\">{text}</text>",
+            at - 5.0
+        )
+    }
+
+    fn axis_labels(&self) -> String {
+        let step = step(self.end);
+        let places = (0..=MOST_LABELS).map(|n| f64::from(n) * step).filter(|at| *at <= self.end);
+        let label = |at: f64| {
+            let x = self.x(at).clamp(14.0, 446.0);
+            format!("<text text-anchor=\"middle\" x=\"{x:.1}\" y=\"182\">{}</text>", short(at))
+        };
+        places.map(label).collect()
+    }
+}
+
+/// The distance of the labels of an axis: 1, 2, 3 or 5 times a power of ten.
+fn step(end: f64) -> f64 {
+    let mut power = 0.1;
+    loop {
+        for factor in [1.0, 2.0, 3.0, 5.0] {
+            if end / (power * factor) <= f64::from(MOST_LABELS) {
+                return power * factor;
             }
-            Ok(())
-        })
+        }
+        power *= 10.0;
     }
-
-    /// A bar for each hour of the day.
-    pub(super) fn hours(&self, values: &[f64], top: f64, unit: &'static str) -> Result<String, DrawError> {
-        let y_label = |value| format!("{}{unit}", axis_number(value));
-        self.svg(HEIGHT, |root| {
-            let mut chart = plot(root, &Axes { right: 24.0, top, x_labels: 8, y_label: &y_label })?;
-            let bars = (0_u32..).zip(values).filter(|(_, value)| **value > 0.0).map(|(hour, value)| {
-                Rectangle::new([(f64::from(hour) + 0.1, 0.0), (f64::from(hour) + 0.9, *value)], BAR.filled())
-            });
-            chart.draw_series(bars).map_err(draw_error)?;
-            Ok(())
-        })
-    }
-
-    /// A bar for each point, the cap as a line, and a dot where the provider throttled.
-    pub(super) fn timeline(&self, timeline: &Timeline<'_>) -> Result<String, DrawError> {
-        let Timeline { points, minutes_per_point: minutes, cap } = timeline;
-        let end = points.last().map_or(1, |p| p.point + 1);
-        let most = points.iter().map(|p| p.requests).max().unwrap_or(0).max(*cap);
-        let (right, top) = (to_f64(end) * minutes, to_f64(most) * 1.15);
-        let gap = 0.05 * minutes;
-        self.svg(HEIGHT, |root| {
-            let mut chart = plot(root, &Axes { right, top, x_labels: 6, y_label: &axis_number })?;
-            let bars = points.iter().map(|p| {
-                let left = to_f64(p.point) * minutes;
-                let corners = [(left + gap, 0.0), (left + minutes - gap, to_f64(p.requests))];
-                Rectangle::new(corners, BAR.filled())
-            });
-            chart.draw_series(bars).map_err(draw_error)?;
-            let line = vec![(0.0, to_f64(*cap)), (right, to_f64(*cap))];
-            chart.draw_series([PathElement::new(line, WARN.stroke_width(2))]).map_err(draw_error)?;
-            let dots = points.iter().filter(|p| p.throttled > 0).map(|p| {
-                Circle::new(((to_f64(p.point) + 0.5) * minutes, to_f64(p.requests)), 4, WARN.filled())
-            });
-            chart.draw_series(dots).map_err(draw_error)?;
-            Ok(())
-        })
-    }
-
-    /// Draws, and adds title and description where a screen reader finds them.
-    fn svg(
-        &self,
-        height: u32,
-        draw: impl FnOnce(&Root<'_>) -> Result<(), DrawError>,
-    ) -> Result<String, DrawError> {
-        let mut drawn = String::new();
-        let root = SVGBackend::with_string(&mut drawn, (WIDTH, height)).into_drawing_area();
-        draw(&root)?;
-        root.present().map_err(draw_error)?;
-        drop(root);
-        let content = drawn.split_once('>').map_or("", |(_, content)| content);
-        let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
-        Ok(format!(
-            "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\">\
-             <title>{}</title><desc>{}</desc>{content}",
-            escape(self.title),
-            escape(self.description)
-        ))
-    }
-}
-
-fn plot<'a, 'b>(root: &'a Root<'b>, axes: &Axes<'_>) -> Result<Plot<'a, 'b>, DrawError> {
-    let mut chart = ChartBuilder::on(root)
-        .margin(8)
-        .margin_right(16)
-        .x_label_area_size(28)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0_f64..axes.right, 0_f64..axes.top)
-        .map_err(draw_error)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .label_style(font())
-        .x_labels(axes.x_labels)
-        .y_labels(6)
-        .x_label_formatter(&|value| axis_number(*value))
-        .y_label_formatter(&|value| (axes.y_label)(*value))
-        .draw()
-        .map_err(draw_error)?;
-    Ok(chart)
-}
-
-fn font() -> TextStyle<'static> {
-    ("sans-serif", FONT_SIZE).into_font().color(&INK)
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn draw_error<E: std::error::Error + Send + Sync>(e: DrawingAreaErrorKind<E>) -> DrawError {
-    e.to_string().into()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "the error is far smaller than a pixel")]
-fn to_f64(n: u64) -> f64 {
+pub(super) fn to_f64(n: u64) -> f64 {
     n as f64
 }
 
-/// A number at an axis, with at most one decimal.
-fn axis_number(value: f64) -> String {
-    if value.fract().abs() < 1e-9 { group_thousands(&format!("{value:.0}")) } else { format!("{value:.1}") }
+/// A number without decimals from 10 on, else with at most one.
+fn short(value: f64) -> String {
+    let text = if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") };
+    group_thousands(&text.strip_suffix(".0").unwrap_or(&text))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const CHART: Chart = Chart { title: "a <title>", description: "a sentence" };
-
-    fn timeline(points: &[SendingPoint], cap: u64) -> String {
-        CHART.timeline(&Timeline { points, minutes_per_point: 1.0, cap }).unwrap()
-    }
-
-    fn marks(svg: &str, color: &str) -> usize {
-        svg.matches(color).count()
+    fn columns(values: &[f64], line: Option<(f64, String)>) -> String {
+        let columns: Vec<Column> = (0..)
+            .map(f64::from)
+            .zip(values)
+            .map(|(from, value)| Column { from, to: from + 1.0, value: *value, is_marked: *value == 80.0 })
+            .collect();
+        let end = 24.0;
+        Columns { title: "a <title>", description: "a sentence", columns: &columns, end, line }.svg()
     }
 
     #[test]
-    fn every_value_has_a_mark_and_every_chart_its_texts() {
-        let bars = CHART.bars(&[("answered".into(), 1_234), ("busy".into(), 0)]).unwrap();
-        assert_eq!(marks(&bars, "#2F6F9F"), 2);
-        assert!(
-            bars.contains("1,234") && bars.contains("<title>a &lt;title></title><desc>a sentence</desc>"),
-            "{bars}"
-        );
-        let mut hours = [0.0; 24];
-        hours[9] = 50.0;
-        assert_eq!(marks(&CHART.hours(&hours, 100.0, "%").unwrap(), "#2F6F9F"), 1);
-        let points = [
-            SendingPoint { point: 0, requests: 100, throttled: 0 },
-            SendingPoint { point: 1, requests: 80, throttled: 3 },
-        ];
-        let timeline = timeline(&points, 100);
-        assert_eq!((marks(&timeline, "#2F6F9F"), marks(&timeline, "#9A4A00")), (2, 2));
+    fn every_column_has_a_mark_and_every_chart_its_texts() {
+        let svg = columns(&[50.0, 2.5, 80.0], None);
+        assert_eq!(svg.matches("class=\"mark\"").count(), 3);
+        assert_eq!(svg.matches("class=\"throttled\"").count(), 1);
+        assert!(svg.contains("<title>a &lt;title></title><desc>a sentence</desc>"), "{svg}");
+        assert!(svg.contains(">50<") && svg.contains(">2.5<"), "{svg}");
+        let many = columns(&[20_000.0; 24], None);
+        assert_eq!(many.matches("class=\"value\"").count(), 1);
+        assert!(columns(&[20.0], Some((100.0, "cap 100".into()))).contains(">cap 100<"));
     }
 
     #[test]
     fn charts_without_values_can_be_drawn() {
-        assert!(CHART.bars(&[]).unwrap().contains("</svg>"));
-        assert!(CHART.hours(&[0.0; 24], 1.0, "").unwrap().contains("</svg>"));
-        assert!(timeline(&[], 1).contains("</svg>"));
+        assert!(columns(&[], None).contains("</svg>"));
+        assert!(!columns(&[0.0; 24], None).contains("NaN"));
+        let empty = Columns { title: "", description: "", columns: &[], end: 0.0, line: None };
+        assert!(!empty.svg().contains("NaN"));
+    }
+
+    #[test]
+    fn a_bar_stays_within_its_length_and_is_seen() {
+        let down = bar(&[Part { class: "down", from: 100.0, to: 99.99 }]);
+        assert!(down.contains("x=\"99.40\"") && down.contains("width=\"0.60\""), "{down}");
+        assert!(!bar_of("rows", 0, 9).contains("rect"));
+        assert!(bar_of("rows", 3, 4).contains("width=\"75.00\""));
+    }
+
+    #[test]
+    fn an_axis_has_at_most_nine_labels() {
+        assert_eq!(
+            [step(0.0), step(0.5), step(24.0), step(90.0), step(1_440.0)],
+            [0.1, 0.1, 3.0, 20.0, 200.0]
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
+use super::files::ReadableFile;
 use super::identity::Identity;
 use super::issued::{IssuedKey, KeyError};
 use super::lookup::FoundSource;
@@ -66,7 +67,7 @@ fn is_past(at: Option<Instant>) -> bool {
 pub struct CredentialCache {
     source: Source,
     origin: String,
-    warnings: Vec<String>,
+    warnings: Vec<ReadableFile>,
     services: ServiceClient,
     current: Mutex<Option<CurrentKey>>,
     /// Held by the task that fetches a key.
@@ -93,7 +94,7 @@ impl CredentialCache {
 
     /// Warnings for the operator, such as a credentials file that others can read.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[ReadableFile] {
         &self.warnings
     }
 

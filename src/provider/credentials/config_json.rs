@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::environment::Environment;
-use super::files;
+use super::files::{self, ReadableFile, SecretFile};
 use super::lookup::LookupResult;
 use super::profile::{FileFormat, Profile};
 use super::profile_source;
@@ -53,7 +53,7 @@ pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
     match profiles.iter().find(|profile| profile.name == name) {
         Some(profile) => {
             let result = profile_source::look(profile, context, &profiles)?;
-            Ok(result.with_warning(files::warning(&path)))
+            Ok(result.with_warning(ReadableFile::find(SecretFile::Credentials, &path)))
         }
         None if context.requested.is_some() => {
             Ok(LookupResult::Missing(format!("{file} has no profile `{name}`")))

@@ -1,5 +1,6 @@
 //! Reads files that hold secrets, and checks whether others can read them.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -20,17 +21,44 @@ pub(super) fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// The warning about a credentials file that others can read.
-pub(super) fn warning(path: &Path) -> Option<String> {
-    readers_warning("the credentials file", path)
+/// A file with a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretFile {
+    /// The file of credentials.
+    Credentials,
+    /// The key of masked numbers.
+    MaskKey,
+    /// The secret that signs notifications.
+    NotifySecret,
 }
 
-/// The warning about a file with a secret that others can read; `name` says what the file is.
-#[must_use]
-pub fn readers_warning(name: &str, path: &Path) -> Option<String> {
-    let file = path.display();
-    readable_by_others(path)
-        .then(|| format!("others can read {name} {file}; `chmod 600 {file}` keeps it secret"))
+/// A secret file that others can read. `Display` is the warning in English.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadableFile {
+    /// What it holds.
+    pub secret: SecretFile,
+    /// Its path, for messages.
+    pub path: String,
+}
+
+impl ReadableFile {
+    /// This file, if others can read it.
+    #[must_use]
+    pub fn find(secret: SecretFile, path: &Path) -> Option<Self> {
+        readable_by_others(path).then(|| Self { secret, path: path.display().to_string() })
+    }
+}
+
+impl fmt::Display for ReadableFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.secret {
+            SecretFile::Credentials => "credentials file",
+            SecretFile::MaskKey => "mask key",
+            SecretFile::NotifySecret => "notification secret",
+        };
+        let path = &self.path;
+        write!(f, "others can read the {what} {path}; `chmod 600 {path}` keeps it secret")
+    }
 }
 
 /// True if anyone except its owner may read, write or run a file. Always false on systems without

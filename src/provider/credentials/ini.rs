@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::context::Context;
 use super::environment::Environment;
-use super::files;
+use super::files::{self, ReadableFile, SecretFile};
 use super::lookup::LookupResult;
 use super::mode::Mode;
 use super::profile::{FileFormat, Profile};
@@ -66,7 +66,7 @@ pub(super) fn look(context: &Context<'_>) -> Result<LookupResult> {
         let values = with_tool_names(values);
         let profile = Profile { name: name.to_owned(), file, format: FileFormat::Ini, values };
         let result = profile_source::look(&profile, context, &[])?;
-        return Ok(result.with_warning(files::warning(&path)));
+        return Ok(result.with_warning(ReadableFile::find(SecretFile::Credentials, &path)));
     }
     if missing.is_empty() {
         missing.push("this user has no home folder".into());

@@ -1,5 +1,6 @@
 //! The result of looking for a source of keys in one location.
 
+use super::files::ReadableFile;
 use super::source::Source;
 
 /// A source that is set up.
@@ -9,7 +10,7 @@ pub(super) struct FoundSource {
     /// Where it was found, for messages.
     pub(super) origin: String,
     /// Warnings for the operator about where it was found.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<ReadableFile>,
 }
 
 impl FoundSource {
@@ -34,7 +35,7 @@ impl LookupResult {
     }
 
     /// The same with a warning about the source, if one was found.
-    pub(super) fn with_warning(mut self, warning: Option<String>) -> Self {
+    pub(super) fn with_warning(mut self, warning: Option<ReadableFile>) -> Self {
         if let Self::Found(found) = &mut self {
             found.warnings.extend(warning);
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::place;
+use crate::store::file_system::UnknownFileSystem;
 
 /// File systems that several machines can use at once.
 const NETWORK: &[&str] = &[
@@ -81,12 +82,9 @@ pub(super) fn refuse_network(store: &Path) -> Result<()> {
 }
 
 /// The note on a store whose file system may be shared with other machines; `None` if it is local.
-pub(super) fn note(store: &Path) -> Option<String> {
+pub(super) fn note(store: &Path) -> Option<UnknownFileSystem> {
     let Verdict::Unknown(kind) = verdict_of(store) else { return None };
-    Some(format!(
-        "the store is on a file system of the type {kind}. If other machines can reach it, put the store on a local \
-         disk: the lock works only on this machine"
-    ))
+    Some(UnknownFileSystem { kind })
 }
 
 fn verdict_of(store: &Path) -> Verdict {

@@ -26,6 +26,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
 use crate::locked::lock;
 use crate::store::erased::Erased;
+use crate::store::file_system::UnknownFileSystem;
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
@@ -143,7 +144,7 @@ impl Store for SqliteStore {
         lock(&self.origin).origin
     }
 
-    fn note(&self) -> Option<String> {
+    fn note(&self) -> Option<UnknownFileSystem> {
         file_system::note(self.database.path())
     }
 

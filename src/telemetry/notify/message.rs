@@ -10,8 +10,10 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::failures::Cause;
+use crate::incomplete::Incomplete;
 use crate::output::{Lang, headline};
 use crate::shown::shown;
+use crate::texts;
 use crate::words::count;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::totals::Totals;
@@ -42,7 +44,7 @@ pub struct WrittenRun {
     /// Talk seconds at stake.
     pub at_stake_s: u64,
     /// Why some calls have no answer; `None` if all have one.
-    pub incomplete_because: Option<String>,
+    pub incomplete_because: Option<Incomplete>,
     /// The most frequent reason of failures; `None` if nothing failed.
     pub cause: Option<Cause>,
 }
@@ -137,13 +139,14 @@ fn lines_of_run(run: &WrittenRun, lang: Lang) -> Vec<String> {
         });
     }
     lines.extend(frequent_kinds(&run.totals, lang));
-    let because = run.incomplete_because.as_deref();
+    let because = run.incomplete_because.as_ref().map(|because| texts::incomplete(lang, because));
+    let because = because.as_deref();
     lines.extend(because.map(|why| labelled(lang, "Incomplete", "不完整的原因", why)));
     // The reason of an incomplete run may name the cause already.
-    let cause = run.cause.as_ref().map(|cause| cause.words.as_str());
+    let cause = run.cause.as_ref().map(|cause| texts::cause(lang, cause));
     let cause = cause.filter(|words| because.is_none_or(|because| !because.contains(words)));
     lines.extend(
-        cause.map(|words| labelled(lang, "Most frequent cause of failures", "最常见的失败原因", words)),
+        cause.map(|words| labelled(lang, "Most frequent cause of failures", "最常见的失败原因", &words)),
     );
     lines
 }
@@ -169,31 +172,14 @@ fn frequent_kinds(totals: &Totals, lang: Lang) -> Option<String> {
     let kinds: Vec<String> = kinds
         .iter()
         .map(|(kind, n)| match lang {
-            Lang::En => format!("{} ({})", kind_words(*kind, lang), count(*n)),
-            Lang::Zh => format!("{} {}", kind_words(*kind, lang), count(*n)),
+            Lang::En => format!("{} ({})", texts::kind(lang, *kind), count(*n)),
+            Lang::Zh => format!("{} {}", texts::kind(lang, *kind), count(*n)),
         })
         .collect();
     (!kinds.is_empty()).then(|| match lang {
         Lang::En => format!("Most frequent discrepancies: {}", kinds.join(", ")),
         Lang::Zh => format!("最多的差异：{}", kinds.join("、")),
     })
-}
-
-fn kind_words(kind: Kind, lang: Lang) -> &'static str {
-    let (en, zh) = match kind {
-        Kind::Deferred => ("not asked", "未查询"),
-        Kind::Duplicate => ("duplicate rows", "重复行"),
-        Kind::Failed => ("failed lookups", "查询失败"),
-        Kind::Inconsistent => ("contradictions of the provider", "服务商自相矛盾"),
-        Kind::InvalidRow => ("unusable rows", "无法使用的行"),
-        Kind::Malformed => ("unreadable answers", "应答无法读取"),
-        Kind::Mismatch => ("different values", "数值不一致"),
-        Kind::NotFound => ("missing at the provider", "服务商无记录"),
-        Kind::OtherDay => ("on the neighbouring day", "记录在相邻日期"),
-        Kind::Pending => ("waiting", "待结果"),
-        Kind::UnknownState => ("unknown states", "未知状态码"),
-    };
-    lang.choose(en, zh)
 }
 
 /// A foreign text as a message may show it, in at most so many bytes.
@@ -265,7 +251,7 @@ mod tests {
             ]),
             ..Totals::default()
         };
-        let cause = Cause { words: "cannot resolve x.test".into(), to_do: None };
+        let cause = Cause::new("connect", "cannot resolve x.test");
         WrittenRun {
             exit,
             is_sandbox: false,
@@ -290,7 +276,7 @@ mod tests {
                 "86 calls: 57 agree, 19 differ, 4 are missing at the provider, 2 wait, 4 failed; 7 ledger rows are \
                  unusable",
                 "Talk seconds at stake: 1234",
-                "Most frequent discrepancies: different values (19), unusable rows (7), missing at the provider (4)",
+                "Most frequent discrepancies: values differ (19), unusable row (7), missing at the provider (4)",
                 "Most frequent cause of failures: cannot resolve x.test",
                 "Exit code 0: every call has its answer and all files are written",
             ]
@@ -304,7 +290,7 @@ mod tests {
                 "共 86 通通话：57 通一致，19 通有差异，4 通服务商无记录，2 通待结果，4 通查询失败；另有 7 行台账无法使用",
                 "差异涉及时长（秒）：1234",
                 "最多的差异：数值不一致 19、无法使用的行 7、服务商无记录 4",
-                "最常见的失败原因：cannot resolve x.test",
+                "最常见的失败原因：无法解析域名 x.test",
                 "退出码 1：所有通话均有结果，全部文件已写出；存在差异",
             ]
         );
@@ -328,11 +314,15 @@ mod tests {
 
     #[test]
     fn a_cause_in_the_reason_is_not_repeated() {
-        let because = Some("4 calls failed on every attempt: cannot resolve x.test".to_owned());
-        let run = WrittenRun { incomplete_because: because, ..run(Exit::Incomplete) };
-        let lines = message(&Ok(run), "calls.csv", Lang::En).lines.join("\n");
-        assert_eq!(lines.matches("cannot resolve x.test").count(), 1, "{lines}");
-        assert!(lines.contains("\nIncomplete: 4 calls"), "{lines}");
+        let written = run(Exit::Incomplete);
+        let because = Some(Incomplete::Exhausted { calls: 4, cause: written.cause.clone() });
+        let written = Ok(WrittenRun { incomplete_because: because, ..written });
+        for (lang, label) in [(Lang::En, "\nIncomplete: 4 calls"), (Lang::Zh, "\n不完整的原因：4 通通话")]
+        {
+            let lines = message(&written, "calls.csv", lang).lines.join("\n");
+            assert_eq!(lines.matches("x.test").count(), 1, "{lines}");
+            assert!(lines.contains(label), "{lines}");
+        }
     }
 
     #[test]
@@ -376,12 +366,15 @@ mod tests {
         let link = format!("https://x.test/{}", "a".repeat(MAX_LINK_BYTES - 15));
         for part in ["a", "[", "账", "\u{1b}", "😀", "13812345678 "] {
             let long: String = part.chars().cycle().take(20_000).collect();
-            let cause = Some(Cause { words: format!("cause {long}"), to_do: None });
+            let cause = Some(Cause::new("isv.X", &long));
             let most = u64::MAX / 8;
             let written = WrittenRun {
                 is_sandbox: true,
                 at_stake_s: most,
-                incomplete_because: Some(long.clone()),
+                incomplete_because: Some(Incomplete::Exhausted {
+                    calls: most,
+                    cause: Some(Cause::new("isv.Y", &long)),
+                }),
                 cause,
                 totals: Totals {
                     calls: most,

@@ -30,7 +30,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("governor", &["fetch/shape.rs"]),
     ("indicatif", &["console/progress.rs"]),
     ("minijinja", &["output/report/"]),
-    ("plotters", &["output/report/svg.rs"]),
     ("hyper", &["sandbox/server.rs"]),
     ("hyper_util", &["sandbox/server.rs"]),
     ("http_body_util", &["sandbox/server.rs"]),

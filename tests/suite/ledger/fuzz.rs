@@ -12,6 +12,7 @@ use fastrand::Rng;
 use reconcile::ledger::{Layout, LedgerReader, Options};
 use reconcile_core::ledger_row::Record;
 use reconcile_core::product::ProductId;
+use reconcile_core::row_problem::RowProblem;
 
 use crate::support::number_from_environment;
 
@@ -226,7 +227,7 @@ fn read(source: impl Read, options: &Options) -> Option<(Vec<Record>, LedgerRead
 
 /// Whether the reader gave up on a record, because its quote is never closed or it is too long.
 fn is_given_up(record: &Record) -> bool {
-    matches!(record, Record::Invalid(row) if row.reason.contains("never closed") || row.reason.contains("is longer"))
+    matches!(record, Record::Invalid(row) if matches!(row.reason, RowProblem::UnclosedQuote { .. } | RowProblem::TooLong))
 }
 
 /// Checks one ledger. Returns true when it could be read.
@@ -240,7 +241,7 @@ fn check(bytes: &[u8], random: &mut Rng) -> bool {
         return false;
     };
     assert_eq!(records, trickled.unwrap().0, "read in pieces of {step} bytes");
-    let (form, layout) = (ledger.description(), ledger.layout());
+    let (form, layout) = (ledger.form().to_string(), ledger.layout());
     let unpacked = unpack(bytes).expect("a readable file can be unpacked");
     let all = text(&unpacked, &form);
     let body = all.strip_prefix('\u{feff}').unwrap_or(&all);

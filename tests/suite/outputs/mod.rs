@@ -1,6 +1,7 @@
 //! The contents of the files, read by the programs that users have.
 
 mod bridge;
+mod chinese;
 mod file_contents;
 mod later_rows;
 mod masks;
@@ -8,6 +9,9 @@ mod memory;
 mod patterns;
 mod planted_discrepancies;
 mod readers;
+mod report_access;
 mod report_in_browser;
+mod report_pictures;
+mod report_script;
 mod snapshots;
 mod spreadsheets;

@@ -539,7 +539,9 @@ pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     };
     let traffic = Traffic::default();
     let scan = &source.scan;
-    let mut outputs = Outputs::create(&paths, &scan.carried, &scan.layout, &provenance, &traffic).unwrap();
+    let lang = Lang::En;
+    let mut outputs =
+        Outputs::create(&paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let reader = store.reader().unwrap();
     let counted = publish(&source, reader, rules, i64::MAX, &mut outputs, &mut |_| Ok(())).unwrap();
@@ -552,7 +554,7 @@ pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
         figures: &counted.figures,
         traffic: &traffic,
         sending: &Sending::default(),
-        lang: Lang::En,
+        lang,
         tie_out: &tie_out,
         elapsed: Duration::ZERO,
         incomplete_because: None,

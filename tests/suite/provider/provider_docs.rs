@@ -7,7 +7,7 @@ use reconcile::provider::LostReason;
 use reconcile::provider::codes::{
     CODES, FAMILIES, KnownCode, SYSTEM_PARAMETERS, classify_lost, classify_status, suspicion,
 };
-use reconcile_core::contradiction::CONTRADICTIONS;
+use reconcile_core::message::Contradiction;
 use reconcile_core::states::{Answered, STATES};
 
 use crate::support::rust_files::files_below;
@@ -64,7 +64,7 @@ fn no_code() -> String {
 fn suspicions() -> String {
     let rows = CODES
         .iter()
-        .filter_map(|known| Some(vec![format!("`{}`", known.code), suspicion(known.code)?.into()]));
+        .filter_map(|known| Some(vec![format!("`{}`", known.code), suspicion(known.code)?.to_string()]));
     table(&["code", "suspicion"], rows)
 }
 
@@ -83,7 +83,8 @@ fn states() -> String {
 }
 
 fn contradictions() -> String {
-    let rows = CONTRADICTIONS.map(|c| vec![format!("`{}`", c.name), format!("`{}`", c.field), c.rule.into()]);
+    let rows = Contradiction::ALL
+        .map(|c| vec![format!("`{}`", c.name()), format!("`{}`", c.field()), c.rule().into()]);
     table(&["rule", "field", "what it is"], rows)
 }
 

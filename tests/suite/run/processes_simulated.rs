@@ -309,7 +309,7 @@ impl SharedStore {
             ended,
             traffic,
             stopped: fetcher.stop.reason(),
-            notes: fetcher.outage.notes(),
+            notes: fetcher.outage.note().iter().map(ToString::to_string).collect(),
             slowdown: cap.slowdown(),
         }
     }

@@ -1,6 +1,7 @@
 //! Shared by all modules of the suite: a folder with a scripted provider, runs of the binary in it,
 //! and readers of its outputs. The binary gets only the environment variables that are set here.
 
+pub mod browser;
 pub mod duckdb;
 #[cfg(target_os = "linux")]
 pub mod faulty_disk;

@@ -40,6 +40,15 @@ const SDKS: Environment = Environment {
     proof: "bin/python",
 };
 
+/// Makes the pictures in `docs/`.
+const PICTURES: Environment =
+    Environment { name: "pictures-venv", packages: &["pillow==13.0.0", "pymupdf==2.0"], proof: "bin/python" };
+
+/// Python with what makes pictures small, installed if necessary.
+pub fn python_with_pictures() -> Command {
+    Command::new(PICTURES.folder().join("bin/python"))
+}
+
 /// A command of the readers' environment, installed if necessary.
 pub fn command(name: &str) -> Command {
     Command::new(READERS.folder().join("bin").join(name))
@@ -50,26 +59,63 @@ pub fn python_with_sdks() -> Command {
     Command::new(SDKS.folder().join("bin/python"))
 }
 
-/// The folder of a Node script with its packages, installed if necessary. `None` without npm.
+/// A Node script of the tests with its packages.
+struct NodeScript {
+    /// Below `tests/`; has `package.json` and `package-lock.json`.
+    folder: &'static str,
+    file: &'static str,
+    /// A folder that exists only in a complete installation.
+    proof: &'static str,
+    why: &'static str,
+}
+
+const ASK_SDKS: NodeScript = NodeScript {
+    folder: "sdks/node",
+    file: "ask.js",
+    proof: "node_modules/@alicloud/openapi-client",
+    why: "the provider's SDKs for Node come from the npm registry",
+};
+
+const CHECK_PAGES: NodeScript = NodeScript {
+    folder: "browser",
+    file: "check.js",
+    proof: "node_modules/axe-core",
+    why: "axe-core, html-validate and playwright-core come from the npm registry",
+};
+
+/// The folder of the script that asks with the provider's SDKs. `None` without npm.
 pub fn node_with_sdks() -> Option<PathBuf> {
-    let there = Command::new("npm").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !there.is_ok_and(|status| status.success()) {
-        return None;
-    }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdks/node");
-    let text = |name: &str| fs::read_to_string(source.join(name)).unwrap();
-    let made = text("package.json") + &text("package-lock.json");
-    let folder = installed("sdks-node", &made, "node_modules/@alicloud/openapi-client", |folder| {
-        fs::create_dir_all(folder).unwrap();
-        for name in ["package.json", "package-lock.json"] {
-            fs::copy(source.join(name), folder.join(name)).unwrap();
+    ASK_SDKS.folder()
+}
+
+/// The folder of the script that checks pages in a browser. `None` without npm.
+pub fn node_with_browser() -> Option<PathBuf> {
+    CHECK_PAGES.folder()
+}
+
+impl NodeScript {
+    /// Where the script is with its packages, installed if necessary. `None` without npm.
+    fn folder(&self) -> Option<PathBuf> {
+        let there = Command::new("npm").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !there.is_ok_and(|status| status.success()) {
+            return None;
         }
-        let mut install = Command::new("npm");
-        install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
-        output(&mut install, "the provider's SDKs for Node come from the npm registry");
-    });
-    fs::copy(source.join("ask.js"), folder.join("ask.js")).unwrap();
-    Some(folder)
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(self.folder);
+        let text = |name: &str| fs::read_to_string(source.join(name)).unwrap();
+        let made = text("package.json") + &text("package-lock.json");
+        let name = self.folder.split('/').rev().collect::<Vec<_>>().join("-");
+        let folder = installed(&format!("{name}-packages"), &made, self.proof, |folder| {
+            fs::create_dir_all(folder).unwrap();
+            for name in ["package.json", "package-lock.json"] {
+                fs::copy(source.join(name), folder.join(name)).unwrap();
+            }
+            let mut install = Command::new("npm");
+            install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+            output(&mut install, self.why);
+        });
+        fs::copy(source.join(self.file), folder.join(self.file)).unwrap();
+        Some(folder)
+    }
 }
 
 impl Environment {

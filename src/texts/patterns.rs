@@ -1,13 +1,14 @@
-//! The sentences of the report about patterns, in English and Chinese: the cause, how many
-//! discrepancies it explains, and what to do. Pure.
+//! The sentences about patterns: the cause, how many discrepancies it explains, and what to do.
 
+use super::words;
 use crate::output::lang::Lang;
-use crate::words::plural;
+use crate::words::{count, plural};
 use reconcile_core::cause::{Cause, Direction, Rounding};
 use reconcile_core::patterns::Pattern;
 
 /// A pattern in a sentence without its full stop.
-pub(super) fn sentence(lang: Lang, pattern: &Pattern) -> String {
+#[must_use]
+pub fn sentence(lang: Lang, pattern: &Pattern) -> String {
     let Pattern { rows, discrepancies, compared, fields, .. } = pattern;
     let (cause, advice) = (cause(lang, pattern), advice(lang, pattern));
     match lang {
@@ -17,9 +18,12 @@ pub(super) fn sentence(lang: Lang, pattern: &Pattern) -> String {
             format!("{cause}; this explains {rows} of {of} in {values} of {fields}; {advice}")
         }
         Lang::Zh => {
-            let fields = fields.join("、");
+            let names: Vec<&str> =
+                fields.iter().map(|field| words::field(lang, field).unwrap_or(field)).collect();
+            let (fields, compared) = (names.join("、"), count(*compared));
+            let (discrepancies, rows) = (count(*discrepancies), count(*rows));
             format!(
-                "{cause}；在 {fields} 的 {compared} 个比对值中，{discrepancies} 条差异里有 {rows} 条由此解释；{advice}"
+                "{cause}；{fields}共比对 {compared} 个值，有 {discrepancies} 条差异，其中 {rows} 条由此解释；{advice}"
             )
         }
     }
@@ -167,7 +171,8 @@ fn span(lang: Lang, seconds: i64) -> String {
 fn advice(lang: Lang, pattern: &Pattern) -> String {
     let tolerance = |name: &str, seconds: i64, en: &str, zh: &str| match lang {
         Lang::En => format!("{en}, or set {name} to {seconds}"),
-        Lang::Zh => format!("{zh}，或将 {name} 设为 {seconds}"),
+        Lang::Zh if name == "time-tolerance" => format!("{zh}，或将时间容差设为 {seconds} 秒"),
+        Lang::Zh => format!("{zh}，或将通话时长容差设为 {seconds} 秒"),
     };
     match pattern.cause {
         Cause::TimesShifted { .. } => zone(lang),
@@ -206,6 +211,7 @@ fn zone(lang: Lang) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::checks::assert_translated;
 
     fn pattern(cause: Cause, fields: &[&'static str], rows: u64) -> Pattern {
         Pattern { fields: fields.to_vec(), rows, discrepancies: 60, compared: 60, ..Pattern::new(cause) }
@@ -222,7 +228,7 @@ mod tests {
         );
         assert_eq!(
             sentence(Lang::Zh, &shifted),
-            "台账的部分时间早 8 小时，是时区错误；在 called_at、started_at 的 60 个比对值中，60 条差异里有 40 \
+            "台账的部分时间早 8 小时，是时区错误；呼叫时间、开始时间共比对 60 个值，有 60 条差异，其中 40 \
              条由此解释；请将时间换算为北京时间，或写明时区，例如 2026-11-16T02:00:00Z"
         );
     }
@@ -247,6 +253,8 @@ mod tests {
             for lang in [Lang::En, Lang::Zh] {
                 assert!(seen.insert(sentence(lang, &pattern)), "{cause:?}: {}", sentence(lang, &pattern));
             }
+            let (en, zh) = (sentence(Lang::En, &pattern), sentence(Lang::Zh, &pattern));
+            assert_translated(&en, &zh, &["T02", "Z"]);
         }
         let always = pattern(Cause::ConstantDifference { seconds: 2 }, &["duration_s"], 58);
         let text = sentence(Lang::En, &always);
