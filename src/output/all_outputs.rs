@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::details::{ClosedDetails, Details};
 use super::discrepancies::Discrepancies;
+use super::file_format::is_workbook;
 use super::mask::MaskPhones;
 use super::paths::Paths;
 use super::provenance::Provenance;
@@ -15,6 +16,7 @@ use super::rejects::Rejects;
 use super::renames::{Rename, rename_all};
 use super::report::{self, Largest};
 use super::summary::Summary;
+use super::workbook::Workbook;
 use super::{summary_json, views};
 use crate::error::Result;
 use crate::ledger::Layout;
@@ -28,7 +30,9 @@ use reconcile_core::traffic::Traffic;
 /// The files while their rows are written.
 pub struct Outputs {
     details: Details,
-    discrepancies: Discrepancies,
+    /// `None` if the first workbook takes their place.
+    discrepancies: Option<Discrepancies>,
+    workbooks: Vec<Workbook>,
     mask: MaskPhones,
     others: OtherFiles,
 }
@@ -41,6 +45,8 @@ struct OtherFiles {
     views: Option<Staged>,
     /// The discrepancies that the report lists.
     largest: Largest,
+    /// File name of the discrepancies.
+    discrepancies_name: String,
 }
 
 impl OtherFiles {
@@ -51,6 +57,12 @@ impl OtherFiles {
             rejects: Rejects::new(&paths.rejects, layout),
             views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
             largest: Largest::default(),
+            discrepancies_name: paths
+                .discrepancies
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
         })
     }
 }
@@ -76,9 +88,16 @@ impl Outputs {
         traffic: &Traffic,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
+        let in_workbook = Some(&paths.discrepancies).filter(|path| is_workbook(path));
+        let workbooks = in_workbook.into_iter().chain(&paths.workbook);
+        let discrepancies = match in_workbook {
+            Some(_) => None,
+            None => Some(Discrepancies::create(&paths.discrepancies, carried, &metadata)?),
+        };
         Ok(Self {
             details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
-            discrepancies: Discrepancies::create(&paths.discrepancies, carried, &metadata)?,
+            discrepancies,
+            workbooks: workbooks.map(|path| Workbook::create(path, carried)).collect::<Result<_>>()?,
             mask: provenance.mask.clone(),
             others: OtherFiles::create(paths, layout)?,
         })
@@ -108,7 +127,9 @@ impl Outputs {
     /// Exit 6 if it cannot be written.
     pub fn add_discrepancy(&mut self, row: &DiscrepancyRow) -> Result<()> {
         self.others.largest.add(row);
-        self.discrepancies.push(&self.mask.mask_discrepancy(row))
+        let row = self.mask.mask_discrepancy(row);
+        self.workbooks.iter_mut().try_for_each(|workbook| workbook.push(&row))?;
+        self.discrepancies.as_mut().map_or(Ok(()), |file| file.push(&row))
     }
 
     /// Adds an unusable row of the ledger to the rejects. A masked run writes none: masked rows
@@ -121,7 +142,8 @@ impl Outputs {
         if self.mask.is_on() { Ok(()) } else { self.others.rejects.push(row) }
     }
 
-    /// Closes details and discrepancies and reads them back for the tie-out.
+    /// Closes details and discrepancies and reads them back for the tie-out. A workbook is not yet
+    /// a file: [`ClosedOutputs::finish`] checks that it reads back as counted here.
     ///
     /// # Errors
     ///
@@ -130,35 +152,44 @@ impl Outputs {
         let mut written = Written::default();
         let details = self.details.finish()?;
         count_details(&details, &mut written)?;
-        let discrepancies = self.discrepancies.finish()?;
-        count_discrepancies(&discrepancies, &mut written)?;
-        Ok((ClosedOutputs { details, discrepancies, others: self.others }, written))
+        let discrepancies = self.discrepancies.map(Discrepancies::finish).transpose()?;
+        match (&discrepancies, self.workbooks.first()) {
+            (Some(file), _) => count_discrepancies(file, &mut written)?,
+            (None, workbook) => workbook.into_iter().for_each(|file| written.add(file.counted().clone())),
+        }
+        let (workbooks, others) = (self.workbooks, self.others);
+        Ok((ClosedOutputs { details, discrepancies, workbooks, others }, written))
     }
 }
 
 /// The files with all rows written. Report and summary follow.
 pub struct ClosedOutputs {
     details: ClosedDetails,
-    discrepancies: Staged,
+    discrepancies: Option<Staged>,
+    workbooks: Vec<Workbook>,
     others: OtherFiles,
 }
 
 impl ClosedOutputs {
-    /// Writes report and summary, then syncs and renames all files.
+    /// Writes workbooks, report and summary, then syncs and renames all files.
     ///
     /// # Errors
     ///
-    /// Exit 6 if a file cannot be written. Until the first rename, all old files are unchanged;
+    /// Exit 6 if a file cannot be written, or a workbook does not read back as counted. Until the first rename, all old files are unchanged;
     /// afterwards the error says which files are new.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        let Self { mut details, discrepancies, others } = self;
-        let OtherFiles { report: mut report_file, summary: mut summary_file, rejects, views, largest } =
-            others;
-        let file_name = discrepancies.target().file_name().unwrap_or_default().to_string_lossy();
-        report_file.write_text(&report::render(summary, largest, &file_name)?)?;
+        let Self { mut details, discrepancies, workbooks, others } = self;
+        let OtherFiles {
+            report: mut report_file, summary: mut summary_file, rejects, views, largest, ..
+        } = others;
+        let mut files = Vec::from_iter(discrepancies);
+        for workbook in workbooks {
+            files.push(workbook.finish(summary)?);
+        }
+        report_file.write_text(&report::render(summary, largest, &others.discrepancies_name)?)?;
         summary_file.write_text(&summary_json::to_json(summary)?)?;
         let mut rejects = rejects.finish()?;
-        let mut files = vec![discrepancies, report_file, summary_file];
+        files.extend([report_file, summary_file]);
         files.extend(views);
         details.sync()?;
         files.iter().try_for_each(Staged::sync)?;

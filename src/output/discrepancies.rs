@@ -1,4 +1,4 @@
-//! The discrepancies: one row each, as CSV, JSON lines or Parquet.
+//! The discrepancies: one row each, as CSV, JSON lines or Parquet. A workbook has the same cells.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -96,7 +96,7 @@ impl Discrepancies {
 ///
 /// An unusable row of the ledger may have fewer carried values than there are columns; the missing
 /// ones are null. Empty text is null in every format, because in CSV the two look the same.
-fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>> {
+pub(super) fn cells(row: &DiscrepancyRow, columns: usize) -> impl Iterator<Item = Cell<'_>> {
     let what = &row.what;
     let text = |value: Option<_>| Cell::Text(value.filter(|value: &&str| !value.is_empty()));
     [

@@ -1,4 +1,4 @@
-//! All files that a run writes: details, discrepancies, report, summary, rejects, SQL views.
+//! All files that a run writes: details, discrepancies, report, summary, rejects, workbook, SQL views.
 
 mod all_outputs;
 mod check_targets;
@@ -21,6 +21,7 @@ mod summary;
 mod summary_json;
 mod table;
 mod views;
+mod workbook;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
 pub use lang::Lang;

@@ -88,7 +88,7 @@ impl DetailsFile<'_> {
 }
 
 /// The columns that name a row's call and its kind.
-const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
+pub(super) const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
 
 /// Adds the rows of the discrepancy file to `written`.
 ///
@@ -140,7 +140,7 @@ fn read_jsonl(file: File, target: &Path, each: EachRow<'_>) -> Result<()> {
 }
 
 /// Cells of [`COUNTED_COLUMNS`]. Empty text is null.
-fn cells_of_texts([id, prod_id, day, kind]: [&str; 4]) -> [Cell<'_>; 4] {
+pub(super) fn cells_of_texts([id, prod_id, day, kind]: [&str; 4]) -> [Cell<'_>; 4] {
     fn text(text: &str) -> Cell<'_> {
         Cell::Text(Some(text).filter(|text| !text.is_empty()))
     }

@@ -11,7 +11,9 @@
 #[cfg(test)]
 mod checks;
 mod words;
+mod workbook;
 
 pub use words::{
     age, bridge_step, category, field, kind, kind_rule, outcome, output_file, product, status, status_rule,
 };
+pub use workbook::{NightText, cut_cells, missing_columns, night_text, tie_out_rule};

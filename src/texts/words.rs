@@ -179,6 +179,7 @@ pub fn output_file(lang: Lang, file: OutputFile) -> &'static str {
         OutputFile::Report => lang.choose("report", "对账报告"),
         OutputFile::Summary => lang.choose("summary", "汇总数据"),
         OutputFile::Rejects => lang.choose("rejects", "待更正行"),
+        OutputFile::Workbook => lang.choose("workbook", "工作簿"),
         OutputFile::Views => lang.choose("SQL views", "SQL 视图"),
     }
 }
@@ -249,6 +250,7 @@ mod tests {
     #[test]
     fn every_file_has_a_name() {
         let paths = crate::output::Paths {
+            workbook: Some("x.xlsx".into()),
             sql: Some("x.sql".into()),
             ..crate::output::Paths::beside("x.parquet".into(), None, None, None)
         };
