@@ -1,4 +1,5 @@
-//! All files that a run writes: details, discrepancies, report, summary, rejects, workbook, SQL views.
+//! All files that a run writes: details, discrepancies, report, summary, rejects, workbook and SQL
+//! views.
 
 mod all_outputs;
 mod check_targets;

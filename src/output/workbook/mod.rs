@@ -8,6 +8,8 @@ mod cells;
 mod night;
 mod read_back;
 mod sheets;
+#[cfg(test)]
+mod tests;
 mod until_error;
 mod writing_thread;
 

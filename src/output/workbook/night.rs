@@ -49,8 +49,7 @@ pub(super) struct Night {
 impl Night {
     /// The sheet of this run, in the language of the report.
     pub(super) fn new(summary: &Summary<'_>) -> Self {
-        let started_at = summary.provenance.started_at;
-        let mut night = Self { lang: summary.lang, started_at, rows: Vec::new() };
+        let mut night = Self::empty(summary.lang, summary.provenance.started_at);
         if summary.provenance.sandbox {
             night.bold([night.words(NightText::Sandbox)]);
         }
@@ -61,6 +60,11 @@ impl Night {
         night.add_kinds(summary);
         night.add_tie_out(summary);
         night
+    }
+
+    /// A sheet without a row.
+    pub(super) fn empty(lang: Lang, started_at: DateTime<Utc>) -> Self {
+        Self { lang, started_at, rows: Vec::new() }
     }
 
     /// Adds a note on cells of a sheet that were cut.

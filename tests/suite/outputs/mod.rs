@@ -9,3 +9,6 @@ mod planted_discrepancies;
 mod readers;
 mod report_in_browser;
 mod snapshots;
+mod workbook;
+#[cfg(target_os = "linux")]
+mod workbook_faults;
