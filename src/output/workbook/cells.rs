@@ -23,7 +23,7 @@ const DAY_0: i32 = 693_594;
 /// Excel's days that are the calendar's: from 1 March 1900, since Excel also knows the day before
 /// it as 29 February, to 31 December 9999.
 const DAYS: RangeInclusive<i32> = 61..=2_958_465;
-const US_A_DAY: f64 = 86_400e6;
+const MS_A_DAY: f64 = 86_400e3;
 
 /// The looks of cells.
 pub(super) struct Formats {
@@ -127,12 +127,13 @@ pub(super) fn write_time(
     }
 }
 
-/// Days since Excel's day 0, with the time as a fraction; `None` if Excel has no such date.
+/// Days since Excel's day 0, with the time as a fraction; `None` if Excel has no such date. Excel
+/// keeps milliseconds.
 fn serial(local: NaiveDateTime) -> Option<f64> {
     let day = Some(local.num_days_from_ce() - DAY_0).filter(|day| DAYS.contains(day))?;
-    let time = local.time().signed_duration_since(NaiveTime::MIN).num_microseconds()?;
-    #[allow(clippy::cast_precision_loss, reason = "it has 11 digits at most")]
-    Some(f64::from(day) + time as f64 / US_A_DAY)
+    let time = local.time().signed_duration_since(NaiveTime::MIN).num_milliseconds();
+    #[allow(clippy::cast_precision_loss, reason = "it has 8 digits at most")]
+    Some(f64::from(day) + time as f64 / MS_A_DAY)
 }
 
 /// The day of a date of Excel; `None` if it is none.
