@@ -175,8 +175,8 @@ impl ClosedOutputs {
     ///
     /// # Errors
     ///
-    /// Exit 6 if a file cannot be written, or a workbook does not read back as counted. Until the first rename, all old files are unchanged;
-    /// afterwards the error says which files are new.
+    /// Exit 6 if a file cannot be written, or a workbook does not read back as counted. Until the
+    /// first rename, all old files are unchanged; afterwards the error says which files are new.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
         let Self { mut details, discrepancies, workbooks, others } = self;
         let OtherFiles {

@@ -23,8 +23,8 @@ pub(super) const MAX_COLUMNS: usize = 16_384;
 const ALL: &str = "all";
 /// The columns of integers that are ids.
 const ID_COLUMNS: [&str; 1] = ["prod_id"];
-/// Compression of the file. On one core level 1 takes 40 % of the time of 3 and makes a file half as large
-/// again; level 6 takes three to six times as long and saves a tenth.
+/// Compression of the file. Level 1 takes half of the time, for a file half as large again; level 6
+/// takes several times as long and saves a tenth.
 const COMPRESSION: u8 = 3;
 /// A sheet with more bytes than this, before compression, needs the large form of the archive.
 const LARGE_SHEET: u64 = 3 << 30;

@@ -56,7 +56,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["console/log.rs"]),
     ("chrono_tz", &["zone.rs"]),
     ("rust_xlsxwriter", &["output/workbook/"]),
-    ("calamine", &["output/workbook/read_back.rs"]),
+    ("calamine", &["output/workbook/"]),
 ];
 
 /// The code without its unit tests.

@@ -1,5 +1,5 @@
-//! The workbook, read by openpyxl, pandas, DuckDB and a native reader: the same rows as in the CSV of
-//! the same run, with the right types.
+//! The workbook, read by openpyxl, pandas, DuckDB and a native reader: the same rows as in the CSV
+//! of the same run, with the right types.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -219,7 +219,7 @@ fn a_workbook_may_take_the_place_of_the_csv() {
     assert!(!page(&bench).contains("d.XLSX"));
     bench.run(&[&options[..], &["--discrepancies", "out/d.XLSX"]].concat()).exits(0);
     assert!(page(&bench).contains("d.XLSX"));
-    // The views over other files work as they are; those over the workbook need their marks removed.
+    // The views over other files work as they are; those over the workbook are comments.
     let print = |folder: &Path, before: &str, sql: &str| {
         let flags = ["-csv", "-noheader", "-init", "details.sql"];
         duckdb::query(folder, &flags, &format!("{before}{sql}")).trim().to_owned()

@@ -1,5 +1,5 @@
-//! A disk that fails, or a kill, while the workbook is written: the old files stay, and the next run
-//! writes all of them.
+//! A disk that fails, or a kill, while the workbook is written: the old files stay, and the next
+//! run writes all of them.
 
 use std::collections::BTreeMap;
 use std::fs;

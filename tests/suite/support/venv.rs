@@ -1,5 +1,5 @@
-//! Programs that the tests need, at pinned versions: users' readers of Parquet, workbooks and metrics,
-//! and the provider's own SDKs. The tests install them below cargo's target directory.
+//! Programs that the tests need, at pinned versions: users' readers of Parquet, workbooks and
+//! metrics, and the provider's own SDKs. The tests install them below cargo's target directory.
 //!
 //! The first test installs; the others wait at a lock file. An installation counts only after its
 //! mark is written, so an interrupted one is repeated.
