@@ -33,6 +33,8 @@ pub struct Outputs {
     /// `None` if the first workbook takes their place.
     discrepancies: Option<Discrepancies>,
     workbooks: Vec<Workbook>,
+    /// Whether the cells of a CSV file are guarded against formulas.
+    guard: bool,
     mask: MaskPhones,
     others: OtherFiles,
 }
@@ -88,16 +90,19 @@ impl Outputs {
         traffic: &Traffic,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
+        let byte_order_mark = paths.csv.byte_order_mark.is_written(layout.byte_order_mark);
+        let layout = &Layout { byte_order_mark, ..layout.clone() };
         let in_workbook = Some(&paths.discrepancies).filter(|path| is_workbook(path));
         let workbooks = in_workbook.into_iter().chain(&paths.workbook);
         let discrepancies = match in_workbook {
             Some(_) => None,
-            None => Some(Discrepancies::create(&paths.discrepancies, carried, &metadata)?),
+            None => Some(Discrepancies::create(paths, byte_order_mark, carried, &metadata)?),
         };
         Ok(Self {
             details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
             discrepancies,
             workbooks: workbooks.map(|path| Workbook::create(path, carried)).collect::<Result<_>>()?,
+            guard: paths.csv.guard,
             mask: provenance.mask.clone(),
             others: OtherFiles::create(paths, layout)?,
         })
@@ -154,7 +159,7 @@ impl Outputs {
         count_details(&details, &mut written)?;
         let discrepancies = self.discrepancies.map(Discrepancies::finish).transpose()?;
         match (&discrepancies, self.workbooks.first()) {
-            (Some(file), _) => count_discrepancies(file, &mut written)?,
+            (Some(file), _) => count_discrepancies(file, self.guard, &mut written)?,
             (None, workbook) => workbook.into_iter().for_each(|file| written.add(file.counted().clone())),
         }
         let (workbooks, others) = (self.workbooks, self.others);

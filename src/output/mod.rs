@@ -3,6 +3,7 @@
 
 mod all_outputs;
 mod check_targets;
+mod csv_form;
 mod details;
 mod discrepancies;
 mod file_format;
@@ -25,6 +26,7 @@ mod views;
 mod workbook;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
+pub use csv_form::{ByteOrderMark, CsvForm};
 pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;
