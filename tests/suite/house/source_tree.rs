@@ -65,6 +65,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("tracing_subscriber", &["console/log.rs"]),
     ("chrono_tz", &["zone.rs"]),
+    ("rust_xlsxwriter", &["output/workbook/"]),
+    ("calamine", &["output/workbook/"]),
 ];
 
 /// The code without its unit tests.
