@@ -5,8 +5,8 @@
 //!          SHA-256   UTF-8     records  only if quoted         values
 //!          gzip
 //!          zstd
-//!  file ─► parquet/ ────────────────────────────────► cells ─► row
-//!          Parquet
+//!  file ─► parquet/ or workbook/ ───────────────────► cells ─► row
+//!          Parquet    .xlsx
 //! ```
 //!
 //! Every record below the header row becomes one [`Record`](reconcile_core::ledger_row::Record), in
@@ -20,6 +20,7 @@
 
 mod affected;
 mod carried;
+mod caught;
 mod cells;
 mod columns;
 mod decode;
@@ -53,6 +54,7 @@ mod split;
 mod times;
 mod unpack;
 mod values;
+mod workbook;
 
 pub use columns::{Column, ColumnNote, REASON_COLUMN, Role};
 pub use duplicates::DuplicateCalls;

@@ -1,5 +1,6 @@
 //! A record before its values are parsed.
 
+use compact_str::CompactString;
 use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
 
@@ -13,14 +14,52 @@ pub(super) struct RawRecord {
     pub(super) parsed: ByteRecord,
     /// Physical line on which the record begins.
     pub(super) line: u64,
-    /// Bytes of the unpacked file before it; `None` in Parquet.
+    /// Bytes of the unpacked file before it; `None` in Parquet and in workbooks.
     pub(super) offset: Option<u64>,
     /// Name of the ledger's encoding.
     pub(super) encoding: &'static str,
     /// True if it has backslash escapes.
     pub(super) is_escaped: bool,
+    /// Cells of a workbook without a usable value.
+    pub(super) unusable_cells: Vec<UnusableCell>,
     /// Set if the record cannot be split into cells.
     pub(super) unsplittable: Option<InvalidRow>,
     /// Number of its bytes in memory.
     pub(super) len: usize,
+}
+
+/// A cell that has no usable value, whatever its text.
+#[derive(Debug)]
+pub(super) struct UnusableCell {
+    /// Its column, from 0.
+    pub(super) column: usize,
+    /// What is wrong and what to do.
+    pub(super) reason: String,
+}
+
+/// The problem of a record that is longer than [`MAX_RECORD`](super::split::MAX_RECORD).
+pub(super) const TOO_LONG: &str = "the row is longer than 1 MiB; check whether the file is damaged";
+
+/// The invalid row for a record of which only the beginning may be kept.
+pub(super) fn unusable_row(
+    (line, offset): (u64, Option<u64>),
+    beginning: &[u8],
+    problem: &str,
+    is_whole: bool,
+) -> InvalidRow {
+    let original = vec![String::from_utf8_lossy(beginning).into_owned()];
+    let rest = if is_whole { "" } else { ". Only its first 64 KiB are kept" };
+    InvalidRow {
+        line,
+        offset,
+        column: None,
+        call_id: None,
+        field: "",
+        expected: None,
+        // The text could be anything, so only the rejects show it.
+        found: CompactString::default(),
+        reason: format!("{problem}{rest}"),
+        carried: Vec::new(),
+        original,
+    }
 }

@@ -220,6 +220,9 @@ impl<'a> RowParser<'a> {
         let Some(cell) = self.header.column(field).and_then(|at| self.cell(at)) else { return Ok(None) };
         let trim = if field == Field::CallId { trimmed } else { values::bare };
         let text = trim(cell.map_err(|bytes| self.invalid_bytes(field.name(), field.name(), bytes))?);
+        if let Some(unusable) = self.unusable_cell(field) {
+            return Err(InvalidValue::new(field.name(), text, unusable));
+        }
         if self.may_have_lost_characters && text.contains(REPLACEMENT) {
             let reason = "an earlier conversion lost characters of this value (shown as \u{fffd}); export \
                           it again from the original system";
@@ -233,6 +236,13 @@ impl<'a> RowParser<'a> {
             return Ok(None);
         }
         Ok(Some(text))
+    }
+
+    /// Why the cell of a field has no usable value, whatever its text.
+    fn unusable_cell(&self, field: Field) -> Option<&'a str> {
+        let mut cells = self.raw.unusable_cells.iter();
+        let cell = cells.find(|cell| self.header.column(field) == Some(cell.column))?;
+        Some(&cell.reason)
     }
 
     /// A cell, if the record has it: its text, or its bytes if they are not valid UTF-8.
