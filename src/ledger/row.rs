@@ -127,6 +127,9 @@ impl<'a> RowParser<'a> {
         } else if self.raw.cells.iter().any(|cell| cell.ends_with(b"\\")) {
             "a backslash escapes the end of a value, as MySQL writes it; export with doubled quotes \
              instead of backslash escapes"
+        } else if self.raw.offset.is_none() {
+            // Only a sheet may have more cells than headers. They may have been shifted.
+            "remove the values to the right of the table, or give their columns names in the header row"
         } else if found < wanted {
             "add the missing fields, or put quotes around a value with a line break"
         } else {

@@ -106,7 +106,7 @@ impl RowParser {
                     return Ok(Some(row));
                 }
                 Event::End(tag) if tag.local_name().into_inner() == "sheetData" => self.is_at_end = true,
-                Event::Eof => return Err(Refused::Damaged("its sheet ends too early")),
+                Event::Eof => return Err(Refused::Damaged("a part of it ends too early")),
                 _ => {}
             }
         }
@@ -131,7 +131,7 @@ impl RowParser {
                     self.is_in_row = false;
                     return Ok(None);
                 }
-                Event::Eof => return Err(Refused::Damaged("its sheet ends too early")),
+                Event::Eof => return Err(Refused::Damaged("a part of it ends too early")),
                 _ => {}
             }
         }
@@ -157,7 +157,7 @@ impl RowParser {
                     _ => self.xml.pass()?,
                 },
                 Event::End(_) => return Ok(()),
-                Event::Eof => return Err(Refused::Damaged("its sheet ends too early")),
+                Event::Eof => return Err(Refused::Damaged("a part of it ends too early")),
                 _ => {}
             }
         }

@@ -32,7 +32,6 @@ pub(in crate::ledger) struct WorkbookRows {
     sheet: String,
     other_sheets: Vec<String>,
     hidden: AffectedRows,
-    without_header: AffectedRows,
     uncalculated: AffectedRows,
 }
 
@@ -85,7 +84,6 @@ impl WorkbookRows {
             sheet: shown(&sheet.name),
             other_sheets: package.sheets.iter().map(|other| shown(&other.name)).collect(),
             hidden: AffectedRows::default(),
-            without_header: AffectedRows::default(),
             uncalculated: AffectedRows::default(),
         };
         rows.names = rows
@@ -194,16 +192,12 @@ impl WorkbookRows {
     fn read_row(&mut self, raw: &mut RawRecord) -> Result<bool> {
         raw.cells.clear();
         raw.unusable_cells.clear();
-        let (mut is_blank, mut is_too_long, mut has_more, mut lacks_result) = (true, false, false, false);
+        let (mut is_blank, mut is_too_long, mut lacks_result) = (true, false, false);
         while let Some(cell) = self.parser.next_cell()? {
             let usage = self.uses.get(cell.column).copied().unwrap_or_default();
             let unusable = self.values.read(cell, self.parser.value(), usage)?;
             let text = &self.values.text;
             if (text.is_empty() && unusable.is_none()) || is_too_long {
-                continue;
-            }
-            if cell.column >= self.names.len() {
-                has_more = true;
                 continue;
             }
             is_blank = false;
@@ -221,7 +215,6 @@ impl WorkbookRows {
                 raw.unusable_cells.push(UnusableCell { column: cell.column, reason });
             }
         }
-        self.without_header.add_if(has_more, self.row);
         self.uncalculated.add_if(lacks_result, self.row);
         self.end_row(raw, is_too_long);
         Ok(!is_blank)
@@ -247,7 +240,6 @@ impl WorkbookRows {
     pub(in crate::ledger) fn notes(&self) -> Vec<String> {
         let kinds = [
             (self.hidden, "hidden in the sheet, by a filter or by hand. They are read like all others"),
-            (self.without_header, "a value in a column without a header. It is not read"),
             (
                 self.uncalculated,
                 "a formula has no stored result, so its cell is read as unusable or empty. Open the workbook \

@@ -40,11 +40,12 @@ impl SharedStrings {
                 Event::Start(tag) if tag.local_name().into_inner() == "si" => {
                     text.clear();
                     rich_text(&mut xml, &mut text)?;
-                    push_unescaped(&text, &mut strings.text);
-                    strings.ends.push(strings.text.len());
-                    if (strings.text.len() + 8 * strings.ends.len()) as u64 > allowed {
+                    let needed = strings.text.len() + text.len() + 8 * (strings.ends.len() + 1);
+                    if needed as u64 > allowed {
                         return Err(Refused::TooLarge { part: name.to_owned(), allowed_mib: allowed >> 20 });
                     }
+                    push_unescaped(&text, &mut strings.text);
+                    strings.ends.push(strings.text.len());
                 }
                 Event::Eof => return Ok(strings),
                 _ => {}

@@ -166,7 +166,7 @@ fn each_damage_is_named() {
     let in_sheet = |from: &str, to: &str| changed("xl/worksheets/sheet1.xml", from, to);
     for (found, wanted) in [
         (in_sheet("</worksheet>", ""), " from row 3 on: a part of it ends too early"),
-        (in_sheet("</sheetData></worksheet>", ""), " from row 3 on: its sheet ends too early"),
+        (in_sheet("</sheetData></worksheet>", ""), " from row 3 on: a part of it ends too early"),
         (in_sheet("<row r=\"2\">", "<row r=\"1\">"), " from row 2 on: its rows or cells are not in order"),
         (
             in_sheet("<row r=\"2\">", "<row r=\"1048577\">"),
@@ -192,7 +192,7 @@ fn each_damage_is_named() {
         ),
         (
             in_sheet("<sheetData>", &format!("<sheetData>{}", "<a>".repeat(300))),
-            ": its elements are nested too deeply",
+            " from row 1 on: its elements are nested too deeply",
         ),
         (changed("xl/_rels/workbook.xml.rels", "sheet1", "sheet2"), ": a part of it is missing"),
         (

@@ -19,16 +19,15 @@ fn fill(sheet: &mut Worksheet, csv: &str) {
     for (row, record) in rows.iter().enumerate() {
         for (at, text) in record.iter().enumerate() {
             let (row, column) = (row as u32, at as u16);
-            let is_time = ["called_at", "started_at", "ended_at"].contains(&header[at]);
+            let name = header.get(at).copied().unwrap_or_default();
+            let is_time = ["called_at", "started_at", "ended_at"].contains(&name);
             let at_time = if is_time { serial(text) } else { None };
             match (at_time, text.parse::<f64>()) {
                 (Some(serial), _) => {
                     let at = ExcelDateTime::from_serial_datetime(serial).unwrap();
                     sheet.write_with_format(row, column, &at, &date).unwrap();
                 }
-                (None, Ok(seconds)) if header[at] == "duration" => {
-                    drop(sheet.write(row, column, seconds).unwrap())
-                }
+                (None, Ok(seconds)) if name == "duration" => drop(sheet.write(row, column, seconds).unwrap()),
                 _ if text.is_empty() => {}
                 _ => drop(sheet.write(row, column, text).unwrap()),
             }
@@ -49,11 +48,14 @@ fn without_lines(mut rows: Vec<Row>) -> Vec<Row> {
         for column in ["ledger_line", "request_id", "attempts", "fetched_at"] {
             row.remove(column);
         }
-        // Only the text of a row tells its byte.
+        // Only a text has bytes and quotes.
         if let Some(message) = row.get_mut("message")
             && let Some(at) = message.find(", byte ")
         {
             message.replace_range(at.., ")");
+        }
+        if let Some(message) = row.get_mut("message").filter(|message| message.starts_with("the row has ")) {
+            message.truncate(message.find(';').unwrap());
         }
     }
     rows

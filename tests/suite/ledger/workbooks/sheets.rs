@@ -1,6 +1,6 @@
 //! Which sheet is read, and the rows around and in its table.
 
-use rust_xlsxwriter::{Format, Workbook};
+use rust_xlsxwriter::{Chart, ChartType, Format, Workbook};
 
 use super::{Parts, assert_lines, lines, lines_with, options, text_row, workbook};
 use reconcile::ledger::Options;
@@ -11,7 +11,9 @@ fn sheet(name: &str) -> Options {
 
 fn several_sheets() -> Vec<u8> {
     let mut workbook = Workbook::new();
-    workbook.add_chartsheet().set_name("图").unwrap();
+    let mut chart = Chart::new(ChartType::Column);
+    chart.add_series().set_values("calls!$A$1:$A$2");
+    workbook.add_chartsheet().set_name("图").unwrap().insert_chart(0, 0, &chart).unwrap();
     for (name, id) in [("旧", "0^0"), ("calls", "1^1"), ("more", "2^2")] {
         let sheet = workbook.add_worksheet().set_name(name).unwrap();
         sheet.write_row(0, 0, ["call_id", "called_at"]).unwrap();
@@ -101,7 +103,7 @@ fn rows_above_the_header_are_passed_over_by_number() {
 }
 
 #[test]
-fn hidden_rows_are_read_and_values_without_header_are_not() {
+fn hidden_rows_are_read_and_cells_beside_the_table_are_not() {
     let bytes = workbook(|sheet| {
         sheet.write_row(0, 1, ["call_id", "called_at", "", "n"]).unwrap();
         for row in 1..=4 {
@@ -110,12 +112,13 @@ fn hidden_rows_are_read_and_values_without_header_are_not() {
         sheet.set_row_hidden(2).unwrap();
         sheet.set_row_hidden(3).unwrap();
         sheet.set_column_hidden(1).unwrap();
-        sheet.write(1, 9, "beside").unwrap();
+        sheet.write_row(7, 1, ["5^1", "2026-11-01", "", "", "beside"]).unwrap();
         sheet.write(6, 9, "below").unwrap();
         sheet.merge_range(4, 1, 5, 1, "4^1", &Format::new()).unwrap();
         sheet.write(5, 2, "2026-11-01").unwrap();
     });
     let carried = "ledger_column_1= ledger_column_4= ledger_n=";
+    let beside = "remove the values to the right of the table, or give their columns names in the header row";
     assert_lines(
         &bytes,
         &format!(
@@ -124,9 +127,12 @@ fn hidden_rows_are_read_and_values_without_header_are_not() {
              4 3^1 2026-11-01 {carried}
              5 4^1 2026-11-01 {carried}
              6! call_id 2 \"\"
+             7! - - \"10\"
+             8! - - \"6\"
              line 6: the row has no CallId; fill it in, or remove the row (column 2)
-             note: 2 rows (first: line 3): hidden in the sheet, by a filter or by hand. They are read like all others
-             note: 2 rows (first: line 2): a value in a column without a header. It is not read"
+             line 7: the row has 10 fields, but the header has 5; {beside}
+             line 8: the row has 6 fields, but the header has 5; {beside}
+             note: 2 rows (first: line 3): hidden in the sheet, by a filter or by hand. They are read like all others"
         ),
     );
 }
