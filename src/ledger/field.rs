@@ -142,6 +142,9 @@ pub(super) enum Match {
 }
 
 impl Field {
+    /// The fields with times.
+    pub(super) const TIMES: [Self; 4] = [Self::CalledAt, Self::QueryDate, Self::StartedAt, Self::EndedAt];
+
     /// The field with exactly this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         FIELDS.iter().find(|names| names.name == name).map(|names| names.field)

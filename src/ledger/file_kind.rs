@@ -68,7 +68,7 @@ impl FileKind {
         let text = head.trim_ascii_start();
         let begins = |tag: &[u8]| text.get(..tag.len()).is_some_and(|found| found.eq_ignore_ascii_case(tag));
         Self::of_file(head).or_else(|| match head {
-            // Unpacked Parquet and zip archives never come here: `parquet/` and `workbook/` read them.
+            // Neither comes here unpacked: `parquet/` and `workbook/` read them.
             [b'P', b'K', 3, 4, ..] => Some(Self::PackedZip),
             [b'P', b'A', b'R', b'1', ..] => Some(Self::PackedParquet),
             [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some(Self::Utf32),

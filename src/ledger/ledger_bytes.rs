@@ -47,6 +47,11 @@ impl LedgerBytes {
         &self.file
     }
 
+    /// Number of these bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.len
+    }
+
     /// Number of bytes that were appended to the file.
     ///
     /// # Errors

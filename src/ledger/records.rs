@@ -22,10 +22,7 @@ use super::passed_over::PassedOver;
 use super::raw_record::{RawRecord, TOO_LONG, unusable_row};
 use super::split::{MAX_KEPT, NextRecord, Position, Splitter};
 use super::unpack::Unpacked;
-use super::workbook::{ColumnUse, WorkbookRows};
-
-/// The fields with times.
-const TIMES: [Field; 4] = [Field::CalledAt, Field::QueryDate, Field::StartedAt, Field::EndedAt];
+use super::workbook::WorkbookRows;
 
 /// Number of lines in which a header row below the first row is searched for.
 const SEARCHED: usize = 200;
@@ -214,10 +211,7 @@ impl<R: Read> Records<R> {
                 "{rows}: backslash escapes in quotes, as MySQL writes them. They are read as MySQL means them"
             )
         });
-        let of_sheet = match &self.format {
-            Format::Workbook { rows, .. } => rows.notes(),
-            _ => Vec::new(),
-        };
+        let of_sheet = if let Format::Workbook { rows, .. } = &self.format { rows.notes() } else { vec![] };
         escaped.into_iter().chain(self.passed_over.notes()).chain(of_sheet).collect()
     }
 
@@ -304,12 +298,9 @@ impl<R> Records<R> {
 
     /// Tells the cells of a workbook what their columns are read as.
     pub(super) fn set_uses(&mut self, header: &Header) {
-        let Format::Workbook { rows, .. } = &mut self.format else { return };
-        let mut uses = vec![ColumnUse::Other; header.width()];
-        let seconds = header.column(Field::DurationS).map(|at| (at, ColumnUse::Seconds));
-        let times = TIMES.into_iter().filter_map(|field| Some((header.column(field)?, ColumnUse::Time)));
-        times.chain(seconds).for_each(|(at, usage)| uses[at] = usage);
-        rows.set_uses(uses);
+        if let Format::Workbook { rows, .. } = &mut self.format {
+            rows.set_uses(header);
+        }
     }
 
     /// Checks that no time of a Parquet file is stored as INT96. Some systems write INT96 in UTC,
@@ -320,7 +311,7 @@ impl<R> Records<R> {
     pub(super) fn check_times(&self, header: &Header) -> Result<()> {
         let Format::Parquet { rows, .. } = &self.format else { return Ok(()) };
         let is_int96 = |field: &Field| header.column(*field).is_some_and(|at| rows.is_int96(at));
-        match TIMES.into_iter().find(is_int96) {
+        match Field::TIMES.into_iter().find(is_int96) {
             None => Ok(()),
             Some(field) => Err(LedgerError::Int96 { ledger: self.ledger.clone(), field: field.name() }),
         }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
 use memchr::memmem;
-use parquet::file::reader::Length as _;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::part::{PartReader, Place};
@@ -84,7 +83,7 @@ impl Archive {
         let length = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
         let start = place.header.saturating_add(LOCAL_HEADER as u64 + length(26) + length(28));
         let end = start.saturating_add(place.packed);
-        if !header.starts_with(MAGIC) || end > self.bytes.len() {
+        if !header.starts_with(MAGIC) || end > self.bytes.size() {
             return Err(Refused::Damaged("a part of it is not where its directory says"));
         }
         Ok(Some(PartReader::new(self.bytes.from(start).take(place.packed), is_deflated, place)))
@@ -100,7 +99,7 @@ impl Archive {
 
     /// Bytes of the whole file.
     pub(super) fn len(&self) -> u64 {
-        self.bytes.len()
+        self.bytes.size()
     }
 }
 

@@ -11,7 +11,7 @@ use super::number_format::NumberFormat;
 
 /// What a column is read as, as far as the text of a number depends on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::ledger) enum ColumnUse {
+pub(super) enum ColumnUse {
     /// Talk seconds: durations become whole seconds.
     Seconds,
     /// Points in time and days.

@@ -23,5 +23,4 @@ mod styles;
 mod xml;
 
 pub(super) use archive::{MAGIC, holds_encrypted_package};
-pub(super) use cell_text::ColumnUse;
 pub(super) use rows::WorkbookRows;

@@ -14,6 +14,8 @@ use super::styles::Styles;
 use crate::ledger::affected::AffectedRows;
 use crate::ledger::caught::caught;
 use crate::ledger::error::LedgerError;
+use crate::ledger::field::Field;
+use crate::ledger::header::Header;
 use crate::ledger::header_text::in_backticks;
 use crate::ledger::ledger_bytes::LedgerBytes;
 use crate::ledger::options::Options;
@@ -128,12 +130,17 @@ impl WorkbookRows {
     }
 
     /// Sets what the columns are read as.
-    pub(in crate::ledger) fn set_uses(&mut self, uses: Vec<ColumnUse>) {
-        self.uses = uses;
+    pub(in crate::ledger) fn set_uses(&mut self, header: &Header) {
+        let times = Field::TIMES.map(|field| (field, ColumnUse::Time));
+        for (field, usage) in times.into_iter().chain([(Field::DurationS, ColumnUse::Seconds)]) {
+            if let Some(at) = header.column(field) {
+                self.uses[at] = usage;
+            }
+        }
     }
 
-    /// The values of the next row that is not blank, up to the last one; `None` at the end. The first
-    /// `skipped` rows of the sheet are passed over.
+    /// The values of the next row that is not blank, up to the last one; `None` at the end. The
+    /// first `skipped` rows of the sheet are passed over.
     ///
     /// # Errors
     /// The file is damaged or cannot be read any further.
