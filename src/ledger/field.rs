@@ -219,6 +219,11 @@ impl Field {
     }
 }
 
+/// True for a text that names a unit of a duration other than seconds.
+pub(super) fn is_other_unit(text: &str) -> bool {
+    OTHER_UNITS.contains(&normalized(text).as_str())
+}
+
 /// Units of a duration other than seconds, normalized.
 const OTHER_UNITS: [&str; 19] = [
     "分",

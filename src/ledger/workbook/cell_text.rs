@@ -38,6 +38,7 @@ const NO_SECONDS: Unusable = "shows hours and minutes without seconds, so it is 
                               the talk time in seconds, such as 75";
 const HIDDEN_PART: Unusable = "shows only a part of its duration; format it as [h]:mm:ss, or write the talk time \
                                in seconds";
+const OTHER_UNIT: Unusable = "shows another unit than seconds; write the talk time in seconds, such as 75";
 const NO_DAY: Unusable = "is a time of day or a duration without a day; write YYYY-MM-DD HH:MM:SS (UTC+8)";
 
 /// Appends the text of a number. `is_1904` says whether the workbook's days count from 1904.
@@ -58,8 +59,12 @@ pub(super) fn push_number(
         NumberFormat::Number if usage == ColumnUse::Time && is_1904 && serial >= FIRST_CALL_DAY && is_day => {
             push_plain(text, serial);
         }
-        NumberFormat::Padded(digits) if value >= 0.0 && value < EXACT && value.fract() == 0.0 => {
+        NumberFormat::Padded(digits) if (0.0..EXACT).contains(&value) && value.fract() == 0.0 => {
             let _ = write!(text, "{value:0>digits$}");
+        }
+        NumberFormat::OtherUnit if usage == ColumnUse::Seconds => {
+            push_plain(text, value);
+            return Err(OTHER_UNIT);
         }
         NumberFormat::Percent => {
             push_plain(text, value * 100.0);
@@ -242,6 +247,11 @@ mod tests {
             (text(75.0 / DAY_S, "h:mm:ss", ColumnUse::Other, false), "0:01:15"),
             (text(75.0, "General", ColumnUse::Seconds, false), "75"),
             (text(0.75, "0%", ColumnUse::Seconds, false), "75%"),
+            (text(2.0, "0\"分钟\"", ColumnUse::Other, false), "2"),
+            (
+                text(2.0, "0\"分钟\"", ColumnUse::Seconds, false),
+                "2! shows another unit than seconds; write the talk time in seconds",
+            ),
         ] {
             assert_eq!(found, wanted);
         }

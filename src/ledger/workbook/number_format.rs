@@ -1,5 +1,7 @@
 //! What kind of value a cell shows, by its number format.
 
+use crate::ledger::field::is_other_unit;
+
 /// The kind of a number format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberFormat {
@@ -7,6 +9,8 @@ pub(super) enum NumberFormat {
     Number,
     /// A number with leading zeros, up to this many digits: `00000000000`.
     Padded(usize),
+    /// A number with a unit of time other than seconds: `0"分钟"`.
+    OtherUnit,
     /// A number as a percentage.
     Percent,
     /// A day, with or without a time of day.
@@ -37,6 +41,8 @@ struct Marks {
     has_other_digits: bool,
     /// The last of `y m d h s`, if only separators follow it.
     last: Option<char>,
+    /// The texts in quotes.
+    text: String,
 }
 
 impl NumberFormat {
@@ -67,6 +73,8 @@ impl NumberFormat {
             Self::Time { has_hours: marks.has_hours, has_seconds: marks.has_seconds }
         } else if marks.is_percent {
             Self::Percent
+        } else if is_other_unit(&marks.text) {
+            Self::OtherUnit
         } else if marks.zeros > 1 && !marks.has_other_digits {
             Self::Padded(marks.zeros)
         } else {
@@ -83,7 +91,7 @@ impl Marks {
         while let Some(c) = chars.next() {
             match c {
                 ';' => break,
-                '"' => drop(chars.by_ref().find(|c| *c == '"')),
+                '"' => marks.text.extend(chars.by_ref().take_while(|c| *c != '"')),
                 // The next character is itself, a width, or a filling.
                 '\\' | '_' | '*' => drop(chars.next()),
                 '[' => {
@@ -136,7 +144,7 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    use super::NumberFormat::{self, Date, Elapsed, Number, Padded, Percent, Time};
+    use super::NumberFormat::{self, Date, Elapsed, Number, OtherUnit, Padded, Percent, Time};
 
     #[test]
     fn format_codes_tell_what_a_cell_shows() {
@@ -152,6 +160,8 @@ mod tests {
             ("0.00E+00", Number),
             ("# ?/?", Number),
             ("0\"秒\"", Number),
+            ("0\" 分钟\"", OtherUnit),
+            ("#,##0.0_ \"min\"", OtherUnit),
             ("\"¥\"#,##0", Number),
             ("0\\m", Number),
             ("00000000000", Padded(11)),

@@ -142,6 +142,30 @@ fn damaged_xml_gives_rows_or_an_error() {
     assert!(with_error > 300, "{with_error} with an error");
 }
 
+#[test]
+fn a_workbook_that_shrinks_during_the_run_is_a_changed_ledger() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("calls.xlsx");
+    let (mut rows, mut random) = (text_row(1, &["call_id", "called_at"]), fastrand::Rng::with_seed(23));
+    let mut id = || format!("{}^{}", random.u64(..), random.u64(..));
+    (2..9_000).for_each(|row| rows += &text_row(row, &[&id(), "2026-11-01"]));
+    for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::DEFLATE] {
+        let bytes = Parts::of_rows(&rows).zip(method);
+        let cut = bytes.len() as u64 / 2;
+        assert!(cut > 70_000, "{cut}");
+        // Before the reader is opened, and while it reads.
+        for read_before in [false, true] {
+            std::fs::write(&path, &bytes).unwrap();
+            let input = Input::open(&path).unwrap();
+            let opened = read_before.then(|| input.ledger(&options()).unwrap());
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(cut).unwrap();
+            let ledger = opened.map_or_else(|| input.ledger(&options()), Ok);
+            let error = ledger.and_then(|ledger| ledger.collect::<Result<Vec<_>, _>>()).unwrap_err();
+            assert!(matches!(error, LedgerError::Changed { .. }), "{error}");
+        }
+    }
+}
+
 /// The error of a workbook, after the name of the file.
 fn error(parts: &Parts) -> String {
     let found = lines(&parts.bytes());

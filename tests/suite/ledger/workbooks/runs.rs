@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::process::Stdio;
 
+use reconcile::ledger::{Input, Options, ScannedLedger};
 use rust_xlsxwriter::{ExcelDateTime, Format, Worksheet};
+use sha2::{Digest as _, Sha256};
 
 use super::workbook;
 use crate::support::rust_files::root;
@@ -94,6 +96,18 @@ fn a_workbook_is_read_from_standard_input_and_from_any_name() {
     bench.run(&["--input", "calls.bin"]).exits(0);
     assert_eq!(column(&bench.details(), "call_id"), [id(0)]);
     assert_eq!(column(&bench.details(), "ledger_line"), ["2"]);
+}
+
+#[test]
+fn the_digest_covers_the_whole_file() {
+    let bytes = workbook(|sheet| drop(sheet.write_row(0, 0, ["call_id"]).unwrap()));
+    // A comment at the end of the archive.
+    let bytes = [&bytes[..bytes.len() - 2], b"\x02\0hi"].concat();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    let ledger = ScannedLedger::scan(Input::open(file.path()).unwrap(), Options::default()).unwrap();
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((ledger.scan.rows, ledger.scan.sha256), (0, digest));
 }
 
 #[test]

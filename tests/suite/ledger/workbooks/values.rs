@@ -24,7 +24,7 @@ fn typed_cells_become_ledger_values() {
         sheet.write_row(0, 8, ["duration", "started_at", "ended_at", "n", "share", "code", "ok"]).unwrap();
         sheet.write(1, 0, "1^1").unwrap();
         sheet.write(1, 1, 11_000_000_300_006_u64).unwrap();
-        sheet.write_with_format(1, 2, &at(9), &format("yyyy\"年\"m\"月\"d\"日\" h:mm:ss")).unwrap();
+        sheet.write_with_format(1, 2, at(9), &format("yyyy\"年\"m\"月\"d\"日\" h:mm:ss")).unwrap();
         let day = ExcelDateTime::from_ymd(2026, 11, 2).unwrap();
         sheet.write_with_format(1, 3, &day, &format("yyyy/m/d")).unwrap();
         sheet.write(1, 4, 13_800_000_001_u64).unwrap();
@@ -33,7 +33,7 @@ fn typed_cells_become_ledger_values() {
         sheet.write(1, 7, true).unwrap();
         let talk = ExcelDateTime::from_hms(0, 1, 15).unwrap();
         sheet.write_with_format(1, 8, &talk, &format("[h]:mm:ss")).unwrap();
-        sheet.write_with_format(1, 9, &at(9), &format("h:mm")).unwrap();
+        sheet.write_with_format(1, 9, at(9), &format("h:mm")).unwrap();
         sheet.write(1, 10, "2026/11/1 9:06").unwrap();
         sheet.write(1, 11, 12.0).unwrap();
         sheet.write_with_format(1, 12, 0.155, &format("0.0%")).unwrap();
@@ -197,7 +197,7 @@ fn a_cell_without_a_clear_meaning_is_unusable() {
         let quarter = ExcelDateTime::from_hms(1, 15, 0).unwrap();
         sheet.write_with_format(1, 2, &quarter, &format("h:mm")).unwrap();
         sheet.write_with_format(2, 2, 0.75, &format("0%")).unwrap();
-        sheet.write_with_format(3, 2, &at(9), &format("yyyy-mm-dd")).unwrap();
+        sheet.write_with_format(3, 2, at(9), &format("yyyy-mm-dd")).unwrap();
         sheet.write_with_format(4, 2, 74.5 / 86_400.0, &format("h:mm:ss")).unwrap();
         let time = ExcelDateTime::from_hms(9, 5, 7).unwrap();
         sheet.write_with_format(5, 1, &time, &format("h:mm:ss")).unwrap();
