@@ -34,9 +34,9 @@ use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::duplicate::duplicate_of;
 use reconcile_core::figures::Figures;
-use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
 use reconcile_core::seconds_at_stake::seconds_at_stake;
-use reconcile_core::status::{FailureKind, Lookup, look_up};
+use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
 
 /// Maximum number of rows in a batch.
@@ -235,10 +235,11 @@ impl<T> Batch<T> {
     }
 }
 
-/// The first row of a call with later rows, and the call's day in the details.
+/// The first row of a call with later rows, and the call's day and status in the details.
 struct FirstOfSeveral {
     row: LedgerRow,
     call_date: chrono::NaiveDate,
+    status: Status,
 }
 
 /// The thread that compares, counts and writes.
@@ -272,6 +273,7 @@ impl Publisher<'_> {
     }
 
     fn first_row(&mut self, FirstRow { mut row, fingerprint, stored, later_rows }: FirstRow) -> Result<()> {
+        let own_s = row.expected.duration_s;
         let later_values = if later_rows > 0 { self.later_values.remove(&fingerprint) } else { None };
         let own_values = later_values.as_ref().map(|values| {
             let own_values = row.expected.clone();
@@ -286,12 +288,13 @@ impl Publisher<'_> {
         }
         let discrepancies = compared.discrepancies.len() as u64 + later_rows;
         self.count_call(&row, &lookup, &compared, discrepancies);
+        self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
         self.outputs.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
             (self.on_open)(OpenItem { key: row.key.clone(), status: lookup.status })?;
         }
         for what in compared.discrepancies {
-            let mut discrepancy = discrepancy_row(&row, detail, lookup.found_on, what);
+            let mut discrepancy = discrepancy_row(&row, detail, (lookup.found_on, lookup.status), what);
             if self.outputs.needs_own_numbers(discrepancy.at_stake_s) {
                 discrepancy.own_numbers = own_numbers(&row.expected, detail);
             }
@@ -299,18 +302,23 @@ impl Publisher<'_> {
         }
         if later_rows > 0 {
             row.expected = own_values.unwrap_or(row.expected);
-            self.with_later_rows.insert(fingerprint, FirstOfSeveral { row, call_date: lookup.found_on });
+            self.with_later_rows.insert(
+                fingerprint,
+                FirstOfSeveral { row, call_date: lookup.found_on, status: lookup.status },
+            );
         }
         Ok(())
     }
 
     fn later_row(&mut self, row: &LedgerRow, fingerprint: u128) -> Result<()> {
         self.counted.totals.duplicates += 1;
+        self.counted.figures.bridge.add_later_row(row.expected.duration_s);
         let Some(first) = self.with_later_rows.get(&fingerprint) else {
             return Err(Error::bug("a later row names a call that has no first row"));
         };
         let what = duplicate_of(&first.row, row, &self.source.scan.carried);
-        let mut discrepancy = discrepancy_row(row, None, first.call_date, what);
+        let mut discrepancy = discrepancy_row(row, None, (first.call_date, first.status), what);
+        discrepancy.callee = discrepancy.callee.or_else(|| first.row.expected.callee.clone());
         if self.outputs.needs_own_numbers(discrepancy.at_stake_s) {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.row.expected, None));
@@ -332,8 +340,11 @@ impl Publisher<'_> {
             what,
             call_date: None,
             prod_id: None,
-            carried,
+            status: None,
+            callee: None,
+            called_at: None,
             at_stake_s: 0,
+            carried,
             own_numbers: Vec::new(),
         })
     }
@@ -364,9 +375,10 @@ impl Publisher<'_> {
 fn discrepancy_row(
     row: &LedgerRow,
     detail: Option<&CallDetail>,
-    call_date: chrono::NaiveDate,
+    (call_date, status): (chrono::NaiveDate, Status),
     what: Discrepancy,
 ) -> DiscrepancyRow {
+    let expected = &row.expected;
     DiscrepancyRow {
         at_stake_s: seconds_at_stake(row, detail, &what),
         own_numbers: Vec::new(),
@@ -375,6 +387,9 @@ fn discrepancy_row(
         what,
         call_date: Some(call_date),
         prod_id: Some(row.key.prod_id.0),
+        status: Some(status),
+        callee: expected.callee.clone().or_else(|| detail?.callee.clone()),
+        called_at: expected.called_at.and_then(LedgerTime::instant).or_else(|| detail?.created_at),
         carried: row.carried.clone(),
     }
 }

@@ -28,9 +28,10 @@ impl MaskSettings {
         match (how, key_file) {
             (Masking::None, None) => without_key(MaskPhones::None),
             (Masking::Partial, None) => without_key(MaskPhones::Partial),
-            (Masking::Token, Some(path)) => {
-                Ok(Self { mask: MaskPhones::Token(token_key(path)?), note: readable_by_others(path) })
-            }
+            (Masking::Token, Some(path)) => Ok(Self {
+                mask: MaskPhones::Token(token_key(path)?),
+                note: credentials::readers_warning("the mask key", path),
+            }),
             (Masking::Token, None) => {
                 Err(Error::usage("--mask-phones token needs --mask-key-file").hint(MAKE_A_KEY))
             }
@@ -53,10 +54,4 @@ fn token_key(path: &Path) -> Result<TokenKey> {
         Error::usage(format!("--mask-key-file {} has fewer than {least} bytes", path.display()))
             .hint(MAKE_A_KEY)
     })
-}
-
-fn readable_by_others(path: &Path) -> Option<String> {
-    let file = path.display();
-    credentials::readable_by_others(path)
-        .then(|| format!("others can read the mask key {file}; `chmod 600 {file}` keeps it secret"))
 }

@@ -7,7 +7,7 @@ use crate::console::command_line::SAME_COMMAND;
 use crate::console::log;
 use crate::console::messages::say;
 use crate::exit::Exit;
-use crate::output::{Paths, Summary};
+use crate::output::{Lang, Paths, Summary, headline};
 use crate::words::{count, plural};
 
 /// The end of a run whose files are written.
@@ -110,27 +110,8 @@ impl Closing<'_> {
         ]
     }
 
-    /// The headline: the calls by category. Agreement and difference are always named, the others
-    /// only if there are any.
     fn headline(&self) -> String {
-        let (t, h) = (self.summary.totals, self.summary.totals.headline());
-        let others = [
-            ("not compared", h.not_compared),
-            ("missing at the provider", h.missing),
-            ("waiting", h.waiting),
-            ("failed", h.failed),
-        ];
-        let others: String = others
-            .iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(name, n)| format!(", {} {name}", count(*n)))
-            .collect();
-        let unusable = match h.unusable_rows {
-            0 => String::new(),
-            n => format!("; {}", plural(n, "unusable row")),
-        };
-        let (calls, agree, differ) = (plural(t.calls, "call"), count(h.agree), count(h.differ));
-        format!("{calls}: {agree} agree, {differ} differ{others}{unusable}")
+        headline::sentence(Lang::En, self.summary.totals)
     }
 
     fn requests(&self) -> String {

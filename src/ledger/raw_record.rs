@@ -59,6 +59,7 @@ pub(super) fn unusable_row(
         // The text could be anything, so only the rejects show it.
         found: CompactString::default(),
         reason: format!("{problem}{rest}"),
+        duration_s: None,
         carried: Vec::new(),
         original,
     }

@@ -115,6 +115,7 @@ mod tests {
             expected: None,
             found: "".into(),
             reason: reason.to_owned(),
+            duration_s: None,
             carried: Vec::new(),
             original: Vec::new(),
         };

@@ -194,10 +194,7 @@ impl<'a> RowParser<'a> {
                 .value(Field::Answered)?
                 .map(|text| values::yes_or_no(Field::Answered.name(), text))
                 .transpose()?,
-            duration_s: self
-                .value(Field::DurationS)?
-                .map(|text| values::seconds(Field::DurationS.name(), text))
-                .transpose()?,
+            duration_s: self.seconds(Field::DurationS)?,
             started_at: self.time(Field::StartedAt)?,
             ended_at: self.time(Field::EndedAt)?,
         })
@@ -210,6 +207,10 @@ impl<'a> RowParser<'a> {
             self.remark(|remarks| remarks.serial_day = true);
         }
         Ok(Some(parsed.time))
+    }
+
+    fn seconds(&self, field: Field) -> Result<Option<i64>, InvalidValue> {
+        self.value(field)?.map(|text| values::seconds(field.name(), text)).transpose()
     }
 
     fn number_text(&self, field: Field) -> Result<Option<CompactString>, InvalidValue> {
@@ -305,6 +306,8 @@ impl<'a> RowParser<'a> {
         let field_column = || Field::named(invalid.field).and_then(|field| self.header.column(field));
         let column = invalid.column.or_else(field_column);
         let (cells, carried) = (&self.raw.cells, &self.header.carried.columns);
+        // In a row with too many or too few fields the seconds may be another column's.
+        let is_whole = self.check_width().is_ok();
         InvalidRow {
             line: self.raw.line,
             offset: self.raw.offset,
@@ -314,6 +317,7 @@ impl<'a> RowParser<'a> {
             expected: invalid.expected,
             found: invalid.found,
             reason: invalid.reason,
+            duration_s: self.seconds(Field::DurationS).ok().flatten().filter(|_| is_whole),
             carried: carried.iter().map_while(|at| cells.get(*at).map(lossy)).collect(),
             original: self.own_cells().map(|cell| lossy(cell).into()).collect(),
         }

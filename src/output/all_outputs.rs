@@ -29,6 +29,8 @@ use reconcile_core::traffic::Traffic;
 pub struct Outputs {
     details: Details,
     discrepancies: Discrepancies,
+    /// Whether the cells of a CSV file are guarded against formulas.
+    guard: bool,
     mask: MaskPhones,
     others: OtherFiles,
 }
@@ -76,9 +78,12 @@ impl Outputs {
         traffic: &Traffic,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
+        let byte_order_mark = paths.csv.byte_order_mark.is_written(layout.byte_order_mark);
+        let layout = &Layout { byte_order_mark, ..layout.clone() };
         Ok(Self {
             details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
-            discrepancies: Discrepancies::create(&paths.discrepancies, carried, &metadata)?,
+            discrepancies: Discrepancies::create(paths, byte_order_mark, carried, &metadata)?,
+            guard: paths.csv.guard,
             mask: provenance.mask.clone(),
             others: OtherFiles::create(paths, layout)?,
         })
@@ -131,7 +136,7 @@ impl Outputs {
         let details = self.details.finish()?;
         count_details(&details, &mut written)?;
         let discrepancies = self.discrepancies.finish()?;
-        count_discrepancies(&discrepancies, &mut written)?;
+        count_discrepancies(&discrepancies, self.guard, &mut written)?;
         Ok((ClosedOutputs { details, discrepancies, others: self.others }, written))
     }
 }

@@ -2,9 +2,11 @@
 
 mod all_outputs;
 mod check_targets;
+mod csv_form;
 mod details;
 mod discrepancies;
 mod file_format;
+pub(crate) mod headline;
 mod lang;
 mod mask;
 mod packed_rows;
@@ -22,6 +24,7 @@ mod table;
 mod views;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
+pub use csv_form::{ByteOrderMark, CsvForm};
 pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;

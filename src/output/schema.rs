@@ -80,7 +80,7 @@ pub(crate) const DETAILS: [Column; 32] = [
 ];
 
 /// Columns of the discrepancies. The columns carried through from the ledger follow them.
-pub(crate) const DISCREPANCIES: [Column; 10] = [
+pub(crate) const DISCREPANCIES: [Column; 15] = [
     optional("call_id", Text),
     required("ledger_line", Integer),
     required("kind", Text),
@@ -91,6 +91,11 @@ pub(crate) const DISCREPANCIES: [Column; 10] = [
     required("message", Text),
     optional("call_date", Date),
     optional("prod_id", Integer),
+    optional("status", Text),
+    optional("product", Text),
+    optional("callee", Text),
+    optional("called_at", Timestamp),
+    required("seconds_at_stake", Integer),
 ];
 
 /// One value of a row; `None` is null.

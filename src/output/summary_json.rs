@@ -11,6 +11,7 @@ use super::summary::{Summary, rounded_seconds as seconds};
 use crate::error::{Error, Result};
 use crate::shown::shown;
 use crate::store::OpenItems;
+use reconcile_core::bridge::Bridge;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
@@ -67,6 +68,7 @@ struct SummaryJson<'a> {
     cause: Option<String>,
     #[serde(flatten)]
     counts: CountsJson,
+    bridge: &'a Bridge,
     fields: BTreeMap<&'static str, FieldCounts>,
     discrepancies: BTreeMap<&'static str, u64>,
     discrepancies_total: u64,
@@ -239,6 +241,7 @@ impl<'a> SummaryJson<'a> {
             go_on: summary.incomplete_because.and(summary.go_on).map(shown),
             cause: summary.cause.map(|cause| shown(&cause.words)),
             counts: CountsJson::new(t),
+            bridge: &f.bridge,
             fields: FIELDS.into_iter().zip(f.fields).collect(),
             discrepancies: by_kind(&t.discrepancies),
             discrepancies_total: t.discrepancies_total(),

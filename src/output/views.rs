@@ -10,10 +10,13 @@ use crate::place::folder_of;
 /// file has them too.
 const COLUMN_TYPES: &str = "{'ledger_line': 'BIGINT', 'delta': 'BIGINT', 'call_date': 'DATE', \
      'prod_id': 'BIGINT', 'call_id': 'VARCHAR', 'kind': 'VARCHAR', 'field': 'VARCHAR', \
-     'expected': 'VARCHAR', 'actual': 'VARCHAR', 'message': 'VARCHAR'}";
+     'expected': 'VARCHAR', 'actual': 'VARCHAR', 'message': 'VARCHAR', 'status': 'VARCHAR', \
+     'product': 'VARCHAR', 'callee': 'VARCHAR', 'called_at': 'TIMESTAMPTZ', \
+     'seconds_at_stake': 'BIGINT'}";
 
 /// Types of the summary's keys that the views read. `GROUP` stands for a product or a day.
-const SUMMARY_TYPES: &str = "{'headline': 'STRUCT(agree BIGINT, differ BIGINT, not_compared BIGINT, \
+const SUMMARY_TYPES: &str = "{'bridge': 'STRUCT(step VARCHAR, calls BIGINT, seconds BIGINT)[]', \
+     'headline': 'STRUCT(agree BIGINT, differ BIGINT, not_compared BIGINT, \
      missing BIGINT, waiting BIGINT, failed BIGINT, unusable_rows BIGINT)', \
      'fields': 'MAP(VARCHAR, STRUCT(expected BIGINT, compared BIGINT, equal BIGINT, different BIGINT, \
      not_comparable BIGINT))', 'by_product': 'GROUP[]', 'by_day': 'GROUP[]'}";

@@ -2,7 +2,11 @@
 //!
 //! [`Kind`] lists the kinds in the order of the output files.
 
+use chrono::{DateTime, Utc};
 use compact_str::CompactString;
+
+use crate::product::ProductId;
+use crate::status::Status;
 
 /// The kind of a discrepancy. The output files use this order: alphabetical, as `ORDER BY kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,10 +152,24 @@ pub struct DiscrepancyRow {
     pub call_date: Option<chrono::NaiveDate>,
     /// The product id in the details; `None` for an unusable row.
     pub prod_id: Option<i64>,
+    /// The call's status in the details; `None` for an unusable row.
+    pub status: Option<Status>,
+    /// The called number: the ledger's, or else the provider's.
+    pub callee: Option<CompactString>,
+    /// When the call was made: the ledger's time, or else the provider's.
+    pub called_at: Option<DateTime<Utc>>,
+    /// The talk seconds at stake.
+    pub at_stake_s: u64,
     /// The columns carried through.
     pub carried: Vec<CompactString>,
-    /// The talk seconds at stake. Only the report shows them; they are in no column.
-    pub at_stake_s: u64,
     /// The phone numbers of its call, which masked texts hide.
     pub own_numbers: Vec<String>,
+}
+
+impl DiscrepancyRow {
+    /// The product's name; `None` for an unusable row or a product without a name.
+    #[must_use]
+    pub fn product(&self) -> Option<&'static str> {
+        ProductId(self.prod_id?).name()
+    }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::Timelike as _;
 
+use crate::bridge::Bridge;
 use crate::calendar::provider_local;
 use crate::compare::Tolerances;
 use crate::compared::{FIELDS, FieldCounts, FieldResult};
@@ -120,6 +121,8 @@ pub struct Figures {
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Hours 0 to 23 in UTC+8, by the time at which the provider accepted the call.
     pub hours: [HourOfDay; 24],
+    /// From the ledger's talk time to the provider's.
+    pub bridge: Bridge,
     /// Talk seconds at stake, by kind.
     pub at_stake_s: BTreeMap<Kind, u64>,
     /// What was compared, for each of [`FIELDS`].
@@ -176,6 +179,7 @@ impl Figures {
 
     /// Counts an unusable row.
     pub fn add_rejected(&mut self, row: &InvalidRow) {
+        self.bridge.add_unusable_row(row);
         let line = self.rejected.line(&(row.field, row.reason.clone()));
         line.rows += 1;
         if line.rows == 1 {

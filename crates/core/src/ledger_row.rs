@@ -116,6 +116,8 @@ pub struct InvalidRow {
     pub found: CompactString,
     /// What is wrong and what to do.
     pub reason: String,
+    /// Talk time in seconds, if the row gives it in readable form.
+    pub duration_s: Option<i64>,
     /// The columns carried through, as many as the row has.
     pub carried: Vec<CompactString>,
     /// All values of the row, unchanged. A row that could not be split into values is one value.

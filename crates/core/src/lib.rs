@@ -24,6 +24,7 @@
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
 //! | How is a count written? | [`count`] |
 //! | What is counted? | [`totals`], [`figures`], [`traffic`] |
+//! | Which steps lead from the ledger's talk time to the provider's? | [`bridge`] |
 //! | Which one cause explains many discrepancies? | [`patterns`], [`cause`] |
 //! | What must add up? | [`tie_out`] |
 //! | What does the cap mean, and did it hold? | [`rate`], [`arrival`], [`cap_audit`] |
@@ -31,6 +32,7 @@
 pub mod answer;
 pub mod arrival;
 pub mod ask_again;
+pub mod bridge;
 pub mod calendar;
 pub mod call;
 pub mod cap_audit;

@@ -35,8 +35,8 @@ impl BothSides {
     #[inline]
     pub fn add(&mut self, ledger: i64, provider: i64) {
         self.calls += 1;
-        self.ledger += ledger;
-        self.provider += provider;
+        self.ledger = self.ledger.saturating_add(ledger);
+        self.provider = self.provider.saturating_add(provider);
     }
 }
 

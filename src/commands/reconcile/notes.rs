@@ -15,7 +15,7 @@ pub(super) fn at_start(
     old_rejects: OldRejects,
 ) -> Vec<String> {
     let mut notes = on_ledger(scan);
-    notes.extend(settings.mask_note.clone());
+    notes.extend(settings.secret_notes.iter().cloned());
     notes.extend(keys.iter().flat_map(|keys| keys.warnings().iter().cloned()));
     notes.extend(unusable_rows(settings, scan));
     notes.extend(missing_defaults_notes(scan));

@@ -136,6 +136,7 @@ impl MaskPhones {
         };
         // Without the row's numbers, as in the details: later rows of a call must give the same id.
         row.call_id = row.call_id.as_deref().map(|id| self.mask_text(id, &[]));
+        row.callee = row.callee.as_deref().map(|number| self.mask_number(number).into());
         row.carried.iter_mut().for_each(|value| *value = mask_text(value).into());
         Cow::Owned(row)
     }

@@ -106,8 +106,11 @@ mod tests {
             what,
             call_date: None,
             prod_id: None,
-            carried: vec!["13812345678".into()],
+            status: None,
+            callee: None,
+            called_at: None,
             at_stake_s: 0,
+            carried: vec!["13812345678".into()],
             own_numbers: vec!["447911123456".into()],
         })
     }

@@ -22,23 +22,27 @@ pub(super) fn read(path: &Path) -> Result<Option<String>> {
 
 /// The warning about a credentials file that others can read.
 pub(super) fn warning(path: &Path) -> Option<String> {
+    readers_warning("the credentials file", path)
+}
+
+/// The warning about a file with a secret that others can read; `name` says what the file is.
+#[must_use]
+pub fn readers_warning(name: &str, path: &Path) -> Option<String> {
     let file = path.display();
     readable_by_others(path)
-        .then(|| format!("others can read the credentials file {file}; `chmod 600 {file}` keeps it secret"))
+        .then(|| format!("others can read {name} {file}; `chmod 600 {file}` keeps it secret"))
 }
 
 /// True if anyone except its owner may read, write or run a file. Always false on systems without
 /// permission bits.
 #[cfg(unix)]
-#[must_use]
-pub fn readable_by_others(path: &Path) -> bool {
+fn readable_by_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 /// Always false: this system has no permission bits.
 #[cfg(not(unix))]
-#[must_use]
-pub fn readable_by_others(_: &Path) -> bool {
+fn readable_by_others(_: &Path) -> bool {
     false
 }

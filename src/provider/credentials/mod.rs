@@ -33,5 +33,5 @@ pub use cache::CredentialCache;
 pub use chain::{files_of, find};
 pub use context::Access;
 pub use environment::Environment;
-pub use files::readable_by_others;
+pub use files::readers_warning;
 pub use identity::Identity;

@@ -1,5 +1,6 @@
 //! The contents of the files, read by the programs that users have.
 
+mod bridge;
 mod file_contents;
 mod later_rows;
 mod masks;
@@ -9,3 +10,4 @@ mod planted_discrepancies;
 mod readers;
 mod report_in_browser;
 mod snapshots;
+mod spreadsheets;

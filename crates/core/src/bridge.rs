@@ -1,0 +1,227 @@
+//! The bridge: the steps from the ledger's talk time to the provider's.
+//!
+//! The seconds of the first step and of all steps between add up to those of the last one. A value
+//! that a row does not give, or that cannot be read, counts as 0 seconds.
+
+use serde::ser::SerializeSeq as _;
+
+use crate::ledger_row::InvalidRow;
+use crate::status::{Lookup, Status};
+
+/// One step: how many calls (or rows) it concerns, and the seconds that it adds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Calls; for the ledger's total, unusable rows and duplicates: rows.
+    pub calls: u64,
+    /// Seconds; negative if the step takes them away.
+    seconds: i128,
+}
+
+impl Amount {
+    fn add(&mut self, seconds: i64) {
+        self.calls += 1;
+        self.seconds += i128::from(seconds);
+    }
+
+    /// Seconds; negative if the step takes them away. Sums beyond the range of `i64` become its
+    /// limits.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        i64::try_from(self.seconds).unwrap_or(if self.seconds < 0 { i64::MIN } else { i64::MAX })
+    }
+}
+
+/// The steps from the ledger's talk time to the provider's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bridge {
+    ledger_total: Amount,
+    unusable_rows: Amount,
+    duplicates: Amount,
+    missing: Amount,
+    waiting: Amount,
+    failed: Amount,
+    no_ledger_value: Amount,
+    no_provider_value: Amount,
+    differences_up: Amount,
+    differences_down: Amount,
+    provider_total: Amount,
+}
+
+impl Bridge {
+    /// Each step with its name in the outputs, in their order. The first one is the ledger's total,
+    /// the last one the provider's.
+    #[must_use]
+    pub fn steps(&self) -> [(&'static str, Amount); 11] {
+        [
+            ("ledger_total", self.ledger_total),
+            ("unusable_rows", self.unusable_rows),
+            ("duplicates", self.duplicates),
+            ("missing", self.missing),
+            ("waiting", self.waiting),
+            ("failed", self.failed),
+            ("no_ledger_value", self.no_ledger_value),
+            ("no_provider_value", self.no_provider_value),
+            ("differences_up", self.differences_up),
+            ("differences_down", self.differences_down),
+            ("provider_total", self.provider_total),
+        ]
+    }
+
+    /// Counts an unusable row.
+    pub fn add_unusable_row(&mut self, row: &InvalidRow) {
+        let seconds = row.duration_s.unwrap_or(0);
+        self.ledger_total.add(seconds);
+        self.unusable_rows.add(-seconds);
+    }
+
+    /// Counts a later row of a call, with its own talk seconds.
+    pub fn add_later_row(&mut self, duration_s: Option<i64>) {
+        let seconds = duration_s.unwrap_or(0);
+        self.ledger_total.add(seconds);
+        self.duplicates.add(-seconds);
+    }
+
+    /// Counts a call. `own_s` are the talk seconds of its first row, `expected_s` those that count:
+    /// the first row may lack them and a later row give them.
+    pub fn add_call(&mut self, own_s: Option<i64>, expected_s: Option<i64>, lookup: &Lookup) {
+        let (own, expected) = (own_s.unwrap_or(0), expected_s.unwrap_or(0));
+        self.ledger_total.add(own);
+        // These seconds of a later row count, so they are no duplicate.
+        self.duplicates.seconds += i128::from(expected) - i128::from(own);
+        match lookup.status {
+            Status::NotFound => self.missing.add(-expected),
+            Status::Pending | Status::Deferred => self.waiting.add(-expected),
+            Status::Failed => self.failed.add(-expected),
+            Status::Found => {
+                self.add_found(expected_s, lookup.detail.as_ref().and_then(|detail| detail.duration_s));
+            }
+        }
+    }
+
+    fn add_found(&mut self, expected_s: Option<i64>, provider_s: Option<i64>) {
+        self.provider_total.add(provider_s.unwrap_or(0));
+        match (expected_s, provider_s) {
+            (None, Some(provider)) => self.no_ledger_value.add(provider),
+            (Some(expected), None) => self.no_provider_value.add(-expected),
+            (Some(expected), Some(provider)) if provider > expected => {
+                self.differences_up.add(provider.saturating_sub(expected));
+            }
+            (Some(expected), Some(provider)) if provider < expected => {
+                self.differences_down.add(provider.saturating_sub(expected));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+}
+
+/// A list of `{step, calls, seconds}`.
+impl serde::Serialize for Bridge {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Step {
+            step: &'static str,
+            calls: u64,
+            seconds: i64,
+        }
+        let steps = self.steps();
+        let mut list = serializer.serialize_seq(Some(steps.len()))?;
+        for (step, amount) in steps {
+            list.serialize_element(&Step { step, calls: amount.calls, seconds: amount.seconds() })?;
+        }
+        list.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normalize::normalize;
+    use chrono::NaiveDate;
+    use proptest::prelude::*;
+
+    fn lookup(status: Status, provider_s: Option<i64>) -> Lookup {
+        let data = provider_s.map_or_else(
+            || r#"{"state":"200000"}"#.to_owned(),
+            |seconds| format!(r#"{{"state":"200000","duration":{seconds}}}"#),
+        );
+        let has_record = status == Status::Found;
+        let detail = if has_record { normalize(&data).ok() } else { None };
+        Lookup { status, detail, ..Lookup::deferred(NaiveDate::default(), 1) }
+    }
+
+    fn step(bridge: &Bridge, name: &str) -> (u64, i64) {
+        let steps = bridge.steps();
+        let found = steps.iter().find(|(step, _)| *step == name);
+        found.map_or((0, 0), |(_, amount)| (amount.calls, amount.seconds()))
+    }
+
+    #[test]
+    fn each_call_is_in_the_step_of_its_status() {
+        let mut bridge = Bridge::default();
+        for (own, status, provider) in [
+            (Some(10), Status::NotFound, None),
+            (Some(20), Status::Pending, None),
+            (Some(30), Status::Deferred, None),
+            (Some(40), Status::Failed, None),
+            (None, Status::Found, Some(5)),
+            (Some(6), Status::Found, None),
+            (Some(7), Status::Found, Some(9)),
+            (Some(9), Status::Found, Some(8)),
+            (Some(8), Status::Found, Some(8)),
+            (None, Status::Found, None),
+        ] {
+            bridge.add_call(own, own, &lookup(status, provider));
+        }
+        let expected = [
+            ("ledger_total", 10, 130),
+            ("missing", 1, -10),
+            ("waiting", 2, -50),
+            ("failed", 1, -40),
+            ("no_ledger_value", 1, 5),
+            ("no_provider_value", 1, -6),
+            ("differences_up", 1, 2),
+            ("differences_down", 1, -1),
+            ("provider_total", 6, 30),
+        ];
+        for (name, calls, seconds) in expected {
+            assert_eq!(step(&bridge, name), (calls, seconds), "{name}");
+        }
+    }
+
+    #[test]
+    fn seconds_that_only_a_later_row_gives_are_no_duplicate() {
+        let mut bridge = Bridge::default();
+        bridge.add_call(None, Some(30), &lookup(Status::Found, Some(30)));
+        bridge.add_later_row(Some(30));
+        bridge.add_later_row(Some(7));
+        assert_eq!(step(&bridge, "ledger_total"), (3, 37));
+        assert_eq!(step(&bridge, "duplicates"), (2, -7));
+        assert_eq!(step(&bridge, "provider_total"), (1, 30));
+    }
+
+    const STATUSES: [Status; 5] =
+        [Status::Found, Status::NotFound, Status::Pending, Status::Failed, Status::Deferred];
+
+    proptest! {
+        #[test]
+        fn the_steps_between_explain_the_difference(
+            calls in prop::collection::vec(
+                (prop::option::of(0..i64::MAX), prop::option::of(0..100_i64), 0..5_usize,
+                 prop::option::of(0..1_000_000_i64)), 0..40),
+            later in prop::collection::vec(prop::option::of(0..1_000_i64), 0..10),
+        ) {
+            let mut bridge = Bridge::default();
+            for (own, filled, status, provider) in calls {
+                bridge.add_call(own, own.or(filled), &lookup(STATUSES[status], provider));
+            }
+            for duration_s in later {
+                bridge.add_later_row(duration_s);
+            }
+            let steps = bridge.steps().map(|(_, amount)| amount);
+            let before_last: i128 = steps[..10].iter().map(|amount| amount.seconds).sum();
+            prop_assert_eq!(before_last, steps[10].seconds);
+            let left: u64 = steps[1..6].iter().map(|amount| amount.calls).sum();
+            prop_assert_eq!(steps[0].calls, left + steps[10].calls, "each row is in one step");
+        }
+    }
+}
