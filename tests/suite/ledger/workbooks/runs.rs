@@ -100,7 +100,9 @@ fn a_workbook_is_read_from_standard_input_and_from_any_name() {
 
 #[test]
 fn the_digest_covers_the_whole_file() {
-    let bytes = workbook(|sheet| drop(sheet.write_row(0, 0, ["call_id"]).unwrap()));
+    let bytes = workbook(|sheet| {
+        sheet.write_row(0, 0, ["call_id"]).unwrap();
+    });
     // A comment at the end of the archive.
     let bytes = [&bytes[..bytes.len() - 2], b"\x02\0hi"].concat();
     let file = tempfile::NamedTempFile::new().unwrap();
