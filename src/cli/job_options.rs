@@ -62,7 +62,7 @@ pub(super) enum CsvBom {
 /// All options of the job.
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
-    /// Ledger: CSV (also .gz or .zst) or Parquet; `-` is standard input
+    /// Ledger: CSV (also .gz or .zst), .xlsx or Parquet; `-` is standard input
     #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
     pub(super) input: Option<PathBuf>,
     /// Parquet file for the call details; the other outputs are written beside it
