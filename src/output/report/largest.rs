@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::known_call::{KnownCall, cut, pairs};
 use crate::output::lang::Lang;
@@ -170,6 +171,9 @@ impl Largest {
 fn masked(field: &str, value: &str, own_numbers: &[String]) -> String {
     let masked = if phone::NUMBER_FIELDS.contains(&field) {
         phone::mask_number(&phone::normalize_number(value))
+    } else if field == "request_id" && Uuid::try_parse(value).is_ok() {
+        // Its digits are random.
+        value.to_owned()
     } else {
         phone::mask_known(value, own_numbers)
     };

@@ -149,7 +149,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("show_all", "Show all", "全部显示"),
     ("count", "Discrepancies shown: {shown} of {all}", "已显示 {shown} 条，共 {all} 条"),
     ("open_row", "all that is known of the call", "该通话的全部信息"),
-    ("the_call", "the call", "通话"),
+    ("the_call", "The call", "通话"),
     ("more_ledger", "The ledger expects", "台账预期"),
     ("more_record", "The provider’s record", "服务商记录"),
     ("more_lookup", "The lookup", "查询过程"),

@@ -7,8 +7,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::house::readme::sample_run;
-use crate::support::Bench;
 use crate::support::browser::{Task, assert_sound, open};
+use crate::support::{Bench, id};
 
 const REPORT: &str = "out/details.report.html";
 
@@ -143,6 +143,60 @@ fn a_row_opens_to_all_that_is_known_and_masks_numbers() {
     let whole = results[2].as_str().unwrap();
     let numbers = reconcile_core::phone::mobile_numbers_in(whole);
     assert!(numbers.is_empty(), "a number that is not masked");
+}
+
+#[test]
+fn two_thousand_rows_are_shown_in_parts_and_all_are_searched() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (store, scope) =
+        crate::outputs::planted_discrepancies::filled_store(&dir.path().join("reconcile.db"), 0);
+    let mut text = String::from("call_id,prod_id,called_at,duration_s\n");
+    // The first row is not asked for; the others name the same call.
+    (0..2_501).for_each(|i| text.push_str(&format!("{},11000000300006,2024-05-26,{i}\n", id(0))));
+    std::fs::write(dir.path().join("calls.csv"), text).unwrap();
+    crate::outputs::planted_discrepancies::publish_ledger(dir.path(), store.as_ref(), &scope);
+    let further = |button: usize| format!("document.querySelectorAll('.further button')[{button}].click()");
+    let hidden = "return document.querySelector('.further').hidden";
+    let steps = [
+        COUNT.to_owned(),
+        further(0),
+        COUNT.to_owned(),
+        search("2501"),
+        COUNT.to_owned(),
+        hidden.to_owned(),
+        search(""),
+        further(1),
+        COUNT.to_owned(),
+        hidden.to_owned(),
+        column("line"),
+    ];
+    let task = Task { steps: steps.to_vec(), ..Task::new(&dir.path().join("details.report.html")) };
+    let without_script = Task { script: false, ..Task::new(&task.file) };
+    let rows = "return [document.querySelectorAll('#rows tbody tr').length,
+        document.querySelector('main').innerText.includes('the largest 2,000 of 2,501')]";
+    let Some(opened) = open(&[task, without_script.step(rows)]) else { return };
+    opened.iter().for_each(assert_sound);
+    let results = &opened[0].steps;
+    assert_eq!(results[0], "Discrepancies shown: 100 of 2,000");
+    assert_eq!(results[2], "Discrepancies shown: 200 of 2,000");
+    assert_eq!((&results[4], &results[5]), (&"Discrepancies shown: 1 of 1".into(), &true.into()));
+    assert_eq!((&results[8], &results[9]), (&"Discrepancies shown: 2,000 of 2,000".into(), &true.into()));
+    let lines = numbers(&results[10]);
+    assert_eq!(lines, (503..=2_502).rev().collect::<Vec<_>>(), "those with the most seconds at stake");
+    assert_eq!(opened[1].steps[0], serde_json::json!([100, true]));
+}
+
+#[test]
+fn a_night_without_a_discrepancy_says_so_and_has_no_controls() {
+    let bench = Bench::new(&crate::support::ledger(3));
+    bench.run(&[]).exits(0);
+    let state = "return [document.querySelectorAll('button, select, input, #data').length,
+        document.querySelector('#discrepancies').textContent.includes('None: ledger and provider agree')]";
+    let task = Task { axe: true, validate: true, ..Task::new(&bench.path("details.report.html")) };
+    let Some(opened) = open(&[task.step(state)]) else { return };
+    assert_sound(&opened[0]);
+    assert_eq!(opened[0].steps[0], serde_json::json!([0, true]));
+    assert!(opened[0].axe.is_empty() && opened[0].validate.is_empty(), "{opened:?}");
 }
 
 #[test]
