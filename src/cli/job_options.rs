@@ -8,6 +8,7 @@ use chrono::NaiveTime;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::common_options::{AccessArgs, LedgerArgs};
+use super::notify_options::NotifyArgs;
 use super::usable_rows::MaxUnusable;
 use super::values::{self, SqlFile};
 use crate::output::Lang;
@@ -44,6 +45,18 @@ pub(super) enum Masking {
     Partial,
     /// A token; equal numbers have equal tokens under the same key
     Token,
+}
+
+/// Whether the CSV files begin with a byte order mark.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum CsvBom {
+    /// If the ledger has one, or is not UTF-8
+    #[default]
+    Auto,
+    /// Always; Excel then shows Chinese text correctly
+    Always,
+    /// Never
+    Never,
 }
 
 /// All options of the job.
@@ -117,6 +130,21 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) sql: Option<SqlFile>,
+    /// Byte order mark of the CSV files; Excel needs it for Chinese text
+    #[arg(
+        long,
+        env = "RECONCILE_CSV_BOM",
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) csv_bom: CsvBom,
+    /// Write a ' before text cells of the CSV discrepancies that a spreadsheet would take for
+    /// formulas
+    #[arg(long, env = "RECONCILE_CSV_GUARD", help_heading = "Outputs", hide_short_help = true)]
+    pub(super) csv_guard: bool,
     /// Report language: en or zh
     #[arg(long, env = "RECONCILE_LANG", value_name = "LANG", value_parser = values::language, default_value = "en", help_heading = "Outputs")]
     pub(super) lang: Lang,
@@ -235,14 +263,6 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) metrics_file: Option<PathBuf>,
-    /// Post the summary or the error to this URL at the end; the URL is never shown in full
-    #[arg(
-        long,
-        env = "RECONCILE_NOTIFY_URL",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Monitoring",
-        hide_short_help = true
-    )]
-    pub(super) notify_url: Option<String>,
+    #[command(flatten)]
+    pub(super) notify: NotifyArgs,
 }

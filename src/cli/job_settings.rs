@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::common_options::{SANDBOX_STORE, STORE};
-use super::job_options::JobArgs;
+use super::job_options::{CsvBom, JobArgs};
 use super::mask_key::MaskSettings;
+use super::notify_options::NotifySettings;
 use super::settings::{Answers, Settings, settle};
 use super::usable_rows::UsableRows;
 use crate::error::{Error, Result};
-use crate::output::Paths;
+use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
-use crate::telemetry::notify;
 use crate::zone::Zone;
 
 impl JobArgs {
@@ -31,8 +31,8 @@ impl JobArgs {
             return Err(Error::usage(format!("--burst {burst} is larger than the cap ({})", self.rate))
                 .hint(format!("leave --burst out, or give at most {}", self.rate.requests)));
         }
-        let notify =
-            self.notify_url.as_deref().map(|url| notify::Target::parse(url, self.access.insecure_http()));
+        let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
+            self.notify.settings(self.lang, self.access.insecure_http())?;
         let MaskSettings { mask, note: mask_note } =
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
         let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
@@ -43,6 +43,7 @@ impl JobArgs {
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
+                csv: CsvForm { byte_order_mark: self.csv_bom.into(), guard: self.csv_guard },
                 sql: self.sql.and_then(|sql| sql.path(&out)),
                 ..Paths::beside(out, self.discrepancies, self.report, self.summary)
             },
@@ -50,7 +51,7 @@ impl JobArgs {
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
             lang: self.lang,
             mask,
-            mask_note,
+            secret_notes: [mask_note, notify_note].into_iter().flatten().collect(),
             mask_key: self.mask_key_file,
             input,
             wire_format: self.wire_format,
@@ -69,7 +70,18 @@ impl JobArgs {
             progress: self.progress,
             exit_code: self.exit_code,
             metrics_file: self.metrics_file,
-            notify: notify.transpose()?,
+            notify,
+            notify_secret,
         })
+    }
+}
+
+impl From<CsvBom> for ByteOrderMark {
+    fn from(when: CsvBom) -> Self {
+        match when {
+            CsvBom::Auto => Self::Auto,
+            CsvBom::Always => Self::Always,
+            CsvBom::Never => Self::Never,
+        }
     }
 }

@@ -13,6 +13,7 @@ mod job_options;
 mod job_settings;
 pub(crate) mod ledger_errors;
 mod mask_key;
+mod notify_options;
 mod read;
 mod settings;
 mod usable_rows;

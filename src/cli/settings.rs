@@ -47,8 +47,8 @@ pub struct Settings {
     pub mask: MaskPhones,
     /// The file with the key of masked numbers.
     pub mask_key: Option<PathBuf>,
-    /// A warning about the key of masked numbers.
-    pub mask_note: Option<ReadableFile>,
+    /// Warnings about files with secrets that others can read.
+    pub secret_notes: Vec<ReadableFile>,
     /// The store.
     pub store: PathBuf,
     /// Where the answers come from.
@@ -89,6 +89,8 @@ pub struct Settings {
     pub metrics_file: Option<PathBuf>,
     /// Where the result of the run is posted.
     pub notify: Option<notify::Target>,
+    /// The file with the secret that signs the notification.
+    pub notify_secret: Option<PathBuf>,
 }
 
 impl Settings {

@@ -277,6 +277,8 @@ impl<'a> RowParser<'a> {
         let field_column = || Field::named(invalid.field).and_then(|field| self.header.column(field));
         let column = invalid.column.or_else(field_column);
         let (cells, carried) = (&self.raw.cells, &self.header.carried.columns);
+        // In a row with too many or too few fields the seconds may be another column's.
+        let is_whole = self.check_width().is_ok();
         InvalidRow {
             line: self.raw.line,
             offset: self.raw.offset,
@@ -286,7 +288,7 @@ impl<'a> RowParser<'a> {
             expected: invalid.expected,
             found: invalid.found,
             reason: invalid.reason,
-            duration_s: self.seconds(Field::DurationS).ok().flatten(),
+            duration_s: self.seconds(Field::DurationS).ok().flatten().filter(|_| is_whole),
             carried: carried.iter().map_while(|at| cells.get(*at).map(lossy)).collect(),
             original: self.own_cells().map(|cell| lossy(cell).into()).collect(),
         }

@@ -33,6 +33,8 @@ use reconcile_core::traffic::Traffic;
 pub struct Outputs {
     details: Details,
     discrepancies: Discrepancies,
+    /// Whether the cells of a CSV file are guarded against formulas.
+    guard: bool,
     mask: MaskPhones,
     others: OtherFiles,
 }
@@ -81,9 +83,12 @@ impl Outputs {
         lang: Lang,
     ) -> Result<Self> {
         let metadata = provenance.metadata(traffic);
+        let byte_order_mark = paths.csv.byte_order_mark.is_written(layout.byte_order_mark);
+        let layout = &Layout { byte_order_mark, ..layout.clone() };
         Ok(Self {
             details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
-            discrepancies: Discrepancies::create(&paths.discrepancies, carried, &metadata)?,
+            discrepancies: Discrepancies::create(paths, byte_order_mark, carried, &metadata)?,
+            guard: paths.csv.guard,
             mask: provenance.mask.clone(),
             others: OtherFiles::create(paths, lang, carried, layout)?,
         })
@@ -138,12 +143,13 @@ impl Outputs {
     /// Exit 6 if they cannot be written, or do not read back as they were written.
     pub fn close(self) -> Result<(ClosedOutputs, Written)> {
         let mut written = Written::default();
+        let guard = self.guard;
         let (details, discrepancies) = (self.details.finish()?, self.discrepancies.finish()?);
         let files = scope(|scope| {
             let digests = threads::start_in(scope, "digests", || digests(&details, &discrepancies));
             let digests = digests.map_err(Error::no_more_threads)?;
             count_details(&details, &mut written)?;
-            count_discrepancies(&discrepancies, &mut written)?;
+            count_discrepancies(&discrepancies, guard, &mut written)?;
             threads::result_of(digests)
         })?;
         Ok((ClosedOutputs { details, discrepancies, files, others: self.others }, written))

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::Serializer as _;
 use serde_json::Value;
 
+use super::csv_form::{MARK, guarded};
 use super::file_format::FileFormat;
+use super::paths::Paths;
 use super::schema::{Cell, DISCREPANCIES, count_cell};
 use super::table::Table;
 use crate::error::Result;
@@ -19,9 +20,15 @@ use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::status::Status;
 
 enum Writer {
-    Csv(Box<csv::Writer<File>>),
+    Csv(CsvWriter),
     Jsonl(BufWriter<File>),
     Parquet(Table),
+}
+
+struct CsvWriter {
+    csv: Box<csv::Writer<File>>,
+    /// Whether text cells are guarded against formulas.
+    guard: bool,
 }
 
 /// The discrepancy file while it is written.
@@ -37,16 +44,25 @@ impl Discrepancies {
     /// # Errors
     ///
     /// Exit 6 if it cannot be written.
-    pub(super) fn create(path: &Path, carried: &[String], metadata: &[(String, String)]) -> Result<Self> {
+    pub(super) fn create(
+        paths: &Paths,
+        byte_order_mark: bool,
+        carried: &[String],
+        metadata: &[(String, String)],
+    ) -> Result<Self> {
+        let path = &paths.discrepancies;
         let staged = Staged::create(path)?;
-        let file = staged.writer()?;
+        let mut file = staged.writer()?;
         let own = DISCREPANCIES.iter().map(|column| column.name.to_owned());
         let column_names: Vec<String> = own.chain(carried.iter().cloned()).collect();
         let writer = match FileFormat::from_extension(path).unwrap_or(FileFormat::Csv) {
             FileFormat::Csv => {
+                if byte_order_mark {
+                    file.write_all(MARK).map_err(|e| unwritable(path, e))?;
+                }
                 let mut csv = csv::Writer::from_writer(file);
                 csv.write_record(&column_names).map_err(|e| unwritable(path, e))?;
-                Writer::Csv(Box::new(csv))
+                Writer::Csv(CsvWriter { csv: Box::new(csv), guard: paths.csv.guard })
             }
             FileFormat::Jsonl => Writer::Jsonl(BufWriter::new(file)),
             FileFormat::Parquet => {
@@ -66,7 +82,7 @@ impl Discrepancies {
         let cells = cells(row, &message, self.column_names.len());
         let target = self.staged.target();
         match &mut self.writer {
-            Writer::Csv(csv) => write_csv_row(csv, cells).map_err(|e| unwritable(target, e)),
+            Writer::Csv(csv) => csv.write_row(cells).map_err(|e| unwritable(target, e)),
             Writer::Jsonl(file) => {
                 let columns = self.column_names.iter().zip(cells.map(json_value));
                 let object = serde_json::Serializer::new(&mut *file).collect_map(columns);
@@ -85,7 +101,7 @@ impl Discrepancies {
     pub(super) fn finish(self) -> Result<Staged> {
         let target = self.staged.target();
         match self.writer {
-            Writer::Csv(mut csv) => csv.flush().map_err(|e| unwritable(target, e))?,
+            Writer::Csv(CsvWriter { mut csv, .. }) => csv.flush().map_err(|e| unwritable(target, e))?,
             Writer::Jsonl(mut file) => file.flush().map_err(|e| unwritable(target, e))?,
             Writer::Parquet(table) => table.finish()?,
         }
@@ -123,12 +139,14 @@ fn cells<'a>(row: &'a DiscrepancyRow, message: &'a str, columns: usize) -> impl 
     .take(columns)
 }
 
-fn write_csv_row<'a>(
-    csv: &mut csv::Writer<File>,
-    mut cells: impl Iterator<Item = Cell<'a>>,
-) -> csv::Result<()> {
-    cells.try_for_each(|cell| csv.write_field(csv_field(cell).as_bytes()))?;
-    csv.write_record(None::<&[u8]>)
+impl CsvWriter {
+    fn write_row<'a>(&mut self, mut cells: impl Iterator<Item = Cell<'a>>) -> csv::Result<()> {
+        cells.try_for_each(|cell| match cell {
+            Cell::Text(Some(text)) if self.guard => self.csv.write_field(guarded(text).as_bytes()),
+            cell => self.csv.write_field(csv_field(cell).as_bytes()),
+        })?;
+        self.csv.write_record(None::<&[u8]>)
+    }
 }
 
 fn csv_field(cell: Cell<'_>) -> Cow<'_, str> {
@@ -168,16 +186,20 @@ mod tests {
     use reconcile_core::quick_parse;
     use reconcile_core::tie_out::Written;
 
-    fn written(name: &str) -> Vec<u8> {
+    /// The bytes of a file with one row; with `guard`, guarded and with a byte order mark.
+    fn written(name: &str, guard: bool) -> Vec<u8> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
-        let mut file = Discrepancies::create(&path, &["ledger_note".into(), "ledger_b".into()], &[]).unwrap();
+        let mut paths = Paths::beside(path.clone(), Some(path.clone()), None, None);
+        paths.csv.guard = guard;
+        let mut file =
+            Discrepancies::create(&paths, guard, &["ledger_note".into(), "ledger_b".into()], &[]).unwrap();
         let what = Discrepancy::new(Kind::Mismatch, Message::Differs { field: "duration_s", later_line: 0 })
             .field("duration_s")
             .values(Some("7".into()), Some("5".into()))
             .delta(Some(-2));
         let row = DiscrepancyRow {
-            call_id: Some("1^2".into()),
+            call_id: Some("-1^2".into()),
             ledger_line: 3,
             what,
             call_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 16),
@@ -192,10 +214,10 @@ mod tests {
         file.push(&row).unwrap();
         let mut staged = file.finish().unwrap();
         let mut read_back = Written::default();
-        count_discrepancies(&staged, &mut read_back).unwrap();
+        count_discrepancies(&staged, guard, &mut read_back).unwrap();
         let mut expected = Written::default();
         let day = quick_parse::day("2026-11-16").unwrap();
-        let call = CallKey { call_id: "1^2".into(), prod_id: ProductId(11_000_000_300_006), day };
+        let call = CallKey { call_id: "-1^2".into(), prod_id: ProductId(11_000_000_300_006), day };
         expected.add_discrepancy("mismatch", Some(&call));
         assert_eq!(read_back, expected, "{name}");
         staged.sync().unwrap();
@@ -206,17 +228,24 @@ mod tests {
     #[test]
     fn a_csv_row_has_every_column_even_if_the_ledger_row_was_short() {
         assert_eq!(
-            String::from_utf8(written("d.csv")).unwrap(),
+            String::from_utf8(written("d.csv", false)).unwrap(),
             "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id,\
              status,product,callee,called_at,seconds_at_stake,ledger_note,ledger_b\n\
-             1^2,3,mismatch,duration_s,7,5,-2,duration_s differs,2026-11-16,11000000300006,found,\
+             -1^2,3,mismatch,duration_s,7,5,-2,duration_s differs,2026-11-16,11000000300006,found,\
              voice-notification,13800138000,2026-05-26 17:01:41+08:00,2,\"a, \"\"b\"\"\",\n"
         );
     }
 
     #[test]
+    fn a_guarded_csv_has_no_formula_and_reads_back() {
+        let text = String::from_utf8(written("d.csv", true)).unwrap();
+        assert!(text.starts_with("\u{feff}call_id,"), "{text}");
+        assert!(text.contains("\n'-1^2,3,mismatch,duration_s,7,5,-2,"), "numbers stay numbers: {text}");
+    }
+
+    #[test]
     fn a_json_line_says_the_same_as_a_csv_row() {
-        let row: Value = serde_json::from_slice(&written("d.jsonl")).unwrap();
+        let row: Value = serde_json::from_slice(&written("d.jsonl", true)).unwrap();
         assert_eq!(row["delta"], -2);
         assert_eq!(row["call_date"], "2026-11-16");
         assert_eq!(row["ledger_note"], "a, \"b\"");
@@ -225,6 +254,6 @@ mod tests {
 
     #[test]
     fn a_parquet_row_reads_back() {
-        assert_eq!(&written("d.parquet")[..4], b"PAR1");
+        assert_eq!(&written("d.parquet", true)[..4], b"PAR1");
     }
 }

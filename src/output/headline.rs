@@ -12,7 +12,7 @@ pub(crate) fn sentence(lang: Lang, totals: &Totals) -> String {
     let others = [h.not_compared, h.missing, h.waiting, h.failed].into_iter().zip(WORDS.into_iter().skip(2));
     let parts = always.into_iter().chain(others.filter(|(n, _)| *n > 0));
     let parts: Vec<String> = parts.map(|(n, words)| words.part(lang, n)).collect();
-    let unusable = (h.unusable_rows > 0).then(|| unusable_rows(lang, h.unusable_rows)).unwrap_or_default();
+    let unusable = unusable_rows(lang, h.unusable_rows);
     match lang {
         Lang::En => format!("{}: {}{unusable}", plural(totals.calls, "call"), parts.join(", ")),
         Lang::Zh => format!("共 {} 通通话：{}{unusable}", count(totals.calls), parts.join("，")),
@@ -47,8 +47,10 @@ const WORDS: [Words; 6] = [
     Words { one: "failed", several: "failed", zh: "查询失败" },
 ];
 
+/// The end of the sentence; empty without unusable rows.
 fn unusable_rows(lang: Lang, n: u64) -> String {
     match lang {
+        _ if n == 0 => String::new(),
         Lang::En if n == 1 => "; 1 ledger row is unusable".to_owned(),
         Lang::En => format!("; {} ledger rows are unusable", count(n)),
         Lang::Zh => format!("；另有 {} 行台账无法使用", count(n)),

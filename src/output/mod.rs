@@ -2,6 +2,7 @@
 
 mod all_outputs;
 mod check_targets;
+mod csv_form;
 mod details;
 mod digests;
 mod discrepancies;
@@ -24,6 +25,7 @@ mod table;
 mod views;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
+pub use csv_form::{ByteOrderMark, CsvForm};
 pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::csv_form::CsvForm;
 use super::partitions;
 use crate::place::resolve;
 use crate::staged;
@@ -23,6 +24,8 @@ pub struct Paths {
     pub sql: Option<PathBuf>,
     /// Writes the details as a folder with one subfolder a day, `call_date=YYYY-MM-DD`.
     pub by_day: bool,
+    /// Form of the CSV files.
+    pub csv: CsvForm,
 }
 
 impl Paths {
@@ -43,6 +46,7 @@ impl Paths {
             rejects: details.with_extension("rejects.csv"),
             details,
             by_day: false,
+            csv: CsvForm::default(),
             sql: None,
         }
     }

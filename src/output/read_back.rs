@@ -8,6 +8,7 @@ use std::thread::scope;
 use chrono::NaiveDate;
 use serde_json::Value;
 
+use super::csv_form::unguarded;
 use super::details::{ClosedDetails, DAY_COLUMN};
 use super::file_format::FileFormat;
 use super::schema::{Cell, call_key};
@@ -90,12 +91,13 @@ impl DetailsFile<'_> {
 /// The columns that name a row's call and its kind.
 const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
 
-/// Adds the rows of the discrepancy file to `written`.
+/// Adds the rows of the discrepancy file to `written`. The text cells of a CSV file may be guarded
+/// against formulas.
 ///
 /// # Errors
 ///
 /// Exit 6 if the file does not read as it was written.
-pub(super) fn count_discrepancies(staged: &Staged, written: &mut Written) -> Result<()> {
+pub(super) fn count_discrepancies(staged: &Staged, guard: bool, written: &mut Written) -> Result<()> {
     let (file, target) = (staged.reader()?, staged.target());
     let mut count_row = |row: &[Cell<'_>]| {
         let [.., Cell::Text(Some(kind))] = row else {
@@ -105,21 +107,22 @@ pub(super) fn count_discrepancies(staged: &Staged, written: &mut Written) -> Res
         Ok(())
     };
     match FileFormat::from_extension(target).unwrap_or(FileFormat::Csv) {
-        FileFormat::Csv => read_csv(file, target, &mut count_row),
+        FileFormat::Csv => read_csv(file, target, guard, &mut count_row),
         FileFormat::Jsonl => read_jsonl(file, target, &mut count_row),
         FileFormat::Parquet => reader::read(file, target, RowGroups::All, &COUNTED_COLUMNS, &mut count_row),
     }
 }
 
-fn read_csv(file: File, target: &Path, each: EachRow<'_>) -> Result<()> {
+fn read_csv(file: File, target: &Path, guard: bool, each: EachRow<'_>) -> Result<()> {
     let failed = |e: csv::Error| unreadable(target, e);
     let mut csv = csv::Reader::from_reader(file);
     let header = csv.headers().map_err(failed)?.clone();
     let positions = COUNTED_COLUMNS.map(|name| header.iter().position(|column| column == name));
     let mut record = csv::StringRecord::new();
     while csv.read_record(&mut record).map_err(failed)? {
-        let text = |position: Option<usize>| position.and_then(|at| record.get(at)).unwrap_or_default();
-        each(&cells_of_texts(positions.map(text)))?;
+        let cell = |position: Option<usize>| position.and_then(|at| record.get(at)).unwrap_or_default();
+        let text = |cell| if guard { unguarded(cell) } else { cell };
+        each(&cells_of_texts(positions.map(cell).map(text)))?;
     }
     Ok(())
 }

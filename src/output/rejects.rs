@@ -3,9 +3,10 @@
 //! A last column says why each row is unusable. When the file is read as a ledger, this column is
 //! ignored. In a row with a wrong number of fields it follows the last field.
 //!
-//! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. It has
-//! a byte order mark if the ledger had one or was not UTF-8, because the program that made the
-//! ledger needs the mark to show the text correctly. Without unusable rows there is no file.
+//! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. Unless
+//! an option says otherwise, it has a byte order mark if the ledger had one or was not UTF-8,
+//! because the program that made the ledger needs the mark to show the text correctly. Without
+//! unusable rows there is no file.
 //!
 //! No option names this file, so a file that is there is replaced or removed only if it is a list
 //! of rejects: a CSV file with that last column, or, from version 0.1, with the ledger's own
@@ -15,6 +16,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::csv_form::MARK;
 use crate::error::{Error, Result};
 use crate::ledger::{Layout, REASON_COLUMN};
 use crate::place::resolve;
@@ -108,7 +110,7 @@ impl RejectsFile {
         // Zero bytes would make the file look like UTF-16.
         let has_zero_byte = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
         if layout.byte_order_mark || has_zero_byte {
-            file.write_all("\u{feff}".as_bytes()).map_err(|e| unwritable(target, e))?;
+            file.write_all(MARK).map_err(|e| unwritable(target, e))?;
         }
         let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);
         let names = layout.names.iter().map(String::as_str).chain([REASON_COLUMN]);

@@ -25,7 +25,8 @@ pub fn cause_with_advice(lang: Lang, failed: &Cause) -> String {
 }
 
 /// The reason of a failure.
-pub(super) fn cause(lang: Lang, cause: &Cause) -> String {
+#[must_use]
+pub fn cause(lang: Lang, cause: &Cause) -> String {
     match lang {
         Lang::En => cause.to_string(),
         Lang::Zh => failure(&cause.code, &cause.message),

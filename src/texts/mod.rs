@@ -18,7 +18,7 @@ mod rows;
 mod tie_out;
 mod words;
 
-pub use causes::{cause_with_advice, incomplete};
+pub use causes::{cause, cause_with_advice, incomplete};
 pub use messages::message;
 pub use notes::note;
 pub use patterns::sentence as pattern;

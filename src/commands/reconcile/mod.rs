@@ -31,6 +31,7 @@ use crate::signals;
 use crate::stop::Stop;
 use crate::store::{self, RunIdentity, Store};
 use crate::telemetry::metrics::MetricsFile;
+use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
 use context::RunContext;
 
@@ -45,14 +46,16 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     let (settings, console) = (Arc::new(settings), Arc::new(console));
     let ended = run_steps(settings.clone(), console, signals::install()?).await;
     if let Some(target) = &settings.notify {
-        target.post(&ended, &settings.outputs.summary, settings.access.ca_file.as_deref()).await;
+        let (ledger, summary) = (settings.input.as_path(), settings.outputs.summary.as_path());
+        let files = Files { ledger, summary, ca_file: settings.access.ca_file.as_deref() };
+        target.post(&ended, files).await;
     }
-    ended
+    ended.map(|run| run.exit)
 }
 
 /// The steps in their order: ledger, paths, key, store. They change no file until this run holds
 /// the store.
-async fn run_steps(settings: Arc<Settings>, console: Arc<Console>, stop: Stop) -> Result<Exit> {
+async fn run_steps(settings: Arc<Settings>, console: Arc<Console>, stop: Stop) -> Result<WrittenRun> {
     let (started, started_at) = (Instant::now(), Utc::now());
     let of_ledger = settings.clone();
     let (source, old_rejects) =
@@ -104,12 +107,12 @@ struct Start {
 }
 
 /// Opens the store and the metrics file for the run. Blocks the thread.
-fn hold_store(settings: &Settings, console: &Console, start: Start) -> Result<Exit> {
+fn hold_store(settings: &Settings, console: &Console, start: Start) -> Result<WrittenRun> {
     let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
     let metrics = settings.metrics_file.as_deref().map(MetricsFile::open).transpose()?.map(Arc::new);
     let ended = run_with_store(settings, console, start, store.clone(), metrics.clone());
     if let Some(metrics) = metrics {
-        metrics.end(ended.as_ref().map_or_else(|error| error.exit, |exit| *exit));
+        metrics.end(ended.as_ref().map_or_else(|error| error.exit, |run| run.exit));
     }
     // The metrics file is this run's own as long as the run holds the store.
     drop(store);
@@ -123,7 +126,7 @@ fn run_with_store(
     start: Start,
     store: Arc<dyn Store>,
     metrics: Option<Arc<MetricsFile>>,
-) -> Result<Exit> {
+) -> Result<WrittenRun> {
     let Start { started, started_at, source, old_rejects, connected, stop } = start;
     let (source, (provider, keys)) = (Arc::new(source), connected.unzip());
     settings.outputs.try_to_create()?;
@@ -158,7 +161,7 @@ fn run_with_store(
 }
 
 /// Pass 1, then pass 2; without a provider (offline) only pass 2.
-fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>) -> Result<Exit> {
+fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>) -> Result<WrittenRun> {
     let collected = match provider {
         Some(provider) => collecting::collect_on_own_event_loop(run, provider)?,
         None => {

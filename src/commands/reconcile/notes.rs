@@ -16,7 +16,7 @@ pub(super) fn at_start(
 ) -> Vec<Note> {
     let mut notes = on_ledger(scan);
     let of_keys = keys.iter().flat_map(|keys| keys.warnings());
-    notes.extend(settings.mask_note.iter().chain(of_keys).cloned().map(Note::ReadableFile));
+    notes.extend(settings.secret_notes.iter().chain(of_keys).cloned().map(Note::ReadableFile));
     notes.extend(unusable_rows(settings, scan));
     notes.extend(missing_defaults(scan));
     notes.extend(left_rejects(settings, old_rejects));

@@ -12,6 +12,7 @@ use crate::output::{Outputs, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, Counted};
 use crate::shown::shown;
 use crate::store::OpenItems;
+use crate::telemetry::notify::WrittenRun;
 use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -19,14 +20,15 @@ use reconcile_core::traffic::Traffic;
 /// Open calls written to the store at a time.
 const OPEN_AT_ONCE: usize = 1_000;
 
-/// Writes the outputs, ends the run in the store, and prints the result.
+/// Writes the outputs, ends the run in the store, and prints the result. Returns what the
+/// notification tells of it.
 ///
 /// # Errors
 ///
 /// Exit 2 when the ledger changed during the run; exit 4 when no call was answered and there are
 /// old outputs; exit 6 when a file or the store cannot be
 /// written, or the totals do not agree.
-pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exit> {
+pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<WrittenRun> {
     let settings = run.settings;
     let traffic = Traffic { slowdown: collected.slowdown, ..run.store.traffic(&run.scope)? };
     let provenance = provenance(run);
@@ -65,7 +67,14 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Exi
     }
     let exit = Exit::of_written_run(summary.complete(), totals.discrepancies_total(), settings.exit_code);
     Closing { summary: &summary, paths: &settings.outputs, exit }.say(run.console.quiet);
-    Ok(exit)
+    Ok(WrittenRun {
+        exit,
+        is_sandbox: run.is_sandbox(),
+        at_stake_s: figures.at_stake_s.values().sum(),
+        cause: failures.most_frequent().cloned(),
+        incomplete_because: because,
+        totals,
+    })
 }
 
 /// Writes details and discrepancies, and the open calls to the store.

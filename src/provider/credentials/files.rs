@@ -28,6 +28,8 @@ pub enum SecretFile {
     Credentials,
     /// The key of masked numbers.
     MaskKey,
+    /// The secret of a chat.
+    Notification,
 }
 
 /// A secret file that others can read. `Display` is the warning in English.
@@ -52,6 +54,7 @@ impl fmt::Display for ReadableFile {
         let what = match self.secret {
             SecretFile::Credentials => "credentials file",
             SecretFile::MaskKey => "mask key",
+            SecretFile::Notification => "notification secret",
         };
         let path = &self.path;
         write!(f, "others can read the {what} {path}; `chmod 600 {path}` keeps it secret")

@@ -17,7 +17,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "provider/http_exchange.rs",
             "resolver.rs",
             "shown_url.rs",
-            "telemetry/notify.rs",
+            "telemetry/notify/",
         ],
     ),
     ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
@@ -40,8 +40,19 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["commands/manual.rs"]),
     ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
-    ("secrecy", &["provider/key.rs", "sandbox/gateway/"]),
+    ("secrecy", &["provider/key.rs", "sandbox/gateway/", "telemetry/notify/chat.rs"]),
     ("bytes", &["ledger/ledger_bytes.rs"]),
+    // Signatures, and the names and numbers that a secret key replaces.
+    (
+        "hmac",
+        &[
+            "output/mask/token_key.rs",
+            "provider/sign.rs",
+            "recording/replacer.rs",
+            "sandbox/gateway/",
+            "telemetry/notify/platform.rs",
+        ],
+    ),
     (
         "rustix",
         &[

@@ -1,5 +1,6 @@
 //! The contents of the files, read by the programs that users have.
 
+mod bridge;
 mod chinese;
 mod file_contents;
 mod later_rows;
@@ -13,3 +14,4 @@ mod report_in_browser;
 mod report_pictures;
 mod report_script;
 mod snapshots;
+mod spreadsheets;

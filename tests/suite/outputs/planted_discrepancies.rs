@@ -27,6 +27,7 @@ use reconcile_core::rate::Rate;
 use reconcile_core::tie_out::tie_out;
 use reconcile_core::traffic::{Sending, Traffic};
 
+use crate::outputs::bridge;
 use crate::support::{Row, cell, id, read_csv};
 
 const CALLS: usize = 6_000;
@@ -576,6 +577,7 @@ fn assert_exactly_the_planted_is_reported(nth: u64, of: u64) {
         plan.fill();
         std::fs::write(dir.path().join("calls.csv"), &plan.text).unwrap();
         let counted = publish_ledger(dir.path(), store.as_ref(), &scope);
+        bridge::assert_equal_to_the_rows(dir.path(), &format!("seed {seed}"));
         let found = reported(&dir.path().join("details.discrepancies.csv"));
         assert!(
             found.is_sorted_by_key(|row| (row.line, row.kind.clone())),

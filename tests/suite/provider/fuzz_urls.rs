@@ -174,6 +174,8 @@ fn no_run_shows_a_secret_of_a_url() {
         };
         // A URL that is accepted for one of these is hidden as well.
         shown(&["--notify-url", url, "--offline"], &[]);
+        let robot = ["--notify-url", "http://127.0.0.1:9/", "--notify-format", "wecom", "--offline"];
+        shown(&[&robot[..], &["--notify-link", url]].concat(), &[]);
         shown(&["--sts-endpoint", url, "--offline"], &[]);
         check(&["--endpoint", url], &[]);
         check(&[url], &[]);

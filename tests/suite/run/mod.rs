@@ -3,6 +3,7 @@
 mod call_limits_simulated;
 mod cap;
 mod cap_simulated;
+mod chat;
 mod cli;
 mod commands;
 mod config;

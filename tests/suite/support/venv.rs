@@ -18,7 +18,13 @@ struct Environment {
 
 const READERS: Environment = Environment {
     name: "readers-venv",
-    packages: &["duckdb-cli==1.5.5", "pyarrow==26.0.1", "polars==2.1.0", "prometheus-client==0.26.0"],
+    packages: &[
+        "duckdb-cli==1.5.5",
+        "pyarrow==26.0.1",
+        "polars==2.1.0",
+        "pandas==3.1.1",
+        "prometheus-client==0.26.0",
+    ],
     proof: "bin/duckdb",
 };
 
