@@ -143,13 +143,12 @@ impl Outputs {
     /// Exit 6 if they cannot be written, or do not read back as they were written.
     pub fn close(self) -> Result<(ClosedOutputs, Written)> {
         let mut written = Written::default();
-        let guard = self.guard;
         let (details, discrepancies) = (self.details.finish()?, self.discrepancies.finish()?);
         let files = scope(|scope| {
             let digests = threads::start_in(scope, "digests", || digests(&details, &discrepancies));
             let digests = digests.map_err(Error::no_more_threads)?;
             count_details(&details, &mut written)?;
-            count_discrepancies(&discrepancies, guard, &mut written)?;
+            count_discrepancies(&discrepancies, self.guard, &mut written)?;
             threads::result_of(digests)
         })?;
         Ok((ClosedOutputs { details, discrepancies, files, others: self.others }, written))

@@ -153,7 +153,7 @@ fn readable_file(ReadableFile { secret, path }: &ReadableFile) -> String {
     let what = match secret {
         SecretFile::Credentials => "访问凭证文件",
         SecretFile::MaskKey => "脱敏密钥文件",
-        SecretFile::Notification => "通知密钥文件",
+        SecretFile::NotifySecret => "通知密钥文件",
     };
     format!("{what}“{path}”可被其他用户读取；请将其权限设为仅本人可读")
 }
@@ -300,7 +300,7 @@ mod tests {
             Note::ForeignRejects { file: "d.rejects.csv".into() },
             Note::ReadableFile(readable(SecretFile::Credentials)),
             Note::ReadableFile(readable(SecretFile::MaskKey)),
-            Note::ReadableFile(readable(SecretFile::Notification)),
+            Note::ReadableFile(readable(SecretFile::NotifySecret)),
             Note::Store(UnknownFileSystem { kind: "fuse.x".into() }),
             Note::Answers(suspicion(Suspicion::NoPermission)),
             Note::Answers(suspicion(Suspicion::WrongDays)),
