@@ -37,7 +37,7 @@ impl WrittenFile {
     ///
     /// Exit 6 if it cannot be read.
     pub(super) fn of(staged: &Staged) -> Result<Self> {
-        Self::read(name_of(staged.target()), staged.reader()?, staged.target())
+        Self::read(&name_of(staged.target()), staged.reader()?, staged.target())
     }
 
     /// Each file of the details.
@@ -54,14 +54,14 @@ impl WrittenFile {
         let files = folder.parts().iter().map(|part| {
             let day = part.path.parent().map(name_of).unwrap_or_default();
             let name = format!("{}/{day}/{}", name_of(target), name_of(&part.path));
-            Self::read(name, File::open(&part.path).map_err(|e| unreadable(target, e))?, target)
+            Self::read(&name, File::open(&part.path).map_err(|e| unreadable(target, e))?, target)
         });
         files.collect()
     }
 
-    fn read(name: String, file: File, target: &Path) -> Result<Self> {
+    fn read(name: &str, file: File, target: &Path) -> Result<Self> {
         let (bytes, sha256) = digest(file).map_err(|e| unreadable(target, e))?;
-        Ok(Self { name: shown(&name), bytes, sha256 })
+        Ok(Self { name: shown(name), bytes, sha256 })
     }
 }
 

@@ -21,9 +21,58 @@ pub(crate) struct KnownCall<'a> {
     pub(crate) lookup: Option<&'a Lookup>,
 }
 
+/// The same with its own values, without what the report does not show.
+#[derive(Debug)]
+pub(super) struct OwnedCall {
+    row: LedgerRow,
+    lookup: Option<Lookup>,
+}
+
+impl OwnedCall {
+    pub(super) fn as_known(&self) -> KnownCall<'_> {
+        KnownCall { row: &self.row, lookup: self.lookup.as_ref() }
+    }
+}
+
 type Group = Vec<(&'static str, String)>;
 
 impl KnownCall<'_> {
+    /// Without the columns carried through and the provider's `Data`.
+    pub(super) fn to_owned(self) -> OwnedCall {
+        let row = LedgerRow {
+            key: self.row.key.clone(),
+            expected: self.row.expected.clone(),
+            carried: Vec::new(),
+            ..*self.row
+        };
+        let lookup = self.lookup.map(|lookup| Lookup {
+            detail: lookup.detail.clone(),
+            failure: lookup.failure.clone(),
+            raw: None,
+            request_id: lookup.request_id.clone(),
+            ..*lookup
+        });
+        OwnedCall { row, lookup }
+    }
+
+    /// The length of the texts that [`KnownCall::to_owned`] keeps.
+    pub(super) fn bytes(self) -> usize {
+        let expected = &self.row.expected;
+        let of_ledger = expected.numbers().into_iter().chain([expected.state.as_ref()]);
+        let record = self.lookup.and_then(|lookup| lookup.detail.as_ref());
+        let of_record = record.into_iter().flat_map(|record| {
+            let others = [&record.call_id, &record.state, &record.state_desc].map(Option::as_ref);
+            record.numbers().into_iter().chain(others)
+        });
+        let texts: usize = of_ledger.chain(of_record).flatten().map(|text| text.len()).sum();
+        let failure = self.lookup.and_then(|lookup| lookup.failure.as_ref());
+        let request_id = self.lookup.and_then(|lookup| lookup.request_id.as_ref());
+        texts
+            + self.row.key.call_id.len()
+            + failure.map_or(0, |failure| failure.code.len() + failure.message.len())
+            + request_id.map_or(0, String::len)
+    }
+
     /// The ledger's value of a field.
     pub(super) fn expected(self, field: &str) -> Option<String> {
         let values = FIELDS.into_iter().zip(self.expected_values());

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::known_call::{KnownCall, cut, pairs};
+use super::known_call::{KnownCall, OwnedCall, cut, pairs};
 use crate::output::lang::Lang;
 use crate::shown::escape;
 use crate::texts;
@@ -19,6 +19,8 @@ pub(super) const MAX_ROWS: usize = 2_000;
 const MAX_WAITING: usize = MAX_ROWS + 500;
 /// Columns of the ledger that a row shows.
 const MAX_CARRIED: usize = 20;
+/// A row with longer texts is shortened before it waits.
+const MAX_WHOLE_BYTES: usize = 4 << 10;
 
 /// A discrepancy as the report shows it, with phone numbers masked.
 #[derive(Debug, Serialize)]
@@ -104,19 +106,36 @@ fn more(
         group.into_iter().map(masked).collect()
     });
     let columns = carried.iter().zip(&row.carried).map(|(name, value)| (name.as_str(), Some(value.as_str())));
-    let columns = pairs(columns).take(MAX_CARRIED);
+    let columns = pairs(columns.take(MAX_CARRIED));
     let columns = columns.map(|(name, value)| (masked("", name, own), masked("", &value, own))).collect();
     serde_json::value::to_raw_value(&More { ledger, record, lookup, columns })
+}
+
+/// A row that waits: as the comparison left it, or already as the report shows it. Most rows that
+/// wait are dropped later, so only those with long texts are shortened at once.
+#[derive(Debug)]
+enum Waiting {
+    Whole(Box<(DiscrepancyRow, Option<OwnedCall>)>),
+    Listed(Box<ListedRow>),
+}
+
+impl Waiting {
+    fn seconds(&self) -> u64 {
+        match self {
+            Self::Whole(row) => row.0.at_stake_s,
+            Self::Listed(row) => row.seconds,
+        }
+    }
 }
 
 /// The discrepancies with the most seconds at stake. Of equal ones, those that come first in the
 /// file.
 ///
-/// At most 2,500 rows wait, about 3 KiB each, so they need some 8 MiB. Longer texts are cut.
+/// At most 2,500 rows wait, 2 to 8 KiB each. They need some 6 MiB, and 20 MiB at most.
 #[derive(Debug, Default)]
 pub(crate) struct Largest {
     lang: Lang,
-    rows: Vec<ListedRow>,
+    rows: Vec<Waiting>,
     /// Rows with this many seconds or fewer are not listed; `None` if every row is.
     threshold_s: Option<u64>,
     /// Names of the ledger's carried columns.
@@ -143,10 +162,19 @@ impl Largest {
         &mut self,
         row: &DiscrepancyRow,
         call: Option<KnownCall<'_>>,
-    ) -> Result<(), serde_json::Error> {
-        if self.lists(row.at_stake_s) {
-            self.rows.push(ListedRow::new(self.lang, row, call, &self.carried)?);
+    ) -> serde_json::Result<()> {
+        if !self.lists(row.at_stake_s) {
+            return Ok(());
         }
+        let bytes = bytes_of(row) + call.map_or(0, KnownCall::bytes);
+        let row = if bytes <= MAX_WHOLE_BYTES {
+            let carried = row.carried.iter().take(MAX_CARRIED).cloned().collect();
+            let row = DiscrepancyRow { carried, ..without_carried(row) };
+            Waiting::Whole(Box::new((row, call.map(KnownCall::to_owned))))
+        } else {
+            Waiting::Listed(Box::new(ListedRow::new(self.lang, row, call, &self.carried)?))
+        };
+        self.rows.push(row);
         if self.rows.len() >= MAX_WAITING {
             self.sort_and_cut();
         }
@@ -154,16 +182,47 @@ impl Largest {
     }
 
     /// The largest discrepancies, the largest first.
-    pub(super) fn into_rows(mut self) -> Vec<ListedRow> {
+    ///
+    /// # Errors
+    ///
+    /// A row is no JSON, which is a bug.
+    pub(super) fn into_rows(mut self) -> serde_json::Result<Vec<ListedRow>> {
         self.sort_and_cut();
-        self.rows
+        let listed = |row| match row {
+            Waiting::Whole(row) => {
+                let call = row.1.as_ref().map(OwnedCall::as_known);
+                ListedRow::new(self.lang, &row.0, call, &self.carried)
+            }
+            Waiting::Listed(row) => Ok(*row),
+        };
+        self.rows.into_iter().map(listed).collect()
     }
 
     fn sort_and_cut(&mut self) {
         // A stable sort: of equal rows the first stay.
-        self.rows.sort_by_key(|row| Reverse(row.seconds));
+        self.rows.sort_by_key(|row| Reverse(row.seconds()));
         self.rows.truncate(MAX_ROWS);
-        self.threshold_s = self.rows.get(MAX_ROWS - 1).map(|row| row.seconds);
+        self.threshold_s = self.rows.get(MAX_ROWS - 1).map(Waiting::seconds);
+    }
+}
+
+/// The length of all texts of a row that it keeps.
+fn bytes_of(row: &DiscrepancyRow) -> usize {
+    let what = &row.what;
+    let values = [&what.expected, &what.actual, &row.callee].into_iter().flatten();
+    let values = values.chain(row.carried.iter().take(MAX_CARRIED)).map(|value| value.len());
+    let numbers = row.own_numbers.iter().chain(&row.call_id).map(String::len);
+    values.chain(numbers).sum::<usize>() + what.field.len() + what.message.to_string().len()
+}
+
+fn without_carried(row: &DiscrepancyRow) -> DiscrepancyRow {
+    DiscrepancyRow {
+        call_id: row.call_id.clone(),
+        what: row.what.clone(),
+        callee: row.callee.clone(),
+        own_numbers: row.own_numbers.clone(),
+        carried: Vec::new(),
+        ..*row
     }
 }
 
@@ -184,6 +243,8 @@ fn masked(field: &str, value: &str, own_numbers: &[String]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::collections::BTreeSet;
+
     use reconcile_core::discrepancy::Discrepancy;
     use reconcile_core::message::Message;
 
@@ -252,13 +313,16 @@ mod tests {
     fn the_largest_rows_stay_and_of_equal_ones_the_first() {
         let mut largest = Largest::default();
         for line in 0..10_000 {
-            let mut row = discrepancy("", Kind::NotFound, "1^2", &"x".repeat(5_000));
+            // Half of the rows have long texts.
+            let text = "x".repeat(if line % 8 < 4 { 5_000 } else { 100 });
+            let mut row = discrepancy("", Kind::NotFound, "1^2", &text);
             (row.ledger_line, row.at_stake_s) = (line, line % 4);
             largest.add(&row, None).unwrap();
         }
-        let rows = largest.into_rows();
+        let rows = largest.into_rows().unwrap();
         let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
         assert_eq!(lines, (0..2_000).map(|n| n * 4 + 3).collect::<Vec<_>>());
-        assert!(rows.iter().all(|row| row.ledger.chars().count() < 400));
+        let lengths: BTreeSet<usize> = rows.iter().map(|row| row.ledger.chars().count()).collect();
+        assert_eq!(lengths, BTreeSet::from([100, 301]));
     }
 }

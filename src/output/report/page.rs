@@ -127,7 +127,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> 
     let (lang, figures) = (summary.lang, summary.figures);
     let products = figures.by_product.iter().filter_map(|(name, _)| name.map(String::as_str));
     let labels = Labels::new(lang, products);
-    let rows = largest.into_rows();
+    let rows = largest.into_rows().map_err(bug)?;
     let charts = Charts::draw(summary);
     let observed = &figures.observed;
     let page = Page {

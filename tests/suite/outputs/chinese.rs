@@ -1,5 +1,6 @@
-//! The Chinese page is Chinese: its visible text has no English sentence. Codes, ids, file names and
-//! what others wrote are not translated; the page shows them as code or in Chinese quotation marks.
+//! The Chinese page is Chinese: its visible text has no English sentence. Codes, ids, file names
+//! and what others wrote are not translated; the page shows them as code or in Chinese quotation
+//! marks.
 
 use crate::house::readme::sample_run_with;
 use crate::support::provider::Reply;
@@ -29,7 +30,7 @@ fn visible_text(page: &str) -> String {
             let not_shown = matches!(name.as_str(), "style" | "script" | "code" | "data" | "pre" | "kbd");
             let is_value =
                 ["class=\"id", "class=\"n", "class=\"line"].iter().any(|class| tag.contains(class));
-            // Inside of a skipped element, elements of its name are counted, so that its end is found.
+            // Elements of the same name inside are counted, so that the end is found.
             if not_shown || is_value || skipped.last() == Some(&name) {
                 skipped.push(name);
             }

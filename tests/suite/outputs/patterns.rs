@@ -67,12 +67,12 @@ fn only_pattern(lang: &str, change: impl Fn(usize, &Call) -> Line) -> (Value, St
     assert_eq!(patterns.len(), 1, "{patterns:#?}");
     let page = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
     let banner =
-        page.split("class=\"banner\">").find(|text| text.contains("this explains") || text.contains("解释"));
+        page.split("<li>").find(|text| text.contains("; this explains") || text.contains("条由此解释"));
     (
         patterns[0].clone(),
         banner
             .unwrap_or_default()
-            .split("</p>")
+            .split("</li>")
             .next()
             .unwrap()
             .replace("&#x27;", "'")
