@@ -161,6 +161,7 @@ mod tests {
             WidthAdvice::NoBackslashes,
             WidthAdvice::AddFields,
             WidthAdvice::AddQuotes,
+            WidthAdvice::NameColumns,
         ];
         let times = [
             TimeProblem::NotATime,

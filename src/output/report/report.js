@@ -70,7 +70,7 @@
     return { name, select };
   });
   const search = element("input", { type: "search", autocomplete: "off", oninput: changed });
-  const count = element("p", { class: "count", role: "status" });
+  const count = element("p", { class: "count", role: "status", tabindex: "-1" });
   const form = element("form", { class: "filters", "aria-label": texts.filters, onsubmit: (e) => e.preventDefault() },
     ...choices.map(({ name, select }) => element("label", {}, texts[name], select)),
     element("label", {}, texts.search, search),
@@ -78,13 +78,20 @@
   document.getElementById("controls").append(form, count);
 
   const further = element("p", { class: "further" },
-    element("button", { type: "button", onclick: () => { state.limit += PAGE; show(); } }, texts.show_more),
-    element("button", { type: "button", onclick: () => { state.limit = rows.length; show(); } }, texts.show_all));
+    element("button", { type: "button", onclick: () => showUpTo(state.limit + PAGE) }, texts.show_more),
+    element("button", { type: "button", onclick: () => showUpTo(rows.length) }, texts.show_all));
   document.getElementById("further").append(further);
 
   function changed() {
     state.limit = PAGE;
     show();
+  }
+
+  function showUpTo(limit) {
+    state.limit = limit;
+    show();
+    // The pressed button is gone; the keyboard goes on from the number of rows.
+    if (further.hidden) count.focus();
   }
 
   function matching() {

@@ -288,7 +288,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     ("file", "file", "文件名"),
     ("bytes", "bytes", "字节数"),
-    ("sign", "Signatures", "签署"),
+    ("sign", "Sign-off", "签署"),
     ("prepared_by", "Prepared by", "编制人"),
     ("reviewed_by", "Reviewed by", "复核人"),
     ("date", "Date", "日期"),

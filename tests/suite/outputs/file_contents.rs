@@ -188,7 +188,7 @@ fn one_cause_of_many_discrepancies_is_named_once_above_them() {
     for words in ["8 hours early", "rounded up to whole minutes"] {
         assert_eq!(page.matches(words).count(), 1, "{words}");
         assert!(
-            page.find(words) < page.find("<code>mismatch</code>"),
+            page.find(words) < page.find("<code class=\"code\">mismatch</code>"),
             "the cause is above the rows that it explains"
         );
     }

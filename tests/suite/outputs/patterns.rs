@@ -66,18 +66,8 @@ fn only_pattern(lang: &str, change: impl Fn(usize, &Call) -> Line) -> (Value, St
     let patterns = summary.0["patterns"].as_array().unwrap().clone();
     assert_eq!(patterns.len(), 1, "{patterns:#?}");
     let page = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
-    let banner =
-        page.split("<li>").find(|text| text.contains("; this explains") || text.contains("条由此解释"));
-    (
-        patterns[0].clone(),
-        banner
-            .unwrap_or_default()
-            .split("</li>")
-            .next()
-            .unwrap()
-            .replace("&#x27;", "'")
-            .replace("&#x2f;", "/"),
-    )
+    let causes = page.split("class=\"causes\">").nth(1).unwrap_or_default();
+    (patterns[0].clone(), causes.split("</ul>").next().unwrap().replace("&#x27;", "'").replace("&#x2f;", "/"))
 }
 
 /// Asserts the only pattern: its word, the discrepancies that it explains, and its words on the
