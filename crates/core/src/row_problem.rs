@@ -71,12 +71,16 @@ pub enum RowProblem {
     /// The value is not a time.
     Time(TimeProblem),
     /// A cell of a workbook has no usable value.
-    Cell {
-        /// The cell's name, such as `B7`.
-        cell: String,
-        /// Why.
-        problem: CellProblem,
-    },
+    Cell(Box<CellAtFault>),
+}
+
+/// A cell of a workbook without a usable value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellAtFault {
+    /// Its name, such as `B7`.
+    pub cell: String,
+    /// Why it has none.
+    pub problem: CellProblem,
 }
 
 /// Why a cell of a workbook has no usable value.
@@ -218,7 +222,7 @@ impl fmt::Display for RowProblem {
                 );
             }
             Self::Time(problem) => return problem.fmt(f),
-            Self::Cell { cell, problem } => return write!(f, "cell {cell} {problem}"),
+            Self::Cell(at) => return write!(f, "cell {} {}", at.cell, at.problem),
         })
     }
 }

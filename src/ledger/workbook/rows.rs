@@ -23,7 +23,7 @@ use crate::ledger::note::{Finding, LedgerNote};
 use crate::ledger::options::Options;
 use crate::ledger::raw_record::{RawRecord, UnusableCell, unusable_row};
 use crate::ledger::split::{MAX_KEPT, MAX_RECORD};
-use reconcile_core::row_problem::{CellProblem, RowProblem};
+use reconcile_core::row_problem::{CellAtFault, CellProblem, RowProblem};
 
 /// The rows of a sheet.
 pub(in crate::ledger) struct WorkbookRows {
@@ -212,7 +212,7 @@ impl WorkbookRows {
             if let Some(problem) = unusable {
                 lacks_result |= problem == CellProblem::NoResult;
                 let cell_name = cell_name(cell.column, self.row);
-                let reason = RowProblem::Cell { cell: cell_name, problem };
+                let reason = RowProblem::Cell(Box::new(CellAtFault { cell: cell_name, problem }));
                 raw.unusable_cells.push(UnusableCell { column: cell.column, reason });
             }
         }
@@ -281,8 +281,8 @@ impl CellValues {
             CellKind::Error => {
                 self.text.push_str(value);
                 let is_known = value.starts_with('#') && value.len() <= 20;
-                let error = if is_known { value.to_owned() } else { String::new() };
-                return Ok(Some(CellProblem::Error(error)));
+                let error = if is_known { value } else { "" };
+                return Ok(Some(CellProblem::Error(error.to_owned())));
             }
         }
         Ok(None)
