@@ -73,7 +73,7 @@ fn zh(problem: &RowProblem) -> String {
             );
         }
         RowProblem::Time(problem) => return time(*problem),
-        RowProblem::Cell { cell, problem } => return format!("单元格 {cell} {}", cell_problem(problem)),
+        RowProblem::Cell(at) => return format!("单元格 {} {}", at.cell, cell_problem(&at.problem)),
     };
     fixed.to_owned()
 }
@@ -131,6 +131,8 @@ fn time(problem: TimeProblem) -> String {
 
 #[cfg(test)]
 mod tests {
+    use reconcile_core::row_problem::CellAtFault;
+
     use super::*;
     use crate::texts::checks::assert_translated;
     use chrono::NaiveDate;
@@ -209,7 +211,8 @@ mod tests {
             CellProblem::OtherUnit,
             CellProblem::NoDay,
         ];
-        let cells = cells.map(|problem| RowProblem::Cell { cell: "B7".into(), problem });
+        let cells =
+            cells.map(|problem| RowProblem::Cell(Box::new(CellAtFault { cell: "B7".into(), problem })));
         others.into_iter().chain(widths).chain(times.map(RowProblem::Time)).chain(cells).collect()
     }
 
