@@ -18,7 +18,7 @@ use reconcile::error::Result;
 use reconcile::fetch::cap::Cap;
 use reconcile::fetch::outage::{Outage, OutagePolicy};
 use reconcile::fetch::retry::Policy;
-use reconcile::fetch::{Anomalies, CallLimits, Ended, Fetcher, Job, Monitor, Slots};
+use reconcile::fetch::{Anomalies, CallLimits, Concurrency, Ended, Fetcher, Job, Monitor, Slots};
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{LostReason, LostRequest, Provider, Question};
 use reconcile::stop::{Reason, Stop};
@@ -227,6 +227,7 @@ pub(super) struct SharedStore {
     machine: Arc<Machine>,
     account: Arc<Account>,
     rate: Rate,
+    concurrency: Concurrency,
 }
 
 impl SharedStore {
@@ -236,12 +237,18 @@ impl SharedStore {
             machine: Machine::new(),
             account,
             rate: "100/min".parse().unwrap(),
+            concurrency: Concurrency::Fixed(NonZeroUsize::new(16).unwrap()),
         }
     }
 
     /// The same with this cap.
     pub(super) fn with_rate(self, rate: &str) -> Self {
         Self { rate: rate.parse().unwrap(), ..self }
+    }
+
+    /// The same with this number of slots.
+    pub(super) fn with_concurrency(self, concurrency: Concurrency) -> Self {
+        Self { concurrency, ..self }
     }
 
     fn path(&self) -> PathBuf {
@@ -282,6 +289,7 @@ impl SharedStore {
         let fetcher = Fetcher {
             provider,
             cap: cap.clone(),
+            slots: Slots::new(self.concurrency, self.rate),
             policy: Policy::default(),
             outage: Outage::new(outage),
             call_limits: CallLimits::default(),
@@ -292,9 +300,8 @@ impl SharedStore {
             stop: Stop::default(),
         };
         let mut ended = BTreeMap::new();
-        let slots = Slots::new(NonZeroUsize::new(16).unwrap());
-        let jobs = futures::stream::iter(left).then(async |job| (job, slots.take().await));
-        let fetched = jobs.map(|(job, slot)| fetcher.fetch(job, slot)).buffer_unordered(calls + 1);
+        let jobs = futures::stream::iter(left).then(async |job| (job, fetcher.slots.enter().await));
+        let fetched = jobs.map(|(job, waiting)| fetcher.fetch(job, waiting)).buffer_unordered(calls + 1);
         let mut fetched = pin!(fetched);
         while let Some(how) = fetched.next().await {
             let word = match how {
