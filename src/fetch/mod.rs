@@ -172,6 +172,7 @@ impl<P: Provider> Fetcher<P> {
         let (turn, begun, slot) = (ready.turn, ready.begun, ready.slot);
         let (asked_at, sent) = (self.store.moment().wall, Instant::now());
         let reply = self.provider.ask(question).await;
+        let round_trip = sent.elapsed();
         // The recorded time is a moment before the place's end. So the next process and the audit
         // never count more requests in a window than the cap allowed.
         let (at, taken_at) = (self.store.moment(), ready.place.taken_at());
@@ -185,12 +186,15 @@ impl<P: Provider> Fetcher<P> {
             self.cap.throttled(taken_at, retry::hint(&answer));
         } else if answer.http_status.is_some() {
             self.cap.let_through(taken_at);
-            slot.answered(sent.elapsed());
+        }
+        let response = Response::of(&reply, &answer);
+        if response == Response::Usable && !throttled {
+            slot.answered(round_trip);
         }
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, ready.key).await };
         self.anomalies.observe(&answer);
-        let effect = self.outage.ended(&turn, request.key.fingerprint(), Response::of(&reply, &answer));
+        let effect = self.outage.ended(&turn, request.key.fingerprint(), response);
         drop(turn);
         let provider_at = self.anomalies.provider_time(&answer, asked_at, at.wall);
         let verdict = self.decide(question, &answer, corrections, effect, tries);

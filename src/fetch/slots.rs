@@ -75,9 +75,14 @@ impl Slots {
     /// The slots of a run with this cap.
     #[must_use]
     pub fn new(concurrency: Concurrency, rate: Rate) -> Self {
-        let slots = concurrency.first();
+        let (slots, needed) = match concurrency {
+            Concurrency::Fixed(number) => (number.get(), None),
+            Concurrency::Auto => {
+                let needed = NeededSlots::new(rate);
+                (needed.number(), Some(needed))
+            }
+        };
         let stage = || Arc::new(Stage { free: Semaphore::new(slots), surplus: Mutex::default() });
-        let needed = (concurrency == Concurrency::Auto).then(|| NeededSlots::new(rate));
         let size = Mutex::new(Size { slots, needed });
         Self(Arc::new(Stages { waiting: stage(), in_flight: stage(), storing: stage(), size }))
     }
@@ -224,11 +229,11 @@ mod tests {
         let more = enter_all(&slots);
         assert_eq!((waiting.len() + more.len(), slots.number()), (30, 30));
         (0..2_000).for_each(|_| slot.answered(Duration::from_millis(1)));
-        assert_eq!(slots.number(), 4);
-        drop(more);
-        assert_eq!(enter_all(&slots).len(), 0, "16 are still in work");
+        assert_eq!(slots.number(), 16);
         drop(waiting);
-        assert_eq!(enter_all(&slots).len(), 4);
+        assert_eq!(enter_all(&slots).len(), 2, "14 are still in work");
+        drop(more);
+        assert_eq!(enter_all(&slots).len(), 16);
         (0..100).for_each(|_| slot.answered(Duration::from_millis(250)));
         assert_eq!(enter_all(&slots).len(), 30);
     }

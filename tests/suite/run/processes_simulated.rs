@@ -83,7 +83,7 @@ impl Clock for ProcessClock {
 
 /// Keeps paused time from moving during a commit. Tokio moves paused time whenever no task is
 /// ready, and it does not know that another thread is committing.
-struct BusyLog(Arc<dyn Store>);
+pub(super) struct BusyLog(pub(super) Arc<dyn Store>);
 
 /// Polls until the work is done, so that its task stays ready.
 async fn busily<T>(mut work: BoxFuture<'_, T>) -> T {
@@ -276,6 +276,17 @@ impl SharedStore {
         calls: usize,
         outage: OutagePolicy,
     ) -> Ran {
+        self.process_through(provider, calls, outage, |store| Arc::new(BusyLog(store))).await
+    }
+
+    /// As [`Self::process_with`]. The fetch stage sees the store through `log`.
+    pub(super) async fn process_through<P: Provider>(
+        &self,
+        provider: P,
+        calls: usize,
+        outage: OutagePolicy,
+        log: impl FnOnce(Arc<dyn Store>) -> Arc<dyn RequestLog>,
+    ) -> Ran {
         let store = self.open();
         let identity = RunIdentity { input_sha256: "ledger".into(), refresh: false };
         let scope = store.begin_session(&identity, self.rate, TIMEOUT).unwrap();
@@ -293,7 +304,7 @@ impl SharedStore {
             policy: Policy::default(),
             outage: Outage::new(outage),
             call_limits: CallLimits::default(),
-            store: Arc::new(BusyLog(store.clone())),
+            store: log(store.clone()),
             scope: scope.clone(),
             monitor: Arc::new(NoMonitor),
             anomalies: Anomalies::default(),
