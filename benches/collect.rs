@@ -153,9 +153,9 @@ fn request_length(received: &[u8]) -> Option<usize> {
     Some(head.len() + 4 + body.map_or(0, |length| length.parse::<usize>().unwrap()))
 }
 
-/// Sends this number of forms, each about as long as a signed one, and reads each answer to its end.
-/// Uses the program's HTTP client, or one that uses its connections again. Returns requests per
-/// second, and CPU in µs per request.
+/// Sends this number of forms, each about as long as a signed one, and reads each answer to its
+/// end. Uses the program's HTTP client, or one that uses its connections again. Returns requests
+/// per second, and CPU in µs per request.
 fn bare_loop(url: &str, requests: usize, concurrency: usize, reuses: bool) -> (f64, u128) {
     let options = ClientOptions { timeout: Duration::from_secs(10), ca_file: None, no_proxy: true };
     let own = http_client::build(&url.parse().unwrap(), options).unwrap();

@@ -9,8 +9,8 @@ use reconcile_core::rate::Rate;
 /// The fewest and the most slots that [`Concurrency::Auto`] chooses.
 const FEWEST: u32 = 4;
 const MOST: u64 = 256;
-/// The slots that it begins with, and never goes below, if the cap has as many places. With fewer, a
-/// burst of the whole cap would take longer.
+/// The slots that it begins with, and never goes below, if the cap has as many places. With fewer,
+/// a burst of the whole cap would take longer.
 const USUAL: u32 = 16;
 /// Thousandths of a slot: the unit of all sizes here.
 const SLOT: u64 = 1_000;

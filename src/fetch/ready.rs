@@ -1,13 +1,15 @@
 //! What a request needs before it is sent, in this order: a turn, a place under the cap, a key, its
 //! row on disk, and a slot.
 //!
-//! The place comes before the row. So its row never says that it was sent at a time at which it had
-//! no place, and the audit finds no request too many. The row comes before the slot, so nobody holds
-//! a slot while the disk works. The slot comes last. A request that waits for one holds its place,
-//! and loses nothing: while all slots are taken, no other request could use the place.
+//! The place comes before the row. So the recorded time of sending is never later than the true
+//! one, and never earlier than the place: the audit finds no request too many. The row comes before
+//! the slot, so nobody holds a slot while the disk works. A request that waits for a slot holds its
+//! place and wastes none: while all slots are taken, no other request could use the place, and it
+//! is free again one cooldown after the reply, however early it was taken.
 //!
-//! A request whose row is on disk may still be withdrawn, because the run stops, an outage begins or
-//! ends, or the run is slowed down. It was not sent: it gives its place back and is counted nowhere.
+//! A request whose row is on disk may still be withdrawn, because the run stops, an outage begins
+//! or ends, or the run is slowed down. It was not sent: it gives its place back and is counted
+//! nowhere.
 
 use super::Fetcher;
 use super::cap::Place;

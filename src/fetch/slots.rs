@@ -6,8 +6,8 @@
 //! - at most N calls are between plan and slot. They wait for a turn, a place, their row on disk,
 //!   and then a slot. Their rows are on disk, but nothing was sent.
 //! - at most N requests are at the provider.
-//! - at most N answers wait for the disk without a slot. Further ones keep their slots meanwhile, so
-//!   a slow disk slows the run down.
+//! - at most N answers wait for the disk without a slot. Further ones keep their slots meanwhile,
+//!   so a slow disk slows the run down.
 //!
 //! So a killed process leaves at most 3 × N requests without a recorded end, and the next one
 //! repeats at most 2 × N: those that were sent and whose answer was not on disk.
