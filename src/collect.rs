@@ -158,8 +158,8 @@ fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
 
 /// Jobs that wait between the thread that finds them and the fetch stage.
 const JOBS_AHEAD: usize = 256;
-/// Maximum number of calls that the fetch stage has taken: those in work, and those between two
-/// attempts.
+/// Maximum number of calls that the fetch stage has taken: those in work, at most three for each of
+/// 1,024 slots, and as many more that wait for their own limits.
 const MAX_TAKEN: usize = 4_096;
 
 /// Asks for all calls that need a request, in the order of [`Workload::order`].
@@ -183,10 +183,10 @@ pub async fn collect<P: Provider>(
     };
     let jobs = futures::stream::unfold(&mut receiver, async |receiver| {
         let job = receiver.recv().await?;
-        let waiting = fetcher.slots.enter().await;
-        Some(((job, waiting), receiver))
+        let call = fetcher.slots.enter().await;
+        Some(((job, call), receiver))
     });
-    let mut ended = pin!(jobs.map(|(job, waiting)| fetcher.fetch(job, waiting)).buffer_unordered(MAX_TAKEN));
+    let mut ended = pin!(jobs.map(|(job, call)| fetcher.fetch(job, call)).buffer_unordered(MAX_TAKEN));
     let fetch = async {
         let mut all_answered = true;
         while let Some(ended) = ended.next().await {

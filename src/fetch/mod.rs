@@ -40,12 +40,13 @@ use reconcile_core::contradiction::{OTHER_CALL, is_other_call};
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
 use retry::{Corrections, Hold, Policy, Tries, Verdict};
+use slots::Waiting;
 use stored::{answer_to_keep, decision};
 
 pub use anomalies::Anomalies;
 pub use call_limit::CallLimits;
 pub use concurrency::Concurrency;
-pub use slots::{Slots, Waiting};
+pub use slots::{InWork, Slots};
 
 /// Receives what the fetch stage reports during a run.
 pub trait Monitor: Send + Sync {
@@ -104,13 +105,13 @@ pub struct Fetcher<P> {
 }
 
 impl<P: Provider> Fetcher<P> {
-    /// Asks until the call has an answer or the run stops. Other calls are in work while it waits
-    /// for its next attempt.
+    /// Asks until the call has an answer or the run stops. Its room in work is left to other calls
+    /// while it waits for its own limit.
     ///
     /// A failed call is an answer too. An error that concerns all calls, such as a failed write to
     /// the store, stops the run.
-    pub async fn fetch(&self, job: Job, waiting: Waiting) -> Ended {
-        match self.ask_days(&job, waiting).await {
+    pub async fn fetch(&self, job: Job, mut call: InWork) -> Ended {
+        match self.ask_days(&job, &mut call).await {
             Ok(ended) => ended,
             Err(error) => {
                 self.stop.stop(Reason::Failed(Arc::new(error)));
@@ -119,12 +120,12 @@ impl<P: Provider> Fetcher<P> {
         }
     }
 
-    async fn ask_days(&self, job: &Job, waiting: Waiting) -> Result<Ended> {
+    async fn ask_days(&self, job: &Job, call: &mut InWork) -> Result<Ended> {
         let days = (job.first_day, job.other_day);
-        let ended = self.ask_day(job, days, Purpose::First, waiting).await?;
+        let ended = self.ask_day(job, days, Purpose::First, call).await?;
         match (ended, job.other_day) {
             (Ended::Answered(AnswerKind::NoRecord), Some(day)) => {
-                self.ask_day(job, (day, None), Purpose::OtherDay, self.slots.enter().await).await
+                self.ask_day(job, (day, None), Purpose::OtherDay, call).await
             }
             _ => Ok(ended),
         }
@@ -137,12 +138,13 @@ impl<P: Provider> Fetcher<P> {
         job: &Job,
         (day, other_day): (NaiveDate, Option<NaiveDate>),
         first: Purpose,
-        mut waiting: Waiting,
+        call: &mut InWork,
     ) -> Result<Ended> {
         let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
         let (mut tries, mut purpose) = (Tries::default(), first);
         loop {
             let request = NewRequest { key: job.key.clone(), asked_date: day, purpose };
+            let waiting = call.wait().await;
             let attempt = self.attempt(&question, request, other_day, &mut tries, waiting);
             let Some((verdict, kind)) = attempt.await? else { break };
             purpose = Purpose::Retry;
@@ -153,8 +155,10 @@ impl<P: Provider> Fetcher<P> {
                 Verdict::Stop(_) => break,
                 Verdict::Again { hold: Hold::Run, .. } => {}
                 Verdict::Again { after, hold: Hold::Call } => self.pause(after).await,
+                Verdict::Again { after, hold: Hold::CallOutOfWork } => {
+                    call.leave_during(self.pause(after)).await;
+                }
             }
-            waiting = self.slots.enter().await;
         }
         Ok(Ended::Deferred)
     }

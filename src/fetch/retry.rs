@@ -39,8 +39,10 @@ const LONGEST_HINT: Duration = Duration::from_secs(120);
 /// What a pause holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
-    /// The call. Others are in work meanwhile.
+    /// The call, which stays in work.
     Call,
+    /// The call; another one is in work meanwhile.
+    CallOutOfWork,
     /// All requests of the run.
     Run,
 }
@@ -145,7 +147,7 @@ pub fn decide(
         // A throttled call has no extra pause: the cap slows the whole run down.
         Class::Clock | Class::Token(_) | Class::Throttle => Verdict::AT_ONCE,
         Class::Nonce if attempt == 1 => Verdict::AT_ONCE,
-        Class::CallLimit | Class::Limit => Verdict::Again { after, hold: Hold::Call },
+        Class::CallLimit | Class::Limit => Verdict::Again { after, hold: Hold::CallOutOfWork },
         _ => Verdict::Again { after, hold: if hint.is_some() { Hold::Run } else { Hold::Call } },
     }
 }
@@ -213,7 +215,7 @@ mod tests {
     #[test]
     fn a_limit_of_a_call_holds_only_the_call() {
         let pause = |n, hint| match verdict(Class::CallLimit, n, hint) {
-            Verdict::Again { after, hold: Hold::Call } => Some(after.as_millis()),
+            Verdict::Again { after, hold: Hold::CallOutOfWork } => Some(after.as_millis()),
             _ => None,
         };
         let pauses = (1..=6).map(|n| pause(n, None)).collect::<Vec<_>>();

@@ -12,7 +12,9 @@
 //! So a killed process leaves at most 3 × N requests without a recorded end, and the next one
 //! repeats at most 2 × N: those that were sent and whose answer was not on disk.
 //!
-//! A call between two attempts holds none of these. `collect` bounds their number.
+//! A call stays in work until it has its answer, between two attempts as well: at most 3 × N calls,
+//! but at least 16. So a fault that is the same for every call is met by few of them. Only a call
+//! that waits for its own limit leaves its room to another one.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -24,13 +26,18 @@ use super::concurrency::{Concurrency, NeededSlots};
 use crate::locked::lock;
 use reconcile_core::rate::Rate;
 
+/// Calls that may be in work with any number of slots. In an outage they take turns with the probes,
+/// so that none is given up.
+const FEWEST_IN_WORK: usize = 16;
+
 /// The slots of a run. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Slots(Arc<Stages>);
 
-/// The three stages of a call in work. They have the same size.
+/// The calls in work, and the three stages of their requests.
 #[derive(Debug)]
 struct Stages {
+    in_work: Arc<Stage>,
     waiting: Arc<Stage>,
     in_flight: Arc<Stage>,
     storing: Arc<Stage>,
@@ -57,9 +64,18 @@ struct Stage {
 #[derive(Debug)]
 struct Pass(Arc<Stage>);
 
+/// A call in work.
+#[derive(Debug)]
+pub struct InWork {
+    slots: Slots,
+    pass: Option<Pass>,
+    /// Taken with the call, for its first request.
+    waiting: Option<Waiting>,
+}
+
 /// A call between plan and slot.
 #[derive(Debug)]
-pub struct Waiting {
+pub(super) struct Waiting {
     slots: Slots,
     _pass: Pass,
 }
@@ -82,13 +98,19 @@ impl Slots {
                 (needed.number(), Some(needed))
             }
         };
-        let stage = || Arc::new(Stage { free: Semaphore::new(slots), surplus: Mutex::default() });
+        let sized = |size| Arc::new(Stage { free: Semaphore::new(size), surplus: Mutex::default() });
+        let (in_work, stage) = (sized(calls_in_work(slots)), || sized(slots));
         let size = Mutex::new(Size { slots, needed });
-        Self(Arc::new(Stages { waiting: stage(), in_flight: stage(), storing: stage(), size }))
+        Self(Arc::new(Stages { in_work, waiting: stage(), in_flight: stage(), storing: stage(), size }))
     }
 
-    /// Waits until the call may be taken in work, first come, first served.
-    pub async fn enter(&self) -> Waiting {
+    /// Waits until another call may be taken in work, first come, first served.
+    pub async fn enter(&self) -> InWork {
+        let pass = Some(self.0.in_work.pass().await);
+        InWork { slots: self.clone(), pass, waiting: Some(self.wait().await) }
+    }
+
+    async fn wait(&self) -> Waiting {
         Waiting { _pass: self.0.waiting.pass().await, slots: self.clone() }
     }
 
@@ -106,7 +128,30 @@ impl Slots {
         for stage in [&self.0.waiting, &self.0.in_flight, &self.0.storing] {
             stage.resize(size.slots, slots);
         }
+        self.0.in_work.resize(calls_in_work(size.slots), calls_in_work(slots));
         size.slots = slots;
+    }
+}
+
+/// The calls that may be in work with this number of slots.
+fn calls_in_work(slots: usize) -> usize {
+    (3 * slots).max(FEWEST_IN_WORK)
+}
+
+impl InWork {
+    /// Waits until the call's next request may wait for its turn, first come, first served.
+    pub(super) async fn wait(&mut self) -> Waiting {
+        match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => self.slots.wait().await,
+        }
+    }
+
+    /// Leaves its room in work to another call during `wait`, then waits for room.
+    pub(super) async fn leave_during(&mut self, wait: impl Future<Output = ()>) {
+        self.pass = None;
+        wait.await;
+        self.pass = Some(self.slots.0.in_work.pass().await);
     }
 }
 
@@ -185,14 +230,14 @@ mod tests {
         std::iter::from_fn(take).collect()
     }
 
-    fn enter_all(slots: &Slots) -> Vec<Waiting> {
-        all(|| slots.enter().now_or_never())
+    fn wait_all(slots: &Slots) -> Vec<Waiting> {
+        all(|| slots.wait().now_or_never())
     }
 
     #[test]
     fn each_stage_has_room_for_as_many_calls_as_slots() {
         let slots = fixed(3);
-        let waiting = enter_all(&slots);
+        let waiting = wait_all(&slots);
         assert_eq!(waiting.len(), 3);
         let in_flight = all(|| waiting[0].slot().now_or_never());
         assert_eq!(in_flight.len(), 3);
@@ -212,8 +257,25 @@ mod tests {
     }
 
     #[test]
+    fn calls_in_work_are_bounded_and_a_limited_call_leaves_its_room() {
+        for (slots, most) in [(1, 16), (5, 16), (6, 18)] {
+            let slots = fixed(slots);
+            // Each has sent a request and waits for its next attempt.
+            let begin = || {
+                let mut call = slots.enter().now_or_never()?;
+                call.wait().now_or_never().map(|_| call)
+            };
+            let mut calls = all(begin);
+            assert_eq!(calls.len(), most);
+            let mut limited = Box::pin(calls[0].leave_during(pending()));
+            assert!((&mut limited).now_or_never().is_none());
+            assert_eq!(all(begin).len(), 1);
+        }
+    }
+
+    #[test]
     fn an_answer_that_is_on_disk_needs_no_room() {
-        let waiting = enter_all(&fixed(1));
+        let waiting = wait_all(&fixed(1));
         let commit = waiting[0].slot().now_or_never().map(|slot| slot.store(ready(7)));
         assert_eq!(commit.and_then(|commit| commit.now_or_never()), Some(7));
         assert!(waiting[0].slot().now_or_never().is_some());
@@ -222,19 +284,19 @@ mod tests {
     #[test]
     fn the_number_of_slots_changes_while_all_are_taken() {
         let slots = Slots::new(Concurrency::Auto, "100/s".parse().unwrap());
-        let waiting = enter_all(&slots);
+        let waiting = wait_all(&slots);
         let slot = waiting[0].slot().now_or_never().unwrap();
         assert_eq!((waiting.len(), slots.number()), (16, 16));
         (0..100).for_each(|_| slot.answered(Duration::from_millis(250)));
-        let more = enter_all(&slots);
+        let more = wait_all(&slots);
         assert_eq!((waiting.len() + more.len(), slots.number()), (30, 30));
         (0..2_000).for_each(|_| slot.answered(Duration::from_millis(1)));
         assert_eq!(slots.number(), 16);
         drop(waiting);
-        assert_eq!(enter_all(&slots).len(), 2, "14 are still in work");
+        assert_eq!(wait_all(&slots).len(), 2, "14 are still in work");
         drop(more);
-        assert_eq!(enter_all(&slots).len(), 16);
+        assert_eq!(wait_all(&slots).len(), 16);
         (0..100).for_each(|_| slot.answered(Duration::from_millis(250)));
-        assert_eq!(enter_all(&slots).len(), 30);
+        assert_eq!(wait_all(&slots).len(), 30);
     }
 }

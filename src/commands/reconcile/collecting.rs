@@ -83,6 +83,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     // With no call to ask for, the ledger is not read again.
     let all_asked = workload.to_ask == 0 || collect(source, &fetcher, reader, order).await;
     deadlines.iter().for_each(JoinHandle::abort);
+    tracing::debug!(slots = fetcher.slots.number(), "requests that may be in flight at once, at the end");
     run.store.release_writer();
     progress.finish();
     let notes = [fetcher.anomalies.notes(), fetcher.outage.notes()].concat();

@@ -312,7 +312,7 @@ impl SharedStore {
         };
         let mut ended = BTreeMap::new();
         let jobs = futures::stream::iter(left).then(async |job| (job, fetcher.slots.enter().await));
-        let fetched = jobs.map(|(job, waiting)| fetcher.fetch(job, waiting)).buffer_unordered(calls + 1);
+        let fetched = jobs.map(|(job, call)| fetcher.fetch(job, call)).buffer_unordered(calls + 1);
         let mut fetched = pin!(fetched);
         while let Some(how) = fetched.next().await {
             let word = match how {
