@@ -26,8 +26,8 @@ use super::concurrency::{Concurrency, NeededSlots};
 use crate::locked::lock;
 use reconcile_core::rate::Rate;
 
-/// Calls that may be in work with any number of slots. In an outage they take turns with the probes,
-/// so that none is given up.
+/// Calls that may be in work with any number of slots. In an outage they take turns with the
+/// probes, so that none is given up.
 const FEWEST_IN_WORK: usize = 16;
 
 /// The slots of a run. Clones share them.
