@@ -50,10 +50,11 @@ impl<P: Provider> Fetcher<P> {
             if let Some(slot) = self.slot(&turn, &place, &waiting).await {
                 return Ok(Some(Ready { turn, place, key, begun, slot }));
             }
-            place.give_back();
             drop(turn);
             let end = RequestEnd::withdrawn(self.store.moment());
             self.store.end_request(&self.scope, begun, end, None).await?;
+            // Only now: without its end on disk, the audit would count it beside the next request.
+            place.give_back();
         }
     }
 
