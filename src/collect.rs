@@ -1,13 +1,12 @@
 //! Pass 1: asks the provider for the calls that have no answer yet and stores the answers.
 //!
 //! One thread reads the ledger and the store and sends jobs over a short channel. The fetch stage
-//! keeps at most `concurrency` jobs in flight. Memory does not grow with the ledger.
+//! bounds the calls in work. Memory does not grow with the ledger.
 //!
 //! If the time is too short for all calls, the oldest calls come first: the calls are divided into
 //! a few groups by age, and the ledger is read once for each group.
 
 use std::collections::{BTreeMap, HashSet};
-use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use crate::error::Result;
-use crate::fetch::{Ended, Fetcher, Job, Slots};
+use crate::fetch::{Ended, Fetcher, Job};
 use crate::ledger::{DuplicateCalls, LedgerReader, ScannedLedger};
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
@@ -157,8 +156,11 @@ fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
     }
 }
 
-/// Maximum number of calls that wait for their own limits, beside those in work.
-const MAX_HELD: usize = 1_024;
+/// Jobs that wait between the thread that finds them and the fetch stage.
+const JOBS_AHEAD: usize = 256;
+/// Maximum number of calls that the fetch stage has taken: those in work, at most three for each of
+/// 1,024 slots, and as many more that wait for their own limits.
+const MAX_TAKEN: usize = 4_096;
 
 /// Asks for all calls that need a request, in the order of [`Workload::order`].
 ///
@@ -168,10 +170,9 @@ pub async fn collect<P: Provider>(
     source: Arc<ScannedLedger>,
     fetcher: &Fetcher<P>,
     reader: Box<dyn Reader>,
-    concurrency: NonZeroUsize,
     order: Vec<RangeInclusive<Hour>>,
 ) -> bool {
-    let (sender, mut receiver) = mpsc::channel(concurrency.get());
+    let (sender, mut receiver) = mpsc::channel(JOBS_AHEAD);
     let (scope, stop) = (fetcher.scope.clone(), fetcher.stop.clone());
     let send = async {
         let send_jobs = move || send_jobs(&source, &scope, reader.as_ref(), order, &stop, &sender);
@@ -180,14 +181,12 @@ pub async fn collect<P: Provider>(
             false
         })
     };
-    let slots = Slots::new(concurrency);
     let jobs = futures::stream::unfold(&mut receiver, async |receiver| {
         let job = receiver.recv().await?;
-        let slot = slots.take().await;
-        Some(((job, slot), receiver))
+        let call = fetcher.slots.enter().await;
+        Some(((job, call), receiver))
     });
-    let at_once = concurrency.get().saturating_add(MAX_HELD);
-    let mut ended = pin!(jobs.map(|(job, slot)| fetcher.fetch(job, slot)).buffer_unordered(at_once));
+    let mut ended = pin!(jobs.map(|(job, call)| fetcher.fetch(job, call)).buffer_unordered(MAX_TAKEN));
     let fetch = async {
         let mut all_answered = true;
         while let Some(ended) = ended.next().await {

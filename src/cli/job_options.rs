@@ -1,6 +1,6 @@
 //! The job's options. `-h` shows the most used ones, `--help` all.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::common_options::{AccessArgs, LedgerArgs};
 use super::notify_options::NotifyArgs;
 use super::usable_rows::MaxUnusable;
 use super::values::{self, SqlFile};
+use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
 use reconcile_core::rate::Rate;
@@ -184,9 +185,9 @@ pub(super) struct JobArgs {
     /// Requests that may go back to back; 1 spaces them evenly [default: the cap's N]
     #[arg(long, env = "RECONCILE_BURST", value_name = "N", value_parser = values::burst, help_heading = "Provider and cap", hide_short_help = true)]
     pub(super) burst: Option<NonZeroU32>,
-    /// Requests in flight at once
-    #[arg(long, env = "RECONCILE_CONCURRENCY", value_name = "N", default_value = "16", value_parser = values::concurrency, help_heading = "Provider and cap", hide_short_help = true)]
-    pub(super) concurrency: NonZeroUsize,
+    /// Requests in flight at once; auto is as many as the cap needs, 4 to 256
+    #[arg(long, env = "RECONCILE_CONCURRENCY", value_name = "auto|N", default_value = "auto", value_parser = values::concurrency, help_heading = "Provider and cap", hide_short_help = true)]
+    pub(super) concurrency: Concurrency,
     /// Attempts for one call in one run, the first included
     #[arg(long, env = "RECONCILE_MAX_ATTEMPTS", value_name = "N", default_value_t = 6, value_parser = values::attempts, help_heading = "Provider and cap", hide_short_help = true)]
     pub(super) max_attempts: u32,

@@ -39,6 +39,7 @@ mod tests {
 
     use super::*;
     use crate::error::Result;
+    use crate::fetch::Concurrency;
 
     fn settings(line: &str) -> Result<Settings> {
         match Cli::try_parse_from(line.split_whitespace()).unwrap().action()? {
@@ -56,7 +57,7 @@ mod tests {
     fn the_defaults_are_those_of_the_contract() {
         let s = settings("reconcile --input a.csv --out out/d.parquet").unwrap();
         assert_eq!((s.rate.to_string().as_str(), s.burst.get()), ("100 per minute", 100));
-        assert_eq!((s.concurrency.get(), s.max_attempts), (16, 6));
+        assert_eq!((s.concurrency, s.max_attempts), (Concurrency::Auto, 6));
         assert_eq!(s.timeout, Duration::from_secs(10));
         assert_eq!(s.rules.settle, TimeDelta::minutes(5));
         assert_eq!(s.store, PathBuf::from("out/reconcile.db"));

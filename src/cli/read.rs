@@ -156,7 +156,7 @@ mod tests {
     fn a_wrong_value_is_reported_with_what_the_option_needs() {
         for (option, value, what) in [
             ("--rate", "fast", "--rate needs a unit, for example 100/min, not \"fast\""),
-            ("--concurrency", "0", "--concurrency needs a whole number from 1 to 1024, not \"0\""),
+            ("--concurrency", "0", "--concurrency needs auto or a whole number from 1 to 1024, not \"0\""),
             ("--progress", "loud", "--progress needs one of auto, always, never, not \"loud\""),
             ("--lang", "fr", "--lang needs en or zh, not \"fr\""),
         ] {

@@ -1,6 +1,6 @@
 //! The settings of a job, validated. Everything below the command line reads these.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use chrono::{NaiveTime, TimeDelta};
 
 use super::job_options::ShowProgress;
 use super::usable_rows::UsableRows;
+use crate::fetch::Concurrency;
 use crate::http_client::is_plain_http;
 use crate::ledger;
 use crate::output::{Lang, MaskPhones, Paths};
@@ -68,7 +69,7 @@ pub struct Settings {
     /// Requests that may go back to back.
     pub burst: NonZeroU32,
     /// Requests in flight at once.
-    pub concurrency: NonZeroUsize,
+    pub concurrency: Concurrency,
     /// Attempts for one call in one run, the first included.
     pub max_attempts: u32,
     /// Timeout of one request.

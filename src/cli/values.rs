@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
 
+use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
 use reconcile_core::arrival::LONGEST_TIMEOUT;
@@ -119,9 +120,13 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
 /// More requests in flight would only wait in the provider's queue.
 const CONCURRENCY_AT_MOST: usize = 1_024;
 
-pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn concurrency(text: &str) -> Result<Concurrency, String> {
+    if text == "auto" {
+        return Ok(Concurrency::Auto);
+    }
     let number = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= CONCURRENCY_AT_MOST);
-    number.ok_or_else(|| format!("needs a whole number from 1 to {CONCURRENCY_AT_MOST}"))
+    let number = number.map(Concurrency::Fixed);
+    number.ok_or_else(|| format!("needs auto or a whole number from 1 to {CONCURRENCY_AT_MOST}"))
 }
 
 pub(super) fn attempts(text: &str) -> Result<u32, String> {

@@ -105,6 +105,12 @@ impl AdaptiveRate {
         self.hold.max(paced).filter(|at| *at > now)
     }
 
+    /// True if all requests are held at `now`, or the rate was halved after `then`: a request that
+    /// got its place at `then` must wait again.
+    pub(super) fn is_slowed_since(&self, then: Instant, now: Instant) -> bool {
+        self.hold.is_some_and(|hold| hold > now) || self.last_cut.is_some_and(|cut| cut >= then)
+    }
+
     pub(super) fn sent(&mut self, now: Instant) {
         self.last_sent = Some(now);
     }

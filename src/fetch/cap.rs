@@ -9,6 +9,9 @@
 //!   delays in the network. A request without a reply may arrive later: its place first rests for
 //!   one timeout (`rest_after_no_reply`). A request that was never sent gives its place back.
 //!
+//! A place is taken before the request's row is on disk, and so before it has a slot: see
+//! `ready.rs`.
+//!
 //! A third rule, the adaptive rate, slows the run down if the provider throttles below the cap.
 //!
 //! Every attempt takes its own place. Time is Tokio's, so tests run hours in milliseconds.
@@ -30,7 +33,7 @@ use reconcile_core::traffic::Slowdown;
 
 #[derive(Debug)]
 struct Places {
-    /// Sent requests whose reply has not come back.
+    /// Requests with a place whose reply has not come back.
     in_flight: usize,
     /// When the other places are free again, earliest first.
     cooling: VecDeque<Instant>,
@@ -57,7 +60,7 @@ pub struct Cap {
 /// The state of the cap, and the time that further requests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forecast {
-    /// Sent requests whose reply has not come back.
+    /// Requests with a place whose reply has not come back. Some are about to be sent.
     pub in_flight: usize,
     /// Taken places, in flight or cooling: the requests in the current window.
     pub taken: usize,
@@ -198,6 +201,12 @@ impl Place<'_> {
     #[must_use]
     pub fn taken_at(&self) -> Instant {
         self.taken_at
+    }
+
+    /// True if the provider has slowed the run down since it was taken: its request must not be
+    /// sent now.
+    pub(super) fn is_revoked(&self) -> bool {
+        lock(&self.cap.places).adaptive_rate.is_slowed_since(self.taken_at, Instant::now())
     }
 
     /// Ends a request without a reply: it may still arrive. The place rests this long, and then

@@ -1,16 +1,18 @@
-//! Asks for one call until it has an answer: wait for a turn and a place under the cap, record the
-//! request, send it, read the reply, decide what to do next.
+//! Asks for one call until it has an answer: wait until its request is ready, send it, read the
+//! reply, decide what to do next, store it.
 //!
-//! Every attempt passes through this file. So every attempt takes a place under the cap, and is on
-//! disk before it is sent.
+//! Every attempt passes through this file, and through `ready.rs` before. So every attempt takes a
+//! place under the cap, and is on disk before it is sent. `slots.rs` bounds the calls in work.
 
 mod adaptive_rate;
 mod anomalies;
 mod call_limit;
 pub mod cap;
+mod concurrency;
 pub mod deadline;
 pub mod outage;
 mod outage_note;
+mod ready;
 pub mod retry;
 mod shape;
 mod slots;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use tokio::time::Instant;
 
 use crate::clock::Moment;
 use crate::error::Result;
@@ -29,7 +32,7 @@ use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
 use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
 use cap::{Cap, Place};
-use outage::{Effect, Kind, Outage, Response, Turn};
+use outage::{Effect, Outage, Response};
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::ask_again::Scope;
@@ -39,12 +42,14 @@ use reconcile_core::message::Contradiction;
 use reconcile_core::normalize::normalize;
 use reconcile_core::phone;
 use retry::{Corrections, Hold, Policy, Tries, Verdict};
+use slots::Waiting;
 use stored::{answer_to_keep, decision};
 
 pub use anomalies::{Anomalies, AnswerNote, IN_A_ROW as SUSPICIOUS_IN_A_ROW};
 pub use call_limit::CallLimits;
+pub use concurrency::Concurrency;
 pub use outage_note::OutageNote;
-pub use slots::{Slot, Slots};
+pub use slots::{InWork, Slots};
 
 /// Receives what the fetch stage reports during a run.
 pub trait Monitor: Send + Sync {
@@ -82,6 +87,8 @@ pub struct Fetcher<P> {
     pub provider: P,
     /// The cap.
     pub cap: Arc<Cap>,
+    /// The bounds on the calls in work.
+    pub slots: Slots,
     /// How often a call is tried, and the pauses between its tries.
     pub policy: Policy,
     /// Watches for outages of the provider.
@@ -101,13 +108,13 @@ pub struct Fetcher<P> {
 }
 
 impl<P: Provider> Fetcher<P> {
-    /// Asks until the call has an answer or the run stops. Its slot is left to other calls while it
-    /// waits for its own limit.
+    /// Asks until the call has an answer or the run stops. Its room in work is left to other calls
+    /// while it waits for its own limit.
     ///
     /// A failed call is an answer too. An error that concerns all calls, such as a failed write to
     /// the store, stops the run.
-    pub async fn fetch(&self, job: Job, mut slot: Slot) -> Ended {
-        match self.ask_days(&job, &mut slot).await {
+    pub async fn fetch(&self, job: Job, mut call: InWork) -> Ended {
+        match self.ask_days(&job, &mut call).await {
             Ok(ended) => ended,
             Err(error) => {
                 self.stop.stop(Reason::Failed(Arc::new(error)));
@@ -116,12 +123,12 @@ impl<P: Provider> Fetcher<P> {
         }
     }
 
-    async fn ask_days(&self, job: &Job, slot: &mut Slot) -> Result<Ended> {
+    async fn ask_days(&self, job: &Job, call: &mut InWork) -> Result<Ended> {
         let days = (job.first_day, job.other_day);
-        let ended = self.ask_day(job, days, Purpose::First, slot).await?;
+        let ended = self.ask_day(job, days, Purpose::First, call).await?;
         match (ended, job.other_day) {
             (Ended::Answered(AnswerKind::NoRecord), Some(day)) => {
-                self.ask_day(job, (day, None), Purpose::OtherDay, slot).await
+                self.ask_day(job, (day, None), Purpose::OtherDay, call).await
             }
             _ => Ok(ended),
         }
@@ -134,25 +141,25 @@ impl<P: Provider> Fetcher<P> {
         job: &Job,
         (day, other_day): (NaiveDate, Option<NaiveDate>),
         first: Purpose,
-        slot: &mut Slot,
+        call: &mut InWork,
     ) -> Result<Ended> {
         let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
         let (mut tries, mut purpose) = (Tries::default(), first);
         loop {
             let request = NewRequest { key: job.key.clone(), asked_date: day, purpose };
-            let Some((verdict, kind)) = self.attempt(&question, request, other_day, &mut tries).await? else {
-                break;
-            };
+            let waiting = call.wait().await;
+            let attempt = self.attempt(&question, request, other_day, &mut tries, waiting);
+            let Some((verdict, kind)) = attempt.await? else { break };
             purpose = Purpose::Retry;
             match verdict {
                 Verdict::Done | Verdict::Exhausted => {
                     return Ok(kind.map_or(Ended::Deferred, Ended::Answered));
                 }
                 Verdict::Stop(_) => break,
-                Verdict::Again { after, hold: Hold::Run } => self.cap.hold(after),
+                Verdict::Again { hold: Hold::Run, .. } => {}
                 Verdict::Again { after, hold: Hold::Call } => self.pause(after).await,
-                Verdict::Again { after, hold: Hold::CallWithoutSlot } => {
-                    slot.leave_during(self.pause(after)).await;
+                Verdict::Again { after, hold: Hold::CallOutOfWork } => {
+                    call.leave_during(self.pause(after)).await;
                 }
             }
         }
@@ -166,17 +173,17 @@ impl<P: Provider> Fetcher<P> {
         request: NewRequest,
         other_day: Option<NaiveDate>,
         tries: &mut Tries,
+        waiting: Waiting,
     ) -> Result<Option<(Verdict, Option<AnswerKind>)>> {
-        let Some((turn, place)) = self.turn_and_place(tries.kind()).await else { return Ok(None) };
-        let Some(key) = self.key().await else { return Ok(None) };
-        let fingerprint = request.key.fingerprint();
-        let begun = self.store.begin_request(&self.scope, request).await?;
-        let asked_at = self.store.moment().wall;
+        let Some(ready) = self.ready(&request, tries.kind(), waiting).await? else { return Ok(None) };
+        let (turn, begun, slot) = (ready.turn, ready.begun, ready.slot);
+        let (asked_at, sent) = (self.store.moment().wall, Instant::now());
         let reply = self.provider.ask(question).await;
+        let round_trip = sent.elapsed();
         // The recorded time is a moment before the place's end. So the next process and the audit
         // never count more requests in a window than the cap allowed.
-        let (at, taken_at) = (self.store.moment(), place.taken_at());
-        self.end_place(place, &reply);
+        let (at, taken_at) = (self.store.moment(), ready.place.taken_at());
+        self.end_place(ready.place, &reply);
         if let Reply::Received(received) = &reply {
             self.admit(received, &begun, at).await?;
         }
@@ -187,10 +194,14 @@ impl<P: Provider> Fetcher<P> {
         } else if answer.http_status.is_some() {
             self.cap.let_through(taken_at);
         }
+        let response = Response::of(&reply, &answer);
+        if response == Response::Usable && !throttled {
+            slot.answered(round_trip);
+        }
         let corrections =
-            Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, key).await };
+            Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, ready.key).await };
         self.anomalies.observe(&answer);
-        let effect = self.outage.ended(&turn, fingerprint, Response::of(&reply, &answer));
+        let effect = self.outage.ended(&turn, request.key.fingerprint(), response);
         drop(turn);
         let provider_at = self.anomalies.provider_time(&answer, asked_at, at.wall);
         let verdict = self.decide(question, &answer, corrections, effect, tries);
@@ -207,27 +218,11 @@ impl<P: Provider> Fetcher<P> {
         if let Verdict::Stop(advice) = verdict {
             let (code, message) = (answer.code, phone::mask_text(&answer.message));
             self.stop.stop(Reason::Fatal { code, message, advice });
+        } else if let Verdict::Again { after, hold: Hold::Run } = verdict {
+            self.cap.hold(after);
         }
-        self.store.end_request(&self.scope, begun, end, kept).await?;
+        slot.store(self.store.end_request(&self.scope, begun, end, kept)).await?;
         Ok(Some((verdict, kind)))
-    }
-
-    /// Waits for a turn, then for a place under the cap; `None` if the run stops. An outage that
-    /// begins or ends meanwhile starts the wait again.
-    async fn turn_and_place(&self, kind: Kind) -> Option<(Turn<'_>, Place<'_>)> {
-        loop {
-            let turn = tokio::select! {
-                biased;
-                () = self.stop.stopped() => return None,
-                turn = self.outage.turn(kind) => turn,
-            };
-            tokio::select! {
-                biased;
-                () = self.stop.stopped() => return None,
-                () = turn.revoked() => {}
-                place = self.cap.take() => return Some((turn, place)),
-            }
-        }
     }
 
     /// Frees the place of a request that has ended. A reply proves that the request has arrived, so
@@ -273,17 +268,6 @@ impl<P: Provider> Fetcher<P> {
                 verdict
             }
         }
-    }
-
-    /// Waits for a valid key and returns its number; `None` if the run stops. The place stays taken
-    /// during the wait: it starts to cool only after the reply.
-    async fn key(&self) -> Option<u64> {
-        let ready = tokio::select! {
-            biased;
-            () = self.stop.stopped() => return None,
-            ready = self.provider.ready() => ready,
-        };
-        ready.map_err(|reason| self.stop.stop(reason)).ok()
     }
 
     /// True if the provider refused the security token and another key has replaced it.

@@ -42,7 +42,7 @@ pub enum Hold {
     /// The call, which stays in work.
     Call,
     /// The call; another one is in work meanwhile.
-    CallWithoutSlot,
+    CallOutOfWork,
     /// All requests of the run.
     Run,
 }
@@ -147,7 +147,7 @@ pub fn decide(
         // A throttled call has no extra pause: the cap slows the whole run down.
         Class::Clock | Class::Token(_) | Class::Throttle => Verdict::AT_ONCE,
         Class::Nonce if attempt == 1 => Verdict::AT_ONCE,
-        Class::CallLimit | Class::Limit => Verdict::Again { after, hold: Hold::CallWithoutSlot },
+        Class::CallLimit | Class::Limit => Verdict::Again { after, hold: Hold::CallOutOfWork },
         _ => Verdict::Again { after, hold: if hint.is_some() { Hold::Run } else { Hold::Call } },
     }
 }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_limit_of_a_call_holds_only_the_call() {
         let pause = |n, hint| match verdict(Class::CallLimit, n, hint) {
-            Verdict::Again { after, hold: Hold::CallWithoutSlot } => Some(after.as_millis()),
+            Verdict::Again { after, hold: Hold::CallOutOfWork } => Some(after.as_millis()),
             _ => None,
         };
         let pauses = (1..=6).map(|n| pause(n, None)).collect::<Vec<_>>();

@@ -25,7 +25,7 @@ pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use open::{files_beside, open, open_existing, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
-pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd};
+pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_identity::RunIdentity;
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};

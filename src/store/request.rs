@@ -76,9 +76,13 @@ impl Word for Decision {
     }
 }
 
-/// Codes of requests that were never sent: no connection, an untrusted certificate, an expired key.
-/// All other requests without an HTTP status may have reached the provider.
-pub const NOT_SENT: [&str; 3] = ["connect", "certificate", "expired"];
+/// The code of a request that was on disk, but that the run decided not to send. It counts neither
+/// as a request of the run nor as an attempt of its call.
+pub const WITHDRAWN: &str = "withdrawn";
+
+/// Codes of requests that were never sent: no connection, an untrusted certificate, an expired key,
+/// and those withdrawn. All other requests without an HTTP status may have reached the provider.
+pub const NOT_SENT: [&str; 4] = ["connect", "certificate", "expired", WITHDRAWN];
 
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,4 +101,20 @@ pub struct RequestEnd {
     pub decision: Decision,
     /// The pause before the call is tried again.
     pub pause: Option<Duration>,
+}
+
+impl RequestEnd {
+    /// The end of a request that is not sent after all.
+    #[must_use]
+    pub fn withdrawn(at: Moment) -> Self {
+        Self {
+            at,
+            provider_at: None,
+            http_status: None,
+            code: WITHDRAWN.to_owned(),
+            throttled: false,
+            decision: Decision::Again,
+            pause: None,
+        }
+    }
 }

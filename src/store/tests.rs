@@ -352,7 +352,48 @@ async fn a_request_that_was_never_sent_takes_no_place() {
     }
     assert!(store.places_taken(&scope, rate()).unwrap().is_empty());
     let traffic = store.traffic(&scope).unwrap();
+    // A withdrawn request is counted nowhere.
     assert_eq!((traffic.requests, traffic.evidence.requests), (3, 0));
+}
+
+#[tokio::test]
+async fn a_withdrawn_request_is_no_request_and_no_attempt() {
+    let machine = Machine::new();
+    let store = machine.open();
+    ask(&store, &begin(&store), 7, AnswerKind::Final, Some("{}")).await;
+    let scope = begin(&store);
+    for n in [1, 2] {
+        let begun = store.begin_request(&scope, request(n, Purpose::First)).await.unwrap();
+        let end = RequestEnd::withdrawn(store.moment());
+        store.end_request(&scope, begun, end, None).await.unwrap();
+    }
+    ask(&store, &scope, 1, AnswerKind::Final, Some("{}")).await;
+    let traffic = store.traffic(&scope).unwrap();
+    assert_eq!((traffic.requests, traffic.first_tries, traffic.retries), (1, 1, 0));
+    assert_eq!((traffic.evidence.requests, traffic.evidence.missing), (1, 0));
+    assert_eq!(traffic.evidence.most_in_any_window, 2, "one of them was of the session before");
+    assert_eq!(stored(&store, 1).unwrap().attempts, 1);
+    assert_eq!(stored(&store, 2).map(|call| call.attempts), Some(0));
+    let sending = store.sending(&scope).unwrap();
+    assert_eq!(sending.points.iter().map(|point| point.requests).sum::<u64>(), 1);
+    assert!(sending.tried_again.is_empty());
+}
+
+#[tokio::test]
+async fn requests_never_sent_hide_no_earlier_ones_of_another_boot() {
+    let mut machine = Machine::new();
+    {
+        let store = machine.open();
+        let scope = begin(&store);
+        ask(&store, &scope, 1, AnswerKind::Final, Some("{}")).await;
+        for n in 0..rate().requests.get() {
+            fail(&machine, &store, &scope, 100 + n, 0, WITHDRAWN).await;
+        }
+    }
+    machine.clock = SetClock::new("boot-2", 5_000_000);
+    let store = machine.open();
+    let scope = begin(&store);
+    assert_eq!(store.places_taken(&scope, rate()).unwrap(), [rate().cooldown()]);
 }
 
 #[tokio::test]

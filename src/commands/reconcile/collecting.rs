@@ -15,7 +15,7 @@ use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::fetch::outage::{Outage, OutagePolicy};
 use crate::fetch::retry::Policy;
-use crate::fetch::{Anomalies, CallLimits, Fetcher};
+use crate::fetch::{Anomalies, CallLimits, Fetcher, Slots};
 use crate::note::Note;
 use crate::provider::http::HttpProvider;
 use crate::threads;
@@ -64,6 +64,7 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
     let fetcher = Fetcher {
         provider,
         cap: cap.clone(),
+        slots: Slots::new(settings.concurrency, settings.rate),
         policy: Policy {
             max_attempts: settings.max_attempts,
             timeout: settings.timeout,
@@ -81,9 +82,9 @@ async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<C
         deadlines.into_iter().map(|deadline| deadline.start(run.started, run.stop.clone())).collect();
     let (source, reader) = (run.source.clone(), run.store.reader()?);
     // With no call to ask for, the ledger is not read again.
-    let all_asked =
-        workload.to_ask == 0 || collect(source, &fetcher, reader, settings.concurrency, order).await;
+    let all_asked = workload.to_ask == 0 || collect(source, &fetcher, reader, order).await;
     deadlines.iter().for_each(JoinHandle::abort);
+    tracing::debug!(slots = fetcher.slots.number(), "requests that may be in flight at once, at the end");
     run.store.release_writer();
     progress.finish();
     let answers = fetcher.anomalies.notes().into_iter().map(Note::Answers);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reconcile_core::arrival::{Arrival, Ending};
 use rusqlite::Row;
 
-use crate::store::request::NOT_SENT;
+use crate::store::request::{NOT_SENT, WITHDRAWN};
 
 /// The columns that [`ending`] reads, in its order.
 pub(super) const COLUMNS: &str = "replied_boot_us, http_status, code";
@@ -27,6 +27,11 @@ pub(super) fn ending(row: &Row<'_>, at: usize) -> rusqlite::Result<Ending> {
         Some(ended_us) => Ending::NoReply(ended_us),
         None => Ending::Unknown,
     })
+}
+
+/// True if the run decided not to send the request.
+pub(super) fn is_withdrawn(row: &Row<'_>, at: usize) -> rusqlite::Result<bool> {
+    Ok(row.get_ref(at + 2)?.as_str_or_null()? == Some(WITHDRAWN))
 }
 
 /// When a request can have arrived at the latest, by the boot clock of its session; `None` if it

@@ -97,20 +97,22 @@ fn by_other_boots(
     };
     let just_started = clock.boot_us_is_uptime() && now.boot_us <= duration_us(rate.cooldown());
     let doubt = duration_us(MAX_CLOCK_DIFFERENCE.max(rate.window * 2));
-    // The newest requests are enough: a window never holds more than the cap.
     let mut query = c.prepare(&format!(
         "SELECT {}, timeout_us, replied_at FROM request JOIN session USING (session_no)
-         WHERE request_no < ?1 AND boot_id <> ?2 ORDER BY request_no DESC LIMIT ?3",
+         WHERE request_no < ?1 AND boot_id <> ?2 ORDER BY request_no DESC",
         arrivals::COLUMNS
     ))?;
-    let mut rows = query.query(params![end_request_no, clock.boot_id(), rate.requests.get()])?;
-    let mut taken = Vec::new();
-    while let Some(row) = rows.next()? {
+    let mut rows = query.query(params![end_request_no, clock.boot_id()])?;
+    let (mut taken, mut sent) = (Vec::new(), 0);
+    // The newest sent requests are enough: a window never holds more than the cap.
+    while sent < rate.requests.get() {
+        let Some(row) = rows.next()? else { break };
         let rest = match ending(row, 0)? {
             Ending::NotSent => continue,
             Ending::Reply(_) => Duration::ZERO,
             Ending::NoReply(_) | Ending::Unknown => rest_after_no_reply(arrivals::timeout(row.get(3)?)),
         };
+        sent += 1;
         let replied_at: Option<i64> = row.get(4)?;
         if just_started || replied_at.is_none_or(|at| at > time_us(now.wall) - doubt) {
             taken.push(rest + rate.cooldown());

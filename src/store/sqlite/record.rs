@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::checksum::checksum;
 use super::units::{duration_us, time_us};
 use crate::clock::Moment;
-use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
+use crate::store::request::{BegunRequest, NewRequest, RequestEnd, WITHDRAWN};
 use crate::store::stored_word::Word as _;
 
 /// Inserts a request, and its call if the call is new.
@@ -40,7 +40,7 @@ pub(super) fn begin_request(
     Ok(BegunRequest { request_no: c.last_insert_rowid(), call_no, key })
 }
 
-/// Writes the end of a request.
+/// Writes the end of a request. A withdrawn one is no attempt of its call.
 pub(super) fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd) -> rusqlite::Result<()> {
     c.prepare_cached(
         "UPDATE request SET replied_at = ?2, replied_boot_us = ?3, http_status = ?4, code = ?5, throttled = ?6,
@@ -57,6 +57,10 @@ pub(super) fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd
         end.decision.word(),
         end.pause.map(duration_us)
     ])?;
+    if end.code == WITHDRAWN {
+        c.prepare_cached("UPDATE call SET attempts = attempts - 1 WHERE call_no = ?1")?
+            .execute([begun.call_no])?;
+    }
     Ok(())
 }
 

@@ -44,7 +44,7 @@ CREATE TABLE call (
   call_id TEXT NOT NULL,
   prod_id INTEGER NOT NULL,
   call_date TEXT NOT NULL,             -- the ledger's day, YYYY-MM-DD in UTC+8
-  attempts INTEGER NOT NULL,           -- requests for this call so far
+  attempts INTEGER NOT NULL,           -- requests for this call so far, without withdrawn ones
   first_session_no INTEGER NOT NULL,   -- session that first asked for it
   answer TEXT CHECK (answer IN ('final', 'interim', 'no_record', 'malformed', 'rejected', 'exhausted')),
   session_no INTEGER,                  -- session that got the answer
@@ -66,12 +66,13 @@ CREATE TABLE request (
   call_no INTEGER NOT NULL REFERENCES call,  -- 0 if the call was purged
   asked_date TEXT NOT NULL,
   purpose TEXT NOT NULL CHECK (purpose IN ('first', 'retry', 'other_day')),
-  sent_at INTEGER NOT NULL,
+  sent_at INTEGER NOT NULL,            -- when it had its place: just before it was sent
   sent_boot_us INTEGER NOT NULL,
   replied_at INTEGER,                  -- NULL while in flight
   replied_boot_us INTEGER,
   http_status INTEGER,
-  code TEXT,                           -- 'lost' if the process ended before it recorded the end
+  code TEXT,                           -- 'lost' if the process ended before it recorded the end,
+                                       -- 'withdrawn' if the run decided not to send it
   throttled INTEGER NOT NULL DEFAULT 0,
   decision TEXT,                       -- what happens next: answered, again, gave_up, stopped
   pause_us INTEGER                     -- pause before the next attempt

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::arrivals;
 use super::units::{count_of, duration_us, time_of};
 use crate::store::history::SessionEvidence;
-use crate::store::request::Purpose;
+use crate::store::request::{Purpose, WITHDRAWN};
 use crate::store::stored_word::Word as _;
 
 /// Maximum number of points in the report's chart.
@@ -125,7 +125,7 @@ fn read_session(c: &Connection, session: &SessionRow, last: Option<i64>) -> rusq
         arrivals::COLUMNS
     ))?;
     let mut rows = query.query([session.first_request_no, last])?;
-    let (mut recorded, mut missing) = (0, 0);
+    let (mut recorded, mut missing, mut is_first) = (0, 0, true);
     while let Some(row) = rows.next()? {
         recorded += 1;
         let counted = row.get::<_, i64>(6)? == session.session_no;
@@ -133,14 +133,14 @@ fn read_session(c: &Connection, session: &SessionRow, last: Option<i64>) -> rusq
             continue;
         }
         let sent_us: i64 = row.get(3)?;
-        if counted && traffic.requests == 0 {
+        if counted && std::mem::take(&mut is_first) {
             earlier_trips(c, session, sent_us)?.into_iter().for_each(|trip| audit.push(trip));
             missing += missing_before(c, session, sent_us)?;
         }
         if let Some(arrival) = arrivals::arrival(row, 0, row.get(7)?)? {
             audit.push(Trip { sent_us, arrival, counted });
         }
-        if counted {
+        if counted && !arrivals::is_withdrawn(row, 0)? {
             count(&mut traffic, row)?;
         }
     }
@@ -247,19 +247,21 @@ fn points(
     let mut query = c.prepare(
         "SELECT w / ?5, max(requests), sum(throttled)
          FROM (SELECT (sent_boot_us - ?3) / ?4 AS w, count(*) AS requests, sum(throttled) AS throttled FROM request
-               WHERE request_no >= ?1 AND session_no = ?2 GROUP BY w)
+               WHERE request_no >= ?1 AND session_no = ?2 AND code IS NOT ?6 GROUP BY w)
          GROUP BY 1 ORDER BY 1",
     )?;
     let window_us = session.rate.window_us().max(1);
     let range = (session.first_request_no, session.session_no);
-    let points =
-        query.query_map(params![range.0, range.1, first_us, window_us, windows_per_point], |row| {
+    let points = query.query_map(
+        params![range.0, range.1, first_us, window_us, windows_per_point, WITHDRAWN],
+        |row| {
             Ok(SendingPoint {
                 point: count_of(row.get(0)?),
                 requests: count_of(row.get(1)?),
                 throttled: count_of(row.get(2)?),
             })
-        })?;
+        },
+    )?;
     points.collect()
 }
 
@@ -267,10 +269,12 @@ fn points(
 fn tried_again(c: &Connection, session: &SessionRow) -> rusqlite::Result<Vec<(String, u64)>> {
     let mut query = c.prepare(
         "SELECT coalesce(code, ''), count(*) FROM request
-         WHERE request_no >= ?1 AND session_no = ?2 AND decision = 'again' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3",
+         WHERE request_no >= ?1 AND session_no = ?2 AND decision = 'again' AND code IS NOT ?4
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3",
     )?;
     let range = (session.first_request_no, session.session_no);
-    let codes =
-        query.query_map((range.0, range.1, MAX_CODES), |row| Ok((row.get(0)?, count_of(row.get(1)?))))?;
+    let codes = query.query_map((range.0, range.1, MAX_CODES, WITHDRAWN), |row| {
+        Ok((row.get(0)?, count_of(row.get(1)?)))
+    })?;
     codes.collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::night::{CAP, CONCURRENCY, Night, Outputs, ensure};
+use super::night::{CAP, IN_FLIGHT, Night, Outputs, ensure};
 use crate::support::Run;
 use crate::support::faulty_disk::{DiskCall, Errno, Fault, Mode};
 
@@ -96,8 +96,9 @@ fn check_second(
     summary.assert_totals();
     ensure(summary.complete(), || "the second run is not complete".into())?;
     // Only requests in flight may have lost their answer, and those that timed out.
-    let timed_out = "SELECT count(*) FROM request WHERE http_status IS NULL AND code <> 'lost'";
-    let in_flight = if first.code == Some(0) { 0 } else { CONCURRENCY };
+    let timed_out =
+        "SELECT count(*) FROM request WHERE http_status IS NULL AND code NOT IN ('lost', 'withdrawn')";
+    let in_flight = if first.code == Some(0) { 0 } else { IN_FLIGHT };
     let allowed = in_flight + night.bench.number_in_store(timed_out) as usize;
     let repeats = night.repeats();
     ensure(repeats <= allowed, || format!("{repeats} answered requests were sent again"))?;

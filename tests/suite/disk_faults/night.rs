@@ -13,7 +13,9 @@ use crate::support::{Bench, Row, Run, id};
 
 pub const CAP: usize = 8;
 pub const WINDOW: Duration = Duration::from_millis(400);
-pub const CONCURRENCY: usize = 4;
+/// Requests that may lose their answer, with four slots: those at the provider, and those whose
+/// answer is not on disk.
+pub const IN_FLIGHT: usize = 2 * 4;
 const OPTIONS: [&str; 8] =
     ["--rate", "8/400ms", "--timeout", "1s", "--concurrency", "4", "--metrics-file", "r.prom"];
 

@@ -394,7 +394,9 @@ fn a_refused_renewed_key_ends_the_run() {
     ));
     let ended = run(&bench, &["--concurrency", "1", "--sts-endpoint", &service.endpoint()], &[]).exits(3);
     ended.says("InvalidSecurityToken.Expired").says("the profile `p`");
-    assert_eq!((service.seen(), bench.provider.seen()), (2, 2));
+    // One more call may be asked for while the key is renewed.
+    let seen = bench.provider.seen();
+    assert!(service.seen() == 2 && (2..=3).contains(&seen), "{seen} requests");
 }
 
 #[test]

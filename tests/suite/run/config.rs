@@ -105,7 +105,10 @@ const MISTAKES: [(&str, &[&str]); 16] = [
     ("config = \"b.toml\"", &["r.toml:1: there is no option `config`"]),
     ("help = true", &["r.toml:1: there is no option `help`"]),
     ("rate = \"fast\"", &["r.toml:1: `rate` needs a unit, for example 100/min, not \"fast\""]),
-    ("# a\n\nconcurrency = 0", &["r.toml:3: `concurrency` needs a whole number from 1 to 1024, not \"0\""]),
+    (
+        "# a\n\nconcurrency = 0",
+        &["r.toml:3: `concurrency` needs auto or a whole number from 1 to 1024, not \"0\""],
+    ),
     ("progress = \"loud\"", &["r.toml:1: `progress` needs one of auto, always, never, not \"loud\""]),
     (
         "deadline = 06:30:00",

@@ -20,6 +20,7 @@ mod outages;
 mod outages_simulated;
 mod personal_data;
 mod processes_simulated;
+mod slots_simulated;
 mod stalls;
 mod threads;
 mod time_zones;

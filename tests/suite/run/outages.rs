@@ -74,11 +74,11 @@ fn a_certificate_of_a_stranger_ends_the_run_at_once() {
 fn an_outage_in_the_middle_of_a_run_costs_no_call() {
     let bench = Bench::new(&ledger(200));
     bench.provider.by_default(Reply::record().after(Duration::from_millis(20)));
-    let running = bench.start(&["--max-attempts", "2"]);
+    let running = bench.start(&["--max-attempts", "2", "--concurrency", "2"]);
     bench.provider.wait_for(50);
     let before = bench.provider.seen();
     bench.provider.by_default(Reply::html(503));
-    wait_until("some probes failed", || bench.provider.seen() >= before + 19);
+    wait_until("some probes failed", || bench.provider.seen() >= before + 9);
     bench.provider.by_default(Reply::record());
     running.wait().exits(0).says("the provider does not answer: HTTP 503").says("answers again");
     bench.assert_all_found(200);

@@ -1,9 +1,11 @@
 //! Outages and stalled gateways over virtual time, with the real fetch stage and store.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use reconcile::fetch::Concurrency;
 use reconcile::fetch::outage::OutagePolicy;
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{LostReason, LostRequest, Provider, Question};
@@ -64,6 +66,21 @@ impl<F: Fn() -> Reply + Send + Sync> Provider for Down<F> {
 
 async fn run<P: Provider>(provider: P, calls: usize) -> Ran {
     SharedStore::new(Account::new(0, 0)).process_with(provider, calls, OutagePolicy::default()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_one_or_two_slots_an_outage_costs_no_call() {
+    for slots in [1, 2] {
+        for reply in [refused, unavailable, || lost(LostReason::Timeout, "operation timed out")] {
+            let down = Down::new(MINUTE * 3, MINUTE * 13, reply);
+            let failed = down.failed.clone();
+            let slots = Concurrency::Fixed(NonZeroUsize::new(slots).unwrap());
+            let store = SharedStore::new(Account::new(0, 0)).with_concurrency(slots);
+            let ran = store.process_with(down, 500, OutagePolicy::default()).await;
+            assert_eq!(ran.ended.into_iter().collect::<Vec<_>>(), [("final".to_owned(), 500)]);
+            assert!(failed.load(Ordering::Relaxed) <= 20, "{failed:?} requests in the outage");
+        }
+    }
 }
 
 /// A run of 1,000 calls, ten minutes long, with an outage of ten minutes in the middle.

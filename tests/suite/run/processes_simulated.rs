@@ -18,7 +18,7 @@ use reconcile::error::Result;
 use reconcile::fetch::cap::Cap;
 use reconcile::fetch::outage::{Outage, OutagePolicy};
 use reconcile::fetch::retry::Policy;
-use reconcile::fetch::{Anomalies, CallLimits, Ended, Fetcher, Job, Monitor, Slots};
+use reconcile::fetch::{Anomalies, CallLimits, Concurrency, Ended, Fetcher, Job, Monitor, Slots};
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{LostReason, LostRequest, Provider, Question};
 use reconcile::stop::{Reason, Stop};
@@ -83,7 +83,7 @@ impl Clock for ProcessClock {
 
 /// Keeps paused time from moving during a commit. Tokio moves paused time whenever no task is
 /// ready, and it does not know that another thread is committing.
-struct BusyLog(Arc<dyn Store>);
+pub(super) struct BusyLog(pub(super) Arc<dyn Store>);
 
 /// Polls until the work is done, so that its task stays ready.
 async fn busily<T>(mut work: BoxFuture<'_, T>) -> T {
@@ -227,6 +227,7 @@ pub(super) struct SharedStore {
     machine: Arc<Machine>,
     account: Arc<Account>,
     rate: Rate,
+    concurrency: Concurrency,
 }
 
 impl SharedStore {
@@ -236,12 +237,18 @@ impl SharedStore {
             machine: Machine::new(),
             account,
             rate: "100/min".parse().unwrap(),
+            concurrency: Concurrency::Fixed(NonZeroUsize::new(16).unwrap()),
         }
     }
 
     /// The same with this cap.
     pub(super) fn with_rate(self, rate: &str) -> Self {
         Self { rate: rate.parse().unwrap(), ..self }
+    }
+
+    /// The same with this number of slots.
+    pub(super) fn with_concurrency(self, concurrency: Concurrency) -> Self {
+        Self { concurrency, ..self }
     }
 
     fn path(&self) -> PathBuf {
@@ -269,6 +276,17 @@ impl SharedStore {
         calls: usize,
         outage: OutagePolicy,
     ) -> Ran {
+        self.process_through(provider, calls, outage, |store| Arc::new(BusyLog(store))).await
+    }
+
+    /// As [`Self::process_with`]. The fetch stage sees the store through `log`.
+    pub(super) async fn process_through<P: Provider>(
+        &self,
+        provider: P,
+        calls: usize,
+        outage: OutagePolicy,
+        log: impl FnOnce(Arc<dyn Store>) -> Arc<dyn RequestLog>,
+    ) -> Ran {
         let store = self.open();
         let identity = RunIdentity { input_sha256: "ledger".into(), refresh: false };
         let scope = store.begin_session(&identity, self.rate, TIMEOUT).unwrap();
@@ -282,19 +300,19 @@ impl SharedStore {
         let fetcher = Fetcher {
             provider,
             cap: cap.clone(),
+            slots: Slots::new(self.concurrency, self.rate),
             policy: Policy::default(),
             outage: Outage::new(outage),
             call_limits: CallLimits::default(),
-            store: Arc::new(BusyLog(store.clone())),
+            store: log(store.clone()),
             scope: scope.clone(),
             monitor: Arc::new(NoMonitor),
             anomalies: Anomalies::default(),
             stop: Stop::default(),
         };
         let mut ended = BTreeMap::new();
-        let slots = Slots::new(NonZeroUsize::new(16).unwrap());
-        let jobs = futures::stream::iter(left).then(async |job| (job, slots.take().await));
-        let fetched = jobs.map(|(job, slot)| fetcher.fetch(job, slot)).buffer_unordered(calls + 1);
+        let jobs = futures::stream::iter(left).then(async |job| (job, fetcher.slots.enter().await));
+        let fetched = jobs.map(|(job, call)| fetcher.fetch(job, call)).buffer_unordered(calls + 1);
         let mut fetched = pin!(fetched);
         while let Some(how) = fetched.next().await {
             let word = match how {

@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
+use crate::store::resume::IN_FLIGHT;
 use crate::support::{Bench, column, ledger, skip};
 
 const CALLS: usize = 150;
-const CONCURRENCY: usize = 4;
 
 /// Runs a shell script in its own mount namespace and returns what it prints. In the script, `$job`
 /// is the job with its outputs and its store in `small/`.
@@ -87,7 +87,7 @@ fn a_full_disk_loses_nothing_at_any_moment() {
         assert_eq!(column(&bench.details(), "status"), ["found"; CALLS]);
         assert_eq!(bench.comparable_outputs(), whole.comparable_outputs(), "{kilobytes} kB");
         let seen = bench.provider.seen();
-        assert!(seen <= CALLS + CONCURRENCY, "{kilobytes} kB: {seen} requests");
+        assert!(seen <= CALLS + IN_FLIGHT, "{kilobytes} kB: {seen} requests");
     }
     assert!(moments.len() >= 10, "full at {moments:?}");
 }

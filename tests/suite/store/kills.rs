@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::store::resume::{CONCURRENCY, script, varied};
+use crate::store::resume::{IN_FLIGHT, script, varied};
 use crate::support::Bench;
 
 const SLOW: Duration = Duration::from_millis(8);
@@ -34,7 +34,7 @@ fn kill(kills: usize, seed: u64) {
         // Repeats: the requests in flight at each kill, and in each finished run the two calls
         // without a lasting answer.
         let repeats = requests.len() - distinct.len();
-        assert!(repeats <= 5 * (CONCURRENCY + 2), "{repeats} repeats");
+        assert!(repeats <= 5 * (IN_FLIGHT + 2), "{repeats} repeats");
         bench.provider.assert_own_nonces();
     }
 }
