@@ -145,10 +145,11 @@ impl Outputs {
         let mut written = Written::default();
         let guard = self.guard;
         let (details, discrepancies) = (self.details.finish()?, self.discrepancies.finish()?);
+        // This takes two threads. The digests need another one only then.
+        count_details(&details, &mut written)?;
         let files = scope(|scope| {
             let digests = threads::start_in(scope, "digests", || digests(&details, &discrepancies));
             let digests = digests.map_err(Error::no_more_threads)?;
-            count_details(&details, &mut written)?;
             count_discrepancies(&discrepancies, guard, &mut written)?;
             threads::result_of(digests)
         })?;
