@@ -13,6 +13,7 @@
 //! The rules of the comparison are in the crate `reconcile_core`, which does no I/O. The modules
 //! here are public only for the binary, the tests and the benchmarks: they are not a stable API.
 
+mod caught;
 pub mod cli;
 pub mod clock;
 pub mod collect;

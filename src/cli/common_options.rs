@@ -80,6 +80,15 @@ pub struct LedgerArgs {
     /// Field separator: `,` `;` `|` or tab [default: detected from the header]
     #[arg(long, env = "RECONCILE_DELIMITER", value_name = "CHARACTER", value_parser = values::delimiter, help_heading = "Ledger", hide_short_help = true)]
     delimiter: Option<u8>,
+    /// Sheet of an Excel workbook [default: the first that is not hidden]
+    #[arg(
+        long,
+        env = "RECONCILE_SHEET",
+        value_name = "NAME",
+        help_heading = "Ledger",
+        hide_short_help = true
+    )]
+    sheet: Option<String>,
     /// Lines above the header row that are passed over
     #[arg(long, env = "RECONCILE_SKIP_LINES", value_name = "N", value_parser = values::whole_number::<u64>, default_value_t = 0, help_heading = "Ledger", hide_short_help = true)]
     skip_lines: u64,
@@ -99,6 +108,8 @@ impl LedgerArgs {
             map: self.map.clone(),
             delimiter: self.delimiter,
             skip_lines: self.skip_lines,
+            // An empty environment variable is no value.
+            sheet: self.sheet.clone().filter(|name| !name.trim().is_empty()),
             now: None,
         }
     }

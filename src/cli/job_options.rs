@@ -62,7 +62,7 @@ pub(super) enum CsvBom {
 /// All options of the job.
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
-    /// Ledger: CSV (also .gz or .zst) or Parquet; `-` is standard input
+    /// Ledger: CSV (also .gz or .zst), .xlsx or Parquet; `-` is standard input
     #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
     pub(super) input: Option<PathBuf>,
     /// Parquet file for the call details; the other outputs are written beside it
@@ -79,7 +79,7 @@ pub(super) struct JobArgs {
     #[arg(long, env = "RECONCILE_MAX_UNUSABLE", value_name = "N|P%", value_parser = MaxUnusable::parse, help_heading = "Ledger", hide_short_help = true)]
     pub(super) max_unusable: Option<MaxUnusable>,
 
-    /// Discrepancies as .csv, .jsonl or .parquet [default: --out with the ending
+    /// Discrepancies as .csv, .jsonl, .parquet or .xlsx [default: --out with the ending
     /// .discrepancies.csv]
     #[arg(
         long,
@@ -89,6 +89,16 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) discrepancies: Option<PathBuf>,
+    /// Also write a workbook for Excel and WPS (.xlsx): the night, all discrepancies, and a sheet
+    /// for each kind
+    #[arg(
+        long,
+        env = "RECONCILE_XLSX",
+        value_name = "PATH",
+        help_heading = "Outputs",
+        hide_short_help = true
+    )]
+    pub(super) xlsx: Option<PathBuf>,
     /// HTML report [default: --out with the ending .report.html]
     #[arg(
         long,

@@ -43,6 +43,7 @@ impl JobArgs {
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
+                workbook: self.xlsx,
                 csv: CsvForm { byte_order_mark: self.csv_bom.into(), guard: self.csv_guard },
                 sql: self.sql.and_then(|sql| sql.path(&out)),
                 ..Paths::beside(out, self.discrepancies, self.report, self.summary)

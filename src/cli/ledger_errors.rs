@@ -81,6 +81,12 @@ fn hint(error: &LedgerError) -> String {
         LedgerError::Parquet { .. } => {
             "write the file again, compressed with zstd, snappy, gzip or not at all, or export it as CSV"
         }
+        LedgerError::DamagedWorkbook { .. } => {
+            "open it in a spreadsheet program and save it again as .xlsx, or save the sheet as `CSV UTF-8`"
+        }
+        LedgerError::NoWorksheet { .. } => "put the calls into a sheet, with the column names in the first row",
+        LedgerError::NoSuchSheet { .. } => "correct --sheet",
+        LedgerError::NotWorkbook { .. } => "leave out --sheet, or name a workbook with --input",
         LedgerError::Int96 { .. } => "write the column as TIMESTAMP with a time zone, or as text in UTC+8",
         LedgerError::Empty { .. } => "add a header row with at least the column `call_id`",
         LedgerError::EndlessHeader { .. } => {

@@ -112,7 +112,7 @@ impl NotifyArgs {
             let mut chat = Chat::new(platform, lang);
             if let Some(path) = &self.notify_secret_file {
                 chat = chat.signed(secret(path)?);
-                note = ReadableFile::find(SecretFile::Notification, path);
+                note = ReadableFile::find(SecretFile::NotifySecret, path);
             }
             if let Some(url) = &self.notify_link {
                 chat = chat.linking_to(url)?;

@@ -101,14 +101,16 @@ impl Closing<'_> {
         }
     }
 
-    fn files(&self) -> [(&'static str, String); 4] {
+    fn files(&self) -> Vec<(&'static str, String)> {
         let p = self.paths;
-        [
-            ("details", p.details.display().to_string()),
-            ("discrepancies", p.discrepancies.display().to_string()),
-            ("report", p.report.display().to_string()),
-            ("summary", p.summary.display().to_string()),
-        ]
+        let files = [
+            ("details", &p.details),
+            ("discrepancies", &p.discrepancies),
+            ("report", &p.report),
+            ("summary", &p.summary),
+        ];
+        let workbook = p.workbook.iter().map(|path| ("workbook", path));
+        files.into_iter().chain(workbook).map(|(what, path)| (what, path.display().to_string())).collect()
     }
 
     fn headline(&self) -> String {

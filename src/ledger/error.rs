@@ -91,6 +91,40 @@ pub enum LedgerError {
         /// What is wrong.
         why: String,
     },
+    /// A workbook is damaged, or unpacks to too much.
+    #[error("cannot read the workbook {ledger}{}: {why}", from_row(.line))]
+    DamagedWorkbook {
+        /// The ledger.
+        ledger: String,
+        /// First row of the sheet that may be affected.
+        line: Option<u64>,
+        /// What is wrong.
+        why: String,
+    },
+    /// A workbook has no sheet with rows, perhaps only charts.
+    #[error("the workbook {ledger} has no sheet with rows")]
+    NoWorksheet {
+        /// The ledger.
+        ledger: String,
+    },
+    /// A workbook has no sheet of the given name.
+    #[error("{ledger} has no sheet `{sheet}`; its sheets are: {}", in_backticks(.sheets))]
+    NoSuchSheet {
+        /// The ledger.
+        ledger: String,
+        /// The name as given.
+        sheet: String,
+        /// The sheets with rows.
+        sheets: Vec<String>,
+    },
+    /// A sheet is named, but the ledger is no workbook.
+    #[error("{ledger} is not an Excel workbook (.xlsx), so it has no sheet `{sheet}`")]
+    NotWorkbook {
+        /// The ledger.
+        ledger: String,
+        /// The name as given.
+        sheet: String,
+    },
     /// A Parquet column with a field's times has the type INT96.
     #[error("the column for `{field}` of {ledger} has INT96 timestamps, which do not say their time zone")]
     Int96 {
@@ -274,6 +308,10 @@ impl HeaderError {
 
 fn from_line(line: &Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(" from line {line} on"))
+}
+
+fn from_row(line: &Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(" from row {line} on"))
 }
 
 fn damage(cause: &Option<io::Error>) -> &'static str {

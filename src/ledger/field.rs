@@ -142,6 +142,9 @@ pub(super) enum Match {
 }
 
 impl Field {
+    /// The fields with times.
+    pub(super) const TIMES: [Self; 4] = [Self::CalledAt, Self::QueryDate, Self::StartedAt, Self::EndedAt];
+
     /// The field with exactly this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         FIELDS.iter().find(|names| names.name == name).map(|names| names.field)
@@ -214,6 +217,11 @@ impl Field {
     pub(super) fn hints(self) -> &'static [&'static str] {
         FIELDS[self as usize].hints
     }
+}
+
+/// True for a text that names a unit of a duration other than seconds.
+pub(super) fn is_other_unit(text: &str) -> bool {
+    OTHER_UNITS.contains(&normalized(text).as_str())
 }
 
 /// Units of a duration other than seconds, normalized.

@@ -1,14 +1,22 @@
-//! Recognizes files that cannot be a ledger, such as Excel workbooks, by their first bytes.
+//! Recognizes files that cannot be a ledger, such as PDF documents, by their first bytes.
 
 use std::{fmt, io};
 
 /// A kind of file that cannot be a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// Excel workbook, or any other zip archive: both begin with the same bytes.
-    Workbook,
+    /// Zip archive that is no workbook.
+    Zip,
     /// Excel workbook of Excel 2003 and older.
     OldWorkbook,
+    /// Excel workbook with a password.
+    EncryptedWorkbook,
+    /// Excel workbook in the binary format.
+    BinaryWorkbook,
+    /// Spreadsheet of OpenOffice or LibreOffice.
+    OpenDocument,
+    /// Zip archive, perhaps a workbook, inside gzip or zstd.
+    PackedZip,
     /// bzip2.
     Bzip2,
     /// xz.
@@ -37,7 +45,7 @@ impl FileKind {
     /// The kind of a file with these first bytes; `None` if it may be a ledger.
     pub(super) fn of_file(head: &[u8]) -> Option<Self> {
         const MAGIC: [(&[u8], FileKind); 9] = [
-            (b"PK\x03\x04", FileKind::Workbook),
+            (b"PK\x05\x06", FileKind::Zip),
             (b"\xD0\xCF\x11\xE0", FileKind::OldWorkbook),
             (b"BZh", FileKind::Bzip2),
             (b"\xFD7zXZ\0", FileKind::Xz),
@@ -60,7 +68,8 @@ impl FileKind {
         let text = head.trim_ascii_start();
         let begins = |tag: &[u8]| text.get(..tag.len()).is_some_and(|found| found.eq_ignore_ascii_case(tag));
         Self::of_file(head).or_else(|| match head {
-            // Unpacked Parquet never comes here: `parquet/` reads it.
+            // Neither comes here unpacked: `parquet/` and `workbook/` read them.
+            [b'P', b'K', 3, 4, ..] => Some(Self::PackedZip),
             [b'P', b'A', b'R', b'1', ..] => Some(Self::PackedParquet),
             [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some(Self::Utf32),
             _ => MARKUP.into_iter().any(begins).then_some(Self::Markup),
@@ -71,10 +80,12 @@ impl FileKind {
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Workbook => "save the sheet as `CSV UTF-8`, or unpack the archive",
-            Self::OldWorkbook => "save the sheet as `CSV UTF-8`",
+            Self::OldWorkbook | Self::BinaryWorkbook | Self::OpenDocument => {
+                "save it as .xlsx, or the sheet as `CSV UTF-8`"
+            }
+            Self::EncryptedWorkbook => "save it without a password, as .xlsx",
             Self::Bzip2 | Self::Xz => "unpack it, or pack it as .gz or .zst",
-            Self::SevenZip | Self::Rar | Self::PackedParquet => "unpack it",
+            Self::Zip | Self::SevenZip | Self::Rar | Self::PackedParquet | Self::PackedZip => "unpack it",
             Self::Sqlite | Self::Orc => "export the table as CSV or Parquet",
             Self::Pdf => "export the ledger as CSV",
             Self::Utf32 => "save it as UTF-8",
@@ -87,8 +98,12 @@ impl FileKind {
 impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Workbook => "an Excel workbook or a zip archive",
+            Self::Zip => "a zip archive, but no Excel workbook",
             Self::OldWorkbook => "an old Excel workbook (.xls)",
+            Self::EncryptedWorkbook => "an Excel workbook with a password",
+            Self::BinaryWorkbook => "a binary Excel workbook (.xlsb)",
+            Self::OpenDocument => "an OpenDocument spreadsheet (.ods)",
+            Self::PackedZip => "an Excel workbook or a zip archive inside an archive",
             Self::Bzip2 => "packed with bzip2",
             Self::Xz => "packed with xz",
             Self::SevenZip => "a 7z archive",
@@ -156,7 +171,7 @@ mod tests {
     #[test]
     fn a_file_of_another_kind_is_recognized() {
         for (head, kind) in [
-            (b"PK\x03\x04rest".as_slice(), FileKind::Workbook),
+            (b"PK\x05\x06rest".as_slice(), FileKind::Zip),
             (b"BZh9", FileKind::Bzip2),
             (b"ORC\x01", FileKind::Orc),
         ] {
@@ -169,6 +184,7 @@ mod tests {
     fn content_of_another_kind_is_recognized() {
         for (head, kind) in [
             (b"PAR1....".as_slice(), FileKind::PackedParquet),
+            (b"PK\x03\x04....", FileKind::PackedZip),
             (b"  <!DOCTYPE html>", FileKind::Markup),
             (b"\xFF\xFE\0\0a\0\0\0", FileKind::Utf32),
         ] {

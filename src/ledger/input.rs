@@ -10,11 +10,12 @@ use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::{LedgerError, Result};
+use super::file_kind::FileKind;
 use super::ledger_bytes::LedgerBytes;
 use super::note::LedgerNote;
 use super::options::Options;
-use super::parquet::MAGIC;
 use super::reader::LedgerReader;
+use super::{parquet, workbook};
 
 /// A ledger that can be read as often as needed, always with the same bytes.
 #[derive(Debug, Clone)]
@@ -83,12 +84,27 @@ impl Input {
     /// Its content cannot be used (see [`LedgerReader::open`]).
     pub fn ledger(&self, options: &Options) -> Result<LedgerReader<LedgerBytes>> {
         let (bytes, mut head) = (self.bytes.from(0), Vec::new());
-        let read = self.bytes.from(0).take(MAGIC.len() as u64).read_to_end(&mut head);
-        read.map_err(|error| LedgerError::reading(&self.name, None, error))?;
-        if head == MAGIC {
+        let failed = |error| LedgerError::reading(&self.name, None, error);
+        self.bytes.from(0).take(4).read_to_end(&mut head).map_err(failed)?;
+        if head == workbook::MAGIC {
+            return LedgerReader::open_workbook(bytes, &self.name, options);
+        }
+        let is_old = FileKind::of_file(&head) == Some(FileKind::OldWorkbook);
+        if is_old && workbook::holds_encrypted_package(self.bytes.from(0)).map_err(failed)? {
+            let (ledger, kind) = (self.name.clone(), FileKind::EncryptedWorkbook);
+            return Err(LedgerError::OtherKind { ledger, kind });
+        }
+        let opened = if head == parquet::MAGIC {
             LedgerReader::open_parquet(bytes, &self.name, options)
         } else {
             LedgerReader::open(bytes, &self.name, options)
+        };
+        match (&options.sheet, opened) {
+            (Some(_), Err(error @ LedgerError::OtherKind { .. })) => Err(error),
+            (Some(sheet), _) => {
+                Err(LedgerError::NotWorkbook { ledger: self.name.clone(), sheet: sheet.clone() })
+            }
+            (None, opened) => opened,
         }
     }
 

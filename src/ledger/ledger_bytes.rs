@@ -4,7 +4,7 @@
 //! program appends are not read. A shorter file is an error.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Result};
+use std::io::{self, BufReader, ErrorKind, Read, Result, Seek, SeekFrom};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -47,6 +47,11 @@ impl LedgerBytes {
         &self.file
     }
 
+    /// Number of these bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.len
+    }
+
     /// Number of bytes that were appended to the file.
     ///
     /// # Errors
@@ -77,6 +82,19 @@ impl Read for LedgerBytes {
         }
         self.at += got as u64;
         Ok(got)
+    }
+}
+
+impl Seek for LedgerBytes {
+    /// Sets the offset of the next byte. It is an error beyond the end, as before the beginning.
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.len.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.filter(|at| *at <= self.len).ok_or(ErrorKind::UnexpectedEof)?;
+        Ok(self.at)
     }
 }
 

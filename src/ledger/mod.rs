@@ -5,8 +5,8 @@
 //!          SHA-256   UTF-8     records  only if quoted         values
 //!          gzip
 //!          zstd
-//!  file ─► parquet/ ────────────────────────────────► cells ─► row
-//!          Parquet
+//!  file ─► parquet/ or workbook/ ───────────────────► cells ─► row
+//!          Parquet    .xlsx
 //! ```
 //!
 //! Every record below the header row becomes one [`Record`](reconcile_core::ledger_row::Record), in
@@ -55,6 +55,7 @@ mod split;
 mod times;
 mod unpack;
 mod values;
+mod workbook;
 
 pub use affected::AffectedRows;
 pub use columns::{Column, ColumnNote, REASON_COLUMN, Role};

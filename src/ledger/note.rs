@@ -74,6 +74,8 @@ pub enum Finding {
     Null,
     SplitCallId,
     LostCaret,
+    HiddenRow,
+    NoStoredResult,
 }
 
 impl fmt::Display for LedgerNote {
@@ -153,6 +155,13 @@ impl fmt::Display for Finding {
             }
             Self::LostCaret => {
                 "the CallId has only digits. An export may have dropped its `^`. It is looked up as it is"
+            }
+            Self::HiddenRow => {
+                "hidden in the sheet, by a filter or by hand. They are read like all others"
+            }
+            Self::NoStoredResult => {
+                "a formula has no stored result, so its cell is read as unusable or empty. Open the workbook in a \
+                 spreadsheet program and save it there"
             }
         })
     }

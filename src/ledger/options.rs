@@ -14,8 +14,10 @@ pub struct Options {
     pub map: Vec<(String, String)>,
     /// Field delimiter; `None` detects it from the header row.
     pub delimiter: Option<u8>,
-    /// Physical lines above the header row that are passed over.
+    /// Physical lines above the header row that are passed over; in a workbook, rows of the sheet.
     pub skip_lines: u64,
+    /// Sheet of a workbook; `None` is the first that is not hidden.
+    pub sheet: Option<String>,
     /// The current time, to notice calls that are ahead of it; `None` does not look for them.
     pub now: Option<DateTime<Utc>>,
 }

@@ -1,7 +1,9 @@
 //! A record before its values are parsed.
 
+use compact_str::CompactString;
 use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
+use reconcile_core::row_problem::RowProblem;
 
 use super::cells::Cells;
 
@@ -13,14 +15,48 @@ pub(super) struct RawRecord {
     pub(super) parsed: ByteRecord,
     /// Physical line on which the record begins.
     pub(super) line: u64,
-    /// Bytes of the unpacked file before it; `None` in Parquet.
+    /// Bytes of the unpacked file before it; `None` in Parquet and in workbooks.
     pub(super) offset: Option<u64>,
     /// Name of the ledger's encoding.
     pub(super) encoding: &'static str,
     /// True if it has backslash escapes.
     pub(super) is_escaped: bool,
+    /// Cells of a workbook without a usable value.
+    pub(super) unusable_cells: Vec<UnusableCell>,
     /// Set if the record cannot be split into cells.
     pub(super) unsplittable: Option<InvalidRow>,
     /// Number of its bytes in memory.
     pub(super) len: usize,
+}
+
+/// A cell that has no usable value, whatever its text.
+#[derive(Debug)]
+pub(super) struct UnusableCell {
+    /// Its column, from 0.
+    pub(super) column: usize,
+    /// What is wrong and what to do.
+    pub(super) reason: RowProblem,
+}
+
+/// The invalid row for a record of which only the beginning may be kept.
+pub(super) fn unusable_row(
+    (line, offset): (u64, Option<u64>),
+    beginning: &[u8],
+    reason: RowProblem,
+) -> InvalidRow {
+    let original = vec![String::from_utf8_lossy(beginning).into_owned()];
+    InvalidRow {
+        line,
+        offset,
+        column: None,
+        call_id: None,
+        field: "",
+        expected: None,
+        // The text could be anything, so only the rejects show it.
+        found: CompactString::default(),
+        reason,
+        duration_s: None,
+        carried: Vec::new(),
+        original,
+    }
 }

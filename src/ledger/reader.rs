@@ -34,13 +34,7 @@ impl<R: Read> LedgerReader<R> {
     /// `call_id`, has two columns for one field, or does not match `options.map`.
     pub fn open(source: R, ledger: &str, options: &Options) -> Result<Self> {
         let (mut records, names) = Records::open_csv(source, ledger, options)?;
-        let header = Header::new(&names, options, ledger);
-        let header = header.map_err(|error| match error {
-            LedgerError::Header { ledger, problem, .. } if problem.may_be_too_early() => {
-                LedgerError::Header { ledger, problem, later_header: records.later_header(options) }
-            }
-            error => error,
-        })?;
+        let header = header(&names, &mut records, options, ledger)?;
         Ok(Self::from_parts(records, RowReader::new(header, options.clone())))
     }
 
@@ -137,6 +131,34 @@ impl LedgerReader<LedgerBytes> {
         records.check_times(&header)?;
         Ok(Self::from_parts(records, RowReader::new(header, options.clone())))
     }
+
+    /// Reads the header row of a sheet of a workbook.
+    ///
+    /// # Errors
+    /// The file is damaged or no workbook, has no such sheet, or the columns of the sheet cannot be
+    /// used (see [`LedgerReader::open`]).
+    pub(super) fn open_workbook(bytes: LedgerBytes, ledger: &str, options: &Options) -> Result<Self> {
+        let (mut records, names) = Records::open_workbook(bytes, ledger, options)?;
+        let place = records.place();
+        let header = header(&names, &mut records, options, &place)?;
+        records.set_uses(&header);
+        Ok(Self::from_parts(records, RowReader::new(header, options.clone())))
+    }
+}
+
+/// Assigns the columns of a header row to fields. The error names a later row that suits better.
+fn header<R: Read>(
+    names: &[String],
+    records: &mut Records<R>,
+    options: &Options,
+    ledger: &str,
+) -> Result<Header> {
+    Header::new(names, options, ledger).map_err(|error| match error {
+        LedgerError::Header { ledger, problem, .. } if problem.may_be_too_early() => {
+            LedgerError::Header { ledger, problem, later_header: records.later_header(options) }
+        }
+        error => error,
+    })
 }
 
 impl<R: Read> Iterator for LedgerReader<R> {

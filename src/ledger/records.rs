@@ -1,8 +1,7 @@
-//! Reads the records of a ledger, CSV or Parquet, before their values are parsed.
+//! Reads the records of a ledger, CSV, Parquet or workbook, before their values are parsed.
 
 use std::io::{self, Read};
 
-use compact_str::CompactString;
 use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
 use reconcile_core::row_problem::RowProblem;
@@ -23,9 +22,10 @@ use super::note::{Finding, LedgerNote};
 use super::options::Options;
 use super::parquet::{NextRow, ParquetRows};
 use super::passed_over::PassedOver;
-use super::raw_record::RawRecord;
+use super::raw_record::{RawRecord, unusable_row};
 use super::split::{MAX_KEPT, NextRecord, Position, Splitter};
 use super::unpack::Unpacked;
+use super::workbook::WorkbookRows;
 
 /// Number of lines in which a header row below the first row is searched for.
 const SEARCHED: usize = 200;
@@ -66,6 +66,7 @@ impl OpenRow {
 enum Format<R> {
     Csv { csv: Box<CsvReader<R>>, delimiter: u8 },
     Parquet { rows: Box<ParquetRows>, bytes: LedgerBytes, row: u64 },
+    Workbook { rows: Box<WorkbookRows>, bytes: LedgerBytes },
 }
 
 impl<R: Read> Records<R> {
@@ -123,7 +124,8 @@ impl<R: Read> Records<R> {
     /// The source cannot be read.
     pub(super) fn advance(&mut self, raw: &mut RawRecord) -> Result<bool> {
         while self.advance_to_any(raw)? {
-            if raw.unsplittable.is_some() || !self.passed_over.take(&raw.cells, raw.line) {
+            let is_kept = raw.unsplittable.is_some() || !raw.unusable_cells.is_empty();
+            if is_kept || !self.passed_over.take(&raw.cells, raw.line) {
                 self.escaped.add_if(raw.is_escaped, raw.line);
                 return Ok(true);
             }
@@ -154,6 +156,7 @@ impl<R: Read> Records<R> {
                 }
                 Ok(true)
             }
+            Format::Workbook { rows, .. } => rows.advance(raw),
             Format::Csv { csv, delimiter } => {
                 let found = advance_csv(csv, *delimiter, &self.ledger, raw)?;
                 if found && csv.get_ref().is_open() {
@@ -173,7 +176,9 @@ impl<R: Read> Records<R> {
     pub(super) fn finish(self) -> Result<String> {
         let digest = match self.format {
             Format::Csv { csv, .. } => csv.into_inner().into_source().finish(),
-            Format::Parquet { bytes, .. } => Unpacked::new(bytes).and_then(Unpacked::finish),
+            Format::Parquet { bytes, .. } | Format::Workbook { bytes, .. } => {
+                Unpacked::new(bytes).and_then(Unpacked::finish)
+            }
         };
         digest.map_err(|error| LedgerError::reading(&self.ledger, None, error))
     }
@@ -181,14 +186,23 @@ impl<R: Read> Records<R> {
     /// Physical line of a row below that suits a ledger as its header row, within the next
     /// [`SEARCHED`] records; `None` if there is none.
     pub(super) fn later_header(&mut self, options: &Options) -> Option<u64> {
-        let Format::Csv { csv, .. } = &mut self.format else { return None };
         for _ in 0..SEARCHED {
-            let splitter = csv.get_mut();
-            let line = splitter.peek().ok()?;
-            if delimiter::suits(line, &options.map) {
-                return Some(splitter.line());
+            match &mut self.format {
+                Format::Parquet { .. } => return None,
+                Format::Workbook { rows, .. } => {
+                    let names = rows.next_names(0).ok()??;
+                    if Header::suitability(&names, &options.map).has_call_id {
+                        return Some(rows.row());
+                    }
+                }
+                Format::Csv { csv, .. } => {
+                    let splitter = csv.get_mut();
+                    if delimiter::suits(splitter.peek().ok()?, &options.map) {
+                        return Some(splitter.line());
+                    }
+                    splitter.pass_lines(1).ok()?;
+                }
             }
-            splitter.pass_lines(1).ok()?;
         }
         None
     }
@@ -196,7 +210,8 @@ impl<R: Read> Records<R> {
     /// One note for each kind of record that is passed over or read in an unusual way.
     pub(super) fn notes(&self) -> Vec<LedgerNote> {
         let escaped = self.escaped.some().map(|rows| LedgerNote::Rows(rows, Finding::BackslashEscapes));
-        escaped.into_iter().chain(self.passed_over.notes()).collect()
+        let of_sheet = if let Format::Workbook { rows, .. } = &self.format { rows.notes() } else { vec![] };
+        escaped.into_iter().chain(self.passed_over.notes()).chain(of_sheet).collect()
     }
 
     /// Number of records that were passed over.
@@ -213,13 +228,19 @@ impl<R: Read> Records<R> {
                 (*delimiter, text.has_byte_order_mark() || !is_utf8)
             }
             Format::Parquet { .. } => (b',', false),
+            // Spreadsheet programs recognize UTF-8 only by its mark.
+            Format::Workbook { .. } => (b',', true),
         };
         Layout { names, delimiter, byte_order_mark }
     }
 
     /// Encoding, delimiter and packing, as far as the ledger was read.
     pub(super) fn form(&self) -> LedgerForm {
-        let Format::Csv { csv, delimiter } = &self.format else { return LedgerForm::Parquet };
+        let (csv, delimiter) = match &self.format {
+            Format::Parquet { .. } => return LedgerForm::Parquet,
+            Format::Workbook { rows, .. } => return rows.form(),
+            Format::Csv { csv, delimiter } => (csv, delimiter),
+        };
         let text = csv.get_ref().source();
         let (encoding, packing) = (text.encoding().name(), text.packing());
         LedgerForm::Text { encoding, delimiter: *delimiter, packing }
@@ -237,6 +258,29 @@ impl Records<LedgerBytes> {
         let format = Format::Parquet { rows: Box::new(rows), bytes, row: 0 };
         Ok((Self::new(format, ledger, &names), names))
     }
+
+    /// Reads the header row of a sheet; also returns its columns.
+    ///
+    /// # Errors
+    /// The file is damaged or no workbook, has no such sheet, or the sheet is empty.
+    pub(super) fn open_workbook(
+        bytes: LedgerBytes,
+        ledger: &str,
+        options: &Options,
+    ) -> Result<(Self, Vec<String>)> {
+        let rows = WorkbookRows::open(bytes.clone(), ledger, options)?;
+        let names = rows.names().to_vec();
+        let format = Format::Workbook { rows: Box::new(rows), bytes };
+        Ok((Self::new(format, ledger, &names), names))
+    }
+
+    /// The sheet of a workbook in words, else the ledger.
+    pub(super) fn place(&self) -> String {
+        match &self.format {
+            Format::Workbook { rows, .. } => rows.place(),
+            _ => self.ledger.clone(),
+        }
+    }
 }
 
 impl<R> Records<R> {
@@ -250,6 +294,13 @@ impl<R> Records<R> {
         }
     }
 
+    /// Tells the cells of a workbook what their columns are read as.
+    pub(super) fn set_uses(&mut self, header: &Header) {
+        if let Format::Workbook { rows, .. } = &mut self.format {
+            rows.set_uses(header);
+        }
+    }
+
     /// Checks that no time of a Parquet file is stored as INT96. Some systems write INT96 in UTC,
     /// others in local time.
     ///
@@ -257,9 +308,8 @@ impl<R> Records<R> {
     /// A column with times is stored as INT96.
     pub(super) fn check_times(&self, header: &Header) -> Result<()> {
         let Format::Parquet { rows, .. } = &self.format else { return Ok(()) };
-        let times = [Field::CalledAt, Field::QueryDate, Field::StartedAt, Field::EndedAt];
         let is_int96 = |field: &Field| header.column(*field).is_some_and(|at| rows.is_int96(at));
-        match times.into_iter().find(is_int96) {
+        match Field::TIMES.into_iter().find(is_int96) {
             None => Ok(()),
             Some(field) => Err(LedgerError::Int96 { ledger: self.ledger.clone(), field: field.name() }),
         }
@@ -319,25 +369,6 @@ fn unsplittable_row<R: Read>(
     let offset = splitter.source_mut().offset_of(position.offset);
     let (skipped, _) = splitter.skipped();
     unusable_row((position.line, Some(offset)), skipped, problem)
-}
-
-/// The invalid row for a record of which only the beginning may be kept.
-fn unusable_row((line, offset): (u64, Option<u64>), beginning: &[u8], reason: RowProblem) -> InvalidRow {
-    let original = vec![String::from_utf8_lossy(beginning).into_owned()];
-    InvalidRow {
-        line,
-        offset,
-        column: None,
-        call_id: None,
-        field: "",
-        expected: None,
-        // The text could be anything, so only the rejects show it.
-        found: CompactString::default(),
-        reason,
-        duration_s: None,
-        carried: Vec::new(),
-        original,
-    }
 }
 
 /// Parses the record to which the splitter has advanced.

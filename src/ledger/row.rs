@@ -122,6 +122,9 @@ impl<'a> RowParser<'a> {
             WidthAdvice::JoinCallId
         } else if self.raw.cells.iter().any(|cell| cell.ends_with(b"\\")) {
             WidthAdvice::NoBackslashes
+        } else if self.raw.offset.is_none() {
+            // Only a sheet may have more cells than headers. They may have been shifted.
+            WidthAdvice::NameColumns
         } else if found < wanted {
             WidthAdvice::AddFields
         } else {
@@ -211,6 +214,9 @@ impl<'a> RowParser<'a> {
         let Some(cell) = self.header.column(field).and_then(|at| self.cell(at)) else { return Ok(None) };
         let trim = if field == Field::CallId { trimmed } else { values::bare };
         let text = trim(cell.map_err(|bytes| self.invalid_bytes(field.name(), field.name(), bytes))?);
+        if let Some(unusable) = self.unusable_cell(field) {
+            return Err(InvalidValue::new(field.name(), text, unusable.clone()));
+        }
         if self.may_have_lost_characters && text.contains(REPLACEMENT) {
             return Err(InvalidValue::new(field.name(), text, RowProblem::LostCharacters));
         }
@@ -222,6 +228,13 @@ impl<'a> RowParser<'a> {
             return Ok(None);
         }
         Ok(Some(text))
+    }
+
+    /// Why the cell of a field has no usable value, whatever its text.
+    fn unusable_cell(&self, field: Field) -> Option<&'a RowProblem> {
+        let mut cells = self.raw.unusable_cells.iter();
+        let cell = cells.find(|cell| self.header.column(field) == Some(cell.column))?;
+        Some(&cell.reason)
     }
 
     /// A cell, if the record has it: its text, or its bytes if they are not valid UTF-8.

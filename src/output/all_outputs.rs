@@ -9,6 +9,7 @@ use std::thread::scope;
 use super::details::{ClosedDetails, Details};
 use super::digests::WrittenFile;
 use super::discrepancies::Discrepancies;
+use super::file_format::is_workbook;
 use super::lang::Lang;
 use super::mask::MaskPhones;
 use super::paths::Paths;
@@ -18,6 +19,7 @@ use super::rejects::{ClosedRejects, Rejects};
 use super::renames::{Rename, rename_all};
 use super::report::{self, KnownCall, Largest};
 use super::summary::Summary;
+use super::workbook::Workbook;
 use super::{summary_json, views};
 use crate::error::{Error, Result};
 use crate::ledger::Layout;
@@ -32,7 +34,9 @@ use reconcile_core::traffic::Traffic;
 /// The files while their rows are written.
 pub struct Outputs {
     details: Details,
-    discrepancies: Discrepancies,
+    /// `None` if the first workbook takes their place.
+    discrepancies: Option<Discrepancies>,
+    workbooks: Vec<Workbook>,
     /// Whether the cells of a CSV file are guarded against formulas.
     guard: bool,
     mask: MaskPhones,
@@ -85,9 +89,16 @@ impl Outputs {
         let metadata = provenance.metadata(traffic);
         let byte_order_mark = paths.csv.byte_order_mark.is_written(layout.byte_order_mark);
         let layout = &Layout { byte_order_mark, ..layout.clone() };
+        let in_workbook = Some(&paths.discrepancies).filter(|path| is_workbook(path));
+        let workbooks = in_workbook.into_iter().chain(&paths.workbook);
+        let discrepancies = match in_workbook {
+            Some(_) => None,
+            None => Some(Discrepancies::create(paths, byte_order_mark, carried, &metadata)?),
+        };
         Ok(Self {
             details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
-            discrepancies: Discrepancies::create(paths, byte_order_mark, carried, &metadata)?,
+            discrepancies,
+            workbooks: workbooks.map(|path| Workbook::create(path, carried)).collect::<Result<_>>()?,
             guard: paths.csv.guard,
             mask: provenance.mask.clone(),
             others: OtherFiles::create(paths, lang, carried, layout)?,
@@ -123,7 +134,9 @@ impl Outputs {
     ) -> Result<()> {
         let listed = self.others.largest.add(row, call);
         listed.map_err(|e| Error::bug("cannot list a discrepancy in the report").because(e))?;
-        self.discrepancies.push(&self.mask.mask_discrepancy(row))
+        let row = self.mask.mask_discrepancy(row);
+        self.workbooks.iter_mut().try_for_each(|workbook| workbook.push(&row))?;
+        self.discrepancies.as_mut().map_or(Ok(()), |file| file.push(&row))
     }
 
     /// Adds an unusable row of the ledger to the rejects. A masked run writes none: masked rows
@@ -136,53 +149,68 @@ impl Outputs {
         if self.mask.is_on() { Ok(()) } else { self.others.rejects.push(row) }
     }
 
-    /// Closes details and discrepancies and reads them back, for the tie-out and their digests.
+    /// Closes details and discrepancies and reads them back, for the tie-out and their digests. A
+    /// workbook is not yet a file: [`ClosedOutputs::finish`] checks that it reads back as counted
+    /// here.
     ///
     /// # Errors
     ///
     /// Exit 6 if they cannot be written, or do not read back as they were written.
     pub fn close(self) -> Result<(ClosedOutputs, Written)> {
         let mut written = Written::default();
-        let guard = self.guard;
-        let (details, discrepancies) = (self.details.finish()?, self.discrepancies.finish()?);
+        let details = self.details.finish()?;
+        let discrepancies = self.discrepancies.map(Discrepancies::finish).transpose()?;
         // This takes two threads. The digests need another one only then.
         count_details(&details, &mut written)?;
         let files = scope(|scope| {
-            let digests = threads::start_in(scope, "digests", || digests(&details, &discrepancies));
+            let digests = threads::start_in(scope, "digests", || digests(&details, discrepancies.as_ref()));
             let digests = digests.map_err(Error::no_more_threads)?;
-            count_discrepancies(&discrepancies, guard, &mut written)?;
+            match (&discrepancies, self.workbooks.first()) {
+                (Some(file), _) => count_discrepancies(file, self.guard, &mut written)?,
+                (None, workbook) => {
+                    workbook.into_iter().for_each(|file| written.add(file.counted().clone()));
+                }
+            }
             threads::result_of(digests)
         })?;
-        Ok((ClosedOutputs { details, discrepancies, files, others: self.others }, written))
+        let (workbooks, others) = (self.workbooks, self.others);
+        Ok((ClosedOutputs { details, discrepancies, workbooks, files, others }, written))
     }
 }
 
-fn digests(details: &ClosedDetails, discrepancies: &Staged) -> Result<Vec<WrittenFile>> {
+fn digests(details: &ClosedDetails, discrepancies: Option<&Staged>) -> Result<Vec<WrittenFile>> {
     let mut files = WrittenFile::of_details(details)?;
-    files.push(WrittenFile::of(discrepancies)?);
+    discrepancies.map(WrittenFile::of).transpose().map(|file| files.extend(file))?;
     Ok(files)
 }
 
 /// The files with all rows written. Report and summary follow.
 pub struct ClosedOutputs {
     details: ClosedDetails,
-    discrepancies: Staged,
+    discrepancies: Option<Staged>,
+    workbooks: Vec<Workbook>,
     /// Digests of the files so far.
     files: Vec<WrittenFile>,
     others: OtherFiles,
 }
 
 impl ClosedOutputs {
-    /// Writes report and summary, then syncs and renames all files.
+    /// Writes workbooks, report and summary, then syncs and renames all files.
     ///
     /// # Errors
     ///
-    /// Exit 6 if a file cannot be written. Until the first rename, all old files are unchanged;
-    /// afterwards the error says which files are new.
+    /// Exit 6 if a file cannot be written, or a workbook does not read back as counted. Until the
+    /// first rename, all old files are unchanged; afterwards the error says which files are new.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        let Self { mut details, discrepancies, files: mut digests, others } = self;
+        let Self { mut details, discrepancies, workbooks, files: mut digests, others } = self;
         let OtherFiles { report: mut report_file, summary: mut summary_file, rejects, views, largest } =
             others;
+        let mut files = Vec::from_iter(discrepancies);
+        for workbook in workbooks {
+            let staged = workbook.finish(summary)?;
+            digests.push(WrittenFile::of(&staged)?);
+            files.push(staged);
+        }
         let mut rejects = rejects.finish()?;
         if let ClosedRejects::File(staged) = &rejects {
             digests.push(WrittenFile::of(staged)?);
@@ -192,11 +220,13 @@ impl ClosedOutputs {
         }
         summary_file.write_text(&summary_json::to_json(summary, &digests)?)?;
         let summary_digest = WrittenFile::of(&summary_file)?;
-        let discrepancy_file = report::link(report_file.target(), discrepancies.target());
+        // The first file has the discrepancies: their own one, or the workbook in its place.
+        let discrepancy_file =
+            files.first().map(|file| report::link(report_file.target(), file.target())).unwrap_or_default();
         let page =
             report::Content { summary, files: &digests, summary_file: &summary_digest, discrepancy_file };
         report_file.write_text(&report::render(&page, largest)?)?;
-        let mut files = vec![discrepancies, report_file, summary_file];
+        files.extend([report_file, summary_file]);
         files.extend(views);
         details.sync()?;
         files.iter().try_for_each(Staged::sync)?;

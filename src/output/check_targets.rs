@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file_format::FileFormat;
+use super::file_format::{FileFormat, is_workbook};
 use super::partitions;
 use super::paths::{OutputFile, Paths};
 use super::rejects::{self, OldRejects};
@@ -31,8 +31,8 @@ impl Paths {
     /// # Errors
     ///
     /// Exit 2 if a folder is missing, a target is not a regular file, its name has a control
-    /// character, or the extension of the discrepancies is unknown. Exit 6 if a folder cannot be
-    /// written to.
+    /// character, or the extension of discrepancies or workbook is another one. Exit 6 if a folder
+    /// cannot be written to.
     pub fn check(&self) -> Result<()> {
         for (file, path) in self.all() {
             let target = Target { file, path };
@@ -87,11 +87,13 @@ impl Paths {
                 "end the name with .parquet; DuckDB turns it into other formats",
             ));
         }
-        let is_known = FileFormat::from_extension(target.path).is_some();
+        let is_known = is_workbook(target.path) || FileFormat::from_extension(target.path).is_some();
         if target.file == OutputFile::Discrepancies && !is_known {
-            return Err(
-                target.refused("has an unknown extension", "end the name with .csv, .jsonl or .parquet")
-            );
+            let hint = "end the name with .csv, .jsonl, .parquet or .xlsx";
+            return Err(target.refused("has an unknown extension", hint));
+        }
+        if target.file == OutputFile::Workbook && !is_workbook(target.path) {
+            return Err(target.refused("has the extension of another format", "end the name with .xlsx"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The discrepancies: one row each, as CSV, JSON lines or Parquet.
+//! The discrepancies: one row each, as CSV, JSON lines or Parquet. A workbook has the same cells.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -113,7 +113,11 @@ impl Discrepancies {
 ///
 /// An unusable row of the ledger may have fewer carried values than there are columns; the missing
 /// ones are null. Empty text is null in every format, because in CSV the two look the same.
-fn cells<'a>(row: &'a DiscrepancyRow, message: &'a str, columns: usize) -> impl Iterator<Item = Cell<'a>> {
+pub(super) fn cells<'a>(
+    row: &'a DiscrepancyRow,
+    message: &'a str,
+    columns: usize,
+) -> impl Iterator<Item = Cell<'a>> {
     let what = &row.what;
     let text = |value: Option<_>| Cell::Text(value.filter(|value: &&str| !value.is_empty()));
     [

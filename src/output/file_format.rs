@@ -1,8 +1,8 @@
-//! Formats of the discrepancy file. The extension of its name selects one.
+//! Formats of the discrepancy file. The extension of its name selects one, or the workbook.
 
 use std::path::Path;
 
-/// Format of the discrepancy file.
+/// Format of the discrepancy file that is no workbook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileFormat {
     Csv,
@@ -24,6 +24,11 @@ impl FileFormat {
     }
 }
 
+/// Whether the extension is that of a workbook.
+pub(super) fn is_workbook(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +41,7 @@ mod tests {
         assert_eq!(format("d.parquet"), Some(FileFormat::Parquet));
         assert_eq!(format("d.xlsx"), None);
         assert_eq!(format("d"), None);
+        let workbooks = ["d.xlsx", "d.XLSX", "d.xls", "xlsx", "d.xlsx.csv"];
+        assert_eq!(workbooks.map(|name| is_workbook(Path::new(name))), [true, true, false, false, false]);
     }
 }

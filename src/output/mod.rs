@@ -1,4 +1,5 @@
-//! All files that a run writes: details, discrepancies, report, summary, rejects, SQL views.
+//! All files that a run writes: details, discrepancies, report, summary, rejects, workbook and SQL
+//! views.
 
 mod all_outputs;
 mod check_targets;
@@ -23,6 +24,7 @@ mod summary;
 mod summary_json;
 mod table;
 mod views;
+mod workbook;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
 pub use csv_form::{ByteOrderMark, CsvForm};

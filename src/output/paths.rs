@@ -12,7 +12,7 @@ use crate::staged;
 pub struct Paths {
     /// Parquet file, or a folder if `by_day` is set.
     pub details: PathBuf,
-    /// CSV, JSON lines or Parquet, by extension.
+    /// CSV, JSON lines, Parquet or a workbook, by extension.
     pub discrepancies: PathBuf,
     /// HTML.
     pub report: PathBuf,
@@ -20,6 +20,8 @@ pub struct Paths {
     pub summary: PathBuf,
     /// CSV in the ledger's own columns. The file exists only if the ledger has unusable rows.
     pub rejects: PathBuf,
+    /// Workbook beside the other files; `None` writes no such file.
+    pub workbook: Option<PathBuf>,
     /// SQL views for DuckDB; `None` writes no such file.
     pub sql: Option<PathBuf>,
     /// Writes the details as a folder with one subfolder a day, `call_date=YYYY-MM-DD`.
@@ -46,6 +48,7 @@ impl Paths {
             rejects: details.with_extension("rejects.csv"),
             details,
             by_day: false,
+            workbook: None,
             csv: CsvForm::default(),
             sql: None,
         }
@@ -89,7 +92,9 @@ impl Paths {
             (OutputFile::Summary, self.summary.as_path()),
             (OutputFile::Rejects, self.rejects.as_path()),
         ];
-        files.into_iter().chain(self.sql.iter().map(|path| (OutputFile::Views, path.as_path()))).collect()
+        let options = [(OutputFile::Workbook, &self.workbook), (OutputFile::Views, &self.sql)];
+        let given = options.into_iter().filter_map(|(file, path)| Some((file, path.as_deref()?)));
+        files.into_iter().chain(given).collect()
     }
 }
 
@@ -101,6 +106,7 @@ pub(super) enum OutputFile {
     Report,
     Summary,
     Rejects,
+    Workbook,
     Views,
 }
 
@@ -112,6 +118,7 @@ impl std::fmt::Display for OutputFile {
             Self::Report => "the report",
             Self::Summary => "the summary",
             Self::Rejects => "the rejects file",
+            Self::Workbook => "the workbook",
             Self::Views => "the SQL file",
         })
     }

@@ -89,7 +89,7 @@ impl DetailsFile<'_> {
 }
 
 /// The columns that name a row's call and its kind.
-const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
+pub(super) const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
 
 /// Adds the rows of the discrepancy file to `written`. The text cells of a CSV file may be guarded
 /// against formulas.
@@ -143,7 +143,7 @@ fn read_jsonl(file: File, target: &Path, each: EachRow<'_>) -> Result<()> {
 }
 
 /// Cells of [`COUNTED_COLUMNS`]. Empty text is null.
-fn cells_of_texts([id, prod_id, day, kind]: [&str; 4]) -> [Cell<'_>; 4] {
+pub(super) fn cells_of_texts([id, prod_id, day, kind]: [&str; 4]) -> [Cell<'_>; 4] {
     fn text(text: &str) -> Cell<'_> {
         Cell::Text(Some(text).filter(|text| !text.is_empty()))
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file_format::FileFormat;
+use super::file_format::{FileFormat, is_workbook};
 use super::paths::Paths;
 use crate::place::folder_of;
 
@@ -27,6 +27,13 @@ const GROUP: &str = "STRUCT(name VARCHAR, calls BIGINT, found BIGINT, \
      duration_s STRUCT(ledger BIGINT, provider BIGINT, difference BIGINT), \
      billable_minutes STRUCT(ledger BIGINT, provider BIGINT))";
 
+/// What the views over a workbook begin with. DuckDB reads it with an extension, which it may have
+/// to load from the network, so these views are left to the user.
+const OF_WORKBOOK: &str = "\
+-- The discrepancies are in a workbook. DuckDB reads it with its extension excel. Remove the marks of these lines to
+-- have the views. If there are sheets `all (2)` and so on, add each with UNION ALL.
+";
+
 /// The text of the file that will be `target`.
 pub(super) fn text(paths: &Paths, target: &Path) -> String {
     let folder = folder_of(target);
@@ -36,23 +43,35 @@ pub(super) fn text(paths: &Paths, target: &Path) -> String {
     } else {
         format!("read_parquet({details})")
     };
-    let discrepancies = quoted(folder, &paths.discrepancies);
-    let discrepancies = match FileFormat::from_extension(&paths.discrepancies) {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let values = [
+        ("self", &*name),
+        ("details", &details),
+        ("views_of_discrepancies", &views_of_discrepancies(folder, &paths.discrepancies)),
+        ("summary", &quoted(folder, &paths.summary)),
+        ("columns", &SUMMARY_TYPES.replace("GROUP", GROUP)),
+    ];
+    filled(include_str!("views.sql"), &values)
+}
+
+/// The views over the discrepancies at `path`: statements, or comments if the file is a workbook.
+fn views_of_discrepancies(folder: &Path, path: &Path) -> String {
+    let template = include_str!("views_of_discrepancies.sql");
+    let discrepancies = quoted(folder, path);
+    if is_workbook(path) {
+        let table = format!("read_xlsx({discrepancies}, sheet = 'all')");
+        let views = format!("INSTALL excel; LOAD excel;\n\n{template}");
+        let views = filled(&views, &[("discrepancies", &table)]);
+        return views.lines().fold(OF_WORKBOOK.to_owned(), |text, line| text + "-- " + line + "\n");
+    }
+    let table = match FileFormat::from_extension(path) {
         Some(FileFormat::Parquet) => format!("read_parquet({discrepancies})"),
         Some(FileFormat::Jsonl) => {
             format!("read_json({discrepancies}, format = 'newline_delimited', columns = {COLUMN_TYPES})")
         }
         Some(FileFormat::Csv) | None => format!("read_csv({discrepancies}, types = {COLUMN_TYPES})"),
     };
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let values = [
-        ("self", &*name),
-        ("details", &details),
-        ("discrepancies", &discrepancies),
-        ("summary", &quoted(folder, &paths.summary)),
-        ("columns", &SUMMARY_TYPES.replace("GROUP", GROUP)),
-    ];
-    filled(include_str!("views.sql"), &values)
+    filled(template, &[("discrepancies", &table)])
 }
 
 /// The template with each `{{name}}` replaced by its value. A value may itself contain `{{`.

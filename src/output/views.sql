@@ -3,14 +3,8 @@
 
 CREATE OR REPLACE VIEW details AS SELECT * FROM {{details}};
 
-CREATE OR REPLACE VIEW discrepancies AS SELECT * FROM {{discrepancies}};
-
 CREATE OR REPLACE VIEW by_status AS
 SELECT status, count(*) AS calls FROM details GROUP BY ALL ORDER BY calls DESC, status;
-
-CREATE OR REPLACE VIEW by_kind AS
-SELECT kind, field, count(*) AS rows, sum(delta)::BIGINT AS delta_s,
-       sum(seconds_at_stake)::BIGINT AS seconds_at_stake FROM discrepancies GROUP BY ALL ORDER BY kind, field;
 
 CREATE OR REPLACE VIEW summary AS SELECT * FROM read_json({{summary}}, columns = {{columns}});
 
@@ -45,8 +39,7 @@ SELECT (epoch_us(created_at) // 3600000000 + 8) % 24 AS hour, count(*) AS calls,
        sum(coalesce(duration_s, 0))::BIGINT AS talk_s
 FROM details WHERE status = 'found' AND answered IS NOT NULL AND created_at IS NOT NULL GROUP BY 1 ORDER BY 1;
 
-CREATE OR REPLACE VIEW largest AS
-SELECT * FROM discrepancies ORDER BY seconds_at_stake DESC, ledger_line, kind LIMIT 100;
-
 -- The steps from the ledger's talk time to the provider's; the last one is the sum of those before.
 CREATE OR REPLACE VIEW bridge AS SELECT unnest(bridge, recursive := true) FROM summary;
+
+{{views_of_discrepancies}}

@@ -17,6 +17,7 @@ mod patterns;
 mod rows;
 mod tie_out;
 mod words;
+mod workbook;
 
 pub use causes::{cause, cause_with_advice, incomplete};
 pub use messages::message;
@@ -25,3 +26,4 @@ pub use patterns::sentence as pattern;
 pub use rows::reason;
 pub use tie_out::{slowdown, tie_out_numbers, tie_out_rule};
 pub use words::{age, bridge_step, category, field, kind, kind_rule, outcome, product, status, status_rule};
+pub use workbook::{NightText, cut_cells, missing_columns, night_text};

@@ -62,6 +62,14 @@ fn ledger(note: &LedgerNote) -> String {
         LedgerNote::Form(LedgerForm::Parquet) => {
             "台账按 Parquet 文件读取，其第一行数据计为第 2 行".to_owned()
         }
+        LedgerNote::Form(LedgerForm::Workbook { sheet, other_sheets }) => {
+            let others = if other_sheets.is_empty() {
+                String::new()
+            } else {
+                format!("；其他工作表未读取：{}", other_sheets.join("、"))
+            };
+            format!("台账读取的是 Excel 工作簿的工作表“{sheet}”{others}")
+        }
         LedgerNote::Form(LedgerForm::Text { encoding, delimiter, packing }) => {
             let encoding =
                 encoding.replace(" (little-endian)", "（小端序）").replace(" (big-endian)", "（大端序）");
@@ -124,6 +132,10 @@ fn of_rows(finding: Finding) -> &'static str {
         Finding::Null => "值为 NULL、\\N、NaN 一类的词，按空值读取",
         Finding::SplitCallId => "呼叫 ID 在 ^ 处被拆成两列；请予合并，否则服务商查不到这些通话",
         Finding::LostCaret => "呼叫 ID 全为数字，可能在导出时丢失了 ^；按原样查询",
+        Finding::HiddenRow => "在工作表中被筛选或隐藏，与其他行一样读取",
+        Finding::NoStoredResult => {
+            "公式没有存储结果，其单元格按无法使用或空值读取；请用电子表格软件打开工作簿并保存"
+        }
     }
 }
 
@@ -153,7 +165,7 @@ fn readable_file(ReadableFile { secret, path }: &ReadableFile) -> String {
     let what = match secret {
         SecretFile::Credentials => "访问凭证文件",
         SecretFile::MaskKey => "脱敏密钥文件",
-        SecretFile::Notification => "通知密钥文件",
+        SecretFile::NotifySecret => "通知密钥文件",
     };
     format!("{what}“{path}”可被其他用户读取；请将其权限设为仅本人可读")
 }
@@ -254,9 +266,15 @@ mod tests {
             Finding::Null,
             Finding::SplitCallId,
             Finding::LostCaret,
+            Finding::HiddenRow,
+            Finding::NoStoredResult,
         ];
         let mut notes = vec![
             LedgerNote::Form(LedgerForm::Parquet),
+            LedgerNote::Form(LedgerForm::Workbook {
+                sheet: "本月".into(),
+                other_sheets: vec!["说明".into()],
+            }),
             LedgerNote::Form(text("GB18030", b';', None)),
             LedgerNote::Form(text("UTF-16 (little-endian)", b'\t', Some(Packing::Gzip))),
             LedgerNote::RenamedColumn { column: 3, name: "ledger_x_2".into() },
@@ -300,7 +318,7 @@ mod tests {
             Note::ForeignRejects { file: "d.rejects.csv".into() },
             Note::ReadableFile(readable(SecretFile::Credentials)),
             Note::ReadableFile(readable(SecretFile::MaskKey)),
-            Note::ReadableFile(readable(SecretFile::Notification)),
+            Note::ReadableFile(readable(SecretFile::NotifySecret)),
             Note::Store(UnknownFileSystem { kind: "fuse.x".into() }),
             Note::Answers(suspicion(Suspicion::NoPermission)),
             Note::Answers(suspicion(Suspicion::WrongDays)),

@@ -4,7 +4,9 @@ use super::words;
 use crate::output::lang::Lang;
 use crate::words::count;
 use reconcile_core::product::{PRODUCTS, ProductId};
-use reconcile_core::row_problem::{CallIdProblem, RowProblem, TimeProblem, Unusable, WidthAdvice};
+use reconcile_core::row_problem::{
+    CallIdProblem, CellProblem, RowProblem, TimeProblem, Unusable, WidthAdvice,
+};
 
 /// Why a row is unusable, and what to do about it.
 #[must_use]
@@ -71,6 +73,19 @@ fn zh(problem: &RowProblem) -> String {
             );
         }
         RowProblem::Time(problem) => return time(*problem),
+        RowProblem::Cell(at) => return format!("单元格 {} {}", at.cell, cell_problem(&at.problem)),
+    };
+    fixed.to_owned()
+}
+
+fn cell_problem(problem: &CellProblem) -> String {
+    let fixed = match problem {
+        CellProblem::NoResult => "是没有存储结果的公式；请用电子表格软件打开工作簿并保存",
+        CellProblem::Error(error) => return format!("是错误值 {error}；请更正其公式，或将该单元格留空"),
+        CellProblem::NoSeconds => "只显示时和分、没有秒，含义不明；请以秒填写通话时长，例如 75",
+        CellProblem::HiddenPart => "只显示了时长的一部分；请将格式设为 [h]:mm:ss，或以秒填写通话时长",
+        CellProblem::OtherUnit => "显示的单位不是秒；请以秒填写通话时长，例如 75",
+        CellProblem::NoDay => "是没有日期的时刻或时长；请写 YYYY-MM-DD HH:MM:SS（UTC+8）",
     };
     fixed.to_owned()
 }
@@ -97,6 +112,7 @@ fn width_advice(advice: WidthAdvice) -> &'static str {
         WidthAdvice::NoBackslashes => "值的末尾被反斜杠转义（MySQL 的写法），导出时请改为双写引号",
         WidthAdvice::AddFields => "请补齐缺少的字段，或为含换行的值加上引号",
         WidthAdvice::AddQuotes => "请为含分隔符的值加上引号",
+        WidthAdvice::NameColumns => "请删去表格右侧的值，或在表头行为其列命名",
     }
 }
 
@@ -115,6 +131,8 @@ fn time(problem: TimeProblem) -> String {
 
 #[cfg(test)]
 mod tests {
+    use reconcile_core::row_problem::CellAtFault;
+
     use super::*;
     use crate::texts::checks::assert_translated;
     use chrono::NaiveDate;
@@ -145,6 +163,7 @@ mod tests {
             WidthAdvice::NoBackslashes,
             WidthAdvice::AddFields,
             WidthAdvice::AddQuotes,
+            WidthAdvice::NameColumns,
         ];
         let times = [
             TimeProblem::NotATime,
@@ -184,7 +203,17 @@ mod tests {
             invalid_bytes("callee"),
         ];
         let widths = widths.map(|advice| RowProblem::WrongWidth { found: 2, header: 3, advice });
-        others.into_iter().chain(widths).chain(times.map(RowProblem::Time)).collect()
+        let cells = [
+            CellProblem::NoResult,
+            CellProblem::Error("#N/A".into()),
+            CellProblem::NoSeconds,
+            CellProblem::HiddenPart,
+            CellProblem::OtherUnit,
+            CellProblem::NoDay,
+        ];
+        let cells =
+            cells.map(|problem| RowProblem::Cell(Box::new(CellAtFault { cell: "B7".into(), problem })));
+        others.into_iter().chain(widths).chain(times.map(RowProblem::Time)).chain(cells).collect()
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub fn kind(lang: Lang, kind: Kind) -> &'static str {
     match kind {
         Kind::Deferred => lang.choose("not asked", "未查询"),
         Kind::Duplicate => lang.choose("duplicate row", "重复行"),
-        Kind::Failed => lang.choose("look-up failed", "查询失败"),
+        Kind::Failed => lang.choose("lookup failed", "查询失败"),
         Kind::Inconsistent => lang.choose("provider contradicts itself", "服务商自相矛盾"),
         Kind::InvalidRow => lang.choose("unusable row", "无法使用的行"),
         Kind::Malformed => lang.choose("unreadable record", "记录无法解析"),
@@ -54,7 +54,7 @@ pub fn status(lang: Lang, status: Status) -> &'static str {
         Status::Found => lang.choose("found", "已查得"),
         Status::NotFound => lang.choose("missing at the provider", "服务商无记录"),
         Status::Pending => lang.choose("waiting for an answer", "待结果"),
-        Status::Failed => lang.choose("look-up failed", "查询失败"),
+        Status::Failed => lang.choose("lookup failed", "查询失败"),
         Status::Deferred => lang.choose("not asked", "未查询"),
     }
 }
@@ -71,7 +71,7 @@ pub fn status_rule(lang: Lang, status: Status) -> &'static str {
             "no record yet, or the record may still change; the next run asks again",
             "尚无记录或记录仍可能变化；下次运行再查",
         ),
-        Status::Failed => lang.choose("the look-up ended in an error", "查询以错误结束"),
+        Status::Failed => lang.choose("the lookup ended in an error", "查询以错误结束"),
         Status::Deferred => lang.choose("not asked; the next run asks", "未查询；下次运行再查"),
     }
 }
@@ -142,7 +142,7 @@ pub fn bridge_step(lang: Lang, code: &'static str) -> &'static str {
         "duplicates" => ("duplicate rows", "重复行"),
         "missing" => ("missing at the provider", "服务商无记录"),
         "waiting" => ("waiting for an answer", "待结果"),
-        "failed" => ("look-up failed", "查询失败"),
+        "failed" => ("lookup failed", "查询失败"),
         "no_ledger_value" => ("no ledger value", "台账无时长"),
         "no_provider_value" => ("no provider value", "服务商无时长"),
         "differences_up" => ("provider says more", "服务商多计"),
@@ -162,7 +162,7 @@ pub fn category(lang: Lang, code: &'static str) -> &'static str {
         "not_compared" => ("found, but nothing to compare", "已查得，但无可比对项"),
         "missing" => ("missing at the provider", "服务商无记录"),
         "waiting" => ("waiting for an answer", "待结果"),
-        "failed" => ("look-up failed", "查询失败"),
+        "failed" => ("lookup failed", "查询失败"),
         "unusable_rows" => ("unusable rows", "无法使用的行"),
         code => (code, code),
     };

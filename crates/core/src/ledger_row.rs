@@ -102,7 +102,8 @@ pub struct LedgerRow {
 pub struct InvalidRow {
     /// Physical line of the file on which the row begins.
     pub line: u64,
-    /// Bytes before it in the unpacked file; `None` for Parquet, whose rows have no position.
+    /// Bytes before it in the unpacked file; `None` for Parquet and workbooks: their rows have no
+    /// position.
     pub offset: Option<u64>,
     /// The column at fault, from 1; `None` if the whole row is at fault.
     pub column: Option<u64>,

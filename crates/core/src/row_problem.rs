@@ -70,6 +70,34 @@ pub enum RowProblem {
     },
     /// The value is not a time.
     Time(TimeProblem),
+    /// A cell of a workbook has no usable value.
+    Cell(Box<CellAtFault>),
+}
+
+/// A cell of a workbook without a usable value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellAtFault {
+    /// Its name, such as `B7`.
+    pub cell: String,
+    /// Why it has none.
+    pub problem: CellProblem,
+}
+
+/// Why a cell of a workbook has no usable value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CellProblem {
+    /// It holds a formula without a stored result.
+    NoResult,
+    /// It holds an error such as `#N/A`; empty if spreadsheets know no such error.
+    Error(String),
+    /// Its talk time is shown without seconds.
+    NoSeconds,
+    /// Its format hides a part of its talk time.
+    HiddenPart,
+    /// Its talk time is in another unit than seconds.
+    OtherUnit,
+    /// It has no day.
+    NoDay,
 }
 
 /// Why a row is unusable, and where in the ledger.
@@ -94,6 +122,8 @@ pub enum WidthAdvice {
     AddFields,
     /// The row has too many fields.
     AddQuotes,
+    /// A sheet has values to the right of its table.
+    NameColumns,
 }
 
 /// What is wrong with a CallId.
@@ -192,6 +222,7 @@ impl fmt::Display for RowProblem {
                 );
             }
             Self::Time(problem) => return problem.fmt(f),
+            Self::Cell(at) => return write!(f, "cell {} {}", at.cell, at.problem),
         })
     }
 }
@@ -241,6 +272,38 @@ impl fmt::Display for WidthAdvice {
             }
             Self::AddFields => "add the missing fields, or put quotes around a value with a line break",
             Self::AddQuotes => "put quotes around a value that contains the delimiter",
+            Self::NameColumns => {
+                "remove the values to the right of the table, or give their columns names in the header row"
+            }
+        })
+    }
+}
+
+impl fmt::Display for CellProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoResult => {
+                "holds a formula without a stored result; open the workbook in a spreadsheet program and save it \
+                 there"
+            }
+            Self::Error(error) => {
+                let space = if error.is_empty() { "" } else { " " };
+                let to_do = "correct its formula, or leave the cell empty";
+                return write!(f, "holds the error{space}{error}; {to_do}");
+            }
+            Self::NoSeconds => {
+                "shows hours and minutes without seconds, so it is not clear what it means; write the talk time \
+                 in seconds, such as 75"
+            }
+            Self::HiddenPart => {
+                "shows only a part of its duration; format it as [h]:mm:ss, or write the talk time in seconds"
+            }
+            Self::OtherUnit => {
+                "shows another unit than seconds; write the talk time in seconds, such as 75"
+            }
+            Self::NoDay => {
+                "is a time of day or a duration without a day; write YYYY-MM-DD HH:MM:SS (UTC+8)"
+            }
         })
     }
 }

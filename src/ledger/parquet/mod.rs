@@ -2,7 +2,6 @@
 //! foreign reader, so that no file takes much more memory than its size or makes it panic.
 
 mod bounds;
-mod caught;
 mod delta_lengths;
 mod pages;
 mod rows;

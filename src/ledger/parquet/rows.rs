@@ -28,8 +28,8 @@ use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 
 use super::bounds::{check_footer, rows_at_once};
-use super::caught::caught;
 use super::pages::Refused;
+use crate::caught::caught;
 use crate::ledger::error::{LedgerError, Result};
 use crate::ledger::ledger_bytes::LedgerBytes;
 use crate::ledger::split::{MAX_KEPT, MAX_RECORD};

@@ -21,7 +21,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'\\');
 
 /// A file that the report names.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Link {
     /// Relative to the report. `None` if it would show a phone number, or on another drive.
     pub(crate) href: Option<String>,

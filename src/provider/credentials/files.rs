@@ -28,8 +28,8 @@ pub enum SecretFile {
     Credentials,
     /// The key of masked numbers.
     MaskKey,
-    /// The secret of a chat.
-    Notification,
+    /// The secret that signs notifications.
+    NotifySecret,
 }
 
 /// A secret file that others can read. `Display` is the warning in English.
@@ -54,7 +54,7 @@ impl fmt::Display for ReadableFile {
         let what = match self.secret {
             SecretFile::Credentials => "credentials file",
             SecretFile::MaskKey => "mask key",
-            SecretFile::Notification => "notification secret",
+            SecretFile::NotifySecret => "notification secret",
         };
         let path = &self.path;
         write!(f, "others can read the {what} {path}; `chmod 600 {path}` keeps it secret")

@@ -140,10 +140,11 @@ fn lines_of_run(run: &WrittenRun, lang: Lang) -> Vec<String> {
     }
     lines.extend(frequent_kinds(&run.totals, lang));
     let because = run.incomplete_because.as_ref().map(|because| texts::incomplete(lang, because));
-    lines.extend(because.iter().map(|why| labelled(lang, "Incomplete", "不完整的原因", why)));
+    let because = because.as_deref();
+    lines.extend(because.map(|why| labelled(lang, "Incomplete", "不完整的原因", why)));
     // The reason of an incomplete run may name the cause already.
     let cause = run.cause.as_ref().map(|cause| texts::cause(lang, cause));
-    let cause = cause.filter(|words| because.as_ref().is_none_or(|because| !because.contains(words)));
+    let cause = cause.filter(|words| because.is_none_or(|because| !because.contains(words)));
     lines.extend(
         cause.map(|words| labelled(lang, "Most frequent cause of failures", "最常见的失败原因", &words)),
     );
@@ -171,33 +172,14 @@ fn frequent_kinds(totals: &Totals, lang: Lang) -> Option<String> {
     let kinds: Vec<String> = kinds
         .iter()
         .map(|(kind, n)| match lang {
-            Lang::En => format!("{} ({})", kind_words(*kind, lang), count(*n)),
-            Lang::Zh => format!("{} {}", kind_words(*kind, lang), count(*n)),
+            Lang::En => format!("{} ({})", texts::kind(lang, *kind), count(*n)),
+            Lang::Zh => format!("{} {}", texts::kind(lang, *kind), count(*n)),
         })
         .collect();
     (!kinds.is_empty()).then(|| match lang {
         Lang::En => format!("Most frequent discrepancies: {}", kinds.join(", ")),
         Lang::Zh => format!("最多的差异：{}", kinds.join("、")),
     })
-}
-
-fn kind_words(kind: Kind, lang: Lang) -> &'static str {
-    if lang == Lang::Zh {
-        return texts::kind(lang, kind);
-    }
-    match kind {
-        Kind::Deferred => "not asked",
-        Kind::Duplicate => "duplicate rows",
-        Kind::Failed => "failed lookups",
-        Kind::Inconsistent => "contradictions of the provider",
-        Kind::InvalidRow => "unusable rows",
-        Kind::Malformed => "unreadable answers",
-        Kind::Mismatch => "different values",
-        Kind::NotFound => "missing at the provider",
-        Kind::OtherDay => "on the neighbouring day",
-        Kind::Pending => "waiting",
-        Kind::UnknownState => "unknown states",
-    }
 }
 
 /// A foreign text as a message may show it, in at most so many bytes.
@@ -250,7 +232,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::stop::Reason;
 
     fn run(exit: Exit) -> WrittenRun {
         let totals = Totals {
@@ -295,7 +276,7 @@ mod tests {
                 "86 calls: 57 agree, 19 differ, 4 are missing at the provider, 2 wait, 4 failed; 7 ledger rows are \
                  unusable",
                 "Talk seconds at stake: 1234",
-                "Most frequent discrepancies: different values (19), unusable rows (7), missing at the provider (4)",
+                "Most frequent discrepancies: values differ (19), unusable row (7), missing at the provider (4)",
                 "Most frequent cause of failures: cannot resolve x.test",
                 "Exit code 0: every call has its answer and all files are written",
             ]
@@ -333,11 +314,15 @@ mod tests {
 
     #[test]
     fn a_cause_in_the_reason_is_not_repeated() {
-        let because = Incomplete::Exhausted { calls: 4, cause: run(Exit::Success).cause };
-        let run = WrittenRun { incomplete_because: Some(because), ..run(Exit::Incomplete) };
-        let lines = message(&Ok(run), "calls.csv", Lang::En).lines.join("\n");
-        assert_eq!(lines.matches("cannot resolve x.test").count(), 1, "{lines}");
-        assert!(lines.contains("\nIncomplete: 4 calls"), "{lines}");
+        let written = run(Exit::Incomplete);
+        let because = Some(Incomplete::Exhausted { calls: 4, cause: written.cause.clone() });
+        let written = Ok(WrittenRun { incomplete_because: because, ..written });
+        for (lang, label) in [(Lang::En, "\nIncomplete: 4 calls"), (Lang::Zh, "\n不完整的原因：4 通通话")]
+        {
+            let lines = message(&written, "calls.csv", lang).lines.join("\n");
+            assert_eq!(lines.matches("x.test").count(), 1, "{lines}");
+            assert!(lines.contains(label), "{lines}");
+        }
     }
 
     #[test]
@@ -381,12 +366,15 @@ mod tests {
         let link = format!("https://x.test/{}", "a".repeat(MAX_LINK_BYTES - 15));
         for part in ["a", "[", "账", "\u{1b}", "😀", "13812345678 "] {
             let long: String = part.chars().cycle().take(20_000).collect();
-            let cause = Some(Cause::new("cause", &long));
+            let cause = Some(Cause::new("isv.X", &long));
             let most = u64::MAX / 8;
             let written = WrittenRun {
                 is_sandbox: true,
                 at_stake_s: most,
-                incomplete_because: Some(Incomplete::Stopped(Some(Reason::NoKey(long.clone())))),
+                incomplete_because: Some(Incomplete::Exhausted {
+                    calls: most,
+                    cause: Some(Cause::new("isv.Y", &long)),
+                }),
                 cause,
                 totals: Totals {
                     calls: most,

@@ -68,7 +68,8 @@ fn devices_pipes_and_sockets_are_refused_at_once() {
     let _socket = std::os::unix::net::UnixListener::bind(bench.path("socket.csv")).unwrap();
     symlink("/dev/full", bench.path("full.csv")).unwrap();
     symlink("/dev/zero", bench.path("zero.csv")).unwrap();
-    for option in ["--out", "--discrepancies", "--report", "--summary", "--sql", "--metrics-file"] {
+    let options = ["--out", "--discrepancies", "--xlsx", "--report", "--summary", "--sql", "--metrics-file"];
+    for option in options {
         for name in ["fifo.csv", "socket.csv", "full.csv", "zero.csv", "/dev/full", "/dev/null"] {
             bench.run(&[option, name]).exits(2).says(name).says("is not a regular file").says("to do: ");
         }

@@ -20,12 +20,13 @@ const OWNERS: &[(&str, &[&str])] = &[
             "telemetry/notify/",
         ],
     ),
-    ("quick_xml", &["provider/xml.rs", "sandbox/envelope.rs"]),
+    ("quick_xml", &["ledger/workbook/", "provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
     ("arrow", &["output/table/", "ledger/parquet/"]),
     ("parquet", &["output/table/", "ledger/"]),
-    ("flate2", &["ledger/unpack.rs"]),
+    ("flate2", &["ledger/unpack.rs", "ledger/workbook/part.rs"]),
+    ("zip", &["ledger/workbook/"]),
     ("zstd", &["ledger/unpack.rs"]),
     ("governor", &["fetch/shape.rs"]),
     ("indicatif", &["console/progress.rs"]),
@@ -65,6 +66,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("tracing_subscriber", &["console/log.rs"]),
     ("chrono_tz", &["zone.rs"]),
+    ("rust_xlsxwriter", &["output/workbook/"]),
+    ("calamine", &["output/workbook/"]),
 ];
 
 /// The code without its unit tests.

@@ -603,7 +603,7 @@ fn refused() -> Vec<Case> {
     vec![
         case("an empty file", "", "error: is empty"),
         case("an empty archive", gz(""), "error: is empty"),
-        case("the workbook itself", "PK\x03\x04", "error: Excel workbook"),
+        case("a zip archive that is cut off", "PK\x03\x04", "error: cannot read the workbook"),
         case("an .xls that is HTML", "<html><table><tr><td>call_id</td></tr></table>", "error: HTML"),
         case("an old .xls workbook", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "error: old Excel workbook"),
         case("another compression", "BZh91AY", "error: bzip2"),

@@ -24,6 +24,7 @@ mod parquet_bombs;
 mod parquet_fuzz;
 mod usable_rows;
 mod whole_runs;
+mod workbooks;
 
 /// One small ledger and its expected records.
 struct Case {

@@ -15,3 +15,6 @@ mod report_pictures;
 mod report_script;
 mod snapshots;
 mod spreadsheets;
+mod workbook;
+#[cfg(target_os = "linux")]
+mod workbook_faults;

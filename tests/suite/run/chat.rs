@@ -363,7 +363,7 @@ fn a_message_names_what_differs_and_the_seconds_at_stake() {
         "### reconcile: calls.csv – complete".to_owned(),
         "2 calls: 0 agree, 2 differ; 1 ledger row is unusable".to_owned(),
         format!("Talk seconds at stake: {}", summary.number("at_stake_total_s")),
-        "Most frequent discrepancies: different values (2), unusable rows (1)".to_owned(),
+        "Most frequent discrepancies: values differ (2), unusable row (1)".to_owned(),
         "Exit code 1: every call has its answer and all files are written; there are discrepancies"
             .to_owned(),
     ];

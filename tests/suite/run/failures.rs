@@ -39,7 +39,7 @@ fn the_most_frequent_cause_is_named_in_all_places() {
     assert_eq!(cause(&bench).as_deref(), Some(words));
     let because = bench.summary().0["incomplete_because"].to_string();
     assert!(because.contains(words), "{because}");
-    assert!(page(&bench).contains(&format!("<strong>Most frequent cause of failures: </strong>{words}")));
+    assert!(page(&bench).contains(&format!("<strong>Most frequent cause of failures: </strong>{words}.")));
 
     // Then only the refused call is left.
     bench
@@ -47,9 +47,9 @@ fn the_most_frequent_cause_is_named_in_all_places() {
         .exits(0)
         .says("the most frequent cause of failures: InvalidP");
     assert_eq!(cause(&bench).as_deref(), Some("InvalidParameters: The parameter is wrong."));
-    assert!(
-        page(&bench).contains("<strong>最常见的失败原因：</strong>服务商返回 InvalidParameters：")
-    );
+    assert!(page(&bench).contains(
+        "<strong>最常见的失败原因：</strong>服务商返回 InvalidParameters：“The parameter is wrong”。"
+    ));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Programs that the tests need, at pinned versions: users' readers of Parquet and metrics, and the
-//! provider's own SDKs. The tests install them below cargo's target directory.
+//! Programs that the tests need, at pinned versions: users' readers of Parquet, workbooks and
+//! metrics, and the provider's own SDKs. The tests install them below cargo's target directory.
 //!
 //! The first test installs; the others wait at a lock file. An installation counts only after its
 //! mark is written, so an interrupted one is repeated.
@@ -20,8 +20,10 @@ const READERS: Environment = Environment {
     name: "readers-venv",
     packages: &[
         "duckdb-cli==1.5.5",
+        "duckdb-extension-excel==1.5.5",
         "pyarrow==26.0.1",
         "polars==2.1.0",
+        "openpyxl==3.1.5",
         "pandas==3.1.1",
         "prometheus-client==0.26.0",
     ],
@@ -52,6 +54,14 @@ pub fn python_with_pictures() -> Command {
 /// A command of the readers' environment, installed if necessary.
 pub fn command(name: &str) -> Command {
     Command::new(READERS.folder().join("bin").join(name))
+}
+
+/// DuckDB's statement that loads its extension for workbooks.
+pub fn load_excel() -> String {
+    let mut command = command("python");
+    command.args(["-c", "import duckdb_extension_excel as e; print(e.__path__[0])"]);
+    let folder = output(&mut command, "it comes from the Python package index");
+    format!("LOAD '{}/extensions/v1.5.5/excel.duckdb_extension'", folder.trim())
 }
 
 /// Python with the provider's SDKs, installed if necessary.
