@@ -160,10 +160,11 @@ impl Outputs {
         let mut written = Written::default();
         let details = self.details.finish()?;
         let discrepancies = self.discrepancies.map(Discrepancies::finish).transpose()?;
+        // This takes two threads. The digests need another one only then.
+        count_details(&details, &mut written)?;
         let files = scope(|scope| {
             let digests = threads::start_in(scope, "digests", || digests(&details, discrepancies.as_ref()));
             let digests = digests.map_err(Error::no_more_threads)?;
-            count_details(&details, &mut written)?;
             match (&discrepancies, self.workbooks.first()) {
                 (Some(file), _) => count_discrepancies(file, self.guard, &mut written)?,
                 (None, workbook) => {

@@ -1,8 +1,8 @@
 //! Names, sizes and SHA-256 of the files that a run writes.
 //!
-//! The files are read once more for it, on a thread beside the one that reads their rows back for
-//! the tie-out. So the digests are those of the bytes on disk, whatever wrote them, and no writer
-//! waits for a hash.
+//! The files are read once more for it, beside the read-back of the discrepancies for the tie-out.
+//! So the digests are those of the bytes on disk, whatever wrote them, and no writer waits for a
+//! hash.
 
 use std::fs::File;
 use std::io::{self, Read as _};
