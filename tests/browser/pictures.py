@@ -6,7 +6,7 @@ import sys
 import pymupdf
 from PIL import Image
 
-COLOURS = 64
+COLOURS = 200
 PAGES = 2
 
 folder = pathlib.Path(sys.argv[1])
