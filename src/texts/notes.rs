@@ -225,7 +225,9 @@ mod tests {
     use crate::texts::checks::assert_translated;
     use reconcile_core::row_problem::{CallIdProblem, RowProblem};
 
-    const ALLOWED: [&str; 19] = [
+    const ALLOWED: [&str; 21] = [
+        "Excel",
+        "Sheet",
         "ID",
         "calls.csv",
         "d.rejects.csv",
@@ -272,8 +274,8 @@ mod tests {
         let mut notes = vec![
             LedgerNote::Form(LedgerForm::Parquet),
             LedgerNote::Form(LedgerForm::Workbook {
-                sheet: "本月".into(),
-                other_sheets: vec!["说明".into()],
+                sheet: "Sheet1".into(),
+                other_sheets: vec!["Sheet2".into()],
             }),
             LedgerNote::Form(text("GB18030", b';', None)),
             LedgerNote::Form(text("UTF-16 (little-endian)", b'\t', Some(Packing::Gzip))),

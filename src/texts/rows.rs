@@ -85,7 +85,7 @@ fn cell_problem(problem: &CellProblem) -> String {
         CellProblem::NoSeconds => "只显示时和分、没有秒，含义不明；请以秒填写通话时长，例如 75",
         CellProblem::HiddenPart => "只显示了时长的一部分；请将格式设为 [h]:mm:ss，或以秒填写通话时长",
         CellProblem::OtherUnit => "显示的单位不是秒；请以秒填写通话时长，例如 75",
-        CellProblem::NoDay => "是没有日期的时刻或时长；请写 YYYY-MM-DD HH:MM:SS（UTC+8）",
+        CellProblem::NoDay => "是没有日期的时刻或时长；请写 YYYY-MM-DD HH:MM:SS（北京时间）",
     };
     fixed.to_owned()
 }
@@ -137,7 +137,10 @@ mod tests {
     use crate::texts::checks::assert_translated;
     use chrono::NaiveDate;
 
-    const ALLOWED: [&str; 16] = [
+    const ALLOWED: [&str; 19] = [
+        "B7",
+        "#N/A",
+        "[h]:mm:ss",
         "ID",
         "KiB",
         "MiB",
