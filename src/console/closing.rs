@@ -68,6 +68,7 @@ impl Closing<'_> {
             discrepancies_file = self.paths.discrepancies.display().to_string(),
             report = self.paths.report.display().to_string(),
             summary = self.paths.summary.display().to_string(),
+            workbook = self.paths.workbook.as_ref().map(|path| path.display().to_string()),
             "{}",
             self.line()
         );
