@@ -1,7 +1,7 @@
 //! Posts the result of a run to a URL: to a program as JSON, or to a robot of a chat.
 //!
 //! A program gets the summary if the outputs were written, else the error. A chat gets a short
-//! message ([`message`]); it counts as told only if the platform's own code says so.
+//! message (`message`); it counts as told only if the platform's own code says so.
 //!
 //! Promises: two attempts of ten seconds at most, and no influence on the exit code. Only the URL's
 //! scheme, host and port are shown, because the rest may be a secret.
