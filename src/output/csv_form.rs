@@ -1,8 +1,8 @@
 //! The form of the CSV files: the byte order mark, and the guard against formulas.
 //!
 //! Spreadsheets take a cell that begins with one of [`RISKY`] for a formula. The guard writes a `'`
-//! before such a cell. It also writes one before a cell that begins with `'`. So whoever removes
-//! one leading `'` from each cell gets the unguarded text back.
+//! before such a cell. It also writes one before a cell that begins with `'`. Without one leading
+//! `'`, each cell has its unguarded text again.
 
 use std::borrow::Cow;
 

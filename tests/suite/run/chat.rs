@@ -2,7 +2,7 @@
 //! code says. The stubs check each message as the platforms do, and answer HTTP 200 to most that
 //! they refuse.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use sha2::Sha256;
 
 use crate::support::provider::Reply;
 use crate::support::rust_files::root;
-use crate::support::{Bench, Run, id, ledger};
+use crate::support::{Bench, Run, id, ledger, read_post};
 
 const SECRET: &str = "SECd4c3b2a1+/= 密钥";
 const TOKEN: &str = "t0ken-0a1b2c3d-4e5f-6071";
@@ -143,12 +143,7 @@ impl Robot {
             replies.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
         std::thread::spawn(move || {
             for (i, stream) in listener.incoming().flatten().enumerate() {
-                let mut reader = BufReader::new(&stream);
-                let (mut head, mut body) = (String::new(), Vec::new());
-                while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
-                let lower = head.to_ascii_lowercase();
-                let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-                reader.take(length.parse().unwrap()).read_to_end(&mut body).unwrap();
+                let (head, body) = read_post(&stream);
                 let target = head.split(' ').nth(1).unwrap();
                 let post = Post {
                     url: Url::parse(&format!("http://127.0.0.1:{port}{target}")).unwrap(),

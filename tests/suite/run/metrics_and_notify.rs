@@ -1,6 +1,6 @@
 //! Monitoring of runs: the Prometheus textfile and the summary posted at the end.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::provider::Reply;
-use crate::support::{Bench, ledger, venv};
+use crate::support::{Bench, ledger, read_post, venv};
 
 /// Metric names with labels, as Prometheus writes them, and their values.
 type Samples = Vec<(String, f64)>;
@@ -143,12 +143,7 @@ impl Hook {
         let keeps = Arc::clone(&posted);
         std::thread::spawn(move || {
             for (i, stream) in listener.incoming().flatten().enumerate() {
-                let mut reader = BufReader::new(&stream);
-                let (mut head, mut body) = (String::new(), Vec::new());
-                while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
-                let lower = head.to_ascii_lowercase();
-                let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-                reader.take(length.parse().unwrap()).read_to_end(&mut body).unwrap();
+                let (head, body) = read_post(&stream);
                 let posted: &Mutex<Vec<_>> = &keeps;
                 posted.lock().unwrap().push((head, String::from_utf8(body).unwrap()));
                 match statuses[i.min(statuses.len() - 1)] {

@@ -15,6 +15,8 @@ pub mod venv;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -426,4 +428,15 @@ pub fn parquet_metadata(path: &Path) -> BTreeMap<String, String> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let pairs = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     pairs.into_iter().map(|pair| (pair.key, pair.value.unwrap_or_default())).collect()
+}
+
+/// Head and body of the request that a program posts on this connection.
+pub fn read_post(stream: &TcpStream) -> (String, Vec<u8>) {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut body) = (String::new(), Vec::new());
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+    let lower = head.to_ascii_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    reader.take(length.parse().unwrap()).read_to_end(&mut body).unwrap();
+    (head, body)
 }
