@@ -7,7 +7,7 @@ use std::io::Write as _;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use reconcile::ledger::{Input, Layout, Options};
-use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance};
+use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, RowEncoder};
 use reconcile::provider::sign::signature;
 use reconcile::provider::wire::{Reply, understand};
 use reconcile_core::call::CallKey;
@@ -83,9 +83,11 @@ fn write_the_details(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(ROWS)).bench(|| {
         let (layout, traffic) = (Layout::default(), Traffic::default());
         let mut outputs = Outputs::create(&paths, &[], &layout, &provenance, &traffic, Lang::En).unwrap();
+        let mut rows = RowEncoder::new(outputs.forms());
         for line in 0..ROWS as u64 {
-            outputs.add_call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
+            rows.add_call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
         }
+        outputs.append(rows.finish().unwrap()).unwrap();
         drop(outputs.close().unwrap());
     });
 }

@@ -6,7 +6,8 @@
 //! If the time is too short for all calls, the oldest calls come first: the calls are divided into
 //! a few groups by age, and the ledger is read once for each group.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::iter::Enumerate;
 use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,9 +29,9 @@ use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 
 /// The distinct calls of a ledger: the first row of each call.
 struct DistinctCalls<'a, R> {
-    ledger: LedgerReader<R>,
+    /// With the number of each record.
+    ledger: Enumerate<LedgerReader<R>>,
     duplicates: &'a DuplicateCalls,
-    seen: HashSet<u128>,
 }
 
 impl<R: std::io::Read> Iterator for DistinctCalls<'_, R> {
@@ -39,16 +40,11 @@ impl<R: std::io::Read> Iterator for DistinctCalls<'_, R> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.ledger.next()? {
-                Err(e) => return Some(Err(e.into())),
-                Ok(Record::Invalid(_)) => {}
-                Ok(Record::Row(row)) => {
-                    let fingerprint = row.key.fingerprint();
-                    // Only calls with later rows must be remembered.
-                    let has_duplicates = self.duplicates.later_rows(fingerprint) > 0;
-                    if !has_duplicates || self.seen.insert(fingerprint) {
-                        return Some(Ok(row));
-                    }
+                (_, Err(e)) => return Some(Err(e.into())),
+                (number, Ok(Record::Row(row))) if !self.duplicates.is_later(number as u64) => {
+                    return Some(Ok(row));
                 }
+                (_, Ok(_)) => {}
             }
         }
     }
@@ -74,7 +70,7 @@ fn jobs<'a>(
     hours: RangeInclusive<Hour>,
 ) -> Result<impl Iterator<Item = Result<Option<(Hour, Job)>>> + 'a> {
     let (ledger, duplicates) = (source.read()?, &source.scan.duplicate_calls);
-    let rows = DistinctCalls { ledger, duplicates, seen: HashSet::new() };
+    let rows = DistinctCalls { ledger: ledger.enumerate(), duplicates };
     let rows = rows.map(|row| row.map(|row| (hour_of(&row), row)));
     let rows = rows.filter(move |row| row.as_ref().map_or(true, |(hour, _)| hours.contains(hour)));
     Ok(rows.map(move |row| {

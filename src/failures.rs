@@ -1,12 +1,14 @@
 //! The reasons of failed requests or calls, counted, and the most frequent one in words. Memory is
 //! bounded.
 
-use std::collections::BTreeMap;
 use std::fmt;
+
+use reconcile_core::lines::Lines;
+use reconcile_core::merge::Merge;
 
 use crate::provider::lost::LostReason;
 
-/// Reasons that are counted apart. Later ones only count in the sum.
+/// Reasons that are counted apart. The others only count in the sum.
 const MAX_REASONS: usize = 64;
 /// Longest text of a reason, in characters.
 const MAX_CHARS: usize = 160;
@@ -14,11 +16,11 @@ const MAX_CHARS: usize = 160;
 /// The reasons of failures, each with its number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failures {
-    reasons: BTreeMap<String, Reason>,
+    reasons: Lines<String, Reason, MAX_REASONS>,
     total: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Reason {
     cause: Cause,
     count: u64,
@@ -53,12 +55,11 @@ impl Failures {
         let lost = LostReason::parse(code);
         // Messages of the provider may name a request, so its code alone is the key.
         let key = if lost.is_some() { format!("{code} {message}") } else { code.to_owned() };
-        if let Some(reason) = self.reasons.get_mut(&key) {
-            reason.count += 1;
-        } else if self.reasons.len() < MAX_REASONS {
-            let cause = Cause::new(code, message).shortened();
-            self.reasons.insert(key, Reason { cause, count: 1 });
+        let reason = self.reasons.line(&key);
+        if reason.count == 0 {
+            reason.cause = Cause::new(code, message).shortened();
         }
+        reason.count += 1;
     }
 
     /// The number of failures.
@@ -71,7 +72,29 @@ impl Failures {
     /// name, so that the outputs do not depend on the order of the failures.
     #[must_use]
     pub fn most_frequent(&self) -> Option<&Cause> {
-        self.reasons.values().rev().max_by_key(|reason| reason.count).map(|reason| &reason.cause)
+        let reasons = self.reasons.iter().filter(|(key, _)| key.is_some()).map(|(_, reason)| reason);
+        let first_of_equals =
+            reasons.reduce(|most, other| if other.count > most.count { other } else { most });
+        first_of_equals.map(|reason| &reason.cause)
+    }
+}
+
+/// The failures of later rows follow: the words of a reason are those of its first failure.
+impl Merge for Failures {
+    fn merge(&mut self, other: Self) {
+        let Self { reasons, total } = other;
+        self.reasons.merge(reasons);
+        self.total.merge(total);
+    }
+}
+
+impl Merge for Reason {
+    fn merge(&mut self, other: Self) {
+        let Self { cause, count } = other;
+        if self.count == 0 {
+            self.cause = cause;
+        }
+        self.count.merge(count);
     }
 }
 
@@ -163,6 +186,6 @@ mod tests {
     fn the_number_of_reasons_is_bounded() {
         let mut failures = Failures::default();
         (0..1_000).for_each(|n| failures.add(&format!("code {n}"), ""));
-        assert_eq!((failures.total(), failures.reasons.len()), (1_000, MAX_REASONS));
+        assert_eq!((failures.total(), failures.reasons.iter().count()), (1_000, MAX_REASONS + 1));
     }
 }

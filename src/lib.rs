@@ -26,7 +26,6 @@ pub mod fetch;
 pub mod hex;
 pub mod http_client;
 pub mod incomplete;
-mod later_values;
 pub mod ledger;
 pub mod locked;
 pub mod note;

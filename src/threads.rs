@@ -12,6 +12,11 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
+/// Number of threads that can work at the same time: the cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Starts a thread.
 ///
 /// # Errors

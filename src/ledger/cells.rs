@@ -52,6 +52,18 @@ impl Cells {
         &self.bytes
     }
 
+    /// End of each cell in [`Self::bytes`].
+    pub(super) fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
+    /// Takes the buffer of other cells, with the end of each.
+    pub(super) fn set(&mut self, bytes: &[u8], ends: &[u32]) {
+        self.clear();
+        self.bytes.extend_from_slice(bytes);
+        self.ends.extend(ends.iter().map(|end| *end as usize));
+    }
+
     /// Position of a cell in [`Self::bytes`].
     pub(super) fn range(&self, at: usize) -> Option<std::ops::Range<usize>> {
         let end = *self.ends.get(at)?;

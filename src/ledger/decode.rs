@@ -110,8 +110,8 @@ impl<R: Read> Utf8Reader<R> {
         beginnings.front().map_or(self.lines.equal_until, |(_, bytes)| *bytes) + self.mark
     }
 
-    /// Reads the rest of the source and returns the SHA-256 of the file, in lower-case hex.
-    pub(super) fn finish(self) -> Result<String> {
+    /// Reads the rest of the source and returns the checksum of the file.
+    pub(super) fn finish(self) -> Result<u32> {
         self.source.finish()
     }
 

@@ -1,27 +1,68 @@
 //! Sorts the fingerprints of all rows of a ledger in bounded memory.
 //!
-//! They are divided into parts by their first byte. A full part is appended to a temporary file (16
-//! bytes a row). In the end, one part after the other is read back and sorted. Memory holds at most
-//! [`PARTS`] × [`FULL`] fingerprints and one 256th of all, for a ledger of any size.
+//! They are divided into parts by their first byte. A full part is appended to a temporary file (24
+//! bytes a row). In the end, each thread reads one part after the other back and sorts it. Memory
+//! holds at most [`PARTS`] × [`FULL`] rows, and one 256th of all for each thread, for a ledger of
+//! any size.
 
 use std::fs::File;
-use std::io::{Read as _, Result, Seek as _, SeekFrom, Write as _};
+use std::io::{Result, Write as _};
 
-/// Number of parts: one for each value of the first byte. So the sorted parts, one after the other,
-/// are sorted as a whole.
+/// Number of parts: one for each value of the first byte. So all rows of a call are in one part.
 const PARTS: usize = 1 << 8;
 /// Right shift after which only the first byte is left.
 const FIRST_BYTE: u32 = u128::BITS - 8;
 
-/// Fingerprints in a full part: 8 KiB. Unit tests use smaller parts, which few rows fill.
-const FULL: usize = if cfg!(test) { 1 << 3 } else { 1 << 9 };
-/// Bytes of a fingerprint.
-const SIZE: usize = size_of::<u128>();
+/// Rows in a full part: 8 KiB. Unit tests use smaller parts, which few rows fill.
+const FULL: usize = if cfg!(test) { 1 << 3 } else { 1 << 8 };
+/// Bytes of a row in the file.
+const SIZE: usize = size_of::<u128>() + size_of::<u64>();
+
+/// A usable row with the fingerprint of its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowOfCall {
+    pub(super) fingerprint: u128,
+    /// Its number among the ledger's records, then 16 bits for [`RowOfCall::given`].
+    row_and_given: u64,
+}
+
+impl RowOfCall {
+    /// The row with this number, from 0, of the call with this fingerprint. `given` says which
+    /// values it expects ([`reconcile_core::duplicate::given_values`]).
+    pub(super) fn new(fingerprint: u128, row: u64, given: u16) -> Self {
+        Self { fingerprint, row_and_given: row << u16::BITS | u64::from(given) }
+    }
+
+    /// Its number among the ledger's records, from 0.
+    pub(super) fn row(self) -> u64 {
+        self.row_and_given >> u16::BITS
+    }
+
+    /// Which values it expects.
+    pub(super) fn given(self) -> u16 {
+        self.row_and_given as u16
+    }
+
+    fn to_bytes(self) -> [u8; SIZE] {
+        let mut bytes = [0; SIZE];
+        bytes[..size_of::<u128>()].copy_from_slice(&self.fingerprint.to_le_bytes());
+        bytes[size_of::<u128>()..].copy_from_slice(&self.row_and_given.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; SIZE]) -> Option<Self> {
+        let (fingerprint, row_and_given) = bytes.split_first_chunk()?;
+        Some(Self {
+            fingerprint: u128::from_le_bytes(*fingerprint),
+            row_and_given: u64::from_le_bytes(*row_and_given.first_chunk()?),
+        })
+    }
+}
 
 /// Collects fingerprints in any order and returns them sorted.
 #[derive(Debug)]
 pub(super) struct Fingerprints {
-    parts: Vec<Vec<u128>>,
+    parts: Vec<Vec<RowOfCall>>,
     file: Option<File>,
     /// First byte of each full part in the file.
     in_file: Vec<u8>,
@@ -34,18 +75,18 @@ impl Default for Fingerprints {
 }
 
 impl Fingerprints {
-    /// Adds a fingerprint.
+    /// Adds a row.
     ///
     /// # Errors
     /// The temporary file cannot be written.
-    pub(super) fn push(&mut self, fingerprint: u128) -> Result<()> {
-        let first = (fingerprint >> FIRST_BYTE) as u8;
+    pub(super) fn push(&mut self, row: RowOfCall) -> Result<()> {
+        let first = (row.fingerprint >> FIRST_BYTE) as u8;
         let part = &mut self.parts[usize::from(first)];
-        part.push(fingerprint);
+        part.push(row);
         if part.len() < FULL {
             return Ok(());
         }
-        let bytes: Vec<u8> = part.iter().flat_map(|one| one.to_le_bytes()).collect();
+        let bytes: Vec<u8> = part.iter().flat_map(|one| one.to_bytes()).collect();
         part.clear();
         self.in_file.push(first);
         let file = match &mut self.file {
@@ -55,52 +96,50 @@ impl Fingerprints {
         file.write_all(&bytes)
     }
 
-    /// All fingerprints, ascending.
-    pub(super) fn sorted(self) -> SortedFingerprints {
-        SortedFingerprints { all: self, next: 0, part: Vec::new() }
+    /// A share of the parts.
+    ///
+    /// # Errors
+    /// The temporary file cannot be read.
+    pub(super) fn share(&self, share: Share) -> impl Iterator<Item = Result<Vec<RowOfCall>>> {
+        (share.no..PARTS).step_by(share.of).map(|part| self.part(part))
     }
 
-    /// Takes a part, sorted in descending order.
-    fn take_part(&mut self, first: u8) -> Result<Vec<u128>> {
-        let mut part = std::mem::take(&mut self.parts[usize::from(first)]);
-        if let Some(file) = &mut self.file {
+    /// A part, sorted by fingerprint; the rows of a call are in the order of their numbers.
+    fn part(&self, first: usize) -> Result<Vec<RowOfCall>> {
+        let mut part = self.parts[first].clone();
+        if let Some(file) = &self.file {
             let mut bytes = [0; FULL * SIZE];
-            let parts = self.in_file.iter().enumerate().filter(|(_, part)| **part == first);
+            let parts = self.in_file.iter().enumerate().filter(|(_, part)| usize::from(**part) == first);
             for (at, _) in parts {
-                file.seek(SeekFrom::Start((at * bytes.len()) as u64))?;
-                file.read_exact(&mut bytes)?;
-                part.extend(bytes.as_chunks::<SIZE>().0.iter().map(|one| u128::from_le_bytes(*one)));
+                read_exact_at(file, &mut bytes, (at * FULL * SIZE) as u64)?;
+                part.extend(bytes.as_chunks::<SIZE>().0.iter().filter_map(RowOfCall::from_bytes));
             }
         }
-        part.sort_unstable_by(|a, b| b.cmp(a));
+        part.sort_unstable();
         Ok(part)
     }
 }
 
-/// An iterator over fingerprints in ascending order. An item is an error if the temporary file
-/// cannot be read.
-pub(super) struct SortedFingerprints {
-    all: Fingerprints,
-    /// First byte of the next part.
-    next: usize,
-    /// The rest of the current part; the smallest is last.
-    part: Vec<u128>,
+/// One of several shares of the parts: every `of`-th part from number `no` on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) no: usize,
+    pub(super) of: usize,
 }
 
-impl Iterator for SortedFingerprints {
-    type Item = Result<u128>;
+#[cfg(unix)]
+fn read_exact_at(file: &File, into: &mut [u8], at: u64) -> Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, at)
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.part.is_empty() {
-            let first = u8::try_from(self.next).ok()?;
-            self.next += 1;
-            match self.all.take_part(first) {
-                Ok(part) => self.part = part,
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        self.part.pop().map(Ok)
-    }
+#[cfg(not(unix))]
+fn read_exact_at(file: &File, into: &mut [u8], at: u64) -> Result<()> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _lock = crate::locked::lock(&ONE_AT_A_TIME);
+    let mut file = file;
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(into)
 }
 
 #[cfg(test)]
@@ -113,13 +152,18 @@ mod tests {
         for rows in [0, 1, 1_000, PARTS * FULL, 5 * PARTS * FULL + 5] {
             let mut random = fastrand::Rng::with_seed(5);
             // A few are equal; a quarter has the same first byte.
-            let all: Vec<u128> = (0..rows).map(|_| random.u128(..) >> (random.u32(..4) * 33)).collect();
+            let all = (0..rows as u64)
+                .map(|row| RowOfCall::new(random.u128(..) >> (random.u32(..4) * 33), row, random.u16(..)));
+            let all: Vec<RowOfCall> = all.collect();
             let mut fingerprints = Fingerprints::default();
             all.iter().for_each(|one| fingerprints.push(*one).unwrap());
             assert!(fingerprints.parts.iter().all(|part| part.len() < FULL));
             assert_eq!(fingerprints.file.is_some(), rows > 1);
-            let sorted: Vec<u128> = fingerprints.sorted().map(|one| one.unwrap()).collect();
-            let mut wanted = all;
+            let shares = (0..3).flat_map(|no| fingerprints.share(Share { no, of: 3 }));
+            let parts: Vec<Vec<RowOfCall>> = shares.map(|part| part.unwrap()).collect();
+            assert!(parts.iter().all(|part| part.is_sorted()));
+            let (mut sorted, mut wanted) = (parts.concat(), all);
+            sorted.sort_unstable();
             wanted.sort_unstable();
             assert_eq!(sorted, wanted, "{rows}");
         }

@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use super::error::{LedgerError, Result};
 use super::file_kind::FileKind;
 use super::ledger_bytes::LedgerBytes;
@@ -16,6 +18,7 @@ use super::note::LedgerNote;
 use super::options::Options;
 use super::reader::LedgerReader;
 use super::{parquet, workbook};
+use crate::hex::hex;
 
 /// A ledger that can be read as often as needed, always with the same bytes.
 #[derive(Debug, Clone)]
@@ -25,6 +28,14 @@ pub struct Input {
     /// Path of the ledger's own file; `None` if it could be read only once.
     path: Option<PathBuf>,
     bytes: LedgerBytes,
+}
+
+/// Digests of a ledger's bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Digests {
+    /// In lower-case hex.
+    pub(super) sha256: String,
+    pub(super) crc32: u32,
 }
 
 impl Input {
@@ -108,6 +119,32 @@ impl Input {
         }
     }
 
+    /// The digests of all bytes of the ledger.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn digests(&self) -> Result<Digests> {
+        let (mut sha256, mut crc32) = (Sha256::new(), crc32fast::Hasher::new());
+        let (mut bytes, mut chunk) = (self.bytes.from(0), vec![0; 1 << 17]);
+        loop {
+            match bytes.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(got) => {
+                    sha256.update(&chunk[..got]);
+                    crc32.update(&chunk[..got]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(LedgerError::reading(&self.name, None, error)),
+            }
+        }
+        Ok(Digests { sha256: hex(&sha256.finalize()), crc32: crc32.finalize() })
+    }
+
+    /// When the file was changed last; `None` if the system does not say.
+    pub(super) fn changed_at(&self) -> Option<ChangeTime> {
+        self.bytes.file().metadata().ok().and_then(|metadata| change_time(&metadata))
+    }
+
     /// The first `len` bytes of the ledger.
     pub(super) fn first(&self, len: u64) -> Self {
         Self { bytes: self.bytes.first(len), ..self.clone() }
@@ -133,6 +170,24 @@ impl Input {
         let bytes = self.bytes.appended().ok().filter(|bytes| *bytes > 0)?;
         Some(LedgerNote::Appended { ledger, bytes })
     }
+}
+
+/// On Unix the time of any change, in seconds and nanoseconds: no program can set it.
+#[cfg(unix)]
+pub(super) type ChangeTime = (i64, i64);
+
+#[cfg(unix)]
+fn change_time(metadata: &fs::Metadata) -> Option<ChangeTime> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+pub(super) type ChangeTime = std::time::SystemTime;
+
+#[cfg(not(unix))]
+fn change_time(metadata: &fs::Metadata) -> Option<ChangeTime> {
+    metadata.modified().ok()
 }
 
 #[cfg(unix)]

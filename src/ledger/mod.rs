@@ -19,6 +19,7 @@
 //! resumes on the line after that quote.
 
 mod affected;
+mod batches;
 mod carried;
 mod cells;
 mod columns;
@@ -44,6 +45,7 @@ mod options;
 mod parquet;
 mod passed_over;
 mod quotes;
+mod raw_batch;
 mod raw_record;
 mod reader;
 mod reasons;
@@ -58,8 +60,9 @@ mod values;
 mod workbook;
 
 pub use affected::AffectedRows;
+pub use batches::{BatchLimit, BatchParser, BatchReader};
 pub use columns::{Column, ColumnNote, REASON_COLUMN, Role};
-pub use duplicates::DuplicateCalls;
+pub use duplicates::{DuplicateCalls, Repeat};
 pub use error::{HeaderError, LedgerError};
 pub use field::field_names;
 pub use file_kind::{FileKind, Packing};
@@ -69,6 +72,7 @@ pub use layout::Layout;
 pub use ledger_bytes::LedgerBytes;
 pub use note::{Finding, LedgerNote};
 pub use options::Options;
+pub use raw_batch::RawBatch;
 pub use reader::LedgerReader;
 pub use reasons::{Reason, SHOWN as REASONS_SHOWN, most_frequent};
 pub use scan::{LedgerScan, ScannedLedger};

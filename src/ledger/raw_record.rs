@@ -25,12 +25,10 @@ pub(super) struct RawRecord {
     pub(super) unusable_cells: Vec<UnusableCell>,
     /// Set if the record cannot be split into cells.
     pub(super) unsplittable: Option<InvalidRow>,
-    /// Number of its bytes in memory.
-    pub(super) len: usize,
 }
 
 /// A cell that has no usable value, whatever its text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct UnusableCell {
     /// Its column, from 0.
     pub(super) column: usize,

@@ -4,8 +4,10 @@ use std::io::Read;
 
 use reconcile_core::ledger_row::Record;
 
+use super::batches::{BatchParser, BatchReader};
 use super::columns::{Column, ColumnNote};
 use super::error::{LedgerError, Result};
+use super::findings::Findings;
 use super::form::LedgerForm;
 use super::header::Header;
 use super::layout::Layout;
@@ -42,22 +44,16 @@ impl<R: Read> LedgerReader<R> {
         Self { records, rows, raw: RawRecord::default(), failed: false }
     }
 
-    /// The two stages of reading, for use on different threads.
-    pub(super) fn into_parts(self) -> (Records<R>, RowReader) {
-        (self.records, self.rows)
+    /// What was noticed in the rows read so far.
+    pub(super) fn findings(&self) -> &Findings {
+        &self.rows.findings
     }
 
-    /// Length of the record read last, in bytes.
-    #[must_use]
-    pub fn last_len(&self) -> usize {
-        self.raw.len
-    }
-
-    /// Reads the rest of the source and returns the SHA-256 of all its bytes, in lower-case hex.
+    /// Reads the rest of the source and returns the checksum (CRC-32) of all its bytes.
     ///
     /// # Errors
     /// The source cannot be read to its end.
-    pub fn finish(self) -> Result<String> {
+    pub fn finish(self) -> Result<u32> {
         self.records.finish()
     }
 
@@ -120,6 +116,11 @@ impl<R: Read> LedgerReader<R> {
 }
 
 impl LedgerReader<LedgerBytes> {
+    /// The two stages of reading, for different threads.
+    pub(super) fn into_batches(self) -> (BatchReader, BatchParser) {
+        (BatchReader::new(self.records), BatchParser::new(self.rows))
+    }
+
     /// Reads the footer of a Parquet file.
     ///
     /// # Errors
@@ -389,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_covers_the_rest_of_the_file() {
+    fn the_checksum_covers_the_rest_of_the_file() {
         let text = b"call_id\na\nb\n".as_slice();
         let mut begun = LedgerReader::open(text, "calls.csv", &Options::default()).unwrap();
         begun.next();

@@ -146,12 +146,10 @@ impl<R: Read> Records<R> {
                         let beginning = raw.parsed.as_slice();
                         let kept = &beginning[..beginning.len().min(MAX_KEPT)];
                         let row = unusable_row((raw.line, None), kept, RowProblem::TooLong);
-                        raw.len = row.original.iter().map(String::len).sum();
                         raw.unsplittable = Some(row);
                     }
                     NextRow::Whole => {
                         raw.cells.copy(&raw.parsed);
-                        raw.len = raw.cells.bytes().len();
                     }
                 }
                 Ok(true)
@@ -169,18 +167,18 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Reads the rest of the source and returns the SHA-256 of all its bytes, in lower-case hex.
+    /// Reads the rest of the source and returns the checksum of all its bytes.
     ///
     /// # Errors
     /// The source cannot be read to its end.
-    pub(super) fn finish(self) -> Result<String> {
-        let digest = match self.format {
+    pub(super) fn finish(self) -> Result<u32> {
+        let checksum = match self.format {
             Format::Csv { csv, .. } => csv.into_inner().into_source().finish(),
             Format::Parquet { bytes, .. } | Format::Workbook { bytes, .. } => {
                 Unpacked::new(bytes).and_then(Unpacked::finish)
             }
         };
-        digest.map_err(|error| LedgerError::reading(&self.ledger, None, error))
+        checksum.map_err(|error| LedgerError::reading(&self.ledger, None, error))
     }
 
     /// Physical line of a row below that suits a ledger as its header row, within the next
@@ -335,7 +333,6 @@ fn advance_csv<R: Read>(
     if let Some(problem) = problem {
         let row = unsplittable_row(csv.get_mut(), position, problem);
         raw.offset = row.offset;
-        raw.len = row.original.iter().map(String::len).sum();
         raw.unsplittable = Some(row);
         return Ok(true);
     }
@@ -351,7 +348,6 @@ fn advance_csv<R: Read>(
     let text = csv.get_mut().source_mut();
     let offset = Some(text.offset_of(position.offset));
     (raw.line, raw.offset, raw.encoding) = (position.line, offset, text.encoding().name());
-    raw.len = raw.cells.bytes().len();
     Ok(true)
 }
 

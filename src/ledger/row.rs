@@ -44,13 +44,19 @@ impl RowReader {
         Self::new(self.header.clone(), self.options.clone())
     }
 
+    /// Parses a record and adds it to the findings.
     pub(super) fn read(&mut self, raw: &mut RawRecord) -> Record {
-        let (record, remarks) = match raw.unsplittable.take() {
-            Some(row) => (Record::Invalid(row), Remarks::default()),
-            None => RowParser::new(&self.header, &self.options, raw).parse(),
-        };
+        let (record, remarks) = self.parse(raw);
         self.findings.add(&record, remarks, self.options.now);
         record
+    }
+
+    /// Parses a record.
+    pub(super) fn parse(&self, raw: &mut RawRecord) -> (Record, Remarks) {
+        match raw.unsplittable.take() {
+            Some(row) => (Record::Invalid(row), Remarks::default()),
+            None => RowParser::new(&self.header, &self.options, raw).parse(),
+        }
     }
 }
 

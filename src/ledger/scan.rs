@@ -2,29 +2,31 @@
 //!
 //! `rows = invalid + duplicates + calls` always holds. Memory does not grow with the number of rows
 //! ([`fingerprints`](super::fingerprints)), but with the number of duplicate calls
-//! ([`DuplicateCalls`]). Three threads share the work. They exchange at most 16 batches, each of
-//! 256 KiB or of one longer record.
+//! ([`DuplicateCalls`]). One thread splits the ledger, and one on each core parses. They exchange at
+//! most 8 batches for each core, of 256 KiB or of one longer record each.
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use reconcile_core::duplicate::given_values;
 use reconcile_core::ledger_row::Record;
 
+use super::batches::{BatchLimit, BatchParser, BatchReader};
 use super::columns::{Column, ColumnNote};
 use super::duplicates::DuplicateCalls;
 use super::error::{LedgerError, Result};
 use super::findings::Findings;
-use super::fingerprints::Fingerprints;
-use super::input::Input;
+use super::fingerprints::{Fingerprints, RowOfCall};
+use super::input::{ChangeTime, Input};
 use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
 use super::note::LedgerNote;
 use super::options::Options;
-use super::raw_record::RawRecord;
+use super::raw_batch::RawBatch;
 use super::reader::LedgerReader;
 use super::reasons::Reason;
-use super::records::{OpenRow, Records};
+use super::records::OpenRow;
 use super::row::RowReader;
 use crate::locked::lock;
 use crate::threads;
@@ -47,7 +49,7 @@ impl ScannedLedger {
     /// The ledger cannot be read, its header row cannot be used, or a temporary file cannot be
     /// written.
     pub fn scan(input: Input, options: Options) -> Result<Self> {
-        let scan = scan(&input, &options)?;
+        let scan = scan(&input, &options, threads::cores())?;
         let ledger = Self { input, options, scan };
         Ok(ledger.without_half_row()?.unwrap_or(ledger))
     }
@@ -70,7 +72,7 @@ impl ScannedLedger {
             return Err(LedgerError::Changed { ledger: name.to_owned() });
         };
         let (input, options) = (self.input.first(offset), self.options.clone());
-        let mut scan = scan(&input, &options)?;
+        let mut scan = scan(&input, &options, threads::cores())?;
         scan.notes.push(LedgerNote::HalfRow { ledger: name.to_owned() });
         Ok(Some(Self { input, options, scan }))
     }
@@ -81,6 +83,28 @@ impl ScannedLedger {
     /// The ledger cannot be opened any more, or has changed and cannot be used.
     pub fn read(&self) -> Result<LedgerReader<LedgerBytes>> {
         self.input.ledger(&self.options)
+    }
+
+    /// Whether a later reading with this checksum read the same bytes. If the file was changed in
+    /// any way since the first reading, its SHA-256 must be the same too.
+    ///
+    /// # Errors
+    /// The ledger cannot be read any more.
+    pub fn is_same(&self, crc32: u32) -> Result<bool> {
+        let scan = &self.scan;
+        if crc32 != scan.crc32 {
+            return Ok(false);
+        }
+        let is_untouched = scan.changed_at.is_some() && self.input.changed_at() == scan.changed_at;
+        Ok(is_untouched || self.input.digests()?.sha256 == scan.sha256)
+    }
+
+    /// Reads the ledger again, for several threads.
+    ///
+    /// # Errors
+    /// As [`ScannedLedger::read`].
+    pub fn read_in_batches(&self) -> Result<(BatchReader, BatchParser)> {
+        Ok(self.read()?.into_batches())
     }
 }
 
@@ -97,6 +121,10 @@ pub struct LedgerScan {
     pub calls: u64,
     /// SHA-256 of the file, in lower-case hex.
     pub sha256: String,
+    /// CRC-32 of the file: later readings compare it.
+    crc32: u32,
+    /// When the file was changed last, before it was read.
+    changed_at: Option<ChangeTime>,
     /// The calls named by more than one row.
     pub duplicate_calls: DuplicateCalls,
     /// Output names of the columns carried through, in the order of the header row.
@@ -123,43 +151,59 @@ pub struct LedgerScan {
     open_row: Option<OpenRow>,
 }
 
-/// Maximum number of records in a batch.
-const BATCH: usize = 256;
+/// The largest batch.
+const BATCH: BatchLimit = BatchLimit { records: 256, bytes: 1 << 18 };
 
-/// A batch with this many bytes is also full.
-const BATCH_BYTES: usize = 1 << 18;
+/// Number of batches for each parsing thread. Empty batches are used again.
+const BATCHES_PER_PARSER: usize = 8;
 
-/// Number of batches. Empty batches are reused.
-const BATCHES: usize = 16;
-
-/// Reads the whole ledger on three threads: one splits it into records, two parse their values.
-fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
-    let (records, mut rows) = input.ledger(options)?.into_parts();
-    let mut other_rows = rows.for_another_thread();
+/// Reads the whole ledger: one thread splits it into records, the others parse their values.
+fn scan(input: &Input, options: &Options, parsers: usize) -> Result<LedgerScan> {
+    let changed_at = input.changed_at();
+    let (reader, parser) = input.ledger(options)?.into_batches();
     let tally = Mutex::new(Tally::default());
-    let records = thread::scope(|scope| {
-        let (filled, to_parse) = sync_channel(BATCHES);
+    let (reader, rows, digests) = thread::scope(|scope| {
+        let digesting = threads::start_in(scope, "digest", || input.digests());
+        let digesting = digesting.map_err(LedgerError::no_thread)?;
+        let (filled, to_parse) = sync_channel(parsers * BATCHES_PER_PARSER);
         let (emptied, to_fill) = channel();
-        (0..BATCHES).for_each(|_| drop(emptied.send(Vec::new())));
-        let split = || split_into_batches(records, to_fill, &{ filled });
+        (0..parsers * BATCHES_PER_PARSER).for_each(|_| drop(emptied.send(RawBatch::default())));
+        let split = || split_into_batches(reader, to_fill, &{ filled });
         let splitting = threads::start_in(scope, "split", split).map_err(LedgerError::no_thread)?;
         // The channels close when the last parser ends. So the splitter never waits forever.
         let batches = BatchSource { filled: Arc::new(Mutex::new(to_parse)), emptied };
-        let other_batches = batches.clone();
-        let parse = || parse_batches(&mut other_rows, &tally, other_batches);
-        let parsing = threads::start_in(scope, "parse", parse).map_err(LedgerError::no_thread)?;
-        let parsed = parse_batches(&mut rows, &tally, batches);
-        let parsed = [parsed, threads::result_of(parsing)];
-        let records = threads::result_of(splitting);
-        parsed.into_iter().collect::<Result<()>>().and(records)
+        let mut others = Vec::new();
+        for _ in 1..parsers {
+            let (parser, batches) = (parser.for_another_thread(), batches.clone());
+            let parse = || parse_batches(parser, &tally, batches);
+            others.push(threads::start_in(scope, "parse", parse).map_err(LedgerError::no_thread)?);
+        }
+        let parsed = parse_batches(parser, &tally, batches);
+        let others: Vec<_> = others.into_iter().map(threads::result_of).collect();
+        let reader = threads::result_of(splitting);
+        let mut rows = parsed?;
+        others.into_iter().try_for_each(|other| other.map(|other| rows.findings.merge(&other.findings)))?;
+        Ok((reader?, rows, threads::result_of(digesting)?))
     })?;
-    rows.findings.merge(&other_rows.findings);
-    let Findings { days_from_call_id, without_product, without_day, .. } = rows.findings;
-    let (reasons, lost_digits) = (rows.findings.reasons.sorted(), rows.findings.lost_digits().count);
-    let ledger = LedgerReader::from_parts(records, rows);
     let tally = std::mem::take(&mut *lock(&tally));
-    let (duplicate_calls, calls) =
-        DuplicateCalls::count(tally.usable.sorted()).map_err(LedgerError::temporary_file)?;
+    let scan = found(input, LedgerReader::from_parts(reader.into_records(), rows), tally, digests.sha256)?;
+    if scan.crc32 != digests.crc32 {
+        return Err(LedgerError::Changed { ledger: input.name().to_owned() });
+    }
+    Ok(LedgerScan { changed_at, ..scan })
+}
+
+/// What the reading found, from the counts and from the ledger's reader at its end.
+fn found(
+    input: &Input,
+    ledger: LedgerReader<LedgerBytes>,
+    tally: Tally,
+    sha256: String,
+) -> Result<LedgerScan> {
+    let findings = ledger.findings();
+    let &Findings { days_from_call_id, without_product, without_day, .. } = findings;
+    let (reasons, lost_digits) = (findings.reasons.sorted(), findings.lost_digits().count);
+    let (duplicate_calls, calls) = DuplicateCalls::count(&tally.usable, threads::cores())?;
     let (columns, column_notes) = ledger.columns();
     tracing::debug!("{} is {}", input.name(), ledger.form());
     Ok(LedgerScan {
@@ -178,79 +222,73 @@ fn scan(input: &Input, options: &Options) -> Result<LedgerScan> {
         without_product,
         without_day,
         open_row: ledger.open_row(),
-        sha256: ledger.finish()?,
+        crc32: ledger.finish()?,
+        changed_at: None,
+        sha256,
         duplicate_calls,
     })
 }
 
-type Batch = Vec<RawRecord>;
-
 /// Where a parser takes filled batches from, and where it returns them.
 #[derive(Clone)]
 struct BatchSource {
-    filled: Arc<Mutex<Receiver<Batch>>>,
-    emptied: Sender<Batch>,
+    filled: Arc<Mutex<Receiver<RawBatch>>>,
+    emptied: Sender<RawBatch>,
 }
 
-/// Parses the values of all batches.
+/// Parses the values of all batches. Returns the findings.
 fn parse_batches(
-    rows: &mut RowReader,
+    mut parser: BatchParser,
     tally: &Mutex<Tally>,
     BatchSource { filled, emptied }: BatchSource,
-) -> Result<()> {
-    let mut keys = Vec::with_capacity(BATCH);
+) -> Result<RowReader> {
+    let mut keys = Vec::with_capacity(BATCH.records);
     loop {
         let batch = lock(&filled).recv();
-        let Ok(mut batch) = batch else { return Ok(()) };
-        keys.extend(batch.iter_mut().map(|raw| match rows.read(raw) {
-            Record::Row(row) => Some(row.key.fingerprint()),
+        let Ok(batch) = batch else { return Ok(parser.into_rows()) };
+        let records = (0..batch.len()).map_while(|at| parser.first_seen(&batch, at));
+        keys.extend(records.map(|record| match record {
+            Record::Row(row) => Some((row.key.fingerprint(), given_values(&row.expected))),
             Record::Invalid(_) => None,
         }));
+        let first = batch.rows().start;
         // Sending fails if the splitter has ended. Then the batch is not needed.
         let _ = emptied.send(batch);
-        lock(tally).add(keys.drain(..)).map_err(LedgerError::temporary_file)?;
+        lock(tally).add(first, keys.drain(..)).map_err(LedgerError::temporary_file)?;
     }
 }
 
 /// Fills batches with records until the ledger ends or no parser is left.
 fn split_into_batches(
-    mut records: Records<LedgerBytes>,
-    to_fill: Receiver<Batch>,
-    filled: &SyncSender<Batch>,
-) -> Result<Records<LedgerBytes>> {
+    mut reader: BatchReader,
+    to_fill: Receiver<RawBatch>,
+    filled: &SyncSender<RawBatch>,
+) -> Result<BatchReader> {
     for mut batch in to_fill {
-        let (mut bytes, mut len, mut more) = (0, 0, true);
-        while more && len < BATCH && bytes < BATCH_BYTES {
-            if len == batch.len() {
-                batch.push(RawRecord::default());
-            }
-            more = records.advance(&mut batch[len])?;
-            bytes += batch[len].len;
-            len += usize::from(more);
-        }
-        batch.truncate(len);
-        if filled.send(batch).is_err() || !more {
+        reader.fill(&mut batch, BATCH)?;
+        if batch.is_empty() || filled.send(batch).is_err() {
             break;
         }
     }
-    Ok(records)
+    Ok(reader)
 }
 
 #[derive(Default)]
 struct Tally {
     rows: u64,
     invalid: u64,
-    /// Fingerprints of the usable rows.
+    /// The usable rows.
     usable: Fingerprints,
 }
 
 impl Tally {
-    /// Adds rows by their fingerprints; an invalid row has none.
-    fn add(&mut self, rows: impl Iterator<Item = Option<u128>>) -> std::io::Result<()> {
-        for row in rows {
+    /// Adds consecutive rows by fingerprint and given values. `first` is the number of the first of
+    /// them. An invalid row is `None`.
+    fn add(&mut self, first: u64, rows: impl Iterator<Item = Option<(u128, u16)>>) -> std::io::Result<()> {
+        for (row, usable) in (first..).zip(rows) {
             self.rows += 1;
-            match row {
-                Some(fingerprint) => self.usable.push(fingerprint)?,
+            match usable {
+                Some((fingerprint, given)) => self.usable.push(RowOfCall::new(fingerprint, row, given))?,
                 None => self.invalid += 1,
             }
         }
@@ -262,6 +300,7 @@ impl Tally {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::ledger::duplicates::Repeat;
     use std::io::Write;
 
     #[test]
@@ -273,30 +312,25 @@ mod tests {
               ,1,2026-06-01,\n\nb,1,2026-06-01,\na,1,1780272000,\n1671552000000^9,1,,\n",
         )
         .unwrap();
-        let scan = scan(&Input::open(file.path()).unwrap(), &Options::default()).unwrap();
+        let scan = scan(&Input::open(file.path()).unwrap(), &Options::default(), 1).unwrap();
         assert_eq!((scan.rows, scan.invalid, scan.duplicates, scan.calls), (8, 1, 2, 5));
         assert_eq!(scan.rows, scan.invalid + scan.duplicates + scan.calls);
         assert_eq!(scan.days_from_call_id, 1);
         assert_eq!(scan.carried, ["ledger_dept"]);
         assert_eq!(scan.sha256.len(), 64);
-        let keys: Vec<u128> = Input::open(file.path())
-            .unwrap()
-            .ledger(&Options::default())
-            .unwrap()
-            .filter_map(|record| match record.unwrap() {
-                Record::Row(row) => Some(row.key.fingerprint()),
-                Record::Invalid(_) => None,
-            })
-            .collect();
-        assert_eq!(scan.duplicate_calls.later_rows(keys[0]), 2);
-        assert_eq!(scan.duplicate_calls.later_rows(keys[2]), 0);
+        let repeats = [
+            (0, Repeat::First { later_rows: 2 }),
+            (1, Repeat::Later { first: 0 }),
+            (6, Repeat::Later { first: 0 }),
+        ];
+        assert_eq!(scan.duplicate_calls.among(0..8), repeats);
     }
 
     #[test]
-    fn two_threads_find_the_same_as_one() {
+    fn several_threads_find_the_same_as_one() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "call_id,prod_id,called_at,callee,duration_s").unwrap();
-        for row in 0..40 * BATCH {
+        for row in 0..40 * BATCH.records {
             let null = if row % 7_001 == 6_999 { "NULL" } else { "7" };
             let (day, callee) =
                 (if row % 3_001 == 2_000 { "46330" } else { "2026-11-16" }, 5_344_750_000_u64);
@@ -305,10 +339,10 @@ mod tests {
         }
         let (input, options) = (Input::open(file.path()).unwrap(), Options::default());
         let mut on_one_thread = input.ledger(&options).unwrap();
-        assert_eq!(on_one_thread.by_ref().count(), 40 * BATCH);
+        assert_eq!(on_one_thread.by_ref().count(), 40 * BATCH.records);
         assert_eq!(on_one_thread.notes().len(), 4, "{:?}", on_one_thread.notes());
-        for _ in 0..5 {
-            assert_eq!(scan(&input, &options).unwrap().notes, on_one_thread.notes());
+        for parsers in [1, 2, 2, 3, 8] {
+            assert_eq!(scan(&input, &options, parsers).unwrap().notes, on_one_thread.notes());
         }
     }
 }

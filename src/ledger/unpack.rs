@@ -1,15 +1,13 @@
-//! The bytes of a ledger: hashed as stored, then unpacked.
+//! The bytes of a ledger: checksummed as stored, then unpacked.
 //!
-//! The SHA-256 covers every byte of the file, including bytes after the last member of an archive.
-//! The packing is recognized by the first bytes, not by the name.
+//! The checksum (CRC-32) covers every byte of the file, including bytes after the last member of an
+//! archive. Two readings with the same checksum read the same bytes. The packing is recognized by the first bytes, not by the name.
 
 use std::io::{BufReader, Error, ErrorKind, Read, Result};
 
 use flate2::bufread::MultiGzDecoder;
-use sha2::{Digest as _, Sha256};
 
 use super::file_kind::{ContentError, FileKind, Packing};
-use crate::hex::hex;
 
 /// Packed bytes requested from the file at a time.
 const CHUNK: usize = 64 * 1024;
@@ -17,27 +15,28 @@ const CHUNK: usize = 64 * 1024;
 /// Number of first bytes that identify a file's kind.
 const HEAD: usize = 16;
 
-/// A reader that computes the SHA-256 of all bytes read. It reads the first bytes in advance.
-pub(super) struct Hashing<R> {
+/// A reader that computes the checksum of all bytes read. It reads the first bytes in advance.
+pub(super) struct Checksummed<R> {
     source: R,
-    hash: Sha256,
+    checksum: crc32fast::Hasher,
     /// First bytes of the file that are not returned yet.
     head: Vec<u8>,
 }
 
-impl<R: Read> Hashing<R> {
+impl<R: Read> Checksummed<R> {
     fn new(source: R) -> Result<Self> {
-        let mut hashing = Self { source, hash: Sha256::new(), head: Vec::with_capacity(HEAD) };
-        hashing.source.by_ref().take(HEAD as u64).read_to_end(&mut hashing.head)?;
-        hashing.hash.update(&hashing.head);
-        Ok(hashing)
+        let mut checksummed =
+            Self { source, checksum: crc32fast::Hasher::new(), head: Vec::with_capacity(HEAD) };
+        checksummed.source.by_ref().take(HEAD as u64).read_to_end(&mut checksummed.head)?;
+        checksummed.checksum.update(&checksummed.head);
+        Ok(checksummed)
     }
 
-    fn finish(mut self) -> Result<String> {
+    fn finish(mut self) -> Result<u32> {
         let mut chunk = vec![0; CHUNK];
         self.head.clear();
         while self.read_uninterrupted(&mut chunk)? > 0 {}
-        Ok(hex(&self.hash.finalize()))
+        Ok(self.checksum.finalize())
     }
 
     fn read_uninterrupted(&mut self, into: &mut [u8]) -> Result<usize> {
@@ -50,7 +49,7 @@ impl<R: Read> Hashing<R> {
     }
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for Checksummed<R> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         if !self.head.is_empty() {
             let len = self.head.len().min(into.len());
@@ -59,17 +58,17 @@ impl<R: Read> Read for Hashing<R> {
             return Ok(len);
         }
         let got = self.source.read(into)?;
-        self.hash.update(&into[..got]);
+        self.checksum.update(&into[..got]);
         Ok(got)
     }
 }
 
-pub(super) type Buffered<R> = BufReader<Hashing<R>>;
+pub(super) type Buffered<R> = BufReader<Checksummed<R>>;
 
 /// A reader of the file's unpacked bytes.
 pub(super) enum Unpacked<R> {
     /// The file is not packed.
-    AsStored(Hashing<R>),
+    AsStored(Checksummed<R>),
     Gzip(Box<MultiGzDecoder<Buffered<R>>>),
     Zstd(Box<zstd::Decoder<'static, Buffered<R>>>),
 }
@@ -80,17 +79,17 @@ impl<R: Read> Unpacked<R> {
     /// # Errors
     /// The source cannot be read, or is a file of another kind ([`ContentError::OtherKind`]).
     pub(super) fn new(source: R) -> Result<Self> {
-        let hashing = Hashing::new(source)?;
-        if let Some(kind) = FileKind::of_file(&hashing.head) {
+        let checksummed = Checksummed::new(source)?;
+        if let Some(kind) = FileKind::of_file(&checksummed.head) {
             return Err(ContentError::OtherKind(kind).into());
         }
-        Ok(if hashing.head.starts_with(b"\x1F\x8B") {
-            let buffered = BufReader::with_capacity(CHUNK, hashing);
+        Ok(if checksummed.head.starts_with(b"\x1F\x8B") {
+            let buffered = BufReader::with_capacity(CHUNK, checksummed);
             Self::Gzip(Box::new(MultiGzDecoder::new(buffered)))
-        } else if is_zstd(&hashing.head) {
-            Self::Zstd(Box::new(zstd::Decoder::new(hashing)?))
+        } else if is_zstd(&checksummed.head) {
+            Self::Zstd(Box::new(zstd::Decoder::new(checksummed)?))
         } else {
-            Self::AsStored(hashing)
+            Self::AsStored(checksummed)
         })
     }
 
@@ -103,10 +102,10 @@ impl<R: Read> Unpacked<R> {
         }
     }
 
-    /// Reads the rest of the source and returns the SHA-256 of all its bytes, in lower-case hex.
-    pub(super) fn finish(self) -> Result<String> {
+    /// Reads the rest of the source and returns the checksum of all its bytes.
+    pub(super) fn finish(self) -> Result<u32> {
         match self {
-            Self::AsStored(hashing) => hashing.finish(),
+            Self::AsStored(checksummed) => checksummed.finish(),
             Self::Gzip(decoder) => decoder.into_inner().into_inner().finish(),
             Self::Zstd(decoder) => decoder.finish().into_inner().finish(),
         }
@@ -116,7 +115,7 @@ impl<R: Read> Unpacked<R> {
 impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         match self {
-            Self::AsStored(hashing) => hashing.read(into),
+            Self::AsStored(checksummed) => checksummed.read(into),
             Self::Gzip(decoder) => decoder.read(into).map_err(|error| packed(Packing::Gzip, error)),
             Self::Zstd(decoder) => decoder.read(into).map_err(|error| packed(Packing::Zstd, error)),
         }
@@ -153,7 +152,7 @@ mod tests {
         packing.finish().unwrap()
     }
 
-    fn read(bytes: &[u8]) -> (String, String) {
+    fn read(bytes: &[u8]) -> (String, u32) {
         let mut unpacked = Unpacked::new(bytes).unwrap();
         let mut text = String::new();
         unpacked.read_to_string(&mut text).unwrap();
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn all_members_are_read_and_the_whole_file_is_hashed() {
+    fn all_members_are_read_and_the_checksum_is_the_whole_file_s() {
         let zst = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
         for file in [
             b"one,two".to_vec(),
@@ -169,9 +168,9 @@ mod tests {
             [zst(b"one,"), zst(b"two")].concat(),
             [b"\x50\x2A\x4D\x18\x02\0\0\0hi".to_vec(), zst(b"one,two")].concat(),
         ] {
-            let digest = hex(&Sha256::digest(&file));
-            assert_eq!(read(&file), ("one,two".to_owned(), digest.clone()));
-            assert_eq!(Unpacked::new(file.as_slice()).unwrap().finish().unwrap(), digest);
+            let checksum = crc32fast::hash(&file);
+            assert_eq!(read(&file), ("one,two".to_owned(), checksum));
+            assert_eq!(Unpacked::new(file.as_slice()).unwrap().finish().unwrap(), checksum);
         }
     }
 

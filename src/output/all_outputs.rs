@@ -4,20 +4,22 @@
 //! cannot be renamed, the error says which files are of this run.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::scope;
 
 use super::details::{ClosedDetails, Details};
 use super::digests::WrittenFile;
 use super::discrepancies::Discrepancies;
+use super::encoded_rows::{EncodedRows, RowForms};
 use super::file_format::is_workbook;
 use super::lang::Lang;
-use super::mask::MaskPhones;
 use super::paths::Paths;
 use super::provenance::Provenance;
 use super::read_back::{count_details, count_discrepancies};
 use super::rejects::{ClosedRejects, Rejects};
 use super::renames::{Rename, rename_all};
-use super::report::{self, KnownCall, Largest};
+use super::report::{self, Largest, LargestForm};
+use super::schema::{ColumnType, DISCREPANCIES};
 use super::summary::Summary;
 use super::workbook::Workbook;
 use super::{summary_json, views};
@@ -25,9 +27,6 @@ use crate::error::{Error, Result};
 use crate::ledger::Layout;
 use crate::staged::Staged;
 use crate::threads;
-use reconcile_core::discrepancy::DiscrepancyRow;
-use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
-use reconcile_core::status::Lookup;
 use reconcile_core::tie_out::Written;
 use reconcile_core::traffic::Traffic;
 
@@ -37,10 +36,12 @@ pub struct Outputs {
     /// `None` if the first workbook takes their place.
     discrepancies: Option<Discrepancies>,
     workbooks: Vec<Workbook>,
+    /// Types of the columns of a discrepancy.
+    discrepancy_types: Vec<ColumnType>,
     /// Whether the cells of a CSV file are guarded against formulas.
     guard: bool,
-    mask: MaskPhones,
     others: OtherFiles,
+    forms: Arc<RowForms>,
 }
 
 /// The files that are written after the details and the discrepancies.
@@ -54,13 +55,13 @@ struct OtherFiles {
 }
 
 impl OtherFiles {
-    fn create(paths: &Paths, lang: Lang, carried: &[String], layout: &Layout) -> Result<Self> {
+    fn create(paths: &Paths, layout: &Layout, largest: Largest) -> Result<Self> {
         Ok(Self {
             report: Staged::create(&paths.report)?,
             summary: Staged::create(&paths.summary)?,
             rejects: Rejects::new(&paths.rejects, layout),
             views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
-            largest: Largest::new(lang, carried),
+            largest,
         })
     }
 }
@@ -95,58 +96,47 @@ impl Outputs {
             Some(_) => None,
             None => Some(Discrepancies::create(paths, byte_order_mark, carried, &metadata)?),
         };
-        Ok(Self {
-            details: Details::create(&paths.details, paths.by_day, carried, &metadata)?,
-            discrepancies,
-            workbooks: workbooks.map(|path| Workbook::create(path, carried)).collect::<Result<_>>()?,
-            guard: paths.csv.guard,
+        let workbooks: Vec<Workbook> =
+            workbooks.map(|path| Workbook::create(path, carried)).collect::<Result<_>>()?;
+        let details = Details::create(&paths.details, paths.by_day, carried, &metadata)?;
+        let types = DISCREPANCIES.iter().map(|column| column.column_type);
+        let discrepancy_types: Vec<_> = types.chain(carried.iter().map(|_| ColumnType::Text)).collect();
+        let forms = RowForms {
+            details: details.form(),
+            discrepancies: discrepancies.as_ref().map(Discrepancies::form),
+            has_workbook: !workbooks.is_empty(),
             mask: provenance.mask.clone(),
-            others: OtherFiles::create(paths, lang, carried, layout)?,
-        })
+            largest: Arc::new(LargestForm::new(lang, carried)),
+            reject_delimiter: layout.delimiter,
+            discrepancy_columns: discrepancy_types.len(),
+        };
+        let others = OtherFiles::create(paths, layout, Largest::new(forms.largest.clone()))?;
+        let (guard, forms) = (paths.csv.guard, Arc::new(forms));
+        Ok(Self { details, discrepancies, workbooks, discrepancy_types, guard, others, forms })
     }
 
-    /// Whether the numbers of a discrepancy's call are masked anywhere: in the data files, or in
-    /// the report, if it lists a discrepancy with this many seconds at stake.
+    /// What every thread needs to encode rows.
     #[must_use]
-    pub fn needs_own_numbers(&self, at_stake_s: u64) -> bool {
-        self.mask.is_on() || self.others.largest.lists(at_stake_s)
+    pub fn forms(&self) -> Arc<RowForms> {
+        self.forms.clone()
     }
 
-    /// Adds a call to the details.
+    /// Writes encoded rows after those so far.
     ///
     /// # Errors
     ///
-    /// Exit 6 if it cannot be written.
-    pub fn add_call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
-        let (row, lookup) = self.mask.mask_call(row, lookup);
-        self.details.push(&row, &lookup, discrepancies)
-    }
-
-    /// Adds a discrepancy. `call` is what the run knows of its call, for the report.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if it cannot be written.
-    pub(crate) fn add_discrepancy(
-        &mut self,
-        row: &DiscrepancyRow,
-        call: Option<KnownCall<'_>>,
-    ) -> Result<()> {
-        let listed = self.others.largest.add(row, call);
-        listed.map_err(|e| Error::bug("cannot list a discrepancy in the report").because(e))?;
-        let row = self.mask.mask_discrepancy(row);
-        self.workbooks.iter_mut().try_for_each(|workbook| workbook.push(&row))?;
-        self.discrepancies.as_mut().map_or(Ok(()), |file| file.push(&row))
-    }
-
-    /// Adds an unusable row of the ledger to the rejects. A masked run writes none: masked rows
-    /// cannot be used again, and the discrepancies name each line.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if it cannot be written.
-    pub fn add_reject(&mut self, row: &InvalidRow) -> Result<()> {
-        if self.mask.is_on() { Ok(()) } else { self.others.rejects.push(row) }
+    /// Exit 6 if they cannot be written.
+    pub fn append(&mut self, rows: EncodedRows) -> Result<()> {
+        self.details.append(rows.details)?;
+        if let Some(file) = &mut self.discrepancies {
+            file.append(&rows.text)?;
+            file.append_packed(&rows.packed, &self.discrepancy_types)?;
+        }
+        for workbook in &mut self.workbooks {
+            workbook.append(rows.packed.clone(), rows.counted.clone())?;
+        }
+        self.others.largest.append(rows.largest);
+        rows.rejects.map_or(Ok(()), |rejects| self.others.rejects.append(&rejects))
     }
 
     /// Closes details and discrepancies and reads them back, for the tie-out and their digests. A
@@ -211,7 +201,7 @@ impl ClosedOutputs {
             digests.push(WrittenFile::of(&staged)?);
             files.push(staged);
         }
-        let mut rejects = rejects.finish()?;
+        let mut rejects = rejects.finish();
         if let ClosedRejects::File(staged) = &rejects {
             digests.push(WrittenFile::of(staged)?);
         }

@@ -1,18 +1,20 @@
 //! The details: one row per distinct call, as one Parquet file or as a folder of days.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use chrono::NaiveDate;
+
+use super::packed_rows::PackedRows;
 use super::partitions::{ClosedPartitions, Partitions};
-use super::schema::{Cell, Column, DETAILS, count_cell};
-use super::table::Table;
-use crate::error::Result;
+use super::schema::{Cell, DETAILS, count_cell};
+use super::table::{RowGroup, RowGroupEncoder, Table, TableForm};
+use crate::error::{Error, Result};
 use crate::staged::Staged;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::ledger_row::LedgerRow;
 use reconcile_core::status::Lookup;
-
-/// The column that is in the subfolders' names if the details are a folder of days.
-pub(super) const DAY_COLUMN: &str = "call_date";
 
 /// The details while they are written.
 pub(super) enum Details {
@@ -24,6 +26,72 @@ pub(super) enum Details {
 pub(super) enum ClosedDetails {
     File(Staged),
     Folder(ClosedPartitions),
+}
+
+/// What every thread needs to encode rows of the details.
+pub(super) enum DetailsForm {
+    File(Arc<TableForm>),
+    Folder,
+}
+
+/// Encodes rows of the details on one thread.
+pub(super) enum DetailsEncoder {
+    File(RowGroupEncoder),
+    Folder(BTreeMap<NaiveDate, PackedRows>),
+}
+
+/// Encoded rows of the details.
+pub(super) enum EncodedDetails {
+    RowGroup(Option<RowGroup>),
+    Days(BTreeMap<NaiveDate, PackedRows>),
+}
+
+impl DetailsForm {
+    pub(super) fn encoder(&self) -> DetailsEncoder {
+        match self {
+            Self::File(form) => DetailsEncoder::File(RowGroupEncoder::new(form.clone())),
+            Self::Folder => DetailsEncoder::Folder(BTreeMap::new()),
+        }
+    }
+}
+
+impl DetailsEncoder {
+    /// Adds a call. Returns true if the row group is now full.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be encoded.
+    pub(super) fn push(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<bool> {
+        let cells = cells(row, lookup, discrepancies);
+        match self {
+            Self::File(row_group) => row_group.push(cells),
+            Self::Folder(days) => {
+                days.entry(lookup.found_on).or_default().push(cells);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Bytes of the rows that are not in a row group.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::File(_) => 0,
+            Self::Folder(days) => days.values().map(PackedRows::held_bytes).sum(),
+        }
+    }
+
+    /// Takes what can be written. A row group only `at_end`, which is when it ends.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the row group cannot be encoded.
+    pub(super) fn take(&mut self, at_end: bool) -> Result<EncodedDetails> {
+        match self {
+            Self::File(row_group) if at_end => row_group.finish().map(EncodedDetails::RowGroup),
+            Self::File(_) => Ok(EncodedDetails::RowGroup(None)),
+            Self::Folder(days) => Ok(EncodedDetails::Days(std::mem::take(days))),
+        }
+    }
 }
 
 impl Details {
@@ -39,30 +107,34 @@ impl Details {
         metadata: &[(String, String)],
     ) -> Result<Self> {
         if by_day {
-            let columns: Vec<Column> =
-                DETAILS.into_iter().filter(|column| column.name != DAY_COLUMN).collect();
-            let folder = Partitions::create(target, &columns, carried, metadata)?;
-            return Ok(Self::Folder(Box::new(folder)));
+            return Ok(Self::Folder(Box::new(Partitions::create(target, &DETAILS, carried, metadata)?)));
         }
         let staged = Staged::create(target)?;
-        let table = Table::create(staged.writer()?, target, &DETAILS, carried, metadata)?.on_own_thread()?;
+        let table = Table::create(staged.writer()?, target, &DETAILS, carried, metadata)?;
         Ok(Self::File { table: Box::new(table), staged })
     }
 
-    /// Adds a call.
+    pub(super) fn form(&self) -> DetailsForm {
+        match self {
+            Self::File { table, .. } => DetailsForm::File(table.form()),
+            Self::Folder(_) => DetailsForm::Folder,
+        }
+    }
+
+    /// Adds encoded rows after those so far.
     ///
     /// # Errors
     ///
-    /// Exit 6 if it cannot be written.
-    pub(super) fn push(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
-        let cells = cells(row, lookup, discrepancies);
-        match self {
-            Self::File { table, .. } => table.push(cells),
-            Self::Folder(folder) => {
-                let names = DETAILS.iter().map(|column| column.name).chain(std::iter::repeat(""));
-                let kept = cells.zip(names).filter(|(_, name)| *name != DAY_COLUMN);
-                folder.push(lookup.found_on, kept.map(|(cell, _)| cell))
+    /// Exit 6 if they cannot be written.
+    pub(super) fn append(&mut self, rows: EncodedDetails) -> Result<()> {
+        match (self, rows) {
+            (Self::File { table, .. }, EncodedDetails::RowGroup(row_group)) => {
+                row_group.map_or(Ok(()), |row_group| table.append(row_group))
             }
+            (Self::Folder(folder), EncodedDetails::Days(days)) => {
+                days.into_iter().try_for_each(|(day, rows)| folder.append(day, &rows))
+            }
+            _ => Err(Error::bug("rows of the details have another form than the details")),
         }
     }
 

@@ -52,9 +52,9 @@ impl WrittenFile {
         };
         let target = folder.target();
         let files = folder.parts().iter().map(|part| {
-            let day = part.path.parent().map(name_of).unwrap_or_default();
-            let name = format!("{}/{day}/{}", name_of(target), name_of(&part.path));
-            Self::read(&name, File::open(&part.path).map_err(|e| unreadable(target, e))?, target)
+            let day = part.parent().map(name_of).unwrap_or_default();
+            let name = format!("{}/{day}/{}", name_of(target), name_of(part));
+            Self::read(&name, File::open(part).map_err(|e| unreadable(target, e))?, target)
         });
         files.collect()
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serializer as _;
@@ -10,32 +11,89 @@ use serde_json::Value;
 
 use super::csv_form::{MARK, guarded};
 use super::file_format::FileFormat;
+use super::packed_rows::PackedRows;
 use super::paths::Paths;
-use super::schema::{Cell, DISCREPANCIES, count_cell};
+use super::schema::{Cell, ColumnType, DISCREPANCIES, count_cell};
 use super::table::Table;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::staged::{Staged, unwritable};
 use reconcile_core::calendar::provider_local;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::status::Status;
 
 enum Writer {
-    Csv(CsvWriter),
-    Jsonl(BufWriter<File>),
+    Text(BufWriter<File>),
     Parquet(Table),
-}
-
-struct CsvWriter {
-    csv: Box<csv::Writer<File>>,
-    /// Whether text cells are guarded against formulas.
-    guard: bool,
 }
 
 /// The discrepancy file while it is written.
 pub(super) struct Discrepancies {
     staged: Staged,
-    column_names: Vec<String>,
+    form: Arc<DiscrepancyForm>,
     writer: Writer,
+}
+
+/// What every thread needs to encode rows of the discrepancy file.
+pub(super) struct DiscrepancyForm {
+    format: FileFormat,
+    /// Whether text cells of a CSV file are guarded against formulas.
+    guard: bool,
+    column_names: Vec<String>,
+}
+
+/// Encodes rows of the discrepancy file on one thread.
+pub(super) struct DiscrepancyEncoder {
+    form: Arc<DiscrepancyForm>,
+    csv: csv::Writer<Vec<u8>>,
+    jsonl: Vec<u8>,
+}
+
+impl DiscrepancyForm {
+    /// Whether the rows are text. Else they are packed, for [`Discrepancies::append_packed`].
+    pub(super) fn is_text(&self) -> bool {
+        self.format != FileFormat::Parquet
+    }
+}
+
+impl DiscrepancyEncoder {
+    pub(super) fn new(form: Arc<DiscrepancyForm>) -> Self {
+        Self { form, csv: csv::Writer::from_writer(Vec::new()), jsonl: Vec::new() }
+    }
+
+    /// Adds a row as text.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be encoded, which is a bug.
+    pub(super) fn push(&mut self, row: &DiscrepancyRow, message: &str) -> Result<()> {
+        let cells = cells(row, message, self.form.column_names.len());
+        let failed = |e: &dyn std::fmt::Display| Error::bug(format!("cannot encode a discrepancy: {e}"));
+        if self.form.format == FileFormat::Csv {
+            return write_csv_row(&mut self.csv, cells, self.form.guard).map_err(|e| failed(&e));
+        }
+        let columns = self.form.column_names.iter().zip(cells.map(json_value));
+        let object = serde_json::Serializer::new(&mut self.jsonl).collect_map(columns);
+        object.map_err(|e| failed(&e))?;
+        self.jsonl.push(b'\n');
+        Ok(())
+    }
+
+    /// Bytes so far, but for some 8 KiB.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.csv.get_ref().len() + self.jsonl.len()
+    }
+
+    /// Takes the text of the rows so far.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be encoded, which is a bug.
+    pub(super) fn take(&mut self) -> Result<Vec<u8>> {
+        let csv = std::mem::replace(&mut self.csv, csv::Writer::from_writer(Vec::new())).into_inner();
+        let csv = csv.map_err(|e| Error::bug(format!("cannot encode the discrepancies: {e}")))?;
+        let jsonl = std::mem::take(&mut self.jsonl);
+        Ok(if csv.is_empty() { jsonl } else { csv })
+    }
 }
 
 impl Discrepancies {
@@ -53,43 +111,52 @@ impl Discrepancies {
         let path = &paths.discrepancies;
         let staged = Staged::create(path)?;
         let mut file = staged.writer()?;
+        let format = FileFormat::from_extension(path).unwrap_or(FileFormat::Csv);
         let own = DISCREPANCIES.iter().map(|column| column.name.to_owned());
         let column_names: Vec<String> = own.chain(carried.iter().cloned()).collect();
-        let writer = match FileFormat::from_extension(path).unwrap_or(FileFormat::Csv) {
-            FileFormat::Csv => {
-                if byte_order_mark {
-                    file.write_all(MARK).map_err(|e| unwritable(path, e))?;
-                }
-                let mut csv = csv::Writer::from_writer(file);
-                csv.write_record(&column_names).map_err(|e| unwritable(path, e))?;
-                Writer::Csv(CsvWriter { csv: Box::new(csv), guard: paths.csv.guard })
+        if format == FileFormat::Csv {
+            if byte_order_mark {
+                file.write_all(MARK).map_err(|e| unwritable(path, e))?;
             }
-            FileFormat::Jsonl => Writer::Jsonl(BufWriter::new(file)),
+            let mut header = csv::Writer::from_writer(&file);
+            header.write_record(&column_names).map_err(|e| unwritable(path, e))?;
+            header.flush().map_err(|e| unwritable(path, e))?;
+        }
+        let writer = match format {
+            FileFormat::Csv | FileFormat::Jsonl => Writer::Text(BufWriter::new(file)),
             FileFormat::Parquet => {
                 Writer::Parquet(Table::create(file, path, &DISCREPANCIES, carried, metadata)?)
             }
         };
-        Ok(Self { staged, column_names, writer })
+        let form = Arc::new(DiscrepancyForm { format, guard: paths.csv.guard, column_names });
+        Ok(Self { staged, form, writer })
     }
 
-    /// Adds a row.
+    pub(super) fn form(&self) -> Arc<DiscrepancyForm> {
+        self.form.clone()
+    }
+
+    /// Adds rows in the form of the file.
     ///
     /// # Errors
     ///
-    /// Exit 6 if it cannot be written.
-    pub(super) fn push(&mut self, row: &DiscrepancyRow) -> Result<()> {
-        let message = row.what.message.to_string();
-        let cells = cells(row, &message, self.column_names.len());
-        let target = self.staged.target();
+    /// Exit 6 if they cannot be written.
+    pub(super) fn append(&mut self, text: &[u8]) -> Result<()> {
         match &mut self.writer {
-            Writer::Csv(csv) => csv.write_row(cells).map_err(|e| unwritable(target, e)),
-            Writer::Jsonl(file) => {
-                let columns = self.column_names.iter().zip(cells.map(json_value));
-                let object = serde_json::Serializer::new(&mut *file).collect_map(columns);
-                object.map_err(|e| unwritable(target, e))?;
-                file.write_all(b"\n").map_err(|e| unwritable(target, e))
-            }
-            Writer::Parquet(table) => table.push(cells),
+            Writer::Text(file) => file.write_all(text).map_err(|e| unwritable(self.staged.target(), e)),
+            Writer::Parquet(_) => Ok(()),
+        }
+    }
+
+    /// Adds packed rows, if the file is a Parquet file. `types` are those of its columns.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if they cannot be written.
+    pub(super) fn append_packed(&mut self, rows: &PackedRows, types: &[ColumnType]) -> Result<()> {
+        match &mut self.writer {
+            Writer::Text(_) => Ok(()),
+            Writer::Parquet(table) => rows.for_each(types, |cells| table.push(cells.iter().copied())),
         }
     }
 
@@ -99,10 +166,8 @@ impl Discrepancies {
     ///
     /// Exit 6 if it cannot be written.
     pub(super) fn finish(self) -> Result<Staged> {
-        let target = self.staged.target();
         match self.writer {
-            Writer::Csv(CsvWriter { mut csv, .. }) => csv.flush().map_err(|e| unwritable(target, e))?,
-            Writer::Jsonl(mut file) => file.flush().map_err(|e| unwritable(target, e))?,
+            Writer::Text(mut file) => file.flush().map_err(|e| unwritable(self.staged.target(), e))?,
             Writer::Parquet(table) => table.finish()?,
         }
         Ok(self.staged)
@@ -143,14 +208,16 @@ pub(super) fn cells<'a>(
     .take(columns)
 }
 
-impl CsvWriter {
-    fn write_row<'a>(&mut self, mut cells: impl Iterator<Item = Cell<'a>>) -> csv::Result<()> {
-        cells.try_for_each(|cell| match cell {
-            Cell::Text(Some(text)) if self.guard => self.csv.write_field(guarded(text).as_bytes()),
-            cell => self.csv.write_field(csv_field(cell).as_bytes()),
-        })?;
-        self.csv.write_record(None::<&[u8]>)
-    }
+fn write_csv_row<'a>(
+    csv: &mut csv::Writer<Vec<u8>>,
+    mut cells: impl Iterator<Item = Cell<'a>>,
+    guard: bool,
+) -> csv::Result<()> {
+    cells.try_for_each(|cell| match cell {
+        Cell::Text(Some(text)) if guard => csv.write_field(guarded(text).as_bytes()),
+        cell => csv.write_field(csv_field(cell).as_bytes()),
+    })?;
+    csv.write_record(None::<&[u8]>)
 }
 
 fn csv_field(cell: Cell<'_>) -> Cow<'_, str> {
@@ -215,7 +282,15 @@ mod tests {
             carried: vec!["a, \"b\"".into()],
             own_numbers: Vec::new(),
         };
-        file.push(&row).unwrap();
+        let mut rows = DiscrepancyEncoder::new(file.form());
+        let message = row.what.message.to_string();
+        rows.push(&row, &message).unwrap();
+        file.append(&rows.take().unwrap()).unwrap();
+        let columns = DISCREPANCIES.iter().map(|column| column.column_type);
+        let types: Vec<ColumnType> = columns.chain([ColumnType::Text; 2]).collect();
+        let mut packed = PackedRows::default();
+        packed.push(cells(&row, &message, types.len()));
+        file.append_packed(&packed, &types).unwrap();
         let mut staged = file.finish().unwrap();
         let mut read_back = Written::default();
         count_discrepancies(&staged, guard, &mut read_back).unwrap();

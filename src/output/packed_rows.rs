@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike as _, NaiveDate};
 use super::schema::{Cell, ColumnType};
 
 /// Rows of one table, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PackedRows {
     bytes: Vec<u8>,
     rows: usize,
@@ -27,6 +27,12 @@ impl PackedRows {
             Cell::Date(day) => self.push_fixed(day.map(|day| day.num_days_from_ce().into())),
             Cell::Timestamp(at) => self.push_fixed(at.map(|at| at.timestamp_micros())),
         });
+    }
+
+    /// Adds these rows after those so far.
+    pub(super) fn append(&mut self, rows: &Self) {
+        self.bytes.extend_from_slice(&rows.bytes);
+        self.rows += rows.rows;
     }
 
     /// Bytes of memory.

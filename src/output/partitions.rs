@@ -1,7 +1,7 @@
 //! The details as a Hive-partitioned folder: `call_date=YYYY-MM-DD/part-0.parquet`.
 //!
-//! Owns the folder's layout and its replacement. As in Hive, the day is in the folder's name and
-//! not in the files.
+//! Owns the folder's layout and its replacement. The day is in the folder's name, as in Hive, and
+//! also in the files: some readers do not look at the name.
 //!
 //! The new folder is written beside its target. On Linux the two are exchanged in one step.
 //! Elsewhere the old folder is moved aside first. If a run finds only the folder that was moved
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 use super::packed_rows::PackedRows;
-use super::schema::{Cell, Column, ColumnType};
+use super::schema::{Column, ColumnType};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::place::resolve;
@@ -77,7 +77,7 @@ pub(super) struct ClosedPartitions {
     unfinished: HiddenFolder,
     /// Held until the folder is in place: no other run may start before.
     _lock: Staged,
-    parts: Vec<DayFile>,
+    parts: Vec<PathBuf>,
     /// Where the replaced folder is after the rename.
     replaced: Option<PathBuf>,
 }
@@ -92,12 +92,6 @@ impl Drop for HiddenFolder {
             let _ = fs::remove_dir_all(&self.0);
         }
     }
-}
-
-/// A file of the folder.
-pub(super) struct DayFile {
-    pub(super) day: NaiveDate,
-    pub(super) path: PathBuf,
 }
 
 /// Where the new folder is written, beside the target without links.
@@ -190,16 +184,16 @@ impl Partitions {
         })
     }
 
-    /// Adds a row to its day.
+    /// Adds rows to their day.
     ///
     /// # Errors
     ///
-    /// Exit 6 if it cannot be written.
-    pub(super) fn push<'a>(&mut self, day: NaiveDate, cells: impl Iterator<Item = Cell<'a>>) -> Result<()> {
-        let rows = self.waiting.entry(day).or_default();
-        let held_before = rows.held_bytes();
-        rows.push(cells);
-        self.held_bytes += rows.held_bytes() - held_before;
+    /// Exit 6 if they cannot be written.
+    pub(super) fn append(&mut self, day: NaiveDate, rows: &PackedRows) -> Result<()> {
+        let waiting = self.waiting.entry(day).or_default();
+        let held_before = waiting.held_bytes();
+        waiting.append(rows);
+        self.held_bytes += waiting.held_bytes() - held_before;
         while self.held_bytes > MAX_HELD_BYTES {
             let most = self.waiting.iter().max_by_key(|(_, rows)| rows.held_bytes()).map(|(day, _)| *day);
             most.map_or(Ok(()), |day| self.write_rows(day))?;
@@ -261,8 +255,7 @@ impl Partitions {
         }
         std::mem::take(&mut self.open).into_values().try_for_each(|file| file.table.finish())?;
         let parts = self.parts.iter().flat_map(|(day, count)| (0..*count).map(move |part| (*day, part)));
-        let parts = parts.map(|(day, part)| DayFile { day, path: part_path(&self.unfinished.0, day, part) });
-        let parts = parts.collect();
+        let parts = parts.map(|(day, part)| part_path(&self.unfinished.0, day, part)).collect();
         let Self { target, place, unfinished, lock, .. } = self;
         Ok(ClosedPartitions { target, place, unfinished, _lock: lock, parts, replaced: None })
     }
@@ -289,7 +282,7 @@ fn part_path(folder: &Path, day: NaiveDate, part: u32) -> PathBuf {
 
 impl ClosedPartitions {
     /// All files, by day.
-    pub(super) fn parts(&self) -> &[DayFile] {
+    pub(super) fn parts(&self) -> &[PathBuf] {
         &self.parts
     }
 
@@ -305,7 +298,7 @@ impl ClosedPartitions {
     /// Exit 6 if the disk is full or failing.
     pub(super) fn sync(&self) -> Result<()> {
         let sync_all = || -> io::Result<()> {
-            for DayFile { path, .. } in &self.parts {
+            for path in &self.parts {
                 File::open(path)?.sync_all()?;
                 sync_folder_of(path)?;
             }
@@ -370,16 +363,23 @@ fn exchange(_: &Path, _: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::output::schema::{ColumnType, count_cell};
+    use crate::output::schema::{Cell, ColumnType, count_cell};
     use reconcile_core::quick_parse;
 
     const COLUMNS: [Column; 1] = [Column { name: "n", column_type: ColumnType::Integer, nullable: false }];
 
     fn write(target: &Path, days: impl Iterator<Item = u64>) -> ClosedPartitions {
+        write_rows(target, days, 1)
+    }
+
+    /// Writes this number of rows each time that a day comes.
+    fn write_rows(target: &Path, days: impl Iterator<Item = u64>, rows_of_day: usize) -> ClosedPartitions {
         let mut folder = Partitions::create(target, &COLUMNS, &[], &[]).unwrap();
         let first = quick_parse::day("2026-01-01").unwrap();
         for n in days {
-            folder.push(first + chrono::Days::new(n), std::iter::once(count_cell(n))).unwrap();
+            let mut rows = PackedRows::default();
+            (0..rows_of_day).for_each(|_| rows.push(std::iter::once(count_cell(n))));
+            folder.append(first + chrono::Days::new(n), &rows).unwrap();
             assert!(folder.open.len() <= MAX_OPEN_FILES);
         }
         let closed = folder.finish().unwrap();
@@ -465,12 +465,11 @@ mod tests {
     fn a_day_continues_in_a_second_part_if_too_many_are_open() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("details");
-        // Each day writes its rows twice before the next one comes.
-        let often = 2 * MAX_HELD_BYTES / 9;
         let days = MAX_OPEN_FILES as u64 + 10;
-        let closed = write(&target, (0..days).chain([0]).flat_map(|day| std::iter::repeat_n(day, often)));
+        // Enough rows to be written at once.
+        let closed = write_rows(&target, (0..days).chain([0]), MAX_HELD_BYTES);
         assert_eq!(closed.parts().len(), MAX_OPEN_FILES + 11);
-        assert!(closed.parts()[1].path.ends_with("call_date=2026-01-01/part-1.parquet"));
+        assert!(closed.parts()[1].ends_with("call_date=2026-01-01/part-1.parquet"));
     }
 
     #[test]
@@ -482,7 +481,9 @@ mod tests {
         for n in 0..14 {
             let day = quick_parse::day("2026-01-01").unwrap() + chrono::Days::new(n % 7);
             let texts = carried.iter().map(|_| Cell::Text(Some("x")));
-            folder.push(day, std::iter::once(count_cell(n)).chain(texts)).unwrap();
+            let mut rows = PackedRows::default();
+            rows.push(std::iter::once(count_cell(n)).chain(texts));
+            folder.append(day, &rows).unwrap();
             assert!(folder.open.len() <= 4 && folder.held_bytes <= MAX_HELD_BYTES);
         }
         assert!(folder.finish().unwrap().parts().len() > 7);

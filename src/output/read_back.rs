@@ -5,14 +5,13 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::thread::scope;
 
-use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::csv_form::unguarded;
-use super::details::{ClosedDetails, DAY_COLUMN};
+use super::details::ClosedDetails;
 use super::file_format::FileFormat;
 use super::schema::{Cell, call_key};
-use super::table::reader::{self, RowGroups};
+use super::table::reader::{self, Share};
 use crate::error::{Error, Result};
 use crate::staged::{Staged, unreadable};
 use crate::threads;
@@ -22,70 +21,57 @@ use reconcile_core::tie_out::Written;
 /// Receives the cells of each row.
 type EachRow<'a> = &'a mut dyn FnMut(&[Cell<'_>]) -> Result<()>;
 
-/// Adds the rows of the details to `written`.
+/// Adds the rows of the details to `written`. Each core counts a share of them.
 ///
 /// # Errors
 ///
 /// Exit 6 if the details do not read as they were written.
 pub(super) fn count_details(details: &ClosedDetails, written: &mut Written) -> Result<()> {
+    let shares = threads::cores();
+    scope(|scope| {
+        let mut others = Vec::new();
+        for share in 1..shares {
+            let count = move || count_share(details, Share { share, of: shares });
+            others.push(threads::start_in(scope, "count", count).map_err(Error::no_more_threads)?);
+        }
+        written.add(count_share(details, Share { share: 0, of: shares })?);
+        others.into_iter().try_for_each(|other| threads::result_of(other).map(|part| written.add(part)))
+    })
+}
+
+/// Counts a share of the row groups of a file, or of the files of a folder.
+fn count_share(details: &ClosedDetails, share: Share) -> Result<Written> {
+    let mut written = Written::default();
     match details {
         ClosedDetails::File(staged) => {
-            let file = DetailsFile { open: &|| staged.reader(), target: staged.target(), day: None };
-            file.count(written)
+            count_calls(staged.reader()?, staged.target(), share, &mut written)?;
         }
-        ClosedDetails::Folder(folder) => folder.parts().iter().try_for_each(|part| {
-            let target = folder.target();
-            let open = || File::open(&part.path).map_err(|e| unreadable(target, e));
-            DetailsFile { open: &open, target, day: Some(part.day) }.count(written)
-        }),
+        ClosedDetails::Folder(folder) => {
+            let (parts, target) = (folder.parts().iter(), folder.target());
+            for part in parts.skip(share.share).step_by(share.of) {
+                let file = File::open(part).map_err(|e| unreadable(target, e))?;
+                count_calls(file, target, Share::ALL, &mut written)?;
+            }
+        }
     }
+    Ok(written)
 }
 
-struct DetailsFile<'a> {
-    open: &'a (dyn Fn() -> Result<File> + Sync),
-    target: &'a Path,
-    /// Day in the folder's name; `None` if the file has a column for it.
-    day: Option<NaiveDate>,
-}
-
-impl DetailsFile<'_> {
-    /// Counts the two halves of the file on two threads.
-    fn count(&self, written: &mut Written) -> Result<()> {
-        scope(|scope| {
-            let count_first = || self.count_row_groups(RowGroups::FirstHalf);
-            let first_half = threads::start_in(scope, "count", count_first);
-            let first_half = first_half.map_err(Error::no_more_threads)?;
-            written.add(self.count_row_groups(RowGroups::SecondHalf)?);
-            written.add(threads::result_of(first_half)?);
-            Ok(())
-        })
-    }
-
-    fn count_row_groups(&self, row_groups: RowGroups) -> Result<Written> {
-        let mut written = Written::default();
-        let mut columns = vec!["call_id", "prod_id", DAY_COLUMN, "status", "discrepancies"];
-        columns.retain(|name| self.day.is_none() || *name != DAY_COLUMN);
-        reader::read((self.open)()?, self.target, row_groups, &columns, &mut |row| {
-            self.count_row(row, &mut written)
-        })?;
-        Ok(written)
-    }
-
-    fn count_row(&self, row: &[Cell<'_>], written: &mut Written) -> Result<()> {
-        let [id, prod_id, .., Cell::Text(Some(status)), Cell::Integer(Some(discrepancies))] = row else {
-            return Err(unreadable(self.target, "a row has no status or no number of discrepancies"));
+fn count_calls(file: File, target: &Path, share: Share, written: &mut Written) -> Result<()> {
+    let columns = ["call_id", "prod_id", "call_date", "status", "discrepancies"];
+    reader::read(file, target, share, &columns, &mut |row| {
+        let [call @ .., Cell::Text(Some(status)), Cell::Integer(Some(discrepancies))] = row else {
+            return Err(unreadable(target, "a row has no status or no number of discrepancies"));
         };
         let discrepancies = discrepancies.unsigned_abs();
         written.add_call(status, discrepancies);
         if discrepancies > 0 {
-            let day = self.day.map_or(row[2], |day| Cell::Date(Some(day)));
-            let call = call_key(&[*id, *prod_id, day]);
-            let call =
-                call.ok_or_else(|| unreadable(self.target, "a row with discrepancies names no call"))?;
+            let call = call_key(call);
+            let call = call.ok_or_else(|| unreadable(target, "a row with discrepancies names no call"))?;
             written.add_discrepancies_of(&call, discrepancies);
         }
         Ok(())
-    }
+    })
 }
 
 /// The columns that name a row's call and its kind.
@@ -109,7 +95,7 @@ pub(super) fn count_discrepancies(staged: &Staged, guard: bool, written: &mut Wr
     match FileFormat::from_extension(target).unwrap_or(FileFormat::Csv) {
         FileFormat::Csv => read_csv(file, target, guard, &mut count_row),
         FileFormat::Jsonl => read_jsonl(file, target, &mut count_row),
-        FileFormat::Parquet => reader::read(file, target, RowGroups::All, &COUNTED_COLUMNS, &mut count_row),
+        FileFormat::Parquet => reader::read(file, target, Share::ALL, &COUNTED_COLUMNS, &mut count_row),
     }
 }
 

@@ -61,12 +61,59 @@ fn is_list_of_rejects(path: &Path, layout: &Layout) -> csv::Result<bool> {
 pub(super) struct Rejects {
     target: PathBuf,
     layout: Layout,
-    file: Option<RejectsFile>,
+    file: Option<(File, Staged)>,
 }
 
-struct RejectsFile {
-    csv: csv::Writer<File>,
-    staged: Staged,
+/// Encodes rejects on one thread.
+pub(super) struct RejectsEncoder {
+    delimiter: u8,
+    csv: csv::Writer<Vec<u8>>,
+    first_has_zero_byte: Option<bool>,
+}
+
+/// Encoded rejects.
+pub(super) struct EncodedRejects {
+    csv: Vec<u8>,
+    first_has_zero_byte: bool,
+}
+
+impl RejectsEncoder {
+    pub(super) fn new(delimiter: u8) -> Self {
+        Self { delimiter, csv: csv_writer(delimiter, Vec::new()), first_has_zero_byte: None }
+    }
+
+    /// Adds a row with all the values it has.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be encoded, which is a bug.
+    pub(super) fn push(&mut self, row: &InvalidRow) -> Result<()> {
+        self.first_has_zero_byte.get_or_insert_with(|| row.original.iter().any(|value| value.contains('\0')));
+        let reason = row.message().to_string();
+        let values = row.original.iter().chain([&reason]);
+        self.csv.write_record(values).map_err(|e| Error::bug(format!("cannot encode a reject: {e}")))
+    }
+
+    /// Bytes so far, but for some 8 KiB.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.csv.get_ref().len()
+    }
+
+    /// Takes the rows so far; `None` without rows.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if they cannot be encoded, which is a bug.
+    pub(super) fn take(&mut self) -> Result<Option<EncodedRejects>> {
+        let Some(first_has_zero_byte) = self.first_has_zero_byte.take() else { return Ok(None) };
+        let csv = std::mem::replace(&mut self.csv, csv_writer(self.delimiter, Vec::new())).into_inner();
+        let csv = csv.map_err(|e| Error::bug(format!("cannot encode the rejects: {e}")))?;
+        Ok(Some(EncodedRejects { csv, first_has_zero_byte }))
+    }
+}
+
+fn csv_writer<W: std::io::Write>(delimiter: u8, into: W) -> csv::Writer<W> {
+    csv::WriterBuilder::new().flexible(true).delimiter(delimiter).from_writer(into)
 }
 
 impl Rejects {
@@ -74,49 +121,42 @@ impl Rejects {
         Self { target: target.to_owned(), layout: layout.clone(), file: None }
     }
 
-    /// Adds a row with all the values it has.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if it cannot be written.
-    pub(super) fn push(&mut self, row: &InvalidRow) -> Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(RejectsFile::create(&self.target, &self.layout, row)?),
-        };
-        let reason = row.message().to_string();
-        let values = row.original.iter().chain([&reason]);
-        file.csv.write_record(values).map_err(|e| unwritable(&self.target, e))
-    }
-
-    /// Writes the remaining rows.
+    /// Adds rows after those so far.
     ///
     /// # Errors
     ///
     /// Exit 6 if they cannot be written.
-    pub(super) fn finish(self) -> Result<ClosedRejects> {
-        let Some(RejectsFile { mut csv, staged }) = self.file else {
-            return Ok(ClosedRejects::None { target: self.target, layout: self.layout });
+    pub(super) fn append(&mut self, rows: &EncodedRejects) -> Result<()> {
+        let (file, _) = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(create_file(&self.target, &self.layout, rows.first_has_zero_byte)?),
         };
-        csv.flush().map_err(|e| unwritable(&self.target, e))?;
-        Ok(ClosedRejects::File(staged))
+        file.write_all(&rows.csv).map_err(|e| unwritable(&self.target, e))
+    }
+
+    pub(super) fn finish(self) -> ClosedRejects {
+        match self.file {
+            Some((_, staged)) => ClosedRejects::File(staged),
+            None => ClosedRejects::None { target: self.target, layout: self.layout },
+        }
     }
 }
 
-impl RejectsFile {
-    fn create(target: &Path, layout: &Layout, first: &InvalidRow) -> Result<Self> {
-        let staged = Staged::create_private(target)?;
-        let mut file = staged.writer()?;
-        // Zero bytes would make the file look like UTF-16.
-        let has_zero_byte = layout.names.iter().chain(&first.original).any(|value| value.contains('\0'));
-        if layout.byte_order_mark || has_zero_byte {
-            file.write_all(MARK).map_err(|e| unwritable(target, e))?;
-        }
-        let mut csv = csv::WriterBuilder::new().flexible(true).delimiter(layout.delimiter).from_writer(file);
-        let names = layout.names.iter().map(String::as_str).chain([REASON_COLUMN]);
-        csv.write_record(names).map_err(|e| unwritable(target, e))?;
-        Ok(Self { csv, staged })
+/// Creates the file and writes its header.
+fn create_file(target: &Path, layout: &Layout, first_has_zero_byte: bool) -> Result<(File, Staged)> {
+    let staged = Staged::create_private(target)?;
+    let mut file = staged.writer()?;
+    // Zero bytes would make the file look like UTF-16.
+    let has_zero_byte = first_has_zero_byte || layout.names.iter().any(|name| name.contains('\0'));
+    if layout.byte_order_mark || has_zero_byte {
+        file.write_all(MARK).map_err(|e| unwritable(target, e))?;
     }
+    let names = layout.names.iter().map(String::as_str).chain([REASON_COLUMN]);
+    let mut header = csv_writer(layout.delimiter, &file);
+    header.write_record(names).map_err(|e| unwritable(target, e))?;
+    header.flush().map_err(|e| unwritable(target, e))?;
+    drop(header);
+    Ok((file, staged))
 }
 
 /// The rejects with all rows written, before the file is renamed.
@@ -216,8 +256,10 @@ mod tests {
         let old = || OldRejects::at(&path, &layout);
         assert_eq!(old(), OldRejects::Replaceable, "nothing is there");
         let mut rejects = Rejects::new(&path, &layout);
-        rejects.push(&row()).unwrap();
-        let mut closed = rejects.finish().unwrap();
+        let mut rows = RejectsEncoder::new(layout.delimiter);
+        rows.push(&row()).unwrap();
+        rejects.append(&rows.take().unwrap().unwrap()).unwrap();
+        let mut closed = rejects.finish();
         closed.rename().unwrap();
         assert_eq!(old(), OldRejects::Replaceable, "its own file");
         for own in ["call_id;\"note; with \"\"quotes\"\"\nand a line\"\n", "other,columns,reconcile_reason\n"]
@@ -229,7 +271,7 @@ mod tests {
             std::fs::write(&path, foreign).unwrap();
             assert_eq!(old(), OldRejects::Foreign, "{foreign}");
         }
-        Rejects::new(&path, &layout).finish().unwrap().rename().unwrap();
+        Rejects::new(&path, &layout).finish().rename().unwrap();
         assert!(path.exists());
     }
 }

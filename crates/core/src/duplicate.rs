@@ -37,12 +37,34 @@ pub struct LaterValues {
     lines: [u64; FIELDS.len()],
 }
 
+/// Which values a row expects: a bit for each of [`FIELDS`].
+#[must_use]
+pub fn given_values(expected: &Expected) -> u16 {
+    let e = expected;
+    let given = [
+        e.caller.is_some(),
+        e.callee.is_some(),
+        e.caller_show_number.is_some(),
+        e.callee_show_number.is_some(),
+        e.state.is_some(),
+        e.answered.is_some(),
+        e.duration_s.is_some(),
+        time_of_day(e.called_at).is_some(),
+        e.started_at.is_some(),
+        e.ended_at.is_some(),
+    ];
+    given.into_iter().rev().fold(0, |bits, given| bits << 1 | u16::from(given))
+}
+
+/// Only a time of day is compared.
+fn time_of_day(at: Option<LedgerTime>) -> Option<LedgerTime> {
+    at.filter(|at| at.instant().is_some())
+}
+
 impl LaterValues {
     /// Adds a later row. A value of an earlier row is kept.
     pub fn add(&mut self, first: &Expected, later: &LedgerRow) {
         let (own, row) = (&mut self.expected, &later.expected);
-        // Only a time of day is compared.
-        let time_of_day = |at: Option<LedgerTime>| at.filter(|at| at.instant().is_some());
         let is_new = [
             add(&mut own.caller, &first.caller, &row.caller),
             add(&mut own.callee, &first.callee, &row.callee),
@@ -170,6 +192,35 @@ mod tests {
         assert_eq!((found.expected.as_deref(), found.actual.as_deref()), (Some("3"), Some("4")));
         let words = found.message.to_string();
         assert!(words.contains("differs in duration_s, ledger_x;"), "{words}");
+    }
+
+    #[test]
+    fn a_later_row_has_new_values_if_it_gives_what_the_first_lacks() {
+        let time = LedgerTime::Instant(chrono::DateTime::UNIX_EPOCH);
+        let expected = |given: u16| {
+            let has = |bit: u16| (given >> bit & 1 == 1).then_some(());
+            Expected {
+                caller: has(0).map(|()| "1".into()),
+                callee: has(1).map(|()| "1".into()),
+                caller_show_number: has(2).map(|()| "1".into()),
+                callee_show_number: has(3).map(|()| "1".into()),
+                state: has(4).map(|()| "1".into()),
+                answered: has(5).map(|()| true),
+                duration_s: has(6).map(|()| 1),
+                called_at: has(7).map(|()| time),
+                started_at: has(8).map(|()| time),
+                ended_at: has(9).map(|()| time),
+            }
+        };
+        for given in 0..1 << FIELDS.len() {
+            assert_eq!(given_values(&expected(given)), given);
+            let (first, later) = (expected(given), row(expected(given.rotate_left(3) % 1_024)));
+            let mut values = LaterValues::default();
+            values.add(&first, &later);
+            assert_eq!(values.is_empty(), given_values(&later.expected) & !given == 0, "{given}");
+        }
+        let day = LedgerTime::Day(chrono::NaiveDate::default());
+        assert_eq!(given_values(&Expected { called_at: Some(day), ..Expected::default() }), 0);
     }
 
     #[test]

@@ -9,10 +9,11 @@ use crate::failures::{Cause, Failures};
 use crate::incomplete::Incomplete;
 use crate::note::Note;
 use crate::output::{Outputs, Provenance, Summary, with_shown_codes};
-use crate::publish::{self, Counted};
+use crate::publish::{self, Counted, Sources};
 use crate::shown::shown;
 use crate::store::OpenItems;
 use crate::telemetry::notify::WrittenRun;
+use crate::threads;
 use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -87,9 +88,13 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, O
         }
         run.store.note_open(&run.scope, &std::mem::take(&mut open))
     };
-    let (rules, session_no) = (run.settings.rules, run.scope.session_no);
-    let reader = run.store.reader()?;
-    let counted = publish::publish(&run.source, reader, rules, session_no, outputs, &mut on_open)?;
+    let sources = Sources {
+        ledger: &run.source,
+        store: &*run.store,
+        rules: run.settings.rules,
+        session_no: run.scope.session_no,
+    };
+    let counted = publish::publish(sources, threads::cores(), outputs, &mut on_open)?;
     run.store.note_open(&run.scope, &open)?;
     Ok((counted, run.store.open_items(&run.scope)?))
 }

@@ -227,14 +227,12 @@ impl WorkbookRows {
             let beginning = raw.cells.bytes();
             let kept = &beginning[..beginning.len().min(MAX_KEPT)];
             let row = unusable_row((self.row, None), kept, RowProblem::TooLong);
-            raw.len = row.original.iter().map(String::len).sum();
             raw.unsplittable = Some(row);
             return;
         }
         while raw.cells.len() < self.names.len() {
             raw.cells.push(b"");
         }
-        raw.len = raw.cells.bytes().len();
     }
 
     /// One line for each kind of row that is read in an unusual way.

@@ -1,6 +1,8 @@
 //! The discrepancies that the report has: those with the most talk seconds at stake.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -132,25 +134,41 @@ impl Waiting {
 /// file.
 ///
 /// At most 2,500 rows wait, 2 to 8 KiB each. They need some 6 MiB, and 20 MiB at most.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Largest {
-    lang: Lang,
+    form: Arc<LargestForm>,
     rows: Vec<Waiting>,
-    /// Rows with this many seconds or fewer are not listed; `None` if every row is.
-    threshold_s: Option<u64>,
+    /// Rows with fewer seconds are not listed.
+    least_s: u64,
+}
+
+/// What the lists of all threads have in common.
+#[derive(Debug, Default)]
+pub(crate) struct LargestForm {
+    lang: Lang,
     /// Names of the ledger's carried columns.
     carried: Vec<String>,
+    /// Rows with fewer seconds cannot be among the largest: enough earlier rows have as many.
+    least_s: AtomicU64,
+}
+
+impl LargestForm {
+    /// `carried` names the columns that the rows carry through.
+    pub(crate) fn new(lang: Lang, carried: &[String]) -> Self {
+        Self { lang, carried: carried.to_vec(), least_s: AtomicU64::new(0) }
+    }
 }
 
 impl Largest {
-    /// No rows yet. `carried` names the columns that the rows carry through.
-    pub(crate) fn new(lang: Lang, carried: &[String]) -> Self {
-        Self { lang, carried: carried.to_vec(), ..Self::default() }
+    /// No rows yet.
+    pub(crate) fn new(form: Arc<LargestForm>) -> Self {
+        let least_s = form.least_s.load(Ordering::Relaxed);
+        Self { form, rows: Vec::new(), least_s }
     }
 
     /// Whether a row with this many seconds at stake is among the largest so far.
     pub(crate) fn lists(&self, at_stake_s: u64) -> bool {
-        self.threshold_s.is_none_or(|threshold| at_stake_s > threshold)
+        at_stake_s >= self.least_s
     }
 
     /// Keeps the row if it is among the largest so far.
@@ -172,13 +190,23 @@ impl Largest {
             let row = DiscrepancyRow { carried, ..without_carried(row) };
             Waiting::Whole(Box::new((row, call.map(KnownCall::to_owned))))
         } else {
-            Waiting::Listed(Box::new(ListedRow::new(self.lang, row, call, &self.carried)?))
+            Waiting::Listed(Box::new(ListedRow::new(self.form.lang, row, call, &self.form.carried)?))
         };
         self.rows.push(row);
         if self.rows.len() >= MAX_WAITING {
             self.sort_and_cut();
         }
         Ok(())
+    }
+
+    /// Adds the rows of a later part of the ledger. Later lists need not hold what is now too
+    /// small.
+    pub(crate) fn append(&mut self, later: Self) {
+        self.rows.extend(later.rows);
+        if self.rows.len() >= MAX_WAITING {
+            self.sort_and_cut();
+            self.form.least_s.store(self.least_s, Ordering::Relaxed);
+        }
     }
 
     /// The largest discrepancies, the largest first.
@@ -191,7 +219,7 @@ impl Largest {
         let listed = |row| match row {
             Waiting::Whole(row) => {
                 let call = row.1.as_ref().map(OwnedCall::as_known);
-                ListedRow::new(self.lang, &row.0, call, &self.carried)
+                ListedRow::new(self.form.lang, &row.0, call, &self.form.carried)
             }
             Waiting::Listed(row) => Ok(*row),
         };
@@ -202,7 +230,8 @@ impl Largest {
         // A stable sort: of equal rows the first stay.
         self.rows.sort_by_key(|row| Reverse(row.seconds()));
         self.rows.truncate(MAX_ROWS);
-        self.threshold_s = self.rows.get(MAX_ROWS - 1).map(Waiting::seconds);
+        // Of equal rows the first stay, so a later one needs more.
+        self.least_s = self.rows.get(MAX_ROWS - 1).map_or(0, |row| row.seconds().saturating_add(1));
     }
 }
 
@@ -311,7 +340,7 @@ mod tests {
 
     #[test]
     fn the_largest_rows_stay_and_of_equal_ones_the_first() {
-        let mut largest = Largest::default();
+        let mut largest = Largest::new(Arc::default());
         for line in 0..10_000 {
             // Half of the rows have long texts.
             let text = "x".repeat(if line % 8 < 4 { 5_000 } else { 100 });

@@ -16,12 +16,17 @@ use crate::staged::unreadable;
 /// Rows read at once.
 const BATCH_ROWS: usize = 4_096;
 
-/// Row groups of a Parquet file.
+/// A share of the row groups of a Parquet file.
 #[derive(Clone, Copy)]
-pub(crate) enum RowGroups {
-    All,
-    FirstHalf,
-    SecondHalf,
+pub(crate) struct Share {
+    /// From 0.
+    pub(crate) share: usize,
+    /// Number of shares.
+    pub(crate) of: usize,
+}
+
+impl Share {
+    pub(crate) const ALL: Self = Self { share: 0, of: 1 };
 }
 
 /// Passes the cells of each row to `each`, in the order of `columns`. Holds one batch in memory.
@@ -32,7 +37,7 @@ pub(crate) enum RowGroups {
 pub(crate) fn read(
     file: File,
     target: &Path,
-    row_groups: RowGroups,
+    row_groups: Share,
     columns: &[&str],
     each: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>,
 ) -> Result<()> {
@@ -51,18 +56,15 @@ pub(crate) fn read(
     Ok(())
 }
 
-fn batches(file: File, row_groups: RowGroups, columns: &[&str]) -> ParquetResult<ParquetRecordBatchReader> {
+fn batches(file: File, row_groups: Share, columns: &[&str]) -> ParquetResult<ParquetRecordBatchReader> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let names = builder.parquet_schema().columns().iter().map(|column| column.name().to_owned());
     let wanted: Vec<usize> =
         names.enumerate().filter(|(_, name)| columns.contains(&name.as_str())).map(|(i, _)| i).collect();
     let mask = ProjectionMask::leaves(builder.parquet_schema(), wanted);
     let count = builder.metadata().num_row_groups();
-    let range = match row_groups {
-        RowGroups::All => 0..count,
-        RowGroups::FirstHalf => 0..count / 2,
-        RowGroups::SecondHalf => count / 2..count,
-    };
+    let Share { share, of } = row_groups;
+    let range = count * share / of..count * (share + 1) / of;
     builder.with_projection(mask).with_row_groups(range.collect()).with_batch_size(BATCH_ROWS).build()
 }
 

@@ -8,10 +8,11 @@ use reconcile_core::call::CallKey;
 
 use super::call_row::CallRow;
 
-/// Number of rows in one read, about half a MiB. SQLite plans the query again for each read.
-pub(super) const ROWS_PER_READ: i64 = 1_024;
+/// Number of rows in one read, about a quarter of a MiB. More would not fit a core's cache beside
+/// the rest of publishing. SQLite plans the query again for each read.
+pub(super) const ROWS_PER_READ: i64 = 512;
 /// Maximum distance, in rows, between two calls that were in flight together.
-const NEARBY: u64 = 1_024;
+const NEARBY: u64 = 256;
 /// Consecutive nearby searches that start reading ahead. The number doubles each time that reading
 /// ahead is stopped.
 const SEARCHES_TO_START: u32 = 4;
@@ -27,6 +28,8 @@ pub(super) struct ReadAhead {
     hashes: VecDeque<u32>,
     /// Rows that were not looked up yet.
     left: usize,
+    /// Position after the row that was taken last. The next lookup is usually for this one.
+    next: usize,
     /// The first row of the next read; `None` if the ledger does not follow the stored order.
     next_no: Option<i64>,
     /// The row that was found last.
@@ -48,6 +51,7 @@ impl ReadAhead {
             rows: VecDeque::new(),
             hashes: VecDeque::new(),
             left: 0,
+            next: 0,
             next_no: None,
             last_no: 0,
             hits: 0,
@@ -62,6 +66,7 @@ impl ReadAhead {
         let position = self.position(key)?;
         let row = self.rows[position].take()?;
         (self.left, self.hits, self.last_no) = (self.left - 1, self.hits + 1, row.call_no);
+        self.next = position + 1;
         // Calls of rows this far behind are not in the ledger.
         let is_done = |row: &Option<CallRow>| {
             row.as_ref().is_none_or(|row| row.call_no < self.last_no.saturating_sub_unsigned(NEARBY))
@@ -69,14 +74,15 @@ impl ReadAhead {
         while self.rows.front().is_some_and(is_done) {
             self.left -= usize::from(self.rows.pop_front().flatten().is_some());
             self.hashes.pop_front();
+            self.next = self.next.saturating_sub(1);
         }
         Some(row)
     }
 
     fn position(&self, key: &CallKey) -> Option<usize> {
         let is_it = |row: &Option<CallRow>| row.as_ref().is_some_and(|row| row.key.as_ref() == Some(key));
-        if self.rows.front().is_some_and(is_it) {
-            return Some(0);
+        if self.rows.get(self.next).is_some_and(is_it) {
+            return Some(self.next);
         }
         let hash = crc32fast::hash(key.call_id.as_bytes());
         let alike = self.hashes.iter().enumerate().filter(|(_, other)| **other == hash);

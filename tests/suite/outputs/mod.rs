@@ -18,3 +18,4 @@ mod spreadsheets;
 mod workbook;
 #[cfg(target_os = "linux")]
 mod workbook_faults;
+mod workers;

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
 use reconcile::ledger::{Input, Options, ScannedLedger};
 use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
-use reconcile::publish::{Counted, Rules, publish};
+use reconcile::publish::{Counted, Rules, Sources, publish};
 use reconcile::store::{
     Decision, NewRequest, OpenItems, Origin, Purpose, RequestEnd, RunIdentity, Store, open,
 };
@@ -247,9 +247,9 @@ struct FirstRow {
 }
 
 /// A ledger under construction, and its planted discrepancies.
-struct Plan {
+pub struct Plan {
     rng: Rng,
-    text: String,
+    pub text: String,
     line: u64,
     planted: Vec<Discrepancy>,
     /// For each field: the number of matches within its tolerance, and the largest difference.
@@ -257,7 +257,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let text = format!("call_id,prod_id,{},note\n", FIELDS.join(","));
         Self { rng: Rng::with_seed(seed), text, line: 1, planted: Vec::new(), within: BTreeMap::new() }
     }
@@ -477,7 +477,7 @@ impl Plan {
     }
 
     /// Writes all rows, with the calls in random order.
-    fn fill(&mut self) {
+    pub fn fill(&mut self) {
         let mut calls: Vec<usize> = (0..CALLS).collect();
         self.rng.shuffle(&mut calls);
         let mut done: Vec<FirstRow> = Vec::new();
@@ -524,15 +524,20 @@ fn reported(path: &Path) -> Vec<Discrepancy> {
 
 /// Publishes a ledger over a filled store and returns the counts.
 pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
+    let paths = Paths::beside(dir.join("details.parquet"), None, None, None);
+    publish_with(2, &paths, dir, store, scope)
+}
+
+/// The same with this number of workers and these files.
+pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     let input = Input::open(&dir.join("calls.csv")).unwrap();
     let source = ScannedLedger::scan(input, Options::default()).unwrap();
-    let paths = Paths::beside(dir.join("details.parquet"), None, None, None);
     let provenance = Provenance {
         version: "0",
         run_id: scope.run_id.clone(),
         input: "calls.csv".into(),
         input_sha256: source.scan.sha256.clone(),
-        started_at: chrono::Utc::now(),
+        started_at: chrono::DateTime::UNIX_EPOCH,
         sandbox: false,
         cap: "100/min".parse().unwrap(),
         mask: MaskPhones::None,
@@ -541,10 +546,10 @@ pub fn publish_ledger(dir: &Path, store: &dyn Store, scope: &Scope) -> Counted {
     let scan = &source.scan;
     let lang = Lang::En;
     let mut outputs =
-        Outputs::create(&paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
+        Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
-    let reader = store.reader().unwrap();
-    let counted = publish(&source, reader, rules, i64::MAX, &mut outputs, &mut |_| Ok(())).unwrap();
+    let sources = Sources { ledger: &source, store, rules, session_no: i64::MAX };
+    let counted = publish(sources, workers, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
     assert!(tie_out.iter().all(|line| line.adds_up), "{tie_out:?}");

@@ -1,0 +1,38 @@
+//! All numbers that publishing counts.
+
+use crate::failures::Failures;
+use reconcile_core::compare::Tolerances;
+use reconcile_core::figures::Figures;
+use reconcile_core::merge::Merge;
+use reconcile_core::totals::Totals;
+
+/// All numbers that publishing counts.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// The numbers of the tie-out.
+    pub totals: Totals,
+    /// The other numbers of the report.
+    pub figures: Figures,
+    /// Why calls failed.
+    pub failed_calls: Failures,
+    /// The same, of the calls whose every attempt failed.
+    pub exhausted_calls: Failures,
+}
+
+impl Counted {
+    /// Before the first row.
+    pub(super) fn new(tolerances: Tolerances) -> Self {
+        Self { figures: Figures::new(tolerances), ..Self::default() }
+    }
+}
+
+/// The counts of later rows follow.
+impl Merge for Counted {
+    fn merge(&mut self, other: Self) {
+        let Self { totals, figures, failed_calls, exhausted_calls } = other;
+        self.totals.merge(totals);
+        self.figures.merge(figures);
+        self.failed_calls.merge(failed_calls);
+        self.exhausted_calls.merge(exhausted_calls);
+    }
+}

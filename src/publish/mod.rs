@@ -1,0 +1,140 @@
+//! Pass 2: joins every ledger row with its stored answer and writes the files in ledger order.
+//!
+//! The rows depend only on ledger, store, options and version. The order of the replies, the number
+//! of restarts and the number of cores change nothing.
+//!
+//! One thread splits the ledger into units of consecutive records. Each unit is worked on by one
+//! thread from its text to its encoded rows, so nothing that is made of a row passes to another
+//! thread. The calling thread writes what the units give, in their order.
+//!
+//! ```text
+//!  ledger ─► units of records ─┬─► [ parse ─► ⋈ store ─► compare ─► count, encode ] ─┬─► files
+//!                              └─► [ the same on every core                       ] ─┘
+//! ```
+//!
+//! Memory holds a unit for each worker and one more, and for each worker its encoded rows. It also
+//! holds the first rows of calls whose later rows are still to come, and the values that only such
+//! later rows give. Nothing else grows with the ledger.
+
+mod counted;
+mod later_values;
+mod units;
+mod worker;
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::scope;
+
+use chrono::TimeDelta;
+
+use crate::error::{Error, Result};
+use crate::ledger::{RawBatch, ScannedLedger};
+use crate::output::Outputs;
+use crate::store::{OpenItem, Store};
+use crate::threads;
+use reconcile_core::compare::Tolerances;
+use reconcile_core::merge::Merge as _;
+use units::{Done, UnitReader};
+use worker::Worker;
+
+pub use counted::Counted;
+
+/// Units that are being filled or wait for a worker, beside those that are worked on.
+const WAITING_UNITS: usize = 1;
+
+/// The options that decide the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// A call younger than this and without a record is `pending`.
+    pub settle: TimeDelta,
+    /// How far two values may differ and still match.
+    pub tolerances: Tolerances,
+}
+
+/// What the rows are made of.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The ledger.
+    pub ledger: &'a ScannedLedger,
+    /// The answers.
+    pub store: &'a dyn Store,
+    /// The options that decide the rows.
+    pub rules: Rules,
+    /// The running session: answers of earlier ones come from the store.
+    pub session_no: i64,
+}
+
+/// Writes and counts the rows of details and discrepancies with this number of workers. Calls
+/// `on_open` for each open call.
+///
+/// # Errors
+///
+/// Exit 2 if the ledger changed during the run, exit 6 if the store cannot be read or a file cannot
+/// be written.
+pub fn publish(
+    sources: Sources<'_>,
+    workers: usize,
+    outputs: &mut Outputs,
+    on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
+) -> Result<Counted> {
+    let ledger = sources.ledger;
+    let later_values = later_values::read(ledger)?;
+    let (records, parser) = ledger.read_in_batches()?;
+    let workers: Vec<Worker<'_>> = (0..workers.max(1))
+        .map(|_| Worker::new(sources, &later_values, outputs.forms(), parser.for_another_thread()))
+        .collect::<Result<_>>()?;
+    let (emptied, to_fill) = channel();
+    (0..workers.len() + WAITING_UNITS).for_each(|_| drop(emptied.send(RawBatch::default())));
+    let (unit_sender, units) = channel();
+    let (order, in_order) = channel();
+    let units = &Mutex::new(units);
+    scope(|scope| {
+        let mut threads = Vec::new();
+        for worker in workers {
+            let emptied = emptied.clone();
+            let work = move || worker.run(units, &emptied);
+            threads.push(threads::start_in(scope, "rows", work).map_err(Error::no_more_threads)?);
+        }
+        // Without workers, the splitter must not wait for their units.
+        drop(emptied);
+        let split = UnitReader::new(ledger, records, parser);
+        let split = || split.run(to_fill, &{ unit_sender }, &{ order });
+        let splitting = threads::start_in(scope, "split", split).map_err(Error::no_more_threads)?;
+        // A thread that fails closes its channels, and then the others end too. So the first error
+        // in the order of the ledger is the cause.
+        let counted = write(in_order, sources.rules, outputs, on_open);
+        let checksum = threads::result_of(splitting)?;
+        threads.into_iter().for_each(threads::result_of);
+        let counted = counted?;
+        match checksum {
+            Some(checksum) if ledger.is_same(checksum)? => Ok(counted),
+            _ => Err(units::changed(ledger)),
+        }
+    })
+}
+
+/// Writes what the units give, in their order.
+fn write(
+    in_order: Receiver<Receiver<Result<Done>>>,
+    rules: Rules,
+    outputs: &mut Outputs,
+    on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
+) -> Result<Counted> {
+    let mut all = Counted::new(rules.tolerances);
+    for unit in in_order {
+        let mut is_whole = false;
+        for done in unit {
+            let Done { rows, open, counted } = done?;
+            outputs.append(rows)?;
+            open.into_iter().try_for_each(&mut *on_open)?;
+            if let Some(counted) = counted {
+                all.merge(*counted);
+                is_whole = true;
+            }
+        }
+        if !is_whole {
+            return Err(Error::bug("a part of the ledger was not published to its end"));
+        }
+    }
+    Ok(all)
+}

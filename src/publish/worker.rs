@@ -1,0 +1,252 @@
+//! A worker: parses the records of a unit, joins them with the store, compares, counts and encodes.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::{Arc, Mutex};
+
+use chrono::NaiveDate;
+
+use super::Sources;
+use super::counted::Counted;
+use super::later_values;
+use super::units::{Done, Unit, changed};
+use crate::error::{Error, Result};
+use crate::ledger::{BatchParser, RawBatch, Repeat};
+use crate::locked::lock;
+use crate::output::{KnownCall, RowEncoder, RowForms, own_numbers};
+use crate::store::{OpenItem, Reader};
+use reconcile_core::ask_again::is_open;
+use reconcile_core::compare::compare;
+use reconcile_core::compared::Compared;
+use reconcile_core::detail::CallDetail;
+use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
+use reconcile_core::duplicate::duplicate_of;
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
+use reconcile_core::message::Message;
+use reconcile_core::seconds_at_stake::seconds_at_stake;
+use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
+
+/// What a worker keeps from unit to unit.
+pub(super) struct Worker<'a> {
+    sources: Sources<'a>,
+    later_values: &'a later_values::ByCall,
+    forms: Arc<RowForms>,
+    parser: BatchParser,
+    reader: Box<dyn Reader>,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker with its own connection to the store.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    pub(super) fn new(
+        sources: Sources<'a>,
+        later_values: &'a later_values::ByCall,
+        forms: Arc<RowForms>,
+        parser: BatchParser,
+    ) -> Result<Self> {
+        Ok(Self { sources, later_values, forms, parser, reader: sources.store.reader()? })
+    }
+
+    /// Works on units until there are no more, or nobody wants the results.
+    pub(super) fn run(mut self, units: &Mutex<Receiver<Unit>>, emptied: &Sender<RawBatch>) {
+        loop {
+            let unit = lock(units).recv();
+            let Ok(Unit { batch, first_rows, results }) = unit else { return };
+            if let Err(error) = self.publish(&batch, &first_rows, &results) {
+                // If this fails too, the writer has failed and has its own error.
+                let _ = results.send(Err(error));
+                return;
+            }
+            // Sending fails if the ledger has ended. Then the unit is not needed.
+            let _ = emptied.send(batch);
+        }
+    }
+
+    fn publish(
+        &mut self,
+        batch: &RawBatch,
+        first_rows: &[Arc<LedgerRow>],
+        results: &SyncSender<Result<Done>>,
+    ) -> Result<()> {
+        let mut unit = UnitRows {
+            sources: self.sources,
+            later_values: self.later_values,
+            reader: &*self.reader,
+            encoder: RowEncoder::new(self.forms.clone()),
+            counted: Counted::new(self.sources.rules.tolerances),
+            open: Vec::new(),
+        };
+        let mut first_rows = first_rows.iter();
+        let mut repeats = self.sources.ledger.scan.duplicate_calls.among(batch.rows()).iter().peekable();
+        for (at, number) in batch.rows().enumerate() {
+            let record = self.parser.record(batch, at);
+            let repeat = repeats.next_if(|(row, _)| *row == number).map(|(_, repeat)| *repeat);
+            unit.counted.totals.rows += 1;
+            match (record, repeat) {
+                (Some(Record::Invalid(row)), None) => unit.invalid_row(row)?,
+                (Some(Record::Row(row)), None) => unit.first_row(row, number, 0)?,
+                (Some(Record::Row(row)), Some(Repeat::First { later_rows })) => {
+                    unit.first_row(row, number, later_rows)?;
+                }
+                (Some(Record::Row(row)), Some(Repeat::Later { first: number })) => {
+                    let first = first_rows.next().ok_or_else(|| changed(self.sources.ledger))?;
+                    unit.later_row(&row, first, number)?;
+                }
+                _ => return Err(changed(self.sources.ledger)),
+            }
+            if let Some(rows) = unit.encoder.take_full()? {
+                send(results, Done { rows, open: std::mem::take(&mut unit.open), counted: None })?;
+            }
+        }
+        let (open, counted) = (unit.open, Some(Box::new(unit.counted)));
+        send(results, Done { rows: unit.encoder.finish()?, open, counted })
+    }
+}
+
+fn send(results: &SyncSender<Result<Done>>, done: Done) -> Result<()> {
+    results.send(Ok(done)).map_err(|_| Error::bug("the thread that writes the files has stopped"))
+}
+
+/// The rows of a unit while they are worked on.
+struct UnitRows<'a> {
+    sources: Sources<'a>,
+    later_values: &'a later_values::ByCall,
+    reader: &'a dyn Reader,
+    encoder: RowEncoder,
+    counted: Counted,
+    open: Vec<OpenItem>,
+}
+
+impl UnitRows<'_> {
+    /// The first row of a call, which has this number and this many later rows.
+    fn first_row(&mut self, mut row: LedgerRow, number: u64, later_rows: u64) -> Result<()> {
+        let own_s = row.expected.duration_s;
+        let later_values = self.fill(&mut row, number, later_rows);
+        let lookup = self.look_up(&row)?;
+        let detail = lookup.detail.as_ref();
+        let mut compared = compare(&row, &lookup, self.sources.rules.tolerances);
+        if let Some(values) = later_values {
+            values.name_lines(&mut compared.discrepancies);
+        }
+        let discrepancies = compared.discrepancies.len() as u64 + later_rows;
+        self.count_call(&row, &lookup, &compared, discrepancies);
+        self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
+        self.encoder.add_call(&row, &lookup, discrepancies)?;
+        if is_open(&lookup) {
+            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
+        }
+        for what in compared.discrepancies {
+            let mut discrepancy = discrepancy_row(&row, detail, (lookup.found_on, lookup.status), what);
+            if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
+                discrepancy.own_numbers = own_numbers(&row.expected, detail);
+            }
+            self.write(&discrepancy, Some(KnownCall { row: &row, lookup: Some(&lookup) }))?;
+        }
+        Ok(())
+    }
+
+    /// Adds to a first row what only its later rows expect.
+    fn fill(
+        &self,
+        row: &mut LedgerRow,
+        number: u64,
+        later_rows: u64,
+    ) -> Option<&reconcile_core::duplicate::LaterValues> {
+        let values = self.later_values.get(&number).filter(|_| later_rows > 0)?;
+        values.fill(&mut row.expected);
+        Some(values)
+    }
+
+    /// What the store knows of the call of a first row, which has been filled.
+    fn look_up(&self, row: &LedgerRow) -> Result<Lookup> {
+        let stored = self.reader.lookup(&row.key)?;
+        Ok(look_up(row, stored, self.sources.rules.settle, self.sources.session_no))
+    }
+
+    /// A later row of the call whose first row has this number.
+    fn later_row(&mut self, row: &LedgerRow, first: &LedgerRow, number: u64) -> Result<()> {
+        self.counted.totals.duplicates += 1;
+        self.counted.figures.bridge.add_later_row(row.expected.duration_s);
+        let mut filled = first.clone();
+        self.fill(&mut filled, number, 1);
+        let lookup = self.look_up(&filled)?;
+        let what = duplicate_of(first, row, &self.sources.ledger.scan.carried);
+        let mut discrepancy = discrepancy_row(row, None, (lookup.found_on, lookup.status), what);
+        discrepancy.callee = discrepancy.callee.or_else(|| first.expected.callee.clone());
+        if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
+            discrepancy.own_numbers = own_numbers(&row.expected, None);
+            discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
+        }
+        self.write(&discrepancy, Some(KnownCall { row, lookup: None }))
+    }
+
+    fn invalid_row(&mut self, row: InvalidRow) -> Result<()> {
+        self.counted.totals.invalid += 1;
+        self.counted.figures.add_rejected(&row);
+        self.encoder.add_reject(&row)?;
+        let what = Discrepancy::new(Kind::InvalidRow, Message::Unusable(Box::new(row.message())))
+            .field(row.field)
+            .values(row.expected, Some(row.found));
+        let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);
+        let row = DiscrepancyRow {
+            call_id,
+            ledger_line,
+            what,
+            call_date: None,
+            prod_id: None,
+            status: None,
+            callee: None,
+            called_at: None,
+            at_stake_s: 0,
+            carried,
+            own_numbers: Vec::new(),
+        };
+        self.write(&row, None)
+    }
+
+    fn write(&mut self, row: &DiscrepancyRow, call: Option<KnownCall<'_>>) -> Result<()> {
+        self.counted.totals.add_discrepancy(row.what.kind);
+        self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s);
+        self.encoder.add_discrepancy(row, call)
+    }
+
+    fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, compared: &Compared, discrepancies: u64) {
+        let is_exhausted = lookup.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Exhausted);
+        if let Some(failure) = &lookup.failure {
+            self.counted.failed_calls.add(&failure.code, &failure.message);
+            if is_exhausted {
+                self.counted.exhausted_calls.add(&failure.code, &failure.message);
+            }
+        }
+        let t = &mut self.counted.totals;
+        t.add_call(lookup.status, discrepancies, compared.is_compared());
+        t.from_store += u64::from(lookup.from_store);
+        t.exhausted += u64::from(is_exhausted);
+        self.counted.figures.add_call(row, lookup);
+        self.counted.figures.add_fields(&compared.fields);
+    }
+}
+
+fn discrepancy_row(
+    row: &LedgerRow,
+    detail: Option<&CallDetail>,
+    (call_date, status): (NaiveDate, Status),
+    what: Discrepancy,
+) -> DiscrepancyRow {
+    let expected = &row.expected;
+    DiscrepancyRow {
+        at_stake_s: seconds_at_stake(row, detail, &what),
+        own_numbers: Vec::new(),
+        call_id: Some(row.key.call_id.clone()),
+        ledger_line: row.line,
+        what,
+        call_date: Some(call_date),
+        prod_id: Some(row.key.prod_id.0),
+        status: Some(status),
+        callee: expected.callee.clone().or_else(|| detail?.callee.clone()),
+        called_at: expected.called_at.and_then(LedgerTime::instant).or_else(|| detail?.created_at),
+        carried: row.carried.clone(),
+    }
+}
