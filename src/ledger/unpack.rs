@@ -1,7 +1,8 @@
 //! The bytes of a ledger: checksummed as stored, then unpacked.
 //!
 //! The checksum (CRC-32) covers every byte of the file, including bytes after the last member of an
-//! archive. Two readings with the same checksum read the same bytes. The packing is recognized by the first bytes, not by the name.
+//! archive. It tells whether two readings read the same bytes. The packing is recognized by the
+//! first bytes, not by the name.
 
 use std::io::{BufReader, Error, ErrorKind, Read, Result};
 

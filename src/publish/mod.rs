@@ -18,6 +18,7 @@
 
 mod counted;
 mod later_values;
+mod sources;
 mod units;
 mod worker;
 
@@ -25,44 +26,20 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::scope;
 
-use chrono::TimeDelta;
-
 use crate::error::{Error, Result};
-use crate::ledger::{RawBatch, ScannedLedger};
+use crate::ledger::RawBatch;
 use crate::output::Outputs;
-use crate::store::{OpenItem, Store};
+use crate::store::OpenItem;
 use crate::threads;
-use reconcile_core::compare::Tolerances;
 use reconcile_core::merge::Merge as _;
 use units::{Done, UnitReader};
 use worker::Worker;
 
 pub use counted::Counted;
+pub use sources::{Rules, Sources};
 
 /// Units that are being filled or wait for a worker, beside those that are worked on.
 const WAITING_UNITS: usize = 1;
-
-/// The options that decide the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// A call younger than this and without a record is `pending`.
-    pub settle: TimeDelta,
-    /// How far two values may differ and still match.
-    pub tolerances: Tolerances,
-}
-
-/// What the rows are made of.
-#[derive(Clone, Copy)]
-pub struct Sources<'a> {
-    /// The ledger.
-    pub ledger: &'a ScannedLedger,
-    /// The answers.
-    pub store: &'a dyn Store,
-    /// The options that decide the rows.
-    pub rules: Rules,
-    /// The running session: answers of earlier ones come from the store.
-    pub session_no: i64,
-}
 
 /// Writes and counts the rows of details and discrepancies with this number of workers. Calls
 /// `on_open` for each open call.

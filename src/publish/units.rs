@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 
 use super::counted::Counted;
 use crate::error::{Error, Result};
-use crate::ledger::{BatchLimit, BatchParser, BatchReader, RawBatch, Repeat, ScannedLedger};
+use crate::ledger::{BatchLimit, BatchParser, BatchReader, LedgerError, RawBatch, Repeat, ScannedLedger};
 use crate::output::{EncodedRows, ROW_GROUP};
 use crate::store::OpenItem;
 use reconcile_core::ledger_row::{LedgerRow, Record};
@@ -54,8 +54,8 @@ impl<'a> UnitReader<'a> {
         Self { ledger, records, parser, open_calls: HashMap::new() }
     }
 
-    /// Sends all units, and where the results of each will come from. Returns the ledger's checksum;
-    /// `None` if the workers ended first.
+    /// Sends all units, and where the results of each will come from. Returns the ledger's
+    /// checksum; `None` if the workers ended first.
     pub(super) fn run(
         mut self,
         to_fill: Receiver<RawBatch>,
@@ -107,5 +107,5 @@ impl<'a> UnitReader<'a> {
 
 /// The error if a row is another one than at the first reading.
 pub(super) fn changed(ledger: &ScannedLedger) -> Error {
-    crate::ledger::LedgerError::Changed { ledger: ledger.input.name().to_owned() }.into()
+    LedgerError::Changed { ledger: ledger.input.name().to_owned() }.into()
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDate;
 
-use super::Sources;
 use super::counted::Counted;
 use super::later_values;
+use super::sources::Sources;
 use super::units::{Done, Unit, changed};
 use crate::error::{Error, Result};
 use crate::ledger::{BatchParser, RawBatch, Repeat};
@@ -19,7 +19,7 @@ use reconcile_core::compare::compare;
 use reconcile_core::compared::Compared;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
-use reconcile_core::duplicate::duplicate_of;
+use reconcile_core::duplicate::{LaterValues, duplicate_of};
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
 use reconcile_core::message::Message;
 use reconcile_core::seconds_at_stake::seconds_at_stake;
@@ -148,12 +148,7 @@ impl UnitRows<'_> {
     }
 
     /// Adds to a first row what only its later rows expect.
-    fn fill(
-        &self,
-        row: &mut LedgerRow,
-        number: u64,
-        later_rows: u64,
-    ) -> Option<&reconcile_core::duplicate::LaterValues> {
+    fn fill(&self, row: &mut LedgerRow, number: u64, later_rows: u64) -> Option<&LaterValues> {
         let values = self.later_values.get(&number).filter(|_| later_rows > 0)?;
         values.fill(&mut row.expected);
         Some(values)
