@@ -9,6 +9,7 @@ use crate::clock::SystemClock;
 use crate::console::messages;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::export::{self, ExportFolder, Found};
 use crate::store::{self, Erased};
 use crate::words::plural;
 use reconcile_core::calendar::day_of;
@@ -47,8 +48,8 @@ fn purge_calls(args: &PurgeArgs) -> Result<Exit> {
 ///
 /// # Errors
 ///
-/// Exit 2 when it is not a phone number or there is no store; exit 5 when a run holds the store;
-/// exit 6 when it cannot be written.
+/// Exit 2 when it is not a phone number, or there is no store or no such export; exit 5 when a run
+/// holds the store; exit 6 when it cannot be written, or an exported file cannot be read.
 pub fn forget(args: &ForgetArgs) -> Result<Exit> {
     forget_number(args).map_err(|error| with_help(error, "forget"))
 }
@@ -60,8 +61,17 @@ fn forget_number(args: &ForgetArgs) -> Result<Exit> {
             .hint("give its digits, with or without +86, spaces and hyphens"));
     }
     let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    // No export may begin now: it could write the answers that are erased here.
+    let exports = args.exports.as_deref().filter(|path| !path.as_os_str().is_empty());
+    let exports = exports.map(ExportFolder::open).transpose()?;
     let erased = store.forget(&number)?;
-    let (calls, number) = (plural(erased.calls, "call"), phone::mask_number(&number));
+    say_erased(&erased, &number)?;
+    exports.map_or(Ok(()), |folder| name_files(&export::search(&folder, &number)?))?;
+    Ok(Exit::Success)
+}
+
+fn say_erased(erased: &Erased, number: &str) -> Result<()> {
+    let (calls, number) = (plural(erased.calls, "call"), phone::mask_number(number));
     let done = match erased.calls {
         0 => format!("no stored answer contains {number}"),
         _ => format!(
@@ -71,9 +81,35 @@ fn forget_number(args: &ForgetArgs) -> Result<Exit> {
     };
     messages::print(&format!(
         "{done}; {}; earlier outputs, ledgers and backups may still contain the number",
-        sizes(&erased)
-    ))?;
-    Ok(Exit::Success)
+        sizes(erased)
+    ))
+}
+
+/// Names the exported files that still contain the number.
+///
+/// # Errors
+///
+/// Exit 6 when a file cannot be read: it may contain the number, too.
+fn name_files(found: &Found) -> Result<()> {
+    messages::print_line(&match found.with_number.len() as u64 {
+        0 => format!("no exported file contains the number; {} searched", plural(found.searched, "file")),
+        1 => "1 exported file still contains the number; delete it, then export again:".to_owned(),
+        n => format!(
+            "{} still contain the number; delete them, then export again:",
+            plural(n, "exported file")
+        ),
+    })?;
+    found.with_number.iter().try_for_each(|path| messages::print_line(&format!("  {}", path.display())))?;
+    let Some(first) = found.unreadable.first() else { return Ok(()) };
+    let what = match found.unreadable.len() as u64 - 1 {
+        0 => format!("{} cannot be read; it may contain the number, too", first.display()),
+        others => format!(
+            "{} and {} cannot be read; they may contain the number, too",
+            first.display(),
+            plural(others, "other exported file")
+        ),
+    };
+    Err(Error::output(what).hint("delete what cannot be read, export again, then run the same command again"))
 }
 
 /// The error; wrong usage also names the command's own help.

@@ -1,0 +1,163 @@
+//! Writes the answers that the folder does not have.
+//!
+//! The first reading of the store finds out which sessions brought answers for which days. Then
+//! [`FILES_AT_ONCE`] files at a time are written, by reading only the calls among which their
+//! answers are. So memory grows neither with the answers nor with the days.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+
+use super::day_file::{DayFile, metadata};
+use super::file_name::name_of;
+use super::folder::ExportFolder;
+use crate::error::Result;
+use crate::store::{AnswerGroup, AnsweredCall, EndedSession, Origin, Reader};
+
+/// Files that are written in one reading of their calls.
+const FILES_AT_ONCE: usize = 32;
+/// Memory in bytes for the rows of all these files. Unit tests write more often.
+const MAX_HELD_BYTES: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
+
+/// What an export did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Exported answers.
+    pub answers: u64,
+    /// New files.
+    pub files: u64,
+    /// Answers that were left out because they are damaged.
+    pub damaged: u64,
+    /// The session whose answers were left out because it has not ended.
+    pub open_session: Option<i64>,
+}
+
+/// Writes every answer of an ended session that the folder does not have.
+///
+/// # Errors
+///
+/// Exit 6 if the store cannot be read or a file cannot be written. The files that are already in
+/// place stay; the next export writes the others.
+pub fn export(reader: &dyn Reader, folder: &ExportFolder) -> Result<Exported> {
+    // The sessions come first: afterwards none of those that have ended brings another answer.
+    let sessions = reader.sessions()?;
+    let origin = reader.origin()?;
+    let mut exported = Exported::default();
+    let by_no: BTreeMap<i64, &EndedSession> =
+        sessions.ended.iter().map(|session| (session.session_no, session)).collect();
+    let mut new = Vec::new();
+    for group in reader.answer_groups()? {
+        if sessions.open == Some(group.session_no) {
+            exported.open_session = sessions.open;
+            continue;
+        }
+        let session = by_no.get(&group.session_no).copied();
+        let Some((session, name)) = session.and_then(|session| Some((session, name_of(session, origin)?)))
+        else {
+            exported.damaged += group.calls;
+            continue;
+        };
+        let path = folder.file(group.day, &name);
+        if !path.exists() {
+            let is_sandbox = origin == Origin::Sandbox;
+            let metadata = metadata(&session.run_id, session.session_no, is_sandbox);
+            new.push(NewFile { group, path, metadata });
+        }
+    }
+    new.sort_unstable_by_key(|file| file.group.first_no);
+    for files in new.chunks(FILES_AT_ONCE) {
+        Pass::new(files).write(reader, &mut exported)?;
+    }
+    Ok(exported)
+}
+
+/// A file that the folder does not have.
+struct NewFile {
+    group: AnswerGroup,
+    path: PathBuf,
+    metadata: Vec<(String, String)>,
+}
+
+/// One reading of the store, for some files.
+struct Pass<'a> {
+    by_group: BTreeMap<(i64, NaiveDate), &'a NewFile>,
+    open: BTreeMap<(i64, NaiveDate), DayFile>,
+    held_bytes: usize,
+}
+
+impl<'a> Pass<'a> {
+    fn new(files: &'a [NewFile]) -> Self {
+        let by_group = files.iter().map(|file| ((file.group.session_no, file.group.day), file)).collect();
+        Self { by_group, open: BTreeMap::new(), held_bytes: 0 }
+    }
+
+    fn write(mut self, reader: &dyn Reader, exported: &mut Exported) -> Result<()> {
+        let sessions = || self.by_group.keys().map(|(session_no, _)| *session_no);
+        let sessions = sessions().min().unwrap_or(0)..=sessions().max().unwrap_or(0);
+        for calls in merged(self.by_group.values().map(|file| file.group.first_no..=file.group.last_no)) {
+            reader.answered_calls(calls, &sessions, &mut |call| self.push(&call, exported))?;
+        }
+        for file in self.open.into_values() {
+            exported.answers += file.finish()?;
+            exported.files += 1;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, call: &AnsweredCall, exported: &mut Exported) -> Result<()> {
+        let group = (call.session_no, call.key.day);
+        let Some(new) = self.by_group.get(&group) else { return Ok(()) };
+        let Some(stored) = &call.answer else {
+            exported.damaged += 1;
+            return Ok(());
+        };
+        // The neighbouring day has not been asked yet, so there is no answer yet.
+        if stored.answer.next_date.is_some() {
+            return Ok(());
+        }
+        if !self.open.contains_key(&group) {
+            self.open.insert(group, DayFile::create(new.path.clone(), &new.metadata)?);
+        }
+        let Some(file) = self.open.get_mut(&group) else { return Ok(()) };
+        let held_before = file.held_bytes();
+        file.push(&call.key, call.attempts, stored)?;
+        self.held_bytes += file.held_bytes() - held_before;
+        if self.held_bytes > MAX_HELD_BYTES { self.end_largest_row_group() } else { Ok(()) }
+    }
+
+    fn end_largest_row_group(&mut self) -> Result<()> {
+        let Some(largest) = self.open.values_mut().max_by_key(|file| file.held_bytes()) else {
+            return Ok(());
+        };
+        self.held_bytes -= largest.held_bytes();
+        largest.end_row_group()
+    }
+}
+
+/// The same numbers in ascending ranges that do not overlap.
+fn merged(ranges: impl Iterator<Item = RangeInclusive<i64>>) -> Vec<RangeInclusive<i64>> {
+    let mut ranges: Vec<_> = ranges.collect();
+    ranges.sort_unstable_by_key(|range| *range.start());
+    let mut merged: Vec<RangeInclusive<i64>> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start() <= last.end() => *last = *last.start()..=*last.end().max(range.end()),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_ranges_are_read_once() {
+        let ranges = [7..=9, 1..=3, 2..=5, 5..=5, 20..=20, 8..=8];
+        assert_eq!(merged(ranges.into_iter()), [1..=5, 7..=9, 20..=20]);
+        assert_eq!(merged(std::iter::empty()), []);
+    }
+}
