@@ -1,5 +1,6 @@
 //! `reconcile purge` and `reconcile forget`: delete personal data that is no longer needed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{Datelike as _, TimeDelta, Utc};
@@ -85,31 +86,34 @@ fn say_erased(erased: &Erased, number: &str) -> Result<()> {
     ))
 }
 
-/// Names the exported files that still contain the number.
+/// Names the exported files that still contain the number. The names go to standard output, because
+/// messages would mask the digits in them.
 ///
 /// # Errors
 ///
 /// Exit 6 when a file cannot be read: it may contain the number, too.
 fn name_files(found: &Found) -> Result<()> {
-    messages::print_line(&match found.with_number.len() as u64 {
+    let heading = match found.with_number.len() as u64 {
         0 => format!("no exported file contains the number; {} searched", plural(found.searched, "file")),
         1 => "1 exported file still contains the number; delete it, then export again:".to_owned(),
         n => format!(
             "{} still contain the number; delete them, then export again:",
             plural(n, "exported file")
         ),
-    })?;
-    found.with_number.iter().try_for_each(|path| messages::print_line(&format!("  {}", path.display())))?;
-    let Some(first) = found.unreadable.first() else { return Ok(()) };
-    let what = match found.unreadable.len() as u64 - 1 {
-        0 => format!("{} cannot be read; it may contain the number, too", first.display()),
-        others => format!(
-            "{} and {} cannot be read; they may contain the number, too",
-            first.display(),
-            plural(others, "other exported file")
-        ),
     };
-    Err(Error::output(what).hint("delete what cannot be read, export again, then run the same command again"))
+    name_paths(&heading, &found.with_number)?;
+    let unreadable = plural(found.unreadable.len() as u64, "exported file");
+    if found.unreadable.is_empty() {
+        return Ok(());
+    }
+    name_paths(&format!("{unreadable} cannot be read:"), &found.unreadable)?;
+    Err(Error::output(format!("the number may still be in {unreadable} that cannot be read"))
+        .hint("delete what cannot be read, export again, then run the same command again"))
+}
+
+fn name_paths(heading: &str, paths: &[PathBuf]) -> Result<()> {
+    messages::print_line(heading)?;
+    paths.iter().try_for_each(|path| messages::print_line(&format!("  {}", path.display())))
 }
 
 /// The error; wrong usage also names the command's own help.

@@ -5,10 +5,12 @@
 //! answers are. So memory grows neither with the answers nor with the days.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
+use reconcile_core::answer::StoredAnswer;
 
 use super::day_file::{DayFile, metadata};
 use super::file_name::name_of;
@@ -18,8 +20,8 @@ use crate::store::{AnswerGroup, AnsweredCall, EndedSession, Origin, Reader};
 
 /// Files that are written in one reading of their calls.
 const FILES_AT_ONCE: usize = 32;
-/// Memory in bytes for the rows of all these files. Unit tests write more often.
-const MAX_HELD_BYTES: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
+/// Memory in bytes for the rows of all these files.
+const MAX_HELD_BYTES: usize = 64 << 20;
 
 /// What an export did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub fn export(reader: &dyn Reader, folder: &ExportFolder) -> Result<Exported> {
     }
     new.sort_unstable_by_key(|file| file.group.first_no);
     for files in new.chunks(FILES_AT_ONCE) {
-        Pass::new(files).write(reader, &mut exported)?;
+        write_files(files, reader, &mut exported)?;
     }
     Ok(exported)
 }
@@ -80,47 +82,55 @@ struct NewFile {
     metadata: Vec<(String, String)>,
 }
 
-/// One reading of the store, for some files.
-struct Pass<'a> {
-    by_group: BTreeMap<(i64, NaiveDate), &'a NewFile>,
-    open: BTreeMap<(i64, NaiveDate), DayFile>,
+/// The session and the day of a file.
+type Group = (i64, NaiveDate);
+
+/// Writes these files in one reading of their calls.
+fn write_files(files: &[NewFile], reader: &dyn Reader, exported: &mut Exported) -> Result<()> {
+    let by_group: BTreeMap<Group, &NewFile> =
+        files.iter().map(|file| ((file.group.session_no, file.group.day), file)).collect();
+    let mut open = OpenFiles::default();
+    for calls in merged(files.iter().map(|file| file.group.first_no..=file.group.last_no)) {
+        let is_wanted = |session_no, day| by_group.contains_key(&(session_no, day));
+        reader.answered_calls(calls, &is_wanted, &mut |call| match &call.answer {
+            None => {
+                exported.damaged += 1;
+                Ok(())
+            }
+            // The neighbouring day has not been asked yet, so there is no answer yet.
+            Some(stored) if stored.answer.next_date.is_some() => Ok(()),
+            Some(stored) => open.push(&by_group, &call, stored),
+        })?;
+    }
+    for file in open.files.into_values() {
+        exported.answers += file.finish()?;
+        exported.files += 1;
+    }
+    Ok(())
+}
+
+/// The files that are written in one reading.
+#[derive(Default)]
+struct OpenFiles {
+    files: BTreeMap<Group, DayFile>,
+    /// Memory in bytes of their rows.
     held_bytes: usize,
 }
 
-impl<'a> Pass<'a> {
-    fn new(files: &'a [NewFile]) -> Self {
-        let by_group = files.iter().map(|file| ((file.group.session_no, file.group.day), file)).collect();
-        Self { by_group, open: BTreeMap::new(), held_bytes: 0 }
-    }
-
-    fn write(mut self, reader: &dyn Reader, exported: &mut Exported) -> Result<()> {
-        let sessions = || self.by_group.keys().map(|(session_no, _)| *session_no);
-        let sessions = sessions().min().unwrap_or(0)..=sessions().max().unwrap_or(0);
-        for calls in merged(self.by_group.values().map(|file| file.group.first_no..=file.group.last_no)) {
-            reader.answered_calls(calls, &sessions, &mut |call| self.push(&call, exported))?;
-        }
-        for file in self.open.into_values() {
-            exported.answers += file.finish()?;
-            exported.files += 1;
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, call: &AnsweredCall, exported: &mut Exported) -> Result<()> {
-        let group = (call.session_no, call.key.day);
-        let Some(new) = self.by_group.get(&group) else { return Ok(()) };
-        let Some(stored) = &call.answer else {
-            exported.damaged += 1;
-            return Ok(());
+impl OpenFiles {
+    fn push(
+        &mut self,
+        new: &BTreeMap<Group, &NewFile>,
+        call: &AnsweredCall,
+        stored: &StoredAnswer,
+    ) -> Result<()> {
+        let file = match self.files.entry((call.session_no, call.key.day)) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(vacant) => match new.get(vacant.key()) {
+                Some(new) => vacant.insert(DayFile::create(new.path.clone(), &new.metadata)?),
+                None => return Ok(()),
+            },
         };
-        // The neighbouring day has not been asked yet, so there is no answer yet.
-        if stored.answer.next_date.is_some() {
-            return Ok(());
-        }
-        if !self.open.contains_key(&group) {
-            self.open.insert(group, DayFile::create(new.path.clone(), &new.metadata)?);
-        }
-        let Some(file) = self.open.get_mut(&group) else { return Ok(()) };
         let held_before = file.held_bytes();
         file.push(&call.key, call.attempts, stored)?;
         self.held_bytes += file.held_bytes() - held_before;
@@ -128,7 +138,7 @@ impl<'a> Pass<'a> {
     }
 
     fn end_largest_row_group(&mut self) -> Result<()> {
-        let Some(largest) = self.open.values_mut().max_by_key(|file| file.held_bytes()) else {
+        let Some(largest) = self.files.values_mut().max_by_key(|file| file.held_bytes()) else {
             return Ok(());
         };
         self.held_bytes -= largest.held_bytes();

@@ -243,8 +243,8 @@ pub trait Reader: Send {
     /// Exit 6 if the store cannot be read.
     fn answer_groups(&self) -> Result<Vec<AnswerGroup>>;
 
-    /// Passes the answered calls with these numbers whose answers came in these sessions to `each`,
-    /// by number. Holds one call in memory.
+    /// Passes the answered calls with these numbers to `each`, by number, if their answer's session
+    /// and their day are wanted. Holds one call in memory.
     ///
     /// # Errors
     ///
@@ -252,7 +252,7 @@ pub trait Reader: Send {
     fn answered_calls(
         &self,
         calls: RangeInclusive<i64>,
-        sessions: &RangeInclusive<i64>,
+        is_wanted: &dyn Fn(i64, NaiveDate) -> bool,
         each: &mut dyn FnMut(AnsweredCall) -> Result<()>,
     ) -> Result<()>;
 }

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use chrono::NaiveDate;
 use reconcile_core::quick_parse;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, CallRow};
 use super::units::time_of;
@@ -52,7 +53,7 @@ pub(super) fn groups(c: &Connection) -> rusqlite::Result<Vec<AnswerGroup>> {
         while let Some(row) = rows.next()? {
             let (call_no, session_no): (i64, i64) = (row.get(0)?, row.get(1)?);
             // A run never finds a call whose day is damaged. It asks again, as a call of its own.
-            let Some(day) = quick_parse::day(row.get_ref(2)?.as_str()?) else { continue };
+            let Some(day) = day_of(row, 2)? else { continue };
             let new = AnswerGroup { session_no, day, first_no: call_no, last_no: call_no, calls: 0 };
             let group = groups.entry((session_no, day)).or_insert(new);
             (group.last_no, group.calls) = (call_no, group.calls + 1);
@@ -61,23 +62,25 @@ pub(super) fn groups(c: &Connection) -> rusqlite::Result<Vec<AnswerGroup>> {
     Ok(groups.into_values().collect())
 }
 
-/// Passes the answered calls of these numbers and sessions to `each`, by number, until it returns
-/// false.
+/// Passes the answered calls of these numbers to `each`, by number, if session and day are wanted.
+/// Stops when `each` returns false.
 pub(super) fn answered(
     c: &Connection,
     calls: RangeInclusive<i64>,
-    sessions: &RangeInclusive<i64>,
+    is_wanted: &dyn Fn(i64, NaiveDate) -> bool,
     mut each: impl FnMut(AnsweredCall) -> bool,
 ) -> rusqlite::Result<()> {
     let mut query = c.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM call
-         WHERE call_no BETWEEN ?1 AND ?2 AND answer IS NOT NULL AND session_no BETWEEN ?3 AND ?4 ORDER BY call_no"
+         WHERE call_no BETWEEN ?1 AND ?2 AND answer IS NOT NULL AND session_no IS NOT NULL ORDER BY call_no"
     ))?;
     for window in windows(calls) {
-        let bounds = params![window.start(), window.end(), sessions.start(), sessions.end()];
-        let mut rows = query.query(bounds)?;
+        let mut rows = query.query(params![window.start(), window.end()])?;
         while let Some(row) = rows.next()? {
             let session_no = row.get(6)?;
+            if !day_of(row, 3)?.is_some_and(|day| is_wanted(session_no, day)) {
+                continue;
+            }
             let CallRow { key, stored, is_whole, .. } = CallRow::read(row)?;
             let Some(key) = key else { continue };
             let answer = stored.answer.filter(|_| is_whole);
@@ -87,6 +90,11 @@ pub(super) fn answered(
         }
     }
     Ok(())
+}
+
+/// The day in this column; `None` if it is damaged.
+fn day_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
+    Ok(quick_parse::day(row.get_ref(column)?.as_str()?))
 }
 
 /// The windows of these numbers.

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
@@ -177,12 +178,12 @@ impl Reader for SqliteReader {
     fn answered_calls(
         &self,
         calls: RangeInclusive<i64>,
-        sessions: &RangeInclusive<i64>,
+        is_wanted: &dyn Fn(i64, NaiveDate) -> bool,
         each: &mut dyn FnMut(AnsweredCall) -> Result<()>,
     ) -> Result<()> {
         let mut done = Ok(());
         self.read(|c| {
-            answers::answered(c, calls, sessions, |call| {
+            answers::answered(c, calls, is_wanted, |call| {
                 done = each(call);
                 done.is_ok()
             })
