@@ -15,6 +15,8 @@ use crate::output::table::Table;
 use crate::place::folder_of;
 use crate::staged::{Staged, sync_folder_of, unwritable};
 
+/// The version of the columns. It grows when a column changes its meaning.
+const SCHEMA_VERSION: &str = "1";
 /// The columns. Other programs read them: a later version may add some at the end.
 const COLUMNS: [Column; 12] = [
     required("call_id", Text),
@@ -125,6 +127,7 @@ impl DayFile {
 pub(super) fn metadata(run_id: &str, session_no: i64, is_sandbox: bool) -> Vec<(String, String)> {
     let pairs = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("schema_version", SCHEMA_VERSION.to_owned()),
         ("run_id", run_id.to_owned()),
         ("session_no", session_no.to_string()),
         ("sandbox", is_sandbox.to_string()),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::house::readme::sample_run;
 use crate::support::rust_files::root;
-use crate::support::{Bench, duckdb, venv};
+use crate::support::{Bench, duckdb, ledger, venv};
 
 const STORE: [&str; 2] = ["--store", "out/reconcile.sandbox.db"];
 
@@ -100,6 +100,24 @@ fn an_export_says_of_each_call_what_the_details_say() {
                  AND d.call_date = CASE WHEN a.answer IN ('final', 'interim') THEN a.found_date ELSE a.call_date END)
                FROM 'out/details.parquet' d JOIN 'lake/*/*.parquet' a USING (call_id, prod_id)";
     assert_eq!(print(&bench.path(""), sql), "86,86");
+}
+
+#[test]
+fn the_documented_query_takes_the_newest_answer_of_each_call() {
+    let page = std::fs::read_to_string(root().join("docs/outputs.md")).unwrap();
+    let sql = page.split("duckdb.sql(\"\"\"").nth(1).unwrap().split("\"\"\"").next().unwrap();
+    let bench = Bench::new(&ledger(3));
+    for _ in 0..3 {
+        bench.run(&["--refresh"]).exits(0);
+        bench.bare(&["export", "--to", "lake"]);
+    }
+    let (folder, calls) = (bench.path(""), "count(*), count(DISTINCT call_id)");
+    assert_eq!(print(&folder, &format!("SELECT {calls} FROM 'lake/*/*.parquet'")), "9,3");
+    let newest = print(&folder, &format!("SELECT request_id FROM ({sql}) ORDER BY call_id"));
+    let store = rusqlite::Connection::open(bench.path("reconcile.db")).unwrap();
+    let mut stored = store.prepare("SELECT request_id FROM call ORDER BY call_id").unwrap();
+    let stored: Vec<String> = stored.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(newest.lines().collect::<Vec<_>>(), stored);
 }
 
 #[test]

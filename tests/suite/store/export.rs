@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
 use crate::store::resume::{script, varied};
 use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, Row, Run, cell, column, id, ledger, ledger_of, parquet_metadata, read_parquet};
@@ -339,7 +341,7 @@ fn two_exports_do_not_write_to_one_folder_at_once() {
 }
 
 #[test]
-fn numbers_that_are_masked_elsewhere_are_not_exported_by_accident() {
+fn masked_numbers_are_not_exported_by_accident() {
     let bench = Bench::new(&ledger(1));
     bench.run(&[]).exits(0);
     bench.write("night.toml", "mask-phones = \"partial\"\nto = \"lake\"\n");
@@ -363,4 +365,41 @@ fn a_store_of_version_1_is_exported_after_its_upgrade() {
     bench.run(&["--offline"]).exits(0);
     export(&bench);
     assert_eq!(rows(&bench.path("lake")), stored(&bench));
+}
+
+/// The rows of all files together take 64 MiB at most before they are written.
+#[test]
+fn long_answers_are_written_before_their_file_is_whole() {
+    const CALLS: usize = 1_300;
+    let bench = Bench::new(&ledger(CALLS));
+    let filling = "x".repeat(60_000);
+    bench.provider.answer_with(move |request| {
+        let mut record = detail(request.call_id());
+        record["stateDesc"] = filling.as_str().into();
+        Reply::ok(&record)
+    });
+    bench.run(&[]).exits(0);
+    assert_eq!(export(&bench), "exported 1300 answers to lake, in 1 new file\n");
+    let file = fs::File::open(&files(&bench.path("lake"))[0]).unwrap();
+    let groups = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().metadata().row_groups().to_vec();
+    let bytes: Vec<i64> =
+        groups.iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).collect();
+    assert!(groups.len() > 1 && bytes.iter().all(|bytes| *bytes <= 66 << 20), "{bytes:?}");
+    assert_eq!(rows(&bench.path("lake")), stored(&bench));
+}
+
+#[test]
+fn the_umask_decides_who_can_read_an_export() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new(&ledger(1));
+    bench.run(&[]).exits(0);
+    for (umask, expected) in [("022", (0o755, 0o644)), ("027", (0o750, 0o640)), ("077", (0o700, 0o600))] {
+        let command = format!("umask {umask}; exec \"$0\" export --to lake-{umask}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &command, env!("CARGO_BIN_EXE_reconcile")]).current_dir(bench.path(""));
+        assert!(shell.output().unwrap().status.success());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let lake = bench.path(&format!("lake-{umask}"));
+        assert_eq!((mode(&lake), mode(&files(&lake)[0])), expected, "{umask}");
+    }
 }
