@@ -16,7 +16,7 @@ use super::day_file::{DayFile, metadata};
 use super::file_name::name_of;
 use super::folder::ExportFolder;
 use crate::error::Result;
-use crate::store::{AnswerGroup, AnsweredCall, EndedSession, Origin, Reader};
+use crate::store::{AnswerGroup, AnsweredCall, EndedSession, Origin, Reader, Sessions};
 
 /// Files that are written in one reading of their calls.
 const FILES_AT_ONCE: usize = 32;
@@ -44,18 +44,35 @@ pub struct Exported {
 /// place stay; the next export writes the others.
 pub fn export(reader: &dyn Reader, folder: &ExportFolder) -> Result<Exported> {
     // The sessions come first: afterwards none of those that have ended brings another answer.
-    let sessions = reader.sessions()?;
-    let origin = reader.origin()?;
+    let (sessions, origin) = (reader.sessions()?, reader.origin()?);
     let mut exported = Exported::default();
-    let by_no: BTreeMap<i64, &EndedSession> =
+    let mut new = missing(&sessions, reader.answer_groups()?, origin, folder, &mut exported);
+    new.sort_unstable_by_key(|file| file.group.first_no);
+    for files in new.chunks(FILES_AT_ONCE) {
+        write_files(files, reader, &mut exported)?;
+    }
+    Ok(exported)
+}
+
+/// The files that the folder does not have. Notes what is left out.
+fn missing(
+    sessions: &Sessions,
+    groups: Vec<AnswerGroup>,
+    origin: Origin,
+    folder: &ExportFolder,
+    exported: &mut Exported,
+) -> Vec<NewFile> {
+    let ended: BTreeMap<i64, &EndedSession> =
         sessions.ended.iter().map(|session| (session.session_no, session)).collect();
+    let newest_ended = ended.keys().last().copied().unwrap_or(0);
     let mut new = Vec::new();
-    for group in reader.answer_groups()? {
-        if sessions.open == Some(group.session_no) {
-            exported.open_session = sessions.open;
+    for group in groups {
+        // A session may have begun after the sessions were read.
+        if group.session_no > newest_ended {
+            exported.open_session = exported.open_session.or(Some(group.session_no));
             continue;
         }
-        let session = by_no.get(&group.session_no).copied();
+        let session = ended.get(&group.session_no).copied();
         let Some((session, name)) = session.and_then(|session| Some((session, name_of(session, origin)?)))
         else {
             exported.damaged += group.calls;
@@ -68,14 +85,11 @@ pub fn export(reader: &dyn Reader, folder: &ExportFolder) -> Result<Exported> {
             new.push(NewFile { group, path, metadata });
         }
     }
-    new.sort_unstable_by_key(|file| file.group.first_no);
-    for files in new.chunks(FILES_AT_ONCE) {
-        write_files(files, reader, &mut exported)?;
-    }
-    Ok(exported)
+    new
 }
 
 /// A file that the folder does not have.
+#[derive(Debug)]
 struct NewFile {
     group: AnswerGroup,
     path: PathBuf,
@@ -162,7 +176,33 @@ fn merged(ranges: impl Iterator<Item = RangeInclusive<i64>>) -> Vec<RangeInclusi
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn only_ended_sessions_without_a_file_are_exported() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = ExportFolder::to_write(&dir.path().join("lake"), Origin::Provider).unwrap();
+        let session = |session_no| EndedSession {
+            session_no,
+            run_id: "3f2a91c0-6f0e-4c2f-9d6b-0a3c5d8e7f10".into(),
+            started_at: chrono::DateTime::from_timestamp_micros(session_no).unwrap(),
+        };
+        let sessions = Sessions { ended: [1, 2, 4].map(session).into(), open: Some(5) };
+        let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
+        let group = |session_no, day| AnswerGroup { session_no, day, first_no: 1, last_no: 9, calls: 3 };
+        let there = folder.file(day(1), &name_of(&session(2), Origin::Provider).unwrap());
+        std::fs::create_dir(there.parent().unwrap()).unwrap();
+        std::fs::write(there, "").unwrap();
+        // The store does not know session 3, and session 6 began while the groups were read.
+        let groups = [(1, 1), (2, 1), (2, 2), (3, 1), (4, 2), (5, 2), (6, 2)];
+        let groups = groups.map(|(session_no, of)| group(session_no, day(of))).into();
+        let mut exported = Exported::default();
+        let new = missing(&sessions, groups, Origin::Provider, &folder, &mut exported);
+        let new: Vec<_> = new.iter().map(|file| (file.group.session_no, file.group.day)).collect();
+        assert_eq!(new, [(1, day(1)), (2, day(2)), (4, day(2))]);
+        assert_eq!(exported, Exported { damaged: 3, open_session: Some(5), ..Exported::default() });
+    }
 
     #[test]
     fn overlapping_ranges_are_read_once() {
