@@ -16,6 +16,8 @@ use crate::words::plural;
 use reconcile_core::calendar::day_of;
 use reconcile_core::phone::{self, digits_of};
 
+/// What happens when exported files are deleted.
+const LOST: &str = "rows that the store no longer has are lost with";
 /// Fewest digits of a number to forget. Shorter numbers would occur in most calls.
 const FEWEST_DIGITS: usize = 5;
 
@@ -95,9 +97,9 @@ fn say_erased(erased: &Erased, number: &str) -> Result<()> {
 fn name_files(found: &Found) -> Result<()> {
     let heading = match found.with_number.len() as u64 {
         0 => format!("no exported file contains the number; {} searched", plural(found.searched, "file")),
-        1 => "1 exported file still contains the number; delete it, then export again:".to_owned(),
+        1 => format!("1 exported file still contains the number; delete it, then export again; {LOST} it:"),
         n => format!(
-            "{} still contain the number; delete them, then export again:",
+            "{} still contain the number; delete them, then export again; {LOST} them:",
             plural(n, "exported file")
         ),
     };

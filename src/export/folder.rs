@@ -95,7 +95,8 @@ impl ExportFolder {
             if is_hidden(&day) {
                 continue;
             }
-            if !is_day(&day) || !folder.file_type().map_err(unread)?.is_dir() {
+            // A day may be on another disk, behind a link.
+            if !is_day(&day) || !folder.path().is_dir() {
                 return Err(foreign(&day));
             }
             for file in fs::read_dir(folder.path()).map_err(unread)? {

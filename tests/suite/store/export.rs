@@ -403,3 +403,17 @@ fn the_umask_decides_who_can_read_an_export() {
         assert_eq!((mode(&lake), mode(&files(&lake)[0])), expected, "{umask}");
     }
 }
+
+#[test]
+fn a_day_can_be_moved_to_another_disk_behind_a_link() {
+    let bench = Bench::new(&ledger(2));
+    bench.run(&[]).exits(0);
+    export(&bench);
+    let (day, moved) = (bench.path("lake/call_date=2024-05-26"), bench.path("moved"));
+    fs::rename(&day, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &day).unwrap();
+    assert_eq!(export(&bench), "no new answers for lake\n");
+    bench.run(&["--refresh"]).exits(0);
+    assert_eq!(export(&bench), "exported 2 answers to lake, in 1 new file\n");
+    assert_eq!((fs::read_dir(&moved).unwrap().count(), rows(&bench.path("lake")).len()), (2, 4));
+}
