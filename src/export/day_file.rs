@@ -10,10 +10,18 @@ use reconcile_core::call::CallKey;
 
 use crate::error::Result;
 use crate::output::schema::ColumnType::{Date, Integer, Text, Timestamp};
-use crate::output::schema::{Cell, Column, optional, required};
+use crate::output::schema::{Cell, Column, ColumnType};
 use crate::output::table::Table;
 use crate::place::folder_of;
 use crate::staged::{Staged, sync_folder_of, unwritable};
+
+const fn required(name: &'static str, column_type: ColumnType) -> Column {
+    Column { name, column_type, nullable: false }
+}
+
+const fn optional(name: &'static str, column_type: ColumnType) -> Column {
+    Column { name, column_type, nullable: true }
+}
 
 /// The version of the columns. It grows when a column changes its meaning.
 const SCHEMA_VERSION: &str = "1";

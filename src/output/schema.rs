@@ -35,11 +35,11 @@ pub(crate) struct Column {
     pub(crate) nullable: bool,
 }
 
-pub(crate) const fn required(name: &'static str, column_type: ColumnType) -> Column {
+const fn required(name: &'static str, column_type: ColumnType) -> Column {
     Column { name, column_type, nullable: false }
 }
 
-pub(crate) const fn optional(name: &'static str, column_type: ColumnType) -> Column {
+const fn optional(name: &'static str, column_type: ColumnType) -> Column {
     Column { name, column_type, nullable: true }
 }
 
