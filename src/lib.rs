@@ -21,6 +21,7 @@ pub mod commands;
 pub mod console;
 pub mod error;
 pub mod exit;
+pub mod export;
 pub mod failures;
 pub mod fetch;
 pub mod hex;

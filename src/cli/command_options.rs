@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::common_options::{AccessArgs, LedgerArgs, StoreArgs};
+use super::job_options::Masking;
 use super::{settings, values};
+use crate::error::{Error, Result};
 use crate::publish::Rules;
 use crate::{ledger, sandbox};
 use reconcile_core::rate::Rate;
@@ -46,6 +48,38 @@ impl ExplainArgs {
     }
 }
 
+/// The options of `reconcile export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// Folder of the export; new files are added to it, and no file is changed
+    #[arg(long, env = "RECONCILE_TO", value_name = "PATH")]
+    pub to: PathBuf,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Only `none` is possible: an export holds the provider's answers as they came.
+    ///
+    /// An installation that masks phone numbers by its environment or file must not export them by
+    /// accident.
+    #[arg(long, env = "RECONCILE_MASK_PHONES", value_enum, default_value_t, hide = true)]
+    mask_phones: Masking,
+}
+
+impl ExportArgs {
+    /// Refuses to export phone numbers that are to be masked.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.mask_phones == Masking::None {
+            return Ok(());
+        }
+        Err(Error::usage("an export cannot mask phone numbers: it holds the provider's answers as they came")
+            .hint("add --mask-phones none, and let only those read the folder who may read the store"))
+    }
+}
+
 /// The options of `reconcile verify-cap`.
 #[derive(Debug, Clone, Args)]
 pub struct VerifyCapArgs {
@@ -73,6 +107,9 @@ pub struct PurgeArgs {
 pub struct ForgetArgs {
     /// The phone number, with or without +86, spaces and hyphens
     pub number: String,
+    /// Folder of `reconcile export`; names its files in which the number still is
+    #[arg(long, env = "RECONCILE_EXPORTS", value_name = "PATH")]
+    pub exports: Option<PathBuf>,
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::command_options::{ExplainArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs, WhoamiArgs};
+use super::command_options::{
+    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs, WhoamiArgs,
+};
 use super::job_options::JobArgs;
 use crate::exit::Exit;
 use crate::zone::Zone;
@@ -97,6 +99,8 @@ pub(super) enum Command {
     Plan(Box<PlanArgs>),
     /// Print everything that the store knows of one call
     Explain(Box<ExplainArgs>),
+    /// Write the stored answers as Parquet files, a folder for each day, for Spark, Ray and DuckDB
+    Export(ExportArgs),
     /// Check from the store's record of requests that the cap was kept
     VerifyCap(VerifyCapArgs),
     /// Delete stored calls older than a given age

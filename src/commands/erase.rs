@@ -1,5 +1,6 @@
 //! `reconcile purge` and `reconcile forget`: delete personal data that is no longer needed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{Datelike as _, TimeDelta, Utc};
@@ -9,11 +10,14 @@ use crate::clock::SystemClock;
 use crate::console::messages;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::export::{self, ExportFolder, Found};
 use crate::store::{self, Erased};
 use crate::words::plural;
 use reconcile_core::calendar::day_of;
 use reconcile_core::phone::{self, digits_of};
 
+/// What happens when exported files are deleted.
+const LOST: &str = "rows that the store no longer has are lost with";
 /// Fewest digits of a number to forget. Shorter numbers would occur in most calls.
 const FEWEST_DIGITS: usize = 5;
 
@@ -47,8 +51,8 @@ fn purge_calls(args: &PurgeArgs) -> Result<Exit> {
 ///
 /// # Errors
 ///
-/// Exit 2 when it is not a phone number or there is no store; exit 5 when a run holds the store;
-/// exit 6 when it cannot be written.
+/// Exit 2 when it is not a phone number, or there is no store or no such export; exit 5 when a run
+/// holds the store; exit 6 when it cannot be written, or an exported file cannot be read.
 pub fn forget(args: &ForgetArgs) -> Result<Exit> {
     forget_number(args).map_err(|error| with_help(error, "forget"))
 }
@@ -60,8 +64,17 @@ fn forget_number(args: &ForgetArgs) -> Result<Exit> {
             .hint("give its digits, with or without +86, spaces and hyphens"));
     }
     let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    // No export may begin now: it could write the answers that are erased here.
+    let exports = args.exports.as_deref().filter(|path| !path.as_os_str().is_empty());
+    let exports = exports.map(ExportFolder::open).transpose()?;
     let erased = store.forget(&number)?;
-    let (calls, number) = (plural(erased.calls, "call"), phone::mask_number(&number));
+    say_erased(&erased, &number)?;
+    exports.map_or(Ok(()), |folder| name_files(&export::search(&folder, &number)?))?;
+    Ok(Exit::Success)
+}
+
+fn say_erased(erased: &Erased, number: &str) -> Result<()> {
+    let (calls, number) = (plural(erased.calls, "call"), phone::mask_number(number));
     let done = match erased.calls {
         0 => format!("no stored answer contains {number}"),
         _ => format!(
@@ -71,9 +84,38 @@ fn forget_number(args: &ForgetArgs) -> Result<Exit> {
     };
     messages::print(&format!(
         "{done}; {}; earlier outputs, ledgers and backups may still contain the number",
-        sizes(&erased)
-    ))?;
-    Ok(Exit::Success)
+        sizes(erased)
+    ))
+}
+
+/// Names the exported files that still contain the number. The names go to standard output, because
+/// messages would mask the digits in them.
+///
+/// # Errors
+///
+/// Exit 6 when a file cannot be read: it may contain the number, too.
+fn name_files(found: &Found) -> Result<()> {
+    let heading = match found.with_number.len() as u64 {
+        0 => format!("no exported file contains the number; {} searched", plural(found.searched, "file")),
+        1 => format!("1 exported file still contains the number; delete it, then export again; {LOST} it:"),
+        n => format!(
+            "{} still contain the number; delete them, then export again; {LOST} them:",
+            plural(n, "exported file")
+        ),
+    };
+    name_paths(&heading, &found.with_number)?;
+    let unreadable = plural(found.unreadable.len() as u64, "exported file");
+    if found.unreadable.is_empty() {
+        return Ok(());
+    }
+    name_paths(&format!("{unreadable} cannot be read:"), &found.unreadable)?;
+    Err(Error::output(format!("the number may still be in {unreadable} that cannot be read"))
+        .hint("delete what cannot be read, export again, then run the same command again"))
+}
+
+fn name_paths(heading: &str, paths: &[PathBuf]) -> Result<()> {
+    messages::print_line(heading)?;
+    paths.iter().try_for_each(|path| messages::print_line(&format!("  {}", path.display())))
 }
 
 /// The error; wrong usage also names the command's own help.

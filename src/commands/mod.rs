@@ -4,6 +4,7 @@
 mod answer;
 mod erase;
 mod explain;
+mod export;
 mod manual;
 mod plan;
 pub mod reconcile;
@@ -12,6 +13,7 @@ mod whoami;
 
 pub use erase::{forget, purge};
 pub use explain::explain;
+pub use export::export;
 pub use manual::{completions, man};
 pub use plan::plan;
 pub use verify_cap::verify_cap;

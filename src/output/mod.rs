@@ -20,10 +20,10 @@ mod read_back;
 mod rejects;
 mod renames;
 mod report;
-mod schema;
+pub(crate) mod schema;
 mod summary;
 mod summary_json;
-mod table;
+pub(crate) mod table;
 mod views;
 mod workbook;
 

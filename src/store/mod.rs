@@ -7,6 +7,7 @@
 //!
 //! This file only collects names. The files below import from each other, never from here.
 
+mod answered;
 mod erased;
 mod file_system;
 mod history;
@@ -19,6 +20,7 @@ mod sqlite;
 mod stored_word;
 mod verbs;
 
+pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
 pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};

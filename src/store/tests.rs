@@ -549,6 +549,51 @@ fn the_first_answer_marks_a_new_store() {
     assert!(refusal.hint.unwrap().contains("the answer was not stored"));
 }
 
+/// The calls whose answers this session brought, as an export reads them.
+fn answered_in(reader: &dyn Reader, group: &AnswerGroup) -> Vec<String> {
+    let is_wanted = |session_no, day| (session_no, day) == (group.session_no, group.day);
+    let mut calls = Vec::new();
+    let mut each = |call: AnsweredCall| {
+        assert_eq!((call.session_no, call.attempts, call.answer.is_some()), (group.session_no, 1, true));
+        calls.push(call.key.call_id);
+        Ok(())
+    };
+    reader.answered_calls(group.first_no..=group.last_no, &is_wanted, &mut each).unwrap();
+    calls
+}
+
+#[tokio::test]
+async fn the_answers_of_each_session_are_read_together() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let reader = store.reader().unwrap();
+    assert_eq!((reader.sessions().unwrap(), reader.answer_groups().unwrap()), (Sessions::default(), vec![]));
+    let first = begin(&store);
+    for n in [1, 2, 3] {
+        ask(&store, &first, n, AnswerKind::Final, Some("{}")).await;
+    }
+    let sessions = reader.sessions().unwrap();
+    assert_eq!((sessions.ended.len(), sessions.open), (0, Some(1)), "it may bring more answers");
+    store.end_session(&first, Some(true)).unwrap();
+    assert_eq!(reader.sessions().unwrap().open, None);
+    // A killed session has recorded no end; it has ended when the next one begins.
+    let second = begin(&store);
+    ask(&store, &second, 4, AnswerKind::NoRecord, None).await;
+    let third = begin(&store);
+    store.begin_request(&third, request(5, Purpose::First)).await.unwrap();
+    let sessions = reader.sessions().unwrap();
+    let ended: Vec<_> = sessions.ended.iter().map(|s| (s.session_no, s.run_id == second.run_id)).collect();
+    assert_eq!((ended, sessions.open), (vec![(1, false), (2, true)], Some(3)));
+    let groups = reader.answer_groups().unwrap();
+    let calls: Vec<_> =
+        groups.iter().map(|group| (group.calls, answered_in(reader.as_ref(), group))).collect();
+    let ids = |numbers: &[u32]| numbers.iter().map(|n| key(*n).call_id).collect::<Vec<_>>();
+    assert_eq!(calls, [(3, ids(&[1, 2, 3])), (1, ids(&[4]))]);
+    let refused =
+        reader.answered_calls(1..=9, &|_, _| true, &mut |_| Err(crate::error::Error::usage("enough")));
+    assert_eq!(refused.unwrap_err().what, "enough");
+}
+
 #[test]
 fn the_secret_of_a_store_never_changes() {
     let machine = Machine::new();

@@ -1,5 +1,6 @@
 //! The traits of every store: its verbs (operations), and what each of them promises.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -10,6 +11,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, Traffic};
 
+use super::answered::{AnswerGroup, AnsweredCall, Sessions};
 use super::erased::Erased;
 use super::file_system::UnknownFileSystem;
 use super::history::{CapRecord, KnownCall};
@@ -218,4 +220,39 @@ pub trait Reader: Send {
     ///
     /// Exit 6 if the store cannot be read.
     fn cap_record(&self) -> Result<CapRecord>;
+
+    /// Whether its answers are real or simulated.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read, or does not say so.
+    fn origin(&self) -> Result<Origin>;
+
+    /// The sessions. An answer of an ended session never changes again; an answer of a later
+    /// session may replace it.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn sessions(&self) -> Result<Sessions>;
+
+    /// All stored answers, by session and day. Reads the whole store once.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn answer_groups(&self) -> Result<Vec<AnswerGroup>>;
+
+    /// Passes the answered calls with these numbers to `each`, by number, if their answer's session
+    /// and their day are wanted. Holds one call in memory.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read; else the error of `each`.
+    fn answered_calls(
+        &self,
+        calls: RangeInclusive<i64>,
+        is_wanted: &dyn Fn(i64, NaiveDate) -> bool,
+        each: &mut dyn FnMut(AnsweredCall) -> Result<()>,
+    ) -> Result<()>;
 }

@@ -72,13 +72,22 @@ impl Scope {
         if let Some(next) = answer.next_date {
             return if in_chain { NextRequest::OtherDay(next) } else { NextRequest::Day };
         }
-        let counts = match answer.kind {
-            AnswerKind::Final if !is_still_final(stored) => in_run,
+        let counts = match kind_today(stored) {
             AnswerKind::Final | AnswerKind::Rejected => !self.refresh || in_chain,
             AnswerKind::NoRecord => in_chain,
             AnswerKind::Interim | AnswerKind::Malformed | AnswerKind::Exhausted => in_run,
         };
         if counts { NextRequest::Nothing } else { NextRequest::Day }
+    }
+}
+
+/// The kind of a stored answer under today's rules. A record that an older version stored as final
+/// is `Interim` if it may still change.
+#[must_use]
+pub fn kind_today(stored: &StoredAnswer) -> AnswerKind {
+    match stored.answer.kind {
+        AnswerKind::Final if !is_still_final(stored) => AnswerKind::Interim,
+        kind => kind,
     }
 }
 

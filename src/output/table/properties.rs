@@ -18,7 +18,7 @@ const MAX_DICTIONARY: usize = 1 << 17;
 /// ones are slow to read.
 const PAGE: usize = 1 << 17;
 /// Long texts that rarely repeat. A dictionary of them only costs memory.
-const WITHOUT_DICTIONARY: [&str; 3] = ["call_id", "request_id", "raw"];
+const WITHOUT_DICTIONARY: [&str; 4] = ["call_id", "request_id", "raw", "data"];
 /// Readers look up single calls in this column.
 const BLOOM_FILTERED: &str = "call_id";
 /// 1 % of the row groups without the call are read nevertheless.
@@ -48,7 +48,10 @@ pub(super) fn writer_properties(schema: &Schema, metadata: &[(String, String)]) 
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
     // Nobody searches a range of raw texts, and their statistics would make the footer large.
-    properties = properties.set_column_statistics_enabled(ColumnPath::from("raw"), EnabledStatistics::None);
+    for name in ["raw", "data"] {
+        properties =
+            properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
+    }
     Ok(properties.build())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! This file only collects names. The files below import from each other, never from here.
 
+mod answers;
 mod arrivals;
 mod attempts;
 mod call_row;

@@ -1,9 +1,11 @@
 //! Reads from the store on its own connection.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
@@ -13,11 +15,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use super::call_row::{COLUMNS, CallRow};
 use super::errors::InStore as _;
 use super::read_ahead::{ROWS_PER_READ, ReadAhead};
-use super::{attempts, checks, held_file, lock, meta, places, runs, schema, sessions, traffic};
+use super::{answers, attempts, checks, held_file, lock, meta, places, runs, schema, sessions, traffic};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
 use crate::store::history::{CapRecord, KnownCall};
-use crate::store::origin::ExpectedOrigin;
+use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::run_identity::RunIdentity;
 use crate::store::verbs::Reader;
 
@@ -158,5 +161,33 @@ impl Reader for SqliteReader {
         let names = std::fs::metadata(&self.path).map_or(1, |metadata| held_file::names_of(&metadata));
         let missing_sessions = self.read(sessions::missing)?;
         Ok(CapRecord { sessions: self.read(traffic::evidence)?, missing_sessions, names })
+    }
+
+    fn origin(&self) -> Result<Origin> {
+        meta::check_origin(&self.connection, &self.path, None)
+    }
+
+    fn sessions(&self) -> Result<Sessions> {
+        self.read(answers::sessions)
+    }
+
+    fn answer_groups(&self) -> Result<Vec<AnswerGroup>> {
+        self.read(answers::groups)
+    }
+
+    fn answered_calls(
+        &self,
+        calls: RangeInclusive<i64>,
+        is_wanted: &dyn Fn(i64, NaiveDate) -> bool,
+        each: &mut dyn FnMut(AnsweredCall) -> Result<()>,
+    ) -> Result<()> {
+        let mut done = Ok(());
+        self.read(|c| {
+            answers::answered(c, calls, is_wanted, |call| {
+                done = each(call);
+                done.is_ok()
+            })
+        })?;
+        done
     }
 }

@@ -2,6 +2,9 @@
 
 mod damage;
 mod disk_full;
+mod export;
+mod export_forget;
+mod export_kills;
 mod identity;
 mod kills;
 mod refused;
