@@ -6,6 +6,7 @@
 use serde::ser::SerializeSeq as _;
 
 use crate::ledger_row::InvalidRow;
+use crate::merge::Merge;
 use crate::status::{Lookup, Status};
 
 /// One step: how many calls (or rows) it concerns, and the seconds that it adds.
@@ -28,6 +29,14 @@ impl Amount {
     #[must_use]
     pub fn seconds(&self) -> i64 {
         i64::try_from(self.seconds).unwrap_or(if self.seconds < 0 { i64::MIN } else { i64::MAX })
+    }
+}
+
+impl Merge for Amount {
+    fn merge(&mut self, other: Self) {
+        let Self { calls, seconds } = other;
+        self.calls.merge(calls);
+        self.seconds = self.seconds.saturating_add(seconds);
     }
 }
 
@@ -111,6 +120,35 @@ impl Bridge {
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
+    }
+}
+
+impl Merge for Bridge {
+    fn merge(&mut self, other: Self) {
+        let Self {
+            ledger_total,
+            unusable_rows,
+            duplicates,
+            missing,
+            waiting,
+            failed,
+            no_ledger_value,
+            no_provider_value,
+            differences_up,
+            differences_down,
+            provider_total,
+        } = other;
+        self.ledger_total.merge(ledger_total);
+        self.unusable_rows.merge(unusable_rows);
+        self.duplicates.merge(duplicates);
+        self.missing.merge(missing);
+        self.waiting.merge(waiting);
+        self.failed.merge(failed);
+        self.no_ledger_value.merge(no_ledger_value);
+        self.no_provider_value.merge(no_provider_value);
+        self.differences_up.merge(differences_up);
+        self.differences_down.merge(differences_down);
+        self.provider_total.merge(provider_total);
     }
 }
 

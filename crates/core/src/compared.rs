@@ -1,6 +1,7 @@
 //! What was compared, field by field. It tells "all values agree" from "nothing was compared".
 
 use crate::discrepancy::Discrepancy;
+use crate::merge::Merge;
 
 /// The fields with expected values, in the order of the outputs.
 pub const FIELDS: [&str; 10] = [
@@ -81,6 +82,17 @@ impl FieldCounts {
         self.equal += u64::from(result == FieldResult::Equal);
         self.different += u64::from(result == FieldResult::Different);
         self.not_comparable += u64::from(result == FieldResult::NotComparable);
+    }
+}
+
+impl Merge for FieldCounts {
+    fn merge(&mut self, other: Self) {
+        let Self { expected, compared, equal, different, not_comparable } = other;
+        self.expected.merge(expected);
+        self.compared.merge(compared);
+        self.equal.merge(equal);
+        self.different.merge(different);
+        self.not_comparable.merge(not_comparable);
     }
 }
 

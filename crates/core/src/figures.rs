@@ -3,7 +3,7 @@
 //!
 //! Publishing counts them. Memory does not grow with the ledger.
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::Timelike as _;
@@ -15,13 +15,13 @@ use crate::compared::{FIELDS, FieldCounts, FieldResult};
 use crate::detail::{CallDetail, Outcome, billable_minutes};
 use crate::discrepancy::Kind;
 use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
+use crate::merge::{Merge, merge_maps};
 use crate::patterns::Observed;
 use crate::row_problem::RowProblem;
 use crate::status::{Lookup, Status};
 use crate::totals::BothSides;
 
-/// How many products, days or reasons get their own line. Later ones share a line.
-const MAX_LINES: usize = 62;
+pub use crate::lines::Lines;
 
 /// The figures of a group of calls: all calls, or those of a product or a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -53,6 +53,17 @@ impl GroupFigures {
     }
 }
 
+impl Merge for GroupFigures {
+    fn merge(&mut self, other: Self) {
+        let Self { calls, found, answered, duration_s, billable_minutes } = other;
+        self.calls.merge(calls);
+        self.found.merge(found);
+        self.answered.merge(answered);
+        self.duration_s.merge(duration_s);
+        self.billable_minutes.merge(billable_minutes);
+    }
+}
+
 /// The calls of one hour of the day (UTC+8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct HourOfDay {
@@ -62,6 +73,15 @@ pub struct HourOfDay {
     pub answered: u64,
     /// The talk seconds of these calls.
     pub talk_s: i64,
+}
+
+impl Merge for HourOfDay {
+    fn merge(&mut self, other: Self) {
+        let Self { calls, answered, talk_s } = other;
+        self.calls.merge(calls);
+        self.answered.merge(answered);
+        self.talk_s = self.talk_s.saturating_add(talk_s);
+    }
 }
 
 /// The rows rejected for the same reason.
@@ -75,37 +95,13 @@ pub struct RejectedRows {
     pub first_line: u64,
 }
 
-/// Lines by key, in the order of the keys. Further keys share a last line without a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines<K: Ord, V> {
-    named: BTreeMap<K, V>,
-    others: Option<V>,
-}
-
-impl<K: Ord, V> Default for Lines<K, V> {
-    fn default() -> Self {
-        Self { named: BTreeMap::new(), others: None }
-    }
-}
-
-impl<K: Ord, V: Default> Lines<K, V> {
-    /// The line of a key.
-    fn line<Q: Ord + ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> &mut V
-    where
-        K: Borrow<Q>,
-    {
-        let is_known = self.named.contains_key(key);
-        if !is_known && self.named.len() < MAX_LINES {
-            return self.named.entry(key.to_owned()).or_default();
+impl Merge for RejectedRows {
+    fn merge(&mut self, other: Self) {
+        let Self { reason, rows, first_line } = other;
+        if rows > 0 && (self.rows == 0 || first_line < self.first_line) {
+            (self.reason, self.first_line) = (reason, first_line);
         }
-        let others = &mut self.others;
-        self.named.get_mut(key).unwrap_or_else(|| others.get_or_insert_default())
-    }
-
-    /// Every line with its key; `None` is the key of the shared line.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<&K>, &V)> {
-        let named = self.named.iter().map(|(key, line)| (Some(key), line));
-        named.chain(self.others.iter().map(|line| (None, line)))
+        self.rows.merge(rows);
     }
 }
 
@@ -170,7 +166,7 @@ impl Figures {
         if let Some(hour) = self.hours.get_mut(hour) {
             hour.calls += 1;
             hour.answered += u64::from(answered);
-            hour.talk_s += detail.duration_s.unwrap_or(0);
+            hour.talk_s = hour.talk_s.saturating_add(detail.duration_s.unwrap_or(0));
         }
     }
 
@@ -184,11 +180,29 @@ impl Figures {
     pub fn add_rejected(&mut self, row: &InvalidRow) {
         self.bridge.add_unusable_row(row);
         let line = self.rejected.line(&(row.field, row.reason.to_string()));
-        line.rows += 1;
-        if line.rows == 1 {
+        if line.rows == 0 || row.line < line.first_line {
             line.reason = Some(row.reason.clone());
             line.first_line = row.line;
         }
+        line.rows += 1;
+    }
+}
+
+/// Both parts must be counted with the same tolerances.
+impl Merge for Figures {
+    fn merge(&mut self, other: Self) {
+        let Self { observed, all, by_product, by_day, outcomes, hours, bridge, at_stake_s, fields, rejected } =
+            other;
+        self.observed.merge(observed);
+        self.all.merge(all);
+        self.by_product.merge(by_product);
+        self.by_day.merge(by_day);
+        merge_maps(&mut self.outcomes, outcomes);
+        self.hours.merge(hours);
+        self.bridge.merge(bridge);
+        merge_maps(&mut self.at_stake_s, at_stake_s);
+        self.fields.merge(fields);
+        self.rejected.merge(rejected);
     }
 }
 
@@ -231,16 +245,5 @@ mod tests {
         assert_eq!(figures.hours.iter().map(|h| h.calls).sum::<u64>(), 1);
         let days: Vec<u64> = figures.by_day.iter().map(|(_, day)| day.calls).collect();
         assert_eq!(days, [1, 1]);
-    }
-
-    #[test]
-    fn keys_beyond_the_limit_share_a_line() {
-        let mut lines: Lines<usize, u64> = Lines::default();
-        for key in (0..MAX_LINES + 3).chain([1]) {
-            *lines.line(&key) += 1;
-        }
-        assert_eq!(lines.iter().count(), MAX_LINES + 1);
-        assert_eq!(lines.iter().last(), Some((None, &3)));
-        assert_eq!(lines.iter().nth(1), Some((Some(&1), &2)));
     }
 }

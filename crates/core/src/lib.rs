@@ -24,7 +24,8 @@
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
 //! | How is a count written? | [`count`] |
-//! | What is counted? | [`totals`], [`figures`], [`traffic`] |
+//! | What is counted? | [`totals`], [`figures`], [`lines`], [`traffic`] |
+//! | How do the counts of parts add up? | [`merge`] |
 //! | Which steps lead from the ledger's talk time to the provider's? | [`bridge`] |
 //! | Which one cause explains many discrepancies? | [`patterns`], [`cause`] |
 //! | What must add up? | [`tie_out`] |
@@ -48,6 +49,8 @@ pub mod discrepancy;
 pub mod duplicate;
 pub mod figures;
 pub mod ledger_row;
+pub mod lines;
+pub mod merge;
 pub mod message;
 pub mod normalize;
 pub mod patterns;

@@ -7,10 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::cause::{self, Cause, ROUNDING_RULES, Rounding};
+use crate::cause::{self, Cause};
 use crate::compare::{self, Tolerances};
 use crate::detail::CallDetail;
 use crate::ledger_row::Expected;
+use crate::lines::Lines;
+use crate::merge::{Merge, merge_maps};
 
 /// Minimum number of discrepancies of one field that a cause must explain.
 const MIN_OF_FIELD: u64 = 3;
@@ -24,10 +26,8 @@ const MIN_TENTHS: u64 = 3;
 const MAX_CHANCE: f64 = 1e-3;
 /// How many times more frequent a constant difference must be than those next to it.
 const MIN_PEAK: u64 = 3;
-/// Maximum number of different differences that are counted for a field.
+/// Maximum number of different differences that are counted for a field: the smallest ones.
 const MAX_DIFFERENCES: usize = 4_096;
-/// Equal durations that are looked at to choose between rules for rounding.
-const EQUAL_DURATIONS: u64 = 1_000;
 
 /// How many values of a field differ but match within the tolerance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -65,14 +65,13 @@ pub struct Observed {
     tolerances: Tolerances,
     within: BTreeMap<&'static str, WithinTolerance>,
     fields: BTreeMap<&'static str, Differences>,
-    /// Equal durations above 0.
-    equal_durations: u64,
-    /// How many of the first of them each rule for rounding would change.
-    not_rounded: [u64; ROUNDING_RULES],
+    /// Equal durations above 0, by [`cause::rounding_class`].
+    equal_durations: BTreeMap<i64, u64>,
 }
 
-/// A difference in seconds, and the causes that explain the discrepancy besides it.
-type Difference = (i64, Vec<Cause>);
+/// A difference in seconds, and the causes that explain the discrepancy besides it. The size comes
+/// first, so that small differences are first.
+type Difference = (u64, i64, Vec<Cause>);
 
 /// The discrepancies of one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,11 +80,10 @@ struct Differences {
     discrepancies: u64,
     /// By the causes that explain a discrepancy. Few combinations occur.
     by_causes: BTreeMap<Vec<Cause>, u64>,
-    /// By difference. If there are too many, the rare ones are dropped. So a count is too low if a
-    /// frequent difference was rare at first.
-    by_difference: BTreeMap<Difference, u64>,
-    /// The last discrepancy. Kept to use its memory again.
-    last: Difference,
+    /// By difference.
+    by_difference: Lines<Difference, u64, MAX_DIFFERENCES>,
+    /// Empty. Kept to use its memory again.
+    causes: Vec<Cause>,
 }
 
 impl Observed {
@@ -116,19 +114,19 @@ impl Observed {
         }
     }
 
+    /// The tolerances that decide what is a discrepancy.
+    #[must_use]
+    pub fn tolerances(&self) -> Tolerances {
+        self.tolerances
+    }
+
     fn tolerance(&self, field: &str) -> i64 {
         if field == "duration_s" { self.tolerances.duration_s } else { self.tolerances.time_s }
     }
 
     fn add_equal_duration(&mut self, seconds: i64) {
-        if seconds <= 0 {
-            return;
-        }
-        self.equal_durations += 1;
-        if self.equal_durations <= EQUAL_DURATIONS {
-            for rounding in Rounding::all() {
-                self.not_rounded[rounding.number()] += u64::from(rounding.round(seconds) != seconds);
-            }
+        if seconds > 0 {
+            *self.equal_durations.entry(cause::rounding_class(seconds)).or_default() += 1;
         }
     }
 
@@ -183,10 +181,10 @@ impl Observed {
     fn unaffected(&self, cause: Cause, field: &str, all: &Differences) -> u64 {
         match cause {
             Cause::DurationsRounded(rounding) => {
-                let looked_at = self.equal_durations.clamp(1, EQUAL_DURATIONS);
-                self.not_rounded[rounding.number()] * self.equal_durations / looked_at
+                let classes = self.equal_durations.iter();
+                classes.filter(|(s, _)| rounding.round(**s) != **s).map(|(_, count)| count).sum()
             }
-            _ if field == "duration_s" => self.equal_durations,
+            _ if field == "duration_s" => self.equal_durations.values().sum(),
             _ => all.compared - all.discrepancies,
         }
     }
@@ -213,9 +211,8 @@ impl Pattern {
 impl Differences {
     fn add(&mut self, field: &str, delta: i64, tolerance: i64, expected: &Expected, detail: &CallDetail) {
         self.discrepancies += 1;
-        let (last, causes) = &mut self.last;
-        *last = delta;
-        causes.clear();
+        let mut difference = (delta.unsigned_abs(), delta, std::mem::take(&mut self.causes));
+        let causes = &mut difference.2;
         let time = match field {
             "called_at" => expected.called_at,
             "started_at" => expected.started_at,
@@ -226,18 +223,13 @@ impl Differences {
             Some(time) => cause::of_time(time, delta, tolerance, causes),
             None => cause::of_duration(expected, detail, causes),
         }
-        count(&mut self.by_causes, causes);
-        if self.by_difference.len() == MAX_DIFFERENCES {
-            self.drop_rare_differences();
+        match self.by_causes.get_mut(causes) {
+            Some(count) => *count += 1,
+            None => drop(self.by_causes.insert(causes.clone(), 1)),
         }
-        count(&mut self.by_difference, &self.last);
-    }
-
-    fn drop_rare_differences(&mut self) {
-        let mut counts: Vec<u64> = self.by_difference.values().copied().collect();
-        let (_, median, _) = counts.select_nth_unstable(MAX_DIFFERENCES / 2);
-        let median = *median;
-        self.by_difference.retain(|_, count| *count > median);
+        *self.by_difference.line(&difference) += 1;
+        self.causes = difference.2;
+        self.causes.clear();
     }
 
     /// How many discrepancies each cause explains.
@@ -246,7 +238,7 @@ impl Differences {
         for (causes, count) in &self.by_causes {
             causes.iter().for_each(|cause| *counts.entry(*cause).or_default() += count);
         }
-        for ((seconds, _), count) in &self.by_difference {
+        for ((_, seconds, _), count) in self.by_difference.named() {
             *counts.entry(Cause::ConstantDifference { seconds: *seconds }).or_default() += count;
         }
         counts
@@ -257,7 +249,7 @@ impl Differences {
         let mut removed = 0;
         if let Cause::ConstantDifference { seconds } = cause {
             let by_causes = &mut self.by_causes;
-            self.by_difference.retain(|(other, causes), count| {
+            self.by_difference.retain(|(_, other, causes), count| {
                 if *other == seconds {
                     removed += *count;
                     by_causes.entry(causes.clone()).and_modify(|left| *left = left.saturating_sub(*count));
@@ -265,7 +257,7 @@ impl Differences {
                 *other != seconds
             });
         } else {
-            self.by_difference.retain(|(_, causes), _| !causes.contains(&cause));
+            self.by_difference.retain(|(_, _, causes), _| !causes.contains(&cause));
             self.by_causes.retain(|causes, count| {
                 let is_explained = causes.contains(&cause);
                 removed += if is_explained { *count } else { 0 };
@@ -276,12 +268,32 @@ impl Differences {
     }
 }
 
-/// Adds 1 to the count of this key. There are at most [`MAX_DIFFERENCES`] keys.
-fn count<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count += 1;
-    } else if counts.len() < MAX_DIFFERENCES {
-        counts.insert(key.clone(), 1);
+impl Merge for WithinTolerance {
+    fn merge(&mut self, other: Self) {
+        let Self { tolerance, matches, largest } = other;
+        self.tolerance = tolerance;
+        self.matches.merge(matches);
+        self.largest = self.largest.max(largest);
+    }
+}
+
+impl Merge for Differences {
+    fn merge(&mut self, other: Self) {
+        let Self { compared, discrepancies, by_causes, by_difference, causes: _ } = other;
+        self.compared.merge(compared);
+        self.discrepancies.merge(discrepancies);
+        merge_maps(&mut self.by_causes, by_causes);
+        self.by_difference.merge(by_difference);
+    }
+}
+
+/// Both parts must be counted with the same tolerances.
+impl Merge for Observed {
+    fn merge(&mut self, other: Self) {
+        let Self { tolerances: _, within, fields, equal_durations } = other;
+        merge_maps(&mut self.within, within);
+        merge_maps(&mut self.fields, fields);
+        merge_maps(&mut self.equal_durations, equal_durations);
     }
 }
 
@@ -315,7 +327,7 @@ fn is_peak(cause: Cause, rows: u64, counts: &BTreeMap<Cause, u64>, tolerance: i6
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::cause::Direction;
+    use crate::cause::{Direction, ROUNDING_RULES, Rounding};
     use crate::detail::Outcome;
     use crate::ledger_row::LedgerTime;
     use chrono::{DateTime, TimeDelta, Utc};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeStruct as _;
 
 use crate::discrepancy::Kind;
+use crate::merge::{Merge, merge_maps};
 use crate::status::Status;
 
 /// The ledger's and the provider's figure for the same calls.
@@ -35,6 +36,15 @@ impl BothSides {
     #[inline]
     pub fn add(&mut self, ledger: i64, provider: i64) {
         self.calls += 1;
+        self.ledger = self.ledger.saturating_add(ledger);
+        self.provider = self.provider.saturating_add(provider);
+    }
+}
+
+impl Merge for BothSides {
+    fn merge(&mut self, other: Self) {
+        let Self { calls, ledger, provider } = other;
+        self.calls.merge(calls);
         self.ledger = self.ledger.saturating_add(ledger);
         self.provider = self.provider.saturating_add(provider);
     }
@@ -166,6 +176,43 @@ impl Totals {
     #[must_use]
     pub fn discrepancies_total(&self) -> u64 {
         self.discrepancies.values().sum()
+    }
+}
+
+impl Merge for Totals {
+    fn merge(&mut self, other: Self) {
+        let Self {
+            rows,
+            invalid,
+            duplicates,
+            calls,
+            found,
+            not_found,
+            pending,
+            failed,
+            exhausted,
+            deferred,
+            clean,
+            with_discrepancies,
+            not_compared,
+            discrepancies,
+            from_store,
+        } = other;
+        self.rows.merge(rows);
+        self.invalid.merge(invalid);
+        self.duplicates.merge(duplicates);
+        self.calls.merge(calls);
+        self.found.merge(found);
+        self.not_found.merge(not_found);
+        self.pending.merge(pending);
+        self.failed.merge(failed);
+        self.exhausted.merge(exhausted);
+        self.deferred.merge(deferred);
+        self.clean.merge(clean);
+        self.with_discrepancies.merge(with_discrepancies);
+        self.not_compared.merge(not_compared);
+        merge_maps(&mut self.discrepancies, discrepancies);
+        self.from_store.merge(from_store);
     }
 }
 
