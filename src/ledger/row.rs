@@ -245,8 +245,9 @@ impl Values for RowParser<'_> {
         self.value(field)
     }
 
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        self.raw.cells.iter().filter_map(|cell| std::str::from_utf8(cell).ok())
+    fn texts(&self) -> impl Iterator<Item = CompactString> {
+        let texts = self.raw.cells.iter().filter_map(|cell| std::str::from_utf8(cell).ok());
+        texts.map(CompactString::from)
     }
 
     fn is_only_call_id(&self) -> bool {

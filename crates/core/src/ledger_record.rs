@@ -23,7 +23,7 @@ pub trait Values {
     fn text(&self, field: Field) -> Result<Option<&str>, InvalidValue>;
 
     /// All values as text, in the order of the columns.
-    fn texts(&self) -> impl Iterator<Item = &str>;
+    fn texts(&self) -> impl Iterator<Item = CompactString>;
 
     /// True if all values but the CallId are empty.
     fn is_only_call_id(&self) -> bool;
@@ -106,12 +106,30 @@ pub fn read(values: &impl Values, defaults: &Defaults) -> Result<RecordValues, I
     })?;
     let expected = expected(values)?;
     let query_date = values.time(Field::QueryDate)?;
-    let named = expected.called_at.or(query_date).map(LedgerTime::day).or(defaults.call_date);
+    let named = named_day(expected.called_at.or(query_date), defaults);
     let day = named.or_else(|| called_at_of(call_id).map(day_of)).ok_or_else(|| {
         InvalidValue::new(Field::CalledAt.name(), "", RowProblem::NoDay).expecting("a time")
     })?;
     let key = CallKey { call_id: call_id.to_owned(), prod_id, day };
     Ok(RecordValues { key, expected, query_date, day_from_call_id: named.is_none() })
+}
+
+/// The product and the day of a record with this CallId; `None` if [`read`] fails because of them.
+#[must_use]
+pub fn product_and_day(
+    values: &impl Values,
+    call_id: &str,
+    defaults: &Defaults,
+) -> Option<(ProductId, NaiveDate)> {
+    let prod_id = values.product().ok()?.or(defaults.prod_id)?;
+    let called_at = values.time(Field::CalledAt).ok()?;
+    let query_date = values.time(Field::QueryDate).ok()?;
+    let named = named_day(called_at.or(query_date), defaults);
+    Some((prod_id, named.or_else(|| called_at_of(call_id).map(day_of))?))
+}
+
+fn named_day(at: Option<LedgerTime>, defaults: &Defaults) -> Option<NaiveDate> {
+    at.map(LedgerTime::day).or(defaults.call_date)
 }
 
 /// The CallId of a record.

@@ -20,7 +20,7 @@ const MILLISECONDS_FROM: i64 = 100_000_000_000;
 const SERIAL_DAYS: std::ops::RangeInclusive<i64> = 36_526..=73_415;
 
 /// Plausible years of a call.
-const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
+pub const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
 
 /// A parsed time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

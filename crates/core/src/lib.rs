@@ -22,10 +22,12 @@
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What is a discrepancy? | [`discrepancy`], [`discrepancy_rows`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | What is known of a call? | [`call_result`] |
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
+//! | Which columns do the outputs have? | [`columns`] |
 //! | How is a count written? | [`count`] |
 //! | What is counted? | [`totals`], [`figures`], [`lines`], [`traffic`] |
 //! | How do the counts of parts add up? | [`merge`] |
@@ -40,8 +42,10 @@ pub mod ask_again;
 pub mod bridge;
 pub mod calendar;
 pub mod call;
+pub mod call_result;
 pub mod cap_audit;
 pub mod cause;
+pub mod columns;
 pub mod compare;
 pub mod compared;
 pub mod contradiction;

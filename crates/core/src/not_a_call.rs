@@ -1,6 +1,8 @@
 //! Recognizes lines around a table that are not calls: totals, rulers, titles, and header rows of
 //! other files.
 
+use compact_str::CompactString;
+
 use crate::ledger_field::Field;
 use crate::row_problem::RowProblem;
 
@@ -45,9 +47,10 @@ pub fn reason(call_id: &str, others_empty: impl Fn() -> bool) -> Option<RowProbl
 }
 
 /// Why a row without a CallId is not a call: its first value is the name of a total.
-pub fn reason_without_call_id<'a>(mut values: impl Iterator<Item = &'a str>) -> Option<RowProblem> {
+#[must_use]
+pub fn reason_without_call_id(mut values: impl Iterator<Item = CompactString>) -> Option<RowProblem> {
     let first = values.find(|text| !text.trim().is_empty())?;
-    is_total(first).then_some(RowProblem::Total)
+    is_total(&first).then_some(RowProblem::Total)
 }
 
 fn is_total(text: &str) -> bool {
