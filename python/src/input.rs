@@ -35,7 +35,8 @@ impl Input {
 pub(crate) fn read(value: &Bound<'_, PyAny>, input: Input) -> PyResult<RecordBatch> {
     // A pyarrow.Table, a polars.DataFrame and a DuckDB relation are streams.
     if value.hasattr("__arrow_c_array__")? {
-        return RecordBatch::from_pyarrow_bound(value);
+        let damaged = |error: PyErr| InputError::damaged(input, &error.value(value.py()));
+        return RecordBatch::from_pyarrow_bound(value).map_err(|error| damaged(error).into());
     }
     if !value.hasattr("__arrow_c_stream__")? {
         return Err(PyTypeError::new_err(format!(
