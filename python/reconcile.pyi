@@ -1,21 +1,21 @@
 """The rules of reconcile over Arrow: normalize and compare a provider's answers."""
 
 import datetime
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict, final
 
 import pyarrow
 
-class ArrowArray(Protocol):
+class _ArrowArray(Protocol):
     """An object that exports one batch, such as a pyarrow.RecordBatch."""
 
     def __arrow_c_array__(self, requested_schema: object | None = ...) -> tuple[object, object]: ...
 
-class ArrowStream(Protocol):
+class _ArrowStream(Protocol):
     """An object that exports batches: a pyarrow.Table, polars.DataFrame or DuckDB relation."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = ...) -> object: ...
 
-class TieOutLine(TypedDict):
+class _TieOutLine(TypedDict):
     """A line of the tie-out."""
 
     rule: str
@@ -48,22 +48,24 @@ class InputError(ValueError):
 class TieOutError(ValueError):
     """A line of the tie-out does not add up."""
 
+@final
 class Totals:
     """The counts of one or several comparisons. They can be added and pickled."""
 
     def __init__(self) -> None: ...
     def merge(self, other: Totals) -> None:
         """Adds the counts of another part of the ledger."""
-    def __add__(self, other: Totals) -> Totals: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __add__(self, other: Totals, /) -> Totals: ...
+    def __eq__(self, other: object, /) -> bool: ...
     def to_dict(self) -> dict[str, Any]:
         """The counts under their names in summary.json."""
-    def check(self) -> list[TieOutLine]:
+    def check(self) -> list[_TieOutLine]:
         """The lines of the tie-out.
 
         Raises TieOutError if one does not add up.
         """
 
+@final
 class Comparison:
     """The result of compare()."""
 
@@ -77,15 +79,15 @@ class Comparison:
     def totals(self) -> Totals:
         """The counts."""
 
-def normalize(answers: ArrowArray | ArrowStream) -> pyarrow.RecordBatch:
+def normalize(answers: _ArrowArray | _ArrowStream) -> pyarrow.RecordBatch:
     """Reads the provider's records: one row for each answer, in their order.
 
     Raises InputError if a column is missing or an answer has no key.
     """
 
 def compare(
-    ledger: ArrowArray | ArrowStream,
-    answers: ArrowArray | ArrowStream,
+    ledger: _ArrowArray | _ArrowStream,
+    answers: _ArrowArray | _ArrowStream,
     *,
     settle: datetime.timedelta = ...,
     duration_tolerance: int = 0,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType as MicrosecondType};
 use arrow_array::{
-    Array, ArrayRef, Date32Array, Int64Array, LargeStringArray, StringArray, StringViewArray,
-    TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, Date32Array, Int64Array, LargeStringArray, OffsetSizeTrait, StringArray,
+    StringViewArray, TimestampMicrosecondArray, new_null_array,
 };
 use arrow_cast::cast_with_options;
 use arrow_cast::{CastOptions, display::ArrayFormatter, display::FormatOptions};
@@ -46,6 +46,16 @@ impl Texts {
         }
     }
 
+    /// The mean length of the texts in bytes, rounded up.
+    pub(crate) fn mean_bytes(&self) -> usize {
+        let (bytes, rows) = match self {
+            Self::Short(texts) => (span(texts.value_offsets()), texts.len()),
+            Self::Long(texts) => (span(texts.value_offsets()), texts.len()),
+            Self::Views(texts) => (texts.total_buffer_bytes_used(), texts.len()),
+        };
+        bytes.div_ceil(rows.max(1))
+    }
+
     /// The column.
     pub(crate) fn array(&self) -> ArrayRef {
         match self {
@@ -53,6 +63,14 @@ impl Texts {
             Self::Long(texts) => Arc::new(texts.clone()),
             Self::Views(texts) => Arc::new(texts.clone()),
         }
+    }
+}
+
+/// The bytes between the first offset and the last one.
+fn span<O: OffsetSizeTrait>(offsets: &[O]) -> usize {
+    match offsets {
+        [first, .., last] => last.as_usize() - first.as_usize(),
+        _ => 0,
     }
 }
 

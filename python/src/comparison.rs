@@ -50,7 +50,12 @@ pub(crate) fn compare(
     let rows = ledger.in_order();
     let several = Several::find(&ledger, &rows)?;
     let mut comparison = Comparison {
-        details: TableBuilder::new(&DETAILS, rows.len()),
+        // A builder of long texts that grows copies them again and again.
+        details: TableBuilder::new(&DETAILS, rows.len()).reserving(
+            "raw",
+            rows.len(),
+            answers.data.mean_bytes() * rows.len(),
+        ),
         details_rows: Vec::with_capacity(rows.len()),
         discrepancies: TableBuilder::new(&DISCREPANCIES, 0),
         discrepancies_rows: Vec::new(),

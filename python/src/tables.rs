@@ -101,6 +101,12 @@ impl TableBuilder {
         self
     }
 
+    /// Makes room for this many bytes of a column of texts.
+    pub(crate) fn reserving(mut self, name: &str, rows: usize, bytes: usize) -> Self {
+        self.set(name, Some(Source::Built(Builder::Text(StringBuilder::with_capacity(rows, bytes)))));
+        self
+    }
+
     fn set(&mut self, name: &str, source: Option<Source>) {
         if let Some(at) = self.columns.iter().position(|column| column.name == name) {
             self.sources[at] = source;
