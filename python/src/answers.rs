@@ -151,7 +151,7 @@ fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, InputError> {
     let found = batch.column_by_name(name).ok_or_else(|| {
         InputError::column(Input::Answers, name, "there is no such column; give the columns of an export")
     })?;
-    arrays::plain(found).map_err(|error| InputError::column(Input::Answers, name, error.to_string()))
+    arrays::plain(found).map_err(|error| InputError::column(Input::Answers, name, error))
 }
 
 fn texts(batch: &RecordBatch, name: &str) -> Result<Texts, InputError> {

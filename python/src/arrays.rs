@@ -11,8 +11,11 @@ use arrow_array::{
 };
 use arrow_cast::cast_with_options;
 use arrow_cast::{CastOptions, display::ArrayFormatter, display::FormatOptions};
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate};
+
+/// What is wrong with a column, in words.
+type Result<T> = std::result::Result<T, String>;
 
 /// The zone of all times in the outputs.
 pub(crate) const UTC: &str = "UTC";
@@ -75,14 +78,16 @@ fn span<O: OffsetSizeTrait>(offsets: &[O]) -> usize {
 }
 
 /// A value that does not fit the new type is an error.
-fn cast(column: &dyn Array, to: &DataType) -> Result<ArrayRef, ArrowError> {
+fn cast(column: &dyn Array, to: &DataType) -> Result<ArrayRef> {
     cast_with_options(column, to, &CastOptions { safe: false, ..CastOptions::default() })
+        .map_err(|error| format!("a value cannot be read as {to} ({error}); make the column a text"))
 }
 
 /// A column without a dictionary.
-pub(crate) fn plain(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn plain(column: &ArrayRef) -> Result<ArrayRef> {
     match column.data_type() {
         DataType::Dictionary(_, values) => plain(&cast(column, values)?),
+        DataType::RunEndEncoded(_, values) => plain(&cast(column, values.data_type())?),
         DataType::Null => Ok(new_null_array(&DataType::Utf8, column.len())),
         _ => Ok(column.clone()),
     }
@@ -95,7 +100,7 @@ pub(crate) fn plain(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 /// # Errors
 ///
 /// The type has no such text.
-pub(crate) fn texts(column: &ArrayRef) -> Result<Texts, ArrowError> {
+pub(crate) fn texts(column: &ArrayRef) -> Result<Texts> {
     let column = plain(column)?;
     if let Some(texts) = Texts::of(&column) {
         return Ok(texts);
@@ -117,22 +122,22 @@ pub(crate) fn texts(column: &ArrayRef) -> Result<Texts, ArrowError> {
             texts.as_string::<i32>().iter().map(|text| text.map(without_zeros)).collect()
         }
         kind if kind.is_integer() => cast(&column, &DataType::Utf8)?.as_string().clone(),
-        kind => return Err(ArrowError::CastError(format!("has the type {kind}; make it a text"))),
+        kind => return Err(format!("it has the type {kind}; make it a text")),
     };
     Ok(Texts::Short(text))
 }
 
 /// Values of any type as texts to show.
-pub(crate) fn shown(column: &ArrayRef) -> Result<Texts, ArrowError> {
+pub(crate) fn shown(column: &ArrayRef) -> Result<Texts> {
     if let Ok(texts) = texts(column) {
         return Ok(texts);
     }
     let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(column, &options)?;
+    let formatter = ArrayFormatter::try_new(column, &options).map_err(|error| error.to_string())?;
     let mut shown = Vec::with_capacity(column.len());
     for row in 0..column.len() {
         let mut text = String::new();
-        write!(text, "{}", formatter.value(row)).map_err(|error| ArrowError::CastError(error.to_string()))?;
+        write!(text, "{}", formatter.value(row)).map_err(|error| error.to_string())?;
         shown.push(column.is_valid(row).then_some(text));
     }
     Ok(Texts::Short(shown.into()))
@@ -166,12 +171,9 @@ fn without_zeros(text: &str) -> String {
 }
 
 /// Times in microseconds, with the zone that the column has.
-pub(crate) fn microseconds(column: &ArrayRef) -> Result<TimestampMicrosecondArray, ArrowError> {
+pub(crate) fn microseconds(column: &ArrayRef) -> Result<TimestampMicrosecondArray> {
     let DataType::Timestamp(_, zone) = column.data_type() else {
-        return Err(ArrowError::CastError(format!(
-            "has the type {}; make it a timestamp",
-            column.data_type()
-        )));
+        return Err(format!("it has the type {}; make it a timestamp", column.data_type()));
     };
     let micros = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
     Ok(micros.as_primitive::<MicrosecondType>().clone())

@@ -16,7 +16,7 @@ use reconcile_core::status::{FailureKind, Status};
 use reconcile_core::tie_out;
 use serde::{Deserialize, Serialize};
 
-use crate::error::TieOutError;
+use crate::error::exceptions::TieOutError;
 
 /// Serde's own `FIELDS` would hide the core's.
 const COMPARED_FIELDS: usize = FIELDS.len();

@@ -8,13 +8,18 @@ use pyo3::prelude::*;
 
 use crate::input::Input;
 
-create_exception!(
-    reconcile,
-    InputErrorException,
-    PyValueError,
-    "An input cannot be used. `input`, `row` (from 0) and `column` say where; row and column may be None."
-);
-create_exception!(reconcile, TieOutError, PyValueError, "A line of the tie-out does not add up.");
+/// The exceptions of the module.
+pub(crate) mod exceptions {
+    use super::{PyValueError, create_exception};
+
+    create_exception!(
+        reconcile,
+        InputError,
+        PyValueError,
+        "An input cannot be used. `input`, `row` (from 0) and `column` say where; row and column may be None."
+    );
+    create_exception!(reconcile, TieOutError, PyValueError, "A line of the tie-out does not add up.");
+}
 
 /// What is wrong, and where.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl fmt::Display for InputError {
 
 impl From<InputError> for PyErr {
     fn from(error: InputError) -> Self {
-        let exception = InputErrorException::new_err(error.to_string());
+        let exception = exceptions::InputError::new_err(error.to_string());
         Python::attach(|py| {
             let value = exception.value(py);
             value.setattr("input", error.input.name())?;

@@ -24,6 +24,8 @@ use crate::input::Input;
 
 /// The names of the column with the line of each row.
 const LINE: [&str; 2] = ["line", "ledger_line"];
+/// The outputs' name for the day, which answers have, too.
+const DAY: &str = "call_date";
 /// The column of the rejects that says why a row is unusable.
 const REASON: &str = "reconcile_reason";
 /// The line of the first row, without a column of lines: the header is line 1.
@@ -110,7 +112,8 @@ impl Ledger {
             self.lines = Some(lines(name, array)?);
             return Ok(());
         }
-        self.all.push(array.clone());
+        let plain = arrays::plain(array).map_err(|what| InputError::column(Input::Ledger, name, what))?;
+        self.all.push(plain);
         if let Some(of) = of {
             self.places[of as usize] = Some(self.all.len() as u64);
             self.columns[of as usize] = Some(typed(of, name, array)?);
@@ -185,7 +188,7 @@ impl Ledger {
     pub(crate) fn carried_texts(&self) -> Result<Vec<Texts>, InputError> {
         let shown = self.carried.iter().map(|carried| {
             arrays::shown(&carried.array)
-                .map_err(|error| InputError::column(Input::Ledger, carried.field.name(), error.to_string()))
+                .map_err(|error| InputError::column(Input::Ledger, carried.field.name(), error))
         });
         shown.collect()
     }
@@ -194,9 +197,12 @@ impl Ledger {
 /// The field of each column. A column with the name of the contract comes before other names; a
 /// second column of the same field is carried.
 fn fields(names: &[&str]) -> Result<Vec<Option<Field>>, InputError> {
-    let is_line = |name: &&str| LINE.contains(name);
-    let found: Vec<Option<(Field, Match)>> =
-        names.iter().map(|name| Field::matching(name).filter(|_| !is_line(name))).collect();
+    let matching = |name: &&str| match *name {
+        DAY => Some((Field::QueryDate, Match::Synonym)),
+        name if LINE.contains(&name) => None,
+        name => Field::matching(name),
+    };
+    let found: Vec<Option<(Field, Match)>> = names.iter().map(matching).collect();
     let mut fields: Vec<Option<Field>> = vec![None; names.len()];
     for field in Field::all() {
         let matching: Vec<(usize, Match)> = (0..names.len())
@@ -244,7 +250,7 @@ fn typed(field: Field, name: &str, array: &ArrayRef) -> Result<Column, InputErro
 
 fn lines(name: &str, array: &ArrayRef) -> Result<Int64Array, InputError> {
     let failed = |what: String| InputError::column(Input::Ledger, name, what);
-    let array = arrays::plain(array).map_err(|error| failed(error.to_string()))?;
+    let array = arrays::plain(array).map_err(failed)?;
     let lines = arrays::integers(&array)
         .ok_or_else(|| failed(format!("it has the type {}; make it a whole number", array.data_type())))?;
     match (0..lines.len()).find(|row| lines.is_null(*row) || lines.value(*row) < 0) {
@@ -361,7 +367,7 @@ impl Values for RowValues<'_> {
                 match arrays::day(days, self.row) {
                     Some(day) if YEARS.contains(&day.year()) => Ok(Some(LedgerTime::Day(day))),
                     Some(day) => parsed(&day.to_string()),
-                    None => parsed(&days.value(self.row).to_string()),
+                    None => parsed(&format!("{} days after 1970-01-01", days.value(self.row))),
                 }
             }
             _ => self.text(field)?.map_or(Ok(None), parsed),

@@ -150,8 +150,8 @@ fn reconcile(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(compare, module)?)?;
     module.add_class::<Comparison>()?;
     module.add_class::<Totals>()?;
-    module.add("InputError", py.get_type::<error::InputErrorException>())?;
-    module.add("TieOutError", py.get_type::<error::TieOutError>())?;
+    module.add("InputError", py.get_type::<error::exceptions::InputError>())?;
+    module.add("TieOutError", py.get_type::<error::exceptions::TieOutError>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     for (name, schema) in [
         ("LEDGER_SCHEMA", tables::schema(ledger_columns())),

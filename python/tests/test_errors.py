@@ -1,6 +1,8 @@
 """An error says which input, row and column is at fault."""
 
 import datetime
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -51,9 +53,19 @@ def test_a_missing_column_is_named():
 
 def test_a_column_of_another_type_is_named():
     times = answers().set_column(7, "fetched_at", pa.array(["2026-11-17"]))
-    fails(("answers", None, "fetched_at"), "has the type Utf8; make it a timestamp", lambda: reconcile.normalize(times))
+    fails(("answers", None, "fetched_at"), "it has the type Utf8; make it a timestamp", lambda: reconcile.normalize(times))
     lists = LEDGER.append_column("duration_s", pa.array([[1], [2]]))
-    fails(("ledger", None, "duration_s"), "has the type List", lambda: reconcile.compare(lists, answers()))
+    fails(("ledger", None, "duration_s"), "it has the type List.*; make it a text", lambda: reconcile.compare(lists, answers()))
+
+
+def test_a_value_outside_the_calendar_makes_its_row_unusable():
+    far = {"query_date": pa.array([2**31 - 1] * 2, pa.int32()).cast(pa.date32())}
+    for column, values in {**far, "called_at": pa.array([2**62] * 2, pa.timestamp("us"))}.items():
+        ledger = LEDGER.drop_columns("query_date").append_column(column, values)
+        found = reconcile.compare(ledger, answers()).discrepancies.to_pylist()
+        assert [(row["kind"], row["field"]) for row in found] == [("invalid_row", column)] * 2
+    seconds = LEDGER.append_column("called_at", pa.array([2**62] * 2, pa.timestamp("s")))
+    fails(("ledger", None, "called_at"), "cannot be read as Timestamp", lambda: reconcile.compare(seconds, answers()))
 
 
 def test_two_columns_of_one_field_are_an_error_unless_one_has_its_name():
@@ -98,8 +110,20 @@ def test_options_out_of_range_are_errors():
 
 
 def test_the_module_is_no_program():
-    import subprocess
-    import sys
-
     done = subprocess.run([sys.executable, "-m", "reconcile"], capture_output=True, text=True)
     assert done.returncode != 0 and "__main__" in done.stderr
+
+
+def test_rows_without_any_value_are_passed_over():
+    for empty in (pa.nulls(2), pa.nulls(2, pa.string()), pa.array(["", " \ufeff"])):
+        found = reconcile.compare(pa.table({"call_id": empty, "note": pa.nulls(2)}), answers())
+        assert (found.totals, len(found.discrepancies)) == (reconcile.Totals(), 0)
+
+
+def test_the_day_of_a_row_may_be_named_as_in_the_answers():
+    named = LEDGER.rename_columns(["call_id", "prod_id", "call_date"])
+    assert reconcile.compare(named, answers()).details == reconcile.compare(LEDGER, answers()).details
+    both = LEDGER.append_column("call_date", pa.array(["2026-11-17"] * 2))
+    found = reconcile.compare(both, answers()).details
+    assert found["ledger_call_date"].to_pylist() == ["2026-11-17"] * 2
+    assert found["status"].to_pylist() == ["found", "deferred"]
