@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # All checks. The tests come last, so that their summary ends the log.
-ci: fmt clippy doc sample-run bench-smoke test
+ci: fmt clippy doc sample-run bench-smoke python test
 
 # Formatting
 fmt:
@@ -28,6 +28,18 @@ sample-run: (_readme "cargo run --release -- --sandbox")
 bench-smoke:
     cargo bench --locked --bench pure -- --test
     cargo bench --locked --bench cap --bench ledger --bench sandbox --bench store
+
+# The Python wheel: lints, then its tests against the program. Everything is below target/.
+python:
+    cargo fmt --manifest-path python/Cargo.toml --check
+    cargo clippy --manifest-path python/Cargo.toml --target-dir target/wheel --locked --profile quick -- -D warnings
+    cargo build --locked
+    test -x target/python/bin/pip || python3 -m venv target/python
+    target/python/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt
+    rm -rf target/wheel/wheels
+    cd python && ../target/python/bin/maturin build --profile quick --target-dir ../target/wheel --out ../target/wheel/wheels
+    target/python/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps target/wheel/wheels/*.whl
+    target/python/bin/python -m pytest -q -p no:cacheprovider python/tests
 
 # The README's command for the tests
 test: (_readme "cargo test")

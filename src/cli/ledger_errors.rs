@@ -5,8 +5,9 @@ use std::error::Error as StdError;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::ledger::{ColumnNote, HeaderError, LedgerError, field_names};
+use crate::ledger::{ColumnNote, HeaderError, LedgerError};
 use crate::words::plural;
+use reconcile_core::ledger_field::field_names;
 
 impl From<LedgerError> for Error {
     fn from(error: LedgerError) -> Self {

@@ -4,13 +4,13 @@
 use chrono::{DateTime, Utc};
 use reconcile_core::calendar::midnight_ms;
 use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
+use reconcile_core::ledger_values::{KEPT_DIGITS, has_more_digits, may_lack_caret, may_lack_digits};
 use reconcile_core::phone::NUMBER_FIELDS;
 use reconcile_core::quick_parse::is_digits;
 
 use super::affected::AffectedRows;
 use super::note::{Finding, LedgerNote};
 use super::reasons::Reasons;
-use super::values::{KEPT_DIGITS, has_more_digits, may_lack_caret, may_lack_digits};
 
 /// What the parser notices about a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

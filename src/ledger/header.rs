@@ -6,10 +6,10 @@
 use super::carried::Carried;
 use super::columns::{Column, ColumnNote, REASON_COLUMN, Role};
 use super::error::{HeaderError, LedgerError};
-use super::field::{FIELD_COUNT, Field, Match};
-use super::header_text::{distance, looks_like_data, normalized, printable};
+use super::header_text::{distance, looks_like_data, printable};
 use super::options::Options;
 use super::similar::similar_fields;
+use reconcile_core::ledger_field::{FIELD_COUNT, Field, Match, normalized};
 
 /// The column of each field, from 0.
 type FieldColumns = [Option<usize>; FIELD_COUNT];
@@ -204,7 +204,7 @@ fn mapped_columns(names: &[String], mapping: &Mapping) -> Result<Mapped, HeaderE
     for (name, header) in mapping {
         let field = Field::of_header(name).ok_or_else(|| HeaderError::UnknownField {
             field: printable(name),
-            nearest: Field::nearest_name(name),
+            nearest: nearest_name(name),
         })?;
         if header.is_empty() {
             mapped.unread[field as usize] = true;
@@ -266,6 +266,12 @@ fn similar_to_call_id(names: &[String]) -> Vec<String> {
 
 fn all_printable(names: &[String]) -> Vec<String> {
     names.iter().map(|name| printable(name)).collect()
+}
+
+/// The name of the field with the most similar name.
+fn nearest_name(name: &str) -> &'static str {
+    let near = Field::all().map(Field::name).min_by_key(|known| distance(known, name));
+    near.unwrap_or_default()
 }
 
 #[cfg(test)]

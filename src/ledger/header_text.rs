@@ -1,6 +1,6 @@
 //! Header names as text: how they are compared, and how messages print them.
 
-use super::values::{is_invisible, narrow};
+use reconcile_core::ledger_field::normalized;
 
 /// Maximum number of characters compared for similarity. A header may be a megabyte long.
 const MAX_COMPARED_CHARS: usize = 64;
@@ -10,32 +10,6 @@ const MAX_PRINTED_CHARS: usize = 40;
 
 /// Maximum number of headers in a message.
 const MAX_LISTED: usize = 30;
-
-/// A header in the form in which headers are compared: lower case, without full-width characters,
-/// white space, `_`, `-`, quotes and invisible characters.
-pub(super) fn normalized(header: &str) -> String {
-    header.chars().map(narrow).filter(|c| is_compared(*c)).flat_map(char::to_lowercase).collect()
-}
-
-fn is_compared(c: char) -> bool {
-    let is_mark = matches!(c, '_' | '-' | '`' | '\'' | '"');
-    !is_mark && !c.is_whitespace() && !c.is_control() && !is_invisible(c)
-}
-
-/// A normalized header without its notes in brackets, and these notes, normalized.
-pub(super) fn without_notes(header: &str) -> (String, Vec<String>) {
-    let (mut bare, mut notes, mut note): (_, _, Option<String>) = (String::new(), Vec::new(), None);
-    for c in normalized(header).chars() {
-        match (c, &mut note) {
-            ('(' | '[' | '【', None) => note = Some(String::new()),
-            (')' | ']' | '】', Some(_)) => notes.extend(note.take()),
-            (_, Some(note)) => note.push(c),
-            (_, None) => bare.push(c),
-        }
-    }
-    notes.extend(note);
-    (bare, notes)
-}
 
 /// Number of characters to insert, delete or change to turn one header into the other, both
 /// normalized.

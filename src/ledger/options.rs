@@ -1,6 +1,7 @@
 //! Settings for reading a ledger: what its content does not say.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use reconcile_core::ledger_record::Defaults;
 use reconcile_core::product::ProductId;
 
 /// Settings for reading a ledger.
@@ -20,4 +21,11 @@ pub struct Options {
     pub sheet: Option<String>,
     /// The current time, to notice calls that are ahead of it; `None` does not look for them.
     pub now: Option<DateTime<Utc>>,
+}
+
+impl Options {
+    /// What holds for rows that do not say it.
+    pub(super) fn defaults(&self) -> Defaults {
+        Defaults { prod_id: self.prod_id, call_date: self.call_date }
+    }
 }

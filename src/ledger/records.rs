@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use csv::ByteRecord;
+use reconcile_core::ledger_field::Field;
 use reconcile_core::ledger_row::InvalidRow;
 use reconcile_core::row_problem::RowProblem;
 
@@ -13,7 +14,6 @@ use super::delimiter;
 use super::encoding::Encoding;
 use super::error::{LedgerError, Result};
 use super::escapes;
-use super::field::Field;
 use super::form::LedgerForm;
 use super::header::Header;
 use super::layout::Layout;

@@ -2,27 +2,24 @@
 //!
 //! Every record becomes exactly one [`Record`]. If several values are invalid, the first one in the
 //! order of the contract's fields is reported. White space around the values of fields is removed;
-//! other changes are made only by [`values`].
+//! other changes are made only by [`reconcile_core::ledger_values`].
 
 use std::cell::Cell;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compact_str::CompactString;
 
-use super::field::Field;
 use super::findings::{Findings, Remarks};
-use super::footer;
 use super::header::Header;
 use super::header_text::printable;
 use super::options::Options;
 use super::raw_record::RawRecord;
-use super::values::{self, InvalidValue};
-use reconcile_core::calendar::day_of;
-use reconcile_core::call::{CallKey, called_at_of};
-use reconcile_core::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime, Record};
-use reconcile_core::product::ProductId;
+use reconcile_core::ledger_field::Field;
+use reconcile_core::ledger_record::{self, RecordValues, Values, is_of_other_day};
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
+use reconcile_core::ledger_values::{self as values, InvalidValue};
+use reconcile_core::not_a_call;
 use reconcile_core::quick_parse::trimmed;
-use reconcile_core::row_problem::{CallIdProblem, RowProblem, WRONG_WIDTH, WidthAdvice};
+use reconcile_core::row_problem::{RowProblem, WRONG_WIDTH, WidthAdvice};
 
 /// The character that replaces characters which a conversion lost.
 const REPLACEMENT: char = '\u{fffd}';
@@ -94,29 +91,27 @@ impl<'a> RowParser<'a> {
 
     fn row(&self) -> Result<LedgerRow, InvalidValue> {
         self.check_width()?;
-        let call_id = self.value(Field::CallId)?.ok_or_else(|| {
-            let reason = footer::reason_without_call_id(&self.raw.cells)
-                .unwrap_or(RowProblem::CallId(CallIdProblem::Missing));
-            InvalidValue::new(Field::CallId.name(), "", reason)
-        })?;
-        if let Some(reason) = footer::reason(call_id, || self.is_only_call_id()) {
-            return Err(InvalidValue::new(Field::CallId.name(), call_id, reason));
-        }
-        values::check_call_id(call_id)?;
-        if !call_id.contains('^') && self.next_cell_begins_with_caret() {
+        if self.lost_half_of_call_id() {
             self.remark(|remarks| remarks.split_call_id = true);
         }
-        let prod_id = self.product()?;
-        let expected = self.expected()?;
-        let query_date = self.time(Field::QueryDate)?;
-        let named = expected.called_at.or(query_date).map(LedgerTime::day);
-        let day = self.day(named, call_id)?;
-        if called_at_of(call_id).is_some_and(|at| is_far_from(at, day)) {
-            self.remark(|remarks| remarks.other_day = true);
-        }
-        let carried = self.carried()?;
-        let key = CallKey { call_id: call_id.to_owned(), prod_id, day };
-        Ok(LedgerRow { line: self.raw.line, key, expected, query_date, carried })
+        let read = ledger_record::read(self, &self.options.defaults()).inspect_err(|invalid| {
+            self.remark(|remarks| {
+                remarks.no_product = invalid.reason == RowProblem::NoProduct;
+                remarks.no_day = invalid.reason == RowProblem::NoDay;
+            });
+        })?;
+        self.remark(|remarks| {
+            remarks.day_from_call_id = read.day_from_call_id;
+            remarks.other_day = is_of_other_day(&read.key);
+        });
+        let RecordValues { key, expected, query_date, .. } = read;
+        Ok(LedgerRow { line: self.raw.line, key, expected, query_date, carried: self.carried()? })
+    }
+
+    /// True if the cell after the CallId seems to hold its second half.
+    fn lost_half_of_call_id(&self) -> bool {
+        self.next_cell_begins_with_caret()
+            && ledger_record::call_id(self).is_ok_and(|call_id| !call_id.contains('^'))
     }
 
     fn check_width(&self) -> Result<(), InvalidValue> {
@@ -137,80 +132,17 @@ impl<'a> RowParser<'a> {
             WidthAdvice::AddQuotes
         };
         let first = self.raw.cells.iter().find_map(|cell| std::str::from_utf8(cell).ok());
-        if let Some(reason) = footer::reason(first.map_or("", values::bare), || true) {
+        if let Some(reason) = not_a_call::reason(first.map_or("", values::bare), || true) {
             return Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()));
         }
         let reason = RowProblem::WrongWidth { found: found as u64, header: wanted as u64, advice };
         Err(InvalidValue::new("", &found.to_string(), reason).expecting(wanted.to_string()))
     }
 
-    /// True if all cells but the CallId are empty.
-    fn is_only_call_id(&self) -> bool {
-        let call_id = self.header.column(Field::CallId);
-        let mut others = self.raw.cells.iter().enumerate().filter(|(at, _)| Some(*at) != call_id);
-        others.all(|(_, cell)| cell.trim_ascii().is_empty())
-    }
-
     /// True if the cell after the CallId begins with the `^` of a CallId.
     fn next_cell_begins_with_caret(&self) -> bool {
         let next = self.header.column(Field::CallId).and_then(|at| self.raw.cells.get(at + 1));
         next.is_some_and(|cell| cell.trim_ascii_start().starts_with(b"^"))
-    }
-
-    fn product(&self) -> Result<ProductId, InvalidValue> {
-        match self.value(Field::ProdId)? {
-            Some(text) => values::product(text),
-            None => self.options.prod_id.ok_or_else(|| {
-                self.remark(|remarks| remarks.no_product = true);
-                InvalidValue::new(Field::ProdId.name(), "", RowProblem::NoProduct).expecting("a product")
-            }),
-        }
-    }
-
-    fn day(&self, named: Option<NaiveDate>, call_id: &str) -> Result<NaiveDate, InvalidValue> {
-        if let Some(day) = named.or(self.options.call_date) {
-            return Ok(day);
-        }
-        self.remark(|remarks| remarks.day_from_call_id = true);
-        called_at_of(call_id).map(day_of).ok_or_else(|| {
-            self.remark(|remarks| remarks.no_day = true);
-            InvalidValue::new(Field::CalledAt.name(), "", RowProblem::NoDay).expecting("a time")
-        })
-    }
-
-    fn expected(&self) -> Result<Expected, InvalidValue> {
-        Ok(Expected {
-            called_at: self.time(Field::CalledAt)?,
-            caller: self.number_text(Field::Caller)?,
-            callee: self.number_text(Field::Callee)?,
-            caller_show_number: self.number_text(Field::CallerShowNumber)?,
-            callee_show_number: self.number_text(Field::CalleeShowNumber)?,
-            state: self.number_text(Field::State)?,
-            answered: self
-                .value(Field::Answered)?
-                .map(|text| values::yes_or_no(Field::Answered.name(), text))
-                .transpose()?,
-            duration_s: self.seconds(Field::DurationS)?,
-            started_at: self.time(Field::StartedAt)?,
-            ended_at: self.time(Field::EndedAt)?,
-        })
-    }
-
-    fn time(&self, field: Field) -> Result<Option<LedgerTime>, InvalidValue> {
-        let Some(text) = self.value(field)? else { return Ok(None) };
-        let parsed = values::time(field.name(), text)?;
-        if parsed.is_serial_day {
-            self.remark(|remarks| remarks.serial_day = true);
-        }
-        Ok(Some(parsed.time))
-    }
-
-    fn seconds(&self, field: Field) -> Result<Option<i64>, InvalidValue> {
-        self.value(field)?.map(|text| values::seconds(field.name(), text)).transpose()
-    }
-
-    fn number_text(&self, field: Field) -> Result<Option<CompactString>, InvalidValue> {
-        self.value(field)?.map(|text| values::number_text(field.name(), text)).transpose()
     }
 
     /// The trimmed text of a field; `None` if it is empty or the ledger has no such column.
@@ -314,9 +246,28 @@ impl<'a> RowParser<'a> {
     }
 }
 
-/// True if `at` lies more than ten minutes before or after this day (UTC+8). Nearer calls are
-/// looked up on both days.
-fn is_far_from(at: DateTime<Utc>, day: NaiveDate) -> bool {
-    const NEAR: TimeDelta = TimeDelta::minutes(10);
-    day_of(at) != day && day_of(at - NEAR) != day && day_of(at + NEAR) != day
+impl Values for RowParser<'_> {
+    fn text(&self, field: Field) -> Result<Option<&str>, InvalidValue> {
+        self.value(field)
+    }
+
+    fn texts(&self) -> impl Iterator<Item = CompactString> {
+        let texts = self.raw.cells.iter().filter_map(|cell| std::str::from_utf8(cell).ok());
+        texts.map(CompactString::from)
+    }
+
+    fn is_only_call_id(&self) -> bool {
+        let call_id = self.header.column(Field::CallId);
+        let mut others = self.raw.cells.iter().enumerate().filter(|(at, _)| Some(*at) != call_id);
+        others.all(|(_, cell)| cell.trim_ascii().is_empty())
+    }
+
+    fn time(&self, field: Field) -> Result<Option<LedgerTime>, InvalidValue> {
+        let Some(text) = self.value(field)? else { return Ok(None) };
+        let parsed = values::time(field.name(), text)?;
+        if parsed.is_serial_day {
+            self.remark(|remarks| remarks.serial_day = true);
+        }
+        Ok(Some(parsed.time))
+    }
 }

@@ -1,7 +1,7 @@
 //! Finds the fields that a header may mean although it is none of their names.
 
-use super::field::Field;
-use super::header_text::{distance, normalized, without_notes};
+use super::header_text::distance;
+use reconcile_core::ledger_field::{Field, normalized, without_notes};
 
 /// Shortest name in ASCII that is searched for in a header: shorter ones are in many words.
 const SHORTEST_PART: usize = 6;

@@ -3,6 +3,9 @@
 //! The seconds of the first step and of all steps between add up to those of the last one. A value
 //! that a row does not give, or that cannot be read, counts as 0 seconds.
 
+use std::borrow::Cow;
+
+use serde::de::Error as _;
 use serde::ser::SerializeSeq as _;
 
 use crate::ledger_row::InvalidRow;
@@ -40,67 +43,78 @@ impl Merge for Amount {
     }
 }
 
-/// The steps from the ledger's talk time to the provider's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bridge {
-    ledger_total: Amount,
-    unusable_rows: Amount,
-    duplicates: Amount,
-    missing: Amount,
-    waiting: Amount,
-    failed: Amount,
-    no_ledger_value: Amount,
-    no_provider_value: Amount,
-    differences_up: Amount,
-    differences_down: Amount,
-    provider_total: Amount,
+/// A step, by its place in [`STEPS`].
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    LedgerTotal,
+    UnusableRows,
+    Duplicates,
+    Missing,
+    Waiting,
+    Failed,
+    NoLedgerValue,
+    NoProviderValue,
+    DifferencesUp,
+    DifferencesDown,
+    ProviderTotal,
 }
 
+/// The names of the steps in the outputs, in their order. The first one is the ledger's total, the
+/// last one the provider's.
+const STEPS: [&str; 11] = [
+    "ledger_total",
+    "unusable_rows",
+    "duplicates",
+    "missing",
+    "waiting",
+    "failed",
+    "no_ledger_value",
+    "no_provider_value",
+    "differences_up",
+    "differences_down",
+    "provider_total",
+];
+
+/// The steps from the ledger's talk time to the provider's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bridge([Amount; STEPS.len()]);
+
 impl Bridge {
-    /// Each step with its name in the outputs, in their order. The first one is the ledger's total,
-    /// the last one the provider's.
+    /// Each step with its name in the outputs, in their order.
     #[must_use]
     pub fn steps(&self) -> [(&'static str, Amount); 11] {
-        [
-            ("ledger_total", self.ledger_total),
-            ("unusable_rows", self.unusable_rows),
-            ("duplicates", self.duplicates),
-            ("missing", self.missing),
-            ("waiting", self.waiting),
-            ("failed", self.failed),
-            ("no_ledger_value", self.no_ledger_value),
-            ("no_provider_value", self.no_provider_value),
-            ("differences_up", self.differences_up),
-            ("differences_down", self.differences_down),
-            ("provider_total", self.provider_total),
-        ]
+        std::array::from_fn(|at| (STEPS[at], self.0[at]))
+    }
+
+    fn step(&mut self, step: Step) -> &mut Amount {
+        &mut self.0[step as usize]
     }
 
     /// Counts an unusable row.
     pub fn add_unusable_row(&mut self, row: &InvalidRow) {
         let seconds = row.duration_s.unwrap_or(0);
-        self.ledger_total.add(seconds);
-        self.unusable_rows.add(-seconds);
+        self.step(Step::LedgerTotal).add(seconds);
+        self.step(Step::UnusableRows).add(-seconds);
     }
 
     /// Counts a later row of a call, with its own talk seconds.
     pub fn add_later_row(&mut self, duration_s: Option<i64>) {
         let seconds = duration_s.unwrap_or(0);
-        self.ledger_total.add(seconds);
-        self.duplicates.add(-seconds);
+        self.step(Step::LedgerTotal).add(seconds);
+        self.step(Step::Duplicates).add(-seconds);
     }
 
     /// Counts a call. `own_s` are the talk seconds of its first row, `expected_s` those that count:
     /// the first row may lack them and a later row give them.
     pub fn add_call(&mut self, own_s: Option<i64>, expected_s: Option<i64>, lookup: &Lookup) {
         let (own, expected) = (own_s.unwrap_or(0), expected_s.unwrap_or(0));
-        self.ledger_total.add(own);
+        self.step(Step::LedgerTotal).add(own);
         // These seconds of a later row count, so they are no duplicate.
-        self.duplicates.seconds += i128::from(expected) - i128::from(own);
+        self.step(Step::Duplicates).seconds += i128::from(expected) - i128::from(own);
         match lookup.status {
-            Status::NotFound => self.missing.add(-expected),
-            Status::Pending | Status::Deferred => self.waiting.add(-expected),
-            Status::Failed => self.failed.add(-expected),
+            Status::NotFound => self.step(Step::Missing).add(-expected),
+            Status::Pending | Status::Deferred => self.step(Step::Waiting).add(-expected),
+            Status::Failed => self.step(Step::Failed).add(-expected),
             Status::Found => {
                 self.add_found(expected_s, lookup.detail.as_ref().and_then(|detail| detail.duration_s));
             }
@@ -108,15 +122,15 @@ impl Bridge {
     }
 
     fn add_found(&mut self, expected_s: Option<i64>, provider_s: Option<i64>) {
-        self.provider_total.add(provider_s.unwrap_or(0));
+        self.step(Step::ProviderTotal).add(provider_s.unwrap_or(0));
         match (expected_s, provider_s) {
-            (None, Some(provider)) => self.no_ledger_value.add(provider),
-            (Some(expected), None) => self.no_provider_value.add(-expected),
+            (None, Some(provider)) => self.step(Step::NoLedgerValue).add(provider),
+            (Some(expected), None) => self.step(Step::NoProviderValue).add(-expected),
             (Some(expected), Some(provider)) if provider > expected => {
-                self.differences_up.add(provider.saturating_sub(expected));
+                self.step(Step::DifferencesUp).add(provider.saturating_sub(expected));
             }
             (Some(expected), Some(provider)) if provider < expected => {
-                self.differences_down.add(provider.saturating_sub(expected));
+                self.step(Step::DifferencesDown).add(provider.saturating_sub(expected));
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
@@ -125,48 +139,40 @@ impl Bridge {
 
 impl Merge for Bridge {
     fn merge(&mut self, other: Self) {
-        let Self {
-            ledger_total,
-            unusable_rows,
-            duplicates,
-            missing,
-            waiting,
-            failed,
-            no_ledger_value,
-            no_provider_value,
-            differences_up,
-            differences_down,
-            provider_total,
-        } = other;
-        self.ledger_total.merge(ledger_total);
-        self.unusable_rows.merge(unusable_rows);
-        self.duplicates.merge(duplicates);
-        self.missing.merge(missing);
-        self.waiting.merge(waiting);
-        self.failed.merge(failed);
-        self.no_ledger_value.merge(no_ledger_value);
-        self.no_provider_value.merge(no_provider_value);
-        self.differences_up.merge(differences_up);
-        self.differences_down.merge(differences_down);
-        self.provider_total.merge(provider_total);
+        self.0.merge(other.0);
     }
+}
+
+/// A step in the outputs.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct StepCounts<'a> {
+    step: Cow<'a, str>,
+    calls: u64,
+    seconds: i64,
 }
 
 /// A list of `{step, calls, seconds}`.
 impl serde::Serialize for Bridge {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Step {
-            step: &'static str,
-            calls: u64,
-            seconds: i64,
-        }
         let steps = self.steps();
         let mut list = serializer.serialize_seq(Some(steps.len()))?;
         for (step, amount) in steps {
-            list.serialize_element(&Step { step, calls: amount.calls, seconds: amount.seconds() })?;
+            let seconds = amount.seconds();
+            list.serialize_element(&StepCounts { step: step.into(), calls: amount.calls, seconds })?;
         }
         list.end()
+    }
+}
+
+/// Reads the same list.
+impl<'de> serde::Deserialize<'de> for Bridge {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let steps = Vec::<StepCounts<'_>>::deserialize(deserializer)?;
+        if !steps.iter().map(|step| &*step.step).eq(STEPS) {
+            return Err(D::Error::custom("not the steps of a bridge"));
+        }
+        let amounts = steps.iter().map(|step| Amount { calls: step.calls, seconds: step.seconds.into() });
+        Ok(Self(amounts.collect::<Vec<_>>().try_into().unwrap_or_default()))
     }
 }
 

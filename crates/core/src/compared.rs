@@ -59,7 +59,7 @@ impl Compared {
 }
 
 /// How many calls a field was compared in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FieldCounts {
     /// Calls whose ledger row expects a value.
     pub expected: u64,

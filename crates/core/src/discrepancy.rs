@@ -10,7 +10,8 @@ use crate::product::ProductId;
 use crate::status::Status;
 
 /// The kind of a discrepancy. The output files use this order: alphabetical, as `ORDER BY kind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "`rule` says what each kind means")]
 pub enum Kind {
     Deferred,

@@ -24,7 +24,7 @@ use crate::totals::BothSides;
 pub use crate::lines::Lines;
 
 /// The figures of a group of calls: all calls, or those of a product or a day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GroupFigures {
     /// Distinct calls of the ledger.
     pub calls: u64,
@@ -39,7 +39,8 @@ pub struct GroupFigures {
 }
 
 impl GroupFigures {
-    fn add(&mut self, row: &LedgerRow, detail: Option<&CallDetail>) {
+    /// Counts a call. `detail` is the record of a found call.
+    pub fn add(&mut self, row: &LedgerRow, detail: Option<&CallDetail>) {
         self.calls += 1;
         let Some(detail) = detail else { return };
         self.found += 1;

@@ -12,17 +12,22 @@
 //! | --- | --- |
 //! | What identifies a call? | [`call`] |
 //! | What does a ledger row expect? | [`ledger_row`] |
+//! | How is it read from the values of the row? | [`ledger_record`], [`ledger_values`], [`ledger_times`] |
+//! | Which names may a column have? | [`ledger_field`] |
+//! | Which rows are no calls? | [`not_a_call`] |
 //! | How does a product name become a product id? | [`product`] |
 //! | Which day is a call's day, and what is its `QueryDate`? | [`calendar`] |
 //! | What does the store keep of an answer? | [`answer`] |
 //! | What does a later run ask again? | [`ask_again`] |
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
-//! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | What is a discrepancy? | [`discrepancy`], [`discrepancy_rows`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | What is known of a call? | [`call_result`] |
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
+//! | Which columns do the outputs have? | [`columns`] |
 //! | How is a count written? | [`count`] |
 //! | What is counted? | [`totals`], [`figures`], [`lines`], [`traffic`] |
 //! | How do the counts of parts add up? | [`merge`] |
@@ -37,8 +42,10 @@ pub mod ask_again;
 pub mod bridge;
 pub mod calendar;
 pub mod call;
+pub mod call_result;
 pub mod cap_audit;
 pub mod cause;
+pub mod columns;
 pub mod compare;
 pub mod compared;
 pub mod contradiction;
@@ -46,13 +53,19 @@ pub mod count;
 pub mod data_fields;
 pub mod detail;
 pub mod discrepancy;
+pub mod discrepancy_rows;
 pub mod duplicate;
 pub mod figures;
+pub mod ledger_field;
+pub mod ledger_record;
 pub mod ledger_row;
+pub mod ledger_times;
+pub mod ledger_values;
 pub mod lines;
 pub mod merge;
 pub mod message;
 pub mod normalize;
+pub mod not_a_call;
 pub mod patterns;
 pub mod phone;
 pub mod product;

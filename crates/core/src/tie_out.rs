@@ -235,6 +235,19 @@ fn sum(rule: Rule, whole: u64, parts: &[u64]) -> TieOutLine {
     line(rule, Numbers::Sum { whole, parts: parts.to_vec() }, whole == parts.iter().sum::<u64>())
 }
 
+/// The lines of the tie-out that concern only what was counted.
+#[must_use]
+pub fn of_totals(t: &Totals) -> Vec<TieOutLine> {
+    let of_kinds = |kinds: &[Kind]| kinds.iter().filter_map(|kind| t.discrepancies.get(kind)).sum::<u64>();
+    let rest = t.discrepancies_total() - of_kinds(&[Kind::InvalidRow, Kind::Duplicate]);
+    vec![
+        sum(Rule::Rows, t.rows, &[t.invalid, t.duplicates, t.calls]),
+        sum(Rule::Calls, t.calls, &Status::ALL.map(|status| t.with_status(status))),
+        sum(Rule::Found, t.found, &[t.clean, t.with_discrepancies, t.not_compared]),
+        sum(Rule::Discrepancies, t.discrepancies_total(), &[t.invalid, t.duplicates + rest]),
+    ]
+}
+
 /// The lines of the tie-out.
 ///
 /// `t` was counted while the rows were read and written, `w` was read back from the written files,

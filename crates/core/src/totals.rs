@@ -9,7 +9,7 @@ use crate::merge::{Merge, merge_maps};
 use crate::status::Status;
 
 /// The ledger's and the provider's figure for the same calls.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct BothSides {
     /// Calls for which both sides give a value.
     pub calls: u64,
@@ -86,7 +86,7 @@ impl Headline {
 }
 
 /// Rows, calls and discrepancies, as counted while they are written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Totals {
     /// Rows of the ledger.
     pub rows: u64,

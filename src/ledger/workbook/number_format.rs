@@ -1,6 +1,6 @@
 //! What kind of value a cell shows, by its number format.
 
-use crate::ledger::field::is_other_unit;
+use reconcile_core::ledger_field::is_other_unit;
 
 /// The kind of a number format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

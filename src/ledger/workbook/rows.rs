@@ -14,7 +14,6 @@ use super::styles::Styles;
 use crate::caught::caught;
 use crate::ledger::affected::AffectedRows;
 use crate::ledger::error::LedgerError;
-use crate::ledger::field::Field;
 use crate::ledger::form::LedgerForm;
 use crate::ledger::header::Header;
 use crate::ledger::header_text::in_backticks;
@@ -23,6 +22,7 @@ use crate::ledger::note::{Finding, LedgerNote};
 use crate::ledger::options::Options;
 use crate::ledger::raw_record::{RawRecord, UnusableCell, unusable_row};
 use crate::ledger::split::{MAX_KEPT, MAX_RECORD};
+use reconcile_core::ledger_field::Field;
 use reconcile_core::row_problem::{CellAtFault, CellProblem, RowProblem};
 
 /// The rows of a sheet.

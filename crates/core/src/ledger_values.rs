@@ -8,42 +8,46 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 
-use super::times::{ParsedTime, parse_common_form, parse_time};
-use reconcile_core::product::ProductId;
-use reconcile_core::quick_parse::{self, is_digits};
-use reconcile_core::row_problem::{CallIdProblem, RowProblem};
+use crate::ledger_times::{ParsedTime, parse_common_form, parse_time};
+use crate::product::ProductId;
+use crate::quick_parse::{self, is_digits};
+use crate::row_problem::{CallIdProblem, RowProblem};
 
 /// Longest CallId in bytes; the provider's own have fewer than 50.
 const MAX_CALL_ID: usize = 256;
 
 /// Why a value cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct InvalidValue {
+pub struct InvalidValue {
     /// Name of the field; empty if the problem is the row as a whole.
-    pub(super) field: &'static str,
+    pub field: &'static str,
     /// The column, from 0, if the value belongs to no field.
-    pub(super) column: Option<usize>,
+    pub column: Option<usize>,
     /// What was expected, in a few words.
-    pub(super) expected: Option<CompactString>,
+    pub expected: Option<CompactString>,
     /// The text as found.
-    pub(super) found: CompactString,
+    pub found: CompactString,
     /// What is wrong and what to do.
-    pub(super) reason: RowProblem,
+    pub reason: RowProblem,
 }
 
 impl InvalidValue {
-    pub(super) fn new(field: &'static str, found: &str, reason: RowProblem) -> Self {
+    /// An invalid value of a field, with the text as found.
+    #[must_use]
+    pub fn new(field: &'static str, found: &str, reason: RowProblem) -> Self {
         Self { field, column: None, expected: None, found: found.into(), reason }
     }
 
-    pub(super) fn expecting(mut self, expected: impl Into<CompactString>) -> Self {
+    /// Sets what was expected.
+    #[must_use]
+    pub fn expecting(mut self, expected: impl Into<CompactString>) -> Self {
         self.expected = Some(expected.into());
         self
     }
 }
 
 /// The ASCII equivalent of a full-width character or a special space; any other character as is.
-pub(super) fn narrow(c: char) -> char {
+pub fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
         '\u{3000}' | '\u{a0}' => ' ',
@@ -53,7 +57,7 @@ pub(super) fn narrow(c: char) -> char {
 
 /// True for byte order marks, marks of writing direction and zero-width spaces. They come from web
 /// pages, address books and joined files.
-pub(super) fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}')
 }
 
@@ -62,7 +66,7 @@ const TEXT_MARKS: [char; 7] = ['\'', '`', '\u{b4}', '\u{2018}', '\u{2019}', '\u{
 
 /// A value without what is no part of it: white space and control characters around it, and the
 /// marks that make a spreadsheet treat it as text, such as `="0571"`, `'0571`, `` `0571 ``.
-pub(super) fn bare(text: &str) -> &str {
+pub fn bare(text: &str) -> &str {
     match text.as_bytes() {
         // Nearly all values.
         [first, .., last] if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() => text,
@@ -99,7 +103,7 @@ fn whole(text: &str) -> &str {
 }
 
 /// True for the words that databases and programs write for a missing value.
-pub(super) fn is_null(text: &str) -> bool {
+pub fn is_null(text: &str) -> bool {
     matches!(text, "\\N" | "NULL" | "null" | "(null)" | "NaN" | "nan" | "NaT" | "None" | "<NA>" | "#N/A")
 }
 
@@ -117,7 +121,10 @@ fn changed_by_spreadsheet(field: &'static str, text: &str) -> InvalidValue {
 }
 
 /// Checks a CallId that is trimmed and not empty.
-pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
+///
+/// # Errors
+/// It is damaged, or no CallId.
+pub fn check_call_id(text: &str) -> Result<(), InvalidValue> {
     let invalid = |reason| Err(InvalidValue::new("call_id", text, reason));
     // Without an early exit, the compiler checks many bytes at a time.
     let numbers = text.bytes().fold(true, |all, b| all & (b.is_ascii_digit() | (b == b'^')));
@@ -156,26 +163,29 @@ pub(super) fn check_call_id(text: &str) -> Result<(), InvalidValue> {
 
 /// True for a CallId of at least twelve digits and nothing else. The provider's CallIds have a `^`
 /// between two numbers. An export may have dropped it.
-pub(super) fn may_lack_caret(call_id: &str) -> bool {
+pub fn may_lack_caret(call_id: &str) -> bool {
     call_id.len() >= 12 && is_digits(call_id)
 }
 
 /// Number of digits that a spreadsheet keeps of a number.
-pub(super) const KEPT_DIGITS: usize = 15;
+pub const KEPT_DIGITS: usize = 15;
 
 /// True for a CallId of digits alone, with only zeros after those that a spreadsheet keeps.
-pub(super) fn may_lack_digits(call_id: &str) -> bool {
+pub fn may_lack_digits(call_id: &str) -> bool {
     let may = call_id.ends_with('0') && has_more_digits(call_id);
     may && call_id.bytes().skip(KEPT_DIGITS).all(|digit| digit == b'0')
 }
 
 /// True for a CallId of digits alone, with more than a spreadsheet keeps.
-pub(super) fn has_more_digits(call_id: &str) -> bool {
+pub fn has_more_digits(call_id: &str) -> bool {
     call_id.len() > KEPT_DIGITS && is_digits(call_id)
 }
 
 /// Parses the id or the name of a product.
-pub(super) fn product(text: &str) -> Result<ProductId, InvalidValue> {
+///
+/// # Errors
+/// The text is no product.
+pub fn product(text: &str) -> Result<ProductId, InvalidValue> {
     if let Some(product) = ProductId::parse(text) {
         return Ok(product);
     }
@@ -190,7 +200,10 @@ pub(super) fn product(text: &str) -> Result<ProductId, InvalidValue> {
 }
 
 /// Reads a phone number or a code as text. Only scientific notation is an error.
-pub(super) fn number_text(field: &'static str, text: &str) -> Result<CompactString, InvalidValue> {
+///
+/// # Errors
+/// A spreadsheet changed the value.
+pub fn number_text(field: &'static str, text: &str) -> Result<CompactString, InvalidValue> {
     if is_digits(text) {
         return Ok(text.into());
     }
@@ -199,7 +212,10 @@ pub(super) fn number_text(field: &'static str, text: &str) -> Result<CompactStri
 }
 
 /// Parses yes or no, in the words of docs/contract.md.
-pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, InvalidValue> {
+///
+/// # Errors
+/// The text is neither.
+pub fn yes_or_no(field: &'static str, text: &str) -> Result<bool, InvalidValue> {
     let known = |word: &str| match word {
         "true" | "1" | "yes" | "y" | "是" => Some(true),
         "false" | "0" | "no" | "n" | "否" => Some(false),
@@ -211,7 +227,10 @@ pub(super) fn yes_or_no(field: &'static str, text: &str) -> Result<bool, Invalid
 }
 
 /// Parses a non-negative number of whole seconds.
-pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, InvalidValue> {
+///
+/// # Errors
+/// The text is no whole number, or negative.
+pub fn seconds(field: &'static str, text: &str) -> Result<i64, InvalidValue> {
     if let Some(number) = quick_parse::whole_number(text) {
         return Ok(number);
     }
@@ -224,7 +243,10 @@ pub(super) fn seconds(field: &'static str, text: &str) -> Result<i64, InvalidVal
 }
 
 /// Parses a point in time or a day.
-pub(super) fn time(field: &'static str, text: &str) -> Result<ParsedTime, InvalidValue> {
+///
+/// # Errors
+/// The text is neither.
+pub fn time(field: &'static str, text: &str) -> Result<ParsedTime, InvalidValue> {
     if let Some(parsed) = parse_common_form(text) {
         return Ok(parsed);
     }

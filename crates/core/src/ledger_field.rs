@@ -1,10 +1,11 @@
 //! The fields that a ledger may have, and the column names that are recognized for each.
 
-use super::header_text::{distance, normalized, without_notes};
+use crate::ledger_values::{is_invisible, narrow};
 
 /// A field of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Field {
     CallId,
     ProdId,
     CalledAt,
@@ -21,7 +22,7 @@ pub(super) enum Field {
 }
 
 /// Number of fields.
-pub(super) const FIELD_COUNT: usize = 13;
+pub const FIELD_COUNT: usize = 13;
 
 /// The names of one field.
 struct Names {
@@ -132,7 +133,7 @@ const FIELDS: [Names; FIELD_COUNT] = [
 
 /// How sure a header names its field. The smallest is the surest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Match {
+pub enum Match {
     /// A name of version 0.1.
     Exact,
     /// A name of version 0.1 with a note in brackets, such as a unit.
@@ -143,21 +144,21 @@ pub(super) enum Match {
 
 impl Field {
     /// The fields with times.
-    pub(super) const TIMES: [Self; 4] = [Self::CalledAt, Self::QueryDate, Self::StartedAt, Self::EndedAt];
+    pub const TIMES: [Self; 4] = [Self::CalledAt, Self::QueryDate, Self::StartedAt, Self::EndedAt];
 
     /// The field with exactly this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         FIELDS.iter().find(|names| names.name == name).map(|names| names.field)
     }
 
     /// The field for a header, by name, alias or synonym.
-    pub(super) fn of_header(header: &str) -> Option<Self> {
+    pub fn of_header(header: &str) -> Option<Self> {
         Self::matching(header).map(|(field, _)| field)
     }
 
     /// The field for a header, and how sure this is. Notes in brackets are ignored, unless they say
     /// that the values are in another unit or time zone.
-    pub(super) fn matching(header: &str) -> Option<(Self, Match)> {
+    pub fn matching(header: &str) -> Option<(Self, Match)> {
         if let Some(field) = find_contract(&normalized(header)) {
             return Some((field, Match::Exact));
         }
@@ -166,7 +167,7 @@ impl Field {
     }
 
     /// The field whose name a header has, with a note that the values are in another unit or zone.
-    pub(super) fn in_other_unit(header: &str) -> Option<Self> {
+    pub fn in_other_unit(header: &str) -> Option<Self> {
         let (field, _, notes) = Self::without_notes(header)?;
         notes.iter().any(|note| field.is_contradicted_by(note)).then_some(field)
     }
@@ -191,36 +192,30 @@ impl Field {
         }
     }
 
-    /// The name of the field with the most similar name.
-    pub(super) fn nearest_name(name: &str) -> &'static str {
-        let near = FIELDS.iter().map(|names| names.name).min_by_key(|known| distance(known, name));
-        near.unwrap_or_default()
-    }
-
     /// The name of the field.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         FIELDS[self as usize].name
     }
 
     /// All fields, in the order of [`Field`].
-    pub(super) fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         FIELDS.iter().map(|names| names.field)
     }
 
     /// The names, aliases and synonyms of the field.
-    pub(super) fn known_headers(self) -> impl Iterator<Item = &'static str> {
+    pub fn known_headers(self) -> impl Iterator<Item = &'static str> {
         let Names { name, aliases, synonyms, .. } = FIELDS[self as usize];
         std::iter::once(name).chain(aliases.iter().copied()).chain(synonyms.iter().copied())
     }
 
     /// Names that may mean the field.
-    pub(super) fn hints(self) -> &'static [&'static str] {
+    pub fn hints(self) -> &'static [&'static str] {
         FIELDS[self as usize].hints
     }
 }
 
 /// True for a text that names a unit of a duration other than seconds.
-pub(super) fn is_other_unit(text: &str) -> bool {
+pub fn is_other_unit(text: &str) -> bool {
     OTHER_UNITS.contains(&normalized(text).as_str())
 }
 
@@ -249,6 +244,32 @@ const OTHER_UNITS: [&str; 19] = [
 
 /// The provider's time zone after `UTC` or `GMT`, normalized.
 const PROVIDER_ZONE: [&str; 4] = ["+8", "+08", "+0800", "+08:00"];
+
+/// A header in the form in which headers are compared: lower case, without full-width characters,
+/// white space, `_`, `-`, quotes and invisible characters.
+pub fn normalized(header: &str) -> String {
+    header.chars().map(narrow).filter(|c| is_compared(*c)).flat_map(char::to_lowercase).collect()
+}
+
+fn is_compared(c: char) -> bool {
+    let is_mark = matches!(c, '_' | '-' | '`' | '\'' | '"');
+    !is_mark && !c.is_whitespace() && !c.is_control() && !is_invisible(c)
+}
+
+/// A normalized header without its notes in brackets, and these notes, normalized.
+pub fn without_notes(header: &str) -> (String, Vec<String>) {
+    let (mut bare, mut notes, mut note): (_, _, Option<String>) = (String::new(), Vec::new(), None);
+    for c in normalized(header).chars() {
+        match (c, &mut note) {
+            ('(' | '[' | '【', None) => note = Some(String::new()),
+            (')' | ']' | '】', Some(_)) => notes.extend(note.take()),
+            (_, Some(note)) => note.push(c),
+            (_, None) => bare.push(c),
+        }
+    }
+    notes.extend(note);
+    (bare, notes)
+}
 
 fn find_contract(header: &str) -> Option<Field> {
     let is_known = |names: &&Names| {

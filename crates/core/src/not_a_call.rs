@@ -1,9 +1,10 @@
 //! Recognizes lines around a table that are not calls: totals, rulers, titles, and header rows of
 //! other files.
 
-use super::cells::Cells;
-use super::field::Field;
-use reconcile_core::row_problem::RowProblem;
+use compact_str::CompactString;
+
+use crate::ledger_field::Field;
+use crate::row_problem::RowProblem;
 
 /// Words with which a total begins, in lower case and without spaces.
 const TOTALS: [&str; 14] = [
@@ -28,7 +29,7 @@ const SHORTEST_RULER: usize = 3;
 
 /// Why a row with this text as its CallId is not a call, and what to do; `None` if it may be one.
 /// `others_empty` says whether all its other cells are empty.
-pub(super) fn reason(call_id: &str, others_empty: impl Fn() -> bool) -> Option<RowProblem> {
+pub fn reason(call_id: &str, others_empty: impl Fn() -> bool) -> Option<RowProblem> {
     if call_id.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
@@ -46,10 +47,10 @@ pub(super) fn reason(call_id: &str, others_empty: impl Fn() -> bool) -> Option<R
 }
 
 /// Why a row without a CallId is not a call: its first value is the name of a total.
-pub(super) fn reason_without_call_id(cells: &Cells) -> Option<RowProblem> {
-    let mut texts = cells.iter().filter_map(|cell| std::str::from_utf8(cell).ok());
-    let first = texts.find(|text| !text.trim().is_empty())?;
-    is_total(first).then_some(RowProblem::Total)
+#[must_use]
+pub fn reason_without_call_id(mut values: impl Iterator<Item = CompactString>) -> Option<RowProblem> {
+    let first = values.find(|text| !text.trim().is_empty())?;
+    is_total(&first).then_some(RowProblem::Total)
 }
 
 fn is_total(text: &str) -> bool {

@@ -7,10 +7,10 @@ use chrono::{
     DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
 };
 
-use reconcile_core::calendar::{from_provider_local, provider_offset};
-use reconcile_core::ledger_row::LedgerTime;
-use reconcile_core::quick_parse;
-use reconcile_core::row_problem::TimeProblem;
+use crate::calendar::{from_provider_local, provider_offset};
+use crate::ledger_row::LedgerTime;
+use crate::quick_parse;
+use crate::row_problem::TimeProblem;
 
 /// Numbers below this are Unix seconds (until the year 5138); others are milliseconds (since 1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -20,21 +20,25 @@ const MILLISECONDS_FROM: i64 = 100_000_000_000;
 const SERIAL_DAYS: std::ops::RangeInclusive<i64> = 36_526..=73_415;
 
 /// Plausible years of a call.
-const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
+pub const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
 
 /// A parsed time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ParsedTime {
-    pub(super) time: LedgerTime,
+pub struct ParsedTime {
+    /// The time.
+    pub time: LedgerTime,
     /// True if it was written as a spreadsheet's serial day.
-    pub(super) is_serial_day: bool,
+    pub is_serial_day: bool,
 }
 
 type Result<T> = std::result::Result<T, TimeProblem>;
 
 /// Parses a day or a point in time, rounded down to whole seconds like the provider's times. The
 /// text is trimmed and has no full-width characters except those of dates.
-pub(super) fn parse_time(text: &str) -> Result<ParsedTime> {
+///
+/// # Errors
+/// The text is no time, or ambiguous.
+pub fn parse_time(text: &str) -> Result<ParsedTime> {
     let is_numeric = |b: u8| b.is_ascii_digit() || b == b'.' || b == b'-';
     let parsed = match decimal_parts(text).filter(|_| text.bytes().all(is_numeric)) {
         Some((whole, fraction)) => parse_number(whole, fraction)?,
@@ -45,7 +49,7 @@ pub(super) fn parse_time(text: &str) -> Result<ParsedTime> {
 }
 
 /// Parses only `2026-11-01 09:05:07`, the form in nearly every ledger, faster than [`parse_time`].
-pub(super) fn parse_common_form(text: &str) -> Option<ParsedTime> {
+pub fn parse_common_form(text: &str) -> Option<ParsedTime> {
     let local = quick_parse::local_time(text).filter(|local| YEARS.contains(&local.year()))?;
     Some(ParsedTime { time: LedgerTime::Instant(from_provider_local(local)), is_serial_day: false })
 }

@@ -1,0 +1,74 @@
+//! The rows of the discrepancy file: a discrepancy with the call that it concerns.
+
+use chrono::NaiveDate;
+
+use crate::detail::CallDetail;
+use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
+use crate::duplicate::duplicate_of;
+use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
+use crate::message::Message;
+use crate::seconds_at_stake::seconds_at_stake;
+use crate::status::{Lookup, Status};
+
+/// The row of a discrepancy that a comparison found.
+#[must_use]
+pub fn of_call(row: &LedgerRow, lookup: &Lookup, what: Discrepancy) -> DiscrepancyRow {
+    of_row(row, lookup.detail.as_ref(), (lookup.found_on, lookup.status), what)
+}
+
+/// The row of a later row that names the same call as `first`. `call_date` and `status` are the
+/// call's in the details, `carried` the names of the columns carried through.
+#[must_use]
+pub fn of_later_row(
+    first: &LedgerRow,
+    later: &LedgerRow,
+    (call_date, status): (NaiveDate, Status),
+    carried: &[String],
+) -> DiscrepancyRow {
+    let mut row = of_row(later, None, (call_date, status), duplicate_of(first, later, carried));
+    row.callee = row.callee.or_else(|| first.expected.callee.clone());
+    row
+}
+
+/// The row of an unusable row.
+#[must_use]
+pub fn of_invalid_row(row: InvalidRow) -> DiscrepancyRow {
+    let what = Discrepancy::new(Kind::InvalidRow, Message::Unusable(Box::new(row.message())))
+        .field(row.field)
+        .values(row.expected, Some(row.found));
+    DiscrepancyRow {
+        call_id: row.call_id,
+        ledger_line: row.line,
+        what,
+        call_date: None,
+        prod_id: None,
+        status: None,
+        callee: None,
+        called_at: None,
+        at_stake_s: 0,
+        carried: row.carried,
+        own_numbers: Vec::new(),
+    }
+}
+
+fn of_row(
+    row: &LedgerRow,
+    detail: Option<&CallDetail>,
+    (call_date, status): (NaiveDate, Status),
+    what: Discrepancy,
+) -> DiscrepancyRow {
+    let expected = &row.expected;
+    DiscrepancyRow {
+        at_stake_s: seconds_at_stake(row, detail, &what),
+        own_numbers: Vec::new(),
+        call_id: Some(row.key.call_id.clone()),
+        ledger_line: row.line,
+        what,
+        call_date: Some(call_date),
+        prod_id: Some(row.key.prod_id.0),
+        status: Some(status),
+        callee: expected.callee.clone().or_else(|| detail?.callee.clone()),
+        called_at: expected.called_at.and_then(LedgerTime::instant).or_else(|| detail?.created_at),
+        carried: row.carried.clone(),
+    }
+}
