@@ -9,7 +9,7 @@ use super::folder::{Entry, ExportFolder};
 use crate::caught::caught;
 use crate::error::{Error, Result};
 use crate::output::schema::Cell;
-use crate::output::table::reader::{self, RowGroups};
+use crate::output::table::reader::{self, Share};
 use crate::regular_file;
 
 /// What a search found.
@@ -58,7 +58,7 @@ fn has_number(path: &Path, number: &str) -> Result<bool> {
     let file = regular_file::open_to_read(path)
         .map_err(|e| Error::output(format!("cannot read {}", path.display())).because(e))?;
     let mut is_in = false;
-    reader::read(file, path, RowGroups::All, &TEXT_COLUMNS, &mut |row| {
+    reader::read(file, path, Share::ALL, &TEXT_COLUMNS, &mut |row| {
         let has_number =
             |cell: &Cell<'_>| matches!(cell, Cell::Text(Some(text)) if contains_number(text, number));
         is_in = is_in || row.iter().any(has_number);

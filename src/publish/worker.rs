@@ -3,8 +3,6 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 
-use chrono::NaiveDate;
-
 use super::counted::Counted;
 use super::later_values;
 use super::sources::Sources;
@@ -17,13 +15,11 @@ use crate::store::{OpenItem, Reader};
 use reconcile_core::ask_again::is_open;
 use reconcile_core::compare::compare;
 use reconcile_core::compared::Compared;
-use reconcile_core::detail::CallDetail;
-use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
-use reconcile_core::duplicate::{LaterValues, duplicate_of};
-use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
-use reconcile_core::message::Message;
-use reconcile_core::seconds_at_stake::seconds_at_stake;
-use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
+use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::discrepancy_rows;
+use reconcile_core::duplicate::LaterValues;
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
+use reconcile_core::status::{FailureKind, Lookup, look_up};
 
 /// What a worker keeps from unit to unit.
 pub(super) struct Worker<'a> {
@@ -138,7 +134,7 @@ impl UnitRows<'_> {
             self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
         }
         for what in compared.discrepancies {
-            let mut discrepancy = discrepancy_row(&row, detail, (lookup.found_on, lookup.status), what);
+            let mut discrepancy = discrepancy_rows::of_call(&row, &lookup, what);
             if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
                 discrepancy.own_numbers = own_numbers(&row.expected, detail);
             }
@@ -167,9 +163,8 @@ impl UnitRows<'_> {
         let mut filled = first.clone();
         self.fill(&mut filled, number, 1);
         let lookup = self.look_up(&filled)?;
-        let what = duplicate_of(first, row, &self.sources.ledger.scan.carried);
-        let mut discrepancy = discrepancy_row(row, None, (lookup.found_on, lookup.status), what);
-        discrepancy.callee = discrepancy.callee.or_else(|| first.expected.callee.clone());
+        let (call, carried) = ((lookup.found_on, lookup.status), &self.sources.ledger.scan.carried);
+        let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, carried);
         if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
@@ -181,24 +176,7 @@ impl UnitRows<'_> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
         self.encoder.add_reject(&row)?;
-        let what = Discrepancy::new(Kind::InvalidRow, Message::Unusable(Box::new(row.message())))
-            .field(row.field)
-            .values(row.expected, Some(row.found));
-        let (call_id, ledger_line, carried) = (row.call_id, row.line, row.carried);
-        let row = DiscrepancyRow {
-            call_id,
-            ledger_line,
-            what,
-            call_date: None,
-            prod_id: None,
-            status: None,
-            callee: None,
-            called_at: None,
-            at_stake_s: 0,
-            carried,
-            own_numbers: Vec::new(),
-        };
-        self.write(&row, None)
+        self.write(&discrepancy_rows::of_invalid_row(row), None)
     }
 
     fn write(&mut self, row: &DiscrepancyRow, call: Option<KnownCall<'_>>) -> Result<()> {
@@ -221,27 +199,5 @@ impl UnitRows<'_> {
         t.exhausted += u64::from(is_exhausted);
         self.counted.figures.add_call(row, lookup);
         self.counted.figures.add_fields(&compared.fields);
-    }
-}
-
-fn discrepancy_row(
-    row: &LedgerRow,
-    detail: Option<&CallDetail>,
-    (call_date, status): (NaiveDate, Status),
-    what: Discrepancy,
-) -> DiscrepancyRow {
-    let expected = &row.expected;
-    DiscrepancyRow {
-        at_stake_s: seconds_at_stake(row, detail, &what),
-        own_numbers: Vec::new(),
-        call_id: Some(row.key.call_id.clone()),
-        ledger_line: row.line,
-        what,
-        call_date: Some(call_date),
-        prod_id: Some(row.key.prod_id.0),
-        status: Some(status),
-        callee: expected.callee.clone().or_else(|| detail?.callee.clone()),
-        called_at: expected.called_at.and_then(LedgerTime::instant).or_else(|| detail?.created_at),
-        carried: row.carried.clone(),
     }
 }
