@@ -2,16 +2,18 @@
 
 DuckDB reads the ledger (CSV) and the raw answers (JSON lines; `Data` is JSON in a string), joins
 them, gives each field its type, and classifies the differences. It writes details (Parquet, zstd,
-the same row groups) and discrepancies (CSV) in ledger order. It does less than the program: it has
+its own row groups) and discrepancies (CSV) in ledger order. It does less than the program: it has
 no report, masks, tie-out, checksums or ages, and finds only unusable rows without a CallId.
 Program and DuckDB run one after the other, several times.
 
-    CALLS=1000000 python3 benches/peers/publish.py [runs]
+    CALLS=1000000 python3 benches/peers/publish.py [runs] [--cores 1,2,4,8,16]
 
-`cargo bench --bench publish` builds the program and makes the inputs. The script installs DuckDB
-from PyPI below target/.
+With `--cores`, both run on that many cores (CPU affinity), for each of the numbers. `cargo bench
+--bench publish` builds the program and makes the inputs. The script installs two versions of
+DuckDB from PyPI below target/: one that is always the same, and the current one.
 """
 
+import argparse
 import os
 import pathlib
 import resource
@@ -22,7 +24,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CALLS = os.environ.get("CALLS", "1000000")
-DUCKDB = "duckdb==1.5.5"
+DUCKDB = ["1.5.5", "2.0.1"]
 
 RECORD = """{"callId":"VARCHAR","caller":"VARCHAR","callee":"VARCHAR","callerShowNumber":"VARCHAR",
 "calleeShowNumber":"VARCHAR","gmtCreate":"TIMESTAMP","startDate":"TIMESTAMP","endDate":"TIMESTAMP",
@@ -109,10 +111,14 @@ def with_duckdb(folder):
     connection.execute(SQL + SQL_OUT)
 
 
-def run(command, folder):
-    """Runs a command in this folder. Returns elapsed seconds, CPU seconds and peak MiB."""
+def run(command, folder, cores=None):
+    """Runs a command in this folder, on this many cores or on all.
+
+    Returns elapsed seconds, CPU seconds and peak MiB.
+    """
+    allowed = sorted(os.sched_getaffinity(0))[:cores]
     begin = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder)
+    process = subprocess.Popen(command, cwd=folder, preexec_fn=lambda: os.sched_setaffinity(0, allowed))
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - begin
     if status:
@@ -120,26 +126,47 @@ def run(command, folder):
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
+def installed(version):
+    """The Python that has this version of DuckDB."""
+    venv = ROOT / "target" / f"peers-venv-{version}"
+    if not (venv / "bin" / "pip").exists():
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    subprocess.run([venv / "bin" / "pip", "install", "--quiet", f"duckdb=={version}"], check=True)
+    return venv / "bin" / "python"
+
+
+def compare(ours, peers, folder, runs, cores):
+    """Runs program and peers in turn, and prints each run and the medians. `peers` are commands by
+    name."""
+    times, ratios = [], {name: [] for name in peers}
+    print(f"{CALLS} calls on {cores or 'all'} cores   seconds    CPU s      MiB")
+    for _ in range(runs):
+        wall, cpu, mib = run(ours, folder, cores)
+        times.append(wall)
+        print(f"{'reconcile':24}{wall:13.2f}{cpu:9.2f}{mib:9.0f}")
+        for name, command in peers.items():
+            other, cpu, mib = run(command, folder, cores)
+            ratios[name].append(wall / other)
+            print(f"{name:24}{other:13.2f}{cpu:9.2f}{mib:9.0f}    ratio {wall / other:.3f}", flush=True)
+    print(f"median of {runs} runs: {statistics.median(times):.2f} s")
+    for name, values in ratios.items():
+        print(f"median of the ratios to {name}: {statistics.median(values):.3f}", flush=True)
+
+
 def main():
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", nargs="?", type=int, default=5)
+    parser.add_argument("--cores", type=lambda text: [int(n) for n in text.split(",")], default=[None])
+    options = parser.parse_args()
     folder = ROOT / "target" / f"publish-{CALLS}"
     folder.mkdir(exist_ok=True)
     prepare = dict(os.environ, FOLDER=str(folder), CALLS=CALLS, RUNS="0")
     subprocess.run(["cargo", "bench", "--quiet", "--bench", "publish"], cwd=ROOT, env=prepare, check=True)
-    venv = ROOT / "target" / "peers-venv"
-    if not (venv / "bin" / "pip").exists():
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    subprocess.run([venv / "bin" / "pip", "install", "--quiet", DUCKDB], check=True)
     ours = [ROOT / "target/release/reconcile", "-q", "--offline", "--input", "calls.csv", "--out", "details.parquet"]
-    theirs = [venv / "bin" / "python", pathlib.Path(__file__).resolve(), "--duckdb", folder]
-    ratios = []
-    print(f"{CALLS} calls     seconds    CPU s      MiB")
-    for _ in range(runs):
-        (wall, cpu, mib), (other, other_cpu, other_mib) = run(ours, folder), run(theirs, folder)
-        ratios.append(wall / other)
-        print(f"reconcile      {wall:9.2f}{cpu:9.2f}{mib:9.0f}")
-        print(f"DuckDB         {other:9.2f}{other_cpu:9.2f}{other_mib:9.0f}    ratio {wall / other:.3f}")
-    print(f"median of the ratios of {runs} paired runs: {statistics.median(ratios):.3f}")
+    script = pathlib.Path(__file__).resolve()
+    peers = {f"DuckDB {version}": [installed(version), script, "--duckdb", folder] for version in DUCKDB}
+    for cores in options.cores:
+        compare(ours, peers, folder, options.runs, cores)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ use super::call_row::CallRow;
 /// the rest of publishing. SQLite plans the query again for each read.
 pub(super) const ROWS_PER_READ: i64 = 512;
 /// Maximum distance, in rows, between two calls that were in flight together.
-const NEARBY: u64 = 256;
+const NEARBY: u64 = 512;
 /// Consecutive nearby searches that start reading ahead. The number doubles each time that reading
 /// ahead is stopped.
 const SEARCHES_TO_START: u32 = 4;
