@@ -4,6 +4,7 @@
 mod answer;
 mod erase;
 mod explain;
+mod ledger_input;
 mod manual;
 mod plan;
 pub mod reconcile;

@@ -2,6 +2,7 @@
 
 use super::collecting::Collected;
 use super::context::RunContext;
+use super::upload::Upload;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -61,12 +62,15 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         notes: &[run.notes(), collected.notes.clone(), later_change].concat(),
     };
     outputs.finish(&summary)?;
+    let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
+    let uploaded = run.upload.as_ref().map(|upload| upload.commit(run, summary.complete())).transpose()?;
+    let paths = uploaded.map_or_else(|| paths.clone(), |folder| paths.in_folder(&folder));
     run.store.end_session(&run.scope, Some(summary.complete()))?;
     if let Some(metrics) = &run.metrics {
         metrics.published(&totals, run.is_sandbox());
     }
     let exit = Exit::of_written_run(summary.complete(), totals.discrepancies_total(), settings.exit_code);
-    Closing { summary: &summary, paths: &settings.outputs, exit }.say(run.console.quiet);
+    Closing { summary: &summary, paths: &paths, exit }.say(run.console.quiet);
     Ok(WrittenRun {
         exit,
         is_sandbox: run.is_sandbox(),
@@ -74,6 +78,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         cause: failures.most_frequent().cloned(),
         incomplete_because: because,
         totals,
+        summary: text,
     })
 }
 
@@ -136,7 +141,8 @@ fn check_answered(
 ) -> Result<()> {
     let answered = totals.calls - totals.exhausted - totals.deferred;
     let Some(because) = because.filter(|_| answered == 0 && !run.settings.offline) else { return Ok(()) };
-    if !run.settings.outputs.have_old_outputs() {
+    let local = || run.settings.outputs.have_old_outputs();
+    if !run.upload.as_ref().map_or_else(local, Upload::has_earlier_run) {
         return Ok(());
     }
     // The run has ended, so the next one asks again for the calls whose every attempt failed.
