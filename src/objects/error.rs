@@ -50,6 +50,11 @@ impl Failure {
         Self::Other(format!("the response cannot be used ({})", error.kind()))
     }
 
+    /// Whether the service has no such object.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, code, .. } if code != "NoSuchBucket")
+    }
+
     /// A response whose body has another length than the request asked for.
     pub(super) fn wrong_length() -> Self {
         Self::Other("the service sent another number of bytes than it was asked for".into())

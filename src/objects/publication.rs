@@ -73,8 +73,10 @@ impl Publication {
     ///
     /// Exit 2 or 6 if it cannot be written.
     pub(crate) fn start(&mut self, run_id: &str) -> Result<()> {
-        let attempt = Uuid::new_v4().simple().to_string();
-        self.folder = format!("runs/{}-{run_id}/{}/", self.run_no, &attempt[..8]);
+        // Letters, because messages would mask digits.
+        let letter = |byte: &u8| char::from(b'a' + byte % 16);
+        let attempt: String = Uuid::new_v4().as_bytes()[..8].iter().map(letter).collect();
+        self.folder = format!("runs/{}-{run_id}/{attempt}/", self.run_no);
         let now = Utc::now().trunc_subsecs(0);
         let started = serde_json::json!({ "run_no": self.run_no, "run_id": run_id, "started_at": now });
         let object = self.object(STARTED);
@@ -125,7 +127,9 @@ impl Publication {
 
     async fn create_commit(&self, commit: &Commit) -> Result<()> {
         let object = self.root.join(COMMITS).join(&commit::name(self.run_no));
-        let failed = |failure: Failure| failure.to_error("cannot create the commit", &object, Exit::Output);
+        // Messages mask the digits of the commit's name.
+        let doing = format!("cannot create the commit of run number {} in", self.run_no);
+        let failed = |failure: Failure| failure.to_error(&doing, &self.root, Exit::Output);
         let body = serde_json::to_vec_pretty(commit)
             .map_err(|e| Error::bug("a commit cannot be written as JSON").because(e))?;
         // A service may ignore the condition, so a commit that is there already is looked for first.
@@ -137,9 +141,16 @@ impl Publication {
             // Perhaps by this run itself, if the reply to its first attempt was lost.
             Err(failure) if failure.is_taken() => {}
             Err(failure) if failure.is_unsupported() => {
-                self.bucket.write(&object, body.clone()).await.map_err(failed)?;
+                // The refusal took time, in which another run may have created it.
+                if self.bucket.read(&object).await.is_err_and(|failure| failure.is_missing()) {
+                    self.bucket.write(&object, body.clone()).await.map_err(failed)?;
+                }
             }
-            Err(failure) => return Err(failed(failure)),
+            // Without a reply, the commit may be there nevertheless.
+            Err(failure) => {
+                let found = self.bucket.read(&object).await;
+                return if found.is_ok_and(|found| found == body) { Ok(()) } else { Err(failed(failure)) };
+            }
         }
         let found = self.bucket.read(&object).await.map_err(failed)?;
         if found == body { Ok(()) } else { Err(self.taken(serde_json::from_slice(&found).ok())) }

@@ -84,9 +84,10 @@ impl HttpFetch for Transport {
     }
 }
 
-/// Whether the request goes to a metadata service: a link-local address.
+/// Whether the request goes to a metadata service: an address of this machine alone.
 fn is_metadata(request: &Request<Buffer>) -> bool {
-    request.uri().host().is_some_and(|host| host.starts_with("169.254.") || host == "[fd00:ec2::254]")
+    let host = request.uri().host().unwrap_or_default();
+    ["169.254.", "127."].iter().any(|begin| host.starts_with(begin)) || host == "[fd00:ec2::254]"
 }
 
 fn is_passing(failure: &Failure) -> bool {
