@@ -3,8 +3,8 @@
 //! A run is published below the prefix that the operator names:
 //!
 //! ```text
-//! runs/<number>-<run id>/<attempt>/…   the files of a run; each process writes to a folder of its own
-//! commits/<number, 20 digits>.json     created once, after all files; names the folder and the files
+//! runs/<number>-<run id>/<attempt>/…   the files of a run; each process has a folder of its own
+//! commits/<number, 20 digits>.json     created once, after all files; names folder and files
 //! ```
 //!
 //! Promises: a reader that takes the highest commit sees all files of a run or none of them. No

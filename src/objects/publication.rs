@@ -3,9 +3,9 @@
 //! A run takes its number at its start: 1 more than the highest commit then. At its end it uploads
 //! its files to a folder that no other process knows, and creates the commit of its number. Of two
 //! runs with one number, the second is refused: by the service, or because it finds the commit of
-//! the first. A service that does not refuse leaves a moment between this look and the creation. Two
-//! runs with one number that meet in it can replace each other's commit; each of them is whole. They
-//! never hide a run with a higher number.
+//! the first. A service that does not refuse leaves a moment between this look and the creation.
+//! Two runs with one number that meet in it can replace each other's commit; each of them is whole.
+//! They never hide a run with a higher number.
 
 use std::path::PathBuf;
 
@@ -132,7 +132,7 @@ impl Publication {
         let failed = |failure: Failure| failure.to_error(&doing, &self.root, Exit::Output);
         let body = serde_json::to_vec_pretty(commit)
             .map_err(|e| Error::bug("a commit cannot be written as JSON").because(e))?;
-        // A service may ignore the condition, so a commit that is there already is looked for first.
+        // A service may ignore the condition, so an earlier commit is looked for first.
         if highest_commit(&self.bucket, &self.root).await.map_err(failed)? >= self.run_no {
             return Err(self.taken(None));
         }

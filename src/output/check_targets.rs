@@ -39,8 +39,9 @@ impl Paths {
         }
         for (file, path) in self.all() {
             let target = Target { file, path };
-            self.check_kind(&target)?;
+            check_characters(&target)?;
             self.check_place(&target)?;
+            self.check_extension(&target)?;
             let place = resolve(path)
                 .map_err(|e| target.refused(&format!("cannot be created: {e}"), "give another path"))?;
             check_folder_is_writable(folder_of(&place)).map_err(|e| unwritable(path, e))?;
@@ -53,7 +54,8 @@ impl Paths {
         let files = self.all();
         for (no, (file, path)) in files.iter().enumerate() {
             let target = Target { file: *file, path };
-            self.check_kind(&target)?;
+            check_characters(&target)?;
+            self.check_extension(&target)?;
             if let Some((earlier, _)) = files[..no].iter().find(|(_, earlier)| earlier == path) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 return Err(Error::usage(format!("{file} {name} is the same file as {earlier}"))
@@ -102,16 +104,7 @@ impl Paths {
         check_regular_file(target)
     }
 
-    /// Checks the target's name.
-    fn check_kind(&self, target: &Target<'_>) -> Result<()> {
-        if target.path.to_string_lossy().contains(char::is_control) {
-            let path = target.path.to_string_lossy();
-            return Err(Error::usage(format!(
-                "{} {path:?} has a control character in its name",
-                target.file
-            ))
-            .hint("choose a name without it"));
-        }
+    fn check_extension(&self, target: &Target<'_>) -> Result<()> {
         if target.file == OutputFile::Details && self.by_day {
             return Ok(());
         }
@@ -131,6 +124,15 @@ impl Paths {
         }
         Ok(())
     }
+}
+
+fn check_characters(target: &Target<'_>) -> Result<()> {
+    let path = target.path.to_string_lossy();
+    if path.contains(char::is_control) {
+        let what = format!("{} {path:?} has a control character in its name", target.file);
+        return Err(Error::usage(what).hint("choose a name without it"));
+    }
+    Ok(())
 }
 
 /// True if programs would take a file with this extension for something else than Parquet.

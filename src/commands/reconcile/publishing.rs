@@ -9,7 +9,8 @@ use crate::exit::Exit;
 use crate::failures::{Cause, Failures};
 use crate::incomplete::Incomplete;
 use crate::note::Note;
-use crate::output::{Outputs, Provenance, Summary, with_shown_codes};
+use crate::objects::PublishedRun;
+use crate::output::{Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, Counted};
 use crate::shown::shown;
 use crate::store::OpenItems;
@@ -63,8 +64,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     };
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
-    let uploaded = run.upload.as_ref().map(|upload| upload.commit(run, summary.complete())).transpose()?;
-    let paths = uploaded.map_or_else(|| paths.clone(), |folder| paths.in_folder(&folder));
+    let paths = upload(run, &provenance, summary.complete())?;
     run.store.end_session(&run.scope, Some(summary.complete()))?;
     if let Some(metrics) = &run.metrics {
         metrics.published(&totals, run.is_sandbox());
@@ -80,6 +80,20 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         totals,
         summary: text,
     })
+}
+
+/// Makes the files visible in object storage, if the run is published there. Returns where they are.
+///
+/// # Errors
+///
+/// Exit 6 if a file cannot be uploaded, or another run has taken the number.
+fn upload(run: &RunContext<'_>, provenance: &Provenance, complete: bool) -> Result<Paths> {
+    let paths = &run.settings.outputs;
+    let Some(upload) = &run.upload else { return Ok(paths.clone()) };
+    let Provenance { version, run_id, input_sha256, sandbox, .. } = provenance;
+    let folder =
+        upload.commit(&PublishedRun { run_id, version, input_sha256, sandbox: *sandbox, complete })?;
+    Ok(paths.in_folder(&folder))
 }
 
 /// Writes details and discrepancies, and the open calls to the store.

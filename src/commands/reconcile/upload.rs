@@ -1,7 +1,6 @@
 //! The way of a run's files into object storage: the local folder in which they wait, and their
 //! publication.
 
-use super::context::RunContext;
 use crate::cli::Settings;
 use crate::error::Result;
 use crate::objects::{ObjectUrl, Publication, PublishedRun, Staging};
@@ -47,15 +46,8 @@ impl Upload {
     /// # Errors
     ///
     /// Exit 6 if a file or the commit cannot be written, or another run has taken the number.
-    pub(super) fn commit(&self, run: &RunContext<'_>, complete: bool) -> Result<ObjectUrl> {
-        let published = PublishedRun {
-            run_id: &run.scope.run_id,
-            version: env!("CARGO_PKG_VERSION"),
-            input_sha256: &run.source.scan.sha256,
-            sandbox: run.is_sandbox(),
-            complete,
-        };
-        self.publication.commit(&self.staging.files()?, &published)?;
+    pub(super) fn commit(&self, run: &PublishedRun<'_>) -> Result<ObjectUrl> {
+        self.publication.commit(&self.staging.files()?, run)?;
         Ok(self.publication.folder())
     }
 }

