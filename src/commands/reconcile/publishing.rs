@@ -82,7 +82,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     })
 }
 
-/// Makes the files visible in object storage, if the run is published there. Returns where they are.
+/// Makes the files visible in object storage if the run is published there. Returns their paths.
 ///
 /// # Errors
 ///

@@ -2,6 +2,7 @@
 
 use super::{LAKE, Publisher};
 use crate::support::bucket::Kind;
+use crate::support::tls::{self, Front};
 use crate::support::{Bench, cell, ledger, read_parquet};
 
 #[test]
@@ -95,7 +96,7 @@ fn a_large_file_is_uploaded_in_parts() {
         let lake = Publisher::new(kind);
         let mut random = fastrand::Rng::with_seed(7);
         let mut text = String::from("call_id,prod_id,called_at,note\n");
-        for no in 0..24_000 {
+        for no in 0..12_500 {
             let noise: String = (0..1_000).map(|_| random.alphanumeric()).collect();
             text += &format!("call-{no},11000000300006,2024-05-26,{noise}\n");
         }
@@ -105,4 +106,23 @@ fn a_large_file_is_uploaded_in_parts() {
         assert!(lake.file("details.parquet").len() > 8 << 20);
         assert!(lake.newest().is_some(), "{LAKE}");
     }
+}
+
+#[test]
+fn a_bucket_is_reached_through_a_proxy_and_over_tls() {
+    let lake = Publisher::new(Kind::S3);
+    let tls = Front::tls(lake.bucket.port);
+    let proxy = Front::proxy(tls.port);
+    let authority = tls::file("ca.pem");
+    let command = |given: &[&str]| {
+        let mut command = lake.command(given);
+        command.env("AWS_ENDPOINT_URL", "https://provider.test:8443");
+        command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", proxy.port));
+        command
+    };
+    let trusting = command(&["--ca-file", authority.to_str().unwrap()]);
+    lake.bench.start_command(trusting).wait().exits(0);
+    assert_eq!(lake.newest_no(), 1);
+    assert!(proxy.asked().iter().all(|asked| asked == "CONNECT provider.test:8443"), "{:?}", proxy.asked());
+    lake.bench.start_command(command(&[])).wait().exits(6).says("certificate").says("s3://night/lake");
 }

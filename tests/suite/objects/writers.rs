@@ -76,8 +76,8 @@ fn a_late_commit_never_hides_a_newer_run() {
 fn a_late_process_of_the_same_run_changes_no_published_file() {
     for kind in Kind::ALL {
         let (late, early) = two(kind);
-        late.bucket.set_faults(|request| request.writes_commit().then_some(Fault::Busy));
-        late.run(&[]).exits(6);
+        late.bucket.set_faults(|request| request.writes_commit().then_some(Fault::Denied));
+        late.run(&[]).exits(6).says("AccessDenied");
         for name in ["reconcile.db", "reconcile.db-wal"] {
             if late.bench.path(name).exists() {
                 std::fs::copy(late.bench.path(name), early.bench.path(name)).unwrap();

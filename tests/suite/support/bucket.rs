@@ -89,6 +89,8 @@ pub enum Fault {
     LostReply,
     /// 503, without an effect.
     Busy,
+    /// 403, without an effect.
+    Denied,
     /// A bit of the written object is flipped.
     FlippedBit,
     /// The request waits until the bucket releases it.
@@ -117,7 +119,7 @@ struct State {
 /// A running stub.
 pub struct Bucket {
     state: Arc<(Mutex<State>, Condvar)>,
-    port: u16,
+    pub port: u16,
 }
 
 fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -263,6 +265,7 @@ fn serve(stream: &TcpStream, shared: &(Mutex<State>, Condvar)) {
     let reply = match fault {
         Some(Fault::KillBefore(pid)) => return kill(pid),
         Some(Fault::Busy) => error(503, "SlowDown"),
+        Some(Fault::Denied) => error(403, "AccessDenied"),
         _ if !is_signed(&request, state.kind) => error(403, "SignatureDoesNotMatch"),
         _ => answer(&mut state, &request, fault == Some(Fault::FlippedBit)),
     };
