@@ -35,6 +35,11 @@ pub(crate) fn download(object: &ObjectUrl, access: &Access) -> Result<File> {
         let bucket = Bucket::open(object, access).await?;
         let write = |piece: &[u8]| copy.write_all(piece).map_err(Ended::Disk);
         bucket.read_pieces(object, write).await.map_err(|ended| match ended {
+            // Each piece must be of the version that was there first.
+            Ended::Remote(failure) if failure.is_other() => {
+                Error::usage(format!("the ledger {object} changed while it was read"))
+                    .hint("wait until no program writes it, then run the same command again")
+            }
             Ended::Remote(failure) => failure.to_error("cannot read the ledger", object, Exit::Usage),
             Ended::Disk(e) => no_room(object, e),
         })

@@ -60,8 +60,9 @@ impl Failure {
         Self::Other("the service sent another number of bytes than it was asked for".into())
     }
 
-    /// Whether the service refused to create an object because there is one of this name.
-    pub(super) fn is_taken(&self) -> bool {
+    /// Whether the condition of a request does not hold: there is an object of this name already,
+    /// or it is another version.
+    pub(super) fn is_other(&self) -> bool {
         matches!(self, Self::Refused { status: 409 | 412, .. })
     }
 

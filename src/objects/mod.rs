@@ -8,9 +8,10 @@
 //! ```
 //!
 //! Promises: a reader that takes the highest commit sees all files of a run or none of them. No
-//! object is ever overwritten, on a service that refuses conditional requests as well: names are
-//! unique, and a number is used once ([`Publication`]). Every file is read back and compared before
-//! the commit. No error and no `Debug` output contains a secret.
+//! file of a run is overwritten by another process: the names of folders are unique. A commit is
+//! created once; `publication` says what a service without conditional requests leaves open. Every
+//! file is read back and compared before the commit. No error and no `Debug` output contains a
+//! secret.
 
 mod bucket;
 mod client;

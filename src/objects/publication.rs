@@ -139,7 +139,7 @@ impl Publication {
         match self.bucket.create(&object, body.clone()).await {
             Ok(()) => {}
             // Perhaps by this run itself, if the reply to its first attempt was lost.
-            Err(failure) if failure.is_taken() => {}
+            Err(failure) if failure.is_other() => {}
             Err(failure) if failure.is_unsupported() => {
                 // The refusal took time, in which another run may have created it.
                 if self.bucket.read(&object).await.is_err_and(|failure| failure.is_missing()) {

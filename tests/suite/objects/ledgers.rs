@@ -1,7 +1,7 @@
 //! Ledgers that are read from object storage.
 
 use super::Publisher;
-use crate::support::bucket::Kind;
+use crate::support::bucket::{Fault, Kind};
 use crate::support::{Bench, ledger};
 
 /// A key with what URLs and signatures encode.
@@ -95,4 +95,12 @@ fn plan_and_explain_read_a_ledger_in_a_bucket() {
     explain.current_dir(lake.bench.path(".")).env_clear().envs(lake.bucket.variables());
     let output = explain.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_ledger_that_is_replaced_while_it_is_read_is_refused() {
+    let lake = Publisher::new(Kind::S3);
+    lake.bucket.put("calls.csv", ledger(3));
+    lake.bucket.set_faults(|request| (request.method == "GET").then_some(Fault::Replaced));
+    run(&lake, "calls.csv").exits(2).says("the ledger s3://night/calls.csv changed while it was read");
 }

@@ -91,6 +91,8 @@ pub enum Fault {
     Busy,
     /// 403, without an effect.
     Denied,
+    /// The object is replaced by a longer one first.
+    Replaced,
     /// A bit of the written object is flipped.
     FlippedBit,
     /// The request waits until the bucket releases it.
@@ -261,6 +263,9 @@ fn serve(stream: &TcpStream, shared: &(Mutex<State>, Condvar)) {
         changed.notify_all();
         state = changed.wait_while(state, |state| !state.released).unwrap();
         fault = None;
+    }
+    if fault == Some(Fault::Replaced) {
+        state.objects.get_mut(&request.key).unwrap().push(b'\n');
     }
     let reply = match fault {
         Some(Fault::KillBefore(pid)) => return kill(pid),
