@@ -107,7 +107,6 @@ struct State {
     objects: BTreeMap<String, Vec<u8>>,
     /// Parts by upload and number.
     uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
-    /// Aborted and completed uploads are not counted.
     requests: Vec<Request>,
     faults: Faults,
     /// Requests that wait, and whether they may go on.
