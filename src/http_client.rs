@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{CONNECTION, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Url};
 
 use crate::error::{Error, Result};
 use crate::resolver::SystemResolver;
@@ -36,6 +36,19 @@ pub struct ClientOptions<'a> {
 ///
 /// Exit 2 when the CA file cannot be used or TLS cannot be set up.
 pub fn build(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
+    builder(url, options)?.build().map_err(|e| not_set_up(options.ca_file, e))
+}
+
+/// As [`build`], but bodies stay as they are sent: packed if the service has stored them so.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_without_unpacking(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
+    builder(url, options)?.no_gzip().build().map_err(|e| not_set_up(options.ca_file, e))
+}
+
+fn builder(url: &Url, options: ClientOptions<'_>) -> Result<ClientBuilder> {
     let ClientOptions { timeout, ca_file, no_proxy } = options;
     let no_proxy = no_proxy || is_loopback(url);
     // Without a TLS provider reqwest panics, even for http://. A second call fails, because there
@@ -56,13 +69,12 @@ pub fn build(url: &Url, options: ClientOptions<'_>) -> Result<Client> {
     if no_proxy {
         builder = builder.no_proxy();
     }
-    builder = match ca_file {
+    Ok(match ca_file {
         Some(path) => builder.tls_certs_merge(certificates(path)?),
         // Neither the service nor a proxy speaks TLS, so the platform's roots may be missing.
         None if no_proxy && url.scheme() == "http" => builder.tls_certs_only([]),
         None => builder,
-    };
-    builder.build().map_err(|e| not_set_up(ca_file, e))
+    })
 }
 
 /// The part of a request's time limit in which the connection must be made: name, TCP, proxy, TLS.

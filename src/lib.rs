@@ -30,6 +30,7 @@ pub mod incomplete;
 pub mod ledger;
 pub mod locked;
 pub mod note;
+pub mod objects;
 pub mod output;
 mod place;
 pub mod provider;

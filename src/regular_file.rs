@@ -86,13 +86,13 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 /// Device and inode: what a file is, by whatever path it is reached.
 pub(crate) type FileId = (u64, u64);
 
-pub(crate) use system::{check_folder_is_writable, id, set_mode};
+pub(crate) use system::{check_folder_is_writable, create_private_folder, id, set_mode};
 
 #[cfg(unix)]
 mod system {
     use std::fs::{File, Metadata, OpenOptions, Permissions};
     use std::io;
-    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
     use std::path::Path;
 
     use rustix::fs::{Access, OFlags, access};
@@ -113,6 +113,15 @@ mod system {
     /// Sets the permission bits of an open file.
     pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    /// Creates a folder that only this user can enter.
+    ///
+    /// # Errors
+    ///
+    /// Something is at the path, or the folder cannot be created.
+    pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
+        std::fs::DirBuilder::new().mode(0o700).create(folder)
     }
 
     /// Whether files can be created in a folder, as far as the system says so without a try.
@@ -145,6 +154,11 @@ mod system {
     /// This system has no permission bits.
     pub(crate) fn set_mode(_: &File, _: u32) -> io::Result<()> {
         Ok(())
+    }
+
+    /// This system has no permission bits.
+    pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
+        std::fs::create_dir(folder)
     }
 
     /// This system tells only by a try.

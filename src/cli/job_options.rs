@@ -63,10 +63,12 @@ pub(super) enum CsvBom {
 /// All options of the job.
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
-    /// Ledger: CSV (also .gz or .zst), .xlsx or Parquet; `-` is standard input
+    /// Ledger: CSV (also .gz or .zst), .xlsx or Parquet; `-` is standard input, s3://BUCKET/KEY and
+    /// oss://BUCKET/KEY are objects of a bucket
     #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
     pub(super) input: Option<PathBuf>,
-    /// Parquet file for the call details; the other outputs are written beside it
+    /// Parquet file for the call details; the other outputs are written beside it. With
+    /// s3://BUCKET/FOLDER or oss://BUCKET/FOLDER the run is published there
     #[arg(short, long, required = true, env = "RECONCILE_OUT", value_name = "PATH")]
     pub(super) out: Option<PathBuf>,
 
@@ -235,7 +237,7 @@ pub(super) struct JobArgs {
     #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = values::age, help_heading = "Run", hide_short_help = true)]
     pub(super) settle: Duration,
     /// Store of all requests and answers [default: reconcile.db beside --out, or
-    /// reconcile.sandbox.db with --sandbox]
+    /// reconcile.sandbox.db with --sandbox; required if --out is in object storage]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
     /// Ask again for every call, even if its final record or permanent error is stored

@@ -6,6 +6,7 @@ use super::common_options::{SANDBOX_STORE, STORE};
 use super::job_options::{CsvBom, JobArgs};
 use super::mask_key::MaskSettings;
 use super::notify_options::NotifySettings;
+use super::object_outputs;
 use super::settings::{Answers, Settings, settle};
 use super::usable_rows::UsableRows;
 use crate::error::{Error, Result};
@@ -24,8 +25,11 @@ impl JobArgs {
         let missing = |name: &str| {
             Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
         };
-        let input = self.input.ok_or_else(|| missing("--input"))?;
-        let out = self.out.ok_or_else(|| missing("--out"))?;
+        let input = self.input.clone().ok_or_else(|| missing("--input"))?;
+        object_outputs::check_input(&input)?;
+        let out = self.out.clone().ok_or_else(|| missing("--out"))?;
+        let in_bucket = object_outputs::parse("--out", &out)?;
+        let in_bucket = in_bucket.map(|url| object_outputs::paths(&self, url)).transpose()?;
         let burst = self.burst.unwrap_or(self.rate.requests);
         if burst > self.rate.requests {
             return Err(Error::usage(format!("--burst {burst} is larger than the cap ({})", self.rate))
@@ -43,10 +47,12 @@ impl JobArgs {
             store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
-                workbook: self.xlsx,
                 csv: CsvForm { byte_order_mark: self.csv_bom.into(), guard: self.csv_guard },
-                sql: self.sql.and_then(|sql| sql.path(&out)),
-                ..Paths::beside(out, self.discrepancies, self.report, self.summary)
+                ..in_bucket.unwrap_or_else(|| Paths {
+                    workbook: self.xlsx,
+                    sql: self.sql.and_then(|sql| sql.path(&out)),
+                    ..Paths::beside(out, self.discrepancies, self.report, self.summary)
+                })
             },
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },

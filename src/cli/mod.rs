@@ -14,6 +14,7 @@ mod job_settings;
 pub(crate) mod ledger_errors;
 mod mask_key;
 mod notify_options;
+mod object_outputs;
 mod read;
 mod settings;
 mod usable_rows;

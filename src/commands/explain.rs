@@ -8,10 +8,12 @@ use compact_str::CompactString;
 use serde::{Serialize, Serializer};
 
 use super::answer::{answer, open_store, table};
+use super::ledger_input::open_ledger;
 use crate::cli::ExplainArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::{Input, ScannedLedger};
+use crate::ledger::ScannedLedger;
+use crate::provider::credentials::Access;
 use crate::store::{Attempt, KnownCall, Reader};
 use crate::words::plural;
 use crate::zone;
@@ -134,7 +136,7 @@ struct LedgerRows {
 impl LedgerRows {
     fn of_call(args: &ExplainArgs) -> Result<Self> {
         let Some(path) = &args.input else { return Ok(Self::default()) };
-        let source = ScannedLedger::scan(Input::open(path)?, args.ledger())?;
+        let source = ScannedLedger::scan(open_ledger(path, &Access::default())?, args.ledger())?;
         let mut rows = Vec::new();
         for record in source.read()? {
             if let Record::Row(row) = record?

@@ -5,6 +5,7 @@ mod answer;
 mod erase;
 mod explain;
 mod export;
+mod ledger_input;
 mod manual;
 mod plan;
 pub mod reconcile;

@@ -73,6 +73,14 @@ impl Input {
                 Err(error) => return Err(LedgerError::reading(&name, None, error)),
             }
         }
+        Self::of_copy(name, copy)
+    }
+
+    /// The ledger of this name, which has been copied to a temporary file.
+    ///
+    /// # Errors
+    /// The system does not say how long the file is.
+    pub(crate) fn of_copy(name: String, copy: File) -> Result<Self> {
         let bytes = LedgerBytes::of(copy).map_err(LedgerError::temporary_file)?;
         Ok(Self { name, path: None, bytes })
     }

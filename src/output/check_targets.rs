@@ -34,14 +34,42 @@ impl Paths {
     /// character, or the extension of discrepancies or workbook is another one. Exit 6 if a folder
     /// cannot be written to.
     pub fn check(&self) -> Result<()> {
+        if self.published_to.is_some() {
+            return self.check_published();
+        }
         for (file, path) in self.all() {
             let target = Target { file, path };
-            self.check_kind(&target)?;
+            check_characters(&target)?;
+            self.check_place(&target)?;
+            self.check_extension(&target)?;
             let place = resolve(path)
                 .map_err(|e| target.refused(&format!("cannot be created: {e}"), "give another path"))?;
             check_folder_is_writable(folder_of(&place)).map_err(|e| unwritable(path, e))?;
         }
         Ok(())
+    }
+
+    /// Checks files that are uploaded: their names, and the place of the folder in which they wait.
+    fn check_published(&self) -> Result<()> {
+        let files = self.all();
+        for (no, (file, path)) in files.iter().enumerate() {
+            let target = Target { file: *file, path };
+            check_characters(&target)?;
+            self.check_extension(&target)?;
+            if let Some((earlier, _)) = files[..no].iter().find(|(_, earlier)| earlier == path) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                return Err(Error::usage(format!("{file} {name} is the same file as {earlier}"))
+                    .hint("name a different file for each"));
+            }
+        }
+        let folder = folder_of(&self.details);
+        let problem = |e| {
+            Error::output(format!("cannot create {}, where files wait for their upload", folder.display()))
+                .hint("check the folder of the store and its permissions")
+                .because(e)
+        };
+        resolve(folder).map_err(problem)?;
+        check_folder_is_writable(folder_of(folder)).map_err(problem)
     }
 
     /// Creates every file beside its target and removes it again. Only the run that holds the store
@@ -67,20 +95,19 @@ impl Paths {
         }
     }
 
-    fn check_kind(&self, target: &Target<'_>) -> Result<()> {
-        if target.path.to_string_lossy().contains(char::is_control) {
-            let path = target.path.to_string_lossy();
-            return Err(Error::usage(format!(
-                "{} {path:?} has a control character in its name",
-                target.file
-            ))
-            .hint("choose a name without it"));
-        }
+    /// Checks what is at the target's path, and its folder.
+    fn check_place(&self, target: &Target<'_>) -> Result<()> {
         if target.file == OutputFile::Details && self.by_day {
             partitions::check_replaceable(target.path)?;
             return check_folder(target);
         }
-        check_regular_file(target)?;
+        check_regular_file(target)
+    }
+
+    fn check_extension(&self, target: &Target<'_>) -> Result<()> {
+        if target.file == OutputFile::Details && self.by_day {
+            return Ok(());
+        }
         if target.file == OutputFile::Details && is_of_another_format(target.path) {
             return Err(target.refused(
                 "has the extension of another format; the details are Parquet",
@@ -97,6 +124,15 @@ impl Paths {
         }
         Ok(())
     }
+}
+
+fn check_characters(target: &Target<'_>) -> Result<()> {
+    let path = target.path.to_string_lossy();
+    if path.contains(char::is_control) {
+        let what = format!("{} {path:?} has a control character in its name", target.file);
+        return Err(Error::usage(what).hint("choose a name without it"));
+    }
+    Ok(())
 }
 
 /// True if programs would take a file with this extension for something else than Parquet.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::csv_form::CsvForm;
 use super::partitions;
+use crate::objects::ObjectUrl;
 use crate::place::resolve;
 use crate::staged;
 
@@ -28,6 +29,9 @@ pub struct Paths {
     pub by_day: bool,
     /// Form of the CSV files.
     pub csv: CsvForm,
+    /// The folder in object storage to which the files are uploaded; `None` if they stay at their
+    /// paths. All paths are then in one folder, which the run creates.
+    pub published_to: Option<ObjectUrl>,
 }
 
 impl Paths {
@@ -51,6 +55,26 @@ impl Paths {
             workbook: None,
             csv: CsvForm::default(),
             sql: None,
+            published_to: None,
+        }
+    }
+
+    /// The same files in a folder of object storage, for messages.
+    #[must_use]
+    pub(crate) fn in_folder(&self, folder: &ObjectUrl) -> Self {
+        let place = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            PathBuf::from(folder.join(&name).to_string())
+        };
+        Self {
+            details: place(&self.details),
+            discrepancies: place(&self.discrepancies),
+            report: place(&self.report),
+            summary: place(&self.summary),
+            rejects: place(&self.rejects),
+            workbook: self.workbook.as_ref().map(place),
+            sql: self.sql.as_ref().map(place),
+            ..self.clone()
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::file_format::{FileFormat, is_workbook};
 use super::paths::Paths;
+use crate::objects::{ObjectUrl, Service};
 use crate::place::folder_of;
 
 /// Types of the columns that are not text, and of those that could look like another type. An empty
@@ -27,6 +28,11 @@ const GROUP: &str = "STRUCT(name VARCHAR, calls BIGINT, found BIGINT, \
      duration_s STRUCT(ledger BIGINT, provider BIGINT, difference BIGINT), \
      billable_minutes STRUCT(ledger BIGINT, provider BIGINT))";
 
+/// What views over files on this machine begin with.
+const OF_FILES: &str = "\
+-- Views over the outputs of a run, for DuckDB. Start it in the folder of the files: duckdb -init {{self}}
+";
+
 /// What the views over a workbook begin with. DuckDB reads it with an extension, which it may have
 /// to load from the network, so these views are left to the user.
 const OF_WORKBOOK: &str = "\
@@ -36,28 +42,48 @@ const OF_WORKBOOK: &str = "\
 
 /// The text of the file that will be `target`.
 pub(super) fn text(paths: &Paths, target: &Path) -> String {
-    let folder = folder_of(target);
-    let details = quoted(folder, &paths.details);
+    let place = |path: &Path| match &paths.published_to {
+        None => quoted(folder_of(target), path),
+        Some(_) => format!("(getvariable('run_folder') || {})", quoted(folder_of(target), path)),
+    };
+    let details = place(&paths.details);
     let details = if paths.by_day {
         format!("read_parquet({details} || '/*/*.parquet', hive_partitioning = true)")
     } else {
         format!("read_parquet({details})")
     };
     let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let beginning = match &paths.published_to {
+        None => filled(OF_FILES, &[("self", &*name)]),
+        Some(root) => of_newest_run(root, &name),
+    };
+    let discrepancies = place(&paths.discrepancies);
     let values = [
-        ("self", &*name),
+        ("beginning", beginning.as_str()),
         ("details", &details),
-        ("views_of_discrepancies", &views_of_discrepancies(folder, &paths.discrepancies)),
-        ("summary", &quoted(folder, &paths.summary)),
+        ("views_of_discrepancies", &views_of_discrepancies(&discrepancies, &paths.discrepancies)),
+        ("summary", &place(&paths.summary)),
         ("columns", &SUMMARY_TYPES.replace("GROUP", GROUP)),
     ];
     filled(include_str!("views.sql"), &values)
 }
 
-/// The views over the discrepancies at `path`: statements, or comments if the file is a workbook.
-fn views_of_discrepancies(folder: &Path, path: &Path) -> String {
+/// The beginning of views over the newest run in this folder of object storage. DuckDB reads the
+/// services by the interface of S3 alone.
+fn of_newest_run(root: &ObjectUrl, name: &str) -> String {
+    let root = ObjectUrl { service: Service::S3, ..root.clone() }.to_string();
+    let root_text = root.replace('\'', "''");
+    filled(
+        include_str!("views_of_newest_run.sql"),
+        &[("root", &root), ("root_text", &root_text), ("self", name)],
+    )
+}
+
+/// The views over the discrepancies in the file of this name, which SQL reads at `place`:
+/// statements, or comments if the file is a workbook.
+fn views_of_discrepancies(place: &str, path: &Path) -> String {
     let template = include_str!("views_of_discrepancies.sql");
-    let discrepancies = quoted(folder, path);
+    let discrepancies = place;
     if is_workbook(path) {
         let table = format!("read_xlsx({discrepancies}, sheet = 'all')");
         let views = format!("INSTALL excel; LOAD excel;\n\n{template}");

@@ -1,5 +1,4 @@
--- Views over the outputs of a run, for DuckDB. Start it in the folder of the files: duckdb -init {{self}}
--- The views give the tables of the report: those that compare ledger and provider come from the summary.
+{{beginning}}-- The views give the tables of the report: those that compare ledger and provider come from the summary.
 
 CREATE OR REPLACE VIEW details AS SELECT * FROM {{details}};
 

@@ -23,7 +23,7 @@ pub(super) async fn exchange(
     request: reqwest::RequestBuilder,
     url: &reqwest::Url,
 ) -> Result<Received, LostRequest> {
-    receive(request, url).await.map_err(|error| lost(&error.without_url()))
+    receive(request, url).await.map_err(|error| lost_request(&error.without_url()))
 }
 
 async fn receive(request: reqwest::RequestBuilder, url: &reqwest::Url) -> Result<Received, reqwest::Error> {
@@ -88,7 +88,7 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// The reason and the message of a failed request, without its URL.
-fn lost(error: &reqwest::Error) -> LostRequest {
+pub(crate) fn lost_request(error: &reqwest::Error) -> LostRequest {
     // A connection that was not made comes first: nothing was sent, whatever the cause was.
     let reason = if is_about_certificate(error) {
         LostReason::Certificate

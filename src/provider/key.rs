@@ -33,13 +33,13 @@ impl Credentials {
 
     /// The secret, for signing only.
     #[must_use]
-    pub(super) fn secret(&self) -> &str {
+    pub(crate) fn secret(&self) -> &str {
         self.secret.expose_secret()
     }
 
     /// The security token, for the request only.
     #[must_use]
-    pub(super) fn token(&self) -> Option<&str> {
+    pub(crate) fn token(&self) -> Option<&str> {
         self.token.as_ref().map(|t| t.expose_secret())
     }
 

@@ -19,5 +19,6 @@ pub mod wire;
 mod xml;
 
 pub use client::{ClockCorrection, Provider};
+pub(crate) use http_exchange::lost_request;
 pub use lost::{LostReason, LostRequest};
 pub use question::{Question, WireFormat};

@@ -7,6 +7,7 @@
 //! - `disk_faults`: failed writes, alone and mixed with kills and stalls (Linux).
 //! - `run`: whole runs: the cap, faults, exit codes, options, logs, metrics and notifications.
 //! - `outputs`: the contents of the files, read by DuckDB, pyarrow, Polars and a browser.
+//! - `objects`: ledgers in object storage, and runs that are published to it.
 //! - `files`: what the written files may replace, who may read them, and when they change.
 //! - `house`: the source tree, the documents and the packages.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
@@ -16,6 +17,7 @@ mod disk_faults;
 mod files;
 mod house;
 mod ledger;
+mod objects;
 mod outputs;
 mod provider;
 mod run;

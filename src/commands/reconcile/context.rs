@@ -21,6 +21,7 @@ use crate::telemetry::metrics::MetricsFile;
 use reconcile_core::ask_again::Scope;
 
 use super::notes;
+use super::upload::Upload;
 
 /// The parts of a run that do not change while it works.
 pub(super) struct RunContext<'a> {
@@ -36,6 +37,8 @@ pub(super) struct RunContext<'a> {
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
     pub(super) metrics: Option<Arc<MetricsFile>>,
+    /// The way of the files into object storage; `None` if they stay on this machine.
+    pub(super) upload: Option<Upload>,
 }
 
 impl RunContext<'_> {

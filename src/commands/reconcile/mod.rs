@@ -12,6 +12,7 @@ pub(crate) mod notes;
 pub(crate) mod output_paths;
 mod publishing;
 mod sandbox;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,10 +21,11 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::Settings;
 use crate::clock::SystemClock;
+use crate::commands::ledger_input::open_ledger;
 use crate::console::{Console, log};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::{self, Input, ScannedLedger};
+use crate::ledger::{self, ScannedLedger};
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
@@ -34,6 +36,7 @@ use crate::telemetry::metrics::MetricsFile;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
 use context::RunContext;
+use upload::Upload;
 
 /// Runs the job and reports its result to metrics file and notification. The work runs on other
 /// threads, so that signals are always handled.
@@ -46,8 +49,7 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     let (settings, console) = (Arc::new(settings), Arc::new(console));
     let ended = run_steps(settings.clone(), console, signals::install()?).await;
     if let Some(target) = &settings.notify {
-        let (ledger, summary) = (settings.input.as_path(), settings.outputs.summary.as_path());
-        let files = Files { ledger, summary, ca_file: settings.access.ca_file.as_deref() };
+        let files = Files { ledger: &settings.input, ca_file: settings.access.ca_file.as_deref() };
         target.post(&ended, files).await;
     }
     ended.map(|run| run.exit)
@@ -87,7 +89,7 @@ async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Result<T>>) -
 ///
 /// Exit 2 when it cannot be read, has too few usable rows, or is one of the outputs.
 pub(crate) fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldRejects)> {
-    let input = Input::open(&settings.input)?;
+    let input = open_ledger(&settings.input, &settings.access)?;
     output_paths::check(settings, &input)?;
     let options = ledger::Options { now: Some(Utc::now()), ..settings.ledger.clone() };
     let source = ScannedLedger::scan(input, options)?;
@@ -129,6 +131,7 @@ fn run_with_store(
 ) -> Result<WrittenRun> {
     let Start { started, started_at, source, old_rejects, connected, stop } = start;
     let (source, (provider, keys)) = (Arc::new(source), connected.unzip());
+    let upload = Upload::prepare(settings)?;
     settings.outputs.try_to_create()?;
     let provider =
         provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
@@ -147,6 +150,7 @@ fn run_with_store(
         started,
         started_at,
         metrics,
+        upload,
     };
     if let Some(metrics) = &run.metrics {
         metrics.begin(started_at, settings.rate, run.is_sandbox());
@@ -162,6 +166,9 @@ fn run_with_store(
 
 /// Pass 1, then pass 2; without a provider (offline) only pass 2.
 fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>) -> Result<WrittenRun> {
+    if let Some(upload) = &mut run.upload {
+        upload.start(&run.scope.run_id)?;
+    }
     let collected = match provider {
         Some(provider) => collecting::collect_on_own_event_loop(run, provider)?,
         None => {

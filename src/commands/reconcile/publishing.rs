@@ -2,13 +2,15 @@
 
 use super::collecting::Collected;
 use super::context::RunContext;
+use super::upload::Upload;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::failures::{Cause, Failures};
 use crate::incomplete::Incomplete;
 use crate::note::Note;
-use crate::output::{Outputs, Provenance, Summary, with_shown_codes};
+use crate::objects::PublishedRun;
+use crate::output::{Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, Counted, Sources};
 use crate::shown::shown;
 use crate::store::OpenItems;
@@ -62,12 +64,14 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         notes: &[run.notes(), collected.notes.clone(), later_change].concat(),
     };
     outputs.finish(&summary)?;
+    let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
+    let paths = upload(run, &provenance, summary.complete())?;
     run.store.end_session(&run.scope, Some(summary.complete()))?;
     if let Some(metrics) = &run.metrics {
         metrics.published(&totals, run.is_sandbox());
     }
     let exit = Exit::of_written_run(summary.complete(), totals.discrepancies_total(), settings.exit_code);
-    Closing { summary: &summary, paths: &settings.outputs, exit }.say(run.console.quiet);
+    Closing { summary: &summary, paths: &paths, exit }.say(run.console.quiet);
     Ok(WrittenRun {
         exit,
         is_sandbox: run.is_sandbox(),
@@ -75,7 +79,22 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         cause: failures.most_frequent().cloned(),
         incomplete_because: because,
         totals,
+        summary: text,
     })
+}
+
+/// Makes the files visible in object storage if the run is published there. Returns their paths.
+///
+/// # Errors
+///
+/// Exit 6 if a file cannot be uploaded, or another run has taken the number.
+fn upload(run: &RunContext<'_>, provenance: &Provenance, complete: bool) -> Result<Paths> {
+    let paths = &run.settings.outputs;
+    let Some(upload) = &run.upload else { return Ok(paths.clone()) };
+    let Provenance { version, run_id, input_sha256, sandbox, .. } = provenance;
+    let folder =
+        upload.commit(&PublishedRun { run_id, version, input_sha256, sandbox: *sandbox, complete })?;
+    Ok(paths.in_folder(&folder))
 }
 
 /// Writes details and discrepancies, and the open calls to the store.
@@ -141,7 +160,8 @@ fn check_answered(
 ) -> Result<()> {
     let answered = totals.calls - totals.exhausted - totals.deferred;
     let Some(because) = because.filter(|_| answered == 0 && !run.settings.offline) else { return Ok(()) };
-    if !run.settings.outputs.have_old_outputs() {
+    let local = || run.settings.outputs.have_old_outputs();
+    if !run.upload.as_ref().map_or_else(local, Upload::has_earlier_run) {
         return Ok(());
     }
     // The run has ended, so the next one asks again for the calls whose every attempt failed.

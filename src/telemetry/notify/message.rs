@@ -47,6 +47,8 @@ pub struct WrittenRun {
     pub incomplete_because: Option<Incomplete>,
     /// The most frequent reason of failures; `None` if nothing failed.
     pub cause: Option<Cause>,
+    /// The text of the summary file, or why it cannot be read.
+    pub summary: Result<String, String>,
 }
 
 /// A message for a chat.
@@ -253,6 +255,7 @@ mod tests {
         };
         let cause = Cause::new("connect", "cannot resolve x.test");
         WrittenRun {
+            summary: Ok("{}".into()),
             exit,
             is_sandbox: false,
             totals,

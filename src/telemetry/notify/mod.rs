@@ -52,10 +52,8 @@ impl std::fmt::Debug for Target {
 /// The files that a notification tells of or needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
-    /// The ledger; `-` is standard input.
+    /// The ledger; `-` is standard input, and it may be in object storage.
     pub ledger: &'a Path,
-    /// The summary.
-    pub summary: &'a Path,
     /// PEM file of certificates to trust besides the platform's.
     pub ca_file: Option<&'a Path>,
 }
@@ -123,14 +121,14 @@ impl Target {
         }
     }
 
-    /// What is posted of this result: for a chat a message, else the text of the summary file or
-    /// the error.
+    /// What is posted of this result: for a chat a message, else the text of the summary or the
+    /// error.
     fn content(&self, ended: &Result<WrittenRun>, files: Files<'_>) -> Result<Content<'_>, String> {
         if let Some(chat) = &self.chat {
             return Ok(Content::Message(chat, Message::new(ended, files.ledger, chat.lang, chat.link())));
         }
         Ok(Content::Json(match ended {
-            Ok(_) => std::fs::read_to_string(files.summary).map_err(|e| e.to_string())?,
+            Ok(run) => run.summary.clone()?,
             Err(error) => error_json(error),
         }))
     }

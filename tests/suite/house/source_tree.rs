@@ -13,6 +13,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         "reqwest",
         &[
             "http_client.rs",
+            "objects/",
             "provider/http.rs",
             "provider/http_exchange.rs",
             "resolver.rs",
@@ -20,6 +21,10 @@ const OWNERS: &[(&str, &[&str])] = &[
             "telemetry/notify/",
         ],
     ),
+    ("opendal", &["objects/"]),
+    ("http", &["objects/"]),
+    ("reqsign_aliyun_oss", &["objects/oss_signer.rs"]),
+    ("reqsign_core", &["objects/oss_signer.rs"]),
     ("quick_xml", &["ledger/workbook/", "provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),

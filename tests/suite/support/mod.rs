@@ -2,6 +2,7 @@
 //! and readers of its outputs. The binary gets only the environment variables that are set here.
 
 pub mod browser;
+pub mod bucket;
 pub mod duckdb;
 #[cfg(target_os = "linux")]
 pub mod faulty_disk;

@@ -21,6 +21,7 @@ const READERS: Environment = Environment {
     packages: &[
         "duckdb-cli==1.5.5",
         "duckdb-extension-excel==1.5.5",
+        "duckdb-extension-httpfs==1.5.5",
         "pyarrow==26.0.1",
         "polars==2.1.0",
         "openpyxl==3.1.5",
@@ -42,6 +43,10 @@ const SDKS: Environment = Environment {
     proof: "bin/python",
 };
 
+/// An independent server with the interface of S3.
+const MOTO: Environment =
+    Environment { name: "moto-venv", packages: &["moto[server]==5.2.5"], proof: "bin/moto_server" };
+
 /// Makes the pictures in `docs/`.
 const PICTURES: Environment =
     Environment { name: "pictures-venv", packages: &["pillow==13.0.0", "pymupdf==2.0"], proof: "bin/python" };
@@ -58,10 +63,26 @@ pub fn command(name: &str) -> Command {
 
 /// DuckDB's statement that loads its extension for workbooks.
 pub fn load_excel() -> String {
+    load("excel")
+}
+
+/// DuckDB's statement that loads its extension for object storage.
+pub fn load_httpfs() -> String {
+    load("httpfs")
+}
+
+fn load(extension: &str) -> String {
     let mut command = command("python");
-    command.args(["-c", "import duckdb_extension_excel as e; print(e.__path__[0])"]);
+    command.args(["-c", &format!("import duckdb_extension_{extension} as e; print(e.__path__[0])")]);
     let folder = output(&mut command, "it comes from the Python package index");
-    format!("LOAD '{}/extensions/v1.5.5/excel.duckdb_extension'", folder.trim())
+    format!("LOAD '{}/extensions/v1.5.5/{extension}.duckdb_extension'", folder.trim())
+}
+
+/// The server moto on a free port, installed if necessary. It prints its URL to standard error.
+pub fn moto_server() -> Command {
+    let mut command = Command::new(MOTO.folder().join("bin/moto_server"));
+    command.args(["-H", "127.0.0.1", "-p", "0"]);
+    command
 }
 
 /// Python with the provider's SDKs, installed if necessary.

@@ -1,5 +1,5 @@
 //! Digits that are no phone number although there are many of them: dates and times, CallIds, known
-//! products, accounts, counts, IP addresses, process ids.
+//! products, accounts, counts, IP addresses, process ids, ids of runs.
 
 use super::scan::Span;
 use crate::product::PRODUCTS;
@@ -8,6 +8,9 @@ use crate::product::PRODUCTS;
 const CALL_ID_DIGITS: usize = 12;
 /// Digits of the number of an account.
 const ACCOUNT_DIGITS: usize = 16;
+/// Characters of a run's id, and the places of its hyphens.
+const RUN_ID_CHARS: usize = 36;
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 /// This program's messages name processes and lines by these words and at most seven digits.
 const LABELS: [&str; 2] = ["pid ", "line "];
 
@@ -20,6 +23,7 @@ pub(super) fn is_harmless(span: Span<'_>) -> bool {
         || is_count(&span.text())
         || is_address(span)
         || is_date(span)
+        || is_in_run_id(span)
 }
 
 /// A half of `116014888060^102816313060`. A mobile number is none, with its country code or
@@ -35,6 +39,26 @@ fn is_half_of_call_id(span: Span<'_>, digits: &str) -> bool {
 /// The account of a role: `acs:ram::1234567890123456:role/night`.
 fn is_account(span: Span<'_>) -> bool {
     span.len() == ACCOUNT_DIGITS && is_after(span, "acs:ram::") && span.after().next() == Some(':')
+}
+
+/// A part of a run's id, perhaps after the run's number: `7-f37a3c1e-1234-4567-8901-234567890123`.
+/// It is a UUID of version 4 in lower case.
+fn is_in_run_id(span: Span<'_>) -> bool {
+    let is_part = |c: &char| matches!(c, '0'..='9' | 'a'..='f' | '-');
+    let mut before: Vec<char> = span.before().take(RUN_ID_CHARS).take_while(is_part).collect();
+    before.reverse();
+    let after = span.after().take(RUN_ID_CHARS).take_while(is_part);
+    let word = String::from_iter(before) + &span.text() + &String::from_iter(after);
+    let Some((number, id)) = word.len().checked_sub(RUN_ID_CHARS).and_then(|at| word.split_at_checked(at))
+    else {
+        return false;
+    };
+    let number = number.strip_suffix('-').unwrap_or(number);
+    let is_at = |place: usize, wanted: &[u8]| wanted.contains(&id.as_bytes()[place]);
+    let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_in_place = |(at, byte)| if HYPHENS.contains(&at) { byte == b'-' } else { is_hex(byte) };
+    let is_number = number.len() < 7 && number.bytes().all(|b| b.is_ascii_digit());
+    is_number && id.bytes().enumerate().all(is_in_place) && is_at(14, b"4") && is_at(19, b"89ab")
 }
 
 fn is_labelled(span: Span<'_>) -> bool {

@@ -139,6 +139,25 @@ proptest! {
 }
 
 #[test]
+fn the_id_of_a_run_stays_and_what_only_looks_like_one_does_not() {
+    for id in ["f37a3c1e-1234-4567-8901-234567890123", "13812345-6781-4812-8456-781381234567"] {
+        for text in [format!("run {id}"), format!("s3://x/runs/7-{id}/abcdefgh/"), format!("{id}, {id}.")] {
+            assert_eq!(mask_text(&text), text);
+        }
+        for text in [
+            id.replace("-4", "-5"),
+            id.to_uppercase().replace("-4", "-5"),
+            format!("{id}5"),
+            format!("13812345-{id}"),
+            id.replacen('-', " ", 1),
+            id[9..].to_owned(),
+        ] {
+            assert_ne!(mask_text(&text), text);
+        }
+    }
+}
+
+#[test]
 fn a_text_full_of_numbers_is_read_in_linear_time() {
     // Quadratic time would take minutes.
     for part in ["13812345678\":\"", "1 ", "0-", r"\u0031", "138****5678 ", "%31"] {
