@@ -22,6 +22,21 @@ class _TieOutLine(TypedDict):
     numbers: str
     foots: bool
 
+__all__ = [
+    "ANSWERS_SCHEMA",
+    "DETAILS_SCHEMA",
+    "DISCREPANCIES_SCHEMA",
+    "LEDGER_SCHEMA",
+    "RECORDS_SCHEMA",
+    "Comparison",
+    "InputError",
+    "TieOutError",
+    "Totals",
+    "__version__",
+    "compare",
+    "normalize",
+]
+
 __version__: str
 
 LEDGER_SCHEMA: pyarrow.Schema

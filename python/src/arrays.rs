@@ -151,8 +151,8 @@ pub(crate) fn time_text(micros: i64, has_zone: bool) -> String {
         .map_or_else(|| micros.to_string(), |at| at.format(form).to_string())
 }
 
-/// A whole number has no decimal point, because another program turned it into a float. NaN is null,
-/// because it means a missing value.
+/// A whole number has no decimal point, because another program turned it into a float. NaN is
+/// null, because it means a missing value.
 fn float_text(value: f64) -> Option<String> {
     /// Whole numbers below 2^53 are exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;

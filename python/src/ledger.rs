@@ -72,8 +72,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// The CallId is missing, two columns are the same field, a type cannot be read, or a row has no
-    /// line.
+    /// The CallId is missing, two columns are the same field, a type cannot be read, or a row has
+    /// no line.
     pub(crate) fn open(batch: &RecordBatch, defaults: Defaults) -> Result<Self, InputError> {
         let mut ledger = Self {
             rows: batch.num_rows(),

@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | What identifies a call? | [`call`] |
 //! | What does a ledger row expect? | [`ledger_row`] |
-//! | How is it read from the values of the row? | [`ledger_record`], [`ledger_values`], [`ledger_times`] |
+//! | How is it read from a row's values? | [`ledger_record`], [`ledger_values`], [`ledger_times`] |
 //! | Which names may a column have? | [`ledger_field`] |
 //! | Which rows are no calls? | [`not_a_call`] |
 //! | How does a product name become a product id? | [`product`] |
@@ -21,7 +21,8 @@
 //! | What does a later run ask again? | [`ask_again`] |
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
-//! | What is a discrepancy? | [`discrepancy`], [`discrepancy_rows`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
+//! | What is its row in the outputs? | [`discrepancy_rows`] |
 //! | What is known of a call? | [`call_result`] |
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |

@@ -82,7 +82,7 @@ fn code(text: &str) -> &str {
 
 #[test]
 fn no_file_imports_itself_through_others() {
-    for package in ["src", "crates/core/src"] {
+    for package in ["src", "crates/core/src", "python/src"] {
         let folder = root().join(package);
         let sources = Sources::new(files_below(package).into_iter().filter_map(|(path, text)| {
             let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
@@ -91,7 +91,7 @@ fn no_file_imports_itself_through_others() {
         }));
         let imports = sources.imports();
         let edges: usize = imports.values().map(BTreeSet::len).sum();
-        assert!(edges > 30, "only {edges} imports were found in {package}");
+        assert!(edges > 15, "only {edges} imports were found in {package}");
         assert_eq!(circles(&imports), Vec::<Vec<String>>::new(), "in {package}");
     }
 }
@@ -138,7 +138,7 @@ fn threads_start_only_in_the_file_that_owns_them() {
 
 #[test]
 fn no_file_has_over_400_lines_without_its_tests() {
-    let sizes: BTreeMap<PathBuf, usize> = ["src", "crates"]
+    let sizes: BTreeMap<PathBuf, usize> = ["src", "crates", "python/src"]
         .iter()
         .flat_map(|folder| files_below(folder))
         .filter(|(path, _)| !path.ends_with("tests.rs"))
@@ -151,7 +151,7 @@ fn no_file_has_over_400_lines_without_its_tests() {
 #[test]
 fn no_comment_goes_beyond_100_columns() {
     let mut wide = Vec::new();
-    for folder in ["src", "crates", "tests", "benches"] {
+    for folder in ["src", "crates", "python/src", "tests", "benches"] {
         for (path, text) in files_below(folder) {
             let comments = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("//"));
             for (number, _) in comments.filter(|(_, line)| line.chars().count() > 100) {
@@ -183,7 +183,7 @@ fn function_lengths(text: &str) -> Vec<usize> {
 
 #[test]
 fn functions_have_at_most_60_lines_and_nine_in_ten_25() {
-    let sources = ["src", "crates"].into_iter().flat_map(files_below);
+    let sources = ["src", "crates", "python/src"].into_iter().flat_map(files_below);
     let mut lengths: Vec<usize> = sources.flat_map(|(_, text)| function_lengths(&text)).collect();
     lengths.sort_unstable();
     assert!(lengths.len() > 1_000, "only {} functions were found", lengths.len());
