@@ -186,7 +186,7 @@ fn scan(input: &Input, options: &Options, parsers: usize) -> Result<LedgerScan> 
         Ok((reader?, rows, threads::result_of(digesting)?))
     })?;
     let tally = std::mem::take(&mut *lock(&tally));
-    let scan = found(input, LedgerReader::from_parts(reader.into_records(), rows), tally, digests.sha256)?;
+    let scan = found(input, LedgerReader::from_parts(reader.into_records(), rows), &tally, digests.sha256)?;
     if scan.crc32 != digests.crc32 {
         return Err(LedgerError::Changed { ledger: input.name().to_owned() });
     }
@@ -197,7 +197,7 @@ fn scan(input: &Input, options: &Options, parsers: usize) -> Result<LedgerScan> 
 fn found(
     input: &Input,
     ledger: LedgerReader<LedgerBytes>,
-    tally: Tally,
+    tally: &Tally,
     sha256: String,
 ) -> Result<LedgerScan> {
     let findings = ledger.findings();

@@ -23,7 +23,7 @@ use reconcile_core::status::Status;
 
 enum Writer {
     Text(BufWriter<File>),
-    Parquet(Table),
+    Parquet(Box<Table>),
 }
 
 /// The discrepancy file while it is written.
@@ -125,7 +125,7 @@ impl Discrepancies {
         let writer = match format {
             FileFormat::Csv | FileFormat::Jsonl => Writer::Text(BufWriter::new(file)),
             FileFormat::Parquet => {
-                Writer::Parquet(Table::create(file, path, &DISCREPANCIES, carried, metadata)?)
+                Writer::Parquet(Box::new(Table::create(file, path, &DISCREPANCIES, carried, metadata)?))
             }
         };
         let form = Arc::new(DiscrepancyForm { format, guard: paths.csv.guard, column_names });
