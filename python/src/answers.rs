@@ -8,8 +8,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
 
 use crate::arrays::{self, Texts};
-use crate::error::InputError;
-use crate::input::Input;
+use crate::error::{Input, InputError};
 
 /// The code of an answer without an error.
 const OK: &str = "OK";

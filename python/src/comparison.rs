@@ -21,8 +21,7 @@ use reconcile_core::status::Status;
 use crate::answers::{Answers, Key};
 use crate::arrays::Texts;
 use crate::counts::Counts;
-use crate::error::InputError;
-use crate::input::Input;
+use crate::error::{Input, InputError};
 use crate::ledger::Ledger;
 use crate::tables::{self, TableBuilder};
 

@@ -6,7 +6,22 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::input::Input;
+/// The two arguments with data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    Ledger,
+    Answers,
+}
+
+impl Input {
+    /// The argument's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Answers => "answers",
+        }
+    }
+}
 
 /// The exceptions of the module.
 pub(crate) mod exceptions {

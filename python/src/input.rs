@@ -8,24 +8,7 @@ use arrow_select::concat::concat_batches;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use crate::error::InputError;
-
-/// The two arguments with data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Input {
-    Ledger,
-    Answers,
-}
-
-impl Input {
-    /// The argument's name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ledger => "ledger",
-            Self::Answers => "answers",
-        }
-    }
-}
+use crate::error::{Input, InputError};
 
 /// Reads an object as one batch. Nothing is copied, unless a table of several chunks is joined.
 ///

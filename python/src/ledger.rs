@@ -19,8 +19,7 @@ use reconcile_core::row_problem::RowProblem;
 
 use crate::answers::Key;
 use crate::arrays::{self, Texts};
-use crate::error::InputError;
-use crate::input::Input;
+use crate::error::{Input, InputError};
 
 /// The names of the column with the line of each row.
 const LINE: [&str; 2] = ["line", "ledger_line"];

@@ -26,7 +26,7 @@ use reconcile_core::ledger_record::Defaults;
 use reconcile_core::product::ProductId;
 
 use crate::counts::Totals;
-use crate::input::Input;
+use crate::error::Input;
 
 /// How old a call without a record must be by default.
 const SETTLE: TimeDelta = TimeDelta::minutes(5);

@@ -9,8 +9,7 @@ use reconcile_core::ledger_row::{Expected, LedgerRow};
 use reconcile_core::status::look_up;
 
 use crate::answers::{Answers, call_key};
-use crate::error::InputError;
-use crate::input::Input;
+use crate::error::{Input, InputError};
 use crate::tables::{self, TableBuilder};
 
 /// Columns of the details that depend on the ledger.
