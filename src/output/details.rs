@@ -8,11 +8,11 @@ use chrono::NaiveDate;
 
 use super::packed_rows::PackedRows;
 use super::partitions::{ClosedPartitions, Partitions};
-use super::schema::{Cell, DETAILS, count_cell};
+use super::schema::{Cell, DETAILS};
 use super::table::{RowGroup, RowGroupEncoder, Table, TableForm};
 use crate::error::{Error, Result};
 use crate::staged::Staged;
-use reconcile_core::detail::CallDetail;
+use reconcile_core::columns::of_call;
 use reconcile_core::ledger_row::LedgerRow;
 use reconcile_core::status::Lookup;
 
@@ -199,41 +199,6 @@ impl ClosedDetails {
 
 /// Cells of a call in the order of [`DETAILS`], then the carried ones.
 fn cells<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -> impl Iterator<Item = Cell<'a>> {
-    let (detail, failure) = (lookup.detail.as_ref(), lookup.failure.as_ref());
-    [
-        Cell::Text(Some(&row.key.call_id)),
-        Cell::Integer(Some(row.key.prod_id.0)),
-        Cell::Text(row.key.prod_id.name()),
-        Cell::Date(Some(lookup.found_on)),
-        Cell::Text(Some(lookup.status.as_str())),
-        Cell::Text(detail.and_then(|d| d.caller.as_deref())),
-        Cell::Text(detail.and_then(|d| d.callee.as_deref())),
-        Cell::Text(detail.and_then(|d| d.caller_show_number.as_deref())),
-        Cell::Text(detail.and_then(|d| d.callee_show_number.as_deref())),
-        Cell::Timestamp(detail.and_then(|d| d.created_at)),
-        Cell::Timestamp(detail.and_then(|d| d.started_at)),
-        Cell::Timestamp(detail.and_then(|d| d.ended_at)),
-        Cell::Timestamp(detail.and_then(|d| d.a_ring_at)),
-        Cell::Timestamp(detail.and_then(|d| d.a_end_at)),
-        Cell::Timestamp(detail.and_then(|d| d.b_ring_at)),
-        Cell::Timestamp(detail.and_then(|d| d.b_start_at)),
-        Cell::Timestamp(detail.and_then(|d| d.b_end_at)),
-        Cell::Integer(detail.and_then(|d| d.duration_s)),
-        Cell::Integer(detail.and_then(CallDetail::billable_minutes)),
-        Cell::Text(detail.and_then(|d| d.state.as_deref())),
-        Cell::Text(detail.map(|d| d.outcome.as_str())),
-        Cell::Boolean(detail.and_then(|d| d.answered)),
-        Cell::Text(detail.and_then(|d| d.state_desc.as_deref())),
-        Cell::Text(detail.and_then(|d| d.hangup_by.map(|party| party.as_str()))),
-        Cell::Text(failure.map(|f| f.code.as_str())),
-        Cell::Text(failure.map(|f| f.message.as_str())),
-        Cell::Text(lookup.request_id.as_deref()),
-        Cell::Integer(Some(lookup.attempts)),
-        Cell::Timestamp(lookup.fetched_at),
-        count_cell(discrepancies),
-        count_cell(row.line),
-        Cell::Text(lookup.raw.as_deref()),
-    ]
-    .into_iter()
-    .chain(row.carried.iter().map(|value| Cell::Text(Some(value))))
+    let carried = row.carried.iter().map(|value| Cell::Text(Some(value)));
+    of_call(row, lookup, discrepancies).into_iter().chain(carried)
 }

@@ -13,13 +13,13 @@ use super::csv_form::{MARK, guarded};
 use super::file_format::FileFormat;
 use super::packed_rows::PackedRows;
 use super::paths::Paths;
-use super::schema::{Cell, ColumnType, DISCREPANCIES, count_cell};
+use super::schema::{Cell, ColumnType, DISCREPANCIES};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::staged::{Staged, unwritable};
 use reconcile_core::calendar::provider_local;
+use reconcile_core::columns::of_discrepancy;
 use reconcile_core::discrepancy::DiscrepancyRow;
-use reconcile_core::status::Status;
 
 enum Writer {
     Text(BufWriter<File>),
@@ -183,29 +183,9 @@ pub(super) fn cells<'a>(
     message: &'a str,
     columns: usize,
 ) -> impl Iterator<Item = Cell<'a>> {
-    let what = &row.what;
-    let text = |value: Option<_>| Cell::Text(value.filter(|value: &&str| !value.is_empty()));
-    [
-        text(row.call_id.as_deref()),
-        count_cell(row.ledger_line),
-        Cell::Text(Some(what.kind.as_str())),
-        text(Some(&what.field)),
-        text(what.expected.as_deref()),
-        text(what.actual.as_deref()),
-        Cell::Integer(what.delta),
-        Cell::Text(Some(message)),
-        Cell::Date(row.call_date),
-        Cell::Integer(row.prod_id),
-        Cell::Text(row.status.map(Status::as_str)),
-        Cell::Text(row.product()),
-        text(row.callee.as_deref()),
-        Cell::Timestamp(row.called_at),
-        count_cell(row.at_stake_s),
-    ]
-    .into_iter()
-    .chain(row.carried.iter().map(move |value| text(Some(value))))
-    .chain(std::iter::repeat(Cell::Text(None)))
-    .take(columns)
+    let carried = row.carried.iter().map(|value| Cell::Text(Some(value.as_str()).filter(|v| !v.is_empty())));
+    let missing = std::iter::repeat(Cell::Text(None));
+    of_discrepancy(row, message).into_iter().chain(carried).chain(missing).take(columns)
 }
 
 fn write_csv_row<'a>(
@@ -255,6 +235,7 @@ mod tests {
     use reconcile_core::message::Message;
     use reconcile_core::product::ProductId;
     use reconcile_core::quick_parse;
+    use reconcile_core::status::Status;
     use reconcile_core::tie_out::Written;
 
     /// The bytes of a file with one row; with `guard`, guarded and with a byte order mark.

@@ -363,7 +363,8 @@ fn exchange(_: &Path, _: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::output::schema::{Cell, ColumnType, count_cell};
+    use crate::output::schema::{Cell, ColumnType};
+    use reconcile_core::columns::count_cell;
     use reconcile_core::quick_parse;
 
     const COLUMNS: [Column; 1] = [Column { name: "n", column_type: ColumnType::Integer, nullable: false }];

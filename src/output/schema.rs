@@ -1,5 +1,5 @@
 //! The columns of the files, and the values that a cell can hold.
 
 pub(crate) use reconcile_core::columns::{
-    Cell, Column, ColumnType, DETAILS, DISCREPANCIES, SCHEMA_VERSION, call_key, count_cell,
+    Cell, Column, ColumnType, DETAILS, DISCREPANCIES, SCHEMA_VERSION, call_key,
 };

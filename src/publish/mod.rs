@@ -36,7 +36,8 @@ use units::{Done, UnitReader};
 use worker::Worker;
 
 pub use counted::Counted;
-pub use sources::{Rules, Sources};
+pub use reconcile_core::call_result::Rules;
+pub use sources::Sources;
 
 /// Units that are being filled or wait for a worker, beside those that are worked on.
 const WAITING_UNITS: usize = 1;

@@ -13,11 +13,10 @@ use crate::locked::lock;
 use crate::output::{KnownCall, RowEncoder, RowForms, own_numbers};
 use crate::store::{OpenItem, Reader};
 use reconcile_core::ask_again::is_open;
-use reconcile_core::compare::compare;
+use reconcile_core::call_result::CallResult;
 use reconcile_core::compared::Compared;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::discrepancy_rows;
-use reconcile_core::duplicate::LaterValues;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::status::{FailureKind, Lookup, look_up};
 
@@ -117,15 +116,12 @@ struct UnitRows<'a> {
 
 impl UnitRows<'_> {
     /// The first row of a call, which has this number and this many later rows.
-    fn first_row(&mut self, mut row: LedgerRow, number: u64, later_rows: u64) -> Result<()> {
-        let own_s = row.expected.duration_s;
-        let later_values = self.fill(&mut row, number, later_rows);
-        let lookup = self.look_up(&row)?;
-        let detail = lookup.detail.as_ref();
-        let mut compared = compare(&row, &lookup, self.sources.rules.tolerances);
-        if let Some(values) = later_values {
-            values.name_lines(&mut compared.discrepancies);
-        }
+    fn first_row(&mut self, row: LedgerRow, number: u64, later_rows: u64) -> Result<()> {
+        let later = self.later_values.get(&number).map(|values| &**values).filter(|_| later_rows > 0);
+        let stored = self.reader.lookup(&row.key)?;
+        let Sources { rules, session_no, .. } = self.sources;
+        let CallResult { row, lookup, compared, own_s } =
+            CallResult::new(row, later, stored, rules, session_no);
         let discrepancies = compared.discrepancies.len() as u64 + later_rows;
         self.count_call(&row, &lookup, &compared, discrepancies);
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
@@ -136,24 +132,11 @@ impl UnitRows<'_> {
         for what in compared.discrepancies {
             let mut discrepancy = discrepancy_rows::of_call(&row, &lookup, what);
             if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
-                discrepancy.own_numbers = own_numbers(&row.expected, detail);
+                discrepancy.own_numbers = own_numbers(&row.expected, lookup.detail.as_ref());
             }
             self.write(&discrepancy, Some(KnownCall { row: &row, lookup: Some(&lookup) }))?;
         }
         Ok(())
-    }
-
-    /// Adds to a first row what only its later rows expect.
-    fn fill(&self, row: &mut LedgerRow, number: u64, later_rows: u64) -> Option<&LaterValues> {
-        let values = self.later_values.get(&number).filter(|_| later_rows > 0)?;
-        values.fill(&mut row.expected);
-        Some(values)
-    }
-
-    /// What the store knows of the call of a first row, which has been filled.
-    fn look_up(&self, row: &LedgerRow) -> Result<Lookup> {
-        let stored = self.reader.lookup(&row.key)?;
-        Ok(look_up(row, stored, self.sources.rules.settle, self.sources.session_no))
     }
 
     /// A later row of the call whose first row has this number.
@@ -161,9 +144,12 @@ impl UnitRows<'_> {
         self.counted.totals.duplicates += 1;
         self.counted.figures.bridge.add_later_row(row.expected.duration_s);
         let mut filled = first.clone();
-        self.fill(&mut filled, number, 1);
-        let lookup = self.look_up(&filled)?;
-        let (call, carried) = ((lookup.found_on, lookup.status), &self.sources.ledger.scan.carried);
+        if let Some(values) = self.later_values.get(&number) {
+            values.fill(&mut filled.expected);
+        }
+        let Sources { ledger, rules, session_no, .. } = self.sources;
+        let lookup = look_up(&filled, self.reader.lookup(&first.key)?, rules.settle, session_no);
+        let (call, carried) = ((lookup.found_on, lookup.status), &ledger.scan.carried);
         let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, carried);
         if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
