@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # All checks. The tests come last, so that their summary ends the log.
-ci: fmt clippy doc sample-run bench-smoke python test
+ci: fmt clippy doc sample-run bench-smoke python engines test
 
 # Formatting
 fmt:
@@ -40,6 +40,11 @@ python:
     cd python && ../target/python/bin/maturin build --profile quick --target-dir ../target/wheel --out ../target/wheel/wheels
     target/python/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps target/wheel/wheels/*.whl
     target/python/bin/python -m pytest -q -p no:cacheprovider python/tests
+
+# The jobs and tables of python/examples, with 1.5 GB of engines
+engines: python
+    target/python/bin/pip install --quiet --disable-pip-version-check -r python/examples/requirements.txt
+    target/python/bin/python -m pytest -q -p no:cacheprovider python/examples/tests
 
 # The README's command for the tests
 test: (_readme "cargo test")
