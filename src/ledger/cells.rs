@@ -7,8 +7,12 @@ use memchr::memchr_iter;
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     bytes: Vec<u8>,
-    /// End of each cell in `bytes`.
-    ends: Vec<usize>,
+    /// End of each cell in `bytes`, which holds a few MiB at most.
+    ends: Vec<u32>,
+}
+
+fn end(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 impl Cells {
@@ -17,8 +21,8 @@ impl Cells {
         self.bytes.clear();
         self.bytes.extend_from_slice(record);
         self.ends.clear();
-        self.ends.extend(memchr_iter(delimiter, record));
-        self.ends.push(record.len());
+        self.ends.extend(memchr_iter(delimiter, record).map(end));
+        self.ends.push(end(record.len()));
     }
 
     /// Takes the values of a parsed record.
@@ -36,7 +40,7 @@ impl Cells {
     /// Adds a value.
     pub(super) fn push(&mut self, cell: &[u8]) {
         self.bytes.extend_from_slice(cell);
-        self.ends.push(self.bytes.len());
+        self.ends.push(end(self.bytes.len()));
         // Without this byte, half a character at the end of one cell could join with the next
         // cell.
         self.bytes.push(b',');
@@ -53,7 +57,7 @@ impl Cells {
     }
 
     /// End of each cell in [`Self::bytes`].
-    pub(super) fn ends(&self) -> &[usize] {
+    pub(super) fn ends(&self) -> &[u32] {
         &self.ends
     }
 
@@ -61,13 +65,13 @@ impl Cells {
     pub(super) fn set(&mut self, bytes: &[u8], ends: &[u32]) {
         self.clear();
         self.bytes.extend_from_slice(bytes);
-        self.ends.extend(ends.iter().map(|end| *end as usize));
+        self.ends.extend_from_slice(ends);
     }
 
     /// Position of a cell in [`Self::bytes`].
     pub(super) fn range(&self, at: usize) -> Option<std::ops::Range<usize>> {
-        let end = *self.ends.get(at)?;
-        Some(if at == 0 { 0..end } else { self.ends[at - 1] + 1..end })
+        let end = *self.ends.get(at)? as usize;
+        Some(if at == 0 { 0..end } else { self.ends[at - 1] as usize + 1..end })
     }
 
     /// The bytes of a cell.

@@ -12,7 +12,7 @@ use super::raw_record::{RawRecord, UnusableCell};
 pub struct RawBatch {
     first: u64,
     bytes: Vec<u8>,
-    /// End of each cell among the bytes of its record, which has at most a few MiB.
+    /// End of each cell among the bytes of its record.
     cell_ends: Vec<u32>,
     records: Vec<Place>,
     /// Records that could not be split, by their position in the batch. They are rare.
@@ -77,7 +77,7 @@ impl RawBatch {
             self.unsplittable.push((at, row));
         } else {
             self.bytes.extend_from_slice(raw.cells.bytes());
-            self.cell_ends.extend(raw.cells.ends().iter().map(|end| u32::try_from(*end).unwrap_or(u32::MAX)));
+            self.cell_ends.extend_from_slice(raw.cells.ends());
         }
         self.unusable_cells.extend(raw.unusable_cells.drain(..).map(|cell| (at, cell)));
         let (bytes_end, cells_end) = (self.bytes.len(), self.cell_ends.len());

@@ -2,8 +2,9 @@
 //!
 //! `rows = invalid + duplicates + calls` always holds. Memory does not grow with the number of rows
 //! ([`fingerprints`](super::fingerprints)), but with the number of duplicate calls
-//! ([`DuplicateCalls`]). One thread splits the ledger, one on each core parses, and one computes the
-//! SHA-256. They exchange at most 8 batches for each core, of 256 KiB or of one longer record each.
+//! ([`DuplicateCalls`]). One thread splits the ledger, one on each core parses, and one computes
+//! the SHA-256. They exchange at most 8 batches for each core, of 256 KiB or of one longer record
+//! each.
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};

@@ -8,17 +8,17 @@ use reconcile_core::call::CallKey;
 
 use super::call_row::CallRow;
 
-/// Number of rows in one read, about a quarter of a MiB. More would not fit a core's cache beside
-/// the rest of publishing. SQLite plans the query again for each read.
-pub(super) const ROWS_PER_READ: i64 = 512;
+/// Number of rows in one read, some 100 KiB. More would not fit a core's cache beside the rest of
+/// publishing.
+pub(super) const ROWS_PER_READ: i64 = 128;
 /// Maximum distance, in rows, between two calls that were in flight together.
 const NEARBY: u64 = 512;
 /// Consecutive nearby searches that start reading ahead. The number doubles each time that reading
 /// ahead is stopped.
 const SEARCHES_TO_START: u32 = 4;
-/// Reading ahead is stopped after more than this many poor reads in a row. A poor read has few
-/// hits.
-const MAX_POOR_READS: u32 = 4;
+/// After this many rows it is decided whether reading ahead goes on: if at least an eighth of them
+/// was looked up.
+const ROWS_ON_TRIAL: i64 = 4_096;
 
 /// Rows that were read ahead, and the rule when to read.
 pub(super) struct ReadAhead {
@@ -26,18 +26,16 @@ pub(super) struct ReadAhead {
     rows: VecDeque<Option<CallRow>>,
     /// A hash of the CallId of each row: thousands are compared in a microsecond.
     hashes: VecDeque<u32>,
-    /// Rows that were not looked up yet.
-    left: usize,
     /// Position after the row that was taken last. The next lookup is usually for this one.
     next: usize,
     /// The first row of the next read; `None` if the ledger does not follow the stored order.
     next_no: Option<i64>,
     /// The row that was found last.
     last_no: i64,
-    /// Rows found here since the last read.
+    /// Rows read since the last decision to go on.
+    on_trial: i64,
+    /// Rows found here since then.
     hits: i64,
-    /// Consecutive reads with few hits.
-    poor_reads: u32,
     /// Consecutive searches that found a row near the last one.
     nearby_searches: u32,
     /// Nearby searches that start reading ahead.
@@ -50,12 +48,11 @@ impl ReadAhead {
         Self {
             rows: VecDeque::new(),
             hashes: VecDeque::new(),
-            left: 0,
             next: 0,
             next_no: None,
             last_no: 0,
+            on_trial: 0,
             hits: 0,
-            poor_reads: 0,
             nearby_searches: 0,
             searches_to_start: SEARCHES_TO_START,
         }
@@ -65,14 +62,14 @@ impl ReadAhead {
     pub(super) fn take(&mut self, key: &CallKey) -> Option<CallRow> {
         let position = self.position(key)?;
         let row = self.rows[position].take()?;
-        (self.left, self.hits, self.last_no) = (self.left - 1, self.hits + 1, row.call_no);
+        (self.hits, self.last_no) = (self.hits + 1, row.call_no);
         self.next = position + 1;
         // Calls of rows this far behind are not in the ledger.
         let is_done = |row: &Option<CallRow>| {
             row.as_ref().is_none_or(|row| row.call_no < self.last_no.saturating_sub_unsigned(NEARBY))
         };
         while self.rows.front().is_some_and(is_done) {
-            self.left -= usize::from(self.rows.pop_front().flatten().is_some());
+            self.rows.pop_front();
             self.hashes.pop_front();
             self.next = self.next.saturating_sub(1);
         }
@@ -89,23 +86,20 @@ impl ReadAhead {
         alike.map(|(position, _)| position).find(|position| is_it(&self.rows[*position]))
     }
 
-    /// The first row to read now; `None` if there is no need to read. Stops reading ahead after too
-    /// many poor reads.
+    /// The first row to read before a call is searched for that is not here; `None` if it is
+    /// farther away. Stops reading ahead if few of the rows are looked up.
     pub(super) fn next_read(&mut self) -> Option<i64> {
-        let next_no = self.next_no.filter(|_| self.left < 2 * NEARBY as usize)?;
-        if self.hits < ROWS_PER_READ / 8 {
-            self.poor_reads += 1;
-        } else {
-            (self.poor_reads, self.searches_to_start) = (0, SEARCHES_TO_START);
-        }
-        self.hits = 0;
-        if self.poor_reads > MAX_POOR_READS {
-            *self = Self {
-                searches_to_start: self.searches_to_start.saturating_mul(2),
-                last_no: self.last_no,
-                ..Self::new()
-            };
-            return None;
+        let next_no = self.next_no.filter(|no| no.abs_diff(self.last_no) <= NEARBY)?;
+        if self.on_trial >= ROWS_ON_TRIAL {
+            if self.hits < ROWS_ON_TRIAL / 8 {
+                *self = Self {
+                    searches_to_start: self.searches_to_start.saturating_mul(2),
+                    last_no: self.last_no,
+                    ..Self::new()
+                };
+                return None;
+            }
+            (self.on_trial, self.hits, self.searches_to_start) = (0, 0, SEARCHES_TO_START);
         }
         Some(next_no)
     }
@@ -120,7 +114,7 @@ impl ReadAhead {
         self.next_no = Some(row.call_no + 1);
         self.hashes.push_back(row.key.as_ref().map_or(0, |key| crc32fast::hash(key.call_id.as_bytes())));
         self.rows.push_back(Some(row));
-        self.left += 1;
+        self.on_trial += 1;
     }
 
     /// Notes a row that was found by search. After enough nearby searches, reading ahead starts

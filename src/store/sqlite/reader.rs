@@ -71,11 +71,12 @@ impl SqliteReader {
 
     fn find(&self, key: &CallKey) -> rusqlite::Result<Option<CallRow>> {
         let mut ahead = self.ahead.borrow_mut();
-        if let Some(from_no) = ahead.next_read() {
+        loop {
+            if let Some(row) = ahead.take(key) {
+                return Ok(Some(row));
+            }
+            let Some(from_no) = ahead.next_read() else { break };
             self.read_ahead(&mut ahead, from_no)?;
-        }
-        if let Some(row) = ahead.take(key) {
-            return Ok(Some(row));
         }
         let found = self.search(key)?;
         if let Some(row) = &found {
@@ -96,9 +97,11 @@ impl SqliteReader {
     }
 
     fn read_ahead(&self, ahead: &mut ReadAhead, from_no: i64) -> rusqlite::Result<()> {
-        let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no >= ?1 ORDER BY call_no LIMIT ?2");
+        // SQLite would plan the query again for each value of a bound limit.
+        let sql =
+            format!("SELECT {COLUMNS} FROM call WHERE call_no >= ?1 ORDER BY call_no LIMIT {ROWS_PER_READ}");
         let mut query = self.connection.prepare_cached(&sql)?;
-        let rows = query.query_map(params![from_no, ROWS_PER_READ], CallRow::read)?;
+        let rows = query.query_map([from_no], CallRow::read)?;
         ahead.begin_read();
         rows.into_iter().try_for_each(|row| row.map(|row| ahead.push(row)))
     }
