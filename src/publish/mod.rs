@@ -39,8 +39,15 @@ pub use counted::Counted;
 pub use reconcile_core::call_result::Rules;
 pub use sources::Sources;
 
+/// Most workers. Each needs some 35 MiB, and a container may see many cores and have little memory.
+const MAX_WORKERS: usize = 8;
 /// Units that are being filled or wait for a worker, beside those that are worked on.
 const WAITING_UNITS: usize = 1;
+
+/// A worker for each core, up to [`MAX_WORKERS`].
+pub(crate) fn workers() -> usize {
+    threads::cores().min(MAX_WORKERS)
+}
 
 /// Writes and counts the rows of details and discrepancies with this number of workers. Calls
 /// `on_open` for each open call.

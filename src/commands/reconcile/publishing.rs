@@ -15,7 +15,6 @@ use crate::publish::{self, Counted, Sources};
 use crate::shown::shown;
 use crate::store::OpenItems;
 use crate::telemetry::notify::WrittenRun;
-use crate::threads;
 use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -113,7 +112,7 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, O
         rules: run.settings.rules,
         session_no: run.scope.session_no,
     };
-    let counted = publish::publish(sources, threads::cores(), outputs, &mut on_open)?;
+    let counted = publish::publish(sources, publish::workers(), outputs, &mut on_open)?;
     run.store.note_open(&run.scope, &open)?;
     Ok((counted, run.store.open_items(&run.scope)?))
 }
