@@ -12,7 +12,10 @@ use super::call_row::CallRow;
 /// publishing.
 pub(super) const ROWS_PER_READ: i64 = 128;
 /// Maximum distance, in rows, between two calls that were in flight together.
-const NEARBY: u64 = 512;
+const NEARBY: u64 = 1_024;
+/// Reading ahead starts this number of rows before the call that was found last: most calls that
+/// were in flight together are nearer.
+const ROWS_BEFORE: u64 = 256;
 /// Consecutive nearby searches that start reading ahead. The number doubles each time that reading
 /// ahead is stopped.
 const SEARCHES_TO_START: u32 = 4;
@@ -30,8 +33,10 @@ pub(super) struct ReadAhead {
     next: usize,
     /// The first row of the next read; `None` if the ledger does not follow the stored order.
     next_no: Option<i64>,
-    /// The row that was found last.
-    last_no: i64,
+    /// The last of the stored rows that were taken since reading ahead began.
+    newest_no: i64,
+    /// The row that was found by search last.
+    searched_no: i64,
     /// Rows read since the last decision to go on.
     on_trial: i64,
     /// Rows found here since then.
@@ -50,7 +55,8 @@ impl ReadAhead {
             hashes: VecDeque::new(),
             next: 0,
             next_no: None,
-            last_no: 0,
+            newest_no: 0,
+            searched_no: 0,
             on_trial: 0,
             hits: 0,
             nearby_searches: 0,
@@ -62,12 +68,11 @@ impl ReadAhead {
     pub(super) fn take(&mut self, key: &CallKey) -> Option<CallRow> {
         let position = self.position(key)?;
         let row = self.rows[position].take()?;
-        (self.hits, self.last_no) = (self.hits + 1, row.call_no);
-        self.next = position + 1;
+        (self.hits, self.next) = (self.hits + 1, position + 1);
+        self.newest_no = self.newest_no.max(row.call_no);
         // Calls of rows this far behind are not in the ledger.
-        let is_done = |row: &Option<CallRow>| {
-            row.as_ref().is_none_or(|row| row.call_no < self.last_no.saturating_sub_unsigned(NEARBY))
-        };
+        let oldest_no = self.newest_no.saturating_sub_unsigned(NEARBY);
+        let is_done = |row: &Option<CallRow>| row.as_ref().is_none_or(|row| row.call_no < oldest_no);
         while self.rows.front().is_some_and(is_done) {
             self.rows.pop_front();
             self.hashes.pop_front();
@@ -89,12 +94,12 @@ impl ReadAhead {
     /// The first row to read before a call is searched for that is not here; `None` if it is
     /// farther away. Stops reading ahead if few of the rows are looked up.
     pub(super) fn next_read(&mut self) -> Option<i64> {
-        let next_no = self.next_no.filter(|no| no.abs_diff(self.last_no) <= NEARBY)?;
+        let next_no = self.next_no.filter(|no| *no <= self.newest_no.saturating_add_unsigned(NEARBY))?;
         if self.on_trial >= ROWS_ON_TRIAL {
             if self.hits < ROWS_ON_TRIAL / 8 {
                 *self = Self {
                     searches_to_start: self.searches_to_start.saturating_mul(2),
-                    last_no: self.last_no,
+                    searched_no: self.searched_no,
                     ..Self::new()
                 };
                 return None;
@@ -118,15 +123,99 @@ impl ReadAhead {
     }
 
     /// Notes a row that was found by search. After enough nearby searches, reading ahead starts
-    /// some rows before it.
+    /// some rows before it. A late call near the rows that are read ahead changes nothing.
     pub(super) fn searched(&mut self, call_no: i64) {
-        let is_nearby = call_no.abs_diff(self.last_no) <= NEARBY;
-        self.nearby_searches = if is_nearby { self.nearby_searches + 1 } else { 0 };
-        self.last_no = call_no;
-        if self.nearby_searches >= self.searches_to_start {
-            let next_no = Some(call_no.saturating_sub_unsigned(NEARBY));
-            let searches_to_start = self.searches_to_start;
-            *self = Self { next_no, last_no: call_no, searches_to_start, ..Self::new() };
+        if self.next_no.is_some() && call_no.abs_diff(self.newest_no) <= NEARBY {
+            return;
         }
+        let is_nearby = call_no.abs_diff(self.searched_no) <= NEARBY;
+        self.nearby_searches = if is_nearby { self.nearby_searches + 1 } else { 0 };
+        self.searched_no = call_no;
+        if self.nearby_searches >= self.searches_to_start {
+            let next_no = Some(call_no.saturating_sub_unsigned(ROWS_BEFORE));
+            let searches_to_start = self.searches_to_start;
+            *self =
+                Self { next_no, newest_no: call_no, searched_no: call_no, searches_to_start, ..Self::new() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reconcile_core::answer::StoredCall;
+    use reconcile_core::product::ProductId;
+
+    const ROWS: usize = 20 * 1_024;
+
+    fn key(no: usize) -> CallKey {
+        CallKey { call_id: format!("{no}^{no}"), prod_id: ProductId(7), day: chrono::NaiveDate::default() }
+    }
+
+    fn row(no: usize) -> CallRow {
+        let stored = StoredCall { attempts: 1, answer: None };
+        CallRow { call_no: i64::try_from(no).unwrap_or_default(), key: Some(key(no)), stored, is_whole: true }
+    }
+
+    /// Looks up these calls. Returns the number of searches and of rows that were read ahead.
+    fn look_up(calls: &[usize]) -> (usize, usize) {
+        let (mut ahead, mut searches, mut read) = (ReadAhead::new(), 0, 0);
+        for call in calls {
+            let found = loop {
+                if let Some(found) = ahead.take(&key(*call)) {
+                    break Some(found.call_no);
+                }
+                let Some(from) = ahead.next_read() else { break None };
+                ahead.begin_read();
+                let from = usize::try_from(from).unwrap_or_default();
+                for no in (from..ROWS).take(ROWS_PER_READ as usize) {
+                    ahead.push(row(no));
+                    read += 1;
+                }
+            };
+            assert!(found.is_none_or(|no| no == row(*call).call_no), "{call}");
+            if found.is_none() {
+                searches += 1;
+                ahead.searched(row(*call).call_no);
+            }
+        }
+        (searches, read)
+    }
+
+    fn shuffled(calls: &mut [usize]) {
+        fastrand::Rng::with_seed(7).shuffle(calls);
+    }
+
+    #[test]
+    fn calls_in_the_order_of_the_store_are_hardly_searched_for() {
+        let calls: Vec<usize> = (0..ROWS).collect();
+        let (searches, read) = look_up(&calls);
+        assert!(searches < 10 && read <= ROWS, "{searches} searches, {read} rows");
+    }
+
+    #[test]
+    fn calls_that_were_in_flight_together_are_read_ahead() {
+        for in_flight in [16, 256, 1_024] {
+            let mut calls: Vec<usize> = (0..ROWS).collect();
+            calls.chunks_mut(in_flight).for_each(shuffled);
+            let (searches, read) = look_up(&calls);
+            assert!(searches < ROWS / 10 && read < ROWS + 4_096, "{in_flight}: {searches}, {read} rows");
+        }
+    }
+
+    #[test]
+    fn of_calls_in_no_order_few_rows_are_read_ahead() {
+        let mut calls: Vec<usize> = (0..ROWS).collect();
+        shuffled(&mut calls);
+        let (searches, read) = look_up(&calls);
+        assert!(searches > ROWS * 9 / 10 && read < ROWS, "{searches} searches, {read} rows");
+    }
+
+    #[test]
+    fn after_a_part_of_another_reader_reading_ahead_goes_on() {
+        let parts = (0..ROWS).step_by(4_096).flat_map(|part| part..part + 2_048);
+        let calls: Vec<usize> = parts.collect();
+        let (searches, read) = look_up(&calls);
+        assert!(searches < calls.len() / 10 && read < calls.len() * 2, "{searches} searches, {read} rows");
     }
 }
