@@ -42,6 +42,45 @@ pub(crate) fn start_in<'scope, T: Send + 'scope>(
     Builder::new().name(name.into()).spawn_scoped(scope, work)
 }
 
+/// One of several shares of a work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// From 0.
+    pub(crate) no: usize,
+    /// Number of shares.
+    pub(crate) of: usize,
+}
+
+impl Share {
+    /// The whole work.
+    pub(crate) const ALL: Self = Self { no: 0, of: 1 };
+}
+
+/// Works on each share on a thread of its own, and on the first one on this thread. Returns the
+/// results in the order of the shares.
+///
+/// # Errors
+///
+/// The first error in this order, or that of `no_thread` if the system refuses a thread.
+pub(crate) fn in_shares<T: Send, E: Send>(
+    name: &str,
+    shares: usize,
+    no_thread: impl Fn(io::Error) -> E,
+    work: impl Fn(Share) -> std::result::Result<T, E> + Sync,
+) -> std::result::Result<Vec<T>, E> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let mut others = Vec::new();
+        for no in 1..shares {
+            let work = move || work(Share { no, of: shares });
+            others.push(start_in(scope, name, work).map_err(&no_thread)?);
+        }
+        let first = work(Share { no: 0, of: shares });
+        let others: Vec<_> = others.into_iter().map(result_of).collect();
+        std::iter::once(first).chain(others).collect()
+    })
+}
+
 /// The result of a thread. If the thread panicked, so does the caller.
 pub(crate) fn result_of<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))

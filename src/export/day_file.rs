@@ -7,21 +7,14 @@ use std::path::PathBuf;
 use reconcile_core::answer::StoredAnswer;
 use reconcile_core::ask_again::kind_today;
 use reconcile_core::call::CallKey;
+use reconcile_core::columns::{optional, required};
 
 use crate::error::Result;
 use crate::output::schema::ColumnType::{Date, Integer, Text, Timestamp};
-use crate::output::schema::{Cell, Column, ColumnType};
+use crate::output::schema::{Cell, Column};
 use crate::output::table::Table;
 use crate::place::folder_of;
 use crate::staged::{Staged, sync_folder_of, unwritable};
-
-const fn required(name: &'static str, column_type: ColumnType) -> Column {
-    Column { name, column_type, nullable: false }
-}
-
-const fn optional(name: &'static str, column_type: ColumnType) -> Column {
-    Column { name, column_type, nullable: true }
-}
 
 /// The version of the columns. It grows when a column changes its meaning.
 const SCHEMA_VERSION: &str = "1";

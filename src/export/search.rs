@@ -9,8 +9,9 @@ use super::folder::{Entry, ExportFolder};
 use crate::caught::caught;
 use crate::error::{Error, Result};
 use crate::output::schema::Cell;
-use crate::output::table::reader::{self, Share};
+use crate::output::table::reader;
 use crate::regular_file;
+use crate::threads::Share;
 
 /// What a search found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,10 +1,8 @@
 //! The calls that a ledger names more than once.
 
-use std::thread;
-
 use super::error::{LedgerError, Result};
-use super::fingerprints::{Fingerprints, RowOfCall, Share};
-use crate::threads;
+use super::fingerprints::{Fingerprints, RowOfCall};
+use crate::threads::{self, Share};
 
 /// What a row is among several rows that name the same call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,19 +56,10 @@ impl DuplicateCalls {
     /// # Errors
     /// The temporary file of the fingerprints cannot be read, or a thread cannot be started.
     pub(super) fn count(all: &Fingerprints, threads: usize) -> Result<(Self, u64)> {
-        let share = |no| Counted::share(all, Share { no, of: threads }).map_err(LedgerError::temporary_file);
-        let mut counted = thread::scope(|scope| {
-            let mut others = Vec::new();
-            for no in 1..threads {
-                let other = threads::start_in(scope, "repeats", move || share(no));
-                others.push(other.map_err(LedgerError::no_thread)?);
-            }
-            let mut counted = share(0)?;
-            others
-                .into_iter()
-                .try_for_each(|other| threads::result_of(other).map(|part| counted.add(part)))?;
-            Ok::<_, LedgerError>(counted)
-        })?;
+        let share = |share| Counted::share(all, share).map_err(LedgerError::temporary_file);
+        let shares = threads::in_shares("repeats", threads, LedgerError::no_thread, share)?;
+        let mut counted = Counted::default();
+        shares.into_iter().for_each(|share| counted.add(share));
         counted.rows.sort_unstable_by_key(|(row, _)| *row);
         let Counted { rows, last_with_new_values, calls } = counted;
         Ok((Self { rows, last_with_new_values }, calls))

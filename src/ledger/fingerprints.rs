@@ -8,6 +8,8 @@
 use std::fs::File;
 use std::io::{Result, Write as _};
 
+use crate::threads::Share;
+
 /// Number of parts: one for each value of the first byte. So all rows of a call are in one part.
 const PARTS: usize = 1 << 8;
 /// Right shift after which only the first byte is left.
@@ -96,7 +98,7 @@ impl Fingerprints {
         file.write_all(&bytes)
     }
 
-    /// A share of the parts.
+    /// The parts of a share.
     ///
     /// # Errors
     /// The temporary file cannot be read.
@@ -118,13 +120,6 @@ impl Fingerprints {
         part.sort_unstable();
         Ok(part)
     }
-}
-
-/// One of several shares of the parts: every `of`-th part from number `no` on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
-    pub(super) no: usize,
-    pub(super) of: usize,
 }
 
 #[cfg(unix)]

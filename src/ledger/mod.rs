@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  file ─► unpack ─► decode ─► split ─► CSV parser ─► cells ─► row
-//!          SHA-256   UTF-8     records  only if quoted         values
+//!          CRC-32    UTF-8     records  only if quoted         values
 //!          gzip
 //!          zstd
 //!  file ─► parquet/ or workbook/ ───────────────────► cells ─► row

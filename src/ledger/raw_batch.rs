@@ -15,9 +15,9 @@ pub struct RawBatch {
     /// End of each cell among the bytes of its record.
     cell_ends: Vec<u32>,
     records: Vec<Place>,
-    /// Records that could not be split, by their position in the batch. They are rare.
+    /// Records that could not be split, with their position in the batch, ascending.
     unsplittable: Vec<(usize, InvalidRow)>,
-    /// Unusable cells, by the position of their record. They are rare.
+    /// Unusable cells, with the position of their record, ascending.
     unusable_cells: Vec<(usize, UnusableCell)>,
     /// Bytes that are kept of the records that could not be split.
     unsplittable_bytes: usize,
@@ -69,7 +69,7 @@ impl RawBatch {
         self.unsplittable_bytes = 0;
     }
 
-    /// Adds a record. What is rare is taken out of it.
+    /// Adds a record. Takes its row that could not be split, and its unusable cells.
     pub(super) fn push(&mut self, raw: &mut RawRecord) {
         let at = self.records.len();
         if let Some(row) = raw.unsplittable.take() {
@@ -94,11 +94,15 @@ impl RawBatch {
         };
         raw.cells.set(&self.bytes[bytes..place.bytes_end], &self.cell_ends[cells..place.cells_end]);
         (raw.line, raw.offset, raw.encoding) = (place.line, place.offset, place.encoding);
-        let of_record = |(position, row): &(usize, InvalidRow)| (*position == at).then(|| row.clone());
-        raw.unsplittable = self.unsplittable.iter().find_map(of_record);
-        let cells = self.unusable_cells.iter().filter(|(position, _)| *position == at);
+        raw.unsplittable = of_record(&self.unsplittable, at).next().cloned();
         raw.unusable_cells.clear();
-        raw.unusable_cells.extend(cells.map(|(_, cell)| cell.clone()));
+        raw.unusable_cells.extend(of_record(&self.unusable_cells, at).cloned());
         true
     }
+}
+
+/// What belongs to the record at this position, of all in ascending order of their positions.
+fn of_record<T>(all: &[(usize, T)], at: usize) -> impl Iterator<Item = &T> {
+    let from_here = &all[all.partition_point(|(position, _)| *position < at)..];
+    from_here.iter().take_while(move |(position, _)| *position == at).map(|(_, one)| one)
 }

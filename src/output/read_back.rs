@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::thread::scope;
 
 use serde_json::Value;
 
@@ -11,10 +10,10 @@ use super::csv_form::unguarded;
 use super::details::ClosedDetails;
 use super::file_format::FileFormat;
 use super::schema::{Cell, call_key};
-use super::table::reader::{self, Share};
+use super::table::reader;
 use crate::error::{Error, Result};
 use crate::staged::{Staged, unreadable};
-use crate::threads;
+use crate::threads::{self, Share};
 use reconcile_core::quick_parse;
 use reconcile_core::tie_out::Written;
 
@@ -27,16 +26,10 @@ type EachRow<'a> = &'a mut dyn FnMut(&[Cell<'_>]) -> Result<()>;
 ///
 /// Exit 6 if the details do not read as they were written.
 pub(super) fn count_details(details: &ClosedDetails, written: &mut Written) -> Result<()> {
-    let shares = threads::cores();
-    scope(|scope| {
-        let mut others = Vec::new();
-        for share in 1..shares {
-            let count = move || count_share(details, Share { share, of: shares });
-            others.push(threads::start_in(scope, "count", count).map_err(Error::no_more_threads)?);
-        }
-        written.add(count_share(details, Share { share: 0, of: shares })?);
-        others.into_iter().try_for_each(|other| threads::result_of(other).map(|part| written.add(part)))
-    })
+    let count = |share| count_share(details, share);
+    let shares = threads::in_shares("count", threads::cores(), Error::no_more_threads, count)?;
+    shares.into_iter().for_each(|share| written.add(share));
+    Ok(())
 }
 
 /// Counts a share of the row groups of a file, or of the files of a folder.
@@ -48,7 +41,7 @@ fn count_share(details: &ClosedDetails, share: Share) -> Result<Written> {
         }
         ClosedDetails::Folder(folder) => {
             let (parts, target) = (folder.parts().iter(), folder.target());
-            for part in parts.skip(share.share).step_by(share.of) {
+            for part in parts.skip(share.no).step_by(share.of) {
                 let file = File::open(part).map_err(|e| unreadable(target, e))?;
                 count_calls(file, target, Share::ALL, &mut written)?;
             }

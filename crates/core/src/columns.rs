@@ -42,11 +42,15 @@ pub struct Column {
     pub nullable: bool,
 }
 
-const fn required(name: &'static str, column_type: ColumnType) -> Column {
+/// A column in which every row has a value.
+#[must_use]
+pub const fn required(name: &'static str, column_type: ColumnType) -> Column {
     Column { name, column_type, nullable: false }
 }
 
-const fn optional(name: &'static str, column_type: ColumnType) -> Column {
+/// A column in which a value may be null.
+#[must_use]
+pub const fn optional(name: &'static str, column_type: ColumnType) -> Column {
     Column { name, column_type, nullable: true }
 }
 

@@ -31,7 +31,6 @@ pub(super) fn writer_properties(schema: &Schema, metadata: &[(String, String)]) 
     let pairs = metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-        .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_dictionary_page_size_limit(MAX_DICTIONARY)
         .set_data_page_size_limit(PAGE)
         .set_statistics_enabled(EnabledStatistics::Page)

@@ -12,22 +12,10 @@ use parquet::errors::Result as ParquetResult;
 use crate::error::Result;
 use crate::output::schema::Cell;
 use crate::staged::unreadable;
+use crate::threads::Share;
 
 /// Rows read at once.
 const BATCH_ROWS: usize = 4_096;
-
-/// A share of the row groups of a Parquet file.
-#[derive(Clone, Copy)]
-pub(crate) struct Share {
-    /// From 0.
-    pub(crate) share: usize,
-    /// Number of shares.
-    pub(crate) of: usize,
-}
-
-impl Share {
-    pub(crate) const ALL: Self = Self { share: 0, of: 1 };
-}
 
 /// Passes the cells of each row to `each`, in the order of `columns`. Holds one batch in memory.
 ///
@@ -63,8 +51,8 @@ fn batches(file: File, row_groups: Share, columns: &[&str]) -> ParquetResult<Par
         names.enumerate().filter(|(_, name)| columns.contains(&name.as_str())).map(|(i, _)| i).collect();
     let mask = ProjectionMask::leaves(builder.parquet_schema(), wanted);
     let count = builder.metadata().num_row_groups();
-    let Share { share, of } = row_groups;
-    let range = count * share / of..count * (share + 1) / of;
+    let Share { no, of } = row_groups;
+    let range = count * no / of..count * (no + 1) / of;
     builder.with_projection(mask).with_row_groups(range.collect()).with_batch_size(BATCH_ROWS).build()
 }
 
