@@ -18,7 +18,7 @@ use support::{Call, calls, fill, open_store, per_second, reconcile, write_ledger
 
 /// Looks up these calls. Returns calls per second.
 fn look_up(store: &Path, calls: impl Iterator<Item = usize>) -> f64 {
-    let reader = open_reader(store, Some(Origin::Provider.into())).unwrap().unwrap();
+    let reader = open_reader(&store.into(), Some(Origin::Provider.into())).unwrap().unwrap();
     let keys: Vec<_> = calls.map(|no| Call::new(no).key()).collect();
     let begin = Instant::now();
     keys.iter().for_each(|key| assert!(reader.lookup(key).unwrap().is_some()));

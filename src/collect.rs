@@ -6,7 +6,7 @@
 //! If the time is too short for all calls, the oldest calls come first: the calls are divided into
 //! a few groups by age, and the ledger is read once for each group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::iter::Enumerate;
 use std::ops::RangeInclusive;
 use std::pin::pin;
@@ -25,6 +25,7 @@ use crate::store::Reader;
 use crate::threads;
 use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
+use reconcile_core::call::CallKey;
 use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 
 /// The distinct calls of a ledger: the first row of each call.
@@ -50,6 +51,9 @@ impl<R: std::io::Read> Iterator for DistinctCalls<'_, R> {
     }
 }
 
+/// Rows whose calls are looked up together.
+const ROWS_PER_LOOKUP: usize = 512;
+
 /// An hour, counted since 1970.
 pub type Hour = i64;
 
@@ -73,11 +77,35 @@ fn jobs<'a>(
     let rows = DistinctCalls { ledger: ledger.enumerate(), duplicates };
     let rows = rows.map(|row| row.map(|row| (hour_of(&row), row)));
     let rows = rows.filter(move |row| row.as_ref().map_or(true, |(hour, _)| hours.contains(hour)));
-    Ok(rows.map(move |row| {
-        let (hour, row) = row?;
-        let stored = reader.map_or(Ok(None), |reader| reader.lookup(&row.key))?;
-        Ok(job(&row, scope.next_request(stored.as_ref())).map(|job| (hour, job)))
+    let mut rows = rows;
+    let (mut found, mut has_failed) = (VecDeque::new(), false);
+    Ok(std::iter::from_fn(move || {
+        if found.is_empty() && !has_failed {
+            let rows = rows.by_ref().take(ROWS_PER_LOOKUP).collect::<Result<Vec<_>>>();
+            match rows.and_then(|rows| look_up(&rows, scope, reader)) {
+                Ok(jobs) => found.extend(jobs.into_iter().map(Ok)),
+                Err(error) => {
+                    has_failed = true;
+                    found.push_back(Err(error));
+                }
+            }
+        }
+        found.pop_front()
     }))
+}
+
+/// The jobs of these rows. The store is asked for their calls together.
+fn look_up(
+    rows: &[(Hour, LedgerRow)],
+    scope: &Scope,
+    reader: Option<&dyn Reader>,
+) -> Result<Vec<Option<(Hour, Job)>>> {
+    let keys: Vec<&CallKey> = rows.iter().map(|(_, row)| &row.key).collect();
+    let stored = reader.map_or_else(|| Ok(vec![None; keys.len()]), |reader| reader.lookup_all(&keys))?;
+    let jobs = rows.iter().zip(stored);
+    Ok(jobs
+        .map(|((hour, row), stored)| Some((*hour, job(row, scope.next_request(stored.as_ref()))?)))
+        .collect())
 }
 
 /// The calls that a run has to ask for.

@@ -213,7 +213,7 @@ pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {
 
 /// Opens a store for real answers, and begins a session.
 pub(crate) fn open_store(path: &Path) -> (Arc<dyn Store>, Scope) {
-    let store = open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
+    let store = open(&path.into(), Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "benchmark".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();

@@ -8,6 +8,7 @@ use clap::Args;
 use super::values;
 use crate::ledger;
 use crate::provider::credentials::Access;
+use crate::store::StoreLocation;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::product::ProductId;
 
@@ -128,13 +129,13 @@ pub struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// The store's path; without the option, the default that exists.
+    /// The store; without the option, the default that exists.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
+    pub fn location(&self) -> StoreLocation {
         let default = || {
             let sandbox = PathBuf::from(SANDBOX_STORE);
             if sandbox.exists() && !Path::new(STORE).exists() { sandbox } else { STORE.into() }
         };
-        self.store.clone().unwrap_or_else(default)
+        StoreLocation::parse(&self.store.clone().unwrap_or_else(default))
     }
 }

@@ -1,6 +1,6 @@
 //! Turns the job's options into [`Settings`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::common_options::{SANDBOX_STORE, STORE};
 use super::job_options::{CsvBom, JobArgs};
@@ -12,6 +12,7 @@ use super::usable_rows::UsableRows;
 use crate::error::{Error, Result};
 use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
+use crate::store::StoreLocation;
 use crate::zone::Zone;
 
 impl JobArgs {
@@ -28,6 +29,7 @@ impl JobArgs {
         let input = self.input.clone().ok_or_else(|| missing("--input"))?;
         object_outputs::check_input(&input)?;
         let out = self.out.clone().ok_or_else(|| missing("--out"))?;
+        let store = self.store_location(&out);
         let in_bucket = object_outputs::parse("--out", &out)?;
         let in_bucket = in_bucket.map(|url| object_outputs::paths(&self, url)).transpose()?;
         let burst = self.burst.unwrap_or(self.rate.requests);
@@ -39,12 +41,11 @@ impl JobArgs {
             self.notify.settings(self.lang, self.access.insecure_http())?;
         let MaskSettings { mask, note: mask_note } =
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
-        let default_store = if self.sandbox { SANDBOX_STORE } else { STORE };
         Ok(Settings {
             config,
             ledger: self.ledger.options(),
             usable_rows: UsableRows { allow_empty: self.allow_empty, max_unusable: self.max_unusable },
-            store: self.store.unwrap_or_else(|| out.with_file_name(default_store)),
+            store,
             outputs: Paths {
                 by_day: self.partition_by.is_some(),
                 csv: CsvForm { byte_order_mark: self.csv_bom.into(), guard: self.csv_guard },
@@ -80,6 +81,13 @@ impl JobArgs {
             notify,
             notify_secret,
         })
+    }
+}
+
+impl JobArgs {
+    fn store_location(&self, out: &Path) -> StoreLocation {
+        let default = || out.with_file_name(if self.sandbox { SANDBOX_STORE } else { STORE });
+        StoreLocation::parse(&self.store.clone().unwrap_or_else(default))
     }
 }
 

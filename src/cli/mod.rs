@@ -61,13 +61,13 @@ mod tests {
         assert_eq!((s.concurrency, s.max_attempts), (Concurrency::Auto, 6));
         assert_eq!(s.timeout, Duration::from_secs(10));
         assert_eq!(s.rules.settle, TimeDelta::minutes(5));
-        assert_eq!(s.store, PathBuf::from("out/reconcile.db"));
+        assert_eq!(s.store, PathBuf::from("out/reconcile.db").into());
         assert_eq!(s.outputs.discrepancies, PathBuf::from("out/d.discrepancies.csv"));
         assert_eq!(s.outputs.report, PathBuf::from("out/d.report.html"));
         assert_eq!(s.outputs.summary, PathBuf::from("out/d.summary.json"));
         assert_eq!(s.answers, Answers::Provider("https://dyvmsapi.aliyuncs.com".into()));
         let s = settings("reconcile --sandbox -i a.csv -o d.parquet").unwrap();
-        assert_eq!((s.store, s.answers), (PathBuf::from("reconcile.sandbox.db"), Answers::Sandbox));
+        assert_eq!((s.store, s.answers), (PathBuf::from("reconcile.sandbox.db").into(), Answers::Sandbox));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::values::SqlFile;
 use crate::error::{Error, Result};
 use crate::objects::{ObjectUrl, Staging};
 use crate::output::Paths;
+use crate::store::StoreLocation;
 
 /// Name of the details if the URL names a folder.
 const DETAILS: &str = "details.parquet";
@@ -52,7 +53,7 @@ pub(super) fn check_input(value: &Path) -> Result<()> {
 pub(super) fn paths(args: &JobArgs, url: ObjectUrl) -> Result<Paths> {
     let Some(store) = &args.store else {
         return Err(Error::usage(format!("--store is missing; it cannot be beside --out {url}"))
-            .hint("name a file on this machine with --store: it keeps every answer"));
+            .hint("name a file on this machine, or a database, with --store: it keeps every answer"));
     };
     let (root, details) = split(url, args.partition_by.is_some());
     if root.key.contains(['*', '?', '[']) {
@@ -61,7 +62,13 @@ pub(super) fn paths(args: &JobArgs, url: ObjectUrl) -> Result<Paths> {
         ))
         .hint("name another folder of the bucket"));
     }
-    let folder = Staging::folder(store);
+    let folder = match StoreLocation::parse(store) {
+        StoreLocation::File(store) => Staging::folder(&store),
+        // Other runs of this machine may use the database at the same time.
+        StoreLocation::Database(_) => {
+            Staging::folder(&std::env::temp_dir().join(format!("reconcile-{}", std::process::id())))
+        }
+    };
     let place = |option: &str, path: &Option<PathBuf>| {
         path.as_deref().map(|path| in_folder(&folder, option, path)).transpose()
     };

@@ -15,7 +15,7 @@ use crate::output::{Lang, MaskPhones, Paths};
 use crate::provider::WireFormat;
 use crate::provider::credentials::{Access, ReadableFile};
 use crate::publish::Rules;
-use crate::store::{ExpectedOrigin, Origin};
+use crate::store::{ExpectedOrigin, Origin, StoreLocation};
 use crate::telemetry::notify;
 use crate::zone::Zone;
 use reconcile_core::rate::Rate;
@@ -51,7 +51,7 @@ pub struct Settings {
     /// Warnings about files with secrets that others can read.
     pub secret_notes: Vec<ReadableFile>,
     /// The store.
-    pub store: PathBuf,
+    pub store: StoreLocation,
     /// Where the answers come from.
     pub answers: Answers,
     /// The format requested for answers.

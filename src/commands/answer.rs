@@ -1,12 +1,10 @@
 //! How a command prints its answer: as JSON, or as lines for people.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use crate::console::messages;
 use crate::error::{Error, Result};
-use crate::store::{self, Reader};
+use crate::store::{self, Reader, StoreLocation};
 
 /// Prints an answer as JSON, or as `lines`.
 ///
@@ -34,13 +32,13 @@ pub(super) fn table(pairs: &[(&str, String)]) -> Vec<String> {
     pairs.iter().map(|(name, value)| format!("{name:<width$}  {value}")).collect()
 }
 
-/// The store at this path, read-only.
+/// The store there, read-only.
 ///
 /// # Errors
 ///
 /// Exit 2 when there is none; exit 6 when it cannot be read.
-pub(super) fn open_store(path: &Path) -> Result<Box<dyn Reader>> {
-    store::open_reader(path, None)?.ok_or_else(|| {
-        Error::usage(format!("there is no store {}", path.display())).hint("give its path with --store")
+pub(super) fn open_store(location: &StoreLocation) -> Result<Box<dyn Reader>> {
+    store::open_reader(location, None)?.ok_or_else(|| {
+        Error::usage(format!("there is no store {location}")).hint("give its path with --store")
     })
 }

@@ -36,7 +36,7 @@ fn purge_calls(args: &PurgeArgs) -> Result<Exit> {
     let before = before.filter(|day| day.year() >= 1970).ok_or_else(|| {
         Error::usage("--older-than reaches back to before 1970").hint("give a shorter time, such as 90d")
     })?;
-    let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    let store = store::open_existing(&args.store.location(), Arc::new(SystemClock::new()))?;
     let erased = store.purge(before)?;
     messages::print(&format!(
         "deleted {} made before {before}, and {}; {}",
@@ -63,7 +63,7 @@ fn forget_number(args: &ForgetArgs) -> Result<Exit> {
         return Err(Error::usage(format!("{} is not a phone number", phone::mask_number(&args.number)))
             .hint("give its digits, with or without +86, spaces and hyphens"));
     }
-    let store = store::open_existing(&args.store.path(), Arc::new(SystemClock::new()))?;
+    let store = store::open_existing(&args.store.location(), Arc::new(SystemClock::new()))?;
     // No export may begin now: it could write the answers that are erased here.
     let exports = args.exports.as_deref().filter(|path| !path.as_os_str().is_empty());
     let exports = exports.map(ExportFolder::open).transpose()?;

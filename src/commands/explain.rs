@@ -104,7 +104,7 @@ struct ExplainedDiscrepancy {
 /// Exit 2 when there is no store, it does not know the call, or the ledger cannot be read; exit 6
 /// when the store cannot be read.
 pub fn explain(args: &ExplainArgs) -> Result<Exit> {
-    let reader = open_store(&args.store.path())?;
+    let reader = open_store(&args.store.location())?;
     let known = reader.calls_named(&args.call_id)?;
     if known.is_empty() {
         return Err(unknown(reader.as_ref(), args));
@@ -121,7 +121,7 @@ fn unknown(reader: &dyn Reader, args: &ExplainArgs) -> Error {
         0 => "no run has asked for it; put quotes around an id with a ^".to_owned(),
         _ => format!("similar ids in the store: {}; put quotes around an id with a ^", similar.join(", ")),
     };
-    Error::usage(format!("the store {} does not know the call {}", args.store.path().display(), args.call_id))
+    Error::usage(format!("the store {} does not know the call {}", args.store.location(), args.call_id))
         .hint(hint)
 }
 

@@ -16,7 +16,7 @@ use crate::words::plural;
 /// Exit 2 when there is no store or the folder holds anything else; exit 6 when the store cannot be
 /// read or a file cannot be written.
 pub fn export(args: &ExportArgs) -> Result<Exit> {
-    let reader = open_store(&args.store.path())?;
+    let reader = open_store(&args.store.location())?;
     let folder = ExportFolder::to_write(&args.to, reader.origin()?)?;
     let exported = export::export(reader.as_ref(), &folder)?;
     lines(&exported, &args.to.display().to_string())

@@ -127,7 +127,7 @@ impl Session {
 ///
 /// Exit 2 when there is no store; exit 6 when it cannot be read.
 pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
-    let CapRecord { sessions, missing_sessions, names } = open_store(&args.store.path())?.cap_record()?;
+    let CapRecord { sessions, missing_sessions, names } = open_store(&args.store.location())?.cap_record()?;
     let sessions: Vec<Session> = sessions.into_iter().map(Session::new).collect();
     let mut doubts: Vec<String> = sessions.iter().flat_map(Session::doubts).collect();
     let mut verdict = sessions.iter().map(|session| session.verdict).max().unwrap_or(Verdict::Held);

@@ -12,13 +12,18 @@ use crate::ledger::{BatchParser, RawBatch, Repeat};
 use crate::locked::lock;
 use crate::output::{KnownCall, RowEncoder, RowForms, own_numbers};
 use crate::store::{OpenItem, Reader};
+use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::is_open;
+use reconcile_core::call::CallKey;
 use reconcile_core::call_result::CallResult;
 use reconcile_core::compared::Compared;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::status::{FailureKind, Lookup, look_up};
+
+/// Rows whose calls are looked up together. More would not fit a core's cache.
+const ROWS_PER_LOOKUP: usize = 128;
 
 /// What a worker keeps from unit to unit.
 pub(super) struct Worker<'a> {
@@ -75,22 +80,16 @@ impl<'a> Worker<'a> {
         };
         let mut first_rows = first_rows.iter();
         let mut repeats = self.sources.ledger.scan.duplicate_calls.among(batch.rows()).iter().peekable();
-        for (at, number) in batch.rows().enumerate() {
-            let record = self.parser.record(batch, at);
-            let repeat = repeats.next_if(|(row, _)| *row == number).map(|(_, repeat)| *repeat);
-            unit.counted.totals.rows += 1;
-            match (record, repeat) {
-                (Some(Record::Invalid(row)), None) => unit.invalid_row(row)?,
-                (Some(Record::Row(row)), None) => unit.first_row(row, number, 0)?,
-                (Some(Record::Row(row)), Some(Repeat::First { later_rows })) => {
-                    unit.first_row(row, number, later_rows)?;
-                }
-                (Some(Record::Row(row)), Some(Repeat::Later { first: number })) => {
-                    let first = first_rows.next().ok_or_else(|| changed(self.sources.ledger))?;
-                    unit.later_row(&row, first, number)?;
-                }
-                _ => return Err(changed(self.sources.ledger)),
-            }
+        let mut numbers = batch.rows().enumerate().peekable();
+        while numbers.peek().is_some() {
+            let mut parse = |(at, number)| {
+                let record = self.parser.record(batch, at);
+                let repeat = repeats.next_if(|(row, _)| *row == number).map(|(_, repeat)| *repeat);
+                UnitRow::new(record, repeat, number, &mut first_rows)
+            };
+            let rows: Option<Vec<UnitRow<'_>>> =
+                numbers.by_ref().take(ROWS_PER_LOOKUP).map(&mut parse).collect();
+            unit.add(rows.ok_or_else(|| changed(self.sources.ledger))?)?;
             if let Some(rows) = unit.encoder.take_full()? {
                 send(results, Done { rows, open: std::mem::take(&mut unit.open), counted: None })?;
             }
@@ -104,6 +103,54 @@ fn send(results: &SyncSender<Result<Done>>, done: Done) -> Result<()> {
     results.send(Ok(done)).map_err(|_| Error::bug("the thread that writes the files has stopped"))
 }
 
+/// A row of a unit.
+enum UnitRow<'a> {
+    Invalid(InvalidRow),
+    /// The first row of a call, which has this number and this many later rows.
+    First {
+        row: LedgerRow,
+        number: u64,
+        later_rows: u64,
+    },
+    /// A later row of the call whose first row has this number.
+    Later {
+        row: LedgerRow,
+        first: &'a LedgerRow,
+        number: u64,
+    },
+}
+
+impl<'a> UnitRow<'a> {
+    /// `None` if the row is not what the first reading found.
+    fn new(
+        record: Option<Record>,
+        repeat: Option<Repeat>,
+        number: u64,
+        first_rows: &mut std::slice::Iter<'a, Arc<LedgerRow>>,
+    ) -> Option<Self> {
+        match (record?, repeat) {
+            (Record::Invalid(row), None) => Some(Self::Invalid(row)),
+            (Record::Row(row), None) => Some(Self::First { row, number, later_rows: 0 }),
+            (Record::Row(row), Some(Repeat::First { later_rows })) => {
+                Some(Self::First { row, number, later_rows })
+            }
+            (Record::Row(row), Some(Repeat::Later { first: number })) => {
+                Some(Self::Later { row, first: first_rows.next()?, number })
+            }
+            (Record::Invalid(_), Some(_)) => None,
+        }
+    }
+
+    /// The call that the row names.
+    fn key(&self) -> Option<&CallKey> {
+        match self {
+            Self::Invalid(_) => None,
+            Self::First { row, .. } => Some(&row.key),
+            Self::Later { first, .. } => Some(&first.key),
+        }
+    }
+}
+
 /// The rows of a unit while they are worked on.
 struct UnitRows<'a> {
     sources: Sources<'a>,
@@ -115,10 +162,33 @@ struct UnitRows<'a> {
 }
 
 impl UnitRows<'_> {
+    /// Adds consecutive rows. The store is asked for their calls together.
+    fn add(&mut self, rows: Vec<UnitRow<'_>>) -> Result<()> {
+        let keys: Vec<&CallKey> = rows.iter().filter_map(UnitRow::key).collect();
+        let mut stored = self.reader.lookup_all(&keys)?.into_iter();
+        let mut next = || stored.next().flatten();
+        for row in rows {
+            self.counted.totals.rows += 1;
+            match row {
+                UnitRow::Invalid(row) => self.invalid_row(row)?,
+                UnitRow::First { row, number, later_rows } => {
+                    self.first_row(row, number, later_rows, next())?;
+                }
+                UnitRow::Later { row, first, number } => self.later_row(&row, first, number, next())?,
+            }
+        }
+        Ok(())
+    }
+
     /// The first row of a call, which has this number and this many later rows.
-    fn first_row(&mut self, row: LedgerRow, number: u64, later_rows: u64) -> Result<()> {
+    fn first_row(
+        &mut self,
+        row: LedgerRow,
+        number: u64,
+        later_rows: u64,
+        stored: Option<StoredCall>,
+    ) -> Result<()> {
         let later = self.later_values.get(&number).map(|values| &**values).filter(|_| later_rows > 0);
-        let stored = self.reader.lookup(&row.key)?;
         let Sources { rules, session_no, .. } = self.sources;
         let CallResult { row, lookup, compared, own_s } =
             CallResult::new(row, later, stored, rules, session_no);
@@ -140,7 +210,13 @@ impl UnitRows<'_> {
     }
 
     /// A later row of the call whose first row has this number.
-    fn later_row(&mut self, row: &LedgerRow, first: &LedgerRow, number: u64) -> Result<()> {
+    fn later_row(
+        &mut self,
+        row: &LedgerRow,
+        first: &LedgerRow,
+        number: u64,
+        stored: Option<StoredCall>,
+    ) -> Result<()> {
         self.counted.totals.duplicates += 1;
         self.counted.figures.bridge.add_later_row(row.expected.duration_s);
         let mut filled = first.clone();
@@ -148,7 +224,7 @@ impl UnitRows<'_> {
             values.fill(&mut filled.expected);
         }
         let Sources { ledger, rules, session_no, .. } = self.sources;
-        let lookup = look_up(&filled, self.reader.lookup(&first.key)?, rules.settle, session_no);
+        let lookup = look_up(&filled, stored, rules.settle, session_no);
         let (call, carried) = ((lookup.found_on, lookup.status), &ledger.scan.carried);
         let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, carried);
         if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {

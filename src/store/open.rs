@@ -1,13 +1,14 @@
-//! Which implementation serves a path. Today every path is a SQLite file.
+//! Which implementation serves a location.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::location::{DatabaseUrl, StoreLocation};
 use super::origin::ExpectedOrigin;
 use super::sqlite::{SqliteReader, SqliteStore};
 use super::verbs::{Reader, Store};
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::place::resolve;
 
 /// Opens the store and locks it for this process. Creates it, or upgrades it to this version's
@@ -18,11 +19,14 @@ use crate::place::resolve;
 /// Exit 5 if another run holds the store; exit 2 if it has another origin, is newer than this
 /// program, or is not a store; exit 6 if it is damaged, or cannot be read or written.
 pub fn open(
-    path: &Path,
+    location: &StoreLocation,
     expected: impl Into<ExpectedOrigin>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqliteStore::open(path, expected.into(), clock)?))
+    match location {
+        StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open(path, expected.into(), clock)?)),
+        StoreLocation::Database(url) => Err(not_supported(url)),
+    }
 }
 
 /// Opens an existing store of any origin and locks it for this process.
@@ -30,8 +34,11 @@ pub fn open(
 /// # Errors
 ///
 /// As [`open`]; exit 2 if there is no store.
-pub fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqliteStore::open_existing(path, clock)?))
+pub fn open_existing(location: &StoreLocation, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
+    match location {
+        StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open_existing(path, clock)?)),
+        StoreLocation::Database(url) => Err(not_supported(url)),
+    }
 }
 
 /// Opens a store for reading, even while another process writes to it. Returns `None` if there is
@@ -40,8 +47,20 @@ pub fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store
 /// # Errors
 ///
 /// Exit 2 if it is not a store, or has another schema or origin; exit 6 if it cannot be read.
-pub fn open_reader(path: &Path, expected: Option<ExpectedOrigin>) -> Result<Option<Box<dyn Reader>>> {
-    Ok(SqliteReader::open(path, expected)?.map(|reader| Box::new(reader) as _))
+pub fn open_reader(
+    location: &StoreLocation,
+    expected: Option<ExpectedOrigin>,
+) -> Result<Option<Box<dyn Reader>>> {
+    match location {
+        StoreLocation::File(path) => {
+            Ok(SqliteReader::open(path, expected)?.map(|reader| Box::new(reader) as _))
+        }
+        StoreLocation::Database(url) => Err(not_supported(url)),
+    }
+}
+
+fn not_supported(url: &DatabaseUrl) -> Error {
+    Error::usage(format!("the store {url} is a database")).hint("set store to a file")
 }
 
 /// The other files of the store at this path, with their names for messages. Not all of them need

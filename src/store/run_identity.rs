@@ -1,4 +1,6 @@
-//! The identity of a run.
+//! What a run is: its identity, and the caps under which it sends.
+
+use reconcile_core::rate::Rate;
 
 /// The identity of a run. A session resumes an unfinished run only if both are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,4 +9,13 @@ pub struct RunIdentity {
     pub input_sha256: String,
     /// True if settled calls are asked again.
     pub refresh: bool,
+}
+
+/// The cap under which a session sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountCap {
+    /// The account's name; `None` if the store knows only one account.
+    pub account: Option<String>,
+    /// At most this many requests in any window of this length.
+    pub rate: Rate,
 }

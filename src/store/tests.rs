@@ -76,7 +76,7 @@ impl Machine {
     }
 
     fn open(&self) -> Arc<dyn Store> {
-        open(&self.path(), Origin::Provider, self.clock.clone()).unwrap()
+        open(&self.path().into(), Origin::Provider, self.clock.clone()).unwrap()
     }
 }
 
@@ -520,7 +520,8 @@ async fn requests_are_counted_by_purpose_and_by_window() {
 fn a_second_process_learns_who_holds_the_store() {
     let machine = Machine::new();
     let _first = machine.open();
-    let second = open(&machine.path(), Origin::Provider, Arc::clone(&machine.clock) as _).err().unwrap();
+    let second =
+        open(&machine.path().into(), Origin::Provider, Arc::clone(&machine.clock) as _).err().unwrap();
     assert_eq!(second.exit, Exit::Busy);
     assert!(second.what.contains(&std::process::id().to_string()), "{second}");
 }
@@ -529,7 +530,7 @@ fn a_second_process_learns_who_holds_the_store() {
 fn a_store_of_the_other_origin_is_refused() {
     let machine = Machine::new();
     drop(machine.open());
-    let refusal = open(&machine.path(), Origin::Sandbox, machine.clock.clone()).err().unwrap();
+    let refusal = open(&machine.path().into(), Origin::Sandbox, machine.clock.clone()).err().unwrap();
     assert_eq!(refusal.exit, Exit::Usage);
     // The attempt did not mark it as simulated.
     drop(machine.open());
@@ -538,7 +539,7 @@ fn a_store_of_the_other_origin_is_refused() {
 #[test]
 fn the_first_answer_marks_a_new_store() {
     let machine = Machine::new();
-    let store = open(&machine.path(), ExpectedOrigin::Either, machine.clock).unwrap();
+    let store = open(&machine.path().into(), ExpectedOrigin::Either, machine.clock).unwrap();
     assert_eq!(store.origin(), Origin::Provider);
     store.admit(Origin::Sandbox).unwrap();
     store.admit(Origin::Sandbox).unwrap();

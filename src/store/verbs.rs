@@ -18,9 +18,9 @@ use super::history::{CapRecord, KnownCall};
 use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
 use super::request::{BegunRequest, NewRequest, RequestEnd};
-use super::run_identity::RunIdentity;
+use super::run_identity::{AccountCap, RunIdentity};
 use crate::clock::{Clock, Moment};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The verbs that the fetch stage needs: each request is recorded before it is sent.
 pub trait RequestLog: Send + Sync {
@@ -83,8 +83,11 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn secret(&self) -> Result<Vec<u8>>;
 
-    /// Begins a session. It resumes the newest run if that run is unfinished and has the same
-    /// identity; otherwise it begins a new run.
+    /// Begins a session for each of these caps, in one run. They resume the newest run if that run
+    /// is unfinished and has the same identity; otherwise they begin a new run. Returns their scopes
+    /// in the order of the caps.
+    ///
+    /// The session of an account counts the requests of this account, and those without an account.
     ///
     /// Requests without a recorded end count as failed now: their process may have worked until
     /// this moment. Then the rule of [`reconcile_core::arrival`] applies.
@@ -92,7 +95,22 @@ pub trait Store: RequestLog {
     /// # Errors
     ///
     /// Exit 6 if the store cannot be written.
-    fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope>;
+    fn begin_sessions(
+        &self,
+        identity: &RunIdentity,
+        timeout: Duration,
+        caps: &[AccountCap],
+    ) -> Result<Vec<Scope>>;
+
+    /// Begins the session of a run with one account, which has no name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::begin_sessions`].
+    fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
+        let scopes = self.begin_sessions(identity, timeout, &[AccountCap { account: None, rate }])?;
+        scopes.into_iter().next().ok_or_else(|| Error::bug("the store began no session"))
+    }
 
     /// How long requests of earlier sessions still take each place under the cap.
     ///
@@ -150,7 +168,7 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn open_items(&self, scope: &Scope) -> Result<OpenItems>;
 
-    /// Ends the session. With `complete`, the run ends too: its outputs are in place. Without it,
+    /// Ends the sessions of this process. With `complete`, the run ends too: its outputs are in place. Without it,
     /// the next session resumes the run.
     ///
     /// # Errors
@@ -176,17 +194,27 @@ pub trait Store: RequestLog {
 
 /// A read-only view of a store. It shows what this or another process writes.
 pub trait Reader: Send {
-    /// What the store has about a call. An answer with a wrong checksum counts as none.
+    /// What the store has about each of these calls, in their order. An answer with a wrong
+    /// checksum counts as none. A database answers all of them in one exchange.
     ///
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
-    fn lookup(&self, key: &CallKey) -> Result<Option<StoredCall>>;
+    fn lookup_all(&self, keys: &[&CallKey]) -> Result<Vec<Option<StoredCall>>>;
 
-    /// The damaged answers that `lookup` has found since the last call, for [`Store::discard`].
+    /// What the store has about one call, as [`Reader::lookup_all`] finds it.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn lookup(&self, key: &CallKey) -> Result<Option<StoredCall>> {
+        Ok(self.lookup_all(&[key])?.into_iter().next().flatten())
+    }
+
+    /// The damaged answers that lookups have found since the last call, for [`Store::discard`].
     fn take_damaged(&self) -> Vec<i64>;
 
-    /// The session that [`Store::begin_session`] would begin now. Writes nothing.
+    /// The session that [`Store::begin_sessions`] would begin now. Writes nothing.
     ///
     /// # Errors
     ///

@@ -112,8 +112,11 @@ fn read_files(settings: &Settings, input: &Input) -> Vec<(String, PathBuf)> {
 
 /// The files that the run writes.
 fn written_files(settings: &Settings) -> Vec<(String, PathBuf)> {
-    let mut files = vec![named(("the store", settings.store.clone()))];
-    files.extend(store::files_beside(&settings.store).map(named));
+    let mut files = Vec::new();
+    if let Some(store) = settings.store.file() {
+        files.push(named(("the store", store.to_owned())));
+        files.extend(store::files_beside(store).map(named));
+    }
     files.extend(settings.record.clone().map(|path| named(("the recording", path))));
     files.extend(settings.outputs.files());
     files.extend(settings.metrics_file.clone().map(|path| named(("the metrics file", path))));

@@ -112,15 +112,18 @@ impl SqliteReader {
 }
 
 impl Reader for SqliteReader {
-    fn lookup(&self, key: &CallKey) -> Result<Option<StoredCall>> {
-        let found = self.find(key).in_store(&self.path, "read")?;
-        Ok(found.map(|mut row| {
-            if !row.is_whole {
-                self.damaged.borrow_mut().push(row.call_no);
-                row.stored.answer = None;
-            }
-            row.stored
-        }))
+    fn lookup_all(&self, keys: &[&CallKey]) -> Result<Vec<Option<StoredCall>>> {
+        let find = |key: &&CallKey| {
+            let found = self.find(key).in_store(&self.path, "read")?;
+            Ok(found.map(|mut row| {
+                if !row.is_whole {
+                    self.damaged.borrow_mut().push(row.call_no);
+                    row.stored.answer = None;
+                }
+                row.stored
+            }))
+        };
+        keys.iter().map(find).collect()
     }
 
     fn take_damaged(&self) -> Vec<i64> {

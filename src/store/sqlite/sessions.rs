@@ -3,29 +3,33 @@
 use std::time::Duration;
 
 use reconcile_core::ask_again::Scope;
-use reconcile_core::rate::Rate;
 use rusqlite::{Connection, params};
 
 use super::units::{count_of, duration_us, time_us};
 use super::{places, runs};
 use crate::clock::Moment;
-use crate::store::run_identity::RunIdentity;
+use crate::store::run_identity::{AccountCap, RunIdentity};
 
-/// The values of a new session.
-pub(super) struct NewSession<'a> {
+/// The values of new sessions.
+pub(super) struct NewSessions<'a> {
     pub(super) identity: &'a RunIdentity,
-    pub(super) rate: Rate,
     pub(super) timeout: Duration,
+    pub(super) caps: &'a [AccountCap],
     pub(super) boot_id: &'a str,
     pub(super) now: Moment,
     /// The last session that the lock file names. The store may lack it, if it was restored.
     pub(super) after: i64,
 }
 
-/// Ends the requests without a recorded end, then begins a session in its run.
-pub(super) fn begin(c: &Connection, new: &NewSession<'_>) -> rusqlite::Result<Scope> {
+/// Ends the requests without a recorded end, then begins a session for each cap, in one run.
+pub(super) fn begin(c: &Connection, new: &NewSessions<'_>) -> rusqlite::Result<Vec<Scope>> {
     places::end_lost_requests(c, new.boot_id, new.now)?;
-    let scope = runs::begin_run(c, new.identity, new.now, new.after)?;
+    let first = runs::begin_run(c, new.identity, new.now, new.after)?;
+    let scopes = (first.session_no..).map(|session_no| Scope { session_no, ..first.clone() });
+    scopes.zip(new.caps).map(|(scope, cap)| insert(c, new, scope, cap)).collect()
+}
+
+fn insert(c: &Connection, new: &NewSessions<'_>, scope: Scope, cap: &AccountCap) -> rusqlite::Result<Scope> {
     c.execute(
         "INSERT INTO session (session_no, run_no, version, pid, boot_id, started_at, cap_requests,
                               cap_window_us, timeout_us, first_request_no)
@@ -37,8 +41,8 @@ pub(super) fn begin(c: &Connection, new: &NewSession<'_>) -> rusqlite::Result<Sc
             std::process::id(),
             new.boot_id,
             time_us(new.now.wall),
-            new.rate.requests.get(),
-            new.rate.window_us(),
+            cap.rate.requests.get(),
+            cap.rate.window_us(),
             duration_us(new.timeout)
         ],
     )?;
@@ -57,7 +61,7 @@ pub(super) fn missing(c: &Connection) -> rusqlite::Result<u64> {
     c.query_row(sql, [], |row| row.get(0)).map(count_of)
 }
 
-/// Ends a session, and with `complete` its run.
+/// Ends the sessions of a run, and with `complete` the run.
 pub(super) fn end(
     c: &Connection,
     scope: &Scope,
@@ -65,7 +69,10 @@ pub(super) fn end(
     now: Moment,
 ) -> rusqlite::Result<()> {
     let now = time_us(now.wall);
-    c.execute("UPDATE session SET ended_at = ?2 WHERE session_no = ?1", params![scope.session_no, now])?;
+    c.execute(
+        "UPDATE session SET ended_at = ?2 WHERE run_no = ?1 AND ended_at IS NULL",
+        params![scope.run_no, now],
+    )?;
     if let Some(complete) = complete {
         c.execute(
             "UPDATE run SET ended_at = ?2, complete = ?3 WHERE run_no = ?1",

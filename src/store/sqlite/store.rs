@@ -18,7 +18,7 @@ use super::errors::InStore as _;
 use super::group_commit::{Command, GroupCommit};
 use super::lock::StoreLock;
 use super::reader::SqliteReader;
-use super::sessions::NewSession;
+use super::sessions::NewSessions;
 use super::{
     checks, erase, file_system, held_file, meta, open_items, places, prepare, record, sessions, traffic,
 };
@@ -30,7 +30,7 @@ use crate::store::file_system::UnknownFileSystem;
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
-use crate::store::run_identity::RunIdentity;
+use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::verbs::{Reader, RequestLog, Store};
 
 /// A store that this process has opened and locked.
@@ -152,13 +152,19 @@ impl Store for SqliteStore {
         self.database.write(meta::secret)
     }
 
-    fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
+    fn begin_sessions(
+        &self,
+        identity: &RunIdentity,
+        timeout: Duration,
+        caps: &[AccountCap],
+    ) -> Result<Vec<Scope>> {
         let (boot_id, now) = (self.clock.boot_id(), self.clock.now());
         let after = self.database.lock().last_session();
-        let new = NewSession { identity, rate, timeout, boot_id, now, after };
-        let scope = self.database.write(|c| sessions::begin(c, &new))?;
-        self.database.has_begun(scope.session_no)?;
-        Ok(scope)
+        let new = NewSessions { identity, timeout, caps, boot_id, now, after };
+        let scopes = self.database.write(|c| sessions::begin(c, &new))?;
+        let newest = scopes.iter().map(|scope| scope.session_no).max();
+        newest.map_or(Ok(()), |newest| self.database.has_begun(newest))?;
+        Ok(scopes)
     }
 
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {

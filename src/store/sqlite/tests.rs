@@ -304,7 +304,7 @@ fn an_older_store_beside_a_newer_log_is_refused_untouched() {
     let log = folder.0.path().join("reconcile.db-wal");
     let log_bytes = std::fs::read(&log).unwrap();
     folder.assert_refused(Exit::Output, "is older than its log");
-    let reading = crate::store::open_reader(&folder.path(), None).err().unwrap();
+    let reading = crate::store::open_reader(&folder.path().into(), None).err().unwrap();
     assert!(reading.what.contains("is older than its log"), "{reading}");
     assert!(std::fs::read(folder.path()).unwrap() == backup && std::fs::read(&log).unwrap() == log_bytes);
     // Without the log the backup is a store like any other.

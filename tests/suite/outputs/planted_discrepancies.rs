@@ -216,7 +216,7 @@ async fn store_answer(store: &dyn Store, scope: &Scope, call: usize) {
 
 /// A store with the answers of this number of calls.
 pub fn filled_store(path: &Path, calls: usize) -> (Arc<dyn Store>, Scope) {
-    let store = open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
+    let store = open(&path.into(), Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of this test".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();

@@ -121,7 +121,7 @@ fn after_three_days_a_record_without_duration_is_found() {
 
 /// Stores the record as final, as an older version did.
 fn store_as_final(path: &Path, day: NaiveDate, record: &Value) {
-    let store = open(path, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
+    let store = open(&path.into(), Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "of an older ledger".into(), refresh: false };
     let rate = "100000/min".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();

@@ -258,7 +258,7 @@ impl SharedStore {
     fn open(&self) -> Arc<dyn Store> {
         let boot = self.machine.boot.load(Ordering::Relaxed).to_string();
         let clock = Arc::new(ProcessClock(self.machine.clone(), boot));
-        open(&self.path(), Origin::Provider, clock).unwrap()
+        open(&self.path().into(), Origin::Provider, clock).unwrap()
     }
 
     /// Runs one process over all calls without an answer. Returns how many calls ended in each way.
