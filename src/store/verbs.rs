@@ -84,8 +84,8 @@ pub trait Store: RequestLog {
     fn secret(&self) -> Result<Vec<u8>>;
 
     /// Begins a session for each of these caps, in one run. They resume the newest run if that run
-    /// is unfinished and has the same identity; otherwise they begin a new run. Returns their scopes
-    /// in the order of the caps.
+    /// is unfinished and has the same identity; otherwise they begin a new run. Returns their
+    /// scopes in the order of the caps.
     ///
     /// The session of an account counts the requests of this account, and those without an account.
     ///
@@ -168,8 +168,8 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn open_items(&self, scope: &Scope) -> Result<OpenItems>;
 
-    /// Ends the sessions of this process. With `complete`, the run ends too: its outputs are in place. Without it,
-    /// the next session resumes the run.
+    /// Ends the sessions of this process. With `complete`, the run ends too: its outputs are in
+    /// place. Without it, the next session resumes the run.
     ///
     /// # Errors
     ///

@@ -175,7 +175,9 @@ fn function_lengths(text: &str) -> Vec<usize> {
     let length = |from: usize| {
         let column = lines[from].len() - lines[from].trim_start().len();
         let end = format!("{}}}", " ".repeat(column));
-        let is_one_line = lines[from].ends_with('}') || lines[from].ends_with(';');
+        let signature = lines[from..].iter().take_while(|line| !line.ends_with('{')).count();
+        let is_body_elsewhere = lines[from..from + signature].iter().any(|line| line.ends_with(';'));
+        let is_one_line = lines[from].ends_with('}') || is_body_elsewhere;
         if is_one_line { Some(1) } else { lines[from..].iter().position(|line| *line == end).map(|n| n + 1) }
     };
     (0..lines.len()).filter(|line| begins(lines[*line])).filter_map(length).collect()
