@@ -5,7 +5,8 @@
 pub enum Exit {
     /// Every call has its answer and all files are written.
     Success = 0,
-    /// As [`Self::Success`], and there are discrepancies (only with `--exit-code`).
+    /// As [`Self::Success`], and there are discrepancies, or more than a limit allows (only on
+    /// request).
     Discrepancies = 1,
     /// Wrong usage, configuration, credentials or input.
     Usage = 2,
@@ -34,13 +35,13 @@ impl Exit {
 
     /// The exit code of a run whose outputs are written: 0, 1 or 4.
     ///
-    /// `complete` is true if every call has its answer, and `report_discrepancies` if discrepancies
+    /// `complete` is true if every call has its answer, and `is_above_limit` if the discrepancies
     /// change the exit code. All other codes come from an [`Error`](crate::error::Error).
     #[must_use]
-    pub fn of_written_run(complete: bool, discrepancies: u64, report_discrepancies: bool) -> Self {
+    pub fn of_written_run(complete: bool, is_above_limit: bool) -> Self {
         if !complete {
             Self::Incomplete
-        } else if report_discrepancies && discrepancies > 0 {
+        } else if is_above_limit {
             Self::Discrepancies
         } else {
             Self::Success
@@ -66,7 +67,9 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Success => "every call has its answer and all files are written",
-            Self::Discrepancies => "as 0, and there are discrepancies (only with --exit-code)",
+            Self::Discrepancies => {
+                "as 0, and there are unsettled discrepancies (with --exit-code) or more than --fail-above allows"
+            }
             Self::Usage => "wrong usage, configuration, credentials or input",
             Self::Fatal => {
                 "the provider refuses every request (keys, permission, arrears, clock); the old outputs stay"
@@ -91,15 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn discrepancies_change_the_exit_code_only_on_request() {
-        for (complete, discrepancies, report, exit) in [
-            (true, 0, true, Exit::Success),
-            (true, 3, false, Exit::Success),
-            (true, 3, true, Exit::Discrepancies),
-            (false, 0, false, Exit::Incomplete),
-            (false, 3, true, Exit::Incomplete),
+    fn discrepancies_change_the_exit_code_only_above_a_limit() {
+        for (complete, is_above_limit, exit) in [
+            (true, false, Exit::Success),
+            (true, true, Exit::Discrepancies),
+            (false, false, Exit::Incomplete),
+            (false, true, Exit::Incomplete),
         ] {
-            assert_eq!(Exit::of_written_run(complete, discrepancies, report), exit);
+            assert_eq!(Exit::of_written_run(complete, is_above_limit), exit);
         }
     }
 }

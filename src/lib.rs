@@ -37,6 +37,7 @@ pub mod provider;
 pub mod publish;
 pub mod recording;
 mod regular_file;
+pub mod resolutions;
 mod resolver;
 pub mod sandbox;
 pub mod shown;

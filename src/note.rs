@@ -7,6 +7,7 @@ use crate::cli::ledger_errors::{column_note, missing_default_note};
 use crate::fetch::{AnswerNote, OutageNote};
 use crate::ledger::{ColumnNote, LedgerNote, Reason, most_frequent};
 use crate::provider::credentials::ReadableFile;
+use crate::resolutions::ResolutionNote;
 use crate::store::UnknownFileSystem;
 use crate::words::plural;
 
@@ -54,6 +55,8 @@ pub enum Note {
     Answers(AnswerNote),
     /// The provider could not be reached.
     Outage(OutageNote),
+    /// Entries of the file of resolutions decide nothing.
+    Resolutions(ResolutionNote),
 }
 
 impl fmt::Display for Note {
@@ -89,6 +92,7 @@ impl fmt::Display for Note {
             Self::Store(file_system) => file_system.fmt(f),
             Self::Answers(note) => note.fmt(f),
             Self::Outage(note) => note.fmt(f),
+            Self::Resolutions(note) => note.fmt(f),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use clap_complete::Shell;
 
-use super::command_options::{ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, VerifyCapArgs};
+use super::command_options::{
+    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, VerifyCapArgs,
+};
 use super::definitions::{Cli, Command};
 use super::settings::Settings;
 use crate::error::Result;
@@ -18,6 +20,8 @@ pub enum Action {
     Plan(Box<Settings>, bool),
     /// Print what the store knows of a call.
     Explain(Box<ExplainArgs>),
+    /// Make a file of resolutions to fill in.
+    Resolutions(ResolutionsArgs),
     /// Write the stored answers as Parquet.
     Export(ExportArgs),
     /// Check that the cap was kept.
@@ -57,6 +61,7 @@ impl Cli {
                 Action::Plan(Box::new(args.job.settings(self.config, self.timezone)?), args.json)
             }
             Some(Command::Explain(args)) => Action::Explain(args),
+            Some(Command::Resolutions(args)) => Action::Resolutions(args),
             Some(Command::Export(args)) => {
                 args.check()?;
                 Action::Export(args)

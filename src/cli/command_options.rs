@@ -48,6 +48,20 @@ impl ExplainArgs {
     }
 }
 
+/// The options of `reconcile resolutions`.
+#[derive(Debug, Clone, Args)]
+pub struct ResolutionsArgs {
+    /// Discrepancy file of a run: .csv, .jsonl, .parquet or .xlsx
+    #[arg(long, env = "RECONCILE_FROM", value_name = "FILE")]
+    pub from: PathBuf,
+    /// File of resolutions whose decisions are kept
+    #[arg(long, env = "RECONCILE_RESOLUTIONS", value_name = "FILE")]
+    pub resolutions: Option<PathBuf>,
+    /// File to write; it may be the one of --resolutions [default: standard output]
+    #[arg(long, env = "RECONCILE_TO", value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
 /// The options of `reconcile export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {

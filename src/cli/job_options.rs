@@ -14,6 +14,7 @@ use super::values::{self, SqlFile};
 use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
+use reconcile_core::materiality::Limit;
 use reconcile_core::rate::Rate;
 
 /// When progress is shown.
@@ -81,6 +82,16 @@ pub(super) struct JobArgs {
     /// anything is sent [default: 10 rows or 5%, whichever is more]
     #[arg(long, env = "RECONCILE_MAX_UNUSABLE", value_name = "N|P%", value_parser = MaxUnusable::parse, help_heading = "Ledger", hide_short_help = true)]
     pub(super) max_unusable: Option<MaxUnusable>,
+
+    /// Decisions on discrepancies: a CSV or .xlsx file, which `reconcile resolutions` makes
+    #[arg(
+        long,
+        env = "RECONCILE_RESOLUTIONS",
+        value_name = "FILE",
+        help_heading = "Ledger",
+        hide_short_help = true
+    )]
+    pub(super) resolutions: Option<PathBuf>,
 
     /// Discrepancies as .csv, .jsonl, .parquet or .xlsx [default: --out with the ending
     /// .discrepancies.csv]
@@ -252,7 +263,13 @@ pub(super) struct JobArgs {
     /// Send nothing; use only stored answers
     #[arg(long, env = "RECONCILE_OFFLINE", help_heading = "Run", hide_short_help = true)]
     pub(super) offline: bool,
-    /// Exit 1 if there are discrepancies
+    /// Exit 1 above this: 30min at stake, 0.5% of the calls, or a number of rows; repeatable
+    ///
+    /// A duration is the talk time at stake. A share is that of differing and missing calls. A number
+    /// is that of open and disputed discrepancies. Settled ones never count.
+    #[arg(long, env = "RECONCILE_FAIL_ABOVE", value_name = "DURATION|P%|N", value_parser = values::limit, help_heading = "Run", hide_short_help = true)]
+    pub(super) fail_above: Vec<Limit>,
+    /// Exit 1 if there are open or disputed discrepancies
     #[arg(long, env = "RECONCILE_EXIT_CODE", action = ArgAction::SetTrue, help_heading = "Run")]
     pub(super) exit_code: bool,
 

@@ -77,6 +77,8 @@ impl JobArgs {
             max_duration: self.max_duration,
             progress: self.progress,
             exit_code: self.exit_code,
+            fail_above: self.fail_above,
+            resolutions: self.resolutions,
             metrics_file: self.metrics_file,
             notify,
             notify_secret,

@@ -18,6 +18,7 @@ use crate::publish::Rules;
 use crate::store::{ExpectedOrigin, Origin, StoreLocation};
 use crate::telemetry::notify;
 use crate::zone::Zone;
+use reconcile_core::materiality::Limit;
 use reconcile_core::rate::Rate;
 
 /// Where the answers come from.
@@ -84,8 +85,12 @@ pub struct Settings {
     pub max_duration: Option<Duration>,
     /// When progress is shown.
     pub progress: ShowProgress,
-    /// Exit 1 if there are discrepancies.
+    /// Exit 1 if there are unsettled discrepancies.
     pub exit_code: bool,
+    /// Exit 1 only if the discrepancies are above one of these.
+    pub fail_above: Vec<Limit>,
+    /// The file of resolutions.
+    pub resolutions: Option<PathBuf>,
     /// The Prometheus text file.
     pub metrics_file: Option<PathBuf>,
     /// Where the result of the run is posted.

@@ -12,6 +12,7 @@ use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
 use reconcile_core::arrival::LONGEST_TIMEOUT;
+use reconcile_core::materiality::Limit;
 use reconcile_core::product::{PRODUCTS, ProductId};
 use reconcile_core::rate::Rate;
 
@@ -138,6 +139,12 @@ pub(super) fn wire_format(text: &str) -> Result<WireFormat, String> {
     let known = [WireFormat::Json, WireFormat::Xml].into_iter();
     let mut named = known.filter(|format| format.parameter().eq_ignore_ascii_case(text));
     named.next().ok_or_else(|| "needs json or xml".into())
+}
+
+/// A limit of `--fail-above`.
+pub(super) fn limit(text: &str) -> Result<Limit, String> {
+    let needs = "needs a time at stake, a share of the calls or a number of rows: 30min, 0.5% or 10";
+    Limit::parse(text).ok_or_else(|| needs.into())
 }
 
 /// A duration that may be zero.

@@ -9,6 +9,7 @@ mod ledger_input;
 mod manual;
 mod plan;
 pub mod reconcile;
+mod resolutions;
 mod verify_cap;
 mod whoami;
 
@@ -17,5 +18,6 @@ pub use explain::explain;
 pub use export::export;
 pub use manual::{completions, man};
 pub use plan::plan;
+pub use resolutions::resolutions;
 pub use verify_cap::verify_cap;
 pub use whoami::whoami;

@@ -10,7 +10,7 @@ use super::answer::{answer, table};
 use crate::cli::Settings;
 use crate::clock::SystemClock;
 use crate::collect::{Workload, workload};
-use crate::commands::reconcile::{notes, read_ledger};
+use crate::commands::reconcile::{notes, read_ledger, read_resolutions};
 use crate::console::opening::{done_in, schedule};
 use crate::error::Result;
 use crate::exit::Exit;
@@ -76,6 +76,7 @@ struct Limit {
 pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let started_at = Utc::now();
     let (source, _) = read_ledger(settings)?;
+    read_resolutions(settings, started_at)?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };

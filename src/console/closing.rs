@@ -9,6 +9,7 @@ use crate::console::messages::say;
 use crate::exit::Exit;
 use crate::failures::Cause;
 use crate::output::{Lang, Paths, Summary, headline};
+use crate::texts;
 use crate::words::{count, plural};
 
 /// The end of a run whose files are written.
@@ -58,6 +59,9 @@ impl Closing<'_> {
             failed = h.failed,
             unusable_rows = h.unusable_rows,
             discrepancies = t.discrepancies_total(),
+            open = t.decisions.open,
+            disputed = t.decisions.disputed,
+            settled = t.decisions.settled(),
             from_store = t.from_store,
             requests = x.requests,
             throttled = x.throttled,
@@ -74,7 +78,7 @@ impl Closing<'_> {
         );
     }
 
-    /// What the numbers do not say: the slow-down, the cause of failures that the reason of an
+    /// What the numbers do not say: limits, the slow-down, the cause of failures that the reason of an
     /// incomplete run does not name, and open calls of other ledgers.
     fn notes(&self) -> Vec<String> {
         let summary = self.summary;
@@ -86,7 +90,8 @@ impl Closing<'_> {
             n => Some(format!("{} open calls of earlier ledgers are not in this one", count(n))),
         };
         let cause = cause.map(|cause| format!("the most frequent cause of failures: {cause}"));
-        summary.traffic.slowdown.sentences().into_iter().chain(cause).chain(elsewhere).collect()
+        let limits = summary.limits.iter().map(|measured| texts::limit(Lang::En, measured).to_lowercase());
+        limits.chain(summary.traffic.slowdown.sentences()).chain(cause).chain(elsewhere).collect()
     }
 
     /// The advice for an incomplete run, with its command if it can be shown.
@@ -126,10 +131,21 @@ impl Closing<'_> {
         format!("{} in {elapsed:.1} s{throttled}", plural(x.requests, "request"))
     }
 
+    /// Their number, and how many are still open if there are decisions.
     fn discrepancies(&self) -> String {
+        let decisions = self.summary.totals.decisions;
+        let (disputed, settled) = (decisions.disputed, decisions.settled());
+        let disputed_words =
+            if disputed > 0 { format!(", {} disputed", count(disputed)) } else { String::new() };
         match self.summary.totals.discrepancies_total() {
             0 => "no discrepancies".to_owned(),
-            n => plural(n, "discrepancy"),
+            n if disputed + settled == 0 => plural(n, "discrepancy"),
+            n => format!(
+                "{} ({} open{disputed_words}, {} settled)",
+                plural(n, "discrepancy"),
+                count(decisions.open),
+                count(settled)
+            ),
         }
     }
 

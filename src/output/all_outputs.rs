@@ -18,7 +18,7 @@ use super::provenance::Provenance;
 use super::read_back::{count_details, count_discrepancies};
 use super::rejects::{ClosedRejects, Rejects};
 use super::renames::{Rename, rename_all};
-use super::report::{self, Largest, LargestForm};
+use super::report::{self, Largest, LargestForm, OPEN_ROWS, SETTLED_ROWS};
 use super::schema::{ColumnType, DISCREPANCIES};
 use super::summary::Summary;
 use super::workbook::Workbook;
@@ -52,16 +52,19 @@ struct OtherFiles {
     views: Option<Staged>,
     /// The discrepancies that the report lists.
     largest: Largest,
+    /// The settled discrepancies that it lists.
+    settled: Largest,
 }
 
 impl OtherFiles {
-    fn create(paths: &Paths, layout: &Layout, largest: Largest) -> Result<Self> {
+    fn create(paths: &Paths, layout: &Layout, largest: Largest, settled: Largest) -> Result<Self> {
         Ok(Self {
             report: Staged::create(&paths.report)?,
             summary: Staged::create(&paths.summary)?,
             rejects: Rejects::new(&paths.rejects, layout),
             views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
             largest,
+            settled,
         })
     }
 }
@@ -106,11 +109,13 @@ impl Outputs {
             discrepancies: discrepancies.as_ref().map(Discrepancies::form),
             has_workbook: !workbooks.is_empty(),
             mask: provenance.mask.clone(),
-            largest: Arc::new(LargestForm::new(lang, carried)),
+            largest: Arc::new(LargestForm::new(lang, carried, OPEN_ROWS)),
+            settled: Arc::new(LargestForm::new(lang, carried, SETTLED_ROWS)),
             reject_delimiter: layout.delimiter,
             discrepancy_columns: discrepancy_types.len(),
         };
-        let others = OtherFiles::create(paths, layout, Largest::new(forms.largest.clone()))?;
+        let [largest, settled] = [&forms.largest, &forms.settled].map(|form| Largest::new(form.clone()));
+        let others = OtherFiles::create(paths, layout, largest, settled)?;
         let (guard, forms) = (paths.csv.guard, Arc::new(forms));
         Ok(Self { details, discrepancies, workbooks, discrepancy_types, guard, others, forms })
     }
@@ -136,6 +141,7 @@ impl Outputs {
             workbook.append(rows.packed.clone(), rows.counted.clone())?;
         }
         self.others.largest.append(rows.largest);
+        self.others.settled.append(rows.settled);
         rows.rejects.map_or(Ok(()), |rejects| self.others.rejects.append(&rejects))
     }
 
@@ -193,8 +199,14 @@ impl ClosedOutputs {
     /// first rename, all old files are unchanged; afterwards the error says which files are new.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
         let Self { mut details, discrepancies, workbooks, files: mut digests, others } = self;
-        let OtherFiles { report: mut report_file, summary: mut summary_file, rejects, views, largest } =
-            others;
+        let OtherFiles {
+            report: mut report_file,
+            summary: mut summary_file,
+            rejects,
+            views,
+            largest,
+            settled,
+        } = others;
         let mut files = Vec::from_iter(discrepancies);
         for workbook in workbooks {
             let staged = workbook.finish(summary)?;
@@ -215,7 +227,7 @@ impl ClosedOutputs {
             files.first().map(|file| report::link(report_file.target(), file.target())).unwrap_or_default();
         let page =
             report::Content { summary, files: &digests, summary_file: &summary_digest, discrepancy_file };
-        report_file.write_text(&report::render(&page, largest)?)?;
+        report_file.write_text(&report::render(&page, largest, settled)?)?;
         files.extend([report_file, summary_file]);
         files.extend(views);
         details.sync()?;

@@ -17,6 +17,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::product::ProductId;
+use reconcile_core::resolution::Decision;
 use reconcile_core::status::Lookup;
 use reconcile_core::tie_out::Written;
 
@@ -32,6 +33,7 @@ pub struct RowForms {
     pub(super) has_workbook: bool,
     pub(super) mask: MaskPhones,
     pub(super) largest: Arc<LargestForm>,
+    pub(super) settled: Arc<LargestForm>,
     pub(super) reject_delimiter: u8,
     /// Columns of a discrepancy, the carried ones included.
     pub(super) discrepancy_columns: usize,
@@ -56,6 +58,7 @@ pub struct RowEncoder {
     /// Of the packed rows, if a workbook has them.
     counted: Written,
     largest: Largest,
+    settled: Largest,
 }
 
 /// Rows that are ready to be written.
@@ -66,6 +69,7 @@ pub struct EncodedRows {
     pub(super) packed: PackedRows,
     pub(super) counted: Written,
     pub(super) largest: Largest,
+    pub(super) settled: Largest,
 }
 
 impl RowEncoder {
@@ -80,6 +84,7 @@ impl RowEncoder {
             packed: PackedRows::default(),
             counted: Written::default(),
             largest: Largest::new(forms.largest.clone()),
+            settled: Largest::new(forms.settled.clone()),
             forms,
         }
     }
@@ -89,6 +94,11 @@ impl RowEncoder {
     #[must_use]
     pub fn needs_own_numbers(&self, at_stake_s: u64) -> bool {
         self.forms.mask.is_on() || self.largest.lists(at_stake_s)
+    }
+
+    /// The row as the discrepancy file shows it; `None` if it masks no numbers.
+    pub(crate) fn masked(&self, row: &DiscrepancyRow) -> Option<DiscrepancyRow> {
+        self.forms.mask.is_on().then(|| self.forms.mask.mask_discrepancy(row).into_owned())
     }
 
     /// Adds a call to the details.
@@ -112,7 +122,8 @@ impl RowEncoder {
         row: &DiscrepancyRow,
         call: Option<KnownCall<'_>>,
     ) -> Result<()> {
-        let listed = self.largest.add(row, call);
+        let list = if row.is_settled() { &mut self.settled } else { &mut self.largest };
+        let listed = list.add(row, call);
         listed.map_err(|e| Error::bug("cannot list a discrepancy in the report").because(e))?;
         let row = self.forms.mask.mask_discrepancy(row);
         let message = row.what.message.to_string();
@@ -120,7 +131,8 @@ impl RowEncoder {
             self.packed.push(cells(&row, &message, self.forms.discrepancy_columns));
         }
         if self.forms.has_workbook {
-            self.counted.add_discrepancy(row.what.kind.as_str(), call_of(&row).as_ref());
+            let decision = row.decision().map_or("", Decision::as_str);
+            self.counted.add_discrepancy(row.what.kind.as_str(), decision, call_of(&row).as_ref());
         }
         self.text.as_mut().map_or(Ok(()), |text| text.push(&row, &message))
     }
@@ -162,6 +174,7 @@ impl RowEncoder {
 
     fn take(&mut self, at_end: bool) -> Result<EncodedRows> {
         let largest = Largest::new(self.forms.largest.clone());
+        let settled = Largest::new(self.forms.settled.clone());
         Ok(EncodedRows {
             details: self.details.take(at_end)?,
             text: self.text.as_mut().map_or(Ok(Vec::new()), DiscrepancyEncoder::take)?,
@@ -169,6 +182,7 @@ impl RowEncoder {
             packed: std::mem::take(&mut self.packed),
             counted: std::mem::take(&mut self.counted),
             largest: std::mem::replace(&mut self.largest, largest),
+            settled: std::mem::replace(&mut self.settled, settled),
         })
     }
 }

@@ -3,7 +3,7 @@
 
 mod all_outputs;
 mod check_targets;
-mod csv_form;
+pub(crate) mod csv_form;
 mod details;
 mod digests;
 mod discrepancies;

@@ -67,8 +67,8 @@ fn count_calls(file: File, target: &Path, share: Share, written: &mut Written) -
     })
 }
 
-/// The columns that name a row's call and its kind.
-pub(super) const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date", "kind"];
+/// The columns that name a row's call, its kind and its decision.
+pub(super) const COUNTED_COLUMNS: [&str; 5] = ["call_id", "prod_id", "call_date", "kind", "resolution"];
 
 /// Adds the rows of the discrepancy file to `written`. The text cells of a CSV file may be guarded
 /// against formulas.
@@ -79,10 +79,10 @@ pub(super) const COUNTED_COLUMNS: [&str; 4] = ["call_id", "prod_id", "call_date"
 pub(super) fn count_discrepancies(staged: &Staged, guard: bool, written: &mut Written) -> Result<()> {
     let (file, target) = (staged.reader()?, staged.target());
     let mut count_row = |row: &[Cell<'_>]| {
-        let [.., Cell::Text(Some(kind))] = row else {
+        let [.., Cell::Text(Some(kind)), Cell::Text(resolution)] = row else {
             return Err(unreadable(target, "a row has no kind"));
         };
-        written.add_discrepancy(kind, call_key(row).as_ref());
+        written.add_discrepancy(kind, resolution.unwrap_or_default(), call_key(row).as_ref());
         Ok(())
     };
     match FileFormat::from_extension(target).unwrap_or(FileFormat::Csv) {
@@ -122,9 +122,10 @@ fn read_jsonl(file: File, target: &Path, each: EachRow<'_>) -> Result<()> {
 }
 
 /// Cells of [`COUNTED_COLUMNS`]. Empty text is null.
-pub(super) fn cells_of_texts([id, prod_id, day, kind]: [&str; 4]) -> [Cell<'_>; 4] {
+pub(super) fn cells_of_texts([id, prod_id, day, kind, resolution]: [&str; 5]) -> [Cell<'_>; 5] {
     fn text(text: &str) -> Cell<'_> {
         Cell::Text(Some(text).filter(|text| !text.is_empty()))
     }
-    [text(id), Cell::Integer(prod_id.parse().ok()), Cell::Date(quick_parse::day(day)), text(kind)]
+    let (prod_id, day) = (prod_id.parse().ok(), quick_parse::day(day));
+    [text(id), Cell::Integer(prod_id), Cell::Date(day), text(kind), text(resolution)]
 }

@@ -10,6 +10,8 @@ use crate::note::Note;
 use crate::shown::shown;
 use crate::store::OpenItems;
 use reconcile_core::figures::Figures;
+use reconcile_core::materiality::Measured;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::{Sending, Traffic};
@@ -39,6 +41,10 @@ pub struct Summary<'a> {
     pub go_on: Option<&'a str>,
     /// The most frequent reason of failures; `None` if nothing failed.
     pub cause: Option<&'a Cause>,
+    /// Entries of the file of resolutions that decided nothing; `None` without a file.
+    pub left_over: Option<&'a LeftOver>,
+    /// The limits of the run, and what was measured.
+    pub limits: &'a [Measured],
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
     /// Notes on the ledger and the run.
@@ -50,6 +56,12 @@ impl Summary<'_> {
     #[must_use]
     pub fn elapsed_s(&self) -> f64 {
         rounded_seconds(self.elapsed)
+    }
+
+    /// Whether there are limits, and all are kept.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        !self.limits.is_empty() && !self.limits.iter().any(Measured::is_above)
     }
 
     /// Whether every call has its answer.

@@ -16,9 +16,12 @@ use reconcile_core::bridge::Bridge;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
+use reconcile_core::materiality::Measured;
 use reconcile_core::patterns::{Pattern, WithinTolerance};
 use reconcile_core::phone::mask_planned;
 use reconcile_core::rate::Rate;
+use reconcile_core::resolution::DecisionCounts;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::{BothSides, Headline, Totals};
 use reconcile_core::traffic::{Sending, Slowdown, Traffic};
@@ -75,6 +78,8 @@ struct SummaryJson<'a> {
     discrepancies_total: u64,
     at_stake_s: BTreeMap<&'static str, u64>,
     at_stake_total_s: u64,
+    resolutions: ResolutionsJson,
+    fail_above: Vec<LimitJson>,
     patterns: Vec<Pattern>,
     within_tolerance: &'a BTreeMap<&'static str, WithinTolerance>,
     answered: BothSides,
@@ -97,6 +102,7 @@ struct SummaryJson<'a> {
     slowdown: SlowdownJson,
     sending: &'a Sending,
     open_items: &'a OpenItems,
+    open_ages: Vec<AgeClass>,
     tie_out: &'a [TieOutLine],
     notes: Vec<String>,
     files: &'a [WrittenFile],
@@ -175,6 +181,71 @@ fn rejected_lines(figures: &Figures) -> Vec<RejectedLine> {
     lines.collect()
 }
 
+/// The discrepancies by decision, and the entries that decided nothing.
+#[derive(Serialize)]
+struct ResolutionsJson {
+    #[serde(flatten)]
+    decisions: DecisionCounts,
+    stale: u64,
+    unused: u64,
+    expired: u64,
+    /// Talk seconds of the settled discrepancies.
+    settled_s: u64,
+}
+
+impl ResolutionsJson {
+    fn new(summary: &Summary<'_>) -> Self {
+        let entries = |lines: fn(&LeftOver) -> &Vec<u64>| {
+            summary.left_over.map_or(0, |left_over| lines(left_over).len() as u64)
+        };
+        Self {
+            decisions: summary.totals.decisions,
+            stale: entries(|left_over| &left_over.stale),
+            unused: entries(|left_over| &left_over.unused),
+            expired: entries(|left_over| &left_over.expired),
+            settled_s: summary.figures.settled_s,
+        }
+    }
+}
+
+/// A limit, and what was measured. Both are in `unit`.
+#[derive(Serialize)]
+struct LimitJson {
+    unit: &'static str,
+    limit: serde_json::Number,
+    value: serde_json::Number,
+    above: bool,
+}
+
+impl LimitJson {
+    fn new(measured: &Measured) -> Self {
+        // Three decimals are enough for a percentage.
+        let value = whole_or_float((measured.value * 1e3).round() / 1e3);
+        let limit = measured.limit;
+        let above = measured.is_above();
+        Self { unit: limit.unit(), limit: whole_or_float(limit.value()), value, above }
+    }
+}
+
+/// Open calls whose age in nights is in one class.
+#[derive(Serialize)]
+struct AgeClass {
+    from: i64,
+    /// `None` if there is no upper end.
+    to: Option<i64>,
+    calls: u64,
+}
+
+/// The open calls by age.
+fn age_classes(open: &OpenItems) -> Vec<AgeClass> {
+    let class = |(from, to): (i64, Option<i64>)| {
+        let is_in = |nights: i64| nights.max(0) >= from && to.is_none_or(|to| nights <= to);
+        let calls = open.by_age.iter().filter(|age| is_in(age.nights)).map(|age| age.calls).sum();
+        AgeClass { from, to, calls }
+    };
+    [(0, Some(1)), (2, Some(7)), (8, Some(30)), (31, None)].map(class).into()
+}
+
 #[derive(Serialize)]
 struct CapJson {
     requests: u32,
@@ -249,6 +320,8 @@ impl<'a> SummaryJson<'a> {
             discrepancies_total: t.discrepancies_total(),
             at_stake_s: by_kind(&f.at_stake_s),
             at_stake_total_s: f.at_stake_s.values().sum(),
+            resolutions: ResolutionsJson::new(summary),
+            fail_above: summary.limits.iter().map(LimitJson::new).collect(),
             patterns: f.observed.patterns(),
             within_tolerance: f.observed.within(),
             answered: f.all.answered,
@@ -271,6 +344,7 @@ impl<'a> SummaryJson<'a> {
             slowdown: SlowdownJson::new(&x.slowdown),
             sending: summary.sending,
             open_items: summary.open_items,
+            open_ages: age_classes(summary.open_items),
             tie_out: summary.tie_out,
             notes: summary.notes.iter().map(|note| shown(&note.to_string())).collect(),
             files,

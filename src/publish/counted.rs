@@ -4,6 +4,7 @@ use crate::failures::Failures;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::figures::Figures;
 use reconcile_core::merge::Merge;
+use reconcile_core::resolutions::EntryUse;
 use reconcile_core::totals::Totals;
 
 /// All numbers that publishing counts.
@@ -13,6 +14,8 @@ pub struct Counted {
     pub totals: Totals,
     /// The other numbers of the report.
     pub figures: Figures,
+    /// Which decisions were used.
+    pub entries: EntryUse,
     /// Why calls failed.
     pub failed_calls: Failures,
     /// The same, of the calls whose every attempt failed.
@@ -29,9 +32,10 @@ impl Counted {
 /// The counts of later rows follow.
 impl Merge for Counted {
     fn merge(&mut self, other: Self) {
-        let Self { totals, figures, failed_calls, exhausted_calls } = other;
+        let Self { totals, figures, entries, failed_calls, exhausted_calls } = other;
         self.totals.merge(totals);
         self.figures.merge(figures);
+        self.entries.merge(entries);
         self.failed_calls.merge(failed_calls);
         self.exhausted_calls.merge(exhausted_calls);
     }

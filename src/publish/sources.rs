@@ -3,6 +3,7 @@
 use crate::ledger::ScannedLedger;
 use crate::store::Store;
 use reconcile_core::call_result::Rules;
+use reconcile_core::resolutions::Resolutions;
 
 /// What the rows are made of.
 #[derive(Clone, Copy)]
@@ -13,6 +14,8 @@ pub struct Sources<'a> {
     pub store: &'a dyn Store,
     /// The options that decide the rows.
     pub rules: Rules,
+    /// The decisions on discrepancies.
+    pub resolutions: &'a Resolutions,
     /// The running session: answers of earlier ones come from the store.
     pub session_no: i64,
 }

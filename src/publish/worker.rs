@@ -16,11 +16,10 @@ use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::is_open;
 use reconcile_core::call::CallKey;
 use reconcile_core::call_result::CallResult;
-use reconcile_core::compared::Compared;
-use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
-use reconcile_core::status::{FailureKind, Lookup, look_up};
+use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 
 /// Rows whose calls are looked up together. More would not fit a core's cache.
 const ROWS_PER_LOOKUP: usize = 128;
@@ -193,20 +192,47 @@ impl UnitRows<'_> {
         let CallResult { row, lookup, compared, own_s } =
             CallResult::new(row, later, stored, rules, session_no);
         let discrepancies = compared.discrepancies.len() as u64 + later_rows;
-        self.count_call(&row, &lookup, &compared, discrepancies);
+        let own: Vec<DiscrepancyRow> =
+            compared.discrepancies.iter().map(|what| self.decided(&row, &lookup, what.clone())).collect();
+        self.count_call(&row, &lookup, compared.is_compared(), discrepancies, &own);
+        self.counted.figures.add_fields(&compared.fields);
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
         self.encoder.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
             self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
         }
-        for what in compared.discrepancies {
-            let mut discrepancy = discrepancy_rows::of_call(&row, &lookup, what);
-            if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
-                discrepancy.own_numbers = own_numbers(&row.expected, lookup.detail.as_ref());
-            }
-            self.write(&discrepancy, Some(KnownCall { row: &row, lookup: Some(&lookup) }))?;
+        let call = KnownCall { row: &row, lookup: Some(&lookup) };
+        own.iter().try_for_each(|discrepancy| self.write(discrepancy, Some(call)))
+    }
+
+    /// The row of a discrepancy, with the decision on it.
+    fn decided(&mut self, row: &LedgerRow, lookup: &Lookup, what: Discrepancy) -> DiscrepancyRow {
+        let mut discrepancy = discrepancy_rows::of_call(row, lookup, what);
+        if self.needs_own_numbers(&discrepancy) {
+            discrepancy.own_numbers = own_numbers(&row.expected, lookup.detail.as_ref());
         }
-        Ok(())
+        self.decide(&mut discrepancy);
+        discrepancy
+    }
+
+    /// Whether the numbers of its call are masked anywhere. The report may list a settled row that
+    /// has few seconds.
+    fn needs_own_numbers(&self, row: &DiscrepancyRow) -> bool {
+        !self.sources.resolutions.is_empty() || self.encoder.needs_own_numbers(row.at_stake_s)
+    }
+
+    /// Looks up the decision on a discrepancy, by its values and by those that the file will show.
+    fn decide(&mut self, row: &mut DiscrepancyRow) {
+        let resolutions = self.sources.resolutions;
+        if resolutions.is_empty() {
+            return;
+        }
+        let used = &mut self.counted.entries;
+        let found = match self.encoder.masked(row) {
+            Some(masked) => resolutions.find(&[row, &masked], used),
+            None => resolutions.find(&[row], used),
+        };
+        row.resolution = found.cloned();
     }
 
     /// A later row of the call whose first row has this number.
@@ -227,10 +253,11 @@ impl UnitRows<'_> {
         let lookup = look_up(&filled, stored, rules.settle, session_no);
         let (call, carried) = ((lookup.found_on, lookup.status), &ledger.scan.carried);
         let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, carried);
-        if self.encoder.needs_own_numbers(discrepancy.at_stake_s) {
+        if self.needs_own_numbers(&discrepancy) {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
         }
+        self.decide(&mut discrepancy);
         self.write(&discrepancy, Some(KnownCall { row, lookup: None }))
     }
 
@@ -238,16 +265,26 @@ impl UnitRows<'_> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
         self.encoder.add_reject(&row)?;
-        self.write(&discrepancy_rows::of_invalid_row(row), None)
+        let mut discrepancy = discrepancy_rows::of_invalid_row(row);
+        self.decide(&mut discrepancy);
+        self.write(&discrepancy, None)
     }
 
     fn write(&mut self, row: &DiscrepancyRow, call: Option<KnownCall<'_>>) -> Result<()> {
-        self.counted.totals.add_discrepancy(row.what.kind);
-        self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s);
+        self.counted.totals.add_discrepancy(row.what.kind, row.decision());
+        self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s, row.is_settled());
         self.encoder.add_discrepancy(row, call)
     }
 
-    fn count_call(&mut self, row: &LedgerRow, lookup: &Lookup, compared: &Compared, discrepancies: u64) {
+    /// Counts a call with this many discrepancies. `own` are those without its later rows'.
+    fn count_call(
+        &mut self,
+        row: &LedgerRow,
+        lookup: &Lookup,
+        is_compared: bool,
+        discrepancies: u64,
+        own: &[DiscrepancyRow],
+    ) {
         let is_exhausted = lookup.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Exhausted);
         if let Some(failure) = &lookup.failure {
             self.counted.failed_calls.add(&failure.code, &failure.message);
@@ -256,10 +293,16 @@ impl UnitRows<'_> {
             }
         }
         let t = &mut self.counted.totals;
-        t.add_call(lookup.status, discrepancies, compared.is_compared());
+        t.add_call(lookup.status, discrepancies, is_compared);
+        // A later row is read later, so its call counts as unsettled.
+        let settled = own.iter().filter(|row| row.is_settled());
+        let is_settled = !own.is_empty() && settled.clone().count() as u64 == discrepancies;
+        let is_differing = matches!(lookup.status, Status::Found | Status::NotFound);
+        t.settled_calls += u64::from(is_settled && is_differing);
         t.from_store += u64::from(lookup.from_store);
         t.exhausted += u64::from(is_exhausted);
-        self.counted.figures.add_call(row, lookup);
-        self.counted.figures.add_fields(&compared.fields);
+        let mismatches = settled.filter(|row| row.what.kind == Kind::Mismatch);
+        let settled: Vec<&str> = mismatches.map(|row| row.what.field.as_str()).collect();
+        self.counted.figures.add_call(row, lookup, &settled);
     }
 }

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 pub use super::metrics_text::RunProgress;
 use super::metrics_text::{
     CALLS, DISCREPANCIES, HEADLINE, KeptSamples, LAST_EXIT_CODE, LAST_RUN_DURATION, LAST_RUN_ENDED,
-    LAST_SUCCESS, MARK, State, labelled_sample, sample,
+    LAST_SUCCESS, MARK, RESOLUTIONS, State, labelled_sample, sample,
 };
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -25,6 +25,7 @@ use crate::regular_file;
 use crate::staged::Staged;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::status::Status;
 use reconcile_core::totals::Totals;
 
@@ -87,7 +88,7 @@ impl MetricsFile {
 
     /// Sets the counts of the new outputs. Only now is it certain whether the answers are
     /// simulated. [`MetricsFile::end`], which follows at once, writes the file.
-    pub fn published(&self, totals: &Totals, sandbox: bool) {
+    pub fn published(&self, totals: &Totals, left_over: &LeftOver, sandbox: bool) {
         let calls =
             Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));
         let discrepancies = Kind::ALL.map(|kind| {
@@ -95,8 +96,14 @@ impl MetricsFile {
         });
         let headline = totals.headline().categories();
         let headline = headline.map(|(category, n)| labelled_sample("category", category, n));
+        let LeftOver { stale, unused, expired } = left_over;
+        let entries = [("stale", stale), ("unused", unused), ("expired", expired)];
+        let entries = entries.map(|(word, lines)| (word, lines.len() as u64));
+        let decisions = totals.decisions.by_word().into_iter().chain(entries);
+        let decisions = decisions.map(|(word, n)| labelled_sample("decision", word, n));
         let mut state = lock(&self.state);
         state.sandbox = sandbox;
+        state.kept.set(RESOLUTIONS, decisions);
         state.kept.set(CALLS, calls);
         state.kept.set(HEADLINE, headline);
         state.kept.set(DISCREPANCIES, discrepancies);
@@ -164,7 +171,7 @@ mod tests {
         let path = dir.path().join("reconcile.prom");
         let text = || std::fs::read_to_string(&path).unwrap();
         let first = MetricsFile::open(&path).unwrap();
-        first.published(&Totals { found: 7, ..Totals::default() }, true);
+        first.published(&Totals { found: 7, ..Totals::default() }, &LeftOver::default(), true);
         first.end(Exit::Success);
         let success = text().lines().find(|l| l.starts_with("reconcile_last_success")).unwrap().to_owned();
 

@@ -121,13 +121,14 @@ const fn kept_gauge(name: &'static str, help: &'static str) -> Metric {
 pub(super) const CALLS: &str = "reconcile_calls";
 pub(super) const HEADLINE: &str = "reconcile_headline";
 pub(super) const DISCREPANCIES: &str = "reconcile_discrepancies";
+pub(super) const RESOLUTIONS: &str = "reconcile_resolutions";
 pub(super) const LAST_RUN_DURATION: &str = "reconcile_last_run_duration_seconds";
 pub(super) const LAST_RUN_ENDED: &str = "reconcile_last_run_ended_timestamp_seconds";
 pub(super) const LAST_EXIT_CODE: &str = "reconcile_last_exit_code";
 pub(super) const LAST_SUCCESS: &str = "reconcile_last_success_timestamp_seconds";
 
 /// All metrics, in the order of the file.
-const METRICS: [Metric; 19] = [
+const METRICS: [Metric; 20] = [
     gauge(
         "reconcile_info",
         "Always 1. The labels are the program's version and whether the answers are simulated.",
@@ -171,6 +172,10 @@ const METRICS: [Metric; 19] = [
     kept_gauge(CALLS, "Calls of the last outputs, by status."),
     kept_gauge(HEADLINE, "Calls of the last outputs, by category; unusable_rows are rows."),
     kept_gauge(DISCREPANCIES, "Discrepancies of the last outputs, by kind."),
+    kept_gauge(
+        RESOLUTIONS,
+        "Discrepancies of the last outputs, by decision; stale, unused and expired are entries of the file.",
+    ),
     kept_gauge(LAST_RUN_DURATION, "Duration of the last run that ended."),
     kept_gauge(LAST_RUN_ENDED, "End of the last run, with any exit code."),
     kept_gauge(LAST_EXIT_CODE, "Exit code of the last run that ended."),

@@ -11,6 +11,7 @@
 mod causes;
 #[cfg(test)]
 mod checks;
+mod limits;
 mod messages;
 mod notes;
 mod patterns;
@@ -20,10 +21,13 @@ mod words;
 mod workbook;
 
 pub use causes::{cause, cause_with_advice, incomplete};
+pub use limits::limit;
 pub use messages::message;
 pub use notes::note;
 pub use patterns::sentence as pattern;
 pub use rows::reason;
 pub use tie_out::{slowdown, tie_out_numbers, tie_out_rule};
-pub use words::{age, bridge_step, category, field, kind, kind_rule, outcome, product, status, status_rule};
+pub use words::{
+    age, bridge_step, category, decision, field, kind, kind_rule, outcome, product, status, status_rule,
+};
 pub use workbook::{NightText, cut_cells, missing_columns, night_text};

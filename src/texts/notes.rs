@@ -7,6 +7,7 @@ use crate::note::Note;
 use crate::output::lang::Lang;
 use crate::provider::codes::Suspicion;
 use crate::provider::credentials::{ReadableFile, SecretFile};
+use crate::resolutions::{LeftOver, ResolutionNote};
 use crate::store::UnknownFileSystem;
 use crate::words::count;
 
@@ -46,6 +47,7 @@ fn zh(note: &Note) -> String {
             "本地库所在文件系统的类型为 {kind}；如果其他机器也能访问，请将本地库移至本机磁盘，因为锁只在本机有效"
         ),
         Note::Answers(note) => answers(note),
+        Note::Resolutions(note) => resolutions(note),
         Note::Outage(OutageNote { count: 1, total, cause }) => {
             let cause = causes::cause(Lang::Zh, cause);
             format!("有 {} 无法连接服务商：{cause}", causes::span(*total))
@@ -54,6 +56,16 @@ fn zh(note: &Note) -> String {
             let (total, cause) = (causes::span(*total), causes::cause(Lang::Zh, cause));
             format!("有 {count} 次无法连接服务商，共 {total}；最后一次的原因：{cause}")
         }
+    }
+}
+
+fn resolutions(note: &ResolutionNote) -> String {
+    let entries = format!("“{}”中有 {} 条处理结果", note.file, count(note.lines.len() as u64));
+    let lines = note.line_list("、", |others| format!(" 等另 {others} 行"));
+    match note.why {
+        LeftOver::Stale => format!("{entries}已失效：对应差异的数值已变化（行号 {lines}），请重新处理"),
+        LeftOver::Unused => format!("{entries}在本台账中没有对应的差异（行号 {lines}）"),
+        LeftOver::Expired => format!("{entries}已过有效期（行号 {lines}），请延长有效期或删除该行"),
     }
 }
 

@@ -14,6 +14,7 @@ pub fn tie_out_rule(lang: Lang, rule: Rule) -> &'static str {
         Rule::Found => "已查得 = 一致 + 有差异 + 无可比对项",
         Rule::Discrepancies => "差异 = 无法使用的行 + 各通话的差异",
         Rule::DiscrepanciesOfEachCall => "各通话的差异条数与明细行一致；有差异的通话",
+        Rule::Decisions => "差异 = 未处理 + 接受 + 争议 + 已更正 + 核销",
         Rule::AsCounted => "文件内容与计数一致",
         Rule::Requests => "请求 = 首次请求 + 重试 + 相邻日期的请求",
         Rule::Cap => "任一时间窗内的请求数 ≤ 上限",

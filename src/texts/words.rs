@@ -8,6 +8,7 @@ use crate::words::count;
 use reconcile_core::detail::Outcome;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::product::ProductId;
+use reconcile_core::resolution::Decision;
 use reconcile_core::status::Status;
 
 /// The short name of a kind.
@@ -45,6 +46,18 @@ pub fn kind_rule(lang: Lang, kind: Kind) -> &'static str {
         Kind::UnknownState => "状态码不在服务商的任何码表中",
     };
     lang.choose(kind.rule(), zh)
+}
+
+/// The word of a decision, by its code in the outputs; `open` is none. An unknown code is its own
+/// word.
+#[must_use]
+pub fn decision(lang: Lang, code: &'static str) -> &'static str {
+    match Decision::parse(code) {
+        Some(Decision::WrittenOff) => lang.choose("written off", Decision::WrittenOff.zh()),
+        Some(decision) => lang.choose(decision.as_str(), decision.zh()),
+        None if code == "open" => lang.choose("open", "未处理"),
+        None => code,
+    }
 }
 
 /// The short name of a status.

@@ -21,6 +21,12 @@ pub enum NightText {
     Headline,
     Bridge,
     Kinds,
+    Decisions,
+    Stale,
+    Expired,
+    Unused,
+    SettledSeconds,
+    LimitTitle,
     TieOut,
     Code,
     Calls,
@@ -55,6 +61,12 @@ pub fn night_text(lang: Lang, text: NightText) -> &'static str {
         NightText::Headline => lang.choose("Result", "对账结果"),
         NightText::Bridge => lang.choose("From the ledger to the provider", "台账时长与服务商时长勾稽"),
         NightText::Kinds => lang.choose("Discrepancies by kind", "差异分类"),
+        NightText::Decisions => lang.choose("Decisions on discrepancies", "差异处理结果"),
+        NightText::Stale => lang.choose("stale entries", "已失效条目"),
+        NightText::Expired => lang.choose("expired entries", "已过期条目"),
+        NightText::Unused => lang.choose("unused entries", "未匹配条目"),
+        NightText::SettledSeconds => lang.choose("settled seconds", "已处理差异的时长（秒）"),
+        NightText::LimitTitle => lang.choose("Limits", "限额"),
         NightText::TieOut => lang.choose("Tie-out", "勾稽核对"),
         NightText::Code => lang.choose("code", "代码"),
         NightText::Calls => lang.choose("calls", "通话数"),
@@ -96,7 +108,7 @@ mod tests {
     use super::*;
     use crate::texts::checks::assert_translated;
 
-    const ALL: [NightText; 25] = [
+    const ALL: [NightText; 31] = [
         NightText::SheetName,
         NightText::Sandbox,
         NightText::Ledger,
@@ -112,6 +124,12 @@ mod tests {
         NightText::Headline,
         NightText::Bridge,
         NightText::Kinds,
+        NightText::Decisions,
+        NightText::Stale,
+        NightText::Expired,
+        NightText::Unused,
+        NightText::SettledSeconds,
+        NightText::LimitTitle,
         NightText::TieOut,
         NightText::Code,
         NightText::Calls,

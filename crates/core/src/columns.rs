@@ -10,6 +10,7 @@ use crate::detail::CallDetail;
 use crate::discrepancy::DiscrepancyRow;
 use crate::ledger_row::LedgerRow;
 use crate::product::ProductId;
+use crate::resolution::Decision;
 use crate::status::{Lookup, Status};
 
 /// Version of both tables' columns, written to the files' metadata. It grows when a column changes
@@ -91,7 +92,7 @@ pub const DETAILS: [Column; 32] = [
 ];
 
 /// Columns of the discrepancies. The columns carried through from the ledger follow them.
-pub const DISCREPANCIES: [Column; 15] = [
+pub const DISCREPANCIES: [Column; 17] = [
     optional("call_id", Text),
     required("ledger_line", Integer),
     required("kind", Text),
@@ -107,6 +108,8 @@ pub const DISCREPANCIES: [Column; 15] = [
     optional("callee", Text),
     optional("called_at", Timestamp),
     required("seconds_at_stake", Integer),
+    optional("resolution", Text),
+    optional("reason", Text),
 ];
 
 /// One value of a row; `None` is null.
@@ -200,6 +203,8 @@ pub fn of_discrepancy<'a>(row: &'a DiscrepancyRow, message: &'a str) -> [Cell<'a
         Cell::Text(row.product()),
         text(row.callee.as_deref()),
         Cell::Timestamp(row.called_at),
-        count_cell(row.at_stake_s),
+        count_cell(row.seconds_at_stake()),
+        Cell::Text(row.decision().map(Decision::as_str)),
+        text(row.resolution.as_ref().map(|resolution| resolution.reason.as_str())),
     ]
 }

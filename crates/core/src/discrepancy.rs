@@ -7,6 +7,7 @@ use compact_str::CompactString;
 
 use crate::message::Message;
 use crate::product::ProductId;
+use crate::resolution::{Decision, Resolution};
 use crate::status::Status;
 
 /// The kind of a discrepancy. The output files use this order: alphabetical, as `ORDER BY kind`.
@@ -153,8 +154,10 @@ pub struct DiscrepancyRow {
     pub callee: Option<CompactString>,
     /// When the call was made: the ledger's time, or else the provider's.
     pub called_at: Option<DateTime<Utc>>,
-    /// The talk seconds at stake.
+    /// The talk seconds that it puts in doubt. A decision may settle them.
     pub at_stake_s: u64,
+    /// The decision on it; `None` if it is open.
+    pub resolution: Option<Resolution>,
     /// The columns carried through.
     pub carried: Vec<CompactString>,
     /// The phone numbers of its call, which masked texts hide.
@@ -166,5 +169,23 @@ impl DiscrepancyRow {
     #[must_use]
     pub fn product(&self) -> Option<&'static str> {
         ProductId(self.prod_id?).name()
+    }
+
+    /// The decision; `None` if the discrepancy is open.
+    #[must_use]
+    pub fn decision(&self) -> Option<Decision> {
+        self.resolution.as_ref().map(|resolution| resolution.decision)
+    }
+
+    /// True if it is no longer at stake.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.decision().is_some_and(Decision::is_settled)
+    }
+
+    /// The talk seconds at stake: none if it is settled.
+    #[must_use]
+    pub fn seconds_at_stake(&self) -> u64 {
+        if self.is_settled() { 0 } else { self.at_stake_s }
     }
 }

@@ -46,6 +46,7 @@ pub fn of_invalid_row(row: InvalidRow) -> DiscrepancyRow {
         callee: None,
         called_at: None,
         at_stake_s: 0,
+        resolution: None,
         carried: row.carried,
         own_numbers: Vec::new(),
     }
@@ -60,6 +61,7 @@ fn of_row(
     let expected = &row.expected;
     DiscrepancyRow {
         at_stake_s: seconds_at_stake(row, detail, &what),
+        resolution: None,
         own_numbers: Vec::new(),
         call_id: Some(row.key.call_id.clone()),
         ledger_line: row.line,

@@ -14,7 +14,7 @@ use crate::compare::Tolerances;
 use crate::compared::{FIELDS, FieldCounts, FieldResult};
 use crate::detail::{CallDetail, Outcome, billable_minutes};
 use crate::discrepancy::Kind;
-use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
+use crate::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime};
 use crate::merge::{Merge, merge_maps};
 use crate::patterns::Observed;
 use crate::row_problem::RowProblem;
@@ -125,6 +125,8 @@ pub struct Figures {
     pub bridge: Bridge,
     /// Talk seconds at stake, by kind.
     pub at_stake_s: BTreeMap<Kind, u64>,
+    /// Talk seconds that decisions have settled.
+    pub settled_s: u64,
     /// What was compared, for each of [`FIELDS`].
     pub fields: [FieldCounts; FIELDS.len()],
     /// Unusable rows, by field and the reason's English text.
@@ -138,8 +140,9 @@ impl Figures {
         Self { observed: Observed::new(tolerances), ..Self::default() }
     }
 
-    /// Counts a call.
-    pub fn add_call(&mut self, row: &LedgerRow, lookup: &Lookup) {
+    /// Counts a call. `settled` are the fields whose mismatches are settled: they belong to no
+    /// pattern.
+    pub fn add_call(&mut self, row: &LedgerRow, lookup: &Lookup, settled: &[&str]) {
         let product = row.key.prod_id;
         let name = product.name().map_or_else(|| Cow::Owned(product.0.to_string()), Cow::Borrowed);
         let found = lookup.detail.as_ref().filter(|_| lookup.status == Status::Found);
@@ -150,7 +153,7 @@ impl Figures {
             *self.outcomes.entry(detail.outcome).or_default() += 1;
         }
         if let Some(detail) = found {
-            self.observed.add(&row.expected, detail);
+            self.observed.add(&without(&row.expected, settled), detail);
             self.add_hour(row, detail);
         }
     }
@@ -171,9 +174,10 @@ impl Figures {
         }
     }
 
-    /// Counts a discrepancy.
-    pub fn add_discrepancy(&mut self, kind: Kind, at_stake_s: u64) {
+    /// Counts the seconds that a discrepancy puts in doubt.
+    pub fn add_discrepancy(&mut self, kind: Kind, at_stake_s: u64, is_settled: bool) {
         let sum = self.at_stake_s.entry(kind).or_default();
+        let sum = if is_settled { &mut self.settled_s } else { sum };
         *sum = sum.saturating_add(at_stake_s);
     }
 
@@ -189,11 +193,40 @@ impl Figures {
     }
 }
 
+/// What a row expects, without the measured values of these fields.
+fn without<'a>(expected: &'a Expected, fields: &[&str]) -> Cow<'a, Expected> {
+    if fields.is_empty() {
+        return Cow::Borrowed(expected);
+    }
+    let mut expected = expected.clone();
+    for field in fields {
+        match *field {
+            "duration_s" => expected.duration_s = None,
+            "called_at" => expected.called_at = None,
+            "started_at" => expected.started_at = None,
+            "ended_at" => expected.ended_at = None,
+            _ => {}
+        }
+    }
+    Cow::Owned(expected)
+}
+
 /// Both parts must be counted with the same tolerances.
 impl Merge for Figures {
     fn merge(&mut self, other: Self) {
-        let Self { observed, all, by_product, by_day, outcomes, hours, bridge, at_stake_s, fields, rejected } =
-            other;
+        let Self {
+            observed,
+            all,
+            by_product,
+            by_day,
+            outcomes,
+            hours,
+            bridge,
+            at_stake_s,
+            settled_s,
+            fields,
+            rejected,
+        } = other;
         self.observed.merge(observed);
         self.all.merge(all);
         self.by_product.merge(by_product);
@@ -202,6 +235,7 @@ impl Merge for Figures {
         self.hours.merge(hours);
         self.bridge.merge(bridge);
         merge_maps(&mut self.at_stake_s, at_stake_s);
+        self.settled_s.merge(settled_s);
         self.fields.merge(fields);
         self.rejected.merge(rejected);
     }
@@ -212,7 +246,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::call::CallKey;
-    use crate::ledger_row::Expected;
     use crate::normalize::normalize;
     use crate::product::ProductId;
     use crate::quick_parse;
@@ -237,8 +270,8 @@ mod tests {
         let mut figures = Figures::new(Tolerances::default());
         let (first, second) = (row("2026-11-16", 61), row("2026-11-17", 5));
         let data = r#"{"gmtCreate":"2026-11-16 00:30:00","duration":59,"state":"200000"}"#;
-        figures.add_call(&first, &found(&first, data));
-        figures.add_call(&second, &Lookup::deferred(second.key.day, 0));
+        figures.add_call(&first, &found(&first, data), &[]);
+        figures.add_call(&second, &Lookup::deferred(second.key.day, 0), &[]);
         assert_eq!((figures.all.calls, figures.all.found), (2, 1));
         assert_eq!(figures.all.duration_s, BothSides { calls: 1, ledger: 61, provider: 59 });
         assert_eq!(figures.all.billable_minutes, BothSides { calls: 1, ledger: 2, provider: 1 });

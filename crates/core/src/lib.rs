@@ -28,6 +28,8 @@
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
+//! | Which decision holds for a discrepancy? | [`resolution`], [`resolution_entry`], [`resolutions`] |
+//! | Which limits must a night keep? | [`materiality`] |
 //! | Which columns do the outputs have? | [`columns`] |
 //! | How is a count written? | [`count`] |
 //! | What is counted? | [`totals`], [`figures`], [`lines`], [`traffic`] |
@@ -63,6 +65,7 @@ pub mod ledger_row;
 pub mod ledger_times;
 pub mod ledger_values;
 pub mod lines;
+pub mod materiality;
 pub mod merge;
 pub mod message;
 pub mod normalize;
@@ -72,6 +75,9 @@ pub mod phone;
 pub mod product;
 pub mod quick_parse;
 pub mod rate;
+pub mod resolution;
+pub mod resolution_entry;
+pub mod resolutions;
 pub mod row_problem;
 pub mod seconds_at_stake;
 pub mod settle;

@@ -40,6 +40,7 @@ mod tests {
     use crate::ledger_row::{Expected, InvalidRow, LedgerRow, LedgerTime};
     use crate::normalize::normalize;
     use crate::product::ProductId;
+    use crate::resolution::Decision;
     use crate::row_problem::RowProblem;
     use crate::seconds_at_stake::seconds_at_stake;
     use crate::status::{Lookup, Status};
@@ -88,7 +89,7 @@ mod tests {
                 0 => self.add_invalid(line, row),
                 1 => {
                     self.totals.duplicates += 1;
-                    self.totals.add_discrepancy(Kind::Duplicate);
+                    self.totals.add_discrepancy(Kind::Duplicate, None);
                     self.figures.bridge.add_later_row(row.off_s);
                 }
                 _ => self.add_call(line, row),
@@ -97,7 +98,7 @@ mod tests {
 
         fn add_invalid(&mut self, line: u64, row: &Row) {
             self.totals.invalid += 1;
-            self.totals.add_discrepancy(Kind::InvalidRow);
+            self.totals.add_discrepancy(Kind::InvalidRow, Some(Decision::Corrected));
             self.figures.add_rejected(&InvalidRow {
                 line,
                 offset: None,
@@ -138,14 +139,16 @@ mod tests {
             let compared = compare(&ledger_row, &lookup, self.figures.observed.tolerances());
             let discrepancies = compared.discrepancies.len() as u64;
             self.totals.add_call(status, discrepancies, compared.is_compared());
-            self.figures.add_call(&ledger_row, &lookup);
+            self.figures.add_call(&ledger_row, &lookup, &[]);
             self.figures.add_fields(&compared.fields);
             let own_s = ledger_row.expected.duration_s;
             self.figures.bridge.add_call(own_s, own_s.or(Some(3)), &lookup);
             for what in compared.discrepancies {
                 let at_stake_s = seconds_at_stake(&ledger_row, lookup.detail.as_ref(), &what);
-                self.totals.add_discrepancy(what.kind);
-                self.figures.add_discrepancy(what.kind, at_stake_s);
+                let decision = Decision::ALL.into_iter().nth(usize::from(row.kind) % 7);
+                self.totals.add_discrepancy(what.kind, decision);
+                let is_settled = decision.is_some_and(Decision::is_settled);
+                self.figures.add_discrepancy(what.kind, at_stake_s, is_settled);
             }
         }
 

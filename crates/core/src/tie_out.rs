@@ -7,9 +7,13 @@ use std::fmt;
 
 use crate::call::CallKey;
 use crate::discrepancy::Kind;
+use crate::resolution::DecisionCounts;
 use crate::status::Status;
 use crate::totals::Totals;
 use crate::traffic::Traffic;
+
+/// The word of a row without a decision.
+const OPEN: &str = "open";
 
 /// A rule of the tie-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +24,7 @@ pub enum Rule {
     Found,
     Discrepancies,
     DiscrepanciesOfEachCall,
+    Decisions,
     AsCounted,
     Requests,
     Cap,
@@ -27,12 +32,13 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of the tie-out.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Rows,
         Self::Calls,
         Self::Found,
         Self::Discrepancies,
         Self::DiscrepanciesOfEachCall,
+        Self::Decisions,
         Self::AsCounted,
         Self::Requests,
         Self::Cap,
@@ -47,6 +53,7 @@ impl Rule {
             Self::Found => "found = clean + with_discrepancies + not_compared",
             Self::Discrepancies => "discrepancies = invalid + those of the calls",
             Self::DiscrepanciesOfEachCall => "each call has as many discrepancies as its row says",
+            Self::Decisions => "discrepancies = open + accepted + disputed + corrected + written_off",
             Self::AsCounted => "the files hold what was counted",
             Self::Requests => "requests = first_tries + retries + other_day_tries",
             Self::Cap => "most_in_any_window <= cap",
@@ -144,6 +151,8 @@ pub struct Written {
     counted_by_call: u128,
     /// Rows of the discrepancy file by the word in the column `kind`.
     by_kind: BTreeMap<String, u64>,
+    /// Rows of the discrepancy file by the word in the column `resolution`.
+    by_decision: BTreeMap<String, u64>,
     /// The sum of the fingerprints of the calls in the discrepancy file.
     named_by_call: u128,
 }
@@ -165,9 +174,11 @@ impl Written {
         self.counted_by_call = self.counted_by_call.wrapping_add(weight);
     }
 
-    /// Counts a row of the discrepancy file. `call` is `None` for an unusable row of the ledger.
-    pub fn add_discrepancy(&mut self, kind: &str, call: Option<&CallKey>) {
+    /// Counts a row of the discrepancy file by its `kind` and its `resolution`, which is empty for
+    /// an open one. `call` is `None` for an unusable row of the ledger.
+    pub fn add_discrepancy(&mut self, kind: &str, resolution: &str, call: Option<&CallKey>) {
         add(&mut self.by_kind, kind);
+        add(&mut self.by_decision, if resolution.is_empty() { OPEN } else { resolution });
         if let Some(call) = call {
             self.named_by_call = self.named_by_call.wrapping_add(call.fingerprint());
         }
@@ -182,9 +193,14 @@ impl Written {
             counted,
             counted_by_call,
             by_kind,
+            by_decision,
             named_by_call,
         } = other;
-        for (counts, others) in [(&mut self.by_status, by_status), (&mut self.by_kind, by_kind)] {
+        for (counts, others) in [
+            (&mut self.by_status, by_status),
+            (&mut self.by_kind, by_kind),
+            (&mut self.by_decision, by_decision),
+        ] {
             others.into_iter().for_each(|(word, count)| *counts.entry(word).or_default() += count);
         }
         self.without_discrepancies += without_discrepancies;
@@ -194,8 +210,21 @@ impl Written {
         self.named_by_call = self.named_by_call.wrapping_add(named_by_call);
     }
 
+    /// True if these are all rows of `other` that have a decision, and only these.
+    #[must_use]
+    pub fn has_decisions_of(&self, other: &Self) -> bool {
+        let decided = |(word, _): &(&String, &u64)| *word != OPEN;
+        self.by_decision.iter().eq(other.by_decision.iter().filter(decided))
+    }
+
     fn with_status(&self, status: Status) -> u64 {
         self.by_status.get(status.as_str()).copied().unwrap_or(0)
+    }
+
+    /// The rows by the words of [`DecisionCounts::by_word`], in its order.
+    fn by_decision(&self) -> [u64; 5] {
+        let rows = |(word, _)| self.by_decision.get(word).copied().unwrap_or(0);
+        DecisionCounts::default().by_word().map(rows)
     }
 
     fn of_kind(&self, kind: Kind) -> u64 {
@@ -216,6 +245,7 @@ impl Written {
                 == (t.clean + t.not_compared, t.with_discrepancies)
             && (self.of_kind(Kind::InvalidRow), self.of_kind(Kind::Duplicate)) == (t.invalid, t.duplicates)
             && self.by_kind == kinds.collect()
+            && self.by_decision() == t.decisions.by_word().map(|(_, n)| n)
     }
 }
 
@@ -245,6 +275,7 @@ pub fn of_totals(t: &Totals) -> Vec<TieOutLine> {
         sum(Rule::Calls, t.calls, &Status::ALL.map(|status| t.with_status(status))),
         sum(Rule::Found, t.found, &[t.clean, t.with_discrepancies, t.not_compared]),
         sum(Rule::Discrepancies, t.discrepancies_total(), &[t.invalid, t.duplicates + rest]),
+        sum(Rule::Decisions, t.discrepancies_total(), &t.decisions.by_word().map(|(_, n)| n)),
     ]
 }
 
@@ -273,6 +304,7 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
             Numbers::PartOfCalls { part: calls.saturating_sub(w.without_discrepancies), calls },
             w.counted_by_call == w.named_by_call,
         ),
+        sum(Rule::Decisions, rows, &w.by_decision()),
         line(Rule::AsCounted, Numbers::Files { calls, discrepancies: rows }, w.is_equal_to(t)),
         sum(Rule::Requests, x.requests, &[x.first_tries, x.retries, x.other_day_tries]),
         line(Rule::Cap, Numbers::Limit { number: most, limit: cap_requests }, most <= cap_requests),
@@ -287,6 +319,7 @@ mod tests {
     use crate::discrepancy::Kind;
     use crate::product::ProductId;
     use crate::quick_parse;
+    use crate::resolution::Decision;
 
     fn call(id: &str) -> CallKey {
         CallKey { call_id: id.into(), prod_id: ProductId(7), day: quick_parse::day("2026-11-16").unwrap() }
@@ -298,7 +331,7 @@ mod tests {
         t.add_call(Status::Found, 0, true);
         t.add_call(Status::Found, 2, true);
         for kind in [Kind::Mismatch, Kind::Mismatch, Kind::InvalidRow] {
-            t.add_discrepancy(kind);
+            t.add_discrepancy(kind, None);
         }
         t
     }
@@ -315,7 +348,7 @@ mod tests {
             w.add_call(status, *n);
             w.add_discrepancies_of(&call(id), *n);
         }
-        discrepancies.iter().for_each(|(kind, id)| w.add_discrepancy(kind, id.map(call).as_ref()));
+        discrepancies.iter().for_each(|(kind, id)| w.add_discrepancy(kind, "", id.map(call).as_ref()));
         w
     }
 
@@ -354,6 +387,23 @@ mod tests {
             let rules = broken(&written(details, discrepancies));
             assert!(rules.contains(&rule), "{rule} is not among {rules:?}");
         }
+    }
+
+    #[test]
+    fn the_decisions_of_the_file_are_those_that_were_counted() {
+        let rules = |word: &str| {
+            let mut w = written(&[("a", "found", 1)], &[]);
+            w.add_discrepancy("mismatch", word, Some(&call("a")));
+            let mut t = Totals { rows: 1, ..Totals::default() };
+            t.add_call(Status::Found, 1, true);
+            t.add_discrepancy(Kind::Mismatch, Some(Decision::Accepted));
+            let lines = tie_out(&t, &w, &Traffic::default(), 100);
+            lines.into_iter().filter(|line| !line.adds_up).map(|line| line.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(rules("accepted"), []);
+        assert_eq!(rules("disputed"), [Rule::AsCounted]);
+        assert_eq!(rules(""), [Rule::AsCounted]);
+        assert_eq!(rules("agreed"), [Rule::Decisions, Rule::AsCounted]);
     }
 
     #[test]

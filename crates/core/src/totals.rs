@@ -6,6 +6,7 @@ use serde::ser::SerializeStruct as _;
 
 use crate::discrepancy::Kind;
 use crate::merge::{Merge, merge_maps};
+use crate::resolution::{Decision, DecisionCounts};
 use crate::status::Status;
 
 /// The ledger's and the provider's figure for the same calls.
@@ -116,6 +117,12 @@ pub struct Totals {
     pub not_compared: u64,
     /// Discrepancies by kind.
     pub discrepancies: BTreeMap<Kind, u64>,
+    /// Discrepancies by decision.
+    #[serde(default)]
+    pub decisions: DecisionCounts,
+    /// Differing and missing calls of which every discrepancy is settled.
+    #[serde(default)]
+    pub settled_calls: u64,
     /// Calls whose answer was stored before this session began.
     pub from_store: u64,
 }
@@ -167,9 +174,16 @@ impl Totals {
         }
     }
 
-    /// Counts a row of the discrepancy file.
-    pub fn add_discrepancy(&mut self, kind: Kind) {
+    /// Counts a row of the discrepancy file. An open discrepancy has no decision.
+    pub fn add_discrepancy(&mut self, kind: Kind, decision: Option<Decision>) {
         *self.discrepancies.entry(kind).or_default() += 1;
+        self.decisions.add(decision);
+    }
+
+    /// Differing and missing calls without those that are settled.
+    #[must_use]
+    pub fn unsettled_calls(&self) -> u64 {
+        (self.with_discrepancies + self.not_found).saturating_sub(self.settled_calls)
     }
 
     /// The number of rows in the discrepancy file.
@@ -196,6 +210,8 @@ impl Merge for Totals {
             with_discrepancies,
             not_compared,
             discrepancies,
+            decisions,
+            settled_calls,
             from_store,
         } = other;
         self.rows.merge(rows);
@@ -212,6 +228,8 @@ impl Merge for Totals {
         self.with_discrepancies.merge(with_discrepancies);
         self.not_compared.merge(not_compared);
         merge_maps(&mut self.discrepancies, discrepancies);
+        self.decisions.merge(decisions);
+        self.settled_calls.merge(settled_calls);
         self.from_store.merge(from_store);
     }
 }

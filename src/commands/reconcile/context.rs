@@ -19,6 +19,7 @@ use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
 use crate::telemetry::metrics::MetricsFile;
 use reconcile_core::ask_again::Scope;
+use reconcile_core::resolutions::Resolutions;
 
 use super::notes;
 use super::upload::Upload;
@@ -34,6 +35,7 @@ pub(super) struct RunContext<'a> {
     /// The access key that signs the requests; `None` offline.
     pub(super) keys: Option<Arc<CredentialCache>>,
     pub(super) old_rejects: OldRejects,
+    pub(super) resolutions: Resolutions,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
     pub(super) metrics: Option<Arc<MetricsFile>>,

@@ -29,6 +29,7 @@ use crate::ledger::{self, ScannedLedger};
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
+use crate::resolutions;
 use crate::signals;
 use crate::stop::Stop;
 use crate::store::{self, RunIdentity, Store};
@@ -36,6 +37,8 @@ use crate::telemetry::metrics::MetricsFile;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
 use context::RunContext;
+use reconcile_core::calendar::day_of;
+use reconcile_core::resolutions::Resolutions;
 use upload::Upload;
 
 /// Runs the job and reports its result to metrics file and notification. The work runs on other
@@ -60,10 +63,10 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
 async fn run_steps(settings: Arc<Settings>, console: Arc<Console>, stop: Stop) -> Result<WrittenRun> {
     let (started, started_at) = (Instant::now(), Utc::now());
     let of_ledger = settings.clone();
-    let (source, old_rejects) =
-        unless_stopped(&stop, threads::run("ledger", move || read_ledger(&of_ledger))).await?;
+    let read = move || Ok((read_ledger(&of_ledger)?, read_resolutions(&of_ledger, started_at)?));
+    let ((source, old_rejects), resolutions) = unless_stopped(&stop, threads::run("ledger", read)).await?;
     let connected = unless_stopped(&stop, connect::connect(&settings)).await?;
-    let start = Start { started, started_at, source, old_rejects, connected, stop };
+    let start = Start { started, started_at, source, old_rejects, resolutions, connected, stop };
     threads::run("run", move || hold_store(&settings, &console, start)).await
 }
 
@@ -98,12 +101,23 @@ pub(crate) fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldReje
     Ok((source, old_rejects))
 }
 
+/// The decisions on discrepancies that hold on the day of the start; none without a file.
+///
+/// # Errors
+///
+/// Exit 2 when the file cannot be read, or a row of it has no meaning.
+pub(crate) fn read_resolutions(settings: &Settings, started_at: DateTime<Utc>) -> Result<Resolutions> {
+    let file = settings.resolutions.as_deref();
+    file.map_or_else(|| Ok(Resolutions::default()), |file| resolutions::load(file, day_of(started_at)))
+}
+
 /// What a run has before it opens its store.
 struct Start {
     started: Instant,
     started_at: DateTime<Utc>,
     source: ScannedLedger,
     old_rejects: OldRejects,
+    resolutions: Resolutions,
     connected: Option<(HttpProvider, Arc<CredentialCache>)>,
     stop: Stop,
 }
@@ -129,7 +143,7 @@ fn run_with_store(
     store: Arc<dyn Store>,
     metrics: Option<Arc<MetricsFile>>,
 ) -> Result<WrittenRun> {
-    let Start { started, started_at, source, old_rejects, connected, stop } = start;
+    let Start { started, started_at, source, old_rejects, resolutions, connected, stop } = start;
     let (source, (provider, keys)) = (Arc::new(source), connected.unzip());
     let upload = Upload::prepare(settings)?;
     settings.outputs.try_to_create()?;
@@ -147,6 +161,7 @@ fn run_with_store(
         stop,
         keys,
         old_rejects,
+        resolutions,
         started,
         started_at,
         metrics,

@@ -100,6 +100,7 @@ fn files(settings: &Settings, input: &Input) -> Vec<NamedFile> {
 fn read_files(settings: &Settings, input: &Input) -> Vec<(String, PathBuf)> {
     let given = [
         ("the ledger", input.path().map(Path::to_owned)),
+        ("the file of resolutions", settings.resolutions.clone()),
         ("the configuration file", settings.config.clone()),
         ("the key of masked numbers", settings.mask_key.clone()),
         ("the secret of the notification", settings.notify_secret.clone()),

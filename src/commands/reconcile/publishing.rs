@@ -12,9 +12,12 @@ use crate::note::Note;
 use crate::objects::PublishedRun;
 use crate::output::{Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, Counted, Sources};
+use crate::resolutions::ResolutionNote;
 use crate::shown::shown;
 use crate::store::OpenItems;
 use crate::telemetry::notify::WrittenRun;
+use reconcile_core::materiality::Measured;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -37,7 +40,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let scan = &run.source.scan;
     let (paths, lang) = (&settings.outputs, settings.lang);
     let mut outputs = Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang)?;
-    let (Counted { totals, figures, failed_calls, exhausted_calls }, open_items) =
+    let (Counted { totals, figures, entries, failed_calls, exhausted_calls }, open_items) =
         write_rows(run, &mut outputs)?;
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -47,6 +50,17 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let tie_out = check_totals(&totals, &written, &traffic, settings.rate.requests.get())?;
     let later_change = Vec::from_iter(run.source.input.later_change().map(Note::Ledger));
     later_change.iter().for_each(|note| run.console.note(note));
+    let left_over = run.resolutions.left_over(&entries);
+    let of_entries = resolution_notes(run, &left_over);
+    of_entries.iter().for_each(|note| run.console.note(note));
+    let at_stake_s = figures.at_stake_s.values().sum();
+    let limits: Vec<Measured> =
+        settings.fail_above.iter().map(|limit| limit.measure(&totals, at_stake_s)).collect();
+    let is_above_limit = if limits.is_empty() {
+        settings.exit_code && totals.decisions.unsettled() > 0
+    } else {
+        limits.iter().any(Measured::is_above)
+    };
     let summary = Summary {
         provenance: &provenance,
         totals: &totals,
@@ -59,27 +73,37 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         incomplete_because: because.as_ref(),
         go_on: Some(run.console.command.as_str()).filter(|_| !settings.offline),
         cause: failures.most_frequent(),
+        left_over: settings.resolutions.as_ref().map(|_| &left_over),
+        limits: &limits,
         open_items: &open_items,
-        notes: &[run.notes(), collected.notes.clone(), later_change].concat(),
+        notes: &[run.notes(), collected.notes.clone(), later_change, of_entries].concat(),
     };
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
     let paths = upload(run, &provenance, summary.complete())?;
     run.store.end_session(&run.scope, Some(summary.complete()))?;
     if let Some(metrics) = &run.metrics {
-        metrics.published(&totals, run.is_sandbox());
+        metrics.published(&totals, &left_over, run.is_sandbox());
     }
-    let exit = Exit::of_written_run(summary.complete(), totals.discrepancies_total(), settings.exit_code);
+    let exit = Exit::of_written_run(summary.complete(), is_above_limit);
     Closing { summary: &summary, paths: &paths, exit }.say(run.console.quiet);
     Ok(WrittenRun {
         exit,
         is_sandbox: run.is_sandbox(),
-        at_stake_s: figures.at_stake_s.values().sum(),
+        at_stake_s,
+        limits,
         cause: failures.most_frequent().cloned(),
         incomplete_because: because,
         totals,
         summary: text,
     })
+}
+
+/// The notes on entries of the file of resolutions that decided nothing.
+fn resolution_notes(run: &RunContext<'_>, left_over: &LeftOver) -> Vec<Note> {
+    let file = run.settings.resolutions.as_ref().and_then(|path| path.file_name()).unwrap_or_default();
+    let notes = ResolutionNote::all(&file.to_string_lossy(), left_over);
+    notes.into_iter().map(Note::Resolutions).collect()
 }
 
 /// Makes the files visible in object storage if the run is published there. Returns their paths.
@@ -110,6 +134,7 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, O
         ledger: &run.source,
         store: &*run.store,
         rules: run.settings.rules,
+        resolutions: &run.resolutions,
         session_no: run.scope.session_no,
     };
     let counted = publish::publish(sources, publish::workers(), outputs, &mut on_open)?;

@@ -2,7 +2,7 @@
 //!
 //! The four number columns are masked, and `expected` and `actual`. In texts, the row's own numbers
 //! are masked, and everything that looks like a phone number. Such texts are `call_id`, `state`,
-//! `state_desc`, error texts, messages and the carried columns. `raw` is left out: JSON can spell a
+//! `state_desc`, error texts, messages, reasons of decisions and the carried columns. `raw` is left out: JSON can spell a
 //! digit in more ways than can be searched reliably.
 
 use std::borrow::Cow;
@@ -139,6 +139,9 @@ impl MaskPhones {
         row.call_id = row.call_id.as_deref().map(|id| self.mask_text(id, &[]));
         row.callee = row.callee.as_deref().map(|number| self.mask_number(number).into());
         row.carried.iter_mut().for_each(|value| *value = mask_text(value).into());
+        if let Some(resolution) = &mut row.resolution {
+            resolution.reason = mask_text(&resolution.reason).into();
+        }
         Cow::Owned(row)
     }
 }

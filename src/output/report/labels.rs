@@ -11,6 +11,7 @@ use reconcile_core::compared::FIELDS;
 use reconcile_core::detail::Outcome;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::product::ProductId;
+use reconcile_core::resolution::DecisionCounts;
 use reconcile_core::status::Status;
 
 type Words = BTreeMap<String, &'static str>;
@@ -26,6 +27,7 @@ pub(super) struct Labels {
     answered: Words,
     source: Words,
     hangup_by: Words,
+    resolution: Words,
 }
 
 /// Fields of a record or a lookup that no ledger has. The key of the text begins with `field_`.
@@ -73,6 +75,10 @@ impl Labels {
                 .into(),
             answered: words(&[("true", "yes"), ("false", "no")]),
             source: words(&[("store", "source_store"), ("asked", "source_asked")]),
+            resolution: DecisionCounts::default()
+                .by_word()
+                .map(|(word, _)| (word.to_owned(), texts::decision(lang, word)))
+                .into(),
             hangup_by: words(&[("caller", "party_caller"), ("callee", "party_callee")]),
         }
     }

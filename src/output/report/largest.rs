@@ -14,11 +14,14 @@ use crate::shown::escape;
 use crate::texts;
 use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::phone;
+use reconcile_core::resolution::Decision;
 
-/// Rows in the report. The discrepancy file has all of them.
-pub(super) const MAX_ROWS: usize = 2_000;
-/// Rows that wait before the smallest are dropped.
-const MAX_WAITING: usize = MAX_ROWS + 500;
+/// Open and disputed rows in the report. The discrepancy file has all of them.
+pub(crate) const OPEN_ROWS: usize = 2_000;
+/// Settled rows in the report.
+pub(crate) const SETTLED_ROWS: usize = 100;
+/// Rows that wait before the smallest are dropped, beside those that stay.
+const MORE_WAITING: usize = 500;
 /// Columns of the ledger that a row shows.
 const MAX_CARRIED: usize = 20;
 /// A row with longer texts is shortened before it waits.
@@ -41,6 +44,9 @@ pub(super) struct ListedRow {
     seconds: u64,
     product: String,
     day: String,
+    /// The word of the decision; empty without one.
+    resolution: &'static str,
+    reason: String,
     /// All that is known of the call, by group, as names with values.
     more: Box<RawValue>,
 }
@@ -80,6 +86,12 @@ impl ListedRow {
                 .or_else(|| row.prod_id.map(|id| phone::mask_planned(&id.to_string(), own)))
                 .unwrap_or_default(),
             day: row.call_date.map(|day| day.to_string()).unwrap_or_default(),
+            resolution: row.decision().map_or("", Decision::as_str),
+            reason: row
+                .resolution
+                .as_ref()
+                .map(|own_words| masked("", &own_words.reason, own))
+                .unwrap_or_default(),
             more: more(row, call, carried)?,
         })
     }
@@ -133,7 +145,7 @@ impl Waiting {
 /// The discrepancies with the most seconds at stake. Of equal ones, those that come first in the
 /// file.
 ///
-/// At most 2,500 rows wait, 2 to 8 KiB each. They need some 6 MiB, and 20 MiB at most.
+/// At most 2,500 open rows wait, 2 to 8 KiB each. They need some 6 MiB, and 20 MiB at most.
 #[derive(Debug)]
 pub(crate) struct Largest {
     form: Arc<LargestForm>,
@@ -143,9 +155,11 @@ pub(crate) struct Largest {
 }
 
 /// What the lists of all threads have in common.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LargestForm {
     lang: Lang,
+    /// Rows that the report lists.
+    max_rows: usize,
     /// Names of the ledger's carried columns.
     carried: Vec<String>,
     /// Rows with fewer seconds cannot be among the largest: enough earlier rows have as many.
@@ -153,9 +167,9 @@ pub(crate) struct LargestForm {
 }
 
 impl LargestForm {
-    /// `carried` names the columns that the rows carry through.
-    pub(crate) fn new(lang: Lang, carried: &[String]) -> Self {
-        Self { lang, carried: carried.to_vec(), least_s: AtomicU64::new(0) }
+    /// `carried` names the columns that the rows carry through. The report lists `max_rows` rows.
+    pub(crate) fn new(lang: Lang, carried: &[String], max_rows: usize) -> Self {
+        Self { lang, max_rows, carried: carried.to_vec(), least_s: AtomicU64::new(0) }
     }
 }
 
@@ -193,7 +207,7 @@ impl Largest {
             Waiting::Listed(Box::new(ListedRow::new(self.form.lang, row, call, &self.form.carried)?))
         };
         self.rows.push(row);
-        if self.rows.len() >= MAX_WAITING {
+        if self.is_full() {
             self.sort_and_cut();
         }
         Ok(())
@@ -203,7 +217,7 @@ impl Largest {
     /// small.
     pub(crate) fn append(&mut self, later: Self) {
         self.rows.extend(later.rows);
-        if self.rows.len() >= MAX_WAITING {
+        if self.is_full() {
             self.sort_and_cut();
             self.form.least_s.store(self.least_s, Ordering::Relaxed);
         }
@@ -226,12 +240,17 @@ impl Largest {
         self.rows.into_iter().map(listed).collect()
     }
 
+    fn is_full(&self) -> bool {
+        self.rows.len() >= self.form.max_rows + MORE_WAITING
+    }
+
     fn sort_and_cut(&mut self) {
+        let max_rows = self.form.max_rows;
         // A stable sort: of equal rows the first stay.
         self.rows.sort_by_key(|row| Reverse(row.seconds()));
-        self.rows.truncate(MAX_ROWS);
+        self.rows.truncate(max_rows);
         // Of equal rows the first stay, so a later one needs more.
-        self.least_s = self.rows.get(MAX_ROWS - 1).map_or(0, |row| row.seconds().saturating_add(1));
+        self.least_s = self.rows.get(max_rows - 1).map_or(0, |row| row.seconds().saturating_add(1));
     }
 }
 
@@ -241,7 +260,8 @@ fn bytes_of(row: &DiscrepancyRow) -> usize {
     let values = [&what.expected, &what.actual, &row.callee].into_iter().flatten();
     let values = values.chain(row.carried.iter().take(MAX_CARRIED)).map(|value| value.len());
     let numbers = row.own_numbers.iter().chain(&row.call_id).map(String::len);
-    values.chain(numbers).sum::<usize>() + what.field.len() + what.message.to_string().len()
+    let reason = row.resolution.as_ref().map_or(0, |resolution| resolution.reason.len());
+    values.chain(numbers).sum::<usize>() + reason + what.field.len() + what.message.to_string().len()
 }
 
 fn without_carried(row: &DiscrepancyRow) -> DiscrepancyRow {
@@ -250,6 +270,7 @@ fn without_carried(row: &DiscrepancyRow) -> DiscrepancyRow {
         what: row.what.clone(),
         callee: row.callee.clone(),
         own_numbers: row.own_numbers.clone(),
+        resolution: row.resolution.clone(),
         carried: Vec::new(),
         ..*row
     }
@@ -289,6 +310,7 @@ mod tests {
             callee: None,
             called_at: None,
             at_stake_s: 0,
+            resolution: None,
             carried: vec!["13812345678".into()],
             own_numbers: vec!["447911123456".into()],
         }
@@ -340,7 +362,7 @@ mod tests {
 
     #[test]
     fn the_largest_rows_stay_and_of_equal_ones_the_first() {
-        let mut largest = Largest::new(Arc::default());
+        let mut largest = Largest::new(Arc::new(LargestForm::new(Lang::En, &[], OPEN_ROWS)));
         for line in 0..10_000 {
             // Half of the rows have long texts.
             let text = "x".repeat(if line % 8 < 4 { 5_000 } else { 100 });

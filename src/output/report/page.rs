@@ -76,6 +76,13 @@ struct Page<'a> {
     listed_rows: usize,
     listed: String,
     rows: &'a [ListedRow],
+    /// Whether there is a file of resolutions.
+    resolved: bool,
+    /// Whether every limit is kept. Then nothing on the page warns.
+    calm: bool,
+    /// The words of the decisions.
+    decisions: [&'static str; 5],
+    settled: Vec<ListedRow>,
     discrepancy_file: &'a Link,
     reasons: Vec<Option<String>>,
     coverage: Vec<BarRow>,
@@ -116,12 +123,12 @@ fn reason(lang: Lang, key: Option<&(&str, String)>, rows: &RejectedRows) -> Opti
     Some(shown(&words::reason(lang, reason)))
 }
 
-/// The page as HTML.
+/// The page as HTML. `largest` are the rows that are at stake, `settled` the others.
 ///
 /// # Errors
 ///
 /// Exit 6 if the template fails, which is a bug.
-pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> {
+pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) -> Result<String> {
     let summary = content.summary;
     let numbers = Arc::new(summary_json::to_value(summary, content.files)?);
     let (lang, figures) = (summary.lang, summary.figures);
@@ -152,6 +159,10 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest) -> Result<String> 
         listed_rows: rows.len(),
         listed: group_thousands(&rows.len()),
         rows: &rows[..rows.len().min(PLAIN_ROWS)],
+        resolved: summary.left_over.is_some(),
+        calm: summary.is_calm(),
+        decisions: summary.totals.decisions.by_word().map(|(word, _)| word),
+        settled: settled.into_rows().map_err(bug)?,
         discrepancy_file: &content.discrepancy_file,
         reasons: figures.rejected.iter().map(|(key, rows)| reason(lang, key, rows)).collect(),
         tie_out: summary.tie_out.iter().map(|line| TieOutRow::new(lang, line)).collect(),

@@ -52,7 +52,7 @@
   function searched(row) {
     if (!row.searched) {
       const words = [row.line, row.call, keys[2](row), row.kind, row.ledger, row.provider, row.other, row.message,
-        row.product, named("product", row.product), row.day, ...Object.values(row.more).flat(2)];
+        row.reason, row.resolution && named("resolution", row.resolution), row.product, named("product", row.product), row.day, ...Object.values(row.more).flat(2)];
       row.searched = words.join("\n").toLowerCase();
     }
     return row.searched;
@@ -145,6 +145,8 @@
     }, String(row.line));
     const other = row.other && element("span", { class: "soft" },
       ` ${texts[row.kind === "duplicate" ? "other_duplicate" : "other_inconsistent"]}${texts.colon}${row.other}`);
+    const decision = row.resolution ? [element("span", { class: "soft" },
+      ` ${named("resolution", row.resolution)}${row.reason && texts.colon + row.reason}`)] : [];
     const cell = (name, label, ...children) =>
       element("td", label ? { class: name, "data-label": label } : { class: name }, ...children);
     const what = withCode("kind", row.kind);
@@ -157,7 +159,7 @@
       cell("what", "", ...what),
       cell("ledger", texts.expected, value(row.ledger), ...(other && isDuplicate ? [other] : [])),
       cell("provider", texts.actual, value(row.provider), ...(other && !isDuplicate ? [other] : [])),
-      cell("message", "", row.message),
+      cell("message", "", row.message, ...decision),
       cell("n seconds", texts.at_stake, row.seconds.toLocaleString("en")));
     return isOpen ? [made, opened(row)] : [made];
   }

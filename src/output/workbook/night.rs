@@ -58,6 +58,8 @@ impl Night {
         night.add_headline(summary);
         night.add_bridge(summary);
         night.add_kinds(summary);
+        night.add_decisions(summary);
+        night.add_limits(summary);
         night.add_tie_out(summary);
         night
     }
@@ -150,6 +152,35 @@ impl Night {
             let at_stake_s = summary.figures.at_stake_s.get(kind).copied().unwrap_or(0);
             let names = [Value::text(texts::kind(self.lang, *kind)), Value::text(kind.as_str())];
             self.add(names.into_iter().chain([*rows, at_stake_s].map(Value::count)));
+        }
+    }
+
+    /// Adds the discrepancies by decision, if there is a file of resolutions.
+    fn add_decisions(&mut self, summary: &Summary<'_>) {
+        let Some(left_over) = summary.left_over else { return };
+        self.heading(&[NightText::Decisions, NightText::Code, NightText::Rows]);
+        for (code, rows) in summary.totals.decisions.by_word() {
+            let name = texts::decision(self.lang, code);
+            self.add([Value::text(name), Value::text(code), Value::count(rows)]);
+        }
+        let entries = [
+            (NightText::Stale, "stale", left_over.stale.len() as u64),
+            (NightText::Expired, "expired", left_over.expired.len() as u64),
+            (NightText::Unused, "unused", left_over.unused.len() as u64),
+            (NightText::SettledSeconds, "settled_s", summary.figures.settled_s),
+        ];
+        for (name, code, n) in entries {
+            self.add([self.words(name), Value::text(code), Value::count(n)]);
+        }
+    }
+
+    /// Adds a sentence for each limit.
+    fn add_limits(&mut self, summary: &Summary<'_>) {
+        if !summary.limits.is_empty() {
+            self.heading(&[NightText::LimitTitle]);
+        }
+        for measured in summary.limits {
+            self.add([Value::text(texts::limit(self.lang, measured))]);
         }
     }
 

@@ -16,29 +16,32 @@ use crate::staged::{Staged, unreadable};
 use crate::threads;
 use reconcile_core::tie_out::Written;
 
-/// Checks that the sheet of all discrepancies and those of the kinds hold what was `counted` while
-/// they were written. Reads them on two threads.
+/// Checks that the sheet of all discrepancies, those of the kinds and that of the decisions hold
+/// what was `counted` while they were written. Reads them on two threads.
 ///
 /// # Errors
 ///
 /// Exit 6 if they do not.
 pub(super) fn check(staged: &Staged, names: &SheetNames, counted: &Written) -> Result<()> {
-    let is_whole = |names: &[String]| -> Result<bool> {
+    let written = |names: &[String]| -> Result<Written> {
         let file = staged.reader()?;
         let read = caught(|| count(file, names));
         let written = read.ok_or_else(|| unreadable(staged.target(), "its reader stopped"))?;
-        Ok(written.map_err(|e| unreadable(staged.target(), e))? == *counted)
+        written.map_err(|e| unreadable(staged.target(), e))
     };
-    let (all, by_kind) = scope(|scope| -> Result<_> {
+    let is_whole = |names: &[String]| -> Result<bool> { Ok(written(names)? == *counted) };
+    let (all, by_kind, resolved) = scope(|scope| -> Result<_> {
         let check_all = || is_whole(&names.all);
         let all = threads::start_in(scope, "count", check_all).map_err(Error::no_more_threads)?;
         let by_kind = is_whole(&names.by_kind);
-        Ok((threads::result_of(all)?, by_kind?))
+        let resolved = written(&names.resolved)?.has_decisions_of(counted);
+        Ok((threads::result_of(all)?, by_kind?, resolved))
     })?;
-    let what = match (all, by_kind) {
-        (true, true) => return Ok(()),
-        (false, _) => "the sheet of all discrepancies lacks rows",
-        (true, false) => "the sheets of the kinds lack rows",
+    let what = match (all, by_kind, resolved) {
+        (true, true, true) => return Ok(()),
+        (false, ..) => "the sheet of all discrepancies lacks rows",
+        (true, false, _) => "the sheets of the kinds lack rows",
+        (true, true, false) => "the sheet of the decisions lacks rows",
     };
     Err(unreadable(staged.target(), what))
 }
@@ -69,8 +72,8 @@ struct CountedRow {
     /// The row in the sheet, counted from 0. Row 0 is the header.
     at: u32,
     /// The columns of [`COUNTED_COLUMNS`] in this sheet.
-    columns: [Option<u32>; 4],
-    texts: [String; 4],
+    columns: [Option<u32>; 5],
+    texts: [String; 5],
 }
 
 impl CountedRow {
@@ -92,8 +95,8 @@ impl CountedRow {
             return;
         }
         let row = cells_of_texts(texts.each_ref().map(String::as_str));
-        let [.., kind] = &texts;
-        written.add_discrepancy(kind, call_key(&row).as_ref());
+        let [.., kind, resolution] = &texts;
+        written.add_discrepancy(kind, resolution, call_key(&row).as_ref());
     }
 }
 

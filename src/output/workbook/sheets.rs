@@ -21,6 +21,8 @@ pub(super) const SHEET_ROWS: u32 = 1_048_576;
 pub(super) const MAX_COLUMNS: usize = 16_384;
 /// The sheet of all discrepancies.
 const ALL: &str = "all";
+/// The sheet of those with a decision.
+const RESOLVED: &str = "resolved";
 /// The columns of integers that are ids.
 const ID_COLUMNS: [&str; 1] = ["prod_id"];
 /// Compression of the file. Level 1 takes half of the time, for a file half as large again; level 6
@@ -73,6 +75,8 @@ pub(super) struct SheetNames {
     pub(super) all: Vec<String>,
     /// The sheets of one kind each. Together they hold every discrepancy, too.
     pub(super) by_kind: Vec<String>,
+    /// The sheets of those with a decision.
+    pub(super) resolved: Vec<String>,
 }
 
 /// The sheets while they are written.
@@ -81,6 +85,10 @@ pub(super) struct Sheets {
     layout: Layout,
     all: Series,
     by_kind: BTreeMap<String, Series>,
+    /// `None` before the first decision.
+    resolved: Option<Series>,
+    /// The column of the decision.
+    decision: usize,
 }
 
 impl Sheets {
@@ -101,10 +109,13 @@ impl Sheets {
             sheet_rows,
         };
         let all = Series::start(ALL, &mut book, &layout)?;
-        Ok(Self { book, layout, all, by_kind: BTreeMap::new() })
+        let decision = DISCREPANCIES.iter().position(|column| column.name == "resolution");
+        let decision = decision.unwrap_or(usize::MAX);
+        Ok(Self { book, layout, all, by_kind: BTreeMap::new(), resolved: None, decision })
     }
 
-    /// Adds a row to the sheet of all discrepancies and to that of its kind.
+    /// Adds a row to the sheet of all discrepancies, to that of its kind, and to that of decisions
+    /// if there is one on it.
     ///
     /// # Errors
     ///
@@ -115,6 +126,13 @@ impl Sheets {
     /// A temporary file cannot be written.
     pub(super) fn add_row(&mut self, cells: &[Cell<'_>]) -> Result<(), XlsxError> {
         self.all.add(cells, &mut self.book, &self.layout)?;
+        if let Some(Cell::Text(Some(_))) = cells.get(self.decision) {
+            let series = match self.resolved.take() {
+                Some(series) => series,
+                None => Series::start(RESOLVED, &mut self.book, &self.layout)?,
+            };
+            self.resolved.insert(series).add(cells, &mut self.book, &self.layout)?;
+        }
         let [_, _, Cell::Text(Some(kind)), ..] = cells else { return Ok(()) };
         if let Some(series) = self.by_kind.get_mut(*kind) {
             return series.add(cells, &mut self.book, &self.layout);
@@ -135,20 +153,23 @@ impl Sheets {
     ///
     /// A temporary file cannot be written.
     pub(super) fn save(mut self, mut night: Night, file: File) -> Result<SheetNames, XlsxError> {
-        let Self { book, layout, all, by_kind } = &mut self;
+        let Self { book, layout, all, by_kind, resolved, .. } = &mut self;
         if layout.all_columns > layout.columns.len() {
             night.note_missing_columns(layout.all_columns, layout.columns.len());
         }
-        let series = || [&*all].into_iter().chain(by_kind.values());
+        let series = || [&*all].into_iter().chain(&*resolved).chain(by_kind.values());
         series().filter(|series| series.cut > 0).for_each(|series| night.note_cut(&series.name, series.cut));
         let is_large = series().any(|series| series.largest > LARGE_SHEET);
-        let names =
-            SheetNames { all: all.names(), by_kind: by_kind.values().flat_map(Series::names).collect() };
+        let names = SheetNames {
+            all: all.names(),
+            by_kind: by_kind.values().flat_map(Series::names).collect(),
+            resolved: resolved.as_ref().map(Series::names).unwrap_or_default(),
+        };
         let created = ExcelDateTime::from_timestamp(night.started_at.timestamp())?;
         book.set_properties(&DocProperties::new().set_creation_datetime(&created));
         book.use_zip_large_file(is_large);
         book.push_worksheet(night.sheet(&layout.formats)?);
-        for series in std::iter::once(self.all).chain(self.by_kind.into_values()) {
+        for series in std::iter::once(self.all).chain(self.resolved).chain(self.by_kind.into_values()) {
             for sheet in series.finished(&self.layout)? {
                 self.book.push_worksheet(sheet);
             }

@@ -33,7 +33,7 @@ fn row<'a>(call_id: &'a str, kind: &'a str, carried: &[&'a str]) -> Vec<Cell<'a>
 fn count(written: &mut Written, call_id: &str, kind: &str) {
     let day = quick_parse::day("2026-11-16").unwrap();
     let call = CallKey { call_id: call_id.into(), prod_id: ProductId(7), day };
-    written.add_discrepancy(kind, Some(&call));
+    written.add_discrepancy(kind, "", Some(&call));
 }
 
 /// A workbook of these rows, with `sheet_rows` in a sheet.

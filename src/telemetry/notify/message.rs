@@ -16,6 +16,7 @@ use crate::shown::shown;
 use crate::texts;
 use crate::words::count;
 use reconcile_core::discrepancy::Kind;
+use reconcile_core::materiality::Measured;
 use reconcile_core::totals::Totals;
 
 /// Longest message in bytes: the smallest limit of a platform, which is WeCom's.
@@ -43,6 +44,8 @@ pub struct WrittenRun {
     pub totals: Totals,
     /// Talk seconds at stake.
     pub at_stake_s: u64,
+    /// The limits of the run, and what was measured.
+    pub limits: Vec<Measured>,
     /// Why some calls have no answer; `None` if all have one.
     pub incomplete_because: Option<Incomplete>,
     /// The most frequent reason of failures; `None` if nothing failed.
@@ -114,8 +117,9 @@ fn exit_words(exit: Exit, lang: Lang) -> &'static str {
     let (en, zh) = match exit {
         Exit::Success => (exit.meaning(), "所有通话均有结果，全部文件已写出"),
         Exit::Discrepancies => (
-            "every call has its answer and all files are written; there are discrepancies",
-            "所有通话均有结果，全部文件已写出；存在差异",
+            "every call has its answer and all files are written; there are discrepancies, or more than the limit \
+             allows",
+            "所有通话均有结果，全部文件已写出；存在差异，或差异超过限额",
         ),
         Exit::Usage => (exit.meaning(), "用法、配置、凭证或输入有误"),
         Exit::Fatal => (exit.meaning(), "服务商拒绝所有请求（密钥、权限、欠费或时钟）；原有输出保持不变"),
@@ -140,7 +144,9 @@ fn lines_of_run(run: &WrittenRun, lang: Lang) -> Vec<String> {
             Lang::Zh => format!("差异涉及时长（秒）：{}", count(run.at_stake_s)),
         });
     }
+    lines.extend(run.limits.iter().map(|measured| texts::limit(lang, measured)));
     lines.extend(frequent_kinds(&run.totals, lang));
+    lines.extend(decided(&run.totals, lang));
     let because = run.incomplete_because.as_ref().map(|because| texts::incomplete(lang, because));
     let because = because.as_deref();
     lines.extend(because.map(|why| labelled(lang, "Incomplete", "不完整的原因", why)));
@@ -181,6 +187,20 @@ fn frequent_kinds(totals: &Totals, lang: Lang) -> Option<String> {
     (!kinds.is_empty()).then(|| match lang {
         Lang::En => format!("Most frequent discrepancies: {}", kinds.join(", ")),
         Lang::Zh => format!("最多的差异：{}", kinds.join("、")),
+    })
+}
+
+/// How many discrepancies are still open; `None` without any decision.
+fn decided(totals: &Totals, lang: Lang) -> Option<String> {
+    let decisions = totals.decisions;
+    let (open, disputed, settled) = (decisions.open, decisions.disputed, decisions.settled());
+    (disputed + settled > 0).then(|| match lang {
+        Lang::En => {
+            format!("Open: {}, disputed: {}, settled: {}", count(open), count(disputed), count(settled))
+        }
+        Lang::Zh => {
+            format!("未处理 {} 条，争议 {} 条，已处理 {} 条", count(open), count(disputed), count(settled))
+        }
     })
 }
 
@@ -260,6 +280,7 @@ mod tests {
             is_sandbox: false,
             totals,
             at_stake_s: 1_234,
+            limits: Vec::new(),
             incomplete_because: None,
             cause: Some(cause),
         }
