@@ -14,6 +14,7 @@ mod report_access;
 mod report_in_browser;
 mod report_pictures;
 mod report_script;
+mod resolutions;
 mod snapshots;
 mod spreadsheets;
 mod workbook;

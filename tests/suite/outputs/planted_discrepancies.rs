@@ -24,6 +24,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
+use reconcile_core::resolutions::Resolutions;
 use reconcile_core::tie_out::tie_out;
 use reconcile_core::traffic::{Sending, Traffic};
 
@@ -548,7 +549,8 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let mut outputs =
         Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
-    let sources = Sources { ledger: &source, store, rules, session_no: i64::MAX };
+    let resolutions = &Resolutions::default();
+    let sources = Sources { ledger: &source, store, rules, resolutions, session_no: i64::MAX };
     let counted = publish(sources, workers, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
@@ -565,6 +567,8 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         incomplete_because: None,
         go_on: None,
         cause: None,
+        left_over: None,
+        limits: &[],
         open_items: &OpenItems::default(),
         notes: &[],
     };
