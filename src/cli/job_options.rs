@@ -265,8 +265,8 @@ pub(super) struct JobArgs {
     pub(super) offline: bool,
     /// Exit 1 above this: 30min at stake, 0.5% of the calls, or a number of rows; repeatable
     ///
-    /// A duration is the talk time at stake. A share is that of differing and missing calls. A number
-    /// is that of open and disputed discrepancies. Settled ones never count.
+    /// A duration is the talk time at stake. A share is that of differing and missing calls. A
+    /// number is that of open and disputed discrepancies. Settled ones never count.
     #[arg(long, env = "RECONCILE_FAIL_ABOVE", value_name = "DURATION|P%|N", value_parser = values::limit, help_heading = "Run", hide_short_help = true)]
     pub(super) fail_above: Vec<Limit>,
     /// Exit 1 if there are open or disputed discrepancies

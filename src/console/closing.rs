@@ -78,8 +78,8 @@ impl Closing<'_> {
         );
     }
 
-    /// What the numbers do not say: limits, the slow-down, the cause of failures that the reason of an
-    /// incomplete run does not name, and open calls of other ledgers.
+    /// What the numbers do not say: limits, the slow-down, the cause of failures that the reason of
+    /// an incomplete run does not name, and open calls of other ledgers.
     fn notes(&self) -> Vec<String> {
         let summary = self.summary;
         let because = summary.incomplete_because.map(ToString::to_string).unwrap_or_default();

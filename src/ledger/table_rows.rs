@@ -1,4 +1,4 @@
-//! Reads another table than the ledger in the same way: CSV in any encoding, Parquet, or a sheet of a
+//! Reads other tables as the ledger is read: CSV in any encoding, Parquet, or a sheet of a
 //! workbook, row by row as texts.
 
 use reconcile_core::row_problem::RowProblem;

@@ -7,32 +7,30 @@ use reconcile_core::materiality::{Limit, Measured};
 /// What was measured, and whether the limit is kept.
 #[must_use]
 pub fn limit(lang: Lang, measured: &Measured) -> String {
-    let (value, limit) =
-        (number(measured.limit, measured.value), number(measured.limit, measured.limit.value()));
-    let what = match measured.limit {
-        Limit::Seconds(_) => lang.choose("talk seconds at stake", "差异涉及时长（秒）"),
-        Limit::Percent(_) => lang.choose("differing and missing calls", "有差异与无记录的通话"),
-        Limit::Rows(_) => lang.choose("open and disputed discrepancies", "未处理与争议的差异"),
+    let [value, limit] = [measured.value, measured.limit.value()].map(|n| number(measured.limit, n));
+    let (what, unit) = match (lang, measured.limit) {
+        (Lang::En, Limit::Seconds(_)) => ("talk seconds at stake", ""),
+        (Lang::En, Limit::Percent(_)) => ("differing and missing calls", " %"),
+        (Lang::En, Limit::Rows(_)) => ("open and disputed discrepancies", ""),
+        (Lang::Zh, Limit::Seconds(_)) => ("差异涉及时长", " 秒"),
+        (Lang::Zh, Limit::Percent(_)) => ("有差异与无记录的通话", "%"),
+        (Lang::Zh, Limit::Rows(_)) => ("未处理与争议的差异", " 条"),
     };
     let state = match measured.is_above() {
         true => lang.choose("Above the limit", "超过限额"),
         false => lang.choose("Within the limit", "未超限额"),
     };
     match lang {
-        Lang::En => format!("{state}: {what} {value}, limit {limit}"),
-        Lang::Zh => format!("{state}：{what} {value}，限额 {limit}"),
+        Lang::En => format!("{state}: {what} {value}{unit}, limit {limit}{unit}"),
+        Lang::Zh => format!("{state}：{what} {value}{unit}，限额 {limit}{unit}"),
     }
 }
 
-/// A number in the unit of the limit.
+/// A number in the unit of the limit. Three decimals are enough for a percentage.
 fn number(limit: Limit, value: f64) -> String {
     match limit {
-        Limit::Percent(_) => format!("{} %", (value * 1e3).round() / 1e3),
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a whole number from 0 up"
-        )]
+        Limit::Percent(_) => ((value * 1e3).round() / 1e3).to_string(),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 up")]
         Limit::Seconds(_) | Limit::Rows(_) => count(value as u64),
     }
 }

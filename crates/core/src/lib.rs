@@ -28,7 +28,7 @@
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
-//! | Which decision holds for a discrepancy? | [`resolution`], [`resolution_entry`], [`resolutions`] |
+//! | Which decision holds for a discrepancy? | [`resolutions`], [`resolution_entry`] |
 //! | Which limits must a night keep? | [`materiality`] |
 //! | Which columns do the outputs have? | [`columns`] |
 //! | How is a count written? | [`count`] |

@@ -2,8 +2,8 @@
 //!
 //! The four number columns are masked, and `expected` and `actual`. In texts, the row's own numbers
 //! are masked, and everything that looks like a phone number. Such texts are `call_id`, `state`,
-//! `state_desc`, error texts, messages, reasons of decisions and the carried columns. `raw` is left out: JSON can spell a
-//! digit in more ways than can be searched reliably.
+//! `state_desc`, error texts, messages, reasons of decisions and the carried columns. `raw` is left
+//! out: JSON can spell a digit in more ways than can be searched reliably.
 
 use std::borrow::Cow;
 

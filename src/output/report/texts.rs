@@ -171,7 +171,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("above_limit", "Above the limit", "超过限额"),
     ("within_limit", "Within the limit", "未超限额"),
     ("limit", "limit", "限额"),
-    ("limit_percent", "differing and missing calls in percent", "有差异与无记录的通话占比（%）"),
+    ("limit_percent", "differing and missing calls in percent", "有差异与无记录的通话百分比"),
     ("limit_rows", "open and disputed discrepancies", "未处理与争议的差异"),
     ("age_classes", "Open calls by age", "按挂账时间的未结通话"),
     ("age_nights", "nights", "天数"),

@@ -117,9 +117,8 @@ fn exit_words(exit: Exit, lang: Lang) -> &'static str {
     let (en, zh) = match exit {
         Exit::Success => (exit.meaning(), "所有通话均有结果，全部文件已写出"),
         Exit::Discrepancies => (
-            "every call has its answer and all files are written; there are discrepancies, or more than the limit \
-             allows",
-            "所有通话均有结果，全部文件已写出；存在差异，或差异超过限额",
+            "every call has its answer and all files are written; there are discrepancies",
+            "所有通话均有结果，全部文件已写出；存在差异",
         ),
         Exit::Usage => (exit.meaning(), "用法、配置、凭证或输入有误"),
         Exit::Fatal => (exit.meaning(), "服务商拒绝所有请求（密钥、权限、欠费或时钟）；原有输出保持不变"),

@@ -107,6 +107,8 @@ fn duckdb_pyarrow_and_polars_read_the_same_schema_and_values() {
         ("callee", 0),
         ("called_at", 4),
         ("seconds_at_stake", 1),
+        ("resolution", 0),
+        ("reason", 0),
         ("ledger_campaign", 0),
         ("ledger_ticket", 0),
     ];
