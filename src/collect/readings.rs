@@ -242,7 +242,8 @@ mod tests {
         for (queue, calls) in receivers.iter_mut().zip(calls) {
             let next =
                 runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), queue.next()).await });
-            let Some(job) = next.expect("no account waits for another one") else { continue };
+            // A timeout means that one account waits for another one.
+            let Some(job) = next.unwrap() else { continue };
             calls.push(job.key.call_id.trim_end_matches("^1").parse().unwrap());
             is_taken = true;
         }
@@ -250,7 +251,7 @@ mod tests {
     }
 
     fn stops(accounts: usize) -> Vec<Stop> {
-        Stop::default().for_accounts(accounts)
+        Stop::default().for_accounts(accounts, accounts)
     }
 
     #[test]

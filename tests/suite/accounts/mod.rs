@@ -81,8 +81,12 @@ impl Company {
 
     /// The command of a run under all accounts.
     fn command(&self, options: &[&str]) -> Command {
-        let url = self.server.url();
-        let usual = ["--accounts", "accounts.toml", "--endpoint", url.as_str()];
+        self.command_at(&self.server.url(), options)
+    }
+
+    /// The same, with another provider.
+    fn command_at(&self, url: &str, options: &[&str]) -> Command {
+        let usual = ["--accounts", "accounts.toml", "--endpoint", url];
         keys::command(&self.bench, &[&usual, options].concat(), &[])
     }
 

@@ -25,18 +25,20 @@ fn a_refused_account_does_not_stop_the_others() {
     assert!(accounts[0].get("stopped_because").is_none());
     assert!(!company.bench.summary().complete());
 
-    // With a working key the same command asks only for the other calls.
+    // The same command asks only for the calls of the refused account, so all that is asked is
+    // refused. The outputs stay.
+    let outputs = company.bench.output_bytes();
     let before = company.server.page("stats")["requests"].as_u64().unwrap();
-    let again = company.run(&[]).exits(4);
-    assert!(again.stderr.contains("40 to ask under 3 accounts"), "{}", again.stderr);
+    let again = company.run(&[]).exits(3).says("40 to ask under 3 accounts");
+    assert!(again.stderr.contains("that was asked: team-01: the provider"), "{}", again.stderr);
     assert!(company.server.page("stats")["requests"].as_u64().unwrap() - before <= 3 * 16);
+    assert!(company.bench.output_bytes() == outputs);
 }
 
 #[test]
 fn if_all_accounts_are_refused_the_run_ends_as_with_one() {
     let company = Company::with_keys(&in_turn(2, 20), 2, "1000/s", "", |_| ", inactive = true");
-    let run =
-        company.run(&[]).exits(3).says("the provider refuses every account: team-00: the provider refused");
+    let run = company.run(&[]).exits(3).says("the provider refuses every account that was asked: team-00: ");
     assert!(
         run.stderr.contains("InvalidAccessKeyId.Inactive") && run.stderr.contains("team-01: "),
         "{}",
@@ -49,7 +51,7 @@ fn if_all_accounts_are_refused_the_run_ends_as_with_one() {
 fn an_account_without_calls_does_not_hide_a_refusal() {
     let refused = |i| if i == 0 { ", inactive = true" } else { "" };
     let company = Company::with_keys(&in_turn(1, 20), 2, "1000/s", "", refused);
-    company.run(&[]).exits(3).says("the provider refuses every account: team-00");
+    company.run(&[]).exits(3).says("the provider refuses every account that was asked: team-00");
 }
 
 #[test]
@@ -57,17 +59,20 @@ fn an_unreachable_provider_stops_all_accounts() {
     let company = Company::new(&in_turn(3, 5), 3, "100/s", "");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    let mut command = company.command(&["--max-duration", "4s"]);
-    command.env("RECONCILE_ENDPOINT", &url);
-    let arguments: Vec<std::ffi::OsString> = command.get_args().map(ToOwned::to_owned).collect();
-    drop(command);
-    let arguments: Vec<String> = arguments.iter().map(|word| word.to_str().unwrap().to_owned()).collect();
-    let at = arguments.iter().position(|word| word == "--endpoint").unwrap();
-    let mut changed = arguments.clone();
-    changed[at + 1] = url;
-    let given: Vec<&str> = changed.iter().map(String::as_str).collect();
-    let run = crate::support::keys::run(&company.bench, &given, &[]);
-    assert!([Some(3), Some(4)].contains(&run.code), "{}", run.stderr);
-    assert!(company.bench.requests_in_flight() == 0);
+    let command = company.command_at(&url, &["--max-duration", "4s"]);
+    let run = company.bench.start_command(command).wait();
+    // The time limit comes before the 45 s after which an unreachable provider ends the run.
+    let run = run.exits(4).says("the maximum duration 4s was reached");
+    assert!(!run.stderr.contains("the account"), "{}", run.stderr);
+    assert_eq!(company.bench.requests_in_flight(), 0);
     assert!(company.bench.number_in_store("SELECT count(*) FROM request") <= 3 * 20);
+}
+
+/// A certificate that nobody trusts is a refusal, too: it ends each account after its second time.
+#[test]
+fn an_untrusted_certificate_ends_the_run() {
+    let company = Company::new(&in_turn(3, 5), 3, "100/s", "");
+    let front = crate::support::tls::Front::tls(company.bench.provider.port());
+    let command = company.command_at(&format!("https://localhost:{}", front.port), &[]);
+    company.bench.start_command(command).wait().exits(3).says("certificate");
 }
