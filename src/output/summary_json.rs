@@ -8,20 +8,19 @@ use serde::Serialize;
 
 use super::digests::WrittenFile;
 use super::schema::SCHEMA_VERSION;
-use super::summary::{Summary, rounded_seconds as seconds};
+use super::summary::{AccountSummary, Summary, rounded_seconds as seconds};
+use super::summary_decisions::{AgeClass, LimitJson, ResolutionsJson, age_classes, whole_or_float};
 use crate::error::{Error, Result};
 use crate::shown::shown;
 use crate::store::OpenItems;
+use reconcile_core::accounts::AccountFigures;
 use reconcile_core::bridge::Bridge;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
-use reconcile_core::materiality::Measured;
 use reconcile_core::patterns::{Pattern, WithinTolerance};
 use reconcile_core::phone::mask_planned;
 use reconcile_core::rate::Rate;
-use reconcile_core::resolution::DecisionCounts;
-use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::{BothSides, Headline, Totals};
 use reconcile_core::traffic::{Sending, Slowdown, Traffic};
@@ -98,6 +97,8 @@ struct SummaryJson<'a> {
     from_store: u64,
     most_in_any_window: u64,
     cap: CapJson,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accounts: Vec<AccountJson<'a>>,
     cap_use: CapUse,
     slowdown: SlowdownJson,
     sending: &'a Sending,
@@ -181,69 +182,50 @@ fn rejected_lines(figures: &Figures) -> Vec<RejectedLine> {
     lines.collect()
 }
 
-/// The discrepancies by decision, and the entries that decided nothing.
+/// An account: its calls and requests.
 #[derive(Serialize)]
-struct ResolutionsJson {
-    #[serde(flatten)]
-    decisions: DecisionCounts,
-    stale: u64,
-    unused: u64,
-    expired: u64,
-    /// Talk seconds of the settled discrepancies.
-    settled_s: u64,
+struct AccountJson<'a> {
+    name: &'a str,
+    cap: CapJson,
+    calls: u64,
+    found: u64,
+    not_found: u64,
+    pending: u64,
+    failed: u64,
+    deferred: u64,
+    clean: u64,
+    with_discrepancies: u64,
+    not_compared: u64,
+    discrepancies: u64,
+    requests: u64,
+    most_in_any_window: u64,
+    throttled: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_because: Option<&'a str>,
 }
 
-impl ResolutionsJson {
-    fn new(summary: &Summary<'_>) -> Self {
-        let entries = |lines: fn(&LeftOver) -> &Vec<u64>| {
-            summary.left_over.map_or(0, |left_over| lines(left_over).len() as u64)
-        };
+impl<'a> AccountJson<'a> {
+    fn new(account: &'a AccountSummary) -> Self {
+        let AccountFigures { cap, totals: t, traffic: x } = &account.figures;
         Self {
-            decisions: summary.totals.decisions,
-            stale: entries(|left_over| &left_over.stale),
-            unused: entries(|left_over| &left_over.unused),
-            expired: entries(|left_over| &left_over.expired),
-            settled_s: summary.figures.settled_s,
+            name: &account.name,
+            cap: CapJson::new(*cap),
+            calls: t.calls,
+            found: t.found,
+            not_found: t.not_found,
+            pending: t.pending,
+            failed: t.failed,
+            deferred: t.deferred,
+            clean: t.clean,
+            with_discrepancies: t.with_discrepancies,
+            not_compared: t.not_compared,
+            discrepancies: t.discrepancies_total(),
+            requests: x.requests,
+            most_in_any_window: x.evidence.most_in_any_window,
+            throttled: x.throttled,
+            stopped_because: account.stopped_because.as_deref(),
         }
     }
-}
-
-/// A limit, and what was measured. Both are in `unit`.
-#[derive(Serialize)]
-struct LimitJson {
-    unit: &'static str,
-    limit: serde_json::Number,
-    value: serde_json::Number,
-    above: bool,
-}
-
-impl LimitJson {
-    fn new(measured: &Measured) -> Self {
-        // Three decimals are enough for a percentage.
-        let value = whole_or_float((measured.value * 1e3).round() / 1e3);
-        let limit = measured.limit;
-        let above = measured.is_above();
-        Self { unit: limit.unit(), limit: whole_or_float(limit.value()), value, above }
-    }
-}
-
-/// Open calls whose age in nights is in one class.
-#[derive(Serialize)]
-struct AgeClass {
-    from: i64,
-    /// `None` if there is no upper end.
-    to: Option<i64>,
-    calls: u64,
-}
-
-/// The open calls by age.
-fn age_classes(open: &OpenItems) -> Vec<AgeClass> {
-    let class = |(from, to): (i64, Option<i64>)| {
-        let is_in = |nights: i64| nights.max(0) >= from && to.is_none_or(|to| nights <= to);
-        let calls = open.by_age.iter().filter(|age| is_in(age.nights)).map(|age| age.calls).sum();
-        AgeClass { from, to, calls }
-    };
-    [(0, Some(1)), (2, Some(7)), (8, Some(30)), (31, None)].map(class).into()
 }
 
 #[derive(Serialize)]
@@ -340,6 +322,7 @@ impl<'a> SummaryJson<'a> {
             from_store: t.from_store,
             most_in_any_window: x.evidence.most_in_any_window,
             cap: CapJson::new(p.cap),
+            accounts: summary.accounts.iter().map(AccountJson::new).collect(),
             cap_use: CapUse::new(x),
             slowdown: SlowdownJson::new(&x.slowdown),
             sending: summary.sending,
@@ -356,12 +339,4 @@ impl<'a> SummaryJson<'a> {
 fn by_kind(counts: &BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
     let count = |kind| counts.get(&kind).copied().unwrap_or(0);
     Kind::ALL.into_iter().map(|kind| (kind.as_str(), count(kind))).collect()
-}
-
-/// `60`, not `60.0`.
-fn whole_or_float(seconds: f64) -> serde_json::Number {
-    #[allow(clippy::cast_possible_truncation, reason = "checked to be whole; a window is at most a day")]
-    let whole = (seconds.fract() == 0.0).then_some(seconds as i64);
-    // Only infinite values have no JSON number, and a window is finite.
-    whole.map(Into::into).or_else(|| serde_json::Number::from_f64(seconds)).unwrap_or_else(|| 0.into())
 }

@@ -18,4 +18,7 @@ pub struct Sources<'a> {
     pub resolutions: &'a Resolutions,
     /// The running session: answers of earlier ones come from the store.
     pub session_no: i64,
+    /// True if the totals of each account are counted. Then each row names one of the accounts
+    /// before its carried columns.
+    pub by_account: bool,
 }

@@ -20,6 +20,7 @@ use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
+use reconcile_core::totals::Totals;
 
 /// Rows whose calls are looked up together. More would not fit a core's cache.
 const ROWS_PER_LOOKUP: usize = 128;
@@ -179,6 +180,15 @@ impl UnitRows<'_> {
         Ok(())
     }
 
+    /// The totals of a row's account; `None` if they are not counted.
+    fn of_account(&mut self, row: &LedgerRow) -> Option<&mut Totals> {
+        let name = row.carried.first().filter(|_| self.sources.by_account)?;
+        if !self.counted.by_account.contains_key(name) {
+            self.counted.by_account.insert(name.clone(), Totals::default());
+        }
+        self.counted.by_account.get_mut(name)
+    }
+
     /// The first row of a call, which has this number and this many later rows.
     fn first_row(
         &mut self,
@@ -200,6 +210,9 @@ impl UnitRows<'_> {
         self.encoder.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
             self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
+        }
+        if let Some(of_account) = self.of_account(&row) {
+            own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));
         }
         let call = KnownCall { row: &row, lookup: Some(&lookup) };
         own.iter().try_for_each(|discrepancy| self.write(discrepancy, Some(call)))
@@ -258,6 +271,10 @@ impl UnitRows<'_> {
             discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
         }
         self.decide(&mut discrepancy);
+        if let Some(own) = self.of_account(first) {
+            own.duplicates += 1;
+            own.add_discrepancy(Kind::Duplicate, discrepancy.decision());
+        }
         self.write(&discrepancy, Some(KnownCall { row, lookup: None }))
     }
 
@@ -292,15 +309,18 @@ impl UnitRows<'_> {
                 self.counted.exhausted_calls.add(&failure.code, &failure.message);
             }
         }
-        let t = &mut self.counted.totals;
-        t.add_call(lookup.status, discrepancies, is_compared);
         // A later row is read later, so its call counts as unsettled.
         let settled = own.iter().filter(|row| row.is_settled());
         let is_settled = !own.is_empty() && settled.clone().count() as u64 == discrepancies;
         let is_differing = matches!(lookup.status, Status::Found | Status::NotFound);
-        t.settled_calls += u64::from(is_settled && is_differing);
-        t.from_store += u64::from(lookup.from_store);
-        t.exhausted += u64::from(is_exhausted);
+        let count = |t: &mut Totals| {
+            t.add_call(lookup.status, discrepancies, is_compared);
+            t.settled_calls += u64::from(is_settled && is_differing);
+            t.from_store += u64::from(lookup.from_store);
+            t.exhausted += u64::from(is_exhausted);
+        };
+        count(&mut self.counted.totals);
+        self.of_account(row).into_iter().for_each(count);
         let mismatches = settled.filter(|row| row.what.kind == Kind::Mismatch);
         let settled: Vec<&str> = mismatches.map(|row| row.what.field.as_str()).collect();
         self.counted.figures.add_call(row, lookup, &settled);

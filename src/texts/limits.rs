@@ -30,7 +30,11 @@ pub fn limit(lang: Lang, measured: &Measured) -> String {
 fn number(limit: Limit, value: f64) -> String {
     match limit {
         Limit::Percent(_) => ((value * 1e3).round() / 1e3).to_string(),
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 up")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number from 0 up"
+        )]
         Limit::Seconds(_) | Limit::Rows(_) => count(value as u64),
     }
 }

@@ -8,6 +8,7 @@
 mod collecting;
 mod connect;
 mod context;
+pub(crate) mod decisions;
 pub(crate) mod notes;
 pub(crate) mod output_paths;
 mod publishing;
@@ -19,7 +20,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::Settings;
+use crate::cli::{Account, Settings};
 use crate::clock::SystemClock;
 use crate::commands::ledger_input::open_ledger;
 use crate::console::{Console, log};
@@ -29,15 +30,14 @@ use crate::ledger::{self, ScannedLedger};
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
-use crate::resolutions;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{self, RunIdentity, Store};
+use crate::store::{self, AccountCap, RunIdentity, Store};
 use crate::telemetry::metrics::MetricsFile;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
-use context::RunContext;
-use reconcile_core::calendar::day_of;
+use connect::Connected;
+use context::{ActiveAccount, RunContext};
 use reconcile_core::resolutions::Resolutions;
 use upload::Upload;
 
@@ -63,7 +63,7 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
 async fn run_steps(settings: Arc<Settings>, console: Arc<Console>, stop: Stop) -> Result<WrittenRun> {
     let (started, started_at) = (Instant::now(), Utc::now());
     let of_ledger = settings.clone();
-    let read = move || Ok((read_ledger(&of_ledger)?, read_resolutions(&of_ledger, started_at)?));
+    let read = move || Ok((read_ledger(&of_ledger)?, decisions::read(&of_ledger, started_at)?));
     let ((source, old_rejects), resolutions) = unless_stopped(&stop, threads::run("ledger", read)).await?;
     let connected = unless_stopped(&stop, connect::connect(&settings)).await?;
     let start = Start { started, started_at, source, old_rejects, resolutions, connected, stop };
@@ -101,16 +101,6 @@ pub(crate) fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldReje
     Ok((source, old_rejects))
 }
 
-/// The decisions on discrepancies that hold on the day of the start; none without a file.
-///
-/// # Errors
-///
-/// Exit 2 when the file cannot be read, or a row of it has no meaning.
-pub(crate) fn read_resolutions(settings: &Settings, started_at: DateTime<Utc>) -> Result<Resolutions> {
-    let file = settings.resolutions.as_deref();
-    file.map_or_else(|| Ok(Resolutions::default()), |file| resolutions::load(file, day_of(started_at)))
-}
-
 /// What a run has before it opens its store.
 struct Start {
     started: Instant,
@@ -118,7 +108,7 @@ struct Start {
     source: ScannedLedger,
     old_rejects: OldRejects,
     resolutions: Resolutions,
-    connected: Option<(HttpProvider, Arc<CredentialCache>)>,
+    connected: Option<Vec<Connected>>,
     stop: Stop,
 }
 
@@ -144,22 +134,22 @@ fn run_with_store(
     metrics: Option<Arc<MetricsFile>>,
 ) -> Result<WrittenRun> {
     let Start { started, started_at, source, old_rejects, resolutions, connected, stop } = start;
-    let (source, (provider, keys)) = (Arc::new(source), connected.unzip());
+    let source = Arc::new(source);
+    let connected = connected.map(|connected| connected.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
+    let (providers, keys) = connected.unzip();
     let upload = Upload::prepare(settings)?;
     settings.outputs.try_to_create()?;
-    let provider =
-        provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
+    let providers =
+        providers.map(|providers| connect::recorded(providers, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
-    let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
-    log::set_run_id(&scope.run_id);
+    let accounts = begin_sessions(settings, store.as_ref(), &identity, keys, &stop)?;
     let mut run = RunContext {
         settings,
         console,
         source,
         store,
-        scope,
+        accounts,
         stop,
-        keys,
         old_rejects,
         resolutions,
         started,
@@ -167,28 +157,50 @@ fn run_with_store(
         metrics,
         upload,
     };
+    log::set_run_id(&run.scope().run_id);
     if let Some(metrics) = &run.metrics {
-        metrics.begin(started_at, settings.rate, run.is_sandbox());
+        let caps = run.accounts.iter().map(|account| (account.account.name.clone(), account.account.rate));
+        metrics.begin(started_at, caps.collect(), run.is_sandbox());
     }
-    let ended = collect_and_publish(&mut run, provider);
+    let ended = collect_and_publish(&mut run, providers);
     ended.map_err(|error| {
         // The run stays open, so the same command resumes it. If this fails too, only the first
         // error is reported.
-        let _ = run.store.end_session(&run.scope, None);
+        let _ = run.store.end_session(run.scope(), None);
         Error { after_requests: run.has_sent_requests(), ..error }
     })
 }
 
-/// Pass 1, then pass 2; without a provider (offline) only pass 2.
-fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>) -> Result<WrittenRun> {
-    if let Some(upload) = &mut run.upload {
-        upload.start(&run.scope.run_id)?;
+/// Begins a session for each account.
+fn begin_sessions<'a>(
+    settings: &'a Settings,
+    store: &dyn Store,
+    identity: &RunIdentity,
+    keys: Option<Vec<Arc<CredentialCache>>>,
+    stop: &Stop,
+) -> Result<Vec<ActiveAccount<'a>>> {
+    let list = &settings.accounts.list;
+    let cap = |account: &Account| AccountCap { account: account.name.clone(), rate: account.rate };
+    let caps: Vec<AccountCap> = list.iter().map(cap).collect();
+    let scopes = store.begin_sessions(identity, settings.timeout, &caps)?;
+    if scopes.len() != list.len() || scopes.is_empty() {
+        return Err(Error::bug("the store did not begin a session for each account"));
     }
-    let collected = match provider {
-        Some(provider) => collecting::collect_on_own_event_loop(run, provider)?,
+    let (mut keys, stops) = (keys.into_iter().flatten(), stop.for_accounts(list.len(), 0));
+    let active = |((account, scope), stop)| ActiveAccount { account, scope, stop, keys: keys.next() };
+    Ok(list.iter().zip(scopes).zip(stops).map(active).collect())
+}
+
+/// Pass 1, then pass 2; without a provider (offline) only pass 2.
+fn collect_and_publish(run: &mut RunContext<'_>, providers: Option<Vec<HttpProvider>>) -> Result<WrittenRun> {
+    if let Some(upload) = &mut run.upload {
+        upload.start(&run.accounts[0].scope.run_id)?;
+    }
+    let collected = match providers {
+        Some(providers) => collecting::collect_on_own_event_loop(run, providers)?,
         None => {
             run.announce(0, None, &[]);
-            collecting::Collected::offline()
+            collecting::Collected::offline(run.accounts.len())
         }
     };
     run.check_stop()?;

@@ -550,7 +550,8 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let resolutions = &Resolutions::default();
-    let sources = Sources { ledger: &source, store, rules, resolutions, session_no: i64::MAX };
+    let session_no = i64::MAX;
+    let sources = Sources { ledger: &source, store, rules, resolutions, session_no, by_account: false };
     let counted = publish(sources, workers, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
@@ -560,6 +561,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         totals: &counted.totals,
         figures: &counted.figures,
         traffic: &traffic,
+        accounts: &[],
         sending: &Sending::default(),
         lang,
         tie_out: &tie_out,
