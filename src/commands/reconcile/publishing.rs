@@ -40,9 +40,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let nearest = nearest_to_cap(&accounts);
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
-    let scan = &run.source.scan;
-    let (paths, lang) = (&settings.outputs, settings.lang);
-    let mut outputs = Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang)?;
+    let mut outputs = start_outputs(run, &provenance, &traffic)?;
     let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls }, open_items) =
         write_rows(run, &mut outputs)?;
     set_totals(run, &mut accounts, &totals, by_account);
@@ -52,11 +50,10 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     check_answered(run, &totals, because.as_ref(), failures)?;
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
-    let later_change = Vec::from_iter(run.source.input.later_change().map(Note::Ledger));
-    later_change.iter().for_each(|note| run.console.note(note));
     let left_over = run.resolutions.left_over(&entries);
-    let of_entries = decisions::notes(run.settings, &left_over);
-    of_entries.iter().for_each(|note| run.console.note(note));
+    let later_change = run.source.input.later_change().map(Note::Ledger);
+    let late_notes = Vec::from_iter(later_change.into_iter().chain(decisions::notes(settings, &left_over)));
+    late_notes.iter().for_each(|note| run.console.note(note));
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
     let summary = Summary {
@@ -75,7 +72,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         left_over: settings.resolutions.as_ref().map(|_| &left_over),
         limits: &limits,
         open_items: &open_items,
-        notes: &[run.notes(), collected.notes.clone(), later_change, of_entries].concat(),
+        notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
@@ -96,6 +93,12 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         totals,
         summary: text,
     })
+}
+
+fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
+    let (scan, settings) = (&run.source.scan, run.settings);
+    let lang = settings.lang;
+    Outputs::create(&settings.outputs, &scan.carried, &scan.layout, provenance, traffic, lang)
 }
 
 /// The caps and the requests of all accounts. Their totals are counted later.

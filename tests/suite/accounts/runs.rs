@@ -201,7 +201,7 @@ fn the_account_is_a_column_in_every_format() {
     let details = columns("details.parquet");
     assert_eq!(details[details.len() - 3..], ["raw", "account", "ledger_ticket"]);
     let discrepancies = columns("d.parquet");
-    assert_eq!(discrepancies[discrepancies.len() - 3..], ["seconds_at_stake", "account", "ledger_ticket"]);
+    assert_eq!(discrepancies[discrepancies.len() - 3..], ["reason", "account", "ledger_ticket"]);
     assert!(fs::metadata(company.bench.path("d.xlsx")).unwrap().len() > 0);
 
     company.run(&["--discrepancies", "d.jsonl", "--out", "days", "--partition-by", "call_date"]).exits(0);
