@@ -60,9 +60,9 @@ impl Counts {
 
     /// Counts a discrepancy.
     pub(crate) fn add_discrepancy(&mut self, row: &DiscrepancyRow) {
-        self.totals.add_discrepancy(row.what.kind);
+        self.totals.add_discrepancy(row.what.kind, row.decision());
         let sum = self.at_stake_s.entry(row.what.kind).or_default();
-        *sum = sum.saturating_add(row.at_stake_s);
+        *sum = sum.saturating_add(row.seconds_at_stake());
     }
 
     fn merge(&mut self, other: &Self) {

@@ -51,7 +51,7 @@ fn without_quotations(text: &str) -> String {
 }
 
 /// The first English sentence of a page.
-fn english_sentence(page: &str) -> Option<String> {
+pub(super) fn english_sentence(page: &str) -> Option<String> {
     for line in without_quotations(&visible_text(page)).lines() {
         let mut run: Vec<&str> = Vec::new();
         for word in line.split_whitespace() {

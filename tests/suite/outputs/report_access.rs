@@ -7,7 +7,7 @@ use crate::support::browser::{Opened, Task, assert_sound, open};
 
 /// Asserts that the page has no finding on any screen.
 #[track_caller]
-fn assert_accessible(bench: &Bench, report: &str) {
+pub(super) fn assert_accessible(bench: &Bench, report: &str) {
     let mut tasks = Vec::new();
     for (width, dark, script) in
         [(1_280, false, true), (1_280, true, false), (390, false, false), (390, true, true)]

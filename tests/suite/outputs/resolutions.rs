@@ -3,11 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use super::chinese::english_sentence;
+use super::report_access::assert_accessible;
+use crate::house::readme::sample_run_with;
 use crate::support::provider::Reply;
-use crate::support::{Bench, Row, cell, column, id, read_csv, read_parquet};
+use crate::support::{Bench, Row, cell, column, id, read_csv, read_parquet, read_post};
 
 const HEADER: &str =
     "call_id,prod_id,call_date,kind,field,expected,actual,decision,reason,by,on,until,ticket";
@@ -394,4 +399,57 @@ fn formulas_in_the_new_file_are_guarded_and_read_back() {
     bench.write("decisions.csv", &text.replace("not_found,,,,,", "not_found,,,,accepted,"));
     bench.run(&["--offline", "--resolutions", "decisions.csv", "--exit-code"]).exits(0);
     assert_eq!(column(&bench.discrepancies(), "resolution"), ["accepted"; 2]);
+}
+
+/// The sample's page with every kind of decision and limits, in this language.
+fn sample_page(lang: &str) -> Bench {
+    let bench = sample_run_with(&[]);
+    let rules = [
+        ",,,mismatch,duration_s,,,accepted,,,,,",
+        ",,,not_found,,,,disputed,问题单,,,,",
+        ",,,duplicate,,,,corrected,,,,,",
+        ",,,pending,,,,written_off,,,,2020-01-01,",
+        "gone,7,2026-11-16,not_found,,,,accepted,,,,,",
+    ];
+    bench.write("decisions.csv", &format!("{HEADER}\n{}\n", rules.join("\n")));
+    let options =
+        ["--sandbox", "--offline", "--out", "out/details.parquet", "--resolutions", "decisions.csv"];
+    let limits = ["--fail-above", "1h", "--fail-above", "0.5%", "--fail-above", "1000", "--lang", lang];
+    bench.run(&[&options[..], &limits[..]].concat()).exits(1);
+    bench
+}
+
+#[test]
+fn the_page_with_decisions_is_accessible_in_both_languages() {
+    for lang in ["en", "zh"] {
+        assert_accessible(&sample_page(lang), "out/details.report.html");
+    }
+}
+
+#[test]
+fn the_chinese_page_with_decisions_is_chinese() {
+    let bench = sample_page("zh");
+    let page = fs::read_to_string(bench.path("out/details.report.html")).unwrap();
+    assert_eq!(english_sentence(&page), None);
+    for words in ["处理结果", "已处理的差异", "超过限额", "未超限额", "争议：问题单", "已过期"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn a_night_within_its_limits_is_told_calmly() {
+    let bench = night();
+    for (limit, colour, words) in [("1h", "green", "Within the limit"), ("1s", "orange", "Above the limit")] {
+        let robot = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hook", robot.local_addr().unwrap());
+        let options = ["--fail-above", limit, "--notify-url", &url, "--notify-format", "feishu"];
+        let run = bench.start(&options);
+        let (mut stream, _) = robot.accept().unwrap();
+        let (_, card) = read_post(&stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{\"code\":0}").unwrap();
+        run.wait().exits(i32::from(limit == "1s"));
+        let card = String::from_utf8(card).unwrap();
+        assert!(card.contains(colour) && card.contains(words), "{card}");
+    }
 }
