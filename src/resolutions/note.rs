@@ -6,7 +6,7 @@ use crate::words::{count, plural};
 use reconcile_core::resolutions;
 
 /// How many lines a note names.
-const MAX_LINES: usize = 10;
+const MAX_LINES: usize = 5;
 
 /// Entries that decide nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +43,15 @@ impl ResolutionNote {
         kinds.map(|(why, lines)| Self { file: file.to_owned(), why, lines: lines.clone() }).collect()
     }
 
-    /// The first lines; `and_more` says how many others there are.
-    pub(crate) fn line_list(&self, separator: &str, and_more: impl Fn(String) -> String) -> String {
-        let first: Vec<String> = self.lines.iter().take(MAX_LINES).map(u64::to_string).collect();
+    /// The first lines, each named by `line`; `and_more` says how many others there are. Bare
+    /// numbers in a row would look like a phone number, and be masked.
+    pub(crate) fn line_list(
+        &self,
+        separator: &str,
+        line: impl Fn(u64) -> String,
+        and_more: impl Fn(String) -> String,
+    ) -> String {
+        let first: Vec<String> = self.lines.iter().take(MAX_LINES).map(|no| line(*no)).collect();
         let others = self.lines.len().saturating_sub(MAX_LINES);
         let list = first.join(separator);
         if others == 0 { list } else { list + &and_more(count(others as u64)) }
@@ -56,8 +62,8 @@ impl fmt::Display for ResolutionNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_one = self.lines.len() == 1;
         let entries = plural(self.lines.len() as u64, "entry");
-        let lines = self.line_list(", ", |others| format!(" and {others} more"));
-        let lines = format!("{} {lines}", if is_one { "line" } else { "lines" });
+        let line = |no| format!("line {no}");
+        let lines = self.line_list(", ", line, |others| format!(" and {others} more"));
         let (file, of) = (&self.file, |one, several| if is_one { one } else { several });
         match self.why {
             LeftOver::Stale => {
@@ -79,6 +85,7 @@ impl fmt::Display for ResolutionNote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shown::shown;
 
     #[test]
     fn a_note_names_the_first_lines() {
@@ -88,9 +95,12 @@ mod tests {
         let stale = "1 entry of r.csv is stale: its discrepancy has other values now (line 2); decide again";
         assert_eq!(note(LeftOver::Stale, 2..3), stale);
         let wanted = "12 entries of r.csv match no discrepancy of this ledger \
-                      (lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more)";
+                      (line 2, line 3, line 4, line 5, line 6 and 7 more)";
         assert_eq!(note(LeftOver::Unused, 2..14), wanted);
-        let expired = "2 entries of r.csv have expired (lines 4, 5); set a later day, or delete the lines";
+        let expired =
+            "2 entries of r.csv have expired (line 4, line 5); set a later day, or delete the lines";
         assert_eq!(note(LeftOver::Expired, 4..6), expired);
+        let long = note(LeftOver::Unused, 1_000_000..1_000_009);
+        assert_eq!(shown(&long), long, "no line is masked as a phone number");
     }
 }

@@ -61,11 +61,11 @@ fn zh(note: &Note) -> String {
 
 fn resolutions(note: &ResolutionNote) -> String {
     let entries = format!("“{}”中有 {} 条处理结果", note.file, count(note.lines.len() as u64));
-    let lines = note.line_list("、", |others| format!(" 等另 {others} 行"));
+    let lines = note.line_list("、", |no| format!("第 {no} 行"), |others| format!("，另有 {others} 行"));
     match note.why {
-        LeftOver::Stale => format!("{entries}已失效：对应差异的数值已变化（行号 {lines}），请重新处理"),
-        LeftOver::Unused => format!("{entries}在本台账中没有对应的差异（行号 {lines}）"),
-        LeftOver::Expired => format!("{entries}已过有效期（行号 {lines}），请延长有效期或删除该行"),
+        LeftOver::Stale => format!("{entries}已失效：对应差异的数值已变化（{lines}），请重新处理"),
+        LeftOver::Unused => format!("{entries}在本台账中没有对应的差异（{lines}）"),
+        LeftOver::Expired => format!("{entries}已过有效期（{lines}），请延长有效期或删除该行"),
     }
 }
 
@@ -342,6 +342,12 @@ mod tests {
             Note::Outage(OutageNote { count: 2, total, cause: cause() }),
         ];
         notes.extend(columns.map(Note::Column));
+        for (why, lines) in
+            [(LeftOver::Stale, 2..4), (LeftOver::Unused, 1_000..1_020), (LeftOver::Expired, 2..3)]
+        {
+            let (file, lines) = ("r.csv".to_owned(), lines.collect());
+            notes.push(Note::Resolutions(ResolutionNote { file, why, lines }));
+        }
         notes
     }
 
@@ -350,7 +356,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for it in of_ledger().into_iter().map(Note::Ledger).chain(others()) {
             let (en, zh) = (note(Lang::En, &it), note(Lang::Zh, &it));
-            let foreign = ["dyvms:QueryCallDetailByCallId", "callee_1", "callee_2"];
+            let foreign = ["dyvms:QueryCallDetailByCallId", "callee_1", "callee_2", "r.csv"];
             assert_translated(&en, &zh, &[&ALLOWED[..], &foreign].concat());
             assert!(!zh.contains("--"), "an option is named: {zh}");
             assert_eq!(crate::shown::shown(&zh), zh, "a number of the text itself is masked");

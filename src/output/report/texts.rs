@@ -167,6 +167,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("stale", "stale", "已失效"),
     ("expired", "expired", "已过期"),
     ("unused", "unused", "未匹配"),
+    ("settled_elsewhere", "Settled ones are listed under the decisions.", "已处理的差异列于处理结果一节。"),
     ("settled_rows", "Settled discrepancies, at most one hundred", "已处理的差异（最多一百条）"),
     ("above_limit", "Above the limit", "超过限额"),
     ("within_limit", "Within the limit", "未超限额"),
