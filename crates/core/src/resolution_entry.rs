@@ -112,11 +112,15 @@ impl Named {
             && self.field == row.what.field
     }
 
-    /// True if the values are those of the row.
+    /// True if the values are those of the row. Spreadsheets write `TRUE` for `true`.
     #[must_use]
     pub fn has_values_of(&self, row: &DiscrepancyRow) -> bool {
-        let value = |value: &Option<CompactString>| value.clone().unwrap_or_default();
-        self.expected == value(&row.what.expected) && self.actual == value(&row.what.actual)
+        let is_truth = |text: &str| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+        let is_same = |own: &str, other: Option<&CompactString>| {
+            let other = other.map_or("", |text| text.as_str());
+            own == other || (is_truth(other) && own.eq_ignore_ascii_case(other))
+        };
+        is_same(&self.expected, row.what.expected.as_ref()) && is_same(&self.actual, row.what.actual.as_ref())
     }
 }
 
@@ -246,7 +250,7 @@ impl Entry {
             let field = Some(field).filter(|field| !field.is_empty());
             EntryScope::Rule(Rule { prod_id, call_date, kind, field, most_s: bound(actual.trim())? })
         } else {
-            let (call_id, expected, actual) = (call_id.into(), expected.into(), actual.into());
+            let (call_id, expected, actual) = (call_id.trim().into(), expected.into(), actual.into());
             EntryScope::One(Box::new(Named { call_id, prod_id, call_date, kind, field, expected, actual }))
         };
         if decision.trim().is_empty() {

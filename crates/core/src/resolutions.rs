@@ -250,6 +250,24 @@ mod tests {
     }
 
     #[test]
+    fn a_truth_value_may_be_in_capitals() {
+        let mut answered = row("a", 31);
+        answered.what.field = "answered".into();
+        (answered.what.expected, answered.what.actual) = (Some("true".into()), Some("false".into()));
+        let entry = |expected, actual| {
+            let (day, field) = ("2026-11-16", "answered");
+            entry(2, ["a ", "7", day, "mismatch", field, expected, actual, "accepted", "", "", "", "", ""])
+        };
+        let rows = [answered];
+        assert_eq!(decided(vec![entry("TRUE", "FALSE")], &rows).0, ["accepted"]);
+        assert_eq!(decided(vec![entry("TRUE", "TRUE")], &rows).0, ["open"]);
+        // Other texts are equal only letter by letter.
+        let mut other = rows[0].clone();
+        other.what.expected = Some("Yes".into());
+        assert_eq!(decided(vec![entry("YES", "false")], &[other]).0, ["open"]);
+    }
+
+    #[test]
     fn a_rule_may_hold_for_one_day() {
         let on = |day| entry(2, ["", "", day, "mismatch", "", "", "", "accepted", "", "", "", "", ""]);
         assert_eq!(decided(vec![on("2026-11-16")], &[row("a", 31)]).0, ["accepted"]);
