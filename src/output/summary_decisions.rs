@@ -65,14 +65,14 @@ pub(super) struct AgeClass {
 
 /// The open calls by age.
 pub(super) fn age_classes(open: &OpenItems) -> Vec<AgeClass> {
-    classes(open.by_age.iter().map(|age| (age.nights, age.calls)))
+    classes(&open.by_age.iter().map(|age| (age.nights, age.calls)).collect::<Vec<_>>())
 }
 
 /// The classes of ages in nights, each with its number of calls.
-fn classes(ages: impl Iterator<Item = (i64, u64)> + Clone) -> Vec<AgeClass> {
+fn classes(ages: &[(i64, u64)]) -> Vec<AgeClass> {
     let class = |(from, to): (i64, Option<i64>)| {
         let is_in = |nights: i64| nights.max(0) >= from && to.is_none_or(|to| nights <= to);
-        let calls = ages.clone().filter(|(nights, _)| is_in(*nights)).map(|(_, calls)| calls).sum();
+        let calls = ages.iter().filter(|(nights, _)| is_in(*nights)).map(|(_, calls)| calls).sum();
         AgeClass { from, to, calls }
     };
     [(0, Some(1)), (2, Some(7)), (8, Some(30)), (31, None)].map(class).into()
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn every_age_is_in_one_class() {
         let ages = [-1, 0, 1, 2, 7, 8, 30, 31, 1_000].map(|nights| (nights, 1));
-        let classes = classes(ages.into_iter());
+        let classes = classes(&ages);
         assert_eq!(classes.iter().map(|class| class.calls).collect::<Vec<_>>(), [3, 2, 2, 2]);
     }
 

@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path, each: &mut dyn FnMut([&str; COLUMNS.len()], Opti
     let mut table = open_table(path, "file of resolutions", None)?;
     let columns = columns(path, table.names())?;
     let width = table.names().len();
-    while let Some(row) = table.next() {
+    for row in table.by_ref() {
         let (line, cells) = match row.map_err(|e| unreadable("file of resolutions", e))? {
             TableRow::Texts(line, cells) => (line, cells),
             TableRow::Unreadable(line, problem) => {
