@@ -1,6 +1,6 @@
 //! All numbers that publishing counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 
@@ -25,6 +25,8 @@ pub struct Counted {
     pub figures: Figures,
     /// Which decisions were used.
     pub entries: EntryUse,
+    /// Calls, by the number of their first row, of which only a later row is unsettled.
+    pub reopened: BTreeSet<u64>,
     /// Why calls failed.
     pub failed_calls: Failures,
     /// The same, of the calls whose every attempt failed.
@@ -36,16 +38,23 @@ impl Counted {
     pub(super) fn new(tolerances: Tolerances) -> Self {
         Self { figures: Figures::new(tolerances), ..Self::default() }
     }
+
+    /// After the last part: a call with an unsettled later row is not settled.
+    pub(super) fn reopen(&mut self) {
+        let reopened = std::mem::take(&mut self.reopened).len() as u64;
+        self.totals.settled_calls = self.totals.settled_calls.saturating_sub(reopened);
+    }
 }
 
 /// The counts of later rows follow.
 impl Merge for Counted {
     fn merge(&mut self, other: Self) {
-        let Self { totals, by_account, figures, entries, failed_calls, exhausted_calls } = other;
+        let Self { totals, by_account, figures, entries, reopened, failed_calls, exhausted_calls } = other;
         self.totals.merge(totals);
         merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
         self.entries.merge(entries);
+        self.reopened.extend(reopened);
         self.failed_calls.merge(failed_calls);
         self.exhausted_calls.merge(exhausted_calls);
     }

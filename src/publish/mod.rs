@@ -121,5 +121,6 @@ fn write(
             return Err(Error::bug("a part of the ledger was not published to its end"));
         }
     }
+    all.reopen();
     Ok(all)
 }

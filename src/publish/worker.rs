@@ -16,6 +16,7 @@ use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::is_open;
 use reconcile_core::call::CallKey;
 use reconcile_core::call_result::CallResult;
+use reconcile_core::compare::compare;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
@@ -228,6 +229,16 @@ impl UnitRows<'_> {
         discrepancy
     }
 
+    /// Whether the call counts as settled without its later rows. The entries that this uses are
+    /// those that the first row uses, too.
+    fn is_settled(&mut self, first: &LedgerRow, lookup: &Lookup) -> bool {
+        if self.sources.resolutions.is_empty() || !matches!(lookup.status, Status::Found | Status::NotFound) {
+            return false;
+        }
+        let mut found = compare(first, lookup, self.sources.rules.tolerances).discrepancies.into_iter();
+        found.all(|what| self.decided(first, lookup, what).is_settled())
+    }
+
     /// Whether the numbers of its call are masked anywhere. The report may list a settled row that
     /// has few seconds.
     fn needs_own_numbers(&self, row: &DiscrepancyRow) -> bool {
@@ -264,6 +275,7 @@ impl UnitRows<'_> {
         }
         let Sources { ledger, rules, session_no, .. } = self.sources;
         let lookup = look_up(&filled, stored, rules.settle, session_no);
+        let is_rest_settled = self.is_settled(&filled, &lookup);
         let (call, carried) = ((lookup.found_on, lookup.status), &ledger.scan.carried);
         let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, carried);
         if self.needs_own_numbers(&discrepancy) {
@@ -274,6 +286,9 @@ impl UnitRows<'_> {
         if let Some(own) = self.of_account(first) {
             own.duplicates += 1;
             own.add_discrepancy(Kind::Duplicate, discrepancy.decision());
+        }
+        if is_rest_settled && !discrepancy.is_settled() {
+            self.counted.reopened.insert(number);
         }
         self.write(&discrepancy, Some(KnownCall { row, lookup: None }))
     }
@@ -309,10 +324,14 @@ impl UnitRows<'_> {
                 self.counted.exhausted_calls.add(&failure.code, &failure.message);
             }
         }
-        // A later row is read later, so its call counts as unsettled.
+        // An unsettled later row, which is read later, reopens its call.
         let settled = own.iter().filter(|row| row.is_settled());
-        let is_settled = !own.is_empty() && settled.clone().count() as u64 == discrepancies;
-        let is_differing = matches!(lookup.status, Status::Found | Status::NotFound);
+        let is_settled = !self.sources.resolutions.is_empty() && settled.clone().count() == own.len();
+        let is_differing = match lookup.status {
+            Status::Found => discrepancies > 0,
+            Status::NotFound => true,
+            Status::Pending | Status::Failed | Status::Deferred => false,
+        };
         let count = |t: &mut Totals| {
             t.add_call(lookup.status, discrepancies, is_compared);
             t.settled_calls += u64::from(is_settled && is_differing);

@@ -41,7 +41,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls }, open_items) =
+    let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_items) =
         write_rows(run, &mut outputs)?;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.

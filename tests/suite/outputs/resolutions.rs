@@ -453,3 +453,27 @@ fn a_night_within_its_limits_is_told_calmly() {
         assert!(card.contains(colour) && card.contains(words), "{card}");
     }
 }
+
+#[test]
+fn a_call_counts_until_its_later_rows_are_settled_too() {
+    let row = |i: usize, talk_s: i64| format!("{},11000000300006,2024-05-26,{talk_s}\n", id(i));
+    // The second and the third call have later rows, and the third one's talk time differs, too.
+    let rows = [row(0, 30), row(1, 30), row(2, 29), row(1, 31), row(1, 32), row(2, 28)];
+    let bench = Bench::new(&("call_id,prod_id,called_at,duration\n".to_owned() + &rows.concat()));
+    (0..3).for_each(|i| bench.provider.script(&id(i), [reply(Some(30))]));
+    bench.run(&[]).exits(0);
+    let share = |entries: &[&str]| {
+        write_decisions(&bench, &entries.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let options = ["--offline", "--fail-above", "100%", "--resolutions", "decisions.csv"];
+        bench.run(&options).exits(0);
+        bench.summary().0["fail_above"][0]["value"].clone()
+    };
+    let (duplicates, mismatches) = (",,,duplicate,,,,accepted,,,,,", ",,,mismatch,,,,accepted,,,,,");
+    let one = format!("{},,2024-05-26,duplicate,duration_s,30,31,accepted,,,,,", id(1))
+        .replace(",,2024", ",11000000300006,2024");
+    assert_eq!(share(&[]), 66.667);
+    assert_eq!(share(&[mismatches]), 66.667);
+    assert_eq!(share(&[&one, mismatches]), 66.667, "another later row is open");
+    assert_eq!(share(&[duplicates]), 33.333);
+    assert_eq!(share(&[duplicates, mismatches]), 0);
+}
