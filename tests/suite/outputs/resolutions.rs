@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 
+use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use serde_json::{Value, json};
 
 use super::chinese::english_sentence;
@@ -476,4 +477,36 @@ fn a_call_counts_until_its_later_rows_are_settled_too() {
     assert_eq!(share(&[&one, mismatches]), 66.667, "another later row is open");
     assert_eq!(share(&[duplicates]), 33.333);
     assert_eq!(share(&[duplicates, mismatches]), 0);
+}
+
+#[test]
+fn the_file_may_be_a_workbook_with_numbers_and_dates() {
+    let bench = night();
+    bench.run(&[]).exits(0);
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    let day = Format::new().set_num_format("yyyy/m/d");
+    for (name, column) in HEADER.split(',').zip(0..) {
+        sheet.write_string(0, column, name).unwrap();
+    }
+    for (column, text) in [(0, id(1)), (1, "voice-notification".into()), (3, "mismatch".into())] {
+        sheet.write_string(1, column, text).unwrap();
+    }
+    let date = ExcelDateTime::from_ymd(2024, 5, 26).unwrap();
+    sheet.write_datetime_with_format(1, 2, &date, &day).unwrap();
+    sheet.write_string(1, 4, "duration_s").unwrap();
+    sheet.write_number(1, 5, 30).unwrap();
+    sheet.write_number(1, 6, 31).unwrap();
+    sheet.write_string(1, 7, "核销").unwrap();
+    sheet.write_string(1, 8, "四舍五入").unwrap();
+    sheet.write_formula(3, 7, "=1+").unwrap();
+    book.save(bench.path("decisions.xlsx")).unwrap();
+    let options = ["--offline", "--resolutions", "decisions.xlsx"];
+    bench.run(&options).exits(2).says("line 4 of decisions.xlsx").says("H4");
+
+    book.worksheet_from_index(0).unwrap().write_blank(3, 7, &Format::new()).unwrap();
+    book.save(bench.path("decisions.xlsx")).unwrap();
+    bench.run(&options).exits(0).says("7 discrepancies (6 open, 1 settled)");
+    let first = &bench.discrepancies()[0];
+    assert_eq!((cell(first, "resolution"), cell(first, "reason")), ("written_off", "四舍五入"));
 }
