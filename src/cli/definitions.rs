@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::command_options::{
-    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs, WhoamiArgs,
+    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, StoreCommand, VerifyCapArgs, WhoamiArgs,
 };
 use super::job_options::JobArgs;
 use crate::exit::Exit;
@@ -107,6 +107,9 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Delete every stored answer that contains a given phone number
     Forget(ForgetArgs),
+    /// Work on whole stores
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Print which credentials a run would use, without the secret, and when they expire
     Whoami(WhoamiArgs),
     /// Run the simulated provider as a server on 127.0.0.1

@@ -2,6 +2,7 @@
 //! their answer to standard output.
 
 mod answer;
+mod copy_store;
 mod erase;
 mod explain;
 mod export;
@@ -12,6 +13,7 @@ pub mod reconcile;
 mod verify_cap;
 mod whoami;
 
+pub use copy_store::copy_store;
 pub use erase::{forget, purge};
 pub use explain::explain;
 pub use export::export;

@@ -8,6 +8,7 @@
 //! This file only collects names. The files below import from each other, never from here.
 
 mod answered;
+mod copy;
 mod erased;
 mod file_system;
 mod history;
@@ -22,11 +23,12 @@ mod stored_word;
 mod verbs;
 
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
+pub use copy::{Copied, CopiedTable};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
 pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use location::{DatabaseUrl, StoreLocation};
-pub use open::{files_beside, open, open_existing, open_reader};
+pub use open::{copy, files_beside, open, open_existing, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};

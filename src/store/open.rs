@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::copy::{self, Copied, CopySide, key};
 use super::location::{DatabaseUrl, StoreLocation};
-use super::origin::ExpectedOrigin;
-use super::sqlite::{SqliteReader, SqliteStore};
+use super::origin::{ExpectedOrigin, Origin};
+use super::sqlite::{SqliteCopy, SqliteReader, SqliteStore};
+use super::stored_word::Word as _;
 use super::verbs::{Reader, Store};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -57,6 +59,31 @@ pub fn open_reader(
         }
         StoreLocation::Database(url) => Err(not_supported(url)),
     }
+}
+
+/// Copies a store into another one, which is empty or an unfinished copy of it. Verifies the copy,
+/// and retires the source: no run uses it any more.
+///
+/// # Errors
+///
+/// Exit 2 if there is no source, or the target holds anything else; exit 5 if a run holds one of
+/// the stores; exit 6 if one cannot be read or written, or if they differ.
+pub fn copy(from: &StoreLocation, to: &StoreLocation, clock: &dyn Clock) -> Result<Copied> {
+    if from == to {
+        return Err(Error::usage(format!("{from} cannot be copied to itself")).hint("name two stores"));
+    }
+    let mut source: Box<dyn CopySide> = match from {
+        StoreLocation::File(path) => Box::new(SqliteCopy::source(path, clock)?),
+        StoreLocation::Database(url) => return Err(not_supported(url)),
+    };
+    let origin = source.meta(key::NATURE)?.and_then(|word| Origin::parse(&word));
+    let origin =
+        origin.ok_or_else(|| Error::output(format!("{from} does not say whether its answers are real")))?;
+    let mut target: Box<dyn CopySide> = match to {
+        StoreLocation::File(path) => Box::new(SqliteCopy::target(path, origin)?),
+        StoreLocation::Database(url) => return Err(not_supported(url)),
+    };
+    copy::copy((&mut *source, &from.to_string()), (&mut *target, &to.to_string()))
 }
 
 fn not_supported(url: &DatabaseUrl) -> Error {

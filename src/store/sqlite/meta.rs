@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::errors::{InStore as _, damaged};
 use crate::error::{Error, Result};
+use crate::store::copy::{key, refuse_copied};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::stored_word::Word as _;
 
@@ -23,6 +24,20 @@ pub(super) fn check_origin(c: &Connection, path: &Path, expected: Option<Expecte
         (Some(ExpectedOrigin::Either), Origin::Sandbox) => is_filled_over_http(c).in_store(path, "read")?,
     };
     if is_accepted { Ok(found) } else { Err(unexpected_store(path, found)) }
+}
+
+/// Refuses a store that was copied to another one, or that is an unfinished copy.
+///
+/// # Errors
+///
+/// Exit 2.
+pub(super) fn check_in_use(c: &Connection, path: &Path) -> Result<()> {
+    let value = |key: &str| -> Result<Option<String>> {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        c.query_row(sql, [key], |row| row.get(0)).optional().in_store(path, "read")
+    };
+    let (copied_to, copy_of) = (value(key::RETIRED_TO)?, value(key::COPY_OF)?);
+    refuse_copied(path.display(), copied_to, copy_of)
 }
 
 fn read_origin(c: &Connection) -> rusqlite::Result<Option<Origin>> {

@@ -8,6 +8,7 @@ mod attempts;
 mod call_row;
 mod checks;
 mod checksum;
+mod copying;
 mod database;
 mod erase;
 mod errors;
@@ -29,6 +30,7 @@ mod store;
 mod traffic;
 mod units;
 
+pub(super) use copying::SqliteCopy;
 pub(super) use reader::SqliteReader;
 pub(super) use store::SqliteStore;
 
@@ -36,3 +38,10 @@ pub(super) use store::SqliteStore;
 mod audit_tests;
 #[cfg(test)]
 mod tests;
+
+/// Executes SQL in a closed store, as tests of damaged stores do.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) fn execute(path: &std::path::Path, sql: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}

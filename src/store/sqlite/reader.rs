@@ -53,6 +53,7 @@ impl SqliteReader {
                 .hint("the next run upgrades it; then it can be read"));
         }
         meta::check_origin(&reader.connection, path, expected)?;
+        expected.map_or(Ok(()), |_| meta::check_in_use(&reader.connection, path))?;
         Ok(Some(reader))
     }
 

@@ -78,6 +78,8 @@ impl SqliteStore {
         checks::check_log(&path, lock.session_in_file())?;
         let connection = Connection::open(&path).in_store(&path, "open")?;
         let origin = prepare::prepare(&connection, &path, expected)?;
+        // Only a run counts under the cap; erasing is always possible.
+        expected.map_or(Ok(()), |_| meta::check_in_use(&connection, &path))?;
         let is_final = meta::has_answers(&connection).in_store(&path, "read")?;
         let database = Arc::new(Database::new(path, connection, lock));
         database.check_held()?;

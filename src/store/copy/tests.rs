@@ -1,0 +1,208 @@
+//! Copies between files, killed at every write.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::store::sqlite::{self, SqliteCopy};
+use crate::store::{Origin, StoreLocation, open, open_existing, open_reader};
+
+/// A side that is killed before a later write.
+struct Killed<'a> {
+    side: &'a mut dyn CopySide,
+    writes_left: usize,
+}
+
+impl Killed<'_> {
+    fn write(&mut self) -> Result<()> {
+        self.writes_left = self.writes_left.checked_sub(1).ok_or_else(|| Error::output("killed"))?;
+        Ok(())
+    }
+}
+
+impl CopySide for Killed<'_> {
+    fn meta(&mut self, key: &str) -> Result<Option<String>> {
+        self.side.meta(key)
+    }
+
+    fn set_meta(&mut self, values: &[(&str, Option<&str>)]) -> Result<()> {
+        self.write()?;
+        self.side.set_meta(values)
+    }
+
+    fn rows(&mut self, table: &'static Table, after: Option<&Row>) -> Result<Vec<Row>> {
+        self.side.rows(table, after)
+    }
+
+    fn last_row(&mut self, table: &'static Table) -> Result<Option<Row>> {
+        self.side.last_row(table)
+    }
+
+    fn add(&mut self, table: &'static Table, rows: &[Row]) -> Result<()> {
+        self.write()?;
+        self.side.add(table, rows)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.write()?;
+        self.side.finish()
+    }
+}
+
+const CALLS: usize = 5_000;
+
+/// A store with two sessions that worked at the same time, 5,000 calls, and a missing request.
+fn filled(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("source.db");
+    drop(open(&path.as_path().into(), Origin::Provider, Arc::new(SystemClock::new())).unwrap());
+    let day = "2026-11-16";
+    sqlite::execute(
+        &path,
+        &format!(
+            "INSERT INTO meta VALUES ('secret', 'abc');
+             INSERT INTO run VALUES (1, 'r', 1, 'sha', 0, 1, 2, 1);
+             INSERT INTO session (session_no, run_no, account, version, pid, boot_id, started_at, ended_at, cap_requests,
+                                  cap_window_us, timeout_us, first_request_no)
+               VALUES (1, 1, 'a', 'v', 7, 'boot', 1, 9, 100, 60000000, 10000000, 1),
+                      (2, 1, 'b', 'v', 7, 'boot', 1, NULL, 100, 60000000, 10000000, 1);
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {CALLS})
+             INSERT INTO call (call_no, call_id, prod_id, call_date, attempts, first_session_no, answer, session_no,
+                               fetched_at, found_date, data, checksum)
+               SELECT n, n || '^' || n, 11000000300006, '{day}', 1, 1 + n % 2, 'final', 1 + n % 2, n, '{day}',
+                      '{{\"呼\":' || n || '}}', n FROM n;
+             INSERT INTO request (request_no, session_no, call_no, asked_date, purpose, sent_at, sent_boot_us, replied_at,
+                                  replied_boot_us, http_status, code, throttled, decision)
+               SELECT call_no, session_no, call_no, '{day}', 'first', call_no * 10, call_no * 10, call_no * 10 + 5,
+                      call_no * 10 + 5, 200, 'OK', 0, 'answered' FROM call;
+             UPDATE request SET replied_at = NULL, replied_boot_us = NULL, code = NULL WHERE request_no = {CALLS};
+             DELETE FROM request WHERE request_no = 100;
+             INSERT INTO open_item VALUES ('9^9', 1, '{day}', 'pending', 1, 1, 1, NULL);"
+        ),
+    );
+    path
+}
+
+fn all_rows(side: &mut dyn CopySide) -> Vec<Vec<Row>> {
+    let table = |table: &'static Table| {
+        let mut rows: Vec<Row> = Vec::new();
+        loop {
+            let next = side.rows(table, rows.last()).unwrap();
+            if next.is_empty() {
+                return rows;
+            }
+            rows.extend(next);
+        }
+    };
+    table::ALL.map(table).into()
+}
+
+fn source(path: &Path) -> SqliteCopy {
+    SqliteCopy::source(path, &SystemClock::new()).unwrap()
+}
+
+fn target(path: &Path) -> SqliteCopy {
+    SqliteCopy::target(path, Origin::Provider).unwrap()
+}
+
+#[test]
+fn a_copy_killed_before_any_write_is_finished_by_the_same_command() {
+    let folder = TempDir::new().unwrap();
+    let from = filled(&folder);
+    let before = all_rows(&mut source(&from));
+    let original = std::fs::read(&from).unwrap();
+    for writes in 0.. {
+        std::fs::write(&from, &original).unwrap();
+        let to = folder.path().join(format!("{writes}.db"));
+        let killed = {
+            let (mut source, mut target) = (source(&from), target(&to));
+            copy((&mut source, "old"), (&mut Killed { side: &mut target, writes_left: writes }, "new")).is_err()
+        };
+        let copied = copy((&mut source(&from), "old"), (&mut target(&to), "new")).unwrap();
+        assert_eq!(all_rows(&mut target(&to)), before, "killed before write {writes}");
+        let rows: Vec<u64> = copied.tables.iter().map(|table| table.rows).collect();
+        assert_eq!(rows, [1, 2, CALLS as u64, CALLS as u64 - 1, 1]);
+        assert_eq!(source(&from).meta(key::RETIRED_TO).unwrap().as_deref(), Some("new"));
+        assert_eq!(target(&to).meta(key::COPY_OF).unwrap(), None);
+        assert_eq!(target(&to).meta(key::SECRET).unwrap().as_deref(), Some("abc"));
+        if !killed {
+            assert!(writes > 10, "only {writes} writes");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_copy_has_the_same_evidence_for_the_cap() {
+    let folder = TempDir::new().unwrap();
+    let (from, to) = (filled(&folder), folder.path().join("copy.db"));
+    let record = |path: &Path| {
+        let reader = open_reader(&path.into(), None).unwrap().unwrap();
+        (reader.cap_record().unwrap(), reader.sessions().unwrap(), reader.answer_groups().unwrap())
+    };
+    drop(source(&from));
+    let before = record(&from);
+    assert_eq!(before.0.sessions.iter().map(|session| session.evidence.missing).sum::<u64>(), 2);
+    crate::store::copy(&from.as_path().into(), &to.as_path().into(), &SystemClock::new()).unwrap();
+    assert_eq!(record(&to), before);
+}
+
+#[test]
+fn no_run_uses_a_copied_store_or_an_unfinished_copy() {
+    let folder = TempDir::new().unwrap();
+    let (from, to) = (filled(&folder), folder.path().join("copy.db"));
+    let (from, to): (StoreLocation, StoreLocation) = (from.into(), to.into());
+    let run = |at: &StoreLocation| open(at, Origin::Provider, Arc::new(SystemClock::new())).map(drop);
+    target(to.file().unwrap()).set_meta(&[(key::COPY_OF, Some(&from.to_string()))]).unwrap();
+    let refusal = run(&to).unwrap_err();
+    assert_eq!(refusal.exit, Exit::Usage);
+    assert!(refusal.what.contains("unfinished copy"), "{refusal}");
+    let copy = |from, to| crate::store::copy(from, to, &SystemClock::new());
+    copy(&from, &to).unwrap();
+    run(&to).unwrap();
+    let refusal = run(&from).unwrap_err();
+    assert_eq!(refusal.exit, Exit::Usage);
+    assert!(refusal.what.contains("was copied to"), "{refusal}");
+    assert!(open_reader(&from, Some(Origin::Provider.into())).is_err());
+    // What erases or shows personal data still works.
+    assert!(open_reader(&from, None).unwrap().is_some());
+    open_existing(&from, Arc::new(SystemClock::new())).unwrap().forget("13800138000").unwrap();
+    // The copy is a store in use, so nothing is copied over it.
+    let third: StoreLocation = folder.path().join("third.db").into();
+    for (from, to) in [(&from, &third), (&from, &from), (&third, &to)] {
+        assert_eq!(copy(from, to).unwrap_err().exit, Exit::Usage, "{from} to {to}");
+    }
+}
+
+#[test]
+fn a_store_with_calls_is_no_target() {
+    let folder = TempDir::new().unwrap();
+    let from = filled(&folder);
+    let to = folder.path().join("copy.db");
+    std::fs::copy(&from, &to).unwrap();
+    let refusal = copy((&mut source(&from), "old"), (&mut target(&to), "new")).unwrap_err();
+    assert_eq!(refusal.exit, Exit::Usage);
+    assert!(refusal.what.contains("is not empty"), "{refusal}");
+    assert_eq!(source(&from).meta(key::RETIRED_TO).unwrap(), None);
+}
+
+#[test]
+fn a_copy_that_differs_retires_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (from, to) = (filled(&folder), folder.path().join("copy.db"));
+    {
+        let (mut source, mut target) = (source(&from), target(&to));
+        let mut killed = Killed { side: &mut target, writes_left: 8 };
+        copy((&mut source, "old"), (&mut killed, "new")).unwrap_err();
+    }
+    sqlite::execute(&to, "UPDATE call SET data = 'x' WHERE call_no = 1");
+    let refusal = copy((&mut source(&from), "old"), (&mut target(&to), "new")).unwrap_err();
+    assert_eq!(refusal.exit, Exit::Output);
+    assert!(refusal.what.contains("the copy of the table call differs"), "{refusal}");
+    assert_eq!(source(&from).meta(key::RETIRED_TO).unwrap(), None);
+}
