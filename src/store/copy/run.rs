@@ -36,7 +36,8 @@ pub(in crate::store) fn copy(
     (source, source_name): (&mut dyn CopySide, &str),
     (target, target_name): (&mut dyn CopySide, &str),
 ) -> Result<Copied> {
-    check_source(source, source_name, target_name)?;
+    let is_continued = target.meta(key::COPY_OF)?.is_some();
+    check_source(source, source_name, Some(target_name).filter(|_| is_continued))?;
     claim_target(target, target_name, source_name)?;
     for name in [key::NATURE, key::FILLED_OVER, key::SECRET] {
         let value = source.meta(name)?;
@@ -60,11 +61,12 @@ pub(in crate::store) fn copy(
     Ok(Copied { tables })
 }
 
-/// Refuses a source that was copied elsewhere, or that is an unfinished copy itself.
-fn check_source(source: &mut dyn CopySide, name: &str, target: &str) -> Result<()> {
-    if let Some(other) = source.meta(key::RETIRED_TO)?.filter(|other| other != target) {
-        return Err(Error::usage(format!("the store {name} was copied to {other}, which is used instead"))
-            .hint(format!("copy {other}")));
+/// Refuses a source that was copied already, unless the copy to this target is unfinished, or that
+/// is an unfinished copy itself.
+fn check_source(source: &mut dyn CopySide, name: &str, unfinished: Option<&str>) -> Result<()> {
+    if let Some(other) = source.meta(key::RETIRED_TO)?.filter(|other| Some(other.as_str()) != unfinished) {
+        return Err(Error::usage(format!("the store {name} was copied to {other} already"))
+            .hint(format!("use {other}, or copy it")));
     }
     match source.meta(key::COPY_OF)? {
         Some(origin) => Err(Error::usage(format!("the store {name} is an unfinished copy of {origin}"))
