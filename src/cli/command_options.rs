@@ -96,10 +96,10 @@ pub(super) enum StoreCommand {
 #[derive(Debug, Clone, Args)]
 pub struct CopyArgs {
     /// Store to copy: a file, or postgres://…
-    #[arg(long, value_name = "STORE", value_parser = values::store)]
+    #[arg(long, env = "RECONCILE_COPY_FROM", value_name = "STORE", value_parser = values::store)]
     pub from: StoreLocation,
     /// New store: a file, or postgres://…
-    #[arg(long, value_name = "STORE", value_parser = values::store)]
+    #[arg(long, env = "RECONCILE_COPY_TO", value_name = "STORE", value_parser = values::store)]
     pub to: StoreLocation,
 }
 

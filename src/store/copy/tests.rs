@@ -111,7 +111,7 @@ fn target(path: &Path) -> SqliteCopy {
 }
 
 #[test]
-fn a_copy_killed_before_any_write_is_finished_by_the_same_command() {
+fn the_same_command_finishes_a_copy_killed_at_any_write() {
     let folder = TempDir::new().unwrap();
     let from = filled(&folder);
     let before = all_rows(&mut source(&from));
