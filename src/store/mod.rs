@@ -16,6 +16,7 @@ mod location;
 mod open;
 mod open_items;
 mod origin;
+mod postgres;
 mod request;
 mod run_identity;
 mod sqlite;
