@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::ledger::{Column, LedgerScan, Role};
-use crate::store::{self, RunIdentity};
+use crate::store::{self, AccountCap, RunIdentity};
 use crate::words::plural;
 use crate::zone;
 use reconcile_core::ask_again::Scope;
@@ -84,7 +84,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
         None => Scope::of_new_store(identity.refresh),
     };
     let workload = workload(&source, &scope, reader.as_deref())?;
-    let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, settings.rate))?;
+    let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, &AccountCap { account: None, rate: settings.rate }))?;
     let cap = Cap::new(settings.rate, settings.burst, &taken);
     let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at, settings.timezone)?;
     let deadline = Deadline::first(&deadlines);

@@ -58,6 +58,8 @@ pub struct SessionEvidence {
     pub started_at: DateTime<Utc>,
     /// The id of the machine's boot: the boot clock measured the times.
     pub boot_id: String,
+    /// The account whose cap it is; `None` if the store knows only one account.
+    pub account: Option<String>,
     /// The session's cap.
     pub rate: Rate,
     /// Requests that the provider throttled.

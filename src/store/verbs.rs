@@ -139,6 +139,15 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be read.
     fn traffic(&self, scope: &Scope) -> Result<Traffic>;
 
+    /// The same for the sessions of several accounts, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn traffic_of_all(&self, scopes: &[Scope]) -> Result<Vec<Traffic>> {
+        scopes.iter().map(|scope| self.traffic(scope)).collect()
+    }
+
     /// The requests of this session, window by window, and the codes that led to another try.
     ///
     /// # Errors
@@ -226,7 +235,7 @@ pub trait Reader: Send {
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
-    fn places_taken(&self, clock: &dyn Clock, rate: Rate) -> Result<Vec<Duration>>;
+    fn places_taken(&self, clock: &dyn Clock, cap: &AccountCap) -> Result<Vec<Duration>>;
 
     /// Everything that the store has about the calls with this CallId, oldest first.
     ///
