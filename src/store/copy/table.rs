@@ -48,6 +48,7 @@ pub(in crate::store) const SESSION: Table = Table {
     columns: &[
         "session_no",
         "run_no",
+        "account",
         "version",
         "pid",
         "boot_id",

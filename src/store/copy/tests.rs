@@ -67,10 +67,10 @@ fn filled(folder: &TempDir) -> PathBuf {
         &format!(
             "INSERT INTO meta VALUES ('secret', 'abc');
              INSERT INTO run VALUES (1, 'r', 1, 'sha', 0, 1, 2, 1);
-             INSERT INTO session (session_no, run_no, version, pid, boot_id, started_at, ended_at, cap_requests,
+             INSERT INTO session (session_no, run_no, account, version, pid, boot_id, started_at, ended_at, cap_requests,
                                   cap_window_us, timeout_us, first_request_no)
-               VALUES (1, 1, 'v', 7, 'boot', 1, 9, 100, 60000000, 10000000, 1),
-                      (2, 1, 'v', 7, 'boot', 1, NULL, 100, 60000000, 10000000, 1);
+               VALUES (1, 1, 'a', 'v', 7, 'boot', 1, 9, 100, 60000000, 10000000, 1),
+                      (2, 1, 'b', 'v', 7, 'boot', 1, NULL, 100, 60000000, 10000000, 1);
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {CALLS})
              INSERT INTO call (call_no, call_id, prod_id, call_date, attempts, first_session_no, answer, session_no,
                                fetched_at, found_date, data, checksum)
