@@ -156,15 +156,14 @@ fn parse(text: &str, needs_profiles: bool) -> Result<Vec<FileAccount>, Mistake> 
     Ok(accounts)
 }
 
-fn account(
-    key: &str,
-    value: &Spanned<DeValue<'_>>,
-    needs_profiles: bool,
-) -> Result<FileAccount, String> {
+fn account(key: &str, value: &Spanned<DeValue<'_>>, needs_profiles: bool) -> Result<FileAccount, String> {
     let (shown, DeValue::Table(table)) = (shown(key), value.get_ref()) else {
         return Err(format!("`{}` is not a table", shown(key)));
     };
-    let mut account = FileAccount { name: Some(name(key).map_err(|why| format!("`{shown}` {why}"))?), ..FileAccount::default() };
+    let mut account = FileAccount {
+        name: Some(name(key).map_err(|why| format!("`{shown}` {why}"))?),
+        ..FileAccount::default()
+    };
     for (key, value) in table {
         let DeValue::String(text) = value.get_ref() else {
             return Err(format!("`{}` of the account `{shown}` needs a text", escape(key.get_ref())));
@@ -175,12 +174,15 @@ fn account(
             }
             "profile" => account.profile = Some(text.to_string()),
             "rate" => {
-                let rate = values::rate(text).map_err(|why| format!("the rate of the account `{shown}` {why}"))?;
+                let rate =
+                    values::rate(text).map_err(|why| format!("the rate of the account `{shown}` {why}"))?;
                 account.rate = Some(rate);
             }
             other => {
                 let other = escape(other);
-                return Err(format!("the account `{shown}` has an unknown key `{other}`; it may have profile and rate"));
+                return Err(format!(
+                    "the account `{shown}` has an unknown key `{other}`; it may have profile and rate"
+                ));
             }
         }
     }
@@ -220,7 +222,8 @@ mod tests {
     fn a_file_names_accounts_with_profiles_and_caps() {
         let text = "[north]\nprofile = \"n\"\n[\"华南 1\"]\nprofile = \"s\"\nrate = \"25/15s\"\n";
         let accounts = parse(text, true).ok().unwrap();
-        let of = |at: usize| (accounts[at].name.as_deref(), accounts[at].profile.as_deref(), accounts[at].rate);
+        let of =
+            |at: usize| (accounts[at].name.as_deref(), accounts[at].profile.as_deref(), accounts[at].rate);
         assert_eq!(of(0), (Some("north"), Some("n"), None));
         assert_eq!(of(1), (Some("华南 1"), Some("s"), Some("25/15s".parse().unwrap())));
         assert_eq!(parse("[north]\n", false).ok().unwrap().len(), 1);

@@ -61,7 +61,10 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_contract() {
         let s = settings("reconcile --input a.csv --out out/d.parquet").unwrap();
-        assert_eq!((s.accounts.list[0].rate.to_string().as_str(), s.accounts.list[0].burst.get()), ("100 per minute", 100));
+        assert_eq!(
+            (s.accounts.list[0].rate.to_string().as_str(), s.accounts.list[0].burst.get()),
+            ("100 per minute", 100)
+        );
         assert_eq!((s.concurrency, s.max_attempts), (Concurrency::Auto, 6));
         assert_eq!(s.timeout, Duration::from_secs(10));
         assert_eq!(s.rules.settle, TimeDelta::minutes(5));

@@ -84,7 +84,9 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
         None => Scope::of_new_store(identity.refresh),
     };
     let workload = workload(&source, &scope, reader.as_deref())?;
-    let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, &AccountCap { account: None, rate: settings.rate }))?;
+    let taken = reader.map_or(Ok(Vec::new()), |reader| {
+        reader.places_taken(&clock, &AccountCap { account: None, rate: settings.rate })
+    })?;
     let cap = Cap::new(settings.rate, settings.burst, &taken);
     let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at, settings.timezone)?;
     let deadline = Deadline::first(&deadlines);

@@ -48,10 +48,8 @@ impl Header {
     /// No column holds the CallId, two hold one field, or the mapping does not match the columns.
     pub(super) fn new(names: &[String], options: &Options, ledger: &str) -> Result<Self, LedgerError> {
         let has_account = options.has_account();
-        let (columns, mut notes) = assign(names, &options.map, has_account).map_err(|problem| LedgerError::Header {
-            ledger: ledger.to_owned(),
-            problem,
-            later_header: None,
+        let (columns, mut notes) = assign(names, &options.map, has_account).map_err(|problem| {
+            LedgerError::Header { ledger: ledger.to_owned(), problem, later_header: None }
         })?;
         let is_reason = |at: &usize| names[*at].trim() == REASON_COLUMN && !columns.contains(&Some(*at));
         let ignored = (0..names.len()).find(is_reason);

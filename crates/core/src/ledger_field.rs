@@ -133,11 +133,7 @@ const FIELDS: [Names; FIELD_COUNT] = [
         hints: &["hangup_time", "挂断时间"],
     },
     Names {
-        field: Field::Account,
-        name: "account",
-        aliases: &["账号", "云账号"],
-        synonyms: &[],
-        hints: &[],
+        field: Field::Account, name: "account", aliases: &["账号", "云账号"], synonyms: &[], hints: &[]
     },
 ];
 

@@ -9,7 +9,7 @@ mod table;
 pub(super) use run::copy;
 pub use run::{Copied, CopiedTable};
 pub(super) use side::{CopySide, key, refuse_copied};
-pub(super) use table::{Cell, REQUEST, Row, Table};
+pub(super) use table::{Cell, Kind, REQUEST, Row, Table};
 
 #[cfg(test)]
 mod tests;

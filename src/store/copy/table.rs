@@ -1,5 +1,7 @@
 //! The rows that a copy takes over, in a form that every store can read and write.
 
+use Kind::{Day, Flag, Int, Text};
+
 /// A value of a row. Times are microseconds since 1970, days are `YYYY-MM-DD`, and yes is 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) enum Cell {
@@ -21,8 +23,28 @@ pub(in crate::store) struct Table {
     pub(in crate::store) name: &'static str,
     /// How many columns, from the first on, are its key. Rows are read in the order of the key.
     pub(in crate::store) key: usize,
-    /// Its columns.
-    pub(in crate::store) columns: &'static [&'static str],
+    /// Its columns, and what they hold.
+    pub(in crate::store) columns: &'static [(Kind, &'static str)],
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Kind {
+    /// Numbers.
+    Int,
+    /// 0 or 1.
+    Flag,
+    /// Texts.
+    Text,
+    /// Days.
+    Day,
+}
+
+impl Table {
+    /// The names of its columns.
+    pub(in crate::store) fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|(_, name)| *name).collect()
+    }
 }
 
 /// The jobs.
@@ -30,14 +52,14 @@ pub(in crate::store) const RUN: Table = Table {
     name: "run",
     key: 1,
     columns: &[
-        "run_no",
-        "run_id",
-        "chain_no",
-        "input_sha256",
-        "refresh",
-        "started_at",
-        "ended_at",
-        "complete",
+        (Int, "run_no"),
+        (Text, "run_id"),
+        (Int, "chain_no"),
+        (Text, "input_sha256"),
+        (Flag, "refresh"),
+        (Int, "started_at"),
+        (Int, "ended_at"),
+        (Flag, "complete"),
     ],
 };
 
@@ -46,17 +68,17 @@ pub(in crate::store) const SESSION: Table = Table {
     name: "session",
     key: 1,
     columns: &[
-        "session_no",
-        "run_no",
-        "account",
-        "version",
-        "pid",
-        "boot_id",
-        "started_at",
-        "ended_at",
-        "cap_requests",
-        "cap_window_us",
-        "timeout_us",
+        (Int, "session_no"),
+        (Int, "run_no"),
+        (Text, "account"),
+        (Text, "version"),
+        (Int, "pid"),
+        (Text, "boot_id"),
+        (Int, "started_at"),
+        (Int, "ended_at"),
+        (Int, "cap_requests"),
+        (Int, "cap_window_us"),
+        (Int, "timeout_us"),
     ],
 };
 
@@ -65,22 +87,22 @@ pub(in crate::store) const CALL: Table = Table {
     name: "call",
     key: 1,
     columns: &[
-        "call_no",
-        "call_id",
-        "prod_id",
-        "call_date",
-        "attempts",
-        "first_session_no",
-        "answer",
-        "session_no",
-        "fetched_at",
-        "found_date",
-        "next_date",
-        "request_id",
-        "code",
-        "message",
-        "data",
-        "checksum",
+        (Int, "call_no"),
+        (Text, "call_id"),
+        (Int, "prod_id"),
+        (Day, "call_date"),
+        (Int, "attempts"),
+        (Int, "first_session_no"),
+        (Text, "answer"),
+        (Int, "session_no"),
+        (Int, "fetched_at"),
+        (Day, "found_date"),
+        (Day, "next_date"),
+        (Text, "request_id"),
+        (Text, "code"),
+        (Text, "message"),
+        (Text, "data"),
+        (Int, "checksum"),
     ],
 };
 
@@ -90,20 +112,20 @@ pub(in crate::store) const REQUEST: Table = Table {
     name: "request",
     key: 2,
     columns: &[
-        "session_no",
-        "request_no",
-        "call_no",
-        "asked_date",
-        "purpose",
-        "sent_at",
-        "sent_boot_us",
-        "replied_at",
-        "replied_boot_us",
-        "http_status",
-        "code",
-        "throttled",
-        "decision",
-        "pause_us",
+        (Int, "session_no"),
+        (Int, "request_no"),
+        (Int, "call_no"),
+        (Day, "asked_date"),
+        (Text, "purpose"),
+        (Int, "sent_at"),
+        (Int, "sent_boot_us"),
+        (Int, "replied_at"),
+        (Int, "replied_boot_us"),
+        (Int, "http_status"),
+        (Text, "code"),
+        (Flag, "throttled"),
+        (Text, "decision"),
+        (Int, "pause_us"),
     ],
 };
 
@@ -112,14 +134,14 @@ pub(in crate::store) const OPEN_ITEM: Table = Table {
     name: "open_item",
     key: 3,
     columns: &[
-        "call_id",
-        "prod_id",
-        "call_date",
-        "status",
-        "first_run_no",
-        "first_seen_at",
-        "last_run_no",
-        "cleared_run_no",
+        (Text, "call_id"),
+        (Int, "prod_id"),
+        (Day, "call_date"),
+        (Text, "status"),
+        (Int, "first_run_no"),
+        (Int, "first_seen_at"),
+        (Int, "last_run_no"),
+        (Int, "cleared_run_no"),
     ],
 };
 

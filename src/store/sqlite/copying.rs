@@ -72,8 +72,9 @@ impl SqliteCopy {
     }
 
     fn read(&self, table: &Table, after: Option<&Row>) -> rusqlite::Result<Vec<Vec<Value>>> {
-        let key = &table.columns[..table.key];
-        let (columns, order) = (table.columns.join(", "), key.join(", "));
+        let names = table.names();
+        let key = &names[..table.key];
+        let (columns, order) = (names.join(", "), key.join(", "));
         let marks = (1..=key.len()).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
         let condition = after.map_or(String::new(), |_| format!("WHERE ({order}) > ({marks})"));
         let sql = format!(
@@ -164,7 +165,7 @@ fn read_session(
     skip: i64,
     found: &mut Vec<Vec<Value>>,
 ) -> rusqlite::Result<()> {
-    let columns = REQUEST.columns[2..].join(", ");
+    let columns = REQUEST.names()[2..].join(", ");
     let mut query = c.prepare_cached(&format!(
         "SELECT request_no, session_no, {columns} FROM request WHERE request_no > ?1 AND request_no <= ?2
          ORDER BY request_no"
@@ -223,8 +224,8 @@ impl CopySide for SqliteCopy {
         if *table == REQUEST && !has_added(&self.connection).in_store(&self.path, "read")? {
             return self.last_request();
         }
-        let key = table.columns[..table.key].join(", ");
-        let order = table.columns[..table.key].join(" DESC, ");
+        let names = table.names();
+        let (key, order) = (names[..table.key].join(", "), names[..table.key].join(" DESC, "));
         let sql = format!("SELECT {key} FROM {} ORDER BY {order} DESC LIMIT 1", place_of(table));
         let row = self.connection.query_row(&sql, [], |row| (0..table.key).map(|i| row.get(i)).collect());
         let row: Option<Vec<Value>> = row.optional().in_store(&self.path, "read")?;
@@ -233,7 +234,7 @@ impl CopySide for SqliteCopy {
 
     fn add(&mut self, table: &'static Table, rows: &[Row]) -> Result<()> {
         let marks = (1..=table.columns.len()).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
-        let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", place_of(table), table.columns.join(", "));
+        let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", place_of(table), table.names().join(", "));
         self.write(|c| {
             if *table == REQUEST {
                 create_added(c)?;
@@ -262,7 +263,7 @@ fn has_added(c: &Connection) -> rusqlite::Result<bool> {
 fn create_added(c: &Connection) -> rusqlite::Result<()> {
     c.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS added_request ({}, PRIMARY KEY (session_no, request_no)) WITHOUT ROWID",
-        REQUEST.columns.join(", ")
+        REQUEST.names().join(", ")
     ))
 }
 

@@ -27,7 +27,8 @@ const MAX_POINTS: i64 = 240;
 const MAX_CODES: i64 = 20;
 
 /// Every session, and the range of its requests. Sessions that begin together share one.
-const SESSIONS: &str = "SELECT session_no, boot_id, cap_requests, cap_window_us, started_at, first_request_no,
+const SESSIONS: &str =
+    "SELECT session_no, boot_id, cap_requests, cap_window_us, started_at, first_request_no,
                                min(first_request_no) OVER (ORDER BY first_request_no
                                                            GROUPS BETWEEN 1 FOLLOWING AND 1 FOLLOWING),
                                timeout_us, account
@@ -85,7 +86,8 @@ pub(super) fn traffic(c: &Connection, scopes: &[Scope]) -> rusqlite::Result<Vec<
 pub(super) fn evidence(c: &Connection) -> rusqlite::Result<Vec<SessionEvidence>> {
     let mut query = c.prepare(&format!("{SESSIONS} ORDER BY session_no"))?;
     let last_requests = last_requests(c)?;
-    let sessions: Vec<SessionRow> = query.query_map([], SessionRow::read)?.collect::<rusqlite::Result<_>>()?;
+    let sessions: Vec<SessionRow> =
+        query.query_map([], SessionRow::read)?.collect::<rusqlite::Result<_>>()?;
     let with_requests = sessions.into_iter().filter_map(|session| {
         let last = last_requests.get(&session.session_no).copied();
         last.map(|last| (session, Some(last)))
@@ -195,10 +197,7 @@ struct RecordedRequest<'a> {
 ///
 /// A request whose purpose is an unknown word counts only in `requests`. Then the tie-out fails, so
 /// the damage is not hidden.
-fn read_sessions(
-    c: &Connection,
-    sessions: &[(SessionRow, Option<i64>)],
-) -> rusqlite::Result<Vec<Traffic>> {
+fn read_sessions(c: &Connection, sessions: &[(SessionRow, Option<i64>)]) -> rusqlite::Result<Vec<Traffic>> {
     let mut readings: Vec<Reading<'_>> = sessions.iter().map(Reading::new).collect();
     let last = readings.iter().filter_map(|reading| reading.last).max();
     let (Some((session, _)), Some(last)) = (sessions.first(), last) else {
@@ -218,9 +217,9 @@ fn read_sessions(
         recorded += 1;
         let session_no = row.get(6)?;
         let account = row.get_ref(9)?.as_str_or_null()?;
-        let concerned = concerned.entry(session_no).or_insert_with(|| {
-            (0..readings.len()).filter(|at| readings[*at].concerns(account)).collect()
-        });
+        let concerned = concerned
+            .entry(session_no)
+            .or_insert_with(|| (0..readings.len()).filter(|at| readings[*at].concerns(account)).collect());
         if concerned.is_empty() {
             continue;
         }
