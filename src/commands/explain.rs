@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::ledger::ScannedLedger;
 use crate::provider::credentials::Access;
+use crate::shown::shown;
 use crate::store::{Attempt, KnownCall, Reader};
 use crate::words::plural;
 use crate::zone;
@@ -47,6 +48,8 @@ struct Explanation {
 struct AttemptLine {
     #[serde(serialize_with = "as_provider_text")]
     sent_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     asked_date: String,
     purpose: String,
     took_ms: Option<f64>,
@@ -208,6 +211,7 @@ impl AttemptLine {
         let ms = |us: i64| us as f64 / 1e3;
         Self {
             sent_at: attempt.sent_at,
+            account: attempt.account.as_deref().map(shown),
             asked_date: attempt.asked_date.clone(),
             purpose: attempt.purpose.as_str().to_owned(),
             took_ms: attempt.took_us.map(ms),
@@ -228,12 +232,13 @@ impl AttemptLine {
         let pause = self.pause_ms.filter(|ms| *ms > 0.0);
         let pause = pause.map_or_else(String::new, |ms| format!(" in {ms:.0} ms"));
         let throttled = if self.throttled { ", throttled" } else { "" };
+        let account = self.account.as_ref().map(|name| format!(" under {name}")).unwrap_or_default();
         let decision = match self.decision.as_str() {
             "" => String::new(),
             decision => format!(" -> {decision}{pause}"),
         };
         format!(
-            "  {}  {} for {}: {}{http}{took}{throttled}{decision}",
+            "  {}  {} for {}{account}: {}{http}{took}{throttled}{decision}",
             zone::date_and_time(self.sent_at),
             self.purpose,
             self.asked_date,

@@ -14,6 +14,8 @@ use super::stored_word::StoredWord;
 pub struct Attempt {
     /// The session that sent it.
     pub session_no: i64,
+    /// The account that was asked; `None` if the store knows only one account.
+    pub account: Option<String>,
     /// The day that it asked for, as stored: `YYYY-MM-DD`.
     pub asked_date: String,
     /// Why it was sent.
