@@ -8,20 +8,31 @@
 //! This file only collects names. The files below import from each other, never from here.
 
 mod answered;
+mod call_row;
+mod checksum;
 mod copy;
+mod current_origin;
+mod endings;
 mod erased;
 mod file_system;
+mod group_commit;
 mod history;
 mod location;
+mod next_run;
 mod open;
 mod open_items;
 mod origin;
+mod places;
 mod postgres;
 mod request;
 mod run_identity;
+mod sent_requests;
 mod sqlite;
+mod store_note;
 mod stored_word;
+mod units;
 mod verbs;
+mod windows;
 
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 pub use copy::{Copied, CopiedTable};
@@ -34,6 +45,7 @@ pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_identity::{AccountCap, RunIdentity};
+pub use store_note::StoreNote;
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};
 

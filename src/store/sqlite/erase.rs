@@ -7,12 +7,12 @@ use reconcile_core::phone::contains_number;
 use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
-use super::checksum::checksum;
 use super::database::Database;
-use super::units::time_us;
 use crate::clock::Moment;
 use crate::error::Result;
+use crate::store::checksum::checksum;
 use crate::store::erased::Erased;
+use crate::store::units::time_us;
 
 /// Requests younger than this are kept: the cap of the next runs counts them. Of this boot the boot
 /// clock says how old they are, so a wrong wall clock deletes none of them.

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use reconcile_core::calendar::day_of;
 use rusqlite::{Connection, params};
 
-use super::units::{count_of, time_us};
 use crate::store::open_items::{OpenAge, OpenItem, OpenItems};
 use crate::store::stored_word::StoredWord;
+use crate::store::units::{count_of, time_us};
 
 /// Records calls as open in this run. A settled call that is open again counts as first seen now.
 pub(super) fn note(
