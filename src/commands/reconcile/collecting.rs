@@ -52,8 +52,10 @@ pub(super) fn collect_on_own_event_loop(run: &RunContext<'_>, provider: HttpProv
 async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
     let settings = run.settings;
     let workload = open_calls(run)?;
-    let taken = run.store.places_taken(&run.scope, settings.rate)?;
-    let cap = Arc::new(Cap::new(settings.rate, settings.burst, &taken));
+    let cap = Arc::new(Cap::without_places(settings.rate, settings.burst));
+    if workload.to_ask > 0 {
+        run.store.hold_places(&run.scope, settings.rate, cap.clone(), &run.stop)?;
+    }
     let ready_in = cap.forecast(workload.to_ask).all_sent_in;
     let deadlines =
         Deadline::all(settings.deadline, settings.max_duration, run.started_at, settings.timezone)?;
