@@ -11,6 +11,7 @@ mod answered;
 mod erased;
 mod file_system;
 mod history;
+pub mod lease;
 mod location;
 mod open;
 mod open_items;
