@@ -17,6 +17,7 @@ mod erased;
 mod file_system;
 mod group_commit;
 mod history;
+pub mod lease;
 mod location;
 mod next_run;
 mod open;
@@ -32,6 +33,7 @@ mod store_note;
 mod stored_word;
 mod units;
 mod verbs;
+mod wait;
 mod windows;
 
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
@@ -40,14 +42,16 @@ pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
 pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use location::{DatabaseUrl, StoreLocation};
-pub use open::{copy, files_beside, open, open_existing, open_reader};
+pub use open::{copy, files_beside, open, open_existing, open_or_wait, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
+pub use places::Places;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_identity::{AccountCap, RunIdentity};
 pub use store_note::StoreNote;
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};
+pub use wait::Wait;
 
 #[cfg(test)]
 mod account_tests;

@@ -1,4 +1,7 @@
-//! The rules for places under the cap that earlier requests still take.
+//! The places under a cap, as a store sees them: how many of the account's places this process has,
+//! and the rules for those that earlier requests still take.
+//!
+//! A store never imports the cap; the cap implements [`Places`].
 
 use std::time::Duration;
 
@@ -7,6 +10,20 @@ use reconcile_core::rate::Rate;
 
 use super::units::{duration_us, time_us};
 use crate::clock::{Clock, Moment};
+
+/// The places of one session. Their number may change while it sends.
+pub trait Places: Send + Sync {
+    /// Lowers the number of places to `target`, at once: no request takes a place while `target` or
+    /// more are taken.
+    ///
+    /// Returns how many places this session still has: `target`, or those that are taken now if
+    /// they are more. Call it again later: then more of them are free.
+    fn shrink(&self, target: u32) -> u32;
+
+    /// Sets the number of places. Of those added, some may have to rest: each entry of `resting` is
+    /// the time after which one of them is free.
+    fn grow(&self, places: u32, resting: &[Duration]);
+}
 
 /// The assumed maximum difference between the wall clocks of two boots, or of two machines.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(86_400);

@@ -23,11 +23,13 @@ use super::{
 };
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
+use crate::stop::Stop;
 use crate::store::current_origin::CurrentOrigin;
 use crate::store::erased::Erased;
 use crate::store::group_commit::{Command, GroupCommit};
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
+use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::store_note::StoreNote;
@@ -94,6 +96,15 @@ impl RequestLog for SqliteStore {
         self.origin.admit(answer, &store, "file", mark)
     }
 
+    /// A file's lock has no deadline.
+    fn may_send(&self) -> bool {
+        true
+    }
+
+    fn until_may_send(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn begin_request<'a>(
         &'a self,
         scope: &'a Scope,
@@ -152,6 +163,12 @@ impl Store for SqliteStore {
             return Ok(vec![rate.cooldown(); rate.requests.get() as usize]);
         }
         self.database.read(|c| places::taken(c, self.clock.as_ref(), now, &AccountCap { account, rate }))
+    }
+
+    /// This process alone has the store, and so all places.
+    fn hold_places(&self, scope: &Scope, rate: Rate, places: Arc<dyn Places>, _stop: &Stop) -> Result<()> {
+        places.grow(rate.requests.get(), &self.places_taken(scope, rate)?);
+        Ok(())
     }
 
     fn release_writer(&self) {

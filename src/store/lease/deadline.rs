@@ -1,0 +1,65 @@
+//! The deadline of a process's lease: until when it may send.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use futures::future::BoxFuture;
+use tokio::sync::Notify;
+
+use super::terms::LEASE;
+use crate::clock::Clock;
+use reconcile_core::arrival::micros;
+
+/// A process's lease. The fetch stage asks it before each request; the keeper extends it.
+pub struct Lease {
+    clock: Arc<dyn Clock>,
+    /// By the boot clock, which goes on while the process or the machine sleeps.
+    deadline_us: AtomicI64,
+    is_lost: AtomicBool,
+    renewed: Notify,
+}
+
+impl Lease {
+    /// A lease that has not begun.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let deadline_us = AtomicI64::new(i64::MIN);
+        Self { clock, deadline_us, is_lost: AtomicBool::new(false), renewed: Notify::new() }
+    }
+
+    /// True if a request may be sent now.
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        !self.is_lost() && self.clock.now().boot_us <= self.deadline_us.load(Ordering::SeqCst)
+    }
+
+    /// Waits until requests may be sent again; for ever if the lease is lost.
+    pub fn until_may_send(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            loop {
+                let renewed = self.renewed.notified();
+                if self.may_send() {
+                    return;
+                }
+                renewed.await;
+            }
+        })
+    }
+
+    /// True if another process may have the places of this one.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::SeqCst)
+    }
+
+    /// Extends the lease by a renewal that succeeded and was begun at `before_us` of the boot clock.
+    pub(super) fn renewed(&self, before_us: i64) {
+        self.deadline_us.fetch_max(before_us.saturating_add(micros(LEASE)), Ordering::SeqCst);
+        self.renewed.notify_waiters();
+    }
+
+    /// Ends the lease for good.
+    pub(super) fn lose(&self) {
+        self.is_lost.store(true, Ordering::SeqCst);
+    }
+}
