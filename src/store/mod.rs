@@ -13,9 +13,11 @@ mod checksum;
 mod current_origin;
 mod endings;
 mod erased;
+mod erasing;
 mod file_system;
 mod group_commit;
 mod history;
+mod host;
 mod location;
 mod next_run;
 mod open;
@@ -48,4 +50,9 @@ pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};
 
 #[cfg(test)]
-mod tests;
+mod on_database;
+#[cfg(test)]
+mod on_file;
+#[cfg(test)]
+#[path = "../../tests/suite/support/postgres.rs"]
+mod test_database;
