@@ -45,28 +45,27 @@ impl CurrentOrigin {
         lock(&self.0).origin
     }
 
-    /// Checks the origin of an answer. `mark` marks a store without answers as simulated; it returns
-    /// false if the store got a real answer meanwhile.
+    /// Checks the origin of an answer. The first answer of a store fixes the store's origin: `fix`
+    /// gets the origin until then, and returns false if the store got another answer meanwhile.
     ///
     /// # Errors
     ///
-    /// Exit 2 if the store is of the other origin; that of `mark`. `store` is its name, and `noun`
-    /// is what it is.
+    /// Exit 2 if the store is of the other origin; that of `fix`. `store` is its name, and `noun` is
+    /// what it is.
     pub(super) fn admit(
         &self,
         answer: Origin,
         store: &str,
         noun: &str,
-        mark: impl FnOnce() -> Result<bool>,
+        fix: impl FnOnce(Origin) -> Result<bool>,
     ) -> Result<()> {
         let mut current = lock(&self.0);
-        if current.origin != answer {
-            if current.is_final || current.origin == Origin::Sandbox || !mark()? {
-                return Err(unexpected_answer(store, noun, current.origin));
-            }
-            current.origin = answer;
+        let is_other = current.origin != answer;
+        let may_change = !current.is_final && current.origin == Origin::Provider;
+        if is_other && !may_change || !current.is_final && !fix(current.origin)? {
+            return Err(unexpected_answer(store, noun, answer));
         }
-        current.is_final = true;
+        *current = Known { origin: answer, is_final: true };
         Ok(())
     }
 }
@@ -86,13 +85,13 @@ pub(super) fn unexpected_store(store: &str, noun: &str, found: Origin) -> Error 
 }
 
 /// The error for an answer that must not be added to this store (exit 2).
-fn unexpected_answer(store: &str, noun: &str, of_store: Origin) -> Error {
-    match of_store {
-        Origin::Sandbox => {
+fn unexpected_answer(store: &str, noun: &str, answer: Origin) -> Error {
+    match answer {
+        Origin::Provider => {
             Error::usage(format!("{store} holds simulated answers, but a server gave a real one"))
                 .hint(format!("set store to another {noun}, or delete this one; the answer was not stored"))
         }
-        Origin::Provider => {
+        Origin::Sandbox => {
             Error::usage(format!("{store} holds real answers, but a server gave a simulated one"))
                 .hint(format!("set store to another {noun}; the answer was not stored"))
         }

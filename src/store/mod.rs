@@ -14,9 +14,11 @@ mod copy;
 mod current_origin;
 mod endings;
 mod erased;
+mod erasing;
 mod file_system;
 mod group_commit;
 mod history;
+mod host;
 pub mod lease;
 mod location;
 mod next_run;
@@ -56,4 +58,9 @@ pub use wait::Wait;
 #[cfg(test)]
 mod account_tests;
 #[cfg(test)]
-mod tests;
+mod on_database;
+#[cfg(test)]
+mod on_file;
+#[cfg(test)]
+#[path = "../../tests/suite/support/postgres.rs"]
+mod test_database;

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::copy::{self, Copied, CopySide, key};
-use super::location::{DatabaseUrl, StoreLocation};
+use super::location::StoreLocation;
 use super::origin::{ExpectedOrigin, Origin};
+use super::postgres::{PostgresCopy, PostgresReader, PostgresStore};
 use super::sqlite::{SqliteCopy, SqliteReader, SqliteStore};
 use super::stored_word::Word as _;
 use super::verbs::{Reader, Store};
@@ -47,7 +48,7 @@ pub fn open_or_wait(
             let open = || SqliteStore::open(path, expected, clock.clone());
             Ok(Arc::new(stand_by(wait.as_ref(), open)?))
         }
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, Some(expected), clock)?)),
     }
 }
 
@@ -59,7 +60,7 @@ pub fn open_or_wait(
 pub fn open_existing(location: &StoreLocation, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match location {
         StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open_existing(path, clock)?)),
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, None, clock)?)),
     }
 }
 
@@ -77,7 +78,9 @@ pub fn open_reader(
         StoreLocation::File(path) => {
             Ok(SqliteReader::open(path, expected)?.map(|reader| Box::new(reader) as _))
         }
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => {
+            Ok(PostgresReader::open(url, expected)?.map(|reader| Box::new(reader) as _))
+        }
     }
 }
 
@@ -94,20 +97,16 @@ pub fn copy(from: &StoreLocation, to: &StoreLocation, clock: &dyn Clock) -> Resu
     }
     let mut source: Box<dyn CopySide> = match from {
         StoreLocation::File(path) => Box::new(SqliteCopy::source(path, clock)?),
-        StoreLocation::Database(url) => return Err(not_supported(url)),
+        StoreLocation::Database(url) => Box::new(PostgresCopy::source(url, clock)?),
     };
     let origin = source.meta(key::NATURE)?.and_then(|word| Origin::parse(&word));
     let origin =
         origin.ok_or_else(|| Error::output(format!("{from} does not say whether its answers are real")))?;
     let mut target: Box<dyn CopySide> = match to {
         StoreLocation::File(path) => Box::new(SqliteCopy::target(path, origin)?),
-        StoreLocation::Database(url) => return Err(not_supported(url)),
+        StoreLocation::Database(url) => Box::new(PostgresCopy::target(url, origin)?),
     };
     copy::copy((&mut *source, &from.to_string()), (&mut *target, &to.to_string()))
-}
-
-fn not_supported(url: &DatabaseUrl) -> Error {
-    Error::usage(format!("the store {url} is a database")).hint("set store to a file")
 }
 
 /// The other files of the store at this path, with their names for messages. Not all of them need

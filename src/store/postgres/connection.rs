@@ -4,10 +4,11 @@
 //! the store are called from Tokio's tasks. So their work is sent to the connection's thread, and
 //! the caller waits for the result.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-use postgres::Client;
+use postgres::{Client, Statement};
 
 use super::connect::connect;
 use super::errors::{Done, Failure, InStore as _};
@@ -16,7 +17,30 @@ use crate::error::{Error, Result};
 use crate::threads;
 
 /// Work for a connection. It sends its own result.
-type Job = Box<dyn FnOnce(&mut Client) + Send>;
+type Job = Box<dyn FnOnce(&mut Link) + Send>;
+
+/// An open connection, on its own thread.
+pub(super) struct Link {
+    pub(super) client: Client,
+    /// Statements that the server has planned, by their text.
+    prepared: HashMap<&'static str, Statement>,
+}
+
+impl Link {
+    /// The planned statement for this text. Only the first use asks the server.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses it, or the connection is lost.
+    pub(super) fn prepared(&mut self, sql: &'static str) -> Result<Statement, postgres::Error> {
+        if let Some(statement) = self.prepared.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql)?;
+        self.prepared.insert(sql, statement.clone());
+        Ok(statement)
+    }
+}
 
 /// A connection to the database. Dropping it closes it.
 pub(super) struct Connection {
@@ -39,9 +63,10 @@ impl Connection {
         let (report, connected) = channel();
         let (store, settings) = (settings.shown.clone(), settings.clone());
         let work = move || match connect(&settings) {
-            Ok(mut client) => {
+            Ok(client) => {
                 let _ = report.send(Ok(()));
-                received.iter().for_each(|job| job(&mut client));
+                let mut link = Link { client, prepared: HashMap::new() };
+                received.iter().for_each(|job| job(&mut link));
             }
             Err(error) => drop(report.send(Err(error))),
         };
@@ -63,10 +88,10 @@ impl Connection {
     /// Why the work failed.
     pub(super) fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Client) -> Done<T> + Send + 'static,
+        work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
     ) -> Done<T> {
         let (sender, result) = channel();
-        let job: Job = Box::new(move |client| drop(sender.send(work(client))));
+        let job: Job = Box::new(move |link| drop(sender.send(work(link))));
         self.jobs.as_ref().ok_or(Failure::Stopped)?.send(job).map_err(|_| Failure::Stopped)?;
         result.recv().map_err(|_| Failure::Stopped)?
     }
@@ -78,7 +103,7 @@ impl Connection {
     /// Exit 6 if the database fails.
     pub(super) fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Client) -> Done<T> + Send + 'static,
+        work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
     ) -> Result<T> {
         self.run(work).in_store(&self.store, "read")
     }

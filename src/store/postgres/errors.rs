@@ -9,6 +9,7 @@ use postgres::error::SqlState;
 
 use super::settings::Settings;
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 
 /// Why work in the database failed.
 #[derive(Debug)]
@@ -184,4 +185,16 @@ impl<T> InStore<T> for Done<T> {
     fn in_store(self, store: &str, verb: &str) -> Result<T> {
         self.map_err(|failure| failed(store, verb, &failure))
     }
+}
+
+/// The error for a store whose content is wrong (exit 6).
+pub(super) fn damaged(store: &str, why: &str) -> Error {
+    Error::output(format!("the store {store} is damaged: {why}"))
+        .hint("restore a backup of the database; nothing was changed")
+}
+
+/// The error for a store in which a run works that must end first (exit 5).
+pub(super) fn busy(store: &str, holder: &str) -> Error {
+    Error::new(Exit::Busy, format!("a run works in the store {store}: {holder}"))
+        .hint("wait until it ends, or stop it; then run the same command again; after a kill, run its command to its end")
 }

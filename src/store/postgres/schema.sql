@@ -96,7 +96,7 @@ CREATE TABLE call (
 CREATE TABLE request (
   session_no BIGINT NOT NULL,
   request_no BIGINT NOT NULL,          -- per session, from 1, without gaps
-  call_no BIGINT NOT NULL,             -- 0 if the call was purged
+  call_no BIGINT NOT NULL,             -- no call has this number if it was purged
   asked_date DATE NOT NULL,
   purpose TEXT NOT NULL CHECK (purpose IN ('first', 'retry', 'other_day')),
   sent_at BIGINT NOT NULL,             -- when it had its place: just before it was sent

@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// The value of an environment variable.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a connection needs.
 #[derive(Clone)]
@@ -47,12 +47,21 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
+    /// Reads the URL and the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::read`].
+    pub(super) fn of_process(url: &DatabaseUrl) -> Result<Self> {
+        Self::read(url, &|name| std::env::var(name).ok())
+    }
+
     /// Reads the URL and the environment.
     ///
     /// # Errors
     ///
     /// Exit 2 if the URL or a variable cannot be read.
-    pub(super) fn read(url: &DatabaseUrl, environment: Environment<'_>) -> Result<Self> {
+    fn read(url: &DatabaseUrl, environment: Environment<'_>) -> Result<Self> {
         let shown = url.to_string();
         let (plain_url, own) = OwnParameters::split(url.secret_text());
         let mut config: Config = plain_url.parse().map_err(|_| unreadable(&shown))?;

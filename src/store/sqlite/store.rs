@@ -92,8 +92,11 @@ impl RequestLog for SqliteStore {
 
     fn admit(&self, answer: Origin) -> Result<()> {
         let store = self.database.path().display().to_string();
-        let mark = || self.database.write(meta::mark_as_sandbox).map(|()| true);
-        self.origin.admit(answer, &store, "file", mark)
+        let fix = |of_store| {
+            let is_new = of_store != answer;
+            if is_new { self.database.write(meta::mark_as_sandbox).map(|()| true) } else { Ok(true) }
+        };
+        self.origin.admit(answer, &store, "file", fix)
     }
 
     /// A file's lock has no deadline.

@@ -53,7 +53,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/", "telemetry/notify/chat.rs"]),
-    ("bytes", &["ledger/ledger_bytes.rs"]),
+    ("bytes", &["ledger/ledger_bytes.rs", "store/postgres/values.rs"]),
     // Signatures, and the names and numbers that a secret key replaces.
     (
         "hmac",
