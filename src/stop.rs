@@ -115,7 +115,7 @@ pub struct Stop {
 #[derive(Debug)]
 struct AccountsOfRun {
     stop: Stop,
-    /// Accounts that have not been stopped.
+    /// Accounts with calls to ask for that have not been stopped.
     running: AtomicUsize,
 }
 
@@ -126,11 +126,12 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// A switch for each of so many accounts. A reason that concerns only one account stops this
-    /// account; the last one stops the run. Any other reason stops the run, and so all of them.
+    /// A switch for each of so many accounts, of which `working` have calls to ask for. A reason
+    /// that concerns only one account stops this account; the last one stops the run. Any other
+    /// reason stops the run, and so all of them.
     #[must_use]
-    pub fn for_accounts(&self, accounts: usize) -> Vec<Self> {
-        let running = AtomicUsize::new(accounts);
+    pub fn for_accounts(&self, accounts: usize, working: usize) -> Vec<Self> {
+        let running = AtomicUsize::new(working);
         let run = Arc::new(AccountsOfRun { stop: self.clone(), running });
         (0..accounts).map(|_| Self { run: Some(run.clone()), ..Self::default() }).collect()
     }
@@ -207,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn one_refused_account_does_not_stop_the_others() {
         let run = Stop::default();
-        let accounts = run.for_accounts(2);
+        let accounts = run.for_accounts(2, 2);
         accounts[0].stop(refused("A"));
         accounts[0].stop(refused("A again"));
         accounts[0].stopped().await;
@@ -221,13 +222,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_the_same_for_all_stops_all() {
         let run = Stop::default();
-        let accounts = run.for_accounts(2);
+        let accounts = run.for_accounts(2, 2);
         accounts[0].stop(Reason::Signal("SIGTERM"));
         accounts[1].stopped().await;
         assert!(run.is_stopped() && accounts[0].own_reason().is_none());
         // The only account is the run.
         let run = Stop::default();
-        run.for_accounts(1)[0].stop(refused("A"));
+        run.for_accounts(3, 1)[0].stop(refused("A"));
         assert!(run.is_stopped());
     }
 }

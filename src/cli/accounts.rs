@@ -18,6 +18,9 @@ use reconcile_core::rate::Rate;
 /// Longest name of an account, in bytes.
 const LONGEST_NAME: usize = 64;
 
+/// The keys of an account.
+const KEYS: [&str; 2] = ["profile", "rate"];
+
 const FORM: &str = "write a table for each account: [name], with profile = \"…\" and, if it has its own cap, \
                     rate = \"100/min\"";
 
@@ -67,7 +70,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// The names that rows of the ledger may have; none without a file.
+    /// The names that rows of the ledger may have, sorted; none without a file.
     #[must_use]
     pub fn names_in_ledger(&self) -> Vec<compact_str::CompactString> {
         let names = self.list.iter().filter(|_| self.file.is_some());
@@ -88,10 +91,11 @@ impl AccountArgs {
         burst: Option<NonZeroU32>,
         needs_profiles: bool,
     ) -> Result<Accounts> {
-        let given = match &self.accounts {
+        let mut given = match &self.accounts {
             None => vec![FileAccount { name: self.account, ..FileAccount::default() }],
             Some(path) => read(path, needs_profiles)?,
         };
+        given.sort_by(|one, other| one.name.cmp(&other.name));
         let account = |given: FileAccount| {
             let rate = given.rate.unwrap_or(rate);
             let burst = checked_burst(burst, rate, given.name.as_deref())?;
@@ -165,25 +169,24 @@ fn account(key: &str, value: &Spanned<DeValue<'_>>, needs_profiles: bool) -> Res
         ..FileAccount::default()
     };
     for (key, value) in table {
+        let key = key.get_ref().as_ref();
+        if !KEYS.contains(&key) {
+            let (key, [one, other]) = (escape(key), KEYS);
+            return Err(format!(
+                "the account `{shown}` has an unknown key `{key}`; it may have {one} and {other}"
+            ));
+        }
         let DeValue::String(text) = value.get_ref() else {
-            return Err(format!("`{}` of the account `{shown}` needs a text", escape(key.get_ref())));
+            return Err(format!("`{key}` of the account `{shown}` needs a text"));
         };
-        match key.get_ref().as_ref() {
-            "profile" if text.trim().is_empty() => {
-                return Err(format!("the profile of the account `{shown}` is empty"));
-            }
-            "profile" => account.profile = Some(text.to_string()),
-            "rate" => {
-                let rate =
-                    values::rate(text).map_err(|why| format!("the rate of the account `{shown}` {why}"))?;
-                account.rate = Some(rate);
-            }
-            other => {
-                let other = escape(other);
-                return Err(format!(
-                    "the account `{shown}` has an unknown key `{other}`; it may have profile and rate"
-                ));
-            }
+        if key == "rate" {
+            let rate =
+                values::rate(text).map_err(|why| format!("the rate of the account `{shown}` {why}"))?;
+            account.rate = Some(rate);
+        } else if text.trim().is_empty() {
+            return Err(format!("the profile of the account `{shown}` is empty"));
+        } else {
+            account.profile = Some(text.to_string());
         }
     }
     match account.profile {

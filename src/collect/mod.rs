@@ -92,7 +92,7 @@ fn send_jobs(source: &JobSource, reached: Vec<Reached>, queues: queues::Queues) 
         reader: Some(source.reader.as_ref()),
         accounts: &source.accounts,
     };
-    readings::send_jobs(calls, reached, queues)
+    readings::send_jobs(calls, reached, queues).map(|sent| sent.all)
 }
 
 /// Asks for the calls of one account. Returns true if every call was answered.

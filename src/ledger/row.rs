@@ -195,7 +195,7 @@ impl<'a> RowParser<'a> {
             (None, []) => "",
             (None, [only]) => only,
             (None, _) => return Err(invalid("", RowProblem::NoAccount).expecting("an account")),
-            (Some(name), known) if known.iter().any(|known| known == name) => name,
+            (Some(name), known) if known.binary_search_by(|known| known.as_str().cmp(name)).is_ok() => name,
             (Some(name), _) => return Err(invalid(name, RowProblem::UnknownAccount).expecting("an account")),
         };
         Ok(Some(name.into()))

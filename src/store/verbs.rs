@@ -176,6 +176,17 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be read.
     fn sending(&self, scope: &Scope) -> Result<Sending>;
 
+    /// The requests over time of one of these sessions, which is the one at `points_of`, and the
+    /// codes of all. The sessions began together.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn sending_of_all(&self, scopes: &[Scope], points_of: usize) -> Result<Sending> {
+        let all = scopes.iter().map(|scope| self.sending(scope)).collect::<Result<_>>()?;
+        Ok(Sending::with_retries_of_all(all, points_of))
+    }
+
     /// Deletes damaged answers, so that their calls are asked again. Takes the numbers from
     /// [`Reader::take_damaged`].
     ///

@@ -150,10 +150,9 @@ fn cap_of(run: &RunContext<'_>, account: &ActiveAccount<'_>, workload: &Workload
 /// From now on each account with calls to ask for can be stopped by itself. If all of them are, the
 /// run stops.
 fn stop_one_by_one(run: &mut RunContext<'_>, tasks: &[Task]) {
-    let with_calls = |task: &&Task| task.workload.to_ask > 0;
-    let stops = run.stop.for_accounts(tasks.iter().filter(with_calls).count());
-    let accounts = run.accounts.iter_mut().zip(tasks).filter(|(_, task)| with_calls(task));
-    accounts.zip(stops).for_each(|((account, _), stop)| account.stop = stop);
+    let working = tasks.iter().filter(|task| task.workload.to_ask > 0).count();
+    let stops = run.stop.for_accounts(tasks.len(), working);
+    run.accounts.iter_mut().zip(stops).for_each(|(account, stop)| account.stop = stop);
 }
 
 fn progress_of(run: &RunContext<'_>, tasks: &[Task]) -> Vec<AccountProgress> {

@@ -72,8 +72,12 @@ impl RunContext<'_> {
     ///
     /// Exit 6 when the store cannot be read.
     pub(super) fn traffic(&self) -> Result<Vec<Traffic>> {
-        let scopes: Vec<Scope> = self.accounts.iter().map(|account| account.scope.clone()).collect();
-        self.store.traffic_of_all(&scopes)
+        self.store.traffic_of_all(&self.scopes())
+    }
+
+    /// The session of each account.
+    pub(super) fn scopes(&self) -> Vec<Scope> {
+        self.accounts.iter().map(|account| account.scope.clone()).collect()
     }
 
     /// Whether the store's answers are simulated.
@@ -167,7 +171,7 @@ impl RunContext<'_> {
         let others = reasons.len().saturating_sub(NAMED_ACCOUNTS);
         reasons.truncate(NAMED_ACCOUNTS);
         let more = if others > 0 { format!("; {others} more") } else { String::new() };
-        let what = format!("the provider refuses every account: {}{more}", reasons.join("; "));
+        let what = format!("the provider refuses every account that was asked: {}{more}", reasons.join("; "));
         Error::new(Exit::Fatal, what)
             .hint(format!("{advice}; the accounts file names the profile of each key"))
     }

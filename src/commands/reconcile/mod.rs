@@ -167,7 +167,7 @@ fn run_with_store(
     })
 }
 
-/// Begins a session for each account. Each can be stopped by itself.
+/// Begins a session for each account.
 fn begin_sessions<'a>(
     settings: &'a Settings,
     store: &dyn Store,
@@ -182,9 +182,9 @@ fn begin_sessions<'a>(
     if scopes.len() != list.len() || scopes.is_empty() {
         return Err(Error::bug("the store did not begin a session for each account"));
     }
-    let mut keys = keys.into_iter().flatten();
-    let active = |(account, scope)| ActiveAccount { account, scope, stop: stop.clone(), keys: keys.next() };
-    Ok(list.iter().zip(scopes).map(active).collect())
+    let (mut keys, stops) = (keys.into_iter().flatten(), stop.for_accounts(list.len(), 0));
+    let active = |((account, scope), stop)| ActiveAccount { account, scope, stop, keys: keys.next() };
+    Ok(list.iter().zip(scopes).zip(stops).map(active).collect())
 }
 
 /// Pass 1, then pass 2; without a provider (offline) only pass 2.

@@ -20,7 +20,7 @@ use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
-use reconcile_core::traffic::{Sending, Traffic};
+use reconcile_core::traffic::Traffic;
 
 /// Open calls written to the store at a time.
 const OPEN_AT_ONCE: usize = 1_000;
@@ -59,7 +59,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         figures: &figures,
         traffic: &traffic,
         accounts: &accounts_of_summary(run, &accounts),
-        sending: &with_shown_codes(sending(run, nearest)?),
+        sending: &with_shown_codes(run.store.sending_of_all(&run.scopes(), nearest)?),
         lang: settings.lang,
         tie_out: &tie_out,
         elapsed: run.started.elapsed(),
@@ -129,15 +129,6 @@ fn accounts_of_summary(run: &RunContext<'_>, figures: &[AccountFigures]) -> Vec<
         })
     });
     accounts.collect()
-}
-
-/// The requests over time of the account that came nearest to its cap, and the retries of all.
-fn sending(run: &RunContext<'_>, nearest: usize) -> Result<Sending> {
-    let mut all = Vec::new();
-    for account in &run.accounts {
-        all.push(run.store.sending(&account.scope)?);
-    }
-    Ok(Sending::with_retries_of_all(all, nearest))
 }
 
 /// Makes the files visible in object storage if the run is published there. Returns their paths.

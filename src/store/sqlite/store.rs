@@ -193,7 +193,11 @@ impl Store for SqliteStore {
     }
 
     fn sending(&self, scope: &Scope) -> Result<Sending> {
-        self.database.read(|c| traffic::sending(c, scope.session_no))
+        self.sending_of_all(std::slice::from_ref(scope), 0)
+    }
+
+    fn sending_of_all(&self, scopes: &[Scope], points_of: usize) -> Result<Sending> {
+        self.database.read(|c| traffic::sending(c, scopes, points_of))
     }
 
     fn discard(&self, damaged: &[i64]) -> Result<()> {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use reconcile_core::arrival::{Arrival, LATEST_ARRIVAL, LONGEST_TIMEOUT};
@@ -292,21 +293,31 @@ fn missing_before(c: &Connection, session: &SessionRow, first_sent: i64) -> rusq
     Ok(above.map_or(0, |oldest| oldest - 1))
 }
 
-/// The requests of a session, window by window, and the codes that led to another try.
-pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sending> {
+/// The requests of one session, window by window, and the codes that led to another try of all these
+/// sessions. They began together, so their numbers follow each other.
+pub(super) fn sending(c: &Connection, scopes: &[Scope], points_of: usize) -> rusqlite::Result<Sending> {
+    let numbers = || scopes.iter().map(|scope| scope.session_no);
+    let (Some(from), Some(to), Some(scope)) = (numbers().min(), numbers().max(), scopes.get(points_of))
+    else {
+        return Ok(Sending::default());
+    };
+    let session_no = scope.session_no;
     let session = SessionRow::find(c, session_no)?;
+    let tried_again = tried_again(c, session.first_request_no, from..=to)?;
     let (first, last): (Option<i64>, Option<i64>) = c.query_row(
         "SELECT min(sent_boot_us), max(sent_boot_us) FROM request WHERE request_no >= ?1 AND session_no = ?2",
         [session.first_request_no, session_no],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let (Some(first), Some(last)) = (first, last) else { return Ok(Sending::default()) };
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(Sending { tried_again, ..Sending::default() });
+    };
     let window_us = session.rate.window_us().max(1);
     let windows_per_point = windows_per_point(first, last, window_us);
     Ok(Sending {
         windows_per_point: count_of(windows_per_point),
         points: points(c, &session, first, windows_per_point)?,
-        tried_again: tried_again(c, &session)?,
+        tried_again,
     })
 }
 
@@ -340,15 +351,17 @@ fn points(
 }
 
 /// The most frequent codes that led to another try, each with its number of requests.
-fn tried_again(c: &Connection, session: &SessionRow) -> rusqlite::Result<Vec<(String, u64)>> {
+fn tried_again(
+    c: &Connection,
+    first_request_no: i64,
+    sessions: RangeInclusive<i64>,
+) -> rusqlite::Result<Vec<(String, u64)>> {
     let mut query = c.prepare(
         "SELECT coalesce(code, ''), count(*) FROM request
-         WHERE request_no >= ?1 AND session_no = ?2 AND decision = 'again' AND code IS NOT ?4
-         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3",
+         WHERE request_no >= ?1 AND session_no BETWEEN ?2 AND ?3 AND decision = 'again' AND code IS NOT ?5
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?4",
     )?;
-    let range = (session.first_request_no, session.session_no);
-    let codes = query.query_map((range.0, range.1, MAX_CODES, WITHDRAWN), |row| {
-        Ok((row.get(0)?, count_of(row.get(1)?)))
-    })?;
+    let range = (first_request_no, sessions.start(), sessions.end(), MAX_CODES, WITHDRAWN);
+    let codes = query.query_map(range, |row| Ok((row.get(0)?, count_of(row.get(1)?))))?;
     codes.collect()
 }

@@ -558,6 +558,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         totals: &counted.totals,
         figures: &counted.figures,
         traffic: &traffic,
+        accounts: &[],
         sending: &Sending::default(),
         lang,
         tie_out: &tie_out,
