@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::common_options::{AccessArgs, LedgerArgs};
 use super::notify_options::NotifyArgs;
 use super::usable_rows::MaxUnusable;
-use super::values::{self, SqlFile};
+use super::values::{self, SqlFile, WaitValue};
 use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
@@ -240,6 +240,21 @@ pub(super) struct JobArgs {
     /// reconcile.sandbox.db with --sandbox; required if --out is in object storage]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
+    /// Stand by while another run holds the store, instead of exit 5; with DURATION at most that long
+    ///
+    /// --deadline and --max-duration include this time.
+    #[arg(
+        long,
+        env = "RECONCILE_WAIT",
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = values::wait,
+        help_heading = "Run",
+        hide_short_help = true
+    )]
+    pub(super) wait: Option<WaitValue>,
     /// Ask again for every call, even if its final record or permanent error is stored
     #[arg(
         long,

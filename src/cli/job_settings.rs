@@ -9,6 +9,7 @@ use super::notify_options::NotifySettings;
 use super::object_outputs;
 use super::settings::{Answers, Settings, settle};
 use super::usable_rows::UsableRows;
+use super::values::WaitValue;
 use crate::error::{Error, Result};
 use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
@@ -75,6 +76,7 @@ impl JobArgs {
             deadline: self.deadline,
             timezone,
             max_duration: self.max_duration,
+            stand_by: self.wait.and_then(WaitValue::stand_by),
             progress: self.progress,
             exit_code: self.exit_code,
             metrics_file: self.metrics_file,

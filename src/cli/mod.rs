@@ -26,7 +26,7 @@ pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};
 pub use job_options::ShowProgress;
-pub use settings::{Answers, Settings};
+pub use settings::{Answers, Settings, StandBy};
 pub use usable_rows::{MaxUnusable, UsableRows, missing_defaults};
 
 #[cfg(test)]

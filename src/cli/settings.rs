@@ -29,6 +29,26 @@ pub enum Answers {
     Sandbox,
 }
 
+/// How long a run stands by while another one holds the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandBy {
+    /// Until the store is free.
+    UntilFree,
+    /// At most this long.
+    AtMost(Duration),
+}
+
+impl StandBy {
+    /// The longest time; `None` if there is none.
+    #[must_use]
+    pub fn limit(self) -> Option<Duration> {
+        match self {
+            Self::UntilFree => None,
+            Self::AtMost(most) => Some(most),
+        }
+    }
+}
+
 /// The settings of a job, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -82,6 +102,8 @@ pub struct Settings {
     pub timezone: Zone,
     /// Time from the start after which nothing is sent.
     pub max_duration: Option<Duration>,
+    /// How long the run stands by while another one holds the store; `None` if it does not.
+    pub stand_by: Option<StandBy>,
     /// When progress is shown.
     pub progress: ShowProgress,
     /// Exit 1 if there are discrepancies.

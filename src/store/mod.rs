@@ -20,19 +20,21 @@ mod run_identity;
 mod sqlite;
 mod stored_word;
 mod verbs;
+mod wait;
 
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
 pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use location::{DatabaseUrl, StoreLocation};
-pub use open::{files_beside, open, open_existing, open_reader};
+pub use open::{files_beside, open, open_existing, open_or_wait, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_identity::{AccountCap, RunIdentity};
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};
+pub use wait::Wait;
 
 #[cfg(test)]
 mod tests;

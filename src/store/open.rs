@@ -7,6 +7,7 @@ use super::location::{DatabaseUrl, StoreLocation};
 use super::origin::ExpectedOrigin;
 use super::sqlite::{SqliteReader, SqliteStore};
 use super::verbs::{Reader, Store};
+use super::wait::{Wait, stand_by};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::place::resolve;
@@ -23,8 +24,27 @@ pub fn open(
     expected: impl Into<ExpectedOrigin>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>> {
+    open_or_wait(location, expected, clock, None)
+}
+
+/// As [`open`], but stands by while another run holds the store or, in a database, the ledger.
+/// Blocks the thread.
+///
+/// # Errors
+///
+/// As [`open`]; exit 4 if the run is stopped while it stands by.
+pub fn open_or_wait(
+    location: &StoreLocation,
+    expected: impl Into<ExpectedOrigin>,
+    clock: Arc<dyn Clock>,
+    wait: Option<Wait>,
+) -> Result<Arc<dyn Store>> {
+    let expected = expected.into();
     match location {
-        StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open(path, expected.into(), clock)?)),
+        StoreLocation::File(path) => {
+            let open = || SqliteStore::open(path, expected, clock.clone());
+            Ok(Arc::new(stand_by(wait.as_ref(), open)?))
+        }
         StoreLocation::Database(url) => Err(not_supported(url)),
     }
 }

@@ -9,3 +9,4 @@ mod identity;
 mod kills;
 mod refused;
 mod resume;
+mod standby;

@@ -119,6 +119,11 @@ impl Running {
         self.child.wait().unwrap().code().is_none()
     }
 
+    /// What it has written to standard error so far.
+    pub fn stderr_so_far(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.pid());
