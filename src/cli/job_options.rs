@@ -291,6 +291,16 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) metrics_file: Option<PathBuf>,
+    /// Also push the metrics to the Prometheus Pushgateway at this URL; user:password@ is possible
+    #[arg(
+        long,
+        env = "RECONCILE_METRICS_PUSH",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Monitoring",
+        hide_short_help = true
+    )]
+    pub(super) metrics_push: Option<String>,
     #[command(flatten)]
     pub(super) notify: NotifyArgs,
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
 use crate::store::StoreLocation;
+use crate::telemetry::push::PushTarget;
 use crate::zone::Zone;
 
 impl JobArgs {
@@ -40,6 +41,8 @@ impl JobArgs {
         }
         let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
             self.notify.settings(self.lang, self.access.insecure_http())?;
+        let push = |url: &str| PushTarget::parse(url, &input, self.access.insecure_http());
+        let metrics_push = self.metrics_push.as_deref().map(push).transpose()?;
         let MaskSettings { mask, note: mask_note } =
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
         Ok(Settings {
@@ -80,6 +83,7 @@ impl JobArgs {
             progress: self.progress,
             exit_code: self.exit_code,
             metrics_file: self.metrics_file,
+            metrics_push,
             notify,
             notify_secret,
         })

@@ -16,7 +16,9 @@ use crate::provider::WireFormat;
 use crate::provider::credentials::{Access, ReadableFile};
 use crate::publish::Rules;
 use crate::store::{ExpectedOrigin, Origin, StoreLocation};
+use crate::telemetry::metrics::MetricsTargets;
 use crate::telemetry::notify;
+use crate::telemetry::push::PushTarget;
 use crate::zone::Zone;
 use reconcile_core::rate::Rate;
 
@@ -110,6 +112,8 @@ pub struct Settings {
     pub exit_code: bool,
     /// The Prometheus text file.
     pub metrics_file: Option<PathBuf>,
+    /// Where the metrics are pushed to.
+    pub metrics_push: Option<PushTarget>,
     /// Where the result of the run is posted.
     pub notify: Option<notify::Target>,
     /// The file with the secret that signs the notification.
@@ -117,6 +121,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where the metrics go to.
+    #[must_use]
+    pub fn metrics(&self) -> MetricsTargets<'_> {
+        MetricsTargets {
+            file: self.metrics_file.as_deref(),
+            push: self.metrics_push.as_ref(),
+            ca_file: self.access.ca_file.as_deref(),
+        }
+    }
+
     /// Whose answers the store may hold. A provider over plain HTTP may be a sandbox, which its
     /// first answer shows. Offline, a store filled by such a sandbox can be used as well.
     #[must_use]

@@ -19,7 +19,7 @@ use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::locked::lock;
 use crate::stop::{Reason, Stop};
-use crate::telemetry::metrics::{MetricsFile, RunProgress};
+use crate::telemetry::metrics::{Metrics, RunProgress};
 use crate::words::count;
 use crate::zone;
 use reconcile_core::answer::AnswerKind;
@@ -161,7 +161,7 @@ struct Display {
     rate: Rate,
     form: Form,
     bar: ProgressBar,
-    metrics: Option<Arc<MetricsFile>>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Progress {
@@ -173,7 +173,7 @@ impl Progress {
         rate: Rate,
         cap: Arc<Cap>,
         stop: Stop,
-        metrics: Option<Arc<MetricsFile>>,
+        metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let target =
             if form == Form::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

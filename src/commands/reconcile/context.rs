@@ -17,7 +17,7 @@ use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
-use crate::telemetry::metrics::MetricsFile;
+use crate::telemetry::metrics::Metrics;
 use reconcile_core::ask_again::Scope;
 
 use super::notes;
@@ -36,7 +36,7 @@ pub(super) struct RunContext<'a> {
     pub(super) old_rejects: OldRejects,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
-    pub(super) metrics: Option<Arc<MetricsFile>>,
+    pub(super) metrics: Option<Arc<Metrics>>,
     /// The way of the files into object storage; `None` if they stay on this machine.
     pub(super) upload: Option<Upload>,
 }

@@ -32,7 +32,7 @@ use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
 use crate::store::{RunIdentity, Store};
-use crate::telemetry::metrics::MetricsFile;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
 use context::RunContext;
@@ -123,7 +123,7 @@ fn hold_store(settings: &Settings, console: &Console, mut start: Start) -> Resul
     if has_waited {
         start = start.after_standing_by(settings)?;
     }
-    let metrics = settings.metrics_file.as_deref().map(MetricsFile::open).transpose()?.map(Arc::new);
+    let metrics = Metrics::open(settings.metrics())?.map(Arc::new);
     let ended = run_with_store(settings, console, start, store.clone(), metrics.clone());
     if let Some(metrics) = metrics {
         metrics.end(ended.as_ref().map_or_else(|error| error.exit, |run| run.exit));
@@ -139,7 +139,7 @@ fn run_with_store(
     console: &Console,
     start: Start,
     store: Arc<dyn Store>,
-    metrics: Option<Arc<MetricsFile>>,
+    metrics: Option<Arc<Metrics>>,
 ) -> Result<WrittenRun> {
     let Start { started, started_at, source, old_rejects, connected, stop } = start;
     let (source, (provider, keys)) = (Arc::new(source), connected.unzip());

@@ -6,6 +6,7 @@ pub mod bucket;
 pub mod duckdb;
 #[cfg(target_os = "linux")]
 pub mod faulty_disk;
+pub mod gateway;
 pub mod keys;
 pub mod provider;
 pub mod rust_files;
