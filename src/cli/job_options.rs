@@ -9,8 +9,9 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::common_options::{AccessArgs, LedgerArgs};
 use super::notify_options::NotifyArgs;
+use super::stand_by::WaitValue;
 use super::usable_rows::MaxUnusable;
-use super::values::{self, SqlFile, WaitValue};
+use super::values::{self, SqlFile};
 use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
@@ -240,7 +241,7 @@ pub(super) struct JobArgs {
     /// reconcile.sandbox.db with --sandbox; required if --out is in object storage]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
-    /// Stand by while another run holds the store, instead of exit 5; with DURATION at most that long
+    /// Stand by while another run holds the store, instead of exit 5; with DURATION at most so long
     ///
     /// --deadline and --max-duration include this time.
     #[arg(
@@ -250,7 +251,7 @@ pub(super) struct JobArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
-        value_parser = values::wait,
+        value_parser = WaitValue::parse,
         help_heading = "Run",
         hide_short_help = true
     )]

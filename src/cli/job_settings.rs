@@ -1,5 +1,6 @@
 //! Turns the job's options into [`Settings`].
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use super::common_options::{SANDBOX_STORE, STORE};
@@ -8,8 +9,8 @@ use super::mask_key::MaskSettings;
 use super::notify_options::NotifySettings;
 use super::object_outputs;
 use super::settings::{Answers, Settings, settle};
+use super::stand_by::WaitValue;
 use super::usable_rows::UsableRows;
-use super::values::WaitValue;
 use crate::error::{Error, Result};
 use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
@@ -34,11 +35,7 @@ impl JobArgs {
         let store = self.store_location(&out);
         let in_bucket = object_outputs::parse("--out", &out)?;
         let in_bucket = in_bucket.map(|url| object_outputs::paths(&self, url)).transpose()?;
-        let burst = self.burst.unwrap_or(self.rate.requests);
-        if burst > self.rate.requests {
-            return Err(Error::usage(format!("--burst {burst} is larger than the cap ({})", self.rate))
-                .hint(format!("leave --burst out, or give at most {}", self.rate.requests)));
-        }
+        let burst = self.usable_burst()?;
         let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
             self.notify.settings(self.lang, self.access.insecure_http())?;
         let push = |url: &str| PushTarget::parse(url, &input, self.access.insecure_http());
@@ -91,6 +88,20 @@ impl JobArgs {
 }
 
 impl JobArgs {
+    /// The burst; by default the cap's requests.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when it is larger than the cap.
+    fn usable_burst(&self) -> Result<NonZeroU32> {
+        let burst = self.burst.unwrap_or(self.rate.requests);
+        if burst <= self.rate.requests {
+            return Ok(burst);
+        }
+        Err(Error::usage(format!("--burst {burst} is larger than the cap ({})", self.rate))
+            .hint(format!("leave --burst out, or give at most {}", self.rate.requests)))
+    }
+
     fn store_location(&self, out: &Path) -> StoreLocation {
         let default = || out.with_file_name(if self.sandbox { SANDBOX_STORE } else { STORE });
         StoreLocation::parse(&self.store.clone().unwrap_or_else(default))

@@ -17,6 +17,7 @@ mod notify_options;
 mod object_outputs;
 mod read;
 mod settings;
+mod stand_by;
 mod usable_rows;
 mod values;
 
@@ -26,7 +27,8 @@ pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};
 pub use job_options::ShowProgress;
-pub use settings::{Answers, Settings, StandBy};
+pub use settings::{Answers, Settings};
+pub use stand_by::StandBy;
 pub use usable_rows::{MaxUnusable, UsableRows, missing_defaults};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{NaiveTime, TimeDelta};
 
 use super::job_options::ShowProgress;
+use super::stand_by::StandBy;
 use super::usable_rows::UsableRows;
 use crate::fetch::Concurrency;
 use crate::http_client::is_plain_http;
@@ -29,26 +30,6 @@ pub enum Answers {
     Provider(String),
     /// The provider simulated inside this process.
     Sandbox,
-}
-
-/// How long a run stands by while another one holds the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StandBy {
-    /// Until the store is free.
-    UntilFree,
-    /// At most this long.
-    AtMost(Duration),
-}
-
-impl StandBy {
-    /// The longest time; `None` if there is none.
-    #[must_use]
-    pub fn limit(self) -> Option<Duration> {
-        match self {
-            Self::UntilFree => None,
-            Self::AtMost(most) => Some(most),
-        }
-    }
 }
 
 /// The settings of a job, validated.

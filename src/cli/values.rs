@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
 
-use super::settings::StandBy;
 use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
@@ -157,35 +156,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     let limit = duration(text)?;
     if limit > LONGEST_TIMEOUT { Err("needs at most 1h".into()) } else { Ok(limit) }
-}
-
-/// The value of `--wait`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WaitValue {
-    /// The run does not stand by.
-    No,
-    /// It stands by.
-    Yes(StandBy),
-}
-
-impl WaitValue {
-    /// How long the run stands by; `None` if it does not.
-    pub(super) fn stand_by(self) -> Option<StandBy> {
-        match self {
-            Self::No => None,
-            Self::Yes(stand_by) => Some(stand_by),
-        }
-    }
-}
-
-pub(super) fn wait(text: &str) -> Result<WaitValue, String> {
-    match text {
-        "true" => Ok(WaitValue::Yes(StandBy::UntilFree)),
-        "false" => Ok(WaitValue::No),
-        _ => duration(text)
-            .map(|most| WaitValue::Yes(StandBy::AtMost(most)))
-            .map_err(|_| "needs a duration such as 2h, true or false".into()),
-    }
 }
 
 pub(super) fn latency(text: &str) -> Result<(Duration, Duration), String> {

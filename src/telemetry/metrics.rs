@@ -1,5 +1,5 @@
-//! The metrics of a run: a Prometheus textfile for node_exporter's textfile collector, and pushes to
-//! a Pushgateway.
+//! The metrics of a run: a Prometheus textfile for node_exporter's textfile collector, and pushes
+//! to a Pushgateway.
 //!
 //! Promises: readers never see half a file. The file is written every minute and on every change of
 //! state, so it is at most a minute old. If it cannot be written, the run continues with a warning.

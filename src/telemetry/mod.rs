@@ -1,5 +1,5 @@
-//! Reports for other machines: the metrics, as a file and as pushes, and the notification at the end
-//! of a run.
+//! Reports for other machines: the metrics, as a file and as pushes, and the notification at the
+//! end of a run.
 
 mod group;
 pub mod metrics;
