@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::accounts::AccountArgs;
 use super::common_options::{AccessArgs, LedgerArgs};
 use super::notify_options::NotifyArgs;
+use super::stand_by::WaitValue;
 use super::usable_rows::MaxUnusable;
 use super::values::{self, SqlFile};
 use crate::fetch::Concurrency;
@@ -243,6 +244,21 @@ pub(super) struct JobArgs {
     /// reconcile.sandbox.db with --sandbox; required if --out is in object storage]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
+    /// Stand by while another run holds the store, instead of exit 5; with DURATION at most so long
+    ///
+    /// --deadline and --max-duration include this time.
+    #[arg(
+        long,
+        env = "RECONCILE_WAIT",
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = WaitValue::parse,
+        help_heading = "Run",
+        hide_short_help = true
+    )]
+    pub(super) wait: Option<WaitValue>,
     /// Ask again for every call, even if its final record or permanent error is stored
     #[arg(
         long,
@@ -279,6 +295,16 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) metrics_file: Option<PathBuf>,
+    /// Also push the metrics to the Prometheus Pushgateway at this URL; user:password@ is possible
+    #[arg(
+        long,
+        env = "RECONCILE_METRICS_PUSH",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Monitoring",
+        hide_short_help = true
+    )]
+    pub(super) metrics_push: Option<String>,
     #[command(flatten)]
     pub(super) notify: NotifyArgs,
 }

@@ -18,6 +18,7 @@ mod notify_options;
 mod object_outputs;
 mod read;
 mod settings;
+mod stand_by;
 mod usable_rows;
 mod values;
 
@@ -31,6 +32,7 @@ pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};
 pub use job_options::ShowProgress;
 pub use settings::{Answers, Settings};
+pub use stand_by::StandBy;
 pub use usable_rows::{MaxUnusable, UsableRows, missing_defaults};
 
 #[cfg(test)]

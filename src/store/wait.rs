@@ -36,17 +36,27 @@ pub(super) fn stand_by<T>(wait: Option<&Wait>, mut attempt: impl FnMut() -> Resu
             done => return done,
         };
         let Some(wait) = wait else { return Err(busy) };
-        if wait.limit.is_some_and(|limit| began.elapsed() >= limit) {
-            return Err(busy);
+        let left = wait.limit.map_or(Duration::MAX, |limit| limit.saturating_sub(began.elapsed()));
+        if left.is_zero() {
+            let stood_by = humantime::format_duration(wait.limit.unwrap_or_default());
+            return Err(Error { what: format!("{}; this run stood by for {stood_by}", busy.what), ..busy });
         }
         if !std::mem::replace(&mut has_told, true) {
-            tracing::info!("{}; standing by", busy.what);
+            tracing::info!("note: {}; this run stands by {}", busy.what, wait.length());
         }
-        wait.pause(TRY_EVERY)?;
+        wait.pause(TRY_EVERY.min(left))?;
     }
 }
 
 impl Wait {
+    /// How long it stands by, in words.
+    fn length(&self) -> String {
+        self.limit.map_or_else(
+            || "until it ends".to_owned(),
+            |limit| format!("for at most {}", humantime::format_duration(limit)),
+        )
+    }
+
     /// Blocks the thread for this long.
     ///
     /// # Errors

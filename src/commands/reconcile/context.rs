@@ -19,7 +19,7 @@ use crate::provider::credentials::CredentialCache;
 use crate::shown::shown;
 use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
-use crate::telemetry::metrics::MetricsFile;
+use crate::telemetry::metrics::Metrics;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::traffic::Traffic;
 
@@ -38,7 +38,7 @@ pub(super) struct RunContext<'a> {
     pub(super) old_rejects: OldRejects,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
-    pub(super) metrics: Option<Arc<MetricsFile>>,
+    pub(super) metrics: Option<Arc<Metrics>>,
     /// The way of the files into object storage; `None` if they stay on this machine.
     pub(super) upload: Option<Upload>,
 }

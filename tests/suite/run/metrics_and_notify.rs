@@ -12,11 +12,11 @@ use crate::support::provider::Reply;
 use crate::support::{Bench, ledger, read_post, venv};
 
 /// Metric names with labels, as Prometheus writes them, and their values.
-type Samples = Vec<(String, f64)>;
+pub(super) type Samples = Vec<(String, f64)>;
 
 /// The samples of the file as prometheus-client reads them; a file that it cannot read fails the
 /// test.
-fn samples(path: &Path) -> Samples {
+pub(super) fn samples(path: &Path) -> Samples {
     let script = "import json, sys\n\
         from prometheus_client.parser import text_string_to_metric_families as read\n\
         text = open(sys.argv[1]).read()\n\
@@ -34,7 +34,7 @@ fn samples(path: &Path) -> Samples {
 }
 
 #[track_caller]
-fn value(samples: &Samples, name: &str) -> f64 {
+pub(super) fn value(samples: &Samples, name: &str) -> f64 {
     let found = samples.iter().find(|(known, _)| known == name);
     found.unwrap_or_else(|| panic!("no {name} in {samples:?}")).1
 }

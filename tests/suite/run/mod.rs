@@ -15,6 +15,7 @@ mod faults;
 mod ledger_changes;
 mod logs;
 mod metrics_and_notify;
+mod metrics_push;
 mod open_items;
 mod outages;
 mod outages_simulated;

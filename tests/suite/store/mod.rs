@@ -10,3 +10,4 @@ mod kills;
 mod postgres;
 mod refused;
 mod resume;
+mod standby;
