@@ -10,7 +10,9 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::store::postgres::PostgresCopy;
 use crate::store::sqlite::{self, SqliteCopy};
+use crate::store::test_database::Database;
 use crate::store::{Origin, StoreLocation, open, open_existing, open_reader};
 
 /// A side that is killed before a later write.
@@ -55,9 +57,9 @@ impl CopySide for Killed<'_> {
     }
 }
 
-const CALLS: usize = 5_000;
+const CALLS: usize = 4_200;
 
-/// A store with two sessions that worked at the same time, 5,000 calls, and a missing request.
+/// A store with two sessions that worked at the same time, 4,200 calls, and a missing request.
 fn filled(folder: &TempDir) -> PathBuf {
     let path = folder.path().join("source.db");
     drop(open(&path.as_path().into(), Origin::Provider, Arc::new(SystemClock::new())).unwrap());
@@ -208,4 +210,84 @@ fn a_copy_that_differs_retires_nothing() {
     assert_eq!(refusal.exit, Exit::Output);
     assert!(refusal.what.contains("the copy of the table call differs"), "{refusal}");
     assert_eq!(source(&from).meta(key::RETIRED_TO).unwrap(), None);
+}
+
+/// The rows of a store, and the evidence for its cap.
+fn contents(at: &StoreLocation) -> (Vec<Vec<Row>>, crate::store::CapRecord) {
+    let record = open_reader(at, None).unwrap().unwrap().cap_record().unwrap();
+    let mut side: Box<dyn CopySide> = match at {
+        StoreLocation::File(path) => Box::new(source(path)),
+        StoreLocation::Database(url) => Box::new(PostgresCopy::source(url, &SystemClock::new()).unwrap()),
+    };
+    (all_rows(&mut *side), record)
+}
+
+#[test]
+fn a_store_moves_into_a_database_and_back() {
+    let Some(database) = Database::create() else { return };
+    let folder = TempDir::new().unwrap();
+    let from = filled(&folder);
+    sqlite::execute(&from, "UPDATE call SET message = 'a' || char(0) || 'b' WHERE call_no = 7");
+    drop(source(&from));
+    let url = StoreLocation::parse(Path::new(&database.url()));
+    let (from, back): (StoreLocation, StoreLocation) = (from.into(), folder.path().join("back.db").into());
+    let before = contents(&from);
+    let copy = |from: &StoreLocation, to: &StoreLocation| crate::store::copy(from, to, &SystemClock::new());
+    copy(&from, &url).unwrap();
+    let in_database = contents(&url);
+    assert_eq!(in_database.0, before.0);
+    let verdicts = |record: &crate::store::CapRecord| -> Vec<_> {
+        let verdict = |s: &crate::store::SessionEvidence| {
+            (s.session_no, s.evidence.requests, s.evidence.verdict(s.rate))
+        };
+        record.sessions.iter().map(verdict).collect()
+    };
+    assert_eq!(verdicts(&in_database.1), verdicts(&before.1));
+    // A new call gets a number of its own, and the next session the next number.
+    let store = open(&url, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
+    let identity = crate::store::RunIdentity { input_sha256: "b".into(), refresh: false };
+    let scope = store
+        .begin_session(&identity, "100/min".parse().unwrap(), std::time::Duration::from_secs(1))
+        .unwrap();
+    assert_eq!(scope.session_no, 3);
+    assert_eq!(copy(&url, &back).unwrap_err().exit, Exit::Busy, "a run works in it");
+    store.end_session(&scope, Some(true)).unwrap();
+    drop(store);
+    copy(&url, &back).unwrap();
+    let (rows, record) = contents(&back);
+    assert_eq!(rows[2..], before.0[2..]);
+    assert_eq!(rows[1].len(), 3);
+    assert_eq!(verdicts(&record)[..2], verdicts(&before.1)[..]);
+    // The database is retired now.
+    let refusal = open(&url, Origin::Provider, Arc::new(SystemClock::new())).map(drop).unwrap_err();
+    assert_eq!(refusal.exit, Exit::Usage);
+    assert!(open_reader(&url, Some(Origin::Provider.into())).is_err());
+}
+
+#[test]
+fn a_copy_into_a_database_is_finished_after_any_kill() {
+    if Database::create().is_none() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let from = filled(&folder);
+    let before = all_rows(&mut source(&from));
+    let original = std::fs::read(&from).unwrap();
+    for writes in [3, 8, 10, 12] {
+        std::fs::write(&from, &original).unwrap();
+        let database = Database::create().unwrap();
+        let StoreLocation::Database(url) = StoreLocation::parse(Path::new(&database.url())) else {
+            unreachable!()
+        };
+        let target = || PostgresCopy::target(&url, Origin::Provider).unwrap();
+        let is_killed = {
+            let (mut source, mut target) = (source(&from), target());
+            let mut target = Killed { side: &mut target, writes_left: writes };
+            copy((&mut source, "old"), (&mut target, "new")).is_err()
+        };
+        if is_killed {
+            copy((&mut source(&from), "old"), (&mut target(), "new")).unwrap();
+        }
+        assert_eq!(all_rows(&mut target()), before, "killed before write {writes}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Kills, signals, second runs, damaged and refused stores, and full disks.
 
+mod copying;
 mod damage;
 mod disk_full;
 mod export;
