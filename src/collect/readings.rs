@@ -112,8 +112,8 @@ impl Readings {
         self.accounts[account].stop.is_stopped() || self.queues.is_abandoned(account)
     }
 
-    /// Puts a job into the queue of its account, or leaves the account behind. Returns false if this
-    /// reading serves nobody any more.
+    /// Puts a job into the queue of its account, or leaves the account behind. Returns false if
+    /// this reading serves nobody any more.
     fn put(&mut self, place: CallPlace, job: Job) -> bool {
         let CallPlace { account, record, .. } = place;
         let mut job = Some(job);
@@ -207,8 +207,8 @@ mod tests {
         sent: Sent,
     }
 
-    /// Finds the jobs on a thread, and takes one from each queue in turn, until all are empty. So an
-    /// account that waits for another one would wait for ever.
+    /// Finds the jobs on a thread, and takes one from each queue in turn, until all are empty. So
+    /// an account that waits for another one would wait for ever.
     fn taken_in_turn(
         source: &ScannedLedger,
         orders: Vec<Vec<RangeInclusive<Hour>>>,

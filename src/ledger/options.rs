@@ -13,8 +13,8 @@ pub struct Options {
     pub prod_id: Option<ProductId>,
     /// Day (UTC+8) of rows without a time.
     pub call_date: Option<NaiveDate>,
-    /// The accounts that a row may name, sorted. Without any, the account is a field only if a column is
-    /// assigned to it, and may be any text.
+    /// The accounts that a row may name, sorted. Without any, the account is a field only if a
+    /// column is assigned to it, and may be any text.
     pub accounts: Vec<CompactString>,
     /// Columns assigned by the user, as (field, header). An empty header means no column.
     pub map: Vec<(String, String)>,

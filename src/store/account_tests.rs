@@ -137,20 +137,6 @@ fn every_account_of_a_deleted_store_waits_for_a_window() {
 }
 
 #[tokio::test]
-async fn a_missing_row_makes_all_accounts_doubtful() {
-    let (folder, store, _) = sent_by(&[Some("north"), Some("south")], &[0, 1, 1, 0]).await;
-    drop(store);
-    let store = open_in(&folder);
-    begin(&store, "b", &[Some("north")]);
-    let path = folder.path().join("reconcile.db");
-    let connection = rusqlite::Connection::open(path).unwrap();
-    connection.execute("DELETE FROM request WHERE request_no = 4", []).unwrap();
-    for (account, verdict, missing) in verdicts(&store) {
-        assert_eq!((verdict, missing), (Verdict::CannotBeProven, 1), "{account:?}");
-    }
-}
-
-#[tokio::test]
 async fn sessions_of_one_run_end_and_are_exported_apart() {
     let (_folder, store, scopes) = sent_by(&[Some("north"), Some("south")], &[0, 1]).await;
     let sessions = store.reader().unwrap().sessions().unwrap();

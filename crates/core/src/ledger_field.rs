@@ -157,8 +157,8 @@ impl Field {
         FIELDS.iter().find(|names| names.name == name).map(|names| names.field)
     }
 
-    /// True for a header that names the account. Most ledgers mean another account by it, so it is a
-    /// field only where it is asked for.
+    /// True for a header that names the account. Most ledgers mean another account by it, so it is
+    /// a field only where it is asked for.
     pub fn is_account(header: &str) -> bool {
         let (bare, _) = without_notes(header);
         Self::Account.known_headers().any(|known| normalized(known) == bare)

@@ -29,7 +29,8 @@ pub(super) fn end_lost_requests(c: &Connection, boot_id: &str, now: Moment) -> r
     Ok(())
 }
 
-/// True for a session whose requests count for the account that is the third parameter of the query.
+/// True for a session whose requests count for the account that is the third parameter of the
+/// query.
 pub(super) const OF_ACCOUNT: &str = "coalesce(account = ?3, true)";
 
 /// How long each place of the account is still taken.

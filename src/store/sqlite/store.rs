@@ -43,7 +43,8 @@ pub(crate) struct SqliteStore {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     origin: CurrentOrigin,
-    /// True if the store lacks sessions that the lock file names, because it was deleted or restored.
+    /// True if the store lacks sessions that the lock file names, because it was deleted or
+    /// restored.
     lacks_sessions: AtomicBool,
 }
 

@@ -238,8 +238,9 @@ fn next_request(c: &Connection) -> rusqlite::Result<i64> {
     c.query_row("SELECT coalesce(max(request_no), 0) + 1 FROM request", [], |row| row.get(0))
 }
 
-/// Requests of the account's earlier sessions that can have arrived less than one window before this session's
-/// first request, in the order in which they were sent. Without a reply, they count for an hour.
+/// Requests of the account's earlier sessions that can have arrived less than one window before
+/// this session's first request, in the order in which they were sent. Without a reply, they count
+/// for an hour.
 fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusqlite::Result<Vec<Trip>> {
     let window_start = first_sent.saturating_sub(session.rate.window_us());
     let mut query = c.prepare_cached(&format!(
@@ -293,8 +294,8 @@ fn missing_before(c: &Connection, session: &SessionRow, first_sent: i64) -> rusq
     Ok(above.map_or(0, |oldest| oldest - 1))
 }
 
-/// The requests of one session, window by window, and the codes that led to another try of all these
-/// sessions. They began together, so their numbers follow each other.
+/// The requests of one session, window by window, and the codes that led to another try of all
+/// these sessions. They began together, so their numbers follow each other.
 pub(super) fn sending(c: &Connection, scopes: &[Scope], points_of: usize) -> rusqlite::Result<Sending> {
     let numbers = || scopes.iter().map(|scope| scope.session_no);
     let (Some(from), Some(to), Some(scope)) = (numbers().min(), numbers().max(), scopes.get(points_of))

@@ -255,3 +255,79 @@ fn the_sandbox_gives_each_account_a_key_and_its_cap() {
     assert_eq!(plan["accounts"][1]["cap"], "30 per second");
     assert_eq!(plan["to_ask"], 60);
 }
+
+#[test]
+fn a_signal_stops_all_accounts_and_the_same_command_resumes() {
+    let company = Company::new(&in_turn(3, 40), 3, "10/s", "rate = \"10/s\"");
+    let run = company.bench.start_command(company.command(&[]));
+    wait_until("answers are stored", || {
+        company.bench.path("reconcile.db").exists() && answers(&company.bench) >= 20
+    });
+    run.signal("TERM");
+    run.wait().exits(4).says("stopped by SIGTERM");
+    assert!(company.accounts().iter().all(|account| account.get("stopped_because").is_none()));
+    assert_sums(&company);
+    company.run(&[]).exits(0);
+    company.assert_caps(10);
+    assert_eq!(company.server.page("stats")["requests"], 120);
+    let found = company.bench.comparable_outputs();
+    // Offline, nobody is asked, and no profile is needed.
+    company.bench.write("accounts.toml", "[team-00]\n[team-01]\n[team-02]\n");
+    company.run(&["--offline"]).exits(0);
+    assert_eq!(company.bench.comparable_outputs(), found);
+    assert_sums(&company);
+}
+
+#[test]
+fn if_time_is_short_the_oldest_of_each_account_come_first() {
+    let mut ledger = super::HEADER.to_owned();
+    for at in 0..2 * 96 {
+        let hour = 23 - at / 2 / 4;
+        let line = format!(
+            "{},voice-notification,2024-05-26 {hour:02}:00:00,{},x\n",
+            crate::support::id(at),
+            name(at % 2)
+        );
+        ledger.push_str(&line);
+    }
+    let company = Company::new(&ledger, 2, "10/s", "rate = \"10/s\"");
+    company.run(&["--max-duration", "4s"]).exits(4).says("the oldest calls are asked first");
+    let details = company.bench.details();
+    for account in [name(0), name(1)] {
+        let hours = |deferred: bool| -> Vec<u32> {
+            let of_account = details.iter().enumerate().filter(|(_, row)| cell(row, "account") == account);
+            let rows = of_account.filter(|(_, row)| (cell(row, "status") == "deferred") == deferred);
+            rows.map(|(at, _)| 23 - u32::try_from(at / 2 / 4).unwrap()).collect()
+        };
+        let (asked, deferred) = (hours(false), hours(true));
+        assert!(asked.len() >= 10 && deferred.len() >= 10, "{account}: {} asked", asked.len());
+        // A group of hours may be begun; groups are of an eighth of the calls.
+        let newest_asked = asked.iter().max().unwrap();
+        let oldest_deferred = deferred.iter().min().unwrap();
+        assert!(oldest_deferred + 4 >= *newest_asked, "{account}: {asked:?} before {deferred:?}");
+    }
+    company.assert_caps(10);
+}
+
+#[test]
+fn a_masked_run_keeps_the_names_of_accounts() {
+    let company = Company::new(&in_turn(2, 3), 2, "100/s", "");
+    company.run(&["--mask-phones", "partial"]).exits(0);
+    assert_eq!(column(&company.bench.details(), "account")[..2], ["team-00", "team-01"]);
+}
+
+#[test]
+fn an_earlier_run_without_accounts_counts_for_every_account() {
+    let company = Company::new(&in_turn(2, 10), 2, "10/2s", "rate = \"10/2s\"");
+    // One key asks for ten calls. The next run under two accounts begins within the same window.
+    let url = company.server.url();
+    let mut first = in_turn(1, 10);
+    first = first.replace("account", "team");
+    company.bench.write("first.csv", &first);
+    let options = ["--input", "first.csv", "--profile", "team-00", "--endpoint", &url, "--rate", "10/2s"];
+    crate::support::keys::run(&company.bench, &options, &[]).exits(0);
+    company.run(&[]).exits(0);
+    company.assert_caps(10);
+    let verified = company.bench.bare(&["verify-cap", "--store", "reconcile.db"]);
+    assert!(verified.contains("kept in every window"), "{verified}");
+}

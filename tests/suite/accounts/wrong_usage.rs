@@ -12,7 +12,10 @@ fn a_wrong_accounts_file_is_refused_with_its_line() {
         ("[a]\nprofile = \"team-00\"\n[a]\n", "accounts.toml:3: duplicate key"),
         ("[a]\nprofile = \"x\"\nburst = 3\n", "unknown key `burst`"),
         ("[\"13812345678\"]\nprofile = \"x\"\n", "`138****5678` needs"),
-        ("[a]\nprofile = \"none\"\n", "the account `a`: the profile `none` was not found"),
+        (
+            "[team-00]\nprofile = \"none\"\n[team-01]\nprofile = \"team-01\"\n",
+            "the account `team-00`: the profile `none` was not found",
+        ),
     ] {
         company.bench.write("accounts.toml", text);
         company.run(&[]).exits(2).says(words).says("nothing was sent");
