@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk_full;
+mod erasing;
 mod export;
 mod export_forget;
 mod export_kills;
