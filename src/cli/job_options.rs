@@ -244,7 +244,7 @@ pub(super) struct JobArgs {
     /// reconcile.sandbox.db with --sandbox; required if --out is in object storage]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
-    /// Stand by while another run holds the store, instead of exit 5; with DURATION at most so long
+    /// Stand by while another run holds the store, instead of exit 5; DURATION limits this
     ///
     /// --deadline and --max-duration include this time.
     #[arg(

@@ -4,8 +4,9 @@
 //! Promises: readers never see half a file. The file is written every minute and on every change of
 //! state, so it is at most a minute old. If it cannot be written, the run continues with a warning.
 //! Metrics that are only known at the end of a run keep the values of the last run until then. Only
-//! the run that holds the store writes the file: a start that is refused leaves it unchanged. The
-//! same text is pushed at the same moments (`push.rs`).
+//! the run that holds the store writes the file: a start that is refused leaves it unchanged. If two
+//! runs with different stores name the same file, only the first one writes it. The same text is
+//! pushed at the same moments (`push.rs`).
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,8 @@ pub struct Metrics {
 #[derive(Debug)]
 struct TextFile {
     path: PathBuf,
+    /// The file that will replace it, still empty. Its lock keeps other runs away.
+    next: Mutex<Option<Staged>>,
     /// Set by the first warning that the file cannot be written; there is no second one.
     has_warned: AtomicBool,
 }
@@ -102,8 +105,7 @@ impl Metrics {
             let started = push(target);
             started.map_err(|error| tracing::warn!(to_do = error.hint, "no metrics are pushed: {error}")).ok()
         });
-        let file =
-            targets.file.map(|path| TextFile { path: path.to_owned(), has_warned: AtomicBool::new(false) });
+        let file = targets.file.and_then(TextFile::open);
         Ok((file.is_some() || pusher.is_some()).then_some(Self { state, file, pusher }))
     }
 
@@ -161,25 +163,48 @@ impl Metrics {
             state.kept.set(LAST_SUCCESS, [sample(now.timestamp())]);
         }
         drop(state);
-        self.write_file();
+        self.write_file(true);
         self.pusher.iter().for_each(Pusher::push_last);
     }
 
     fn write(&self) {
-        self.write_file();
+        self.write_file(false);
         self.pusher.iter().for_each(Pusher::push);
     }
 
-    fn write_file(&self) {
+    fn write_file(&self, is_last: bool) {
         let Some(file) = &self.file else { return };
         let text = lock(&self.state).text();
-        file.write(&text);
+        file.write(&text, is_last);
     }
 }
 
 impl TextFile {
-    fn write(&self, text: &str) {
-        if let Err(e) = replace(&self.path, text)
+    /// The file at this path; `None`, with a warning, if another run writes it.
+    fn open(path: &Path) -> Option<Self> {
+        let next = Staged::try_create(path);
+        if matches!(next, Ok(None)) {
+            tracing::warn!(
+                means = "this run does not write it, and monitoring does not see this run",
+                to_do = "give each run a metrics file of its own",
+                "another run writes the metrics file {}",
+                path.display()
+            );
+            return None;
+        }
+        // Another failure is reported by the first writing.
+        let next = Mutex::new(next.ok().flatten());
+        Some(Self { path: path.to_owned(), next, has_warned: AtomicBool::new(false) })
+    }
+
+    /// Replaces the file, and keeps other runs away until the last time.
+    fn write(&self, text: &str, is_last: bool) {
+        let mut next = lock(&self.next);
+        let staged = next.take().map_or_else(|| Staged::create(&self.path), Ok);
+        let written = staged.and_then(|staged| replace(staged, text));
+        *next = if is_last { None } else { Staged::create(&self.path).ok() };
+        drop(next);
+        if let Err(e) = written
             && !self.has_warned.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
@@ -200,8 +225,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// Replaces the file. The collector is another user and may read it: it contains no secret.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let mut staged = Staged::create(path)?;
+fn replace(mut staged: Staged, text: &str) -> Result<()> {
     staged.write_text(text)?;
     staged.make_readable_by_all()?;
     staged.sync()?;

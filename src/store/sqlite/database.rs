@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::errors::{InStore as _, Lost, failed, lost};
+use super::errors::{InStore as _, Lost, failed, log_in_use, lost};
 use super::lock::StoreLock;
 use super::record;
 use crate::error::{Error, Result};
@@ -131,11 +131,16 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Exit 6 if SQLite fails. It needs as much free space as the size of the file.
+    /// Exit 6 if SQLite fails, or if another program reads the store for too long: the log then
+    /// still has the erased data. It needs as much free space as the size of the file.
     pub(super) fn shrink(&self) -> Result<()> {
-        lock(&self.connection)
-            .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
-            .in_store(&self.path, "shrink")
+        let connection = lock(&self.connection);
+        connection.execute_batch("VACUUM").in_store(&self.path, "shrink")?;
+        // It waits for readers as long as for locks, and says in a column that it gave up.
+        let is_busy: bool = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .in_store(&self.path, "shrink")?;
+        if is_busy { Err(log_in_use(&self.path)) } else { Ok(()) }
     }
 }
 

@@ -119,6 +119,43 @@ fn an_unwritable_metrics_file_is_refused_or_warned_of() {
 }
 
 #[test]
+fn of_two_runs_with_one_metrics_file_the_first_writes_it() {
+    let bench = Bench::new(&ledger(2));
+    bench.provider.hold_replies();
+    let first = bench.start(&["--metrics-file", "r.prom", "--timeout", "60s"]);
+    bench.provider.wait_for(2);
+    let second = bench.start(&["--metrics-file", "r.prom", "--store", "other.db", "--out", "other.parquet"]);
+    bench.provider.wait_for(4);
+    let of_first = std::fs::read(bench.path("r.prom")).unwrap();
+    second.signal("TERM");
+    let killed = bench.start(&["--metrics-file", "r.prom", "--store", "third.db", "--out", "third.parquet"]);
+    bench.provider.wait_for(6);
+    assert_eq!(std::fs::read(bench.path("r.prom")).unwrap(), of_first);
+    assert!(killed.kill());
+    bench.provider.send_replies();
+    let second = second.wait();
+    assert_eq!(
+        second.stderr.matches("another run writes the metrics file r.prom").count(),
+        1,
+        "{}",
+        second.stderr
+    );
+    first.wait().exits(0);
+    let found = samples(&bench.path("r.prom"));
+    assert!(value(&found, "reconcile_last_exit_code") < 0.5 && value(&found, "reconcile_run_active") < 0.5);
+    assert!(!bench.path(".r.prom.unfinished").exists());
+    // After a kill the file is free.
+    bench.provider.hold_replies();
+    let killed = bench.start(&["--metrics-file", "r.prom", "--refresh", "--timeout", "60s"]);
+    bench.provider.wait_for(8);
+    assert!(killed.kill());
+    bench.provider.send_replies();
+    let run = bench.run(&["--metrics-file", "r.prom", "--refresh"]).exits(0);
+    assert!(!run.stderr.contains("metrics file"), "{}", run.stderr);
+    assert!(!bench.path(".r.prom.unfinished").exists());
+}
+
+#[test]
 fn the_sample_metrics_match_their_snapshot() {
     let bench = crate::house::readme::sample_run_with(&["--metrics-file", "r.prom"]);
     let text = std::fs::read_to_string(bench.path("r.prom")).unwrap();

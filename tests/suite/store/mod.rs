@@ -3,6 +3,7 @@
 mod copying;
 mod damage;
 mod disk_full;
+mod erasing;
 mod export;
 mod export_forget;
 mod export_kills;
