@@ -8,21 +8,34 @@
 //! This file only collects names. The files below import from each other, never from here.
 
 mod answered;
+mod call_row;
+mod checksum;
+mod current_origin;
+mod endings;
 mod erased;
+mod erasing;
 mod file_system;
+mod group_commit;
 mod history;
+mod host;
 pub mod lease;
 mod location;
+mod next_run;
 mod open;
 mod open_items;
 mod origin;
 mod places;
+mod postgres;
 mod request;
 mod run_identity;
+mod sent_requests;
 mod sqlite;
+mod store_note;
 mod stored_word;
+mod units;
 mod verbs;
 mod wait;
+mod windows;
 
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 pub use erased::Erased;
@@ -35,9 +48,15 @@ pub use origin::{ExpectedOrigin, Origin};
 pub use places::Places;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_identity::{AccountCap, RunIdentity};
+pub use store_note::StoreNote;
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};
 pub use wait::Wait;
 
 #[cfg(test)]
-mod tests;
+mod on_database;
+#[cfg(test)]
+mod on_file;
+#[cfg(test)]
+#[path = "../../tests/suite/support/postgres.rs"]
+mod test_database;

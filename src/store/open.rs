@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::location::{DatabaseUrl, StoreLocation};
+use super::location::StoreLocation;
 use super::origin::ExpectedOrigin;
+use super::postgres::{PostgresReader, PostgresStore};
 use super::sqlite::{SqliteReader, SqliteStore};
 use super::verbs::{Reader, Store};
 use super::wait::{Wait, stand_by};
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::place::resolve;
 
 /// Opens the store and locks it for this process. Creates it, or upgrades it to this version's
@@ -45,7 +46,7 @@ pub fn open_or_wait(
             let open = || SqliteStore::open(path, expected, clock.clone());
             Ok(Arc::new(stand_by(wait.as_ref(), open)?))
         }
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, Some(expected), clock, wait)?)),
     }
 }
 
@@ -57,7 +58,7 @@ pub fn open_or_wait(
 pub fn open_existing(location: &StoreLocation, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match location {
         StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open_existing(path, clock)?)),
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, None, clock, None)?)),
     }
 }
 
@@ -75,12 +76,10 @@ pub fn open_reader(
         StoreLocation::File(path) => {
             Ok(SqliteReader::open(path, expected)?.map(|reader| Box::new(reader) as _))
         }
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => {
+            Ok(PostgresReader::open(url, expected)?.map(|reader| Box::new(reader) as _))
+        }
     }
-}
-
-fn not_supported(url: &DatabaseUrl) -> Error {
-    Error::usage(format!("the store {url} is a database")).hint("set store to a file")
 }
 
 /// The other files of the store at this path, with their names for messages. Not all of them need

@@ -14,13 +14,13 @@ use reconcile_core::traffic::{Sending, Traffic};
 
 use super::answered::{AnswerGroup, AnsweredCall, Sessions};
 use super::erased::Erased;
-use super::file_system::UnknownFileSystem;
 use super::history::{CapRecord, KnownCall};
 use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
 use super::places::Places;
 use super::request::{BegunRequest, NewRequest, RequestEnd};
 use super::run_identity::{AccountCap, RunIdentity};
+use super::store_note::StoreNote;
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
@@ -85,7 +85,7 @@ pub trait Store: RequestLog {
     fn origin(&self) -> Origin;
 
     /// What its user should know about its place; `None` if it is as it should be.
-    fn note(&self) -> Option<UnknownFileSystem>;
+    fn note(&self) -> Option<StoreNote>;
 
     /// Random bytes of this store, drawn at the first call. A recording derives its replacements of
     /// phone numbers from them. So the next run with this store can continue the recording.

@@ -1,7 +1,7 @@
 //! The verbs of the store, in SQLite: WAL, `synchronous=FULL`, one writing connection.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -11,11 +11,9 @@ use reconcile_core::ask_again::Scope;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, Traffic};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::database::Database;
 use super::errors::InStore as _;
-use super::group_commit::{Command, GroupCommit};
 use super::lock::StoreLock;
 use super::reader::SqliteReader;
 use super::sessions::NewSessions;
@@ -23,34 +21,27 @@ use super::{
     checks, erase, file_system, held_file, meta, open_items, places, prepare, record, sessions, traffic,
 };
 use crate::clock::{Clock, Moment};
-use crate::error::{Error, Result};
-use crate::locked::lock;
+use crate::error::Result;
 use crate::stop::Stop;
+use crate::store::current_origin::CurrentOrigin;
 use crate::store::erased::Erased;
-use crate::store::file_system::UnknownFileSystem;
+use crate::store::group_commit::{Command, GroupCommit};
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
 
 /// A store that this process has opened and locked.
 ///
 /// The fields are dropped in this order, so the file is closed after its last commit.
 pub(crate) struct SqliteStore {
-    commits: GroupCommit,
+    commits: GroupCommit<Database>,
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
-    origin: Mutex<CurrentOrigin>,
-}
-
-/// The store's origin, and whether it is final.
-#[derive(Debug, Clone, Copy)]
-struct CurrentOrigin {
-    origin: Origin,
-    /// True once the store has an answer.
-    is_final: bool,
+    origin: CurrentOrigin,
 }
 
 impl SqliteStore {
@@ -84,21 +75,8 @@ impl SqliteStore {
         let database = Arc::new(Database::new(path, connection, lock));
         database.check_held()?;
         let commits = GroupCommit::new(database.clone());
-        let origin = Mutex::new(CurrentOrigin { origin, is_final });
+        let origin = CurrentOrigin::new(origin, is_final);
         Ok(Self { commits, database, clock, origin })
-    }
-
-    /// Waits until a command is on disk.
-    async fn commit(&self, command: Command) -> Result<BegunRequest> {
-        let (reply, committed) = oneshot::channel();
-        self.commits.submit(command, reply).map_err(Error::no_more_threads)?;
-        match committed.await {
-            Ok(done) => done.map_err(|e| self.database.failed(&e)),
-            Err(_) => {
-                let store = self.database.path().display();
-                Err(Error::bug(format!("cannot write the store {store}: its thread has stopped")))
-            }
-        }
     }
 }
 
@@ -108,16 +86,12 @@ impl RequestLog for SqliteStore {
     }
 
     fn admit(&self, answer: Origin) -> Result<()> {
-        let mut current = lock(&self.origin);
-        if current.origin != answer {
-            if current.is_final || current.origin == Origin::Sandbox {
-                return Err(meta::unexpected_answer(self.database.path(), current.origin));
-            }
-            self.database.write(meta::mark_as_sandbox)?;
-            current.origin = answer;
-        }
-        current.is_final = true;
-        Ok(())
+        let store = self.database.path().display().to_string();
+        let fix = |of_store| {
+            let is_new = of_store != answer;
+            if is_new { self.database.write(meta::mark_as_sandbox).map(|()| true) } else { Ok(true) }
+        };
+        self.origin.admit(answer, &store, "file", fix)
     }
 
     /// A file's lock has no deadline.
@@ -135,7 +109,7 @@ impl RequestLog for SqliteStore {
         request: NewRequest,
     ) -> BoxFuture<'a, Result<BegunRequest>> {
         let command = Command::Begin { session_no: scope.session_no, request, at: self.clock.now() };
-        Box::pin(self.commit(command))
+        Box::pin(self.commits.commit(command))
     }
 
     fn end_request<'a>(
@@ -146,17 +120,17 @@ impl RequestLog for SqliteStore {
         answer: Option<NewAnswer>,
     ) -> BoxFuture<'a, Result<()>> {
         let command = Command::End { session_no: scope.session_no, begun, end, answer };
-        Box::pin(async move { self.commit(command).await.map(drop) })
+        Box::pin(async move { self.commits.commit(command).await.map(drop) })
     }
 }
 
 impl Store for SqliteStore {
     fn origin(&self) -> Origin {
-        lock(&self.origin).origin
+        self.origin.get()
     }
 
-    fn note(&self) -> Option<UnknownFileSystem> {
-        file_system::note(self.database.path())
+    fn note(&self) -> Option<StoreNote> {
+        file_system::note(self.database.path()).map(StoreNote::FileSystem)
     }
 
     fn secret(&self) -> Result<Vec<u8>> {

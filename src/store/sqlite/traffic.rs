@@ -14,15 +14,11 @@ use reconcile_core::traffic::{Sending, SendingPoint, Traffic};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::arrivals;
-use super::units::{count_of, duration_us, time_of};
+use crate::store::endings::timeout;
 use crate::store::history::SessionEvidence;
-use crate::store::request::{Purpose, WITHDRAWN};
-use crate::store::stored_word::Word as _;
-
-/// Maximum number of points in the report's chart.
-const MAX_POINTS: i64 = 240;
-/// Maximum number of listed codes. No provider sends many more.
-const MAX_CODES: i64 = 20;
+use crate::store::request::WITHDRAWN;
+use crate::store::sent_requests::{MAX_CODES, count, windows_per_point};
+use crate::store::units::{count_of, duration_us, time_of};
 
 /// Every session, and the range of its requests.
 const SESSIONS: &str = "SELECT session_no, boot_id, cap_requests, cap_window_us, started_at, first_request_no,
@@ -111,9 +107,6 @@ fn last_requests(c: &Connection) -> rusqlite::Result<HashMap<i64, i64>> {
 /// Requests of other sessions fill the windows: those before it, if they can have arrived in one of
 /// its windows, and those between its own. They count only if they are of the same boot: times of
 /// other boots are on another clock.
-///
-/// A request whose purpose is an unknown word counts only in `requests`. Then the tie-out fails, so
-/// the damage is not hidden.
 fn read_session(c: &Connection, session: &SessionRow, last: Option<i64>) -> rusqlite::Result<Traffic> {
     let mut traffic = Traffic::default();
     let Some(last) = last else { return Ok(traffic) };
@@ -141,7 +134,7 @@ fn read_session(c: &Connection, session: &SessionRow, last: Option<i64>) -> rusq
             audit.push(Trip { sent_us, arrival, counted });
         }
         if counted && !arrivals::is_withdrawn(row, 0)? {
-            count(&mut traffic, row)?;
+            count(&mut traffic, row.get_ref(4)?.as_str()?, row.get(5)?);
         }
     }
     // The next session's first number is known, so a missing end of this one shows too.
@@ -150,19 +143,6 @@ fn read_session(c: &Connection, session: &SessionRow, last: Option<i64>) -> rusq
     missing += end - session.first_request_no - recorded;
     traffic.evidence = Evidence { missing: count_of(missing), ..audit.finish() };
     Ok(traffic)
-}
-
-/// Counts a request of the session, as `read_session` selects it.
-fn count(traffic: &mut Traffic, row: &Row<'_>) -> rusqlite::Result<()> {
-    traffic.requests += 1;
-    traffic.throttled += u64::from(row.get::<_, bool>(5)?);
-    match Purpose::parse(row.get_ref(4)?.as_str()?) {
-        Some(Purpose::First) => traffic.first_tries += 1,
-        Some(Purpose::Retry) => traffic.retries += 1,
-        Some(Purpose::OtherDay) => traffic.other_day_tries += 1,
-        None => {}
-    }
-    Ok(())
 }
 
 /// Requests of earlier sessions that can have arrived less than one window before this session's
@@ -195,7 +175,7 @@ fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusql
 /// How many request numbers are missing before this session, among requests that were sent recently
 /// enough to count in its first window.
 fn missing_before(c: &Connection, session: &SessionRow, first_sent: i64) -> rusqlite::Result<i64> {
-    let rest = arrivals::timeout(session.timeout_us).min(LONGEST_TIMEOUT);
+    let rest = timeout(session.timeout_us).min(LONGEST_TIMEOUT);
     let recently = first_sent - session.rate.window_us() - 2 * duration_us(rest);
     let mut query = c.prepare_cached(
         "SELECT request_no, sent_boot_us, boot_id FROM request JOIN session USING (session_no)
@@ -228,7 +208,7 @@ pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sendi
     )?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(Sending::default()) };
     let window_us = session.rate.window_us().max(1);
-    let windows_per_point = (last - first) / window_us / MAX_POINTS + 1;
+    let windows_per_point = windows_per_point(first, last, window_us);
     Ok(Sending {
         windows_per_point: count_of(windows_per_point),
         points: points(c, &session, first, windows_per_point)?,

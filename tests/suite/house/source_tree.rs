@@ -28,6 +28,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("quick_xml", &["ledger/workbook/", "provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
+    ("postgres", &["store/postgres/"]),
+    ("tokio_postgres_rustls", &["store/postgres/tls.rs"]),
+    ("rustls_native_certs", &["store/postgres/tls.rs"]),
     ("arrow", &["output/table/", "ledger/parquet/"]),
     ("parquet", &["output/table/", "ledger/"]),
     ("flate2", &["ledger/unpack.rs", "ledger/workbook/part.rs"]),
@@ -47,7 +50,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
     ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/", "telemetry/notify/chat.rs"]),
-    ("bytes", &["ledger/ledger_bytes.rs"]),
+    ("bytes", &["ledger/ledger_bytes.rs", "store/postgres/values.rs"]),
     // Signatures, and the names and numbers that a secret key replaces.
     (
         "hmac",

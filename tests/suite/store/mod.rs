@@ -7,5 +7,6 @@ mod export_forget;
 mod export_kills;
 mod identity;
 mod kills;
+mod postgres;
 mod refused;
 mod resume;

@@ -7,6 +7,7 @@ pub mod duckdb;
 #[cfg(target_os = "linux")]
 pub mod faulty_disk;
 pub mod keys;
+pub mod postgres;
 pub mod provider;
 pub mod rust_files;
 pub mod sandbox;

@@ -1,0 +1,121 @@
+//! A connection on a thread of its own.
+//!
+//! The client library waits by an event loop of its own, and panics inside another one. The verbs of
+//! the store are called from Tokio's tasks. So their work is sent to the connection's thread, and
+//! the caller waits for the result.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use postgres::{Client, Statement};
+
+use super::connect::connect;
+use super::errors::{Done, Failure, InStore as _};
+use super::settings::Settings;
+use crate::error::{Error, Result};
+use crate::threads;
+
+/// Work for a connection. It sends its own result.
+type Job = Box<dyn FnOnce(&mut Link) + Send>;
+
+/// An open connection, on its own thread.
+pub(super) struct Link {
+    pub(super) client: Client,
+    /// Statements that the server has planned, by their text.
+    prepared: HashMap<&'static str, Statement>,
+}
+
+impl Link {
+    /// The planned statement for this text. Only the first use asks the server.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses it, or the connection is lost.
+    pub(super) fn prepared(&mut self, sql: &'static str) -> Result<Statement, postgres::Error> {
+        if let Some(statement) = self.prepared.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql)?;
+        self.prepared.insert(sql, statement.clone());
+        Ok(statement)
+    }
+}
+
+/// A connection to the database. Dropping it closes it.
+pub(super) struct Connection {
+    /// `None` only while it is dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    /// The URL without user and password, for messages.
+    store: String,
+}
+
+impl Connection {
+    /// Connects to the database.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 if the database cannot be used as it is configured; exit 6 if it cannot be reached, or
+    /// the system refuses another thread.
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
+        let (jobs, received) = channel::<Job>();
+        let (report, connected) = channel();
+        let (store, settings) = (settings.shown.clone(), settings.clone());
+        let work = move || match connect(&settings) {
+            Ok(client) => {
+                let _ = report.send(Ok(()));
+                let mut link = Link { client, prepared: HashMap::new() };
+                received.iter().for_each(|job| job(&mut link));
+            }
+            Err(error) => drop(report.send(Err(error))),
+        };
+        let thread = threads::start("database", work).map_err(Error::no_more_threads)?;
+        let this = Self { jobs: Some(jobs), thread: Some(thread), store };
+        connected.recv().map_err(|_| Failure::Stopped).in_store(&this.store, "open")??;
+        Ok(this)
+    }
+
+    /// The URL without user and password, for messages.
+    pub(super) fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// Runs `work` on the connection's thread, and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// Why the work failed.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
+    ) -> Done<T> {
+        let (sender, result) = channel();
+        let job: Job = Box::new(move |link| drop(sender.send(work(link))));
+        self.jobs.as_ref().ok_or(Failure::Stopped)?.send(job).map_err(|_| Failure::Stopped)?;
+        result.recv().map_err(|_| Failure::Stopped)?
+    }
+
+    /// Runs `work`, which only reads.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the database fails.
+    pub(super) fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(work).in_store(&self.store, "read")
+    }
+}
+
+impl Drop for Connection {
+    /// Waits until the connection is closed.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic was printed already, and its caller got an error.
+            let _ = thread.join();
+        }
+    }
+}
