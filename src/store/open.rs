@@ -48,7 +48,7 @@ pub fn open_or_wait(
             let open = || SqliteStore::open(path, expected, clock.clone());
             Ok(Arc::new(stand_by(wait.as_ref(), open)?))
         }
-        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, Some(expected), clock)?)),
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, Some(expected), clock, wait)?)),
     }
 }
 
@@ -60,7 +60,7 @@ pub fn open_or_wait(
 pub fn open_existing(location: &StoreLocation, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match location {
         StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open_existing(path, clock)?)),
-        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, None, clock)?)),
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, None, clock, None)?)),
     }
 }
 

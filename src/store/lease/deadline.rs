@@ -30,7 +30,13 @@ impl Lease {
     /// True if a request may be sent now.
     #[must_use]
     pub fn may_send(&self) -> bool {
-        !self.is_lost() && self.clock.now().boot_us <= self.deadline_us.load(Ordering::SeqCst)
+        self.may_send_at(self.clock.now().boot_us)
+    }
+
+    /// True if a request may be sent at this time of the boot clock.
+    #[must_use]
+    pub fn may_send_at(&self, boot_us: i64) -> bool {
+        !self.is_lost() && boot_us <= self.deadline_us.load(Ordering::SeqCst)
     }
 
     /// Waits until requests may be sent again; for ever if the lease is lost.

@@ -94,6 +94,11 @@ impl Keeper {
         }
     }
 
+    /// As [`Self::release`], for all sessions.
+    pub fn release_all(&mut self) {
+        self.holdings.iter_mut().for_each(Holding::release);
+    }
+
     fn find(&mut self, session_no: i64) -> Option<&mut Holding> {
         self.holdings.iter_mut().find(|holding| holding.session_no == session_no)
     }

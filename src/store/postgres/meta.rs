@@ -3,7 +3,7 @@
 use postgres::GenericClient;
 
 use super::errors::{Done, damaged};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::copy::{key, refuse_copied};
 use crate::store::current_origin::{accepts, unexpected_store};
 use crate::store::origin::{ExpectedOrigin, Origin};
@@ -88,6 +88,11 @@ impl Copies {
     /// Exit 2.
     pub(super) fn check(self, store: &str) -> Result<()> {
         refuse_copied(store, self.copied_to, self.copy_of)
+    }
+
+    /// The error for a store that no run may use.
+    pub(super) fn refusal(self, store: &str) -> Error {
+        self.check(store).err().unwrap_or_else(|| Error::bug("a store in use was refused"))
     }
 
     /// True if no run may use the store.

@@ -11,6 +11,8 @@ mod copying;
 mod database;
 mod erase;
 mod errors;
+mod lease;
+mod leases;
 mod meta;
 mod open_items;
 mod password_file;

@@ -23,6 +23,8 @@ const ROWS: i64 = 1_000;
 pub(super) enum Counted {
     /// Those of this session, and of the sessions of its account that are not live.
     ForSession(i64),
+    /// Those of the sessions of this session's account that are not live.
+    OfEnded(i64),
     /// Those of all sessions of this account.
     OfAccount(Option<String>),
 }
@@ -42,6 +44,14 @@ impl Counted {
             Self::OfAccount(account) => (
                 "('' IN (s.account, $1::text) OR s.account = $1::text)".to_owned(),
                 account.clone().unwrap_or_default(),
+            ),
+            Self::OfEnded(no) => (
+                format!(
+                    "({NOT_LIVE} AND EXISTS (
+                        SELECT FROM session AS own WHERE own.session_no = $1::text::bigint
+                           AND ('' IN (s.account, own.account) OR s.account = own.account)))"
+                ),
+                no.to_string(),
             ),
         }
     }

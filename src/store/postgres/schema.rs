@@ -4,6 +4,7 @@ use postgres::error::SqlState;
 use postgres::{Client, GenericClient};
 
 use super::errors::{Done, Failure};
+use super::lease::TIMELINE;
 use crate::store::origin::Origin;
 use crate::store::stored_word::Word as _;
 
@@ -76,7 +77,10 @@ fn try_create(c: &mut Client, origin: Origin) -> Done<()> {
     }
     transaction.batch_execute(include_str!("schema.sql"))?;
     transaction.execute(
-        "INSERT INTO meta (key, value) VALUES ('schema_version', $1), ('nature', $2), ('created_by', $3)",
+        &format!(
+            "INSERT INTO meta (key, value)
+             VALUES ('schema_version', $1), ('nature', $2), ('created_by', $3), ('timeline', {TIMELINE})"
+        ),
         &[&SCHEMA_VERSION.to_string(), &origin.word(), &concat!("reconcile ", env!("CARGO_PKG_VERSION"))],
     )?;
     Ok(transaction.commit()?)

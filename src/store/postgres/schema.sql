@@ -10,6 +10,7 @@ CREATE TABLE meta (
   value TEXT NOT NULL                  -- schema_version: the number above
                                        -- nature: 'provider' (real answers) or 'sandbox' (simulated)
                                        -- created_by: program and version
+                                       -- timeline: the server's timeline when it was created
                                        -- filled_over: 'http' if a sandbox filled it over plain HTTP
                                        -- secret: random; --record replaces phone numbers by it
 );
@@ -30,7 +31,8 @@ CREATE TABLE run (
 CREATE TABLE account (
   account TEXT COLLATE "C" PRIMARY KEY,
   cap_requests BIGINT NOT NULL,
-  cap_window_us BIGINT NOT NULL
+  cap_window_us BIGINT NOT NULL,
+  timeline TEXT NOT NULL               -- the server's at the last raise; another one: it failed over
 );
 
 -- One process that works on a run for an account. A session is live until it has ended, or another
@@ -52,10 +54,14 @@ CREATE TABLE session (
   timeout_us BIGINT NOT NULL,
   places INTEGER NOT NULL DEFAULT 0,   -- places under its account's cap that it holds
   beat BIGINT NOT NULL DEFAULT 0,      -- rises with each renewal and each change of places
+  wants BOOLEAN NOT NULL DEFAULT false, -- true while it has requests to send
   fence INTEGER NOT NULL DEFAULT 0,    -- not 0 once another process has taken over
   -- Every write locks (session_no, fence). Renewals change neither, so they never wait for a write.
   UNIQUE (session_no, fence)
 ) WITH (fillfactor = 50);
+
+-- Finds the sessions that share an account. No renewal changes its columns.
+CREATE INDEX live_session ON session (account) WHERE ended_at IS NULL AND fence = 0;
 
 -- Every change of a session's places, for the audit.
 CREATE TABLE share (
@@ -63,9 +69,10 @@ CREATE TABLE share (
   change_no BIGINT NOT NULL,           -- per account, from 1, without gaps
   session_no BIGINT NOT NULL REFERENCES session,
   places INTEGER NOT NULL,             -- what the session holds from now on
-  at_boot_us BIGINT NOT NULL,          -- by the session's boot clock
+  at_boot_us BIGINT,                   -- by the session's boot clock; NULL if another process
+                                       -- made the change: it took over, or the session had ended
   resting INTEGER NOT NULL,            -- new places that earlier requests still take
-  rest_us BIGINT NOT NULL,             -- how long the last of them rests
+  rest_us BIGINT NOT NULL,             -- how long the first of them rests
   PRIMARY KEY (account, change_no)
 );
 

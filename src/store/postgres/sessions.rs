@@ -1,13 +1,17 @@
 //! The tables `run` and `session`: which run a session works on, and the sessions of a process.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use postgres::{GenericClient, Transaction};
 use reconcile_core::ask_again::Scope;
+use reconcile_core::rate::Rate;
 
 use super::errors::{Done, Failure};
-use super::places;
+use super::meta::{self, Copies};
+use super::{lease, places};
 use crate::clock::Moment;
+use crate::store::lease::{Claim, Holder};
 use crate::store::next_run::{NextRun, RunRow, resumable_since_us};
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::units::{duration_us, time_of, time_us};
@@ -20,6 +24,7 @@ pub(super) fn one_after_the_other(c: &mut impl GenericClient) -> Done<()> {
 }
 
 /// The values of new sessions.
+#[derive(Clone)]
 pub(super) struct NewSessions {
     pub(super) identity: RunIdentity,
     pub(super) timeout: Duration,
@@ -29,31 +34,87 @@ pub(super) struct NewSessions {
     pub(super) now: Moment,
 }
 
+/// The result of an attempt to begin.
+pub(super) enum Begun {
+    /// The scopes of the new sessions.
+    Sessions(Vec<Scope>),
+    /// The store was copied elsewhere, or is an unfinished copy.
+    Copied(Copies),
+    /// Live sessions are in the way. They may be dead.
+    InTheWay(Vec<InTheWay>),
+}
+
+/// A live session that keeps others from beginning.
+pub(super) struct InTheWay {
+    pub(super) holder: Holder,
+    /// Its account, and the cap that it sends under; `None` if it is in the way by its ledger.
+    pub(super) other_cap: Option<(String, Rate)>,
+}
+
 /// Ends the requests of dead sessions, then begins a session for each cap, in one run.
-pub(super) fn begin(t: &mut Transaction<'_>, new: &NewSessions) -> Done<Vec<Scope>> {
+pub(super) fn begin(t: &mut Transaction<'_>, new: &NewSessions) -> Done<Begun> {
     one_after_the_other(t)?;
-    take_over(t, &new.identity, new.now)?;
+    let copies = meta::copies(t)?;
+    if copies.forbid_use() {
+        return Ok(Begun::Copied(copies));
+    }
+    let in_the_way = in_the_way(t, new)?;
+    if !in_the_way.is_empty() {
+        return Ok(Begun::InTheWay(in_the_way));
+    }
     places::end_lost_requests(t, &new.boot_id, new.now)?;
     let first = begin_run(t, &new.identity, new.now)?;
     let scopes = (first.session_no..).map(|session_no| Scope { session_no, ..first.clone() });
-    scopes.zip(&new.caps).map(|(scope, cap)| insert(t, new, scope, cap)).collect()
+    let scopes = scopes.zip(&new.caps).map(|(scope, cap)| insert(t, new, scope, cap));
+    Ok(Begun::Sessions(scopes.collect::<Done<_>>()?))
 }
 
-/// Takes over the live sessions of this ledger: nothing that they write counts from now on.
-fn take_over(t: &mut Transaction<'_>, identity: &RunIdentity, now: Moment) -> Done<()> {
-    t.execute(
-        "UPDATE session SET fence = fence + 1, ended_at = $2, newest_at_end = (SELECT max(session_no) FROM session)
-         WHERE ended_at IS NULL AND fence = 0 AND run_no IN (SELECT run_no FROM run WHERE input_sha256 = $1)",
-        &[&identity.input_sha256, &time_us(now.wall)],
+/// The live sessions over the same ledger, and those with another cap for one of the accounts.
+fn in_the_way(t: &mut Transaction<'_>, new: &NewSessions) -> Done<Vec<InTheWay>> {
+    let accounts: Vec<&str> = new.caps.iter().map(account_of).collect();
+    let requests: Vec<i64> = new.caps.iter().map(|cap| cap.rate.requests.get().into()).collect();
+    let windows: Vec<i64> = new.caps.iter().map(|cap| cap.rate.window_us()).collect();
+    let rows = t.query(
+        "SELECT session_no, beat, host, pid, s.started_at, input_sha256 = $1, account, s.cap_requests, s.cap_window_us
+         FROM session AS s JOIN run USING (run_no)
+           LEFT JOIN unnest($2::text[], $3::bigint[], $4::bigint[]) AS n (account, requests, window_us) USING (account)
+         WHERE s.ended_at IS NULL AND fence = 0
+           AND (input_sha256 = $1 OR (n.requests, n.window_us) <> (s.cap_requests, s.cap_window_us))
+         ORDER BY session_no",
+        &[&new.identity.input_sha256, &accounts, &requests, &windows],
     )?;
-    Ok(())
+    let read = |row: postgres::Row| -> Result<InTheWay, postgres::Error> {
+        let (is_ledger, cap): (bool, i64) = (row.try_get(5)?, row.try_get(7)?);
+        let rate = Rate {
+            requests: u32::try_from(cap).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
+            window: Duration::from_micros(row.try_get::<_, i64>(8)?.unsigned_abs()),
+        };
+        let account = row.try_get(6)?;
+        Ok(InTheWay {
+            holder: Holder {
+                session_no: row.try_get(0)?,
+                beat: row.try_get(1)?,
+                host: row.try_get(2)?,
+                pid: row.try_get(3)?,
+                since: time_of(row.try_get(4)?),
+            },
+            other_cap: (!is_ledger).then_some((account, rate)),
+        })
+    };
+    Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// The account of a cap, as the tables keep it.
+fn account_of(cap: &AccountCap) -> &str {
+    cap.account.as_deref().unwrap_or_default()
 }
 
 fn insert(t: &mut Transaction<'_>, new: &NewSessions, scope: Scope, cap: &AccountCap) -> Done<Scope> {
-    let account = cap.account.as_deref().unwrap_or_default();
+    let account = account_of(cap);
     let (requests, window_us) = (i64::from(cap.rate.requests.get()), cap.rate.window_us());
     t.execute(
-        "INSERT INTO account (account, cap_requests, cap_window_us) VALUES ($1, $2, $3)
+        "INSERT INTO account (account, cap_requests, cap_window_us, timeline)
+         VALUES ($1, $2, $3, (SELECT value FROM meta WHERE key = 'timeline'))
          ON CONFLICT (account) DO UPDATE SET cap_requests = excluded.cap_requests, cap_window_us = excluded.cap_window_us",
         &[&account, &requests, &window_us],
     )?;
@@ -136,25 +197,19 @@ fn scope(t: &mut Transaction<'_>, run: NextRun, identity: &RunIdentity) -> Done<
 /// Ends these sessions of a run, and with `complete` the run.
 pub(super) fn end(
     t: &mut Transaction<'_>,
-    own: &[i64],
+    own: &[Claim],
     run_no: i64,
     complete: Option<bool>,
     now: Moment,
 ) -> Done<()> {
     one_after_the_other(t)?;
-    let now = time_us(now.wall);
-    let ended = t.execute(
-        "UPDATE session SET ended_at = $2, newest_at_end = (SELECT max(session_no) FROM session)
-         WHERE session_no = ANY ($1) AND fence = 0",
-        &[&own, &now],
-    )?;
-    if ended < own.len() as u64 {
+    if lease::end(t, own, now)? < own.len() {
         return Err(Failure::TakenOver);
     }
     if let Some(complete) = complete {
         t.execute(
             "UPDATE run SET ended_at = $2, complete = $3 WHERE run_no = $1",
-            &[&run_no, &now, &complete],
+            &[&run_no, &time_us(now.wall), &complete],
         )?;
     }
     Ok(())

@@ -15,6 +15,7 @@ use reconcile_core::traffic::{Sending, Traffic};
 use super::connection::Connection;
 use super::database::Database;
 use super::errors::{Done, busy};
+use super::leases::Leases;
 use super::places::{self, Counted};
 use super::reader::PostgresReader;
 use super::sessions::{self, NewSessions};
@@ -35,6 +36,7 @@ use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
+use crate::store::wait::Wait;
 use crate::store::windows::windows;
 
 /// A store in a database. Several processes may have it open.
@@ -42,6 +44,7 @@ use crate::store::windows::windows;
 /// The fields are dropped in this order, so the connection is closed after the last commit.
 pub(crate) struct PostgresStore {
     commits: GroupCommit<Database>,
+    leases: Leases,
     database: Arc<Database>,
     settings: Settings,
     clock: Arc<dyn Clock>,
@@ -59,6 +62,7 @@ impl PostgresStore {
         url: &DatabaseUrl,
         expected: Option<ExpectedOrigin>,
         clock: Arc<dyn Clock>,
+        wait: Option<Wait>,
     ) -> Result<Self> {
         let settings = Settings::of_process(url)?;
         let connection = Connection::open(&settings)?;
@@ -70,7 +74,8 @@ impl PostgresStore {
         let database = Arc::new(Database::new(connection));
         let commits = GroupCommit::new(database.clone());
         let origin = CurrentOrigin::new(origin, has_answers);
-        Ok(Self { commits, database, settings, clock, origin })
+        let leases = Leases::new(database.clone(), settings.clone(), clock.clone(), wait);
+        Ok(Self { commits, leases, database, settings, clock, origin })
     }
 
     /// Erases calls window by window, then what `last` erases. No run may work in the store.
@@ -113,11 +118,11 @@ impl RequestLog for PostgresStore {
     }
 
     fn may_send(&self) -> bool {
-        true
+        self.leases.lease().may_send()
     }
 
     fn until_may_send(&self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
+        self.leases.lease().until_may_send()
     }
 
     fn begin_request<'a>(
@@ -142,11 +147,6 @@ impl RequestLog for PostgresStore {
 }
 
 impl Store for PostgresStore {
-    fn hold_places(&self, scope: &Scope, rate: Rate, places: Arc<dyn Places>, _stop: &Stop) -> Result<()> {
-        places.grow(rate.requests.get(), &self.places_taken(scope, rate)?);
-        Ok(())
-    }
-
     fn origin(&self) -> Origin {
         self.origin.get()
     }
@@ -173,17 +173,7 @@ impl Store for PostgresStore {
             boot_id: self.clock.boot_id().to_owned(),
             now: self.clock.now(),
         };
-        let begun = self.database.write(move |t| {
-            sessions::one_after_the_other(t)?;
-            let copies = meta::copies(t)?;
-            if copies.forbid_use() { Ok(Err(copies)) } else { sessions::begin(t, &new).map(Ok) }
-        })?;
-        let scopes = match begun {
-            Ok(scopes) => scopes,
-            Err(copies) => return copies.check(self.database.store()).map(|()| Vec::new()),
-        };
-        scopes.iter().for_each(|scope| self.database.has_begun(scope.session_no));
-        Ok(scopes)
+        self.leases.begin(&new)
     }
 
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {
@@ -191,8 +181,13 @@ impl Store for PostgresStore {
         self.database.read(move |t| places::taken(t, clock.as_ref(), rate, Counted::ForSession(session_no)))
     }
 
+    fn hold_places(&self, scope: &Scope, _rate: Rate, places: Arc<dyn Places>, stop: &Stop) -> Result<()> {
+        self.leases.hold(scope.session_no, places, stop.clone())
+    }
+
     fn release_writer(&self) {
         self.commits.stop();
+        self.leases.release();
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>> {
@@ -228,10 +223,7 @@ impl Store for PostgresStore {
     }
 
     fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()> {
-        let (own, run_no, now) = (self.database.own_sessions(), scope.run_no, self.clock.now());
-        self.database.write(move |t| sessions::end(t, &own, run_no, complete, now))?;
-        self.database.has_ended();
-        Ok(())
+        self.leases.end(scope.run_no, complete)
     }
 
     fn purge(&self, before: NaiveDate) -> Result<Erased> {

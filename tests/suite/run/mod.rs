@@ -12,6 +12,7 @@ mod early_signals;
 mod failures;
 mod fatal;
 mod faults;
+mod hosts_simulated;
 mod ledger_changes;
 mod logs;
 mod metrics_and_notify;
