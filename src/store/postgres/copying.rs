@@ -99,13 +99,9 @@ impl CopySide for PostgresCopy {
 
     fn finish(&mut self) -> Result<()> {
         self.database.write(|t| {
-            // The next new call gets a number of its own, and the caps of the accounts are the last ones.
+            // The next new call gets a number of its own.
             t.batch_execute(
                 "SELECT setval(pg_get_serial_sequence('call', 'call_no'), greatest(max(call_no), 1)) FROM call;
-                 INSERT INTO account (account, cap_requests, cap_window_us)
-                   SELECT DISTINCT ON (account) account, cap_requests, cap_window_us FROM session
-                   ORDER BY account, session_no DESC
-                 ON CONFLICT DO NOTHING;
                  UPDATE session AS s SET newest_at_end = (SELECT max(session_no) FROM session),
                         closed_boot_us = coalesce((SELECT max(replied_boot_us) FROM request
                                                    WHERE request.session_no = s.session_no), 0)
