@@ -5,6 +5,7 @@
 //! changes none of a running job's. The store is open before the first request, and the files are
 //! renamed to their paths before the run counts as ended.
 
+mod account_caps;
 mod collecting;
 mod connect;
 mod context;
@@ -20,7 +21,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::{Account, Answers, Settings};
+use crate::cli::{Answers, Settings};
 use crate::commands::ledger_input::open_ledger;
 use crate::console::{Console, log};
 use crate::error::{Error, Result};
@@ -31,10 +32,11 @@ use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{AccountCap, RunIdentity, Store};
+use crate::store::{RunIdentity, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
+use account_caps::account_caps;
 use connect::Connected;
 use context::{ActiveAccount, RunContext};
 use upload::Upload;
@@ -188,8 +190,7 @@ fn begin_sessions<'a>(
     stop: &Stop,
 ) -> Result<Vec<ActiveAccount<'a>>> {
     let list = &settings.accounts.list;
-    let cap = |account: &Account| AccountCap { account: account.name.clone(), rate: account.rate };
-    let caps: Vec<AccountCap> = list.iter().map(cap).collect();
+    let caps = account_caps(settings, keys.as_deref())?;
     let scopes = store.begin_sessions(identity, settings.timeout, &caps)?;
     if scopes.len() != list.len() || scopes.is_empty() {
         return Err(Error::bug("the store did not begin a session for each account"));
