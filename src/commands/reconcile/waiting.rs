@@ -33,8 +33,10 @@ pub(super) struct OpenStore {
     pub(super) has_waited: bool,
 }
 
-/// Opens the store. While another run holds it, this run stands by if the settings say so. Blocks
-/// the thread.
+/// Opens the store. While another run holds its file, this run stands by if the settings say so.
+/// Blocks the thread.
+///
+/// A database can be opened by many runs. It stands by when the session begins, for the ledger.
 ///
 /// # Errors
 ///
@@ -43,11 +45,15 @@ pub(super) fn open_store(settings: &Settings, stop: &Stop) -> Result<OpenStore> 
     let open = |wait: Option<Wait>| {
         store::open_or_wait(&settings.store, settings.expects(), Arc::new(SystemClock::new()), wait)
     };
-    match (open(None), settings.stand_by) {
-        (Err(busy), Some(stand_by)) if busy.exit == Exit::Busy => {
-            let wait = Wait { limit: stand_by.limit(), stop: stop.clone() };
-            open(Some(wait)).map(|store| OpenStore { store, has_waited: true })
+    let wait = settings.stand_by.map(|stand_by| Wait { limit: stand_by.limit(), stop: stop.clone() });
+    let opened = |store| OpenStore { store, has_waited: false };
+    if settings.store.file().is_none() {
+        return open(wait).map(opened);
+    }
+    match open(None) {
+        Err(busy) if busy.exit == Exit::Busy && wait.is_some() => {
+            open(wait).map(|store| OpenStore { store, has_waited: true })
         }
-        (opened, _) => opened.map(|store| OpenStore { store, has_waited: false }),
+        first => first.map(opened),
     }
 }
