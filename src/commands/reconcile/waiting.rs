@@ -33,10 +33,8 @@ pub(super) struct OpenStore {
     pub(super) has_waited: bool,
 }
 
-/// Opens the store. While another run holds its file, this run stands by if the settings say so.
-/// Blocks the thread.
-///
-/// A database can be opened by many runs. It stands by when the session begins, for the ledger.
+/// Opens the store. While another run holds it, this run stands by if the settings say so. Blocks
+/// the thread.
 ///
 /// # Errors
 ///
@@ -46,14 +44,12 @@ pub(super) fn open_store(settings: &Settings, stop: &Stop) -> Result<OpenStore> 
         store::open_or_wait(&settings.store, settings.expects(), Arc::new(SystemClock::new()), wait)
     };
     let wait = settings.stand_by.map(|stand_by| Wait { limit: stand_by.limit(), stop: stop.clone() });
-    let opened = |store| OpenStore { store, has_waited: false };
-    if settings.store.file().is_none() {
-        return open(wait).map(opened);
-    }
-    match open(None) {
-        Err(busy) if busy.exit == Exit::Busy && wait.is_some() => {
-            open(wait).map(|store| OpenStore { store, has_waited: true })
+    // In a database, a run stands by for its ledger when it begins its sessions.
+    let at_once = wait.clone().filter(|_| settings.store.file().is_none());
+    match (open(at_once), wait) {
+        (Err(busy), Some(wait)) if busy.exit == Exit::Busy => {
+            open(Some(wait)).map(|store| OpenStore { store, has_waited: true })
         }
-        first => first.map(opened),
+        (opened, _) => opened.map(|store| OpenStore { store, has_waited: false }),
     }
 }
