@@ -4,9 +4,9 @@
 //! Promises: readers never see half a file. The file is written every minute and on every change of
 //! state, so it is at most a minute old. If it cannot be written, the run continues with a warning.
 //! Metrics that are only known at the end of a run keep the values of the last run until then. Only
-//! the run that holds the store writes the file: a start that is refused leaves it unchanged. If two
-//! runs with different stores name the same file, only the first one writes it. The same text is
-//! pushed at the same moments (`push.rs`).
+//! the run that holds the store writes the file: a start that is refused leaves it unchanged. If
+//! two runs with different stores name the same file, only the first one writes it. The same text
+//! is pushed at the same moments (`push.rs`).
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
