@@ -3,6 +3,7 @@
 //!
 //! This file only collects names. The files below import from each other, never from here.
 
+mod batch_sql;
 mod call_row;
 mod calls;
 mod connect;
