@@ -29,3 +29,6 @@ mod values;
 
 pub(super) use reader::PostgresReader;
 pub(super) use store::PostgresStore;
+
+#[cfg(test)]
+mod tests;
