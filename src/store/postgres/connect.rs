@@ -20,13 +20,18 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// What every connection sets.
 ///
 /// A commit must be on the server's disk. A process that is frozen inside a transaction must not
-/// hold its locks. A plan for one batch serves every batch.
+/// hold its locks. One plan serves every batch: it searches by index, also if the table was empty
+/// when the plan was made.
 const SESSION: &str = "
   SET search_path = reconcile, pg_temp;
   SET client_min_messages = warning;
   SET lock_timeout = '30s';
   SET idle_in_transaction_session_timeout = '10s';
   SET jit = off;
+  SET plan_cache_mode = force_generic_plan;
+  SET enable_seqscan = off;
+  SET enable_hashjoin = off;
+  SET enable_mergejoin = off;
   SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Connects to the database. Blocks: only a connection's own thread may call it.

@@ -2,10 +2,12 @@
 //!
 //! The client library waits by an event loop of its own, and panics inside another one. The verbs of
 //! the store are called from Tokio's tasks. So their work is sent to the connection's thread, and
-//! the caller waits for the result.
+//! the caller waits for the result. The committing thread is in no event loop: it uses the
+//! connection itself.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use postgres::{Client, Statement};
@@ -14,6 +16,7 @@ use super::connect::connect;
 use super::errors::{Done, Failure, InStore as _};
 use super::settings::Settings;
 use crate::error::{Error, Result};
+use crate::locked::lock;
 use crate::threads;
 
 /// Work for a connection. It sends its own result.
@@ -44,6 +47,8 @@ impl Link {
 
 /// A connection to the database. Dropping it closes it.
 pub(super) struct Connection {
+    /// `None` only while it is dropped: then its thread closes the connection.
+    link: Option<Arc<Mutex<Link>>>,
     /// `None` only while it is dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -64,16 +69,15 @@ impl Connection {
         let (store, settings) = (settings.shown.clone(), settings.clone());
         let work = move || match connect(&settings) {
             Ok(client) => {
-                let _ = report.send(Ok(()));
-                let mut link = Link { client, prepared: HashMap::new() };
-                received.iter().for_each(|job| job(&mut link));
+                let link = Arc::new(Mutex::new(Link { client, prepared: HashMap::new() }));
+                let _ = report.send(Ok(link.clone()));
+                received.iter().for_each(|job| job(&mut lock(&link)));
             }
             Err(error) => drop(report.send(Err(error))),
         };
         let thread = threads::start("database", work).map_err(Error::no_more_threads)?;
-        let this = Self { jobs: Some(jobs), thread: Some(thread), store };
-        connected.recv().map_err(|_| Failure::Stopped).in_store(&this.store, "open")??;
-        Ok(this)
+        let link = connected.recv().map_err(|_| Failure::Stopped).in_store(&store, "open")??;
+        Ok(Self { link: Some(link), jobs: Some(jobs), thread: Some(thread), store })
     }
 
     /// The URL without user and password, for messages.
@@ -96,6 +100,15 @@ impl Connection {
         result.recv().map_err(|_| Failure::Stopped)?
     }
 
+    /// Runs `work` on this thread, which must not be in an event loop.
+    ///
+    /// # Errors
+    ///
+    /// Why the work failed.
+    pub(super) fn run_here<T>(&self, work: impl FnOnce(&mut Link) -> Done<T>) -> Done<T> {
+        work(&mut lock(self.link.as_ref().ok_or(Failure::Stopped)?))
+    }
+
     /// Runs `work`, which only reads.
     ///
     /// # Errors
@@ -112,6 +125,7 @@ impl Connection {
 impl Drop for Connection {
     /// Waits until the connection is closed.
     fn drop(&mut self) {
+        drop(self.link.take());
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
             // A panic was printed already, and its caller got an error.

@@ -145,7 +145,7 @@ impl Batches for Database {
         let batch = self.numbered(&commands);
         let new: Vec<RequestNo> = batch.new.iter().map(|n| (n.session_no, n.request_no)).collect();
         let begun: BTreeMap<RequestNo, i64> =
-            self.connection.run(move |link| undisturbed(link, |link| record::write(link, &batch)))?;
+            self.connection.run_here(|link| undisturbed(link, |link| record::write(link, &batch)))?;
         let mut last = lock(&self.last_requests);
         last.extend(new.iter().copied());
         let mut new = new.into_iter();

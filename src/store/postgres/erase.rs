@@ -65,6 +65,7 @@ pub(super) fn purge_requests(
 
 /// The sessions whose calls are all purged, and whose requests no cap counts any more.
 fn old_sessions(t: &mut Transaction<'_>, boot_id: &str, now: Moment) -> Done<Vec<i64>> {
+    t.batch_execute("SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on")?;
     let rows = t.query(
         "SELECT s.session_no, account, count(*),
                 NOT bool_or(c.call_no IS NOT NULL) AND max(sent_at) < $1
@@ -140,6 +141,7 @@ fn forget_answer(t: &mut Transaction<'_>, row: &Row) -> Done<()> {
 /// Replaces the provider's codes that contain the number in the record of requests, and deletes the
 /// open items whose CallId contains it, also those without a call.
 pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
+    t.batch_execute("SET LOCAL enable_seqscan = on")?;
     let mut with_number = |sql: &str| -> Done<Vec<String>> {
         let mut found = Vec::new();
         for row in t.query(sql, &[])? {

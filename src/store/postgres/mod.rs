@@ -3,6 +3,7 @@
 //!
 //! This file only collects names. The files below import from each other, never from here.
 
+mod batch_sql;
 mod call_row;
 mod calls;
 mod connect;
@@ -32,3 +33,6 @@ mod values;
 pub(super) use copying::PostgresCopy;
 pub(super) use reader::PostgresReader;
 pub(super) use store::PostgresStore;
+
+#[cfg(test)]
+mod tests;
