@@ -23,6 +23,7 @@ mod replication;
 mod schema;
 mod sessions;
 mod settings;
+mod shares;
 mod store;
 mod tls;
 mod traffic;
