@@ -42,7 +42,7 @@ pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 pub use copy::{Copied, CopiedTable};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
-pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
+pub use history::{AccountShares, Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use location::{DatabaseUrl, StoreLocation};
 pub use open::{copy, files_beside, open, open_existing, open_or_wait, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};

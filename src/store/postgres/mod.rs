@@ -25,6 +25,7 @@ mod replication;
 mod schema;
 mod sessions;
 mod settings;
+mod shares;
 mod store;
 mod tls;
 mod traffic;

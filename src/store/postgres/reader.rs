@@ -15,8 +15,7 @@ use super::connection::Connection;
 use super::errors::Done;
 use super::places::{self, Counted};
 use super::settings::Settings;
-use super::{calls, sessions, traffic};
-use super::{meta, prepare};
+use super::{calls, meta, prepare, sessions, shares, traffic};
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
@@ -145,7 +144,8 @@ impl Reader for PostgresReader {
     fn cap_record(&self) -> Result<CapRecord> {
         self.read(|t| {
             let missing_sessions = traffic::missing_sessions(t)?;
-            Ok(CapRecord { sessions: traffic::evidence(t)?, missing_sessions, names: 1 })
+            let (sessions, accounts) = (traffic::evidence(t)?, shares::of_accounts(t)?);
+            Ok(CapRecord { sessions, accounts, missing_sessions, names: 1 })
         })
     }
 

@@ -11,7 +11,7 @@ use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, SendingPoint, Traffic};
 
 use super::errors::Done;
-use super::values;
+use super::{shares, values};
 use crate::store::endings::{ending, timeout};
 use crate::store::history::SessionEvidence;
 use crate::store::request::WITHDRAWN;
@@ -101,7 +101,8 @@ const IN_ITS_WINDOWS: &str = "
 ///
 /// Requests of other sessions fill the windows: those before it, if they can have arrived in one of
 /// its windows, and those between its own. They count only if they are of the same boot: times of
-/// other boots are on another clock.
+/// other boots are on another clock. Its own requests are also compared with the places that it
+/// held.
 fn read_session(t: &mut Transaction<'_>, session: &SessionRow) -> Done<Option<Traffic>> {
     let row = t.query_one(
         "SELECT min(sent_boot_us), max(sent_boot_us), coalesce(max(request_no), 0) - count(*)
@@ -115,6 +116,7 @@ fn read_session(t: &mut Transaction<'_>, session: &SessionRow) -> Done<Option<Tr
     let ended_after = windows.latest_us.saturating_sub(duration_us(LONGEST_TIMEOUT));
     let mut traffic = Traffic::default();
     let mut audit = Audit::new(session.rate);
+    let mut of_places = Audit::with_places(session.rate, shares::of_session(t, session.session_no)?);
     let parameters: [&(dyn postgres::types::ToSql + Sync); 5] =
         [&session.session_no, &session.account, &session.boot_id, &last, &ended_after];
     let mut rows = t.query_raw(IN_ITS_WINDOWS, parameters)?;
@@ -124,13 +126,18 @@ fn read_session(t: &mut Transaction<'_>, session: &SessionRow) -> Done<Option<Tr
         let ending = ending(row.try_get(0)?, row.try_get(1)?, code);
         let arrival = ending.arrival(timeout(row.try_get(7)?));
         if let Some(arrival) = arrival.filter(|arrival| counted || sent_us >= first || windows.has(arrival)) {
-            audit.push(Trip { sent_us, arrival, counted });
+            let trip = Trip { sent_us, arrival, counted };
+            audit.push(trip);
+            if counted {
+                of_places.push(trip);
+            }
         }
         if counted && code != Some(WITHDRAWN) {
             count(&mut traffic, row.try_get(4)?, row.try_get(5)?);
         }
     }
-    traffic.evidence = Evidence { missing, ..audit.finish() };
+    let Evidence { over_places, over_places_if_late, .. } = of_places.finish();
+    traffic.evidence = Evidence { missing, over_places, over_places_if_late, ..audit.finish() };
     Ok(Some(traffic))
 }
 

@@ -167,7 +167,8 @@ impl Reader for SqliteReader {
     fn cap_record(&self) -> Result<CapRecord> {
         let names = std::fs::metadata(&self.path).map_or(1, |metadata| held_file::names_of(&metadata));
         let missing_sessions = self.read(sessions::missing)?;
-        Ok(CapRecord { sessions: self.read(traffic::evidence)?, missing_sessions, names })
+        let sessions = self.read(traffic::evidence)?;
+        Ok(CapRecord { sessions, accounts: Vec::new(), missing_sessions, names })
     }
 
     fn origin(&self) -> Result<Origin> {

@@ -75,6 +75,8 @@ struct World {
     /// The mean time between two troubles; `None` means that there are none.
     trouble_every: Option<Duration>,
     troubles: &'static [Trouble],
+    /// The longest time, in seconds, after which a process ends in order; others run on.
+    lives_s: Option<u64>,
     /// The greatest difference of a clock's speed from the receiver's.
     skew_ppm: i64,
 }
@@ -113,6 +115,11 @@ struct Shop {
 impl Shop {
     fn millis(&self, range: std::ops::RangeInclusive<u64>) -> Duration {
         Duration::from_millis(self.random.borrow_mut().u64(range))
+    }
+
+    /// How long a process works before it ends in order.
+    fn life(&self) -> Duration {
+        self.world.lives_s.map_or(self.world.lasts * 2, |most| self.millis(1_000..=most * 1_000))
     }
 
     fn sends(&self, account: &str, arrives: Instant) {
@@ -186,11 +193,13 @@ impl Process {
             // It may arrive until one timeout after its failure.
             shop.sends(&self.account, sent + shop.millis(0..=19_999));
             sleep(TIMEOUT).await;
+            drop(slot);
             place.rest(TIMEOUT);
             return self.end(request_no, true, false).await;
         }
         if fate < shop.world.faults * 2 {
             sleep(shop.millis(0..=9_000)).await;
+            drop(slot);
             place.give_back();
             return self.end(request_no, false, false).await;
         }
@@ -202,6 +211,7 @@ impl Process {
             place.take();
         }
         sleep(there + back).await;
+        drop(slot);
         drop(place);
         self.end(request_no, true, true).await
     }
@@ -406,29 +416,29 @@ async fn live(world: World) -> Seen {
         arrivals: RefCell::default(),
         lost: Cell::new(0),
     });
-    let forever = world.lasts * 2;
     let mut running: Vec<Running> = (0..world.hosts)
         .map(|no| {
             let mut random = random.borrow_mut();
             let ppm = if world.skew_ppm == 0 { 0 } else { random.i64(-world.skew_ppm..=world.skew_ppm) };
             let host = Host::new(no, ppm, random.i64(-60_000_000..=60_000_000));
-            Running::start(&shop, host, format!("account {}", no % world.accounts), forever)
+            (host, format!("account {}", no % world.accounts))
         })
+        .map(|(host, account)| Running::start(&shop, host, account, shop.life()))
         .collect();
+    let pause = || world.trouble_every.map(|every| every.mul_f64(2.0 * random.borrow_mut().f64()));
+    let mut next = pause();
     while begin.elapsed() < world.lasts {
-        let Some(every) = world.trouble_every else {
-            sleep(world.lasts).await;
-            break;
-        };
-        let pause = every.mul_f64(2.0 * random.borrow_mut().f64());
-        sleep(pause).await;
-        let index = random.borrow_mut().usize(0..running.len());
-        trouble(&shop, &mut running[index]).await;
+        sleep(Duration::from_secs(1)).await;
+        if next.is_some_and(|next| begin.elapsed() >= next) {
+            let index = random.borrow_mut().usize(0..running.len());
+            trouble(&shop, &mut running[index]).await;
+            next = pause().map(|pause| begin.elapsed() + pause);
+        }
         // What has ended starts again.
         for process in &mut running {
             if process.task.is_finished() {
                 let (host, account) = (process.host.clone(), process.account.clone());
-                *process = Running::start(&shop, host, account, forever);
+                *process = Running::start(&shop, host, account, shop.life());
             }
         }
     }
@@ -486,6 +496,7 @@ fn random_world(seed: u64) -> World {
         lost_per_mille: *random.choice(&[0, 5, 30]).unwrap(),
         trouble_every: Some(Duration::from_secs(*random.choice(&[20, 60, 150]).unwrap())),
         troubles: ALL_TROUBLES,
+        lives_s: *random.choice(&[None, None, Some(300)]).unwrap(),
         skew_ppm: 199,
     }
 }
@@ -538,6 +549,7 @@ fn quiet_world() -> World {
         lost_per_mille: 0,
         trouble_every: None,
         troubles: &[],
+        lives_s: None,
         skew_ppm: 0,
     }
 }
@@ -581,13 +593,16 @@ fn worlds_of_wrong_designs() -> Vec<World> {
         hosts: 2,
         slots: 2,
         delay_ms: 3_000,
-        faults: 300,
+        faults: 350,
         lasts: Duration::from_secs(7_200),
         ..every(60, &[Trouble::CutOff])
     };
     let loses = World {
+        rate: "30/15s".parse().unwrap(),
+        hosts: 3,
+        lives_s: Some(60),
         lasts: Duration::from_secs(3_600),
-        ..every(20, &[Trouble::FailOverWithLoss, Trouble::ComeAndGo, Trouble::Kill])
+        ..every(15, &[Trouble::FailOverWithLoss])
     };
     let skewed = World {
         skew_ppm: 199,
@@ -602,10 +617,13 @@ fn worlds_of_wrong_designs() -> Vec<World> {
         (Design::TakeOverByTheOthersClock, zombies.clone()),
         (Design::MemoryBeforeRow, every(60, &[Trouble::ComeAndGo])),
         (Design::NoRenewalsAwaited, loses.clone()),
-        (Design::FailoverNotNoticed, loses),
+        (Design::FailoverNotNoticed, World { hosts: 1, ..loses }),
         (Design::OneTimeoutAfterTakeOver, zombies),
         (Design::NoGuard, skewed),
-        (Design::PlacesOnTheServersClock, every(120, &[Trouble::FailOver])),
+        (
+            Design::PlacesOnTheServersClock,
+            World { lasts: Duration::from_secs(600), ..every(100, &[Trouble::FailOver]) },
+        ),
     ]
     .map(|(design, world)| World { design, ..world })
     .to_vec()
