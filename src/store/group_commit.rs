@@ -7,9 +7,11 @@ use std::iter::once;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use reconcile_core::answer::NewAnswer;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::clock::Moment;
@@ -43,6 +45,22 @@ pub(super) trait Batches: Send + Sync + 'static {
 
     /// The error for a thread that has stopped.
     fn stopped(&self) -> Error;
+
+    /// How long a commit may take before the database counts as silent; `None` without a limit.
+    fn longest_commit(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Notes that the database is silent. From now on all its work fails. Returns the error for the
+    /// user.
+    fn fall_silent(&self) -> Error {
+        self.stopped()
+    }
+
+    /// True if the database is silent: its threads may never end.
+    fn is_silent(&self) -> bool {
+        false
+    }
 }
 
 /// The result of the commit, for the task that waits for it.
@@ -75,7 +93,14 @@ impl<D: Batches> GroupCommit<D> {
     /// Exit 6 if the database fails, or the system refuses another thread.
     pub(super) async fn commit(&self, command: Command) -> Result<BegunRequest> {
         let committed = self.submit(command)?;
-        match committed.await {
+        let committed = match self.database.longest_commit() {
+            None => committed.await,
+            Some(limit) => match timeout(limit, committed).await {
+                Ok(committed) => committed,
+                Err(_) => return Err(self.database.fall_silent()),
+            },
+        };
+        match committed {
             Ok(done) => done.map_err(|failure| self.database.failed(&failure)),
             Err(_) => Err(self.database.stopped()),
         }
@@ -99,7 +124,9 @@ impl<D: Batches> GroupCommit<D> {
         if let Some(Committer { commands, thread }) = lock(&self.committer).take() {
             drop(commands);
             // A panic was printed already, and the waiting tasks got no reply.
-            let _ = thread.join();
+            if !self.database.is_silent() {
+                let _ = thread.join();
+            }
         }
     }
 }

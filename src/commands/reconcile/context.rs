@@ -148,6 +148,7 @@ impl RunContext<'_> {
                 what: error.what.clone(),
                 hint: error.hint.clone(),
                 after_requests: error.after_requests,
+                is_store_away: error.is_store_away,
                 source: error.source.as_ref().map(|source| source.to_string().into()),
             }),
         }

@@ -40,7 +40,7 @@ use account_caps::account_caps;
 use connect::Connected;
 use context::{ActiveAccount, RunContext};
 use upload::Upload;
-use waiting::{OpenStore, open_store, unless_stopped};
+use waiting::{OpenStore, open_store, unless_stopped, while_store_returns};
 
 /// Runs the job and reports its result to metrics file and notification. The work runs on other
 /// threads, so that signals are always handled.
@@ -51,7 +51,10 @@ use waiting::{OpenStore, open_store, unless_stopped};
 /// the store is open.
 pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     let (settings, console) = (Arc::new(settings), Arc::new(console));
-    let ended = run_steps(settings.clone(), console, signals::install()?).await;
+    let signals = signals::install()?;
+    let ended =
+        while_store_returns(&settings, &signals, |stop| run_steps(settings.clone(), console.clone(), stop))
+            .await;
     if let Some(target) = &settings.notify {
         let files = Files { ledger: &settings.input, ca_file: settings.access.ca_file.as_deref() };
         target.post(&ended, files).await;

@@ -2,6 +2,7 @@
 //! that holds the store. A signal ends each of them at once.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::cli::Settings;
 use crate::clock::SystemClock;
@@ -51,5 +52,45 @@ pub(super) fn open_store(settings: &Settings, stop: &Stop) -> Result<OpenStore> 
             open(Some(wait)).map(|store| OpenStore { store, has_waited: true })
         }
         (opened, _) => opened.map(|store| OpenStore { store, has_waited: false }),
+    }
+}
+
+/// Time between two tries while the store's database is away.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// A try that lasted longer found the database in order. The standing by then begins anew.
+const WORKED: Duration = Duration::from_secs(60);
+
+/// Runs until the result is another one than that the store's database is away, if the settings let
+/// the run stand by. Each try resumes the run. `signals` stops the try, and the standing by.
+pub(super) async fn while_store_returns<T>(
+    settings: &Settings,
+    signals: &Stop,
+    mut attempt: impl AsyncFnMut(Stop) -> Result<T>,
+) -> Result<T> {
+    let mut away_since: Option<Instant> = None;
+    loop {
+        let (stop, begun) = (Stop::default(), Instant::now());
+        let (stopped, of_signals) = (stop.clone(), signals.clone());
+        let relay = tokio::spawn(async move {
+            of_signals.stopped().await;
+            of_signals.reason().into_iter().for_each(|reason| stopped.stop(reason));
+        });
+        let ended = attempt(stop).await;
+        relay.abort();
+        let (error, stand_by) = match (ended, settings.stand_by) {
+            (Err(error), Some(stand_by)) if error.is_store_away => (error, stand_by),
+            (ended, _) => return ended,
+        };
+        let since = away_since.filter(|_| begun.elapsed() < WORKED).unwrap_or_else(Instant::now);
+        away_since = Some(since);
+        if stand_by.limit().is_some_and(|limit| since.elapsed() >= limit) {
+            return Err(error);
+        }
+        tracing::warn!("{error}; this run stands by until the store answers");
+        unless_stopped(signals, async {
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            Ok(())
+        })
+        .await?;
     }
 }

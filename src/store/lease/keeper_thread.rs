@@ -19,6 +19,9 @@ use crate::threads;
 /// Time between two tries while the database is away.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How long the end of the thread is waited for: it may wait for a database that does not answer.
+const LONGEST_STEP: Duration = Duration::from_secs(20);
+
 /// An order to the thread.
 enum Order {
     /// The session has requests to send. The reply comes after the first try.
@@ -71,10 +74,11 @@ impl KeeperThread {
         let _ = self.orders.send(Order::Release);
     }
 
-    /// Ends the thread. Returns what the rows of its sessions say.
+    /// Ends the thread. Returns what the rows of its sessions say; nothing if the database keeps the
+    /// thread waiting.
     pub(in crate::store) fn end(self) -> Vec<Claim> {
         drop(self.orders);
-        self.thread.join().unwrap_or_default()
+        threads::join_within(self.thread, LONGEST_STEP).unwrap_or_default()
     }
 }
 

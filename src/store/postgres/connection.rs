@@ -6,9 +6,11 @@
 //! connection itself.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use postgres::{Client, Statement};
 
@@ -18,6 +20,10 @@ use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::locked::lock;
 use crate::threads;
+
+/// The longest time that a server may take for a commit, or for other short work. Locks are waited
+/// for half as long.
+pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 
 /// Work for a connection. It sends its own result.
 type Job = Box<dyn FnOnce(&mut Link) + Send>;
@@ -52,6 +58,8 @@ pub(super) struct Connection {
     /// `None` only while it is dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// True once the server did not answer in time. Its thread may never end.
+    is_silent: AtomicBool,
     /// The URL without user and password, for messages.
     store: String,
 }
@@ -77,7 +85,8 @@ impl Connection {
         };
         let thread = threads::start("database", work).map_err(Error::no_more_threads)?;
         let link = connected.recv().map_err(|_| Failure::Stopped).in_store(&store, "open")??;
-        Ok(Self { link: Some(link), jobs: Some(jobs), thread: Some(thread), store })
+        let is_silent = AtomicBool::new(false);
+        Ok(Self { link: Some(link), jobs: Some(jobs), thread: Some(thread), is_silent, store })
     }
 
     /// The URL without user and password, for messages.
@@ -94,10 +103,49 @@ impl Connection {
         &self,
         work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
     ) -> Done<T> {
+        self.submit(work)?.recv().map_err(|_| Failure::Stopped)?
+    }
+
+    /// Runs `work`. If it takes longer than `limit`, the server counts as silent.
+    ///
+    /// # Errors
+    ///
+    /// Why the work failed.
+    pub(super) fn run_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
+    ) -> Done<T> {
+        self.submit(work)?.recv_timeout(limit).map_err(|error| match error {
+            RecvTimeoutError::Timeout => {
+                self.fall_silent();
+                Failure::Silent
+            }
+            RecvTimeoutError::Disconnected => Failure::Stopped,
+        })?
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
+    ) -> Done<Receiver<Done<T>>> {
+        if self.is_silent() {
+            return Err(Failure::Silent);
+        }
         let (sender, result) = channel();
         let job: Job = Box::new(move |link| drop(sender.send(work(link))));
         self.jobs.as_ref().ok_or(Failure::Stopped)?.send(job).map_err(|_| Failure::Stopped)?;
-        result.recv().map_err(|_| Failure::Stopped)?
+        Ok(result)
+    }
+
+    /// Notes that the server does not answer. From now on all work fails.
+    pub(super) fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::SeqCst);
+    }
+
+    /// True if the server did not answer in time.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::SeqCst)
     }
 
     /// Runs `work` on this thread, which must not be in an event loop.
@@ -106,7 +154,22 @@ impl Connection {
     ///
     /// Why the work failed.
     pub(super) fn run_here<T>(&self, work: impl FnOnce(&mut Link) -> Done<T>) -> Done<T> {
+        if self.is_silent() {
+            return Err(Failure::Silent);
+        }
         work(&mut lock(self.link.as_ref().ok_or(Failure::Stopped)?))
+    }
+
+    /// Runs short `work`, which only reads.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the database fails, or does not answer in time.
+    pub(super) fn read_short<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Link) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run_within(LONGEST_ANSWER, work).in_store(&self.store, "read")
     }
 
     /// Runs `work`, which only reads.
@@ -127,7 +190,8 @@ impl Drop for Connection {
     fn drop(&mut self) {
         drop(self.link.take());
         drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
+        let is_silent = self.is_silent();
+        if let Some(thread) = self.thread.take().filter(|_| !is_silent) {
             // A panic was printed already, and its caller got an error.
             let _ = thread.join();
         }

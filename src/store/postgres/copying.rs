@@ -34,7 +34,7 @@ impl PostgresCopy {
     pub(crate) fn source(url: &DatabaseUrl, clock: &dyn Clock) -> Result<Self> {
         let copy = Self::open(url, None)?;
         let (boot_id, now) = (clock.boot_id().to_owned(), clock.now());
-        copy.database.write(move |t| places::end_lost_requests(t, &boot_id, now))?;
+        copy.database.write_long(move |t| places::end_lost_requests(t, &boot_id, now))?;
         Ok(copy)
     }
 
@@ -72,7 +72,7 @@ impl CopySide for PostgresCopy {
     fn set_meta(&mut self, values: &[(&str, Option<&str>)]) -> Result<()> {
         let values: Vec<(String, Option<String>)> =
             values.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect();
-        self.database.write(move |t| {
+        self.database.write_long(move |t| {
             values.iter().try_for_each(|(key, value)| meta::set_value(t, key, value.as_deref()))
         })
     }
@@ -94,11 +94,11 @@ impl CopySide for PostgresCopy {
 
     fn add(&mut self, table: &'static Table, rows: &[Row]) -> Result<()> {
         let rows = rows.to_vec();
-        self.database.write(move |t| add(t, table, &rows))
+        self.database.write_long(move |t| add(t, table, &rows))
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.database.write(|t| {
+        self.database.write_long(|t| {
             // The next new call gets a number of its own.
             t.batch_execute(
                 "SELECT setval(pg_get_serial_sequence('call', 'call_no'), greatest(max(call_no), 1)) FROM call;

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use postgres::Transaction;
 use postgres::error::SqlState;
 
-use super::connection::{Connection, Link};
+use super::connection::{Connection, LONGEST_ANSWER, Link};
 use super::errors::{Done, Failure, InStore as _, failed};
 use super::record::{self, Batch, Ended, NumberedRequest, RequestNo};
 use crate::error::{Error, Result};
@@ -72,13 +73,23 @@ impl Database {
         &self,
         work: impl Fn(&mut Transaction<'_>) -> Done<T> + Send + 'static,
     ) -> Result<T> {
-        let once = move |link: &mut Link| {
-            let mut transaction = link.client.transaction()?;
-            let result = work(&mut transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        self.connection.run(move |link| undisturbed(link, once)).in_store(self.store(), "write")
+        self.connection
+            .run_within(LONGEST_ANSWER, move |link| undisturbed(link, |link| once(link, &work)))
+            .in_store(self.store(), "write")
+    }
+
+    /// As [`Database::write`], for work that may take long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::write`].
+    pub(super) fn write_long<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
+        self.connection
+            .run(move |link| undisturbed(link, |link| once(link, &work)))
+            .in_store(self.store(), "write")
     }
 
     /// Runs `work` outside a transaction.
@@ -120,6 +131,14 @@ impl Database {
         }
         batch
     }
+}
+
+/// Runs `work` in one transaction.
+fn once<T>(link: &mut Link, work: impl Fn(&mut Transaction<'_>) -> Done<T>) -> Done<T> {
+    let mut transaction = link.client.transaction()?;
+    let result = work(&mut transaction)?;
+    transaction.commit()?;
+    Ok(result)
 }
 
 /// Runs `work` again if it was the victim of a deadlock, or of another conflict.
@@ -166,5 +185,18 @@ impl Batches for Database {
 
     fn stopped(&self) -> Error {
         failed(self.store(), "write", &Failure::Stopped)
+    }
+
+    fn longest_commit(&self) -> Option<Duration> {
+        Some(LONGEST_ANSWER)
+    }
+
+    fn fall_silent(&self) -> Error {
+        self.connection.fall_silent();
+        failed(self.store(), "write", &Failure::Silent)
+    }
+
+    fn is_silent(&self) -> bool {
+        self.connection.is_silent()
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Failure {
     Server(postgres::Error),
     /// Another process has taken over this session. Nothing was written.
     TakenOver,
+    /// The server did not answer in time.
+    Silent,
     /// The thread of the connection has stopped.
     Stopped,
 }
@@ -39,6 +41,12 @@ pub(super) fn failed(store: &str, verb: &str, failure: &Failure) -> Error {
             Error::output(format!("another process has taken over this run in the store {store}"))
                 .hint("let it end; then run the same command again: nothing stored is asked twice")
         }
+        Failure::Silent => Error::output(format!("the store {store} does not answer"))
+            .hint(
+                "check that the database runs, and its synchronous standby if it has one; then run the same command \
+                 again: it resumes; nothing stored is lost",
+            )
+            .of_store_away(),
         Failure::Stopped => Error::bug(format!("cannot {verb} the store {store}: its thread has stopped")),
     }
 }
@@ -48,7 +56,8 @@ fn refused(store: &str, verb: &str, error: &postgres::Error) -> Error {
     let Some(code) = error.code() else {
         return Error::output(format!("the connection to the store {store} is lost"))
             .hint("when the database answers again, run the same command: it resumes; nothing stored is lost")
-            .because(reason(error));
+            .because(reason(error))
+            .of_store_away();
     };
     let hint = match *code {
         SqlState::INSUFFICIENT_PRIVILEGE => PRIVILEGES.to_owned(),
@@ -63,7 +72,20 @@ fn refused(store: &str, verb: &str, error: &postgres::Error) -> Error {
         }
         _ => "see the database's log, then run the same command again; nothing stored is lost".to_owned(),
     };
-    Error::output(what).hint(hint).because(reason(error))
+    let failed = Error::output(what).hint(hint).because(reason(error));
+    if comes_back(code) { failed.of_store_away() } else { failed }
+}
+
+/// True if a server with this error may take the work later: it stops, starts, or became a standby.
+fn comes_back(code: &SqlState) -> bool {
+    let codes = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::TOO_MANY_CONNECTIONS,
+    ];
+    codes.contains(code)
 }
 
 /// The hint for a role without the privileges that it needs.
@@ -86,7 +108,7 @@ pub(super) fn cannot_connect(settings: &Settings, error: &postgres::Error) -> Er
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
     }) && cause.contains("does not allow writes");
     if is_standby {
-        return Error::output(format!("the store {store} is read-only")).hint(STANDBY);
+        return Error::output(format!("the store {store} is read-only")).hint(STANDBY).of_store_away();
     }
     let is_untrusted =
         causes().any(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))));
@@ -110,6 +132,7 @@ pub(super) fn cannot_connect(settings: &Settings, error: &postgres::Error) -> Er
     Error::output(format!("cannot connect to the store {store}"))
         .hint("check that the database runs, and its host and port; then run the same command again")
         .because(cause)
+        .of_store_away()
 }
 
 fn refused_connection(settings: &Settings, code: &SqlState, error: &postgres::Error) -> Error {

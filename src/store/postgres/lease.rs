@@ -16,7 +16,7 @@ use super::settings::Settings;
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
 use crate::store::endings::timeout;
-use crate::store::lease::{Change, Claim, Loss, Raised, RowState, SessionRow, Table};
+use crate::store::lease::{Change, Claim, LEASE, Loss, Raised, RowState, SessionRow, Table};
 use crate::store::units::{duration_us, time_us};
 
 /// The server's timeline. Another server that becomes the primary begins the next one. Fails on a
@@ -62,7 +62,7 @@ impl LeaseTable {
             Some(connection) => connection,
             None => Connection::open(&self.settings)?,
         };
-        let done = connection.run(move |link| {
+        let done = connection.run_within(LEASE, move |link| {
             let mut transaction = link.client.transaction()?;
             let result = work(&mut transaction)?;
             transaction.commit()?;

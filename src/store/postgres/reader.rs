@@ -111,7 +111,7 @@ impl Clock for ClockNow {
 impl Reader for PostgresReader {
     fn lookup_all(&self, keys: &[&CallKey]) -> Result<Vec<Option<StoredCall>>> {
         let keys: Vec<CallKey> = keys.iter().map(|key| (*key).clone()).collect();
-        let found = self.connection.read(move |link| calls::lookup(link, &keys))?;
+        let found = self.connection.read_short(move |link| calls::lookup(link, &keys))?;
         let damaged = found.iter().flatten().filter(|row| !row.is_whole).map(|row| row.call_no);
         self.damaged.borrow_mut().extend(damaged);
         Ok(found.into_iter().map(|row| row.map(calls::whole)).collect())

@@ -99,7 +99,7 @@ impl PostgresStore {
     /// Erases rows in one transaction, in which no session can begin.
     fn erase_alone(&self, work: impl Fn(&mut Transaction<'_>) -> Done<u64> + Send + 'static) -> Result<u64> {
         let own = self.database.own_sessions();
-        let done = self.database.write(move |t| match sessions::first_live(t, &own)? {
+        let done = self.database.write_long(move |t| match sessions::first_live(t, &own)? {
             Some(holder) => Ok(Err(holder)),
             None => work(t).map(Ok),
         })?;
