@@ -158,8 +158,8 @@ pub(super) fn end(
     Ok(())
 }
 
-/// Keeps sessions from beginning in this transaction. Returns the oldest live session that is not of
-/// this process, as a message names it.
+/// Keeps sessions from beginning in this transaction. Returns the oldest live session that is not
+/// of this process, as a message names it.
 pub(super) fn first_live(t: &mut Transaction<'_>, own: &[i64]) -> Done<Option<String>> {
     t.batch_execute(ONE_AFTER_THE_OTHER)?;
     let row = t.query_opt(

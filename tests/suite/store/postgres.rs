@@ -71,7 +71,9 @@ fn two_runs_create_one_store() {
     let Some(database) = Database::create() else { return };
     let benches = [Bench::new(&ledger(5)), Bench::new(&ledger(9))];
     let runs = benches.each_ref().map(|bench| bench.start(&["--store", &database.url()]));
-    runs.map(|run| run.wait().exits(0));
+    for run in runs {
+        run.wait().exits(0);
+    }
     benches[1].assert_all_found(9);
     assert_eq!(database.value("SELECT count(*) FROM reconcile.session WHERE ended_at IS NOT NULL"), "2");
     assert_eq!(database.value("SELECT count(*) FROM reconcile.call"), "9");
