@@ -240,8 +240,9 @@ pub(super) struct JobArgs {
     /// A call younger than this without a record is pending, an older one not_found
     #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = values::age, help_heading = "Run", hide_short_help = true)]
     pub(super) settle: Duration,
-    /// Store of all requests and answers [default: reconcile.db beside --out, or
-    /// reconcile.sandbox.db with --sandbox; required if --out is in object storage]
+    /// Store of all requests and answers: a file, or postgres://USER@HOST/DATABASE [default:
+    /// reconcile.db beside --out, or reconcile.sandbox.db with --sandbox; required if --out is in
+    /// object storage]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
     /// Stand by while another run holds the store, instead of exit 5; DURATION limits this

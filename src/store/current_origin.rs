@@ -50,8 +50,8 @@ impl CurrentOrigin {
     ///
     /// # Errors
     ///
-    /// Exit 2 if the store is of the other origin; that of `fix`. `store` is its name, and `noun` is
-    /// what it is.
+    /// Exit 2 if the store is of the other origin; that of `fix`. `store` is its name, and `noun`
+    /// is what it is.
     pub(super) fn admit(
         &self,
         answer: Origin,

@@ -1,6 +1,6 @@
 //! The rules of erasing: what replaces an answer, and which requests stay for the cap.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 
 /// Requests younger than this are kept: the cap of the next runs counts them. Of this boot the boot
@@ -9,8 +9,9 @@ pub(super) const KEPT_FOR_THE_CAP: TimeDelta = TimeDelta::days(2);
 /// The code of an answer that was erased on request.
 pub(super) const FORGOTTEN: &str = "Forgotten";
 
-/// The permanent error that replaces an erased answer, so that its call is not asked again.
-pub(super) fn forgotten(answer: NewAnswer) -> NewAnswer {
+/// The permanent error that replaces an erased answer, so that its call is not asked again. It keeps
+/// the day on which the answer was found.
+pub(super) fn forgotten(found_date: NaiveDate) -> NewAnswer {
     NewAnswer {
         kind: AnswerKind::Rejected,
         next_date: None,
@@ -18,6 +19,6 @@ pub(super) fn forgotten(answer: NewAnswer) -> NewAnswer {
         code: FORGOTTEN.into(),
         message: "the answer was erased on request".into(),
         data: None,
-        ..answer
+        found_date,
     }
 }

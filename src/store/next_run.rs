@@ -53,8 +53,8 @@ impl NextRun {
         }
     }
 
-    /// The scope of a session of this run. `run_from` and `chain_from` are the first sessions of the
-    /// run and of its chain; `None` if there is none yet.
+    /// The scope of a session of this run. `run_from` and `chain_from` are the first sessions of
+    /// the run and of its chain; `None` if there is none yet.
     pub(super) fn scope(
         self,
         identity: &RunIdentity,

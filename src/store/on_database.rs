@@ -3,5 +3,6 @@
 /// Whether the store is a database.
 const IS_DATABASE: bool = true;
 
+#[allow(clippy::duplicate_mod, reason = "one suite for both implementations")]
 #[path = "tests.rs"]
 mod tests;

@@ -1,5 +1,5 @@
-//! Tests of the promises of every store, without a provider and with a clock that the tests set. They
-//! run once on a file, and once on a database.
+//! Tests of the promises of every store, without a provider and with a clock that the tests set.
+//! They run once on a file, and once on a database.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! A connection on a thread of its own.
 //!
-//! The client library waits by an event loop of its own, and panics inside another one. The verbs of
-//! the store are called from Tokio's tasks. So their work is sent to the connection's thread, and
-//! the caller waits for the result. The committing thread is in no event loop: it uses the
+//! The client library waits by an event loop of its own, and panics inside another one. The verbs
+//! of the store are called from Tokio's tasks. So their work is sent to the connection's thread,
+//! and the caller waits for the result. The committing thread is in no event loop: it uses the
 //! connection itself.
 
 use std::collections::HashMap;
@@ -69,8 +69,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Exit 2 if the database cannot be used as it is configured; exit 6 if it cannot be reached, or
-    /// the system refuses another thread.
+    /// Exit 2 if the database cannot be used as it is configured; exit 6 if it cannot be reached,
+    /// or the system refuses another thread.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
         let (jobs, received) = channel::<Job>();
         let (report, connected) = channel();

@@ -128,7 +128,7 @@ fn forget_answer(t: &mut Transaction<'_>, row: &Row) -> Done<()> {
         t.execute(sql, &[&call_no])?;
         return Ok(());
     };
-    let answer = forgotten(stored.answer);
+    let answer = forgotten(stored.answer.found_date);
     let sum = checksum(&key_of(row)?, &answer, stored.session_no, row.try_get(7)?);
     t.execute(
         "UPDATE call SET answer = $2, next_date = NULL, request_id = NULL, code = $3, message = $4, data = NULL,

@@ -50,8 +50,8 @@ pub(super) type RequestNo = (i64, i64);
 
 /// Writes a batch. Returns the numbers of the calls of its new requests.
 ///
-/// Nearly every batch is one statement. If requests are withdrawn, or a call has both an answer and a
-/// new request, it is a transaction of several.
+/// Nearly every batch is one statement. If requests are withdrawn, or a call has both an answer and
+/// a new request, it is a transaction of several.
 pub(super) fn write(link: &mut Link, batch: &Batch) -> Done<BTreeMap<RequestNo, i64>> {
     let statement = link.prepared(WRITE)?;
     if is_one_statement(batch) {

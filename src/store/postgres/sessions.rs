@@ -215,8 +215,8 @@ pub(super) fn end(
     Ok(())
 }
 
-/// Keeps sessions from beginning in this transaction. Returns the oldest live session that is not of
-/// this process, as a message names it.
+/// Keeps sessions from beginning in this transaction. Returns the oldest live session that is not
+/// of this process, as a message names it.
 pub(super) fn first_live(t: &mut impl GenericClient, own: &[i64]) -> Done<Option<String>> {
     one_after_the_other(t)?;
     let row = t.query_opt(

@@ -52,8 +52,8 @@ pub(crate) struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens a store. With `expected`, creates it if the database has none. [`crate::store::open()`]
-    /// has the details.
+    /// Opens a store. With `expected`, creates it if the database has none.
+    /// [`crate::store::open()`] has the details.
     ///
     /// # Errors
     ///

@@ -44,8 +44,9 @@ fn roots_of_file(path: &Path) -> Result<RootCertStore> {
 }
 
 fn roots_of_system() -> Result<RootCertStore> {
+    let system = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(system.certs);
     if roots.is_empty() {
         return Err(Error::usage("this machine has no certificates of authorities to trust").hint(
             "install the system's certificates (package ca-certificates), or set PGSSLROOTCERT to a file of certificates",

@@ -85,8 +85,8 @@ pub(super) fn missing_sessions(t: &mut Transaction<'_>) -> Done<u64> {
     Ok(count_of(t.query_one(sql, &[])?.try_get(0)?))
 }
 
-/// The requests of a session `$1` and those of other sessions of its account `$2` and boot `$3` that
-/// can have arrived in its windows: sent until `$4`, and ended after `$5`.
+/// The requests of a session `$1` and those of other sessions of its account `$2` and boot `$3`
+/// that can have arrived in its windows: sent until `$4`, and ended after `$5`.
 const IN_ITS_WINDOWS: &str = "
   SELECT r.replied_boot_us, r.http_status IS NOT NULL, r.code, r.sent_boot_us, r.purpose, r.throttled,
          s.session_no = $1, s.timeout_us

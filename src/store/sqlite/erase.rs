@@ -129,7 +129,7 @@ fn forget_answer(c: &Connection, call_no: i64, row: &Row<'_>) -> rusqlite::Resul
                                    data = NULL, checksum = NULL WHERE call_no = ?1";
         return c.execute(sql, [call_no]).map(drop);
     };
-    let answer = forgotten(stored.answer);
+    let answer = forgotten(stored.answer.found_date);
     let sum = checksum(&key, &answer, stored.session_no, row.get(7)?);
     c.prepare_cached(
         "UPDATE call SET answer = ?2, next_date = NULL, request_id = NULL, code = ?3, message = ?4, data = NULL,

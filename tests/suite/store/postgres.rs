@@ -149,7 +149,8 @@ fn the_password_is_shown_nowhere() {
     let bench = Bench::new(&ledger(3));
     let url = database.tcp_url("postgres").replace('@', &format!(":{}@", PASSWORD.replace(' ', "%20")));
     let run = bench.run(&["--store", &url, "-v", "--log-format", "json", "--max-duration", "1ns"]).exits(4);
-    let mut texts = vec![run.stderr, bench.run(&["--store", &url]).exits(0).stderr];
+    let config = bench.run(&["config", "--store", &url]);
+    let mut texts = vec![run.stderr, config.stdout, bench.run(&["--store", &url]).exits(0).stderr];
     texts.extend(
         Bench::outputs()
             .map(|name| String::from_utf8_lossy(&fs::read(bench.path(name)).unwrap()).into_owned()),

@@ -1,8 +1,8 @@
 //! A PostgreSQL server for tests, and a database in it for each test. Unit tests use this file too.
 //!
-//! All test processes of a user share one server, whose files are in the folder for temporary files.
-//! Each process holds a shared lock while it lives. A watcher stops the server once nobody holds it.
-//! PostgreSQL refuses to run as root; then its own user runs it.
+//! All test processes of a user share one server, whose files are in the folder for temporary
+//! files. Each process holds a shared lock while it lives. A watcher stops the server once nobody
+//! holds it. PostgreSQL refuses to run as root; then its own user runs it.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs::{File, OpenOptions};
@@ -123,9 +123,9 @@ impl Server {
         let sql = format!("ALTER ROLE postgres PASSWORD '{PASSWORD}'");
         with_client(folder, port, "postgres", move |client| client.batch_execute(&sql)).unwrap();
         let mut watcher = Command::new("setsid");
-        watcher.args(["sh", "-c", WATCHER, "watcher", in_folder, programs.to_str().unwrap()]);
+        watcher.args(["--fork", "sh", "-c", WATCHER, "watcher", in_folder, programs.to_str().unwrap()]);
         watcher.arg(as_server_user().join(" ")).current_dir("/");
-        watcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        watcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         std::fs::write(folder.join("port"), port.to_string()).unwrap();
         port
     }
@@ -144,7 +144,8 @@ fn copy_certificate(data: &Path) {
     }
 }
 
-/// Works with a client on a thread of its own: it panics inside an event loop, where many tests are.
+/// Works with a client on a thread of its own: it panics inside an event loop, where many tests
+/// are.
 fn with_client<T: Send + 'static>(
     folder: &Path,
     port: u16,
