@@ -20,7 +20,7 @@ const ROWS: i64 = 1_000;
 /// Whose requests count.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Counted {
-    /// Those of this session, and of the sessions of its account that are not live.
+    /// Those of this session, and of the sessions of its account, or of none, that are not live.
     ForSession(i64),
     /// Those of all sessions.
     All,
@@ -33,7 +33,7 @@ impl Counted {
             Self::ForSession(no) => (
                 format!(
                     "(s.session_no = $1 OR {NOT_LIVE}
-                        AND s.account = (SELECT account FROM session WHERE session_no = $1))"
+                        AND s.account IN ('', (SELECT account FROM session WHERE session_no = $1)))"
                 ),
                 no,
             ),

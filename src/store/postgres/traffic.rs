@@ -91,7 +91,7 @@ const IN_ITS_WINDOWS: &str = "
          s.session_no = $1, s.timeout_us
   FROM session AS s JOIN request AS r USING (session_no)
   WHERE s.session_no = $1
-     OR s.account = $2 AND s.boot_id = $3 AND (s.closed_boot_us > $5 OR s.closed_boot_us IS NULL)
+     OR s.account IN ('', $2) AND s.boot_id = $3 AND (s.closed_boot_us > $5 OR s.closed_boot_us IS NULL)
         AND (SELECT sent_boot_us FROM request WHERE session_no = s.session_no ORDER BY request_no LIMIT 1) <= $4
         AND r.sent_boot_us <= $4 AND (r.replied_boot_us > $5 OR r.replied_boot_us IS NULL)
   ORDER BY r.sent_boot_us, r.session_no, r.request_no";
