@@ -6,14 +6,14 @@
 //! connection itself.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use postgres::{Client, Statement};
 
 use super::connect::connect;
-use super::errors::{Done, Failure, InStore as _};
+use super::errors::{Done, Failure, InStore as _, does_not_answer};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::locked::lock;
@@ -66,6 +66,7 @@ impl Connection {
     pub(super) fn open(settings: &Settings) -> Result<Self> {
         let (jobs, received) = channel::<Job>();
         let (report, connected) = channel();
+        let limit = settings.answer_within();
         let (store, settings) = (settings.shown.clone(), settings.clone());
         let work = move || match connect(&settings) {
             Ok(client) => {
@@ -76,7 +77,12 @@ impl Connection {
             Err(error) => drop(report.send(Err(error))),
         };
         let thread = threads::start("database", work).map_err(Error::no_more_threads)?;
-        let link = connected.recv().map_err(|_| Failure::Stopped).in_store(&store, "open")??;
+        let link = match connected.recv_timeout(limit) {
+            Ok(link) => link?,
+            // The thread waits on. It does not delay the end of the process.
+            Err(RecvTimeoutError::Timeout) => return Err(does_not_answer(&store)),
+            Err(RecvTimeoutError::Disconnected) => Err(Failure::Stopped).in_store(&store, "open")?,
+        };
         Ok(Self { link: Some(link), jobs: Some(jobs), thread: Some(thread), store })
     }
 

@@ -201,3 +201,9 @@ pub(super) fn busy(store: &str, holder: &str) -> Error {
     Error::new(Exit::Busy, format!("a run works in the store {store}: {holder}"))
         .hint("wait until it ends, or stop it; then run the same command again; after a kill, run its command to its end")
 }
+
+/// The error for a server that accepts the connection, and then says nothing (exit 6).
+pub(super) fn does_not_answer(store: &str) -> Error {
+    Error::output(format!("the store {store} does not answer"))
+        .hint("check that a PostgreSQL server is there, and that it works; then run the same command again")
+}
