@@ -9,8 +9,8 @@ pub(super) const KEPT_FOR_THE_CAP: TimeDelta = TimeDelta::days(2);
 /// The code of an answer that was erased on request.
 pub(super) const FORGOTTEN: &str = "Forgotten";
 
-/// The permanent error that replaces an erased answer, so that its call is not asked again. It keeps
-/// the day on which the answer was found.
+/// The permanent error that replaces an erased answer, so that its call is not asked again. It
+/// keeps the day on which the answer was found.
 pub(super) fn forgotten(found_date: NaiveDate) -> NewAnswer {
     NewAnswer {
         kind: AnswerKind::Rejected,

@@ -29,7 +29,7 @@ pub(super) fn account_caps(
 }
 
 fn named_after(key: &CredentialCache) -> Result<String> {
-    key.current().and_then(|key| key.account_name()).ok_or_else(|| {
+    key.account_name().ok_or_else(|| {
         Error::usage(format!("the account has no name, and the key from {} is temporary", key.origin())).hint(
             "set account to the account's name: all runs that share its cap must use the same name, and a temporary key \
              is another one each time",

@@ -74,6 +74,7 @@ impl Connection {
     pub(super) fn open(settings: &Settings) -> Result<Self> {
         let (jobs, received) = channel::<Job>();
         let (report, connected) = channel();
+        let limit = settings.answer_within();
         let (store, settings) = (settings.shown.clone(), settings.clone());
         let work = move || match connect(&settings) {
             Ok(client) => {
@@ -84,7 +85,12 @@ impl Connection {
             Err(error) => drop(report.send(Err(error))),
         };
         let thread = threads::start("database", work).map_err(Error::no_more_threads)?;
-        let link = connected.recv().map_err(|_| Failure::Stopped).in_store(&store, "open")??;
+        let link = match connected.recv_timeout(limit) {
+            Ok(link) => link?,
+            // The thread waits on. It does not delay the end of the process.
+            Err(RecvTimeoutError::Timeout) => Err(Failure::Silent).in_store(&store, "open")?,
+            Err(RecvTimeoutError::Disconnected) => Err(Failure::Stopped).in_store(&store, "open")?,
+        };
         let is_silent = AtomicBool::new(false);
         Ok(Self { link: Some(link), jobs: Some(jobs), thread: Some(thread), is_silent, store })
     }

@@ -92,6 +92,23 @@ impl Database {
             .in_store(self.store(), "write")
     }
 
+    /// As [`Database::write`], if no session of this process is taken over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::write`].
+    pub(super) fn write_fenced<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
+        let own = self.own_sessions();
+        self.write(move |t| {
+            let sql = "SELECT FROM session WHERE session_no = ANY ($1) AND fence = 0 FOR KEY SHARE";
+            let live = t.query(sql, &[&own])?.len();
+            if live == own.len() { work(t) } else { Err(Failure::TakenOver) }
+        })
+    }
+
     /// Runs `work` outside a transaction.
     ///
     /// # Errors

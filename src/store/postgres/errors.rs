@@ -146,6 +146,9 @@ fn refused_connection(settings: &Settings, code: &SqlState, error: &postgres::Er
             if settings.config.get_password().is_none() && settings.ignored_file.is_some() {
                 return no_password(settings);
             }
+            if reason(error).contains("no encryption") {
+                return wrong("the server takes only TLS: set sslmode=require in the store's URL, or PGSSLMODE".into());
+            }
             wrong(format!(
                 "check the role {user} and its password (PGPASSWORD, or the file that PGPASSFILE names), and the \
                  server's pg_hba.conf"

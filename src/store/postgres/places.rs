@@ -21,7 +21,7 @@ const ROWS: i64 = 1_000;
 /// account.
 #[derive(Debug, Clone)]
 pub(super) enum Counted {
-    /// Those of this session, and of the sessions of its account that are not live.
+    /// Those of this session, and of the sessions of its account, or of none, that are not live.
     ForSession(i64),
     /// Those of the sessions of this session's account that are not live.
     OfEnded(i64),

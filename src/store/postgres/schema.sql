@@ -117,7 +117,7 @@ CREATE TABLE request (
   decision TEXT,                       -- what happens next: answered, again, gave_up, stopped
   pause_us BIGINT,                     -- pause before the next attempt
   PRIMARY KEY (session_no, request_no)
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 45);
 
 -- Calls without a lasting answer after a run: pending, not_found, deferred, or failed for now.
 CREATE TABLE open_item (

@@ -76,6 +76,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The time within which one of the hosts must have answered: its connection limit bounds only
+    /// the network's part.
+    pub(super) fn answer_within(&self) -> Duration {
+        let hosts = self.config.get_hosts().len().max(self.config.get_hostaddrs().len()).max(1);
+        let limit = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        limit.saturating_mul(u32::try_from(3 * hosts).unwrap_or(u32::MAX))
+    }
+
     /// Looks for a password in the environment, then in the password file.
     fn find_password(&mut self, file: Option<String>, environment: Environment<'_>) -> Result<()> {
         if self.config.get_password().is_some() {

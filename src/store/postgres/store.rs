@@ -206,17 +206,17 @@ impl Store for PostgresStore {
 
     fn discard(&self, damaged: &[i64]) -> Result<()> {
         let damaged = damaged.to_vec();
-        self.database.write(move |t| record::discard_answers(t, &damaged))
+        self.database.write_fenced(move |t| record::discard_answers(t, &damaged))
     }
 
     fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()> {
         let (run_no, now, items) = (scope.run_no, self.clock.now().wall, items.to_vec());
-        self.database.write(move |t| open_items::note(t, run_no, now, &items))
+        self.database.write_fenced(move |t| open_items::note(t, run_no, now, &items))
     }
 
     fn open_items(&self, scope: &Scope) -> Result<OpenItems> {
         let (run_no, now) = (scope.run_no, self.clock.now().wall);
-        self.database.write(move |t| {
+        self.database.write_fenced(move |t| {
             open_items::clear(t, run_no)?;
             open_items::summarize(t, run_no, now)
         })

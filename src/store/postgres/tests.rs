@@ -79,8 +79,10 @@ async fn a_session_that_was_taken_over_writes_nothing_more() {
     let rows = database.value(before);
     let end = store.end_request(&scope, begun, ended(&store), Some(answer("{}"))).await.unwrap_err();
     let new = store.begin_request(&scope, request("2")).await.unwrap_err();
+    let item = OpenItem { key: request("1").key, status: reconcile_core::status::Status::Pending };
+    let open = store.note_open(&scope, &[item]).unwrap_err();
     let last = store.end_session(&scope, Some(true)).unwrap_err();
-    for refusal in [end, new, last] {
+    for refusal in [end, new, open, last] {
         assert_eq!(refusal.exit, Exit::Output);
         assert!(refusal.what.contains("taken over"), "{refusal}");
     }
@@ -274,4 +276,33 @@ fn a_reader_needs_no_other_privilege_than_select() {
     assert!(refusal.hint.unwrap().contains("GRANT"));
     drop((reader, writer));
     database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[tokio::test]
+async fn an_account_counts_its_own_requests() {
+    let Some(database) = Database::create() else { return };
+    let store = open_store(&database);
+    let rate = "100/min".parse().unwrap();
+    let begin_for = |accounts: &[&str]| {
+        let caps: Vec<_> =
+            accounts.iter().map(|name| AccountCap { account: Some((*name).to_owned()), rate }).collect();
+        let identity = RunIdentity { input_sha256: "a".into(), refresh: false };
+        store.begin_sessions(&identity, Duration::from_secs(10), &caps).unwrap()
+    };
+    let scopes = begin_for(&["east", "west", ""]);
+    for (scope, calls) in scopes.iter().zip([1, 2, 4]) {
+        for n in 0..calls {
+            let begun = store.begin_request(scope, request(&n.to_string())).await.unwrap();
+            store.end_request(scope, begun, ended(&store), None).await.unwrap();
+        }
+    }
+    store.end_session(&scopes[0], Some(false)).unwrap();
+    // Requests without an account count for each.
+    for (scope, taken) in begin_for(&["east", "west", "north"]).iter().zip([5, 6, 4]) {
+        assert_eq!(store.places_taken(scope, rate).unwrap().len(), taken);
+    }
+    let sessions = store.reader().unwrap().cap_record().unwrap().sessions;
+    let most: Vec<_> = sessions.iter().map(|session| session.evidence.most_in_any_window).collect();
+    // The four without an account were sent last.
+    assert_eq!(most, [1, 2, 4]);
 }

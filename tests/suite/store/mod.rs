@@ -2,6 +2,7 @@
 
 mod copying;
 mod damage;
+mod database_away;
 mod disk_full;
 mod erasing;
 mod export;

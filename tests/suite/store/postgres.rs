@@ -126,6 +126,9 @@ fn a_store_that_cannot_be_used_says_what_to_do() {
     refused(&role, "right5ecret", 6, "GRANT");
     refused(&format!("{role}_absent"), "right5ecret", 2, "CREATE DATABASE");
     refused("postgres://me:a5ecret@localhost:1/night", "", 6, "check that the database runs");
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = silent.local_addr().unwrap();
+    refused(&format!("postgres://me:a5ecret@{address}/night?connect_timeout=1"), "", 6, "does not answer");
     refused("postgres://me:a5ecret@localhost:x/night", "", 2, "write it as postgres://");
     refused("postgres://me:a5ecret@no-such-host.invalid/night", "", 6, "check the host's name");
     database.execute(&format!("ALTER ROLE {} SET default_transaction_read_only = on", database.name));

@@ -10,9 +10,11 @@ pub mod gateway;
 pub mod keys;
 pub mod postgres;
 pub mod provider;
+pub mod replicated_postgres;
 pub mod rust_files;
 pub mod sandbox;
 pub mod snapshot;
+pub mod tcp_proxy;
 pub mod tls;
 pub mod venv;
 

@@ -35,7 +35,7 @@ struct Server {
 }
 
 /// The folder of the server's programs; `None` if they are not installed.
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH")
         .into_iter()
         .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
@@ -62,7 +62,7 @@ fn as_server_user() -> Vec<&'static str> {
 }
 
 /// Runs one of the server's programs as its user. Returns whether it succeeded.
-fn run(program: &Path, arguments: &[&str]) -> bool {
+pub fn run(program: &Path, arguments: &[&str]) -> bool {
     let mut words = as_server_user();
     words.push(program.to_str().unwrap());
     words.extend(arguments);
@@ -70,6 +70,13 @@ fn run(program: &Path, arguments: &[&str]) -> bool {
     command.args(&words[1..]).current_dir("/").stdin(Stdio::null());
     // A server that inherits an output would keep its reader waiting.
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+}
+
+/// Gives a file or folder to the server's user.
+pub fn give_to_server_user(path: &Path) {
+    if is_root() {
+        assert!(Command::new("chown").arg("postgres:").arg(path).status().unwrap().success());
+    }
 }
 
 fn open(path: &Path) -> File {
@@ -86,9 +93,7 @@ impl Server {
     fn start(programs: &Path) -> Self {
         let folder = std::env::temp_dir().join(format!("reconcile-postgres-{}", user_id()));
         std::fs::create_dir_all(&folder).unwrap();
-        if is_root() {
-            assert!(Command::new("chown").arg("postgres:").arg(&folder).status().unwrap().success());
-        }
+        give_to_server_user(&folder);
         let starting = open(&folder.join("starting"));
         starting.lock().unwrap();
         let users = open(&folder.join("users"));
@@ -138,9 +143,7 @@ fn copy_certificate(data: &Path) {
         let to = data.join(name.replace("pem", "crt"));
         std::fs::copy(from.join(name), &to).unwrap();
         assert!(Command::new("chmod").arg("600").arg(&to).status().unwrap().success());
-        if is_root() {
-            assert!(Command::new("chown").arg("postgres:").arg(&to).status().unwrap().success());
-        }
+        give_to_server_user(&to);
     }
 }
 
@@ -189,6 +192,11 @@ impl Database {
     /// Its URL over TCP, for a role with its password.
     pub fn tcp_url(&self, role: &str) -> String {
         format!("postgres://{role}@localhost:{}/{}", self.server.port, self.name)
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.server.port).into()
     }
 
     /// Executes statements as the superuser.

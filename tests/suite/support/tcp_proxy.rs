@@ -20,6 +20,7 @@ struct Gate {
     is_closed: Mutex<bool>,
     changed: Condvar,
     refuses: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
 }
 
 impl Gate {
@@ -60,18 +61,27 @@ impl TcpProxy {
         self.cut.set(false);
     }
 
-    /// Closes new connections at once, or accepts them again.
-    pub fn refuse_new(&self, refuses: bool) {
-        self.cut.refuses.store(refuses, Ordering::Relaxed);
+    /// Closes all connections, and new ones at once, as if the server had stopped.
+    pub fn stop_serving(&self) {
+        self.cut.refuses.store(true, Ordering::SeqCst);
+        for stream in self.cut.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Serves again.
+    pub fn serve_again(&self) {
+        self.cut.refuses.store(false, Ordering::SeqCst);
     }
 }
 
 fn serve(client: TcpStream, server: SocketAddr, gate: &Arc<Gate>) {
     gate.pass();
-    if gate.refuses.load(Ordering::Relaxed) {
+    if gate.refuses.load(Ordering::SeqCst) {
         return;
     }
     let Ok(server) = TcpStream::connect(server) else { return };
+    gate.open.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
     let (to_client, from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let of_replies = gate.clone();
     let replies = thread::spawn(move || forward(from_server, to_client, &of_replies));
