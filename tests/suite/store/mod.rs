@@ -5,6 +5,7 @@ mod disk_full;
 mod export;
 mod export_forget;
 mod export_kills;
+mod hosts;
 mod identity;
 mod kills;
 mod postgres;
