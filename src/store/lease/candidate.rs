@@ -55,3 +55,28 @@ impl Candidate {
         judgement
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(session_no: i64, beat: i64) -> Holder {
+        Holder { session_no, beat, host: "a".into(), pid: 1, since: DateTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_holder_is_dead_only_after_a_whole_lease() {
+        let mut candidate = Candidate::default();
+        let second = |s: i64| s * 1_000_000;
+        assert_eq!(candidate.look(&[holder(1, 4)], second(0)), Judgement::Unknown);
+        assert_eq!(candidate.look(&[holder(1, 4)], second(15)), Judgement::Unknown);
+        assert_eq!(candidate.look(&[holder(1, 5)], second(16)), Judgement::Alive(&holder(1, 5)));
+        assert_eq!(candidate.look(&[holder(1, 5)], second(30)), Judgement::Unknown);
+        assert_eq!(candidate.look(&[holder(1, 5)], second(33)), Judgement::Overdue(&holder(1, 5)));
+        // One of several sessions of a process is enough.
+        let both = [holder(1, 5), holder(2, 9)];
+        assert_eq!(candidate.look(&both, second(34)), Judgement::Overdue(&holder(1, 5)));
+        let both = [holder(1, 5), holder(2, 10)];
+        assert_eq!(candidate.look(&both, second(35)), Judgement::Alive(&holder(2, 10)));
+    }
+}

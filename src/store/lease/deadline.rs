@@ -69,3 +69,54 @@ impl Lease {
         self.is_lost.store(true, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::AtomicI64;
+
+    use chrono::DateTime;
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::clock::Moment;
+
+    struct SetClock(AtomicI64);
+
+    impl Clock for SetClock {
+        fn now(&self) -> Moment {
+            Moment { wall: DateTime::UNIX_EPOCH, boot_us: self.0.load(Ordering::SeqCst) }
+        }
+
+        fn boot_id(&self) -> &'static str {
+            "boot-1"
+        }
+
+        fn boot_us_is_uptime(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_lease_ends_at_its_deadline_and_goes_on_after_a_renewal() {
+        let clock = Arc::new(SetClock(AtomicI64::new(0)));
+        let lease = Lease::new(clock.clone());
+        assert!(!lease.may_send(), "it has not begun");
+        lease.renewed(0);
+        assert!(lease.until_may_send().now_or_never().is_some());
+        clock.0.store(micros(LEASE), Ordering::SeqCst);
+        assert!(lease.may_send());
+        clock.0.fetch_add(1, Ordering::SeqCst);
+        assert!(!lease.may_send());
+        let mut waiting = lease.until_may_send();
+        assert!((&mut waiting).now_or_never().is_none());
+        // A renewal that was begun earlier moves nothing back.
+        lease.renewed(5);
+        assert!(waiting.now_or_never().is_some());
+        lease.renewed(0);
+        assert!(lease.may_send());
+        lease.lose();
+        lease.renewed(10);
+        assert!(!lease.may_send() && lease.until_may_send().now_or_never().is_none());
+    }
+}

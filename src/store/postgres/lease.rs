@@ -49,7 +49,7 @@ impl LeaseTable {
     ///
     /// As [`Connection::open`].
     pub(super) fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
-        let connection = Some(Connection::open(&settings)?);
+        let connection = Some(connect(&settings)?);
         Ok(Self { settings, clock, connection })
     }
 
@@ -60,7 +60,7 @@ impl LeaseTable {
     ) -> Result<T> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(&self.settings)?,
+            None => connect(&self.settings)?,
         };
         let done = connection.run_within(LEASE, move |link| {
             let mut transaction = link.client.transaction()?;
@@ -73,6 +73,14 @@ impl LeaseTable {
         self.connection = Some(connection);
         Ok(done)
     }
+}
+
+/// Opens a connection whose statements wait for a shorter time than a lease lasts.
+fn connect(settings: &Settings) -> Result<Connection> {
+    let connection = Connection::open(settings)?;
+    let limit = "SET statement_timeout = '10s'";
+    connection.read(move |link| Ok(link.client.batch_execute(limit)?))?;
+    Ok(connection)
 }
 
 impl Table for LeaseTable {

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::locked::lock;
+use crate::shown::shown;
 use crate::stop::Stop;
 use crate::store::lease::{Candidate, Claim, Holder, Judgement, Keeper, KeeperThread, Lease, WATCH};
 use crate::store::places::Places;
@@ -111,10 +112,13 @@ impl Leases {
                 format!("another run works on this ledger in the store {store}: {holder}"),
             )
             .hint("wait until it ends, or stop it; then run the same command again"),
-            Some((account, rate)) => Error::usage(format!(
-                "the cap of the account {account} is {rate} while {holder} works in the store {store}"
-            ))
-            .hint("set rate to the same cap, or wait until the other run ends"),
+            Some((account, rate)) => {
+                let account = if account.is_empty() { String::new() } else { format!(" {}", shown(account)) };
+                let what = format!(
+                    "the cap of the account{account} is {rate}, set by {holder} in the store {store}"
+                );
+                Error::usage(what).hint("set rate to the same cap, or wait until the other run ends")
+            }
         }
     }
 

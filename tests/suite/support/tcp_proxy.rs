@@ -14,25 +14,21 @@ pub struct TcpProxy {
     cut: Arc<Gate>,
 }
 
-/// Whether data passes.
+/// Whether data passes. A closed gate stays closed until the test ends.
 #[derive(Default)]
 struct Gate {
     is_closed: Mutex<bool>,
-    changed: Condvar,
+    /// Never notified.
+    opened: Condvar,
     refuses: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
 impl Gate {
-    fn set(&self, is_closed: bool) {
-        *self.is_closed.lock().unwrap() = is_closed;
-        self.changed.notify_all();
-    }
-
     /// Blocks while nothing passes.
     fn pass(&self) {
         let is_closed = self.is_closed.lock().unwrap();
-        drop(self.changed.wait_while(is_closed, |is_closed| *is_closed).unwrap());
+        drop(self.opened.wait_while(is_closed, |is_closed| *is_closed).unwrap());
     }
 }
 
@@ -53,12 +49,7 @@ impl TcpProxy {
 
     /// Lets nothing pass from now on, in both directions. Connections stay open.
     pub fn cut(&self) {
-        self.cut.set(true);
-    }
-
-    /// Lets everything pass again, also what was sent meanwhile.
-    pub fn mend(&self) {
-        self.cut.set(false);
+        *self.cut.is_closed.lock().unwrap() = true;
     }
 
     /// Closes all connections, and new ones at once, as if the server had stopped.

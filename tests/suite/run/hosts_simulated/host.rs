@@ -241,7 +241,9 @@ impl Table for HostTable {
         let (claims, wall_us) = (claims.to_vec(), self.way.host.reading().wall_us);
         let before_us = self.way.host.reading().boot_us;
         let renewed = self.way.transact(move |database| database.renew(&claims, wall_us)).await;
-        self.renewal_took_us.set(self.way.host.reading().boot_us - before_us);
+        if renewed.is_ok() {
+            self.renewal_took_us.set(self.way.host.reading().boot_us - before_us);
+        }
         renewed
     }
 
