@@ -183,6 +183,29 @@ fn only_a_trusted_certificate_gets_the_password() {
     bench.assert_all_found(2);
 }
 
+/// A server that has no TLS: it answers the request for it with `N`.
+#[test]
+fn clear_text_is_sent_only_if_asked_for() {
+    use std::io::{Read as _, Write as _};
+    let bench = Bench::new(&ledger(2));
+    let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let received = std::thread::spawn(move || {
+        let (mut client, _) = server.accept().unwrap();
+        let mut request = [0; 8];
+        client.read_exact(&mut request).unwrap();
+        client.write_all(b"N").unwrap();
+        let mut more = Vec::new();
+        // The client leaves without another word.
+        let _ = client.read_to_end(&mut more);
+        more
+    });
+    let url = format!("postgres://me:a5ecret@127.0.0.1:{port}/night?sslmode=require");
+    let run = bench.run(&["--store", &url]).exits(2).says("offers no TLS").says("sslmode=disable");
+    assert!(!run.stderr.contains("a5ecret"), "{}", run.stderr);
+    assert_eq!(received.join().unwrap(), b"");
+}
+
 #[test]
 fn a_database_that_goes_away_stops_the_run_which_resumes() {
     let Some(database) = Database::create() else { return };
