@@ -87,7 +87,7 @@ impl CopySide for PostgresCopy {
             let key = &table.columns[..table.key];
             let order = key.iter().map(|(_, name)| format!("{name} DESC")).collect::<Vec<_>>().join(", ");
             let columns = key.iter().map(to_read).collect::<Vec<_>>().join(", ");
-            let sql = format!("SELECT {columns} FROM {} ORDER BY {order} LIMIT 1", table.name);
+            let sql = format!("SELECT {columns} FROM {} AS rows ORDER BY {order} LIMIT 1", table.name);
             t.query_opt(&sql, &[])?.map(|row| cells(&row, key)).transpose()
         })
     }
@@ -124,8 +124,10 @@ fn read(t: &mut Transaction<'_>, table: &Table, after: Option<&[Cell]>) -> Done<
         parameters.extend(after.iter().map(to_write));
     }
     let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| &**value as _).collect();
-    let sql =
-        format!("SELECT {columns} FROM {} {condition} ORDER BY {order} LIMIT {ROWS_PER_READ}", table.name);
+    let sql = format!(
+        "SELECT {columns} FROM {} AS rows {condition} ORDER BY {order} LIMIT {ROWS_PER_READ}",
+        table.name
+    );
     let rows = t.query(&sql, &parameters)?;
     rows.iter().map(|row| cells(row, table.columns)).collect()
 }
@@ -133,6 +135,10 @@ fn read(t: &mut Transaction<'_>, table: &Table, after: Option<&[Cell]>) -> Done<
 /// The expression that reads a column as a number or a text.
 fn to_read((kind, name): &(Kind, &str)) -> String {
     match (kind, *name) {
+        // A file keeps no number of a purged call: it may give it to another one.
+        (Kind::Int, "call_no") => "(CASE WHEN EXISTS (SELECT FROM call AS c WHERE c.call_no = rows.call_no) \
+                                   THEN rows.call_no ELSE 0 END)"
+            .to_owned(),
         (Kind::Int, _) => format!("{name}::bigint"),
         (Kind::Flag, _) => format!("{name}::int::bigint"),
         (Kind::Day, _) => format!("to_char({name}, 'YYYY-MM-DD')"),

@@ -43,7 +43,9 @@ pub fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> = versions.map(|entry| entry.path().join("bin")).collect();
     versions.sort();
-    on_path.chain(versions.into_iter().rev()).find(|folder| folder.join("initdb").is_file())
+    on_path.chain(versions.into_iter().rev()).find(|folder| {
+        ["initdb", "pg_ctl", "pg_basebackup", "psql"].iter().all(|program| folder.join(program).is_file())
+    })
 }
 
 /// The number of this user; 0 for root.
