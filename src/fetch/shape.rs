@@ -102,7 +102,7 @@ impl Shape {
         Self::with_share(rate, burst, rate.requests, FullAt::default(), TokioClock { start: Instant::now() })
     }
 
-    /// Gives the bucket this share of the rate's requests, and of the burst. The theoretical arrival
+    /// Gives the bucket this share of the rate's requests and of the burst. The theoretical arrival
     /// time stays.
     pub(super) fn set_share(&mut self, share: NonZeroU32) {
         let (full_at, clock) = (self.full_at.seen_from(self.clock.now()), self.clock.clone());

@@ -134,7 +134,7 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be read.
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>>;
 
-    /// Gives this session its places under the cap, now and while it sends. `places` has none before.
+    /// Gives this session its places under the cap, now and while it sends. `places` has none yet.
     /// If the account's other sessions change, or the process can no longer prove which places it
     /// has, the store changes them; if they are lost, it stops the run by `stop`.
     ///

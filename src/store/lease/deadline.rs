@@ -58,7 +58,7 @@ impl Lease {
         self.is_lost.load(Ordering::SeqCst)
     }
 
-    /// Extends the lease by a renewal that succeeded and was begun at `before_us` of the boot clock.
+    /// Extends the lease by a renewal that succeeded. It began at `before_us` of the boot clock.
     pub(super) fn renewed(&self, before_us: i64) {
         self.deadline_us.fetch_max(before_us.saturating_add(micros(LEASE)), Ordering::SeqCst);
         self.renewed.notify_waiters();

@@ -1,5 +1,5 @@
-//! The sessions of this process: begins them when nobody else is in the way, keeps their leases, and
-//! ends them.
+//! The sessions of this process: begins them when nobody else is in the way, keeps their leases,
+//! and ends them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -52,8 +52,9 @@ impl Leases {
     ///
     /// # Errors
     ///
-    /// Exit 5 if another run works on this ledger; exit 2 if another run sends under another cap for
-    /// the account; exit 4 if the run is stopped while it stands by; exit 6 if the database fails.
+    /// Exit 5 if another run works on this ledger; exit 2 if another run sends under another cap
+    /// for the account; exit 4 if the run is stopped while it stands by; exit 6 if the database
+    /// fails.
     pub(super) fn begin(&self, new: &NewSessions) -> Result<Vec<Scope>> {
         self.resign()?;
         let (began, mut candidate, mut has_told) = (Instant::now(), Candidate::default(), false);

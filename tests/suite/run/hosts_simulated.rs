@@ -17,9 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{FutureExt as _, LocalBoxFuture};
+use reconcile::clock::Clock as _;
+use reconcile::error::{Error, Result};
 use reconcile::fetch::cap::{Cap, Place};
 use reconcile::stop::{Reason, Stop};
-use reconcile::store::lease::{Keeper, Lease, RENEW_EVERY, RowState, Step};
+use reconcile::store::lease::{
+    Change, Claim, Keeper, Lease, RENEW_EVERY, Raised, RowState, SessionRow, Step, Table,
+};
 use reconcile_core::rate::Rate;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, LocalSet};
@@ -36,8 +40,6 @@ enum Design {
     Right,
     /// A place is free one window after its request was sent.
     CountsFromSending,
-    /// The lease's deadline counts from the end of the renewal.
-    DeadlineAfterRenewal,
     /// A session is dead if its own wall clock says that it renewed long ago.
     TakeOverByTheOthersClock,
     /// The cap has new places before the row.
@@ -63,8 +65,8 @@ struct World {
     rate: Rate,
     hosts: usize,
     accounts: usize,
-    /// Requests of a process on the first host that may be in flight at once. Others wait with their
-    /// row on disk.
+    /// Requests of a process on the first host that may be in flight at once. Others wait with
+    /// their row on disk.
     slots: usize,
     lasts: Duration,
     /// The longest delay in each direction, in milliseconds.
@@ -76,6 +78,8 @@ struct World {
     /// The mean time between two troubles; `None` means that there are none.
     trouble_every: Option<Duration>,
     troubles: &'static [Trouble],
+    /// Only the first host has delays, faults and troubles.
+    only_the_first_is_bad: bool,
     /// The longest time, in seconds, after which a process ends in order; others run on.
     lives_s: Option<u64>,
     /// The greatest difference of a clock's speed from the receiver's.
@@ -142,21 +146,10 @@ struct Process {
     cap: Arc<Cap>,
     slots: Semaphore,
     lease: Arc<Lease>,
-    /// How much later a wrong deadline is.
-    shift_us: Rc<Cell<i64>>,
     stop: Stop,
 }
 
 impl Process {
-    fn may_send(&self) -> bool {
-        if self.shop.world.design == Design::DeadlineAfterRenewal && !self.lease.is_lost() {
-            // The program's own lease at an earlier time is this design's lease now.
-            let earlier = self.host.reading().boot_us - self.shift_us.get();
-            return self.lease.may_send_at(earlier);
-        }
-        self.lease.may_send()
-    }
-
     /// Sends requests until the process stops.
     async fn work(&self) {
         loop {
@@ -165,7 +158,7 @@ impl Process {
                 () = self.stop.stopped() => return,
                 place = self.cap.take() => place,
             };
-            if !self.may_send() {
+            if !self.lease.may_send() {
                 place.give_back();
                 tokio::select! {
                     () = self.stop.stopped() => return,
@@ -184,30 +177,33 @@ impl Process {
         self.next_request.set(request_no + 1);
         self.commit(move |database| database.begin_request(session_no, request_no)).await?;
         let slot = self.slots.acquire().await.unwrap();
-        if !self.may_send() || self.stop.reason().is_some() {
+        if !self.lease.may_send() || self.stop.reason().is_some() {
             drop(slot);
             self.end(request_no, false, false).await?;
             place.give_back();
             return Some(());
         }
         let shop = &self.shop;
+        let is_first = self.host.no == 0;
+        let faults = if is_first || !shop.world.only_the_first_is_bad { shop.world.faults } else { 0 };
         let fate = shop.random.borrow_mut().u64(0..1_000);
         let sent = Instant::now();
-        if fate < shop.world.faults {
+        if fate < faults {
             // It may arrive until one timeout after its failure.
-            shop.sends(&self.account, sent + shop.millis(0..=19_999));
+            let earliest_ms = if shop.world.only_the_first_is_bad { 17_000 } else { 0 };
+            shop.sends(&self.account, sent + shop.millis(earliest_ms..=19_999));
             sleep(TIMEOUT).await;
             drop(slot);
             place.rest(TIMEOUT);
             return self.end(request_no, true, false).await;
         }
-        if fate < shop.world.faults * 2 {
+        if fate < faults * 2 {
             sleep(shop.millis(0..=9_000)).await;
             drop(slot);
             place.give_back();
             return self.end(request_no, false, false).await;
         }
-        let delay_ms = shop.world.delay_ms;
+        let delay_ms = if is_first || !shop.world.only_the_first_is_bad { shop.world.delay_ms } else { 50 };
         let (there, back) = (shop.millis(0..=delay_ms), shop.millis(0..=delay_ms));
         shop.sends(&self.account, sent + there);
         let mut place = Some(place);
@@ -260,14 +256,12 @@ async fn process(shop: Rc<Shop>, host: Rc<Host>, account: String, lives: Duratio
     let cap = Arc::new(host_cap(world, &host));
     let places = Arc::new(HostCap { cap: cap.clone(), faster_ppm: host.faster_ppm });
     keeper.hold(session_no, places.clone());
-    let shift_us = Rc::new(Cell::new(0));
     let mut table = HostTable {
         way: way.clone(),
         design: world.design,
         account: account.clone(),
         rate: world.rate,
         places,
-        renewal_took_us: shift_us.clone(),
     };
     let process = Process {
         shop: shop.clone(),
@@ -279,7 +273,6 @@ async fn process(shop: Rc<Shop>, host: Rc<Host>, account: String, lives: Duratio
         cap,
         slots: Semaphore::new(if host.no == 0 { world.slots } else { 12 }),
         lease,
-        shift_us,
         stop: Stop::default(),
     };
     let keeping = async {
@@ -434,7 +427,8 @@ async fn live(world: World) -> Seen {
     while begin.elapsed() < world.lasts {
         sleep(Duration::from_secs(1)).await;
         if next.is_some_and(|next| begin.elapsed() >= next) {
-            let index = random.borrow_mut().usize(0..running.len());
+            let range = if world.only_the_first_is_bad { 1 } else { running.len() };
+            let index = random.borrow_mut().usize(0..range);
             trouble(&shop, &mut running[index]).await;
             next = pause().map(|pause| begin.elapsed() + pause);
         }
@@ -504,6 +498,7 @@ fn random_world(seed: u64) -> World {
         lost_per_mille: *random.choice(&[0, 5, 30]).unwrap(),
         trouble_every: Some(Duration::from_secs(*random.choice(&[20, 60, 150]).unwrap())),
         troubles: ALL_TROUBLES,
+        only_the_first_is_bad: false,
         lives_s: *random.choice(&[None, None, Some(300)]).unwrap(),
         skew_ppm: 199,
     }
@@ -557,6 +552,7 @@ fn quiet_world() -> World {
         lost_per_mille: 0,
         trouble_every: None,
         troubles: &[],
+        only_the_first_is_bad: false,
         lives_s: None,
         skew_ppm: 0,
     }
@@ -605,11 +601,12 @@ fn worlds_of_wrong_designs() -> Vec<World> {
     };
     // Few slots: requests wait with their row on disk, and the lease alone holds them back.
     let zombies = World {
-        rate: "8/15s".parse().unwrap(),
+        rate: "24/15s".parse().unwrap(),
         hosts: 2,
-        slots: 2,
+        slots: 6,
+        only_the_first_is_bad: true,
         delay_ms: 3_000,
-        faults: 350,
+        faults: 450,
         lasts: Duration::from_secs(3_600),
         ..every(60, &[Trouble::CutOff])
     };
@@ -629,10 +626,6 @@ fn worlds_of_wrong_designs() -> Vec<World> {
     };
     [
         (Design::CountsFromSending, World { delay_ms: 3_000, ..quiet_world() }),
-        (
-            Design::DeadlineAfterRenewal,
-            World { lost_per_mille: 200, troubles: &[Trouble::LongFreeze], ..zombies.clone() },
-        ),
         (Design::TakeOverByTheOthersClock, zombies.clone()),
         (Design::MemoryBeforeRow, every(60, &[Trouble::ComeAndGo])),
         (Design::NoRenewalsAwaited, loses.clone()),
@@ -650,12 +643,16 @@ fn worlds_of_wrong_designs() -> Vec<World> {
 
 #[test]
 fn wrong_designs_are_caught() {
+    let mut uncaught = Vec::new();
     for world in worlds_of_wrong_designs() {
         let n = world.rate.requests.get() as usize;
         let most = most_over(60, &world);
-        eprintln!("{:?}: {most} of {n}", world.design);
-        //ASSERT assert!(most > n, "{:?}: {most}", world.design);
+        println!("{:?}: {most} of {n}", world.design);
+        if most <= n {
+            uncaught.push(world.design);
+        }
     }
+    assert_eq!(uncaught, [], "the world does not notice them");
 }
 
 #[test]
@@ -666,4 +663,42 @@ fn the_right_design_holds_in_the_same_worlds() {
         let most = most_over(3, &right);
         assert!(most <= n, "in the world of {:?}: {most}", world.design);
     }
+}
+
+/// A table with one session, whose renewals take ten seconds.
+struct SlowTable;
+
+impl Table for SlowTable {
+    async fn renew(&mut self, claims: &[Claim]) -> Result<Vec<i64>> {
+        sleep(Duration::from_secs(10)).await;
+        Ok(claims.iter().map(|claim| claim.session_no).collect())
+    }
+
+    async fn read(&mut self, _mine: &[i64], _known: &[i64]) -> Result<Vec<SessionRow>> {
+        Err(Error::output("away"))
+    }
+
+    async fn lower(&mut self, _change: &Change) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn raise(&mut self, _change: &Change, _cap: u32) -> Result<Option<Raised>> {
+        Ok(None)
+    }
+
+    async fn take_over(&mut self, _session_no: i64, _beat: i64) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_counts_from_before_the_renewal() {
+    let clock = HostClock::of(&Host::new(0, 0, 0));
+    let before_us = clock.now().boot_us;
+    let lease = Arc::new(Lease::new(clock.clone()));
+    let mut keeper = Keeper::new(clock, lease.clone());
+    keeper.add(1, "a", "100/min".parse().unwrap(), TIMEOUT);
+    assert!(matches!(keeper.step(&mut SlowTable).await, Step::Away(_)));
+    let deadline_us = before_us + 15_000_000;
+    assert!(lease.may_send_at(deadline_us) && !lease.may_send_at(deadline_us + 1));
 }

@@ -1,4 +1,5 @@
-//! Several processes under one cap: PostgreSQL, HTTP, kills and frozen processes. The sandbox counts.
+//! Several processes under one cap: PostgreSQL, HTTP, kills and frozen processes. The sandbox
+//! counts.
 #![cfg(unix)]
 
 use std::process::Command;

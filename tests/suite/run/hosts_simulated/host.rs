@@ -222,8 +222,6 @@ pub(super) struct HostTable {
     pub(super) rate: Rate,
     /// The places, for a design that raises memory first.
     pub(super) places: Arc<HostCap>,
-    /// How long the last renewal took.
-    pub(super) renewal_took_us: Rc<Cell<i64>>,
 }
 
 impl HostTable {
@@ -239,12 +237,7 @@ impl HostTable {
 impl Table for HostTable {
     async fn renew(&mut self, claims: &[Claim]) -> Result<Vec<i64>> {
         let (claims, wall_us) = (claims.to_vec(), self.way.host.reading().wall_us);
-        let before_us = self.way.host.reading().boot_us;
-        let renewed = self.way.transact(move |database| database.renew(&claims, wall_us)).await;
-        if renewed.is_ok() {
-            self.renewal_took_us.set(self.way.host.reading().boot_us - before_us);
-        }
-        renewed
+        self.way.transact(move |database| database.renew(&claims, wall_us)).await
     }
 
     async fn read(&mut self, mine: &[i64], known: &[i64]) -> Result<Vec<SessionRow>> {
