@@ -30,8 +30,8 @@ pub(crate) fn start<T: Send + 'static>(
     Builder::new().name(name.into()).spawn(work)
 }
 
-/// The result of a thread; `None` if it panicked, or if it still works after `limit`. Then it is left
-/// behind, and ends with the process.
+/// The result of a thread; `None` if it panicked, or if it still works after `limit`. Then it is
+/// left behind, and ends with the process.
 pub(crate) fn join_within<T>(thread: JoinHandle<T>, limit: Duration) -> Option<T> {
     let until = Instant::now() + limit;
     while !thread.is_finished() {

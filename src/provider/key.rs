@@ -68,8 +68,8 @@ impl Credentials {
         })
     }
 
-    /// A short name of the account that a permanent key belongs to: the end of its id, and six digits
-    /// of a hash of it. `None` for a temporary key, whose id changes.
+    /// A short name of the account that a permanent key belongs to: the end of its id, and six
+    /// digits of a hash of it. `None` for a temporary key, whose id changes.
     #[must_use]
     pub(crate) fn account_name(&self) -> Option<String> {
         let hash = hex(&Sha256::digest(self.access_key_id.as_bytes())[..3]);

@@ -192,9 +192,12 @@ impl TextFile {
             );
             return None;
         }
-        // Another failure is reported by the first writing.
-        let next = Mutex::new(next.ok().flatten());
-        Some(Self { path: path.to_owned(), next, has_warned: AtomicBool::new(false) })
+        let file = Self { path: path.to_owned(), next: Mutex::default(), has_warned: AtomicBool::new(false) };
+        match next {
+            Ok(next) => *lock(&file.next) = next,
+            Err(e) => file.warn(e),
+        }
+        Some(file)
     }
 
     /// Replaces the file, and keeps other runs away until the last time.
@@ -202,11 +205,15 @@ impl TextFile {
         let mut next = lock(&self.next);
         let staged = next.take().map_or_else(|| Staged::create(&self.path), Ok);
         let written = staged.and_then(|staged| replace(staged, text));
-        *next = if is_last { None } else { Staged::create(&self.path).ok() };
+        let staged = if is_last { Ok(None) } else { Staged::create(&self.path).map(Some) };
+        let kept = staged.map(|staged| *next = staged);
         drop(next);
-        if let Err(e) = written
-            && !self.has_warned.swap(true, Ordering::Relaxed)
-        {
+        written.and(kept).unwrap_or_else(|e| self.warn(e));
+    }
+
+    /// Reports the first failure.
+    fn warn(&self, e: Error) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 because = e.source.map_or(e.what, |source| source.to_string()),
                 means = "the run continues, but monitoring does not see it",

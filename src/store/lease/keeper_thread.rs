@@ -74,8 +74,8 @@ impl KeeperThread {
         let _ = self.orders.send(Order::Release);
     }
 
-    /// Ends the thread. Returns what the rows of its sessions say; nothing if the database keeps the
-    /// thread waiting.
+    /// Ends the thread. Returns what the rows of its sessions say; nothing if the database keeps
+    /// the thread waiting.
     pub(in crate::store) fn end(self) -> Vec<Claim> {
         drop(self.orders);
         threads::join_within(self.thread, LONGEST_STEP).unwrap_or_default()

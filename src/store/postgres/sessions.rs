@@ -17,8 +17,8 @@ use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::units::{duration_us, time_of, time_us};
 use crate::zone;
 
-/// Lets sessions begin and end one after the other until the transaction ends: so their numbers have
-/// no gaps, and an end knows which session was the newest.
+/// Lets sessions begin and end one after the other until the transaction ends: so their numbers
+/// have no gaps, and an end knows which session was the newest.
 pub(super) fn one_after_the_other(c: &mut impl GenericClient) -> Done<()> {
     Ok(c.batch_execute("SELECT FROM meta WHERE key = 'schema_version' FOR UPDATE")?)
 }
