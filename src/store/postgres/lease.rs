@@ -237,7 +237,7 @@ fn raise(t: &mut Transaction<'_>, change: Change, cap: u32, clock: &dyn Clock) -
     if !set(t, &change)? {
         return Ok(None);
     }
-    let taken = places::taken(t, clock, rate, Counted::OfEnded(from.session_no))?;
+    let taken = places::taken(t, clock, rate, &Counted::OfEnded(from.session_no))?;
     if places > from.places {
         note_share(t, &account, &change, now, &taken)?;
     }

@@ -87,14 +87,14 @@ pub(super) fn taken(
     t: &mut Transaction<'_>,
     clock: &dyn Clock,
     rate: Rate,
-    counted: Counted,
+    counted: &Counted,
 ) -> Done<Vec<Duration>> {
     let now = clock.now();
     let sql = "SELECT coalesce(max(timeout_us), 0) FROM session WHERE boot_id = $1";
     let longest = timeout(t.query_one(sql, &[&clock.boot_id()])?.try_get(0)?);
     let since_us = now.boot_us - places::longest_us(longest, rate);
-    let mut taken = by_this_boot(t, clock.boot_id(), now, rate, &counted, since_us)?;
-    taken.extend(by_other_boots(t, clock, now, rate, &counted, since_us)?);
+    let mut taken = by_this_boot(t, clock.boot_id(), now, rate, counted, since_us)?;
+    taken.extend(by_other_boots(t, clock, now, rate, counted, since_us)?);
     Ok(taken)
 }
 

@@ -128,7 +128,7 @@ impl Reader for PostgresReader {
 
     fn places_taken(&self, clock: &dyn Clock, cap: &AccountCap) -> Result<Vec<Duration>> {
         let (clock, AccountCap { account, rate }) = (ClockNow::of(clock), cap.clone());
-        self.read(move |t| places::taken(t, &clock, rate, Counted::OfAccount(account)))
+        self.read(move |t| places::taken(t, &clock, rate, &Counted::OfAccount(account)))
     }
 
     fn calls_named(&self, call_id: &str) -> Result<Vec<KnownCall>> {

@@ -178,7 +178,7 @@ impl Store for PostgresStore {
 
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {
         let (clock, session_no) = (self.clock.clone(), scope.session_no);
-        self.database.read(move |t| places::taken(t, clock.as_ref(), rate, Counted::ForSession(session_no)))
+        self.database.read(move |t| places::taken(t, clock.as_ref(), rate, &Counted::ForSession(session_no)))
     }
 
     fn hold_places(&self, scope: &Scope, _rate: Rate, places: Arc<dyn Places>, stop: &Stop) -> Result<()> {

@@ -647,7 +647,6 @@ fn wrong_designs_are_caught() {
     for world in worlds_of_wrong_designs() {
         let n = world.rate.requests.get() as usize;
         let most = most_over(60, &world);
-        println!("{:?}: {most} of {n}", world.design);
         if most <= n {
             uncaught.push(world.design);
         }
