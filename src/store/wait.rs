@@ -38,17 +38,27 @@ pub(super) fn stand_by<T>(wait: Option<&Wait>, mut attempt: impl FnMut() -> Resu
         let Some(wait) = wait else { return Err(busy) };
         let left = wait.limit.map_or(Duration::MAX, |limit| limit.saturating_sub(began.elapsed()));
         if left.is_zero() {
-            let stood_by = humantime::format_duration(wait.limit.unwrap_or_default());
-            return Err(Error { what: format!("{}; this run stood by for {stood_by}", busy.what), ..busy });
+            return Err(wait.over(busy));
         }
         if !std::mem::replace(&mut has_told, true) {
-            tracing::info!("note: {}; this run stands by {}", busy.what, wait.length());
+            wait.tell(&busy);
         }
         wait.pause(TRY_EVERY.min(left))?;
     }
 }
 
 impl Wait {
+    /// Says that the run stands by, and for whom.
+    pub(super) fn tell(&self, busy: &Error) {
+        tracing::info!("note: {}; this run stands by {}", busy.what, self.length());
+    }
+
+    /// The error at the limit.
+    pub(super) fn over(&self, busy: Error) -> Error {
+        let stood_by = humantime::format_duration(self.limit.unwrap_or_default());
+        Error { what: format!("{}; this run stood by for {stood_by}", busy.what), ..busy }
+    }
+
     /// How long it stands by, in words.
     fn length(&self) -> String {
         self.limit.map_or_else(

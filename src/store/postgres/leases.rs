@@ -2,7 +2,7 @@
 //! and ends them.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reconcile_core::ask_again::Scope;
 
@@ -75,13 +75,16 @@ impl Leases {
                 Judgement::Alive(holder) => Some(holder.session_no),
                 _ => None,
             };
-            let limit = self.wait.as_ref().map_or(Some(WATCH * 2), |wait| wait.limit);
-            if (self.wait.is_none() && alive.is_some()) || limit.is_some_and(|limit| began.elapsed() >= limit)
-            {
-                return Err(self.busy(&in_the_way, alive));
-            }
-            if self.wait.is_some() && !std::mem::replace(&mut has_told, true) {
-                tracing::info!("{}; standing by", self.busy(&in_the_way, alive).what);
+            let is_over = |limit: Option<Duration>| limit.is_some_and(|limit| began.elapsed() >= limit);
+            match &self.wait {
+                None if alive.is_some() || is_over(Some(WATCH * 2)) => {
+                    return Err(self.busy(&in_the_way, alive));
+                }
+                Some(wait) if is_over(wait.limit) => return Err(wait.over(self.busy(&in_the_way, alive))),
+                Some(wait) if !std::mem::replace(&mut has_told, true) => {
+                    wait.tell(&self.busy(&in_the_way, alive));
+                }
+                _ => {}
             }
             match &self.wait {
                 Some(wait) => wait.pause(Candidate::LOOK_EVERY)?,
