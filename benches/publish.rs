@@ -25,7 +25,7 @@ fn prepare(folder: &Path, calls: usize) {
     }
     write_ledger(&folder.join("calls.csv"), calls);
     write_answers(&folder.join("answers.jsonl"), calls);
-    write_store(&folder.join("reconcile.db"), calls);
+    write_store(&folder.join("reconcile.db").into(), calls);
     std::fs::write(mark, calls.to_string()).unwrap();
 }
 

@@ -29,7 +29,7 @@ fn main() {
     let runs = std::env::var("RUNS").map_or(50, |runs| runs.parse().unwrap());
     let folder = tempfile::TempDir::new().unwrap();
     write_ledger(&folder.path().join("calls.csv"), ROWS);
-    write_store(&folder.path().join("reconcile.db"), ROWS);
+    write_store(&folder.path().join("reconcile.db").into(), ROWS);
     let job = ["-q", "--input", "calls.csv", "--out", "details.parquet"];
     let offline = [&job[..], &["--offline"]].concat();
     // The first run writes the outputs; the measured runs replace them.

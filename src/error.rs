@@ -18,6 +18,8 @@ pub struct Error {
     /// True if this run has already sent requests to the provider. The message then does not say
     /// "Nothing was sent".
     pub after_requests: bool,
+    /// True if the store's database cannot be reached, or does not answer. It may come back.
+    pub is_store_away: bool,
     /// The underlying error.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -30,7 +32,14 @@ impl Error {
     /// An error that ends the program with `exit`; `what` says what is wrong.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), hint: None, after_requests: false, source: None }
+        Self {
+            exit,
+            what: what.into(),
+            hint: None,
+            after_requests: false,
+            is_store_away: false,
+            source: None,
+        }
     }
 
     /// Wrong usage, configuration, credentials or input (exit 2).
@@ -56,6 +65,12 @@ impl Error {
         Self::output("cannot start another thread")
             .hint("raise the limit of processes and threads (ulimit -u), then run the same command again")
             .because(e)
+    }
+
+    /// The same error of a store that may come back.
+    #[must_use]
+    pub(crate) fn of_store_away(self) -> Self {
+        Self { is_store_away: true, ..self }
     }
 
     /// Adds what to do.

@@ -144,6 +144,38 @@ impl UrlSetting<'_> {
         }
         Ok(url)
     }
+
+    /// Parses the URL of a service that gets reports. It may hold secrets, such as a user name with
+    /// its password. `insecure_http` allows http:// to other machines.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when it is not an http(s) URL, or when http:// is not allowed. The error shows at
+    /// most scheme, host and port.
+    pub fn parse_secret(&self, insecure_http: bool) -> Result<Url> {
+        let Self { name, value, example } = self;
+        let hint = format!("use a URL such as {example}");
+        let url = Url::parse(value)
+            .map_err(|e| Error::usage(format!("{name} is invalid")).hint(hint.clone()).because(e))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(Error::usage(format!("{name} does not start with http:// or https://")).hint(hint));
+        }
+        if is_clear_text(&url) && !insecure_http {
+            return Err(Error::usage(format!("{name} {}/… is not encrypted", shown_url::shown(&url)))
+                .hint("use https://, or allow plain HTTP with --insecure-http if the network is safe"));
+        }
+        Ok(url)
+    }
+}
+
+/// The innermost cause of a request without a reply, which is the most precise one. Without the
+/// URL.
+#[must_use]
+pub fn root_cause(error: reqwest::Error) -> String {
+    fn innermost(error: &dyn std::error::Error) -> String {
+        error.source().map_or_else(|| error.to_string(), innermost)
+    }
+    innermost(&error.without_url())
 }
 
 /// True if the URL's host is this machine.

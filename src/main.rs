@@ -56,6 +56,7 @@ fn act(cli: Cli) -> Result<Exit> {
         Action::VerifyCap(args) => commands::verify_cap(&args),
         Action::Purge(args) => commands::purge(&args),
         Action::Forget(args) => commands::forget(&args),
+        Action::CopyStore(args) => commands::copy_store(&args),
         Action::Whoami(access, json) => threads::event_loop()?.block_on(commands::whoami(&access, json)),
         Action::Sandbox(options) => threads::event_loop()?.block_on(sandbox::serve(*options)),
         Action::Config(text) => {

@@ -8,7 +8,7 @@ use crate::fetch::{AnswerNote, OutageNote};
 use crate::ledger::{ColumnNote, LedgerNote, Reason, most_frequent};
 use crate::provider::credentials::ReadableFile;
 use crate::resolutions::ResolutionNote;
-use crate::store::UnknownFileSystem;
+use crate::store::StoreNote;
 use crate::words::plural;
 
 /// A note of a run. File names and headers in it may hold a phone number.
@@ -49,8 +49,8 @@ pub enum Note {
     },
     /// A secret file can be read by others.
     ReadableFile(ReadableFile),
-    /// The store may be shared with other machines.
-    Store(UnknownFileSystem),
+    /// On the place of the store.
+    Store(StoreNote),
     /// On the answers as a whole.
     Answers(AnswerNote),
     /// The provider could not be reached.

@@ -73,7 +73,23 @@ impl Staged {
         Self::create_for(target, Readers::Owner)
     }
 
+    /// As [`Staged::create`]; `None` if another run is writing the same file.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the folder cannot be written to.
+    pub(crate) fn try_create(target: &Path) -> Result<Option<Self>> {
+        Self::try_create_for(target, Readers::ByUmask)
+    }
+
     fn create_for(target: &Path, readers: Readers) -> Result<Self> {
+        Self::try_create_for(target, readers)?.ok_or_else(|| {
+            Error::output(format!("another run is writing {}", target.display()))
+                .hint("wait until it ends, or write to another path")
+        })
+    }
+
+    fn try_create_for(target: &Path, readers: Readers) -> Result<Option<Self>> {
         let failed = |e: io::Error| unwritable(target, e);
         let place = resolve(target).map_err(failed)?;
         let beside = unfinished(&place);
@@ -81,11 +97,9 @@ impl Staged {
             ErrorKind::InvalidInput => in_the_way(target, &beside, e),
             kind => failed(io::Error::new(kind, format!("{}: {e}", beside.display()))),
         };
-        match create_locked(&beside, readers).map_err(named)? {
-            Some(file) => Ok(Self { target: target.to_owned(), place, beside, file, renamed: false }),
-            None => Err(Error::output(format!("another run is writing {}", target.display()))
-                .hint("wait until it ends, or write to another path")),
-        }
+        let file = create_locked(&beside, readers).map_err(named)?;
+        let target = target.to_owned();
+        Ok(file.map(|file| Self { target, place, beside, file, renamed: false }))
     }
 
     /// A handle for writing.

@@ -6,6 +6,7 @@
 use std::io;
 use std::panic::resume_unwind;
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -27,6 +28,19 @@ pub(crate) fn start<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     Builder::new().name(name.into()).spawn(work)
+}
+
+/// The result of a thread; `None` if it panicked, or if it still works after `limit`. Then it is
+/// left behind, and ends with the process.
+pub(crate) fn join_within<T>(thread: JoinHandle<T>, limit: Duration) -> Option<T> {
+    let until = Instant::now() + limit;
+    while !thread.is_finished() {
+        if Instant::now() >= until {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    thread.join().ok()
 }
 
 /// Starts a thread that ends before its scope does.

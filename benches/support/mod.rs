@@ -14,7 +14,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use fastrand::Rng;
 use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
-use reconcile::store::{Decision, NewRequest, Origin, Purpose, RequestEnd, RunIdentity, Store, open};
+use reconcile::store::{
+    Decision, NewRequest, Origin, Purpose, RequestEnd, RunIdentity, Store, StoreLocation, open,
+};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::calendar::{day_of, provider_text};
@@ -212,8 +214,8 @@ pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {
 }
 
 /// Opens a store for real answers, and begins a session.
-pub(crate) fn open_store(path: &Path) -> (Arc<dyn Store>, Scope) {
-    let store = open(&path.into(), Origin::Provider, Arc::new(SystemClock::new())).unwrap();
+pub(crate) fn open_store(location: &StoreLocation) -> (Arc<dyn Store>, Scope) {
+    let store = open(location, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = RunIdentity { input_sha256: "benchmark".into(), refresh: false };
     let rate: Rate = "1000000/s".parse().unwrap();
     let scope = store.begin_session(&identity, rate, Duration::from_secs(10)).unwrap();
@@ -221,8 +223,8 @@ pub(crate) fn open_store(path: &Path) -> (Arc<dyn Store>, Scope) {
 }
 
 /// Writes a store with the answers to this number of calls.
-pub(crate) fn write_store(path: &Path, calls: usize) {
-    let (store, scope) = open_store(path);
+pub(crate) fn write_store(location: &StoreLocation, calls: usize) {
+    let (store, scope) = open_store(location);
     tokio::runtime::Runtime::new().unwrap().block_on(fill(
         store.as_ref(),
         &scope,

@@ -3,7 +3,7 @@
 use clap_complete::Shell;
 
 use super::command_options::{
-    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, VerifyCapArgs,
+    CopyArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, StoreCommand, VerifyCapArgs,
 };
 use super::definitions::{Cli, Command};
 use super::settings::Settings;
@@ -30,6 +30,8 @@ pub enum Action {
     Purge(PurgeArgs),
     /// Delete stored answers by phone number.
     Forget(ForgetArgs),
+    /// Copy a store.
+    CopyStore(CopyArgs),
     /// Print the credentials in use; as JSON if `true`.
     Whoami(Access, bool),
     /// Run the simulated provider as a server.
@@ -69,6 +71,7 @@ impl Cli {
             Some(Command::VerifyCap(args)) => Action::VerifyCap(args),
             Some(Command::Purge(args)) => Action::Purge(args),
             Some(Command::Forget(args)) => Action::Forget(args),
+            Some(Command::Store(StoreCommand::Copy(args))) => Action::CopyStore(args),
             Some(Command::Whoami(args)) => Action::Whoami(args.access.access(), args.json),
             Some(Command::Sandbox(args)) => Action::Sandbox(Box::new(args.into())),
             Some(Command::Config(_)) => Action::Config(self.values_in_effect),

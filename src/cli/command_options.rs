@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::common_options::{AccessArgs, LedgerArgs, StoreArgs};
 use super::job_options::Masking;
 use super::{settings, values};
 use crate::error::{Error, Result};
 use crate::publish::Rules;
+use crate::store::StoreLocation;
 use crate::{ledger, sandbox};
 use reconcile_core::rate::Rate;
 
@@ -92,6 +93,28 @@ impl ExportArgs {
         Err(Error::usage("an export cannot mask phone numbers: it holds the provider's answers as they came")
             .hint("add --mask-phones none, and let only those read the folder who may read the store"))
     }
+}
+
+/// The commands of `reconcile store`.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Copy a store into an empty one, verify the copy, and retire the source
+    ///
+    /// The source and the target may each be a file or a database. No run may use them meanwhile. A
+    /// copy that was interrupted is continued by the same command. Afterwards no run uses the
+    /// source: with both in use, the cap would count double.
+    Copy(CopyArgs),
+}
+
+/// The options of `reconcile store copy`.
+#[derive(Debug, Clone, Args)]
+pub struct CopyArgs {
+    /// Store to copy: a file, or postgres://…
+    #[arg(long, env = "RECONCILE_COPY_FROM", value_name = "STORE", value_parser = values::store)]
+    pub from: StoreLocation,
+    /// New store: a file, or postgres://…
+    #[arg(long, env = "RECONCILE_COPY_TO", value_name = "STORE", value_parser = values::store)]
+    pub to: StoreLocation,
 }
 
 /// The options of `reconcile verify-cap`.

@@ -124,7 +124,8 @@ impl LedgerArgs {
 /// The store of a command that is not a run.
 #[derive(Debug, Clone, Args)]
 pub struct StoreArgs {
-    /// Store [default: reconcile.db in this folder, else reconcile.sandbox.db]
+    /// Store: a file, or postgres://USER@HOST/DATABASE [default: reconcile.db in this folder, else
+    /// reconcile.sandbox.db]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH")]
     store: Option<PathBuf>,
 }

@@ -6,7 +6,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::command_options::{
-    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs, VerifyCapArgs, WhoamiArgs,
+    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs, StoreCommand,
+    VerifyCapArgs, WhoamiArgs,
 };
 use super::job_options::JobArgs;
 use crate::exit::Exit;
@@ -109,6 +110,9 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Delete every stored answer that contains a given phone number
     Forget(ForgetArgs),
+    /// Work on whole stores
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Print which credentials a run would use, without the secret, and when they expire
     Whoami(WhoamiArgs),
     /// Run the simulated provider as a server on 127.0.0.1

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::accounts::AccountArgs;
 use super::common_options::{AccessArgs, LedgerArgs};
 use super::notify_options::NotifyArgs;
+use super::stand_by::WaitValue;
 use super::usable_rows::MaxUnusable;
 use super::values::{self, SqlFile};
 use crate::fetch::Concurrency;
@@ -250,10 +251,26 @@ pub(super) struct JobArgs {
     /// A call younger than this without a record is pending, an older one not_found
     #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = values::age, help_heading = "Run", hide_short_help = true)]
     pub(super) settle: Duration,
-    /// Store of all requests and answers [default: reconcile.db beside --out, or
-    /// reconcile.sandbox.db with --sandbox; required if --out is in object storage]
+    /// Store of all requests and answers: a file, or postgres://USER@HOST/DATABASE [default:
+    /// reconcile.db beside --out, or reconcile.sandbox.db with --sandbox; required if --out is in
+    /// object storage]
     #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
     pub(super) store: Option<PathBuf>,
+    /// Stand by while another run holds the store, instead of exit 5; DURATION limits this
+    ///
+    /// --deadline and --max-duration include this time.
+    #[arg(
+        long,
+        env = "RECONCILE_WAIT",
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = WaitValue::parse,
+        help_heading = "Run",
+        hide_short_help = true
+    )]
+    pub(super) wait: Option<WaitValue>,
     /// Ask again for every call, even if its final record or permanent error is stored
     #[arg(
         long,
@@ -296,6 +313,16 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) metrics_file: Option<PathBuf>,
+    /// Also push the metrics to the Prometheus Pushgateway at this URL; user:password@ is possible
+    #[arg(
+        long,
+        env = "RECONCILE_METRICS_PUSH",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Monitoring",
+        hide_short_help = true
+    )]
+    pub(super) metrics_push: Option<String>,
     #[command(flatten)]
     pub(super) notify: NotifyArgs,
 }

@@ -8,12 +8,14 @@ use super::mask_key::MaskSettings;
 use super::notify_options::NotifySettings;
 use super::object_outputs;
 use super::settings::{Answers, Settings, settle};
+use super::stand_by::WaitValue;
 use super::usable_rows::UsableRows;
 use crate::error::{Error, Result};
 use crate::ledger;
 use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
 use crate::store::StoreLocation;
+use crate::telemetry::push::PushTarget;
 use crate::zone::Zone;
 
 impl JobArgs {
@@ -37,6 +39,8 @@ impl JobArgs {
         let accounts = self.accounts.clone().accounts(self.rate, self.burst, needs_profiles)?;
         let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
             self.notify.settings(self.lang, self.access.insecure_http())?;
+        let push = |url: &str| PushTarget::parse(url, &input, self.access.insecure_http());
+        let metrics_push = self.metrics_push.as_deref().map(push).transpose()?;
         let MaskSettings { mask, note: mask_note } =
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
         Ok(Settings {
@@ -72,11 +76,13 @@ impl JobArgs {
             deadline: self.deadline,
             timezone,
             max_duration: self.max_duration,
+            stand_by: self.wait.and_then(WaitValue::stand_by),
             progress: self.progress,
             exit_code: self.exit_code,
             fail_above: self.fail_above,
             resolutions: self.resolutions,
             metrics_file: self.metrics_file,
+            metrics_push,
             notify,
             notify_secret,
         })
@@ -84,6 +90,11 @@ impl JobArgs {
 }
 
 impl JobArgs {
+    /// The burst; by default the cap's requests.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when it is larger than the cap.
     fn store_location(&self, out: &Path) -> StoreLocation {
         let default = || out.with_file_name(if self.sandbox { SANDBOX_STORE } else { STORE });
         StoreLocation::parse(&self.store.clone().unwrap_or_else(default))

@@ -18,19 +18,21 @@ mod notify_options;
 mod object_outputs;
 mod read;
 mod settings;
+mod stand_by;
 mod usable_rows;
 mod values;
 
 pub use accounts::{Account, Accounts};
 pub use action::Action;
 pub use command_options::{
-    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs, VerifyCapArgs,
+    CopyArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs, VerifyCapArgs,
 };
 pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};
 pub use job_options::ShowProgress;
 pub use settings::{Answers, Settings};
+pub use stand_by::StandBy;
 pub use usable_rows::{MaxUnusable, UsableRows, missing_defaults};
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
         ContextValue::String(text) => Some(text.as_str()),
         _ => None,
     };
-    let option = text(ContextKind::InvalidArg)?.split(' ').next()?;
+    let option = text(ContextKind::InvalidArg)?.split([' ', '[']).next()?;
     let value = text(ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
     let why = match (error.kind(), error.get(ContextKind::ValidValue)) {
         (ErrorKind::ValueValidation, _) => error.source()?.to_string(),

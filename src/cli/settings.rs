@@ -7,6 +7,7 @@ use chrono::{NaiveTime, TimeDelta};
 
 use super::accounts::Accounts;
 use super::job_options::ShowProgress;
+use super::stand_by::StandBy;
 use super::usable_rows::UsableRows;
 use crate::fetch::Concurrency;
 use crate::http_client::is_plain_http;
@@ -16,7 +17,9 @@ use crate::provider::WireFormat;
 use crate::provider::credentials::{Access, ReadableFile};
 use crate::publish::Rules;
 use crate::store::{ExpectedOrigin, Origin, StoreLocation};
+use crate::telemetry::metrics::MetricsTargets;
 use crate::telemetry::notify;
+use crate::telemetry::push::PushTarget;
 use crate::zone::Zone;
 use reconcile_core::materiality::Limit;
 
@@ -80,6 +83,8 @@ pub struct Settings {
     pub timezone: Zone,
     /// Time from the start after which nothing is sent.
     pub max_duration: Option<Duration>,
+    /// How long the run stands by while another one holds the store; `None` if it does not.
+    pub stand_by: Option<StandBy>,
     /// When progress is shown.
     pub progress: ShowProgress,
     /// Exit 1 if there are unsettled discrepancies.
@@ -90,6 +95,8 @@ pub struct Settings {
     pub resolutions: Option<PathBuf>,
     /// The Prometheus text file.
     pub metrics_file: Option<PathBuf>,
+    /// Where the metrics are pushed to.
+    pub metrics_push: Option<PushTarget>,
     /// Where the result of the run is posted.
     pub notify: Option<notify::Target>,
     /// The file with the secret that signs the notification.
@@ -97,6 +104,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where the metrics go to.
+    #[must_use]
+    pub fn metrics(&self) -> MetricsTargets<'_> {
+        MetricsTargets {
+            file: self.metrics_file.as_deref(),
+            push: self.metrics_push.as_ref(),
+            ca_file: self.access.ca_file.as_deref(),
+        }
+    }
+
     /// Whose answers the store may hold. A provider over plain HTTP may be a sandbox, which its
     /// first answer shows. Offline, a store filled by such a sandbox can be used as well.
     #[must_use]

@@ -11,6 +11,7 @@ use chrono::{NaiveDate, NaiveTime};
 use crate::fetch::Concurrency;
 use crate::output::Lang;
 use crate::provider::WireFormat;
+use crate::store::StoreLocation;
 use reconcile_core::arrival::LONGEST_TIMEOUT;
 use reconcile_core::materiality::Limit;
 use reconcile_core::product::{PRODUCTS, ProductId};
@@ -163,6 +164,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     let limit = duration(text)?;
     if limit > LONGEST_TIMEOUT { Err("needs at most 1h".into()) } else { Ok(limit) }
+}
+
+/// A file, or the URL of a database.
+pub(super) fn store(text: &str) -> Result<StoreLocation, String> {
+    if text.trim().is_empty() {
+        Err("needs a file, or the URL of a database".into())
+    } else {
+        Ok(StoreLocation::parse(Path::new(text)))
+    }
 }
 
 pub(super) fn latency(text: &str) -> Result<(Duration, Duration), String> {

@@ -43,11 +43,11 @@ fn lines(exported: &Exported, to: &str) -> Vec<String> {
             plural(exported.damaged, "stored answer")
         )
     });
-    let open = exported.open_session.map(|session_no| {
+    let open = exported.open_sessions.iter().map(|session_no| {
         format!(
             "the answers of session {session_no} are left out: it still works, or was killed; export again when it, \
              or the next run, has ended"
         )
     });
-    [Some(done), damaged, open].into_iter().flatten().collect()
+    std::iter::once(done).chain(damaged).chain(open).collect()
 }

@@ -2,6 +2,7 @@
 //! their answer to standard output.
 
 mod answer;
+mod copy_store;
 mod erase;
 mod explain;
 mod export;
@@ -13,6 +14,7 @@ mod resolutions;
 mod verify_cap;
 mod whoami;
 
+pub use copy_store::copy_store;
 pub use erase::{forget, purge};
 pub use explain::explain;
 pub use export::export;

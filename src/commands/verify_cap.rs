@@ -8,10 +8,10 @@ use crate::cli::VerifyCapArgs;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::shown::shown;
-use crate::store::{CapRecord, SessionEvidence};
+use crate::store::{AccountShares, CapRecord, SessionEvidence};
 use crate::words::plural;
 use crate::zone;
-use reconcile_core::cap_audit::{Evidence, Verdict};
+use reconcile_core::cap_audit::{Evidence, Shares, Verdict};
 
 /// The answer; with `--json` these are its keys.
 #[derive(Serialize)]
@@ -24,6 +24,73 @@ struct Answer {
     requests: u64,
     throttled: u64,
     sessions: Vec<Session>,
+    /// Only accounts whose places several sessions can share.
+    accounts: Vec<Account>,
+}
+
+/// The sum of the places that the sessions of an account held.
+#[derive(Serialize)]
+struct Account {
+    account: String,
+    cap: String,
+    held: bool,
+    #[serde(serialize_with = "as_word")]
+    verdict: Verdict,
+    changes: u64,
+    most_places: u64,
+    missing: u64,
+    #[serde(skip)]
+    of: u32,
+}
+
+impl Account {
+    fn new(shares: AccountShares) -> Self {
+        let AccountShares { account, rate, shares } = shares;
+        let verdict = shares.verdict();
+        let Shares { changes, most, missing, .. } = shares;
+        Self {
+            account,
+            cap: rate.to_string(),
+            held: verdict == Verdict::Held,
+            verdict,
+            changes,
+            most_places: most,
+            missing,
+            of: rate.requests.get(),
+        }
+    }
+
+    fn line(&self) -> String {
+        let name = if self.account.is_empty() { String::new() } else { format!(" {}", shown(&self.account)) };
+        format!(
+            "account{name}, cap {}: its sessions held at most {} of {} places together, in {}{}",
+            self.cap,
+            self.most_places,
+            self.of,
+            plural(self.changes, "change"),
+            flag(self.verdict)
+        )
+    }
+
+    /// Why the sum cannot be proven, in a sentence.
+    fn doubt(&self) -> Option<String> {
+        let account = shown(&self.account);
+        (self.missing > 0).then(|| {
+            format!(
+                "Account {account}: the record of {} of places is missing.",
+                plural(self.missing, "change")
+            )
+        })
+    }
+}
+
+/// The end of a line with this verdict.
+fn flag(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Held => "",
+        Verdict::CannotBeProven => "  CANNOT BE PROVEN",
+        Verdict::Broken => "  BROKEN",
+    }
 }
 
 /// The requests of one process, and what the cap allows.
@@ -44,6 +111,7 @@ struct Session {
     requests: u64,
     no_reply: u64,
     missing: u64,
+    over_places: u64,
     allowance: u64,
     throttled: u64,
     sending_s: f64,
@@ -62,7 +130,8 @@ fn as_utc<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> std::resul
 impl Session {
     fn new(s: SessionEvidence) -> Self {
         let verdict = s.evidence.verdict(s.rate);
-        let Evidence { requests, most_in_any_window, most_if_late, no_reply, missing, .. } = s.evidence;
+        let Evidence { requests, most_in_any_window, most_if_late, no_reply, missing, over_places, .. } =
+            s.evidence;
         #[allow(clippy::cast_precision_loss, reason = "microseconds of a session are far below 2^53")]
         let seconds = |us: i64| us as f64 / 1e6;
         Self {
@@ -78,6 +147,7 @@ impl Session {
             requests,
             no_reply,
             missing,
+            over_places,
             allowance: s.evidence.allowance,
             throttled: s.throttled,
             sending_s: seconds(s.evidence.sending_us),
@@ -97,11 +167,7 @@ impl Session {
             self.requests,
             self.sending_s,
             self.allowance,
-            match self.verdict {
-                Verdict::Held => "",
-                Verdict::CannotBeProven => "  CANNOT BE PROVEN",
-                Verdict::Broken => "  BROKEN",
-            }
+            flag(self.verdict)
         )
     }
 
@@ -115,6 +181,12 @@ impl Session {
                  time limit after its failure. If they arrived later, all together, a window held up to {} requests.",
                 plural(self.no_reply, "request"),
                 self.most_if_late
+            ));
+        }
+        if self.over_places > 0 {
+            doubts.push(format!(
+                "Session {n}: a window can have held {} more than the places that the session had then.",
+                plural(self.over_places, "request")
             ));
         }
         if self.missing > 0 {
@@ -132,10 +204,15 @@ impl Session {
 ///
 /// Exit 2 when there is no store; exit 6 when it cannot be read.
 pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
-    let CapRecord { sessions, missing_sessions, names } = open_store(&args.store.location())?.cap_record()?;
+    let CapRecord { sessions, accounts, missing_sessions, names } =
+        open_store(&args.store.location())?.cap_record()?;
     let sessions: Vec<Session> = sessions.into_iter().map(Session::new).collect();
+    let accounts: Vec<Account> = accounts.into_iter().map(Account::new).collect();
     let mut doubts: Vec<String> = sessions.iter().flat_map(Session::doubts).collect();
-    let mut verdict = sessions.iter().map(|session| session.verdict).max().unwrap_or(Verdict::Held);
+    doubts.extend(accounts.iter().filter_map(Account::doubt));
+    let verdicts = sessions.iter().map(|session| session.verdict);
+    let mut verdict =
+        verdicts.chain(accounts.iter().map(|account| account.verdict)).max().unwrap_or(Verdict::Held);
     if names > 1 {
         verdict = verdict.max(Verdict::CannotBeProven);
         doubts.push(format!(
@@ -149,6 +226,7 @@ pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
         requests: sessions.iter().map(|session| session.requests).sum(),
         throttled: sessions.iter().map(|session| session.throttled).sum(),
         sessions,
+        accounts,
     };
     answer(args.json, &result, || lines(&result, missing_sessions))?;
     Ok(if result.held { Exit::Success } else { Exit::Discrepancies })
@@ -158,10 +236,12 @@ fn lines(answer: &Answer, missing_sessions: u64) -> Vec<String> {
     let broken = answer.sessions.iter().filter(|session| session.verdict == Verdict::Broken).count() as u64;
     let cap = match (broken, answer.held) {
         (0, true) => "kept in every window".to_owned(),
+        (0, false) if answer.verdict == Verdict::Broken.as_str() => "BROKEN".to_owned(),
         (0, false) => "CANNOT BE PROVEN".to_owned(),
         (n, _) => format!("BROKEN in {}", plural(n, "session")),
     };
     let mut lines: Vec<String> = answer.sessions.iter().map(Session::line).collect();
+    lines.extend(answer.accounts.iter().map(Account::line));
     let sessions = plural(answer.sessions.len() as u64, "session");
     lines.extend(table(&[
         ("cap", cap),

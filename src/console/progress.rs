@@ -20,7 +20,7 @@ use crate::fetch::cap::{Cap, Forecast};
 use crate::locked::lock;
 use crate::shown::shown;
 use crate::stop::{Reason, Stop};
-use crate::telemetry::metrics::{MetricsFile, ProgressOfAccount, RunProgress};
+use crate::telemetry::metrics::{Metrics, ProgressOfAccount, RunProgress};
 use crate::words::count;
 use crate::zone;
 use reconcile_core::answer::AnswerKind;
@@ -198,7 +198,7 @@ struct Display {
     accounts: Vec<ShownAccount>,
     form: Form,
     bar: ProgressBar,
-    metrics: Option<Arc<MetricsFile>>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// An account with its results so far.
@@ -226,7 +226,7 @@ impl Progress {
         form: Form,
         accounts: Vec<AccountProgress>,
         stop: Stop,
-        metrics: Option<Arc<MetricsFile>>,
+        metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let target =
             if form == Form::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

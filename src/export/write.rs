@@ -4,8 +4,8 @@
 //! [`FILES_AT_ONCE`] files at a time are written, by reading only the calls among which their
 //! answers are. So memory grows neither with the answers nor with the days.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -32,8 +32,8 @@ pub struct Exported {
     pub files: u64,
     /// Answers that were left out because they are damaged.
     pub damaged: u64,
-    /// The session whose answers were left out because it has not ended.
-    pub open_session: Option<i64>,
+    /// The sessions whose answers were left out because they have not ended.
+    pub open_sessions: BTreeSet<i64>,
 }
 
 /// Writes every answer of an ended session that the folder does not have.
@@ -64,12 +64,13 @@ fn missing(
 ) -> Vec<NewFile> {
     let ended: BTreeMap<i64, &EndedSession> =
         sessions.ended.iter().map(|session| (session.session_no, session)).collect();
-    let newest_ended = ended.keys().last().copied().unwrap_or(0);
+    let known = ended.keys().copied().chain(sessions.open.iter().copied());
+    let newest = known.max().unwrap_or(0);
     let mut new = Vec::new();
     for group in groups {
         // A session may have begun after the sessions were read.
-        if group.session_no > newest_ended {
-            exported.open_session = exported.open_session.or(Some(group.session_no));
+        if group.session_no > newest || sessions.open.contains(&group.session_no) {
+            exported.open_sessions.insert(group.session_no);
             continue;
         }
         let session = ended.get(&group.session_no).copied();
@@ -188,20 +189,20 @@ mod tests {
             run_id: "3f2a91c0-6f0e-4c2f-9d6b-0a3c5d8e7f10".into(),
             started_at: chrono::DateTime::from_timestamp_micros(session_no).unwrap(),
         };
-        let sessions = Sessions { ended: [1, 2, 4].map(session).into(), open: Some(5) };
+        let sessions = Sessions { ended: [1, 2, 4].map(session).into(), open: vec![3, 5] };
         let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
         let group = |session_no, day| AnswerGroup { session_no, day, first_no: 1, last_no: 9, calls: 3 };
         let there = folder.file(day(1), &name_of(&session(2), Origin::Provider).unwrap());
         std::fs::create_dir(there.parent().unwrap()).unwrap();
         std::fs::write(there, "").unwrap();
-        // The store does not know session 3, and session 6 began while the groups were read.
-        let groups = [(1, 1), (2, 1), (2, 2), (3, 1), (4, 2), (5, 2), (6, 2)];
+        // The store does not know session 0, and session 6 began while the groups were read.
+        let groups = [(0, 1), (1, 1), (2, 1), (2, 2), (3, 1), (4, 2), (5, 2), (6, 2)];
         let groups = groups.map(|(session_no, of)| group(session_no, day(of))).into();
         let mut exported = Exported::default();
         let new = missing(&sessions, groups, Origin::Provider, &folder, &mut exported);
         let new: Vec<_> = new.iter().map(|file| (file.group.session_no, file.group.day)).collect();
         assert_eq!(new, [(1, day(1)), (2, day(2)), (4, day(2))]);
-        assert_eq!(exported, Exported { damaged: 3, open_session: Some(5), ..Exported::default() });
+        assert_eq!(exported, Exported { damaged: 3, open_sessions: [3, 5, 6].into(), ..Exported::default() });
     }
 
     #[test]

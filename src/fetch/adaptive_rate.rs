@@ -5,6 +5,7 @@
 //! From then on requests are spaced evenly, so the next throttled answer costs one request and not
 //! a burst. The rate rises again step by step. Pure: the time is an argument.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -25,6 +26,7 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// The share of the cap that the provider lets through.
 #[derive(Debug)]
 pub(super) struct AdaptiveRate {
+    /// The cap: the session's share of the account's.
     rate: Rate,
     /// Requests in a window: from 1 to the cap.
     allowed: u32,
@@ -51,6 +53,18 @@ impl AdaptiveRate {
             streak: 0,
             below_since: None,
             total: Slowdown::default(),
+        }
+    }
+
+    /// Sets the cap to this share of the rate's requests. A run that is slowed down keeps its part
+    /// of the cap.
+    pub(super) fn set_share(&mut self, share: NonZeroU32, now: Instant) {
+        let (was_slowed, cap) = (self.is_slowed(), self.rate.requests.get());
+        let part = u64::from(self.allowed) * u64::from(share.get()) / u64::from(cap);
+        self.allowed = u32::try_from(part).unwrap_or(u32::MAX).clamp(1, share.get());
+        self.rate.requests = share;
+        if was_slowed && !self.is_slowed() {
+            self.ends_slowed(now);
         }
     }
 
@@ -96,9 +110,8 @@ impl AdaptiveRate {
             self.allowed = (self.allowed + self.step()).min(self.rate.requests.get());
             let stepped = self.next_step;
             self.next_step += self.step_every();
-            if self.allowed == self.rate.requests.get() {
-                let since = self.below_since.take().unwrap_or(stepped);
-                self.total.slowed += stepped.saturating_duration_since(since);
+            if !self.is_slowed() {
+                self.ends_slowed(stepped);
             }
         }
         let paced = self.last_sent.filter(|_| self.is_slowed()).map(|sent| sent + self.pace());
@@ -141,6 +154,11 @@ impl AdaptiveRate {
             held: self.total.held.saturating_sub(ahead),
             ..self.total
         }
+    }
+
+    fn ends_slowed(&mut self, at: Instant) {
+        let since = self.below_since.take().unwrap_or(at);
+        self.total.slowed += at.saturating_duration_since(since);
     }
 
     fn is_slowed(&self) -> bool {
@@ -236,6 +254,20 @@ mod tests {
         }
         assert_eq!(seen, [50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100, 100, 100, 100, 100]);
         assert_eq!(adaptive.slowdown(now + SECOND * 1_000).slowed, SECOND * 310);
+    }
+
+    #[test]
+    fn a_slowed_run_keeps_its_part_of_a_changed_cap() {
+        let (mut adaptive, now) = adaptive();
+        adaptive.set_share(NonZeroU32::new(40).unwrap(), now);
+        assert_eq!((adaptive.allowed, adaptive.wait(now)), (40, None));
+        adaptive.throttled(now, Some(SECOND), 0.0, now);
+        adaptive.set_share(NonZeroU32::new(80).unwrap(), now);
+        assert_eq!((adaptive.allowed, adaptive.is_slowed()), (40, true));
+        // With one place there is nothing to slow down.
+        adaptive.set_share(NonZeroU32::MIN, now + SECOND * 5);
+        assert_eq!((adaptive.allowed, adaptive.is_slowed()), (1, false));
+        assert_eq!(adaptive.slowdown(now + SECOND * 100).slowed, SECOND * 5);
     }
 
     #[test]

@@ -14,6 +14,9 @@
 //!
 //! A third rule, the adaptive rate, slows the run down if the provider throttles below the cap.
 //!
+//! The number of places may change while the run sends: several hosts share an account's places
+//! ([`Places`]). With k of N places the session is spaced, and slowed down, like a cap of k.
+//!
 //! Every attempt takes its own place. Time is Tokio's, so tests run hours in milliseconds.
 //! Nothing polls: a waiting task sleeps until the next instant at which something can change.
 
@@ -28,16 +31,47 @@ use tokio::time::{Instant, sleep_until};
 use super::adaptive_rate::AdaptiveRate;
 use super::shape::{Shape, Token, times};
 use crate::locked::lock;
+use crate::store::Places;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::Slowdown;
 
 #[derive(Debug)]
-struct Places {
+struct State {
+    /// The number of places. More may be taken, if it was lowered.
+    places: u32,
     /// Requests with a place whose reply has not come back.
     in_flight: usize,
     /// When the other places are free again, earliest first.
     cooling: VecDeque<Instant>,
+    shape: Shape,
     adaptive_rate: AdaptiveRate,
+}
+
+impl State {
+    /// The number of taken places at `now`.
+    fn taken(&mut self, now: Instant) -> usize {
+        while self.cooling.front().is_some_and(|free_at| *free_at <= now) {
+            self.cooling.pop_front();
+        }
+        self.in_flight + self.cooling.len()
+    }
+
+    /// A place stays taken until then.
+    fn cool(&mut self, free_at: Instant) {
+        // Almost always the last one. Only a place that rested, or one of an earlier process, may
+        // be free later.
+        let index = self.cooling.partition_point(|other| *other <= free_at);
+        self.cooling.insert(index, free_at);
+    }
+
+    /// Sets the number of places. Without any place, spacing and forecasts are those of the whole
+    /// cap of `rate`.
+    fn set_places(&mut self, places: u32, rate: Rate, now: Instant) {
+        self.places = places;
+        let share = NonZeroU32::new(places).unwrap_or(rate.requests);
+        self.shape.set_share(share);
+        self.adaptive_rate.set_share(share, now);
+    }
 }
 
 /// What a request without a place waits for.
@@ -48,13 +82,14 @@ enum Wait {
 
 /// The cap. Shared by all attempts of a run.
 pub struct Cap {
+    /// The cap of the account.
     rate: Rate,
-    shape: Shape,
-    places: Mutex<Places>,
+    state: Mutex<State>,
     /// Held by the one task that waits for a place. The other tasks wait for this lock, first come,
     /// first served.
     turn: tokio::sync::Mutex<()>,
     reply: Notify,
+    more_places: Notify,
 }
 
 /// The state of the cap, and the time that further requests need.
@@ -93,16 +128,27 @@ impl Cap {
     /// taken.
     #[must_use]
     pub fn new(rate: Rate, burst: NonZeroU32, taken: &[Duration]) -> Self {
-        let now = Instant::now();
-        let mut cooling: Vec<Instant> = taken.iter().map(|left| now + *left).collect();
-        cooling.sort_unstable();
-        let adaptive_rate = AdaptiveRate::new(rate, now);
+        let cap = Self::without_places(rate, burst);
+        cap.grow(rate.requests.get(), taken);
+        cap
+    }
+
+    /// A cap of `rate` that has no place yet. [`Places::grow`] gives it some.
+    #[must_use]
+    pub fn without_places(rate: Rate, burst: NonZeroU32) -> Self {
+        let state = State {
+            places: 0,
+            in_flight: 0,
+            cooling: VecDeque::new(),
+            shape: Shape::new(rate, burst),
+            adaptive_rate: AdaptiveRate::new(rate, Instant::now()),
+        };
         Self {
             rate,
-            shape: Shape::new(rate, burst),
-            places: Mutex::new(Places { in_flight: 0, cooling: cooling.into(), adaptive_rate }),
+            state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(()),
             reply: Notify::new(),
+            more_places: Notify::new(),
         }
     }
 
@@ -116,84 +162,115 @@ impl Cap {
                     let end = PlaceEnd::CoolsAfter(Duration::ZERO);
                     return Place { cap: self, taken_at, token, end };
                 }
-                Err(Wait::Until(instant)) => sleep_until(instant).await,
-                Err(Wait::ForAReply) => self.reply.notified().await,
+                Err(wait) => self.wait(wait).await,
             }
+        }
+    }
+
+    async fn wait(&self, wait: Wait) {
+        let ended = async {
+            match wait {
+                Wait::Until(instant) => sleep_until(instant).await,
+                Wait::ForAReply => self.reply.notified().await,
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = self.more_places.notified() => {}
         }
     }
 
     fn try_take(&self) -> Result<(Instant, Token), Wait> {
         let now = Instant::now();
-        let mut places = lock(&self.places);
-        while places.cooling.front().is_some_and(|free_at| *free_at <= now) {
-            places.cooling.pop_front();
-        }
-        if let Some(instant) = places.adaptive_rate.wait(now) {
+        let mut state = lock(&self.state);
+        let taken = state.taken(now);
+        if let Some(instant) = state.adaptive_rate.wait(now) {
             return Err(Wait::Until(instant));
         }
-        if places.in_flight + places.cooling.len() >= self.rate.requests.get() as usize {
-            return Err(places.cooling.front().map_or(Wait::ForAReply, |free_at| Wait::Until(*free_at)));
+        if taken >= state.places as usize {
+            return Err(state.cooling.front().map_or(Wait::ForAReply, |free_at| Wait::Until(*free_at)));
         }
-        let token = self.shape.take().map_err(|wait| Wait::Until(now + wait))?;
-        places.in_flight += 1;
-        places.adaptive_rate.sent(now);
+        let token = state.shape.take().map_err(|wait| Wait::Until(now + wait))?;
+        state.in_flight += 1;
+        state.adaptive_rate.sent(now);
         Ok((now, token))
     }
 
     /// Holds all requests for `pause`. A hold that ends later stays: neither a success nor a
     /// shorter pause shortens it.
     pub fn hold(&self, pause: Duration) {
-        lock(&self.places).adaptive_rate.hold(pause, Instant::now());
+        lock(&self.state).adaptive_rate.hold(pause, Instant::now());
     }
 
     /// Slows the whole run down: the provider throttled the request whose place was taken at
     /// `taken_at`, and asks to wait for `hint`.
     pub fn throttled(&self, taken_at: Instant, hint: Option<Duration>) {
-        lock(&self.places).adaptive_rate.throttled(taken_at, hint, fastrand::f64(), Instant::now());
+        lock(&self.state).adaptive_rate.throttled(taken_at, hint, fastrand::f64(), Instant::now());
     }
 
     /// Notes that the provider did not throttle the request whose place was taken at `taken_at`.
     pub fn let_through(&self, taken_at: Instant) {
-        lock(&self.places).adaptive_rate.let_through(taken_at);
+        lock(&self.state).adaptive_rate.let_through(taken_at);
     }
 
     /// How often and how long the provider has slowed the run down.
     #[must_use]
     pub fn slowdown(&self) -> Slowdown {
-        lock(&self.places).adaptive_rate.slowdown(Instant::now())
+        lock(&self.state).adaptive_rate.slowdown(Instant::now())
     }
 
     /// The state of the cap, and the time that `requests` further requests need.
     #[must_use]
     pub fn forecast(&self, requests: u64) -> Forecast {
         let now = Instant::now();
-        let places = lock(&self.places);
-        let cooling: Vec<Duration> =
-            places.cooling.iter().filter(|free_at| **free_at > now).map(|free_at| *free_at - now).collect();
-        let taken = places.in_flight + cooling.len();
+        let mut state = lock(&self.state);
+        let taken = state.taken(now);
         let all_sent_in = if requests == 0 {
             Duration::ZERO
         } else {
-            let adaptive = places.adaptive_rate.forecast(requests, now);
-            let place = self.place_free_in(places.in_flight, &cooling, requests - 1);
-            adaptive.max(self.shape.forecast(requests)).max(place)
+            let adaptive = state.adaptive_rate.forecast(requests, now);
+            let place = place_free_in(&state, self.rate, requests - 1, now);
+            adaptive.max(state.shape.forecast(requests)).max(place)
         };
-        Forecast { in_flight: places.in_flight, taken, all_sent_in }
+        Forecast { in_flight: state.in_flight, taken, all_sent_in }
+    }
+}
+
+impl Places for Cap {
+    fn shrink(&self, target: u32) -> u32 {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        let before = state.places;
+        let target = target.min(before);
+        if target < before {
+            state.set_places(target, self.rate, now);
+        }
+        u32::try_from(state.taken(now)).unwrap_or(u32::MAX).max(target)
     }
 
-    /// How long until the request after `before` others gets a place. Every N of them take one
-    /// window.
-    fn place_free_in(&self, in_flight: usize, cooling: &[Duration], before: u64) -> Duration {
-        let n = u64::from(self.rate.requests.get());
-        let (rounds, place) = (before / n, usize::try_from(before % n).unwrap_or(usize::MAX));
-        let free = (self.rate.requests.get() as usize).saturating_sub(in_flight + cooling.len());
-        let first = match place.checked_sub(free) {
-            None => Duration::ZERO,
-            // The place of a request in flight cools only after the reply.
-            Some(index) => cooling.get(index).copied().unwrap_or(self.rate.window),
-        };
-        times(self.rate.window, rounds).saturating_add(first)
+    fn grow(&self, places: u32, resting: &[Duration]) {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        resting.iter().for_each(|rest| state.cool(now + *rest));
+        state.set_places(places, self.rate, now);
+        drop(state);
+        self.more_places.notify_one();
     }
+}
+
+/// How long until the request after `before` others gets a place. Every k of them take one window,
+/// with k places. Without any place it is the time that the whole cap needs.
+fn place_free_in(state: &State, rate: Rate, before: u64, now: Instant) -> Duration {
+    let k = NonZeroU32::new(state.places).unwrap_or(rate.requests).get();
+    let (rounds, place) =
+        (before / u64::from(k), usize::try_from(before % u64::from(k)).unwrap_or(usize::MAX));
+    let free = (k as usize).saturating_sub(state.in_flight + state.cooling.len());
+    let first = match place.checked_sub(free) {
+        None => Duration::ZERO,
+        // The place of a request in flight cools only after the reply.
+        Some(index) => state.cooling.get(index).map_or(rate.window, |free_at| *free_at - now),
+    };
+    times(rate.window, rounds).saturating_add(first)
 }
 
 impl Place<'_> {
@@ -206,7 +283,7 @@ impl Place<'_> {
     /// True if the provider has slowed the run down since it was taken: its request must not be
     /// sent now.
     pub(super) fn is_revoked(&self) -> bool {
-        lock(&self.cap.places).adaptive_rate.is_slowed_since(self.taken_at, Instant::now())
+        lock(&self.cap.state).adaptive_rate.is_slowed_since(self.taken_at, Instant::now())
     }
 
     /// Ends a request without a reply: it may still arrive. The place rests this long, and then
@@ -224,19 +301,13 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     /// The request has ended, or was abandoned.
     fn drop(&mut self) {
-        let mut places = lock(&self.cap.places);
-        places.in_flight -= 1;
+        let mut state = lock(&self.cap.state);
+        state.in_flight -= 1;
         match self.end {
-            PlaceEnd::CoolsAfter(rest) => {
-                let free_at = Instant::now() + rest + self.cap.rate.cooldown();
-                // Almost always the last one. Only a place that rested, or one of an earlier
-                // process, may be free later.
-                let index = places.cooling.partition_point(|other| *other <= free_at);
-                places.cooling.insert(index, free_at);
-            }
-            PlaceEnd::IsFree => self.cap.shape.give_back(self.token),
+            PlaceEnd::CoolsAfter(rest) => state.cool(Instant::now() + rest + self.cap.rate.cooldown()),
+            PlaceEnd::IsFree => state.shape.give_back(self.token),
         }
-        drop(places);
+        drop(state);
         self.cap.reply.notify_one();
     }
 }
@@ -244,8 +315,10 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
+    use futures::FutureExt as _;
     use std::sync::Arc;
+
+    use super::*;
 
     fn rate(text: &str) -> Rate {
         text.parse().unwrap()
@@ -387,5 +460,94 @@ mod tests {
         let begin = Instant::now();
         let arrived = arrivals(cap, 2, || (0, 7_000)).await;
         assert!(arrived[1] - begin >= Duration::from_secs(17));
+    }
+
+    /// Takes places until one has to wait. Returns them.
+    fn take_all(cap: &Cap) -> Vec<Place<'_>> {
+        std::iter::from_fn(|| cap.take().now_or_never()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_places_every_request_waits() {
+        let cap = Arc::new(Cap::without_places(rate("100/min"), NonZeroU32::new(100).unwrap()));
+        assert!(cap.take().now_or_never().is_none());
+        // The forecast is that of the whole cap.
+        assert_eq!(cap.forecast(201).all_sent_in, Duration::from_secs(120));
+        assert_eq!(cap.forecast(0).taken, 0);
+        let begin = Instant::now();
+        let giver = cap.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            giver.grow(2, &[Duration::from_secs(3)]);
+        });
+        let first = cap.take().await;
+        assert_eq!(begin.elapsed(), Duration::from_secs(7));
+        let _second = cap.take().await;
+        // The other place rests. With two places the pace is 30 s, and the burst is 2.
+        assert_eq!(begin.elapsed(), Duration::from_secs(10));
+        assert_eq!((cap.forecast(1).taken, cap.shrink(0)), (2, 2));
+        drop(first);
+        assert_eq!(cap.shrink(0), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_places_end_every_wait() {
+        let cap = Arc::new(Cap::without_places(rate("100/min"), NonZeroU32::new(100).unwrap()));
+        cap.grow(1, &[Duration::from_secs(50)]);
+        let begin = Instant::now();
+        let giver = cap.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            giver.grow(2, &[]);
+        });
+        let _place = cap.take().await;
+        assert_eq!(begin.elapsed(), Duration::from_secs(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lowered_cap_frees_only_places_that_are_not_taken() {
+        let cap = Cap::new(rate("10/min"), NonZeroU32::new(10).unwrap(), &[]);
+        let mut taken: Vec<Place<'_>> = Vec::new();
+        for _ in 0..6 {
+            taken.push(cap.take().await);
+        }
+        assert_eq!(cap.shrink(4), 6);
+        assert!(cap.take().now_or_never().is_none(), "4 places, and 6 are taken");
+        taken.pop().unwrap().give_back();
+        assert_eq!(cap.shrink(4), 5);
+        taken.clear();
+        tokio::time::sleep(rate("10/min").window).await;
+        assert_eq!(cap.shrink(4), 5, "the guard is not over");
+        tokio::time::sleep(Duration::from_millis(12)).await;
+        assert_eq!(cap.shrink(4), 4);
+        assert_eq!(take_all(&cap).len(), 4);
+        // Lowered places come back only by `grow`.
+        assert_eq!(cap.shrink(10), 4);
+        cap.grow(6, &[Duration::from_secs(90)]);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(take_all(&cap).len(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changing_share_is_never_exceeded() {
+        let cap = Arc::new(Cap::without_places(rate("60/min"), NonZeroU32::new(60).unwrap()));
+        let mut random = fastrand::Rng::with_seed(3);
+        let changes = async {
+            // The most places that were held at any instant: never more than the account's 60.
+            let mut most = 0;
+            for _ in 0..200 {
+                let held = cap.shrink(random.u32(0..=60));
+                cap.grow(random.u32(0..=held.min(50)), &[]);
+                most = most.max(held);
+                tokio::time::sleep(Duration::from_millis(random.u64(0..9_000))).await;
+                cap.grow(random.u32(1..=50), &[]);
+            }
+            most
+        };
+        let mut times = fastrand::Rng::with_seed(4);
+        let (most_held, arrived) =
+            tokio::join!(changes, arrivals(cap.clone(), 500, || (times.u64(0..3_000), times.u64(0..3_000))));
+        assert!(most_held <= 50, "{most_held}");
+        assert!(most(&arrived, Duration::from_secs(60)) <= 50);
     }
 }

@@ -8,8 +8,11 @@
 //! is free again one cooldown after the reply, however early it was taken.
 //!
 //! A request whose row is on disk may still be withdrawn, because the run stops, an outage begins
-//! or ends, or the run is slowed down. It was not sent: it gives its place back and is counted
-//! nowhere.
+//! or ends, the run is slowed down, or this process can no longer prove that it has its places. It
+//! was not sent: it gives its place back and is counted nowhere. The next try then waits until the
+//! store may send again, so a lapsed lease costs each request one row at most.
+//!
+//! The last check and the sending are one step of a task, without a wait between them.
 
 use super::Fetcher;
 use super::cap::Place;
@@ -44,8 +47,13 @@ impl<P: Provider> Fetcher<P> {
         waiting: Waiting,
     ) -> Result<Option<Ready<'_>>> {
         loop {
+            let Some(()) = self.lease().await else { return Ok(None) };
             let Some((turn, place)) = self.turn_and_place(kind).await else { return Ok(None) };
             let Some(key) = self.key().await else { return Ok(None) };
+            if !self.store.may_send() {
+                place.give_back();
+                continue;
+            }
             let begun = self.store.begin_request(&self.scope, request.clone()).await?;
             if let Some(slot) = self.slot(&turn, &place, &waiting).await {
                 return Ok(Some(Ready { turn, place, key, begun, slot }));
@@ -55,6 +63,18 @@ impl<P: Provider> Fetcher<P> {
             self.store.end_request(&self.scope, begun, end, None).await?;
             // Only now: without its end on disk, the audit would count it beside the next request.
             place.give_back();
+        }
+    }
+
+    /// Waits until the store says that requests may be sent; `None` if the run stops.
+    async fn lease(&self) -> Option<()> {
+        if self.store.may_send() {
+            return Some(());
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.stopped() => None,
+            () = self.store.until_may_send() => Some(()),
         }
     }
 
@@ -93,7 +113,9 @@ impl<P: Provider> Fetcher<P> {
             biased;
             () = self.stop.stopped() => None,
             () = turn.revoked() => None,
-            slot = waiting.slot() => Some(slot).filter(|_| !place.is_revoked()),
+            slot = waiting.slot() => {
+                Some(slot).filter(|_| !place.is_revoked() && self.store.may_send())
+            }
         }
     }
 }

@@ -36,7 +36,22 @@ impl Clock for TokioClock {
 /// When the bucket is full again, in nanoseconds of [`TokioClock`]: GCRA's theoretical arrival
 /// time.
 #[derive(Debug, Clone, Default)]
-struct FullAt(Arc<AtomicU64>);
+struct FullAt {
+    nanos: Arc<AtomicU64>,
+    /// When the limiter was made: governor counts from there.
+    origin: u64,
+}
+
+impl FullAt {
+    fn get(&self) -> u64 {
+        self.nanos.load(Ordering::Acquire)
+    }
+
+    /// The same time for a limiter that is made at `now`.
+    fn seen_from(&self, now: Duration) -> Self {
+        Self { origin: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), ..self.clone() }
+    }
+}
 
 impl StateStore for FullAt {
     type Key = NotKeyed;
@@ -45,11 +60,11 @@ impl StateStore for FullAt {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut full_at = self.0.load(Ordering::Acquire);
+        let mut full_at = self.get();
         loop {
-            let (decision, next) = decide(Some(full_at.into()))?;
-            let swap =
-                self.0.compare_exchange_weak(full_at, next.into(), Ordering::AcqRel, Ordering::Acquire);
+            let (decision, next) = decide(Some(full_at.saturating_sub(self.origin).into()))?;
+            let next = u64::from(next).saturating_add(self.origin);
+            let swap = self.nanos.compare_exchange_weak(full_at, next, Ordering::AcqRel, Ordering::Acquire);
             match swap {
                 Ok(_) => return Ok(decision),
                 Err(present) => full_at = present,
@@ -71,6 +86,9 @@ pub(super) struct Shape {
     limiter: RateLimiter<NotKeyed, FullAt, TokioClock, NoOpMiddleware<Duration>>,
     clock: TokioClock,
     full_at: FullAt,
+    rate: Rate,
+    /// The configured burst, for all of the rate's requests.
+    whole_burst: NonZeroU32,
     /// The time in which the bucket gains one token.
     pub(super) pace: Duration,
     /// Tokens of a full bucket.
@@ -80,22 +98,40 @@ pub(super) struct Shape {
 impl Shape {
     /// A bucket that gains the rate's requests in each window and holds at most `burst` of them.
     pub(super) fn new(rate: Rate, burst: NonZeroU32) -> Self {
-        let pace = (rate.window / rate.requests.get()).max(Duration::from_nanos(1));
-        // `with_period` is `None` for a zero period only; the line above excludes it.
-        let quota = Quota::with_period(pace).unwrap_or_else(|| Quota::per_second(rate.requests));
         let burst = burst.min(rate.requests);
-        let (full_at, clock) = (FullAt::default(), TokioClock { start: Instant::now() });
+        Self::with_share(rate, burst, rate.requests, FullAt::default(), TokioClock { start: Instant::now() })
+    }
+
+    /// Gives the bucket this share of the rate's requests and of the burst. The theoretical arrival
+    /// time stays.
+    pub(super) fn set_share(&mut self, share: NonZeroU32) {
+        let (full_at, clock) = (self.full_at.seen_from(self.clock.now()), self.clock.clone());
+        *self = Self::with_share(self.rate, self.whole_burst, share, full_at, clock);
+    }
+
+    fn with_share(
+        rate: Rate,
+        whole_burst: NonZeroU32,
+        share: NonZeroU32,
+        full_at: FullAt,
+        clock: TokioClock,
+    ) -> Self {
+        let pace = (rate.window / share.get()).max(Duration::from_nanos(1));
+        let burst = u64::from(whole_burst.get()) * u64::from(share.get()) / u64::from(rate.requests.get());
+        let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        // `with_period` is `None` for a zero period only; the line above excludes it.
+        let quota = Quota::with_period(pace).unwrap_or_else(|| Quota::per_second(share));
         let limiter = RateLimiter::new(quota.allow_burst(burst), full_at.clone(), clock.clone());
-        Self { limiter, clock, full_at, pace, burst }
+        Self { limiter, clock, full_at, rate, whole_burst, pace, burst }
     }
 
     /// Takes a token, or says how long to wait for the next one. One task at a time may take.
     pub(super) fn take(&self) -> Result<Token, Duration> {
         // At least one tick of a timer: otherwise rounding could turn the wait into a busy loop.
         let tick = Duration::from_micros(100);
-        let full_at_before = self.full_at.0.load(Ordering::Acquire);
+        let full_at_before = self.full_at.get();
         self.limiter.check().map_err(|not_yet| not_yet.wait_time_from(self.clock.now()).max(tick))?;
-        Ok(Token { full_at_before, full_at: self.full_at.0.load(Ordering::Acquire) })
+        Ok(Token { full_at_before, full_at: self.full_at.get() })
     }
 
     /// Gives a token back whose request was not sent.
@@ -106,12 +142,12 @@ impl Shape {
         let Token { full_at_before, full_at } = token;
         let swap = (Ordering::AcqRel, Ordering::Acquire);
         // The error says that another token was taken since.
-        let _ = self.full_at.0.compare_exchange(full_at, full_at_before, swap.0, swap.1);
+        let _ = self.full_at.nanos.compare_exchange(full_at, full_at_before, swap.0, swap.1);
     }
 
     /// How long until the bucket has given `requests` more tokens.
     pub(super) fn forecast(&self, requests: u64) -> Duration {
-        let full_at = Duration::from_nanos(self.full_at.0.load(Ordering::Acquire));
+        let full_at = Duration::from_nanos(self.full_at.get());
         let until_full = full_at.saturating_sub(self.clock.now());
         let last = times(self.pace, requests.saturating_sub(1)).saturating_add(until_full);
         last.saturating_sub(times(self.pace, u64::from(self.burst.get()) - 1))
@@ -150,6 +186,23 @@ mod tests {
         shape.give_back(tokens[2]);
         shape.give_back(tokens[1]);
         assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_has_its_part_of_pace_and_burst() {
+        let mut shape = Shape::new("60/min".parse().unwrap(), NonZeroU32::new(6).unwrap());
+        assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 6);
+        // The bucket is full again at the same time as before.
+        shape.set_share(NonZeroU32::new(30).unwrap());
+        assert_eq!(shape.forecast(1), Duration::from_secs(2));
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 3);
+        shape.set_share(NonZeroU32::new(60).unwrap());
+        assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((0..10).filter(|_| shape.take().is_ok()).count(), 1);
+        shape.set_share(NonZeroU32::MIN);
+        assert_eq!(shape.pace, Duration::from_secs(60));
     }
 
     #[tokio::test(start_paused = true)]

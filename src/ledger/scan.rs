@@ -100,6 +100,17 @@ impl ScannedLedger {
         Ok(is_untouched || self.input.digests()?.sha256 == scan.sha256)
     }
 
+    /// Whether the file at the ledger's path has changed in any way since the first reading. False
+    /// if there is no file any more, or if the ledger could be read only once.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        match self.input.later_change() {
+            Some(LedgerNote::Removed { .. }) => false,
+            Some(_) => true,
+            None => self.input.changed_at() != self.scan.changed_at,
+        }
+    }
+
     /// Reads the ledger again, for several threads.
     ///
     /// # Errors

@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+
+use crate::hex::hex;
 
 const QUOTATION_MARKS: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
 
@@ -65,6 +68,14 @@ impl Credentials {
         })
     }
 
+    /// A short name of the account that a permanent key belongs to: the end of its id, and six
+    /// digits of a hash of it. `None` for a temporary key, whose id changes.
+    #[must_use]
+    pub(crate) fn account_name(&self) -> Option<String> {
+        let hash = hex(&Sha256::digest(self.access_key_id.as_bytes())[..3]);
+        self.token.is_none().then(|| format!("{}-{hash}", self.last_four()))
+    }
+
     /// The last four characters of the key's id. Messages never show more.
     #[must_use]
     pub(super) fn last_four(&self) -> String {
@@ -75,6 +86,7 @@ impl Credentials {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -97,6 +109,16 @@ mod tests {
         assert_eq!(of("LTAI", "s", Some("\"\"")), Some(format!("the security token {both}")));
         assert!(of("\"LTAI", "s", None).unwrap_or_default().contains("begins with a"));
         assert!(of("LTAI", "s'", None).unwrap_or_default().contains("ends with a"));
+    }
+
+    #[test]
+    fn an_account_is_named_after_a_permanent_key() {
+        let name = |token: Option<&str>| {
+            Credentials::new("LTAI5tABCDwxyz".into(), "s".into(), token.map(Into::into)).account_name()
+        };
+        let permanent = name(None).unwrap();
+        assert!(permanent.starts_with("wxyz-") && permanent.len() == 11, "{permanent}");
+        assert_eq!(name(Some("t")), None);
     }
 
     #[test]

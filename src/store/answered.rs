@@ -20,8 +20,8 @@ pub struct EndedSession {
 pub struct Sessions {
     /// Those that have ended, by number.
     pub ended: Vec<EndedSession>,
-    /// The number of the newest one, if its process has recorded no end: it works, or was killed.
-    pub open: Option<i64>,
+    /// The numbers of those whose process works, or was killed. A file has at most one.
+    pub open: Vec<i64>,
 }
 
 /// The answers of one session for one day, and where they are in the store.

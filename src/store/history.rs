@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use reconcile_core::answer::StoredCall;
 use reconcile_core::call::CallKey;
-use reconcile_core::cap_audit::Evidence;
+use reconcile_core::cap_audit::{Evidence, Shares};
 use reconcile_core::rate::Rate;
 
 use super::request::{Decision, Purpose};
@@ -70,11 +70,24 @@ pub struct SessionEvidence {
     pub evidence: Evidence,
 }
 
+/// How the sessions of an account shared its places.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccountShares {
+    /// The account's name; empty if it has none.
+    pub account: String,
+    /// Its cap.
+    pub rate: Rate,
+    /// The sum of the shares.
+    pub shares: Shares,
+}
+
 /// What the store's record says about the cap.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CapRecord {
     /// Each session with requests, oldest first.
     pub sessions: Vec<SessionEvidence>,
+    /// The shares of each account whose places several sessions can share, by name.
+    pub accounts: Vec<AccountShares>,
     /// How many session numbers are missing, because the store was deleted or restored.
     pub missing_sessions: u64,
     /// How many names (hard links) the file has. With several, a run under another name may have

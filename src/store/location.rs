@@ -30,9 +30,10 @@ impl DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
-        let shown = rest.split(['?', '#']).next().unwrap_or_default();
-        let shown = shown.rsplit_once('@').map_or(shown, |(_, host)| host);
-        write!(f, "postgres://{shown}")
+        let (place, parameters) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+        // With a `@` behind it, this `?` may be a part of the password.
+        let place = if parameters.contains('@') { "" } else { place };
+        write!(f, "postgres://{}", place.rsplit_once('@').map_or(place, |(_, host)| host))
     }
 }
 
@@ -93,6 +94,8 @@ mod tests {
             ("postgresql://me:se@cret@db:5433/night?sslmode=disable", "postgres://db:5433/night"),
             ("postgres:///night?host=/run/postgresql&password=x", "postgres:///night"),
             ("postgres://u:p@a,b/night", "postgres://a,b/night"),
+            ("postgres://u:p?se@cret/x@db/night", "postgres://"),
+            ("postgres://db/night?password=se@cret", "postgres://"),
         ] {
             let location = StoreLocation::parse(Path::new(text));
             assert_eq!(location.to_string(), shown);

@@ -8,33 +8,59 @@
 //! This file only collects names. The files below import from each other, never from here.
 
 mod answered;
+mod call_row;
+mod checksum;
+mod copy;
+mod current_origin;
+mod endings;
 mod erased;
+mod erasing;
 mod file_system;
+mod group_commit;
 mod history;
+mod host;
+pub mod lease;
 mod location;
+mod next_run;
 mod open;
 mod open_items;
 mod origin;
+mod places;
+mod postgres;
 mod request;
 mod run_identity;
+mod sent_requests;
 mod sqlite;
+mod store_note;
 mod stored_word;
+mod units;
 mod verbs;
+mod wait;
+mod windows;
 
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
+pub use copy::{Copied, CopiedTable};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
-pub use history::{Attempt, CapRecord, KnownCall, SessionEvidence};
+pub use history::{AccountShares, Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use location::{DatabaseUrl, StoreLocation};
-pub use open::{files_beside, open, open_existing, open_reader};
+pub use open::{copy, files_beside, open, open_existing, open_or_wait, open_reader};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
+pub use places::Places;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_identity::{AccountCap, RunIdentity};
+pub use store_note::StoreNote;
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};
+pub use wait::Wait;
 
 #[cfg(test)]
 mod account_tests;
 #[cfg(test)]
-mod tests;
+mod on_database;
+#[cfg(test)]
+mod on_file;
+#[cfg(test)]
+#[path = "../../tests/suite/support/postgres.rs"]
+mod test_database;

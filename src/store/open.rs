@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::location::{DatabaseUrl, StoreLocation};
-use super::origin::ExpectedOrigin;
-use super::sqlite::{SqliteReader, SqliteStore};
+use super::copy::{self, Copied, CopySide, key};
+use super::location::StoreLocation;
+use super::origin::{ExpectedOrigin, Origin};
+use super::postgres::{PostgresCopy, PostgresReader, PostgresStore};
+use super::sqlite::{SqliteCopy, SqliteReader, SqliteStore};
+use super::stored_word::Word as _;
 use super::verbs::{Reader, Store};
+use super::wait::{Wait, stand_by};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::place::resolve;
@@ -23,9 +27,28 @@ pub fn open(
     expected: impl Into<ExpectedOrigin>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>> {
+    open_or_wait(location, expected, clock, None)
+}
+
+/// As [`open`], but stands by while another run holds the store or, in a database, the ledger.
+/// Blocks the thread.
+///
+/// # Errors
+///
+/// As [`open`]; exit 4 if the run is stopped while it stands by.
+pub fn open_or_wait(
+    location: &StoreLocation,
+    expected: impl Into<ExpectedOrigin>,
+    clock: Arc<dyn Clock>,
+    wait: Option<Wait>,
+) -> Result<Arc<dyn Store>> {
+    let expected = expected.into();
     match location {
-        StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open(path, expected.into(), clock)?)),
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::File(path) => {
+            let open = || SqliteStore::open(path, expected, clock.clone());
+            Ok(Arc::new(stand_by(wait.as_ref(), open)?))
+        }
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, Some(expected), clock, wait)?)),
     }
 }
 
@@ -37,7 +60,7 @@ pub fn open(
 pub fn open_existing(location: &StoreLocation, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match location {
         StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open_existing(path, clock)?)),
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, None, clock, None)?)),
     }
 }
 
@@ -55,12 +78,35 @@ pub fn open_reader(
         StoreLocation::File(path) => {
             Ok(SqliteReader::open(path, expected)?.map(|reader| Box::new(reader) as _))
         }
-        StoreLocation::Database(url) => Err(not_supported(url)),
+        StoreLocation::Database(url) => {
+            Ok(PostgresReader::open(url, expected)?.map(|reader| Box::new(reader) as _))
+        }
     }
 }
 
-fn not_supported(url: &DatabaseUrl) -> Error {
-    Error::usage(format!("the store {url} is a database")).hint("set store to a file")
+/// Copies a store into another one, which is empty or an unfinished copy of it. Verifies the copy,
+/// and retires the source: no run uses it any more.
+///
+/// # Errors
+///
+/// Exit 2 if there is no source, or the target holds anything else; exit 5 if a run holds one of
+/// the stores; exit 6 if one cannot be read or written, or if they differ.
+pub fn copy(from: &StoreLocation, to: &StoreLocation, clock: &dyn Clock) -> Result<Copied> {
+    if from == to {
+        return Err(Error::usage(format!("{from} cannot be copied to itself")).hint("name two stores"));
+    }
+    let mut source: Box<dyn CopySide> = match from {
+        StoreLocation::File(path) => Box::new(SqliteCopy::source(path, clock)?),
+        StoreLocation::Database(url) => Box::new(PostgresCopy::source(url, clock)?),
+    };
+    let origin = source.meta(key::NATURE)?.and_then(|word| Origin::parse(&word));
+    let origin =
+        origin.ok_or_else(|| Error::output(format!("{from} does not say whether its answers are real")))?;
+    let mut target: Box<dyn CopySide> = match to {
+        StoreLocation::File(path) => Box::new(SqliteCopy::target(path, origin)?),
+        StoreLocation::Database(url) => Box::new(PostgresCopy::target(url, origin)?),
+    };
+    copy::copy((&mut *source, &from.to_string()), (&mut *target, &to.to_string()))
 }
 
 /// The other files of the store at this path, with their names for messages. Not all of them need

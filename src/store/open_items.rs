@@ -1,6 +1,7 @@
 //! Open items, carried from run to run: calls that have no lasting answer yet.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use reconcile_core::calendar::day_of;
 use reconcile_core::call::CallKey;
 use reconcile_core::status::Status;
 
@@ -26,6 +27,19 @@ pub struct OpenAge {
     pub status: StoredWord<Status>,
     /// The number of calls.
     pub calls: u64,
+}
+
+impl OpenAge {
+    /// The age of calls whose first one was seen at this time: microseconds since 1970.
+    pub(super) fn new(
+        first_seen_us: i64,
+        status: StoredWord<Status>,
+        calls: u64,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let first_seen = day_of(DateTime::from_timestamp_micros(first_seen_us).unwrap_or(now));
+        Self { first_seen, nights: (day_of(now) - first_seen).num_days().max(0), status, calls }
+    }
 }
 
 /// The open items after a run.

@@ -45,6 +45,7 @@ pub struct NewRequest {
 /// A recorded request that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BegunRequest {
+    /// Its number: in a file among all requests, in a database among those of its session.
     pub(super) request_no: i64,
     pub(super) call_no: i64,
     pub(super) key: CallKey,

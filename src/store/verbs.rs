@@ -1,6 +1,7 @@
 //! The traits of every store: its verbs (operations), and what each of them promises.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -13,14 +14,16 @@ use reconcile_core::traffic::{Sending, Traffic};
 
 use super::answered::{AnswerGroup, AnsweredCall, Sessions};
 use super::erased::Erased;
-use super::file_system::UnknownFileSystem;
 use super::history::{CapRecord, KnownCall};
 use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
+use super::places::Places;
 use super::request::{BegunRequest, NewRequest, RequestEnd};
 use super::run_identity::{AccountCap, RunIdentity};
+use super::store_note::StoreNote;
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
+use crate::stop::Stop;
 
 /// The verbs that the fetch stage needs: each request is recorded before it is sent.
 pub trait RequestLog: Send + Sync {
@@ -37,6 +40,15 @@ pub trait RequestLog: Send + Sync {
     /// Exit 2 if the store is of the other origin: the answer must not be stored. Exit 6 if the
     /// store cannot be written.
     fn admit(&self, answer: Origin) -> Result<()>;
+
+    /// True if a request may be sent now. False while this process cannot prove that it still has
+    /// its places: the lease of a database has a deadline, the lock of a file has none. Check it
+    /// immediately before each request.
+    fn may_send(&self) -> bool;
+
+    /// Waits until requests may be sent again. It waits for ever if they may not: the run is
+    /// stopped then.
+    fn until_may_send(&self) -> BoxFuture<'_, ()>;
 
     /// Records a request and counts it among the call's attempts. It is on disk when this returns.
     ///
@@ -73,7 +85,7 @@ pub trait Store: RequestLog {
     fn origin(&self) -> Origin;
 
     /// What its user should know about its place; `None` if it is as it should be.
-    fn note(&self) -> Option<UnknownFileSystem>;
+    fn note(&self) -> Option<StoreNote>;
 
     /// Random bytes of this store, drawn at the first call. A recording derives its replacements of
     /// phone numbers from them. So the next run with this store can continue the recording.
@@ -121,6 +133,15 @@ pub trait Store: RequestLog {
     ///
     /// Exit 6 if the store cannot be read.
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>>;
+
+    /// Gives this session its places under the cap, now and while it sends. `places` has none yet.
+    /// If the account's other sessions change, or the process can no longer prove which places it
+    /// has, the store changes them; if they are lost, it stops the run by `stop`.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read or written.
+    fn hold_places(&self, scope: &Scope, rate: Rate, places: Arc<dyn Places>, stop: &Stop) -> Result<()>;
 
     /// Frees the memory that recording requests needs. A later request takes it again.
     fn release_writer(&self);

@@ -1,14 +1,17 @@
-//! The metrics file: a Prometheus textfile for node_exporter's textfile collector.
+//! The metrics of a run: a Prometheus textfile for node_exporter's textfile collector, and pushes
+//! to a Pushgateway.
 //!
 //! Promises: readers never see half a file. The file is written every minute and on every change of
 //! state, so it is at most a minute old. If it cannot be written, the run continues with a warning.
 //! Metrics that are only known at the end of a run keep the values of the last run until then. Only
-//! the run that holds the store writes the file: a start that is refused leaves it unchanged.
+//! the run that holds the store writes the file: a start that is refused leaves it unchanged. If
+//! two runs with different stores name the same file, only the first one writes it. The same text
+//! is pushed at the same moments (`push.rs`).
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 
@@ -17,6 +20,7 @@ use super::metrics_text::{
     LAST_SUCCESS, MARK, RESOLUTIONS, State, labelled_sample, sample,
 };
 pub use super::metrics_text::{ProgressOfAccount, RunProgress};
+use super::push::{PushTarget, Pusher};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::locked::lock;
@@ -32,41 +36,78 @@ use reconcile_core::totals::Totals;
 /// Bytes that are read of a file; a metrics file has a few thousand.
 const LONGEST: u64 = 1 << 20;
 
-/// The metrics file of a run.
+/// Where metrics go to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MetricsTargets<'a> {
+    /// The Prometheus text file.
+    pub file: Option<&'a Path>,
+    /// The group at a Pushgateway.
+    pub push: Option<&'a PushTarget>,
+    /// PEM file of certificates to trust besides the platform's.
+    pub ca_file: Option<&'a Path>,
+}
+
+/// The metrics of a run.
 #[derive(Debug)]
-pub struct MetricsFile {
+pub struct Metrics {
+    state: Arc<Mutex<State>>,
+    file: Option<TextFile>,
+    pusher: Option<Pusher>,
+}
+
+/// The metrics file.
+#[derive(Debug)]
+struct TextFile {
     path: PathBuf,
-    state: Mutex<State>,
+    /// The file that will replace it, still empty. Its lock keeps other runs away.
+    next: Mutex<Option<Staged>>,
     /// Set by the first warning that the file cannot be written; there is no second one.
     has_warned: AtomicBool,
 }
 
-impl MetricsFile {
-    /// The file at this path, with the values that the last run left in it. Changes nothing.
+/// Checks that a metrics file can be at this path. Returns its text, which is empty if there is no
+/// file. Changes nothing.
+///
+/// # Errors
+///
+/// Exit 2 if there can be no file at this path, or if the file is not a metrics file.
+pub fn read_file(path: &Path) -> Result<String> {
+    let refused = |problem: &str| {
+        Error::usage(format!("the metrics file {} {problem}", path.display()))
+            .hint("name a file that ends with .prom, in the folder of node_exporter's textfile collector")
+    };
+    if !folder_of(path).is_dir() {
+        return Err(refused("is in a folder that does not exist"));
+    }
+    let old = match path.metadata().map(|metadata| regular_file::other_kind(metadata.file_type())) {
+        Ok(Some(problem)) => return Err(refused(problem)),
+        Ok(None) => read(path).map_err(|e| refused("cannot be read").because(e))?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(refused("cannot be read").because(e)),
+    };
+    if !old.trim().is_empty() && !old.contains(MARK) {
+        return Err(refused("is another kind of file; it was not changed"));
+    }
+    Ok(old)
+}
+
+impl Metrics {
+    /// The metrics of a run that holds the store, with the values that the last run left in the
+    /// file. Writes nothing. `None` if they go nowhere.
     ///
     /// # Errors
     ///
-    /// Exit 2 if there can be no file at this path, or if the file is not a metrics file. Such a
-    /// file is not changed.
-    pub fn open(path: &Path) -> Result<Self> {
-        let refused = |problem: &str| {
-            Error::usage(format!("the metrics file {} {problem}", path.display()))
-                .hint("name a file that ends with .prom, in the folder of node_exporter's textfile collector")
-        };
-        if !folder_of(path).is_dir() {
-            return Err(refused("is in a folder that does not exist"));
-        }
-        let old = match path.metadata().map(|metadata| regular_file::other_kind(metadata.file_type())) {
-            Ok(Some(problem)) => return Err(refused(problem)),
-            Ok(None) => read(path).map_err(|e| refused("cannot be read").because(e))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(refused("cannot be read").because(e)),
-        };
-        if !old.trim().is_empty() && !old.contains(MARK) {
-            return Err(refused("is another kind of file; it was not changed"));
-        }
-        let state = State { kept: KeptSamples::read(&old), ..State::default() };
-        Ok(Self { path: path.to_owned(), state: Mutex::new(state), has_warned: AtomicBool::new(false) })
+    /// As [`read_file`]. That nothing can be pushed causes only a warning.
+    pub fn open(targets: MetricsTargets<'_>) -> Result<Option<Self>> {
+        let old = targets.file.map(read_file).transpose()?.unwrap_or_default();
+        let state = Arc::new(Mutex::new(State { kept: KeptSamples::read(&old), ..State::default() }));
+        let push = |target: &PushTarget| Pusher::start(target.clone(), targets.ca_file, state.clone());
+        let pusher = targets.push.and_then(|target| {
+            let started = push(target);
+            started.map_err(|error| tracing::warn!(to_do = error.hint, "no metrics are pushed: {error}")).ok()
+        });
+        let file = targets.file.and_then(TextFile::open);
+        Ok((file.is_some() || pusher.is_some()).then_some(Self { state, file, pusher }))
     }
 
     /// Shows that a run has started and holds the store.
@@ -89,7 +130,7 @@ impl MetricsFile {
     }
 
     /// Sets the counts of the new outputs. Only now is it certain whether the answers are
-    /// simulated. [`MetricsFile::end`], which follows at once, writes the file.
+    /// simulated. [`Metrics::end`], which follows at once, writes them.
     pub fn published(&self, totals: &Totals, left_over: &LeftOver, sandbox: bool) {
         let calls =
             Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));
@@ -111,7 +152,7 @@ impl MetricsFile {
         state.kept.set(DISCREPANCIES, discrepancies);
     }
 
-    /// Shows that the run has ended.
+    /// Shows that the run has ended. Waits some seconds for the last push.
     pub fn end(&self, exit: Exit) {
         let now = Utc::now();
         let mut state = lock(&self.state);
@@ -129,14 +170,57 @@ impl MetricsFile {
             state.kept.set(LAST_SUCCESS, [sample(now.timestamp())]);
         }
         drop(state);
-        self.write();
+        self.write_file(true);
+        self.pusher.iter().for_each(Pusher::push_last);
     }
 
     fn write(&self) {
+        self.write_file(false);
+        self.pusher.iter().for_each(Pusher::push);
+    }
+
+    fn write_file(&self, is_last: bool) {
+        let Some(file) = &self.file else { return };
         let text = lock(&self.state).text();
-        if let Err(e) = replace(&self.path, &text)
-            && !self.has_warned.swap(true, Ordering::Relaxed)
-        {
+        file.write(&text, is_last);
+    }
+}
+
+impl TextFile {
+    /// The file at this path; `None`, with a warning, if another run writes it.
+    fn open(path: &Path) -> Option<Self> {
+        let next = Staged::try_create(path);
+        if matches!(next, Ok(None)) {
+            tracing::warn!(
+                means = "this run does not write it, and monitoring does not see this run",
+                to_do = "give each run a metrics file of its own",
+                "another run writes the metrics file {}",
+                path.display()
+            );
+            return None;
+        }
+        let file = Self { path: path.to_owned(), next: Mutex::default(), has_warned: AtomicBool::new(false) };
+        match next {
+            Ok(next) => *lock(&file.next) = next,
+            Err(e) => file.warn(e),
+        }
+        Some(file)
+    }
+
+    /// Replaces the file, and keeps other runs away until the last time.
+    fn write(&self, text: &str, is_last: bool) {
+        let mut next = lock(&self.next);
+        let staged = next.take().map_or_else(|| Staged::create(&self.path), Ok);
+        let written = staged.and_then(|staged| replace(staged, text));
+        let staged = if is_last { Ok(None) } else { Staged::create(&self.path).map(Some) };
+        let kept = staged.map(|staged| *next = staged);
+        drop(next);
+        written.and(kept).unwrap_or_else(|e| self.warn(e));
+    }
+
+    /// Reports the first failure.
+    fn warn(&self, e: Error) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 because = e.source.map_or(e.what, |source| source.to_string()),
                 means = "the run continues, but monitoring does not see it",
@@ -155,8 +239,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// Replaces the file. The collector is another user and may read it: it contains no secret.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let mut staged = Staged::create(path)?;
+fn replace(mut staged: Staged, text: &str) -> Result<()> {
     staged.write_text(text)?;
     staged.make_readable_by_all()?;
     staged.sync()?;
@@ -174,12 +257,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("reconcile.prom");
         let text = || std::fs::read_to_string(&path).unwrap();
-        let first = MetricsFile::open(&path).unwrap();
+        let open = || {
+            let targets = MetricsTargets { file: Some(&path), ..MetricsTargets::default() };
+            Metrics::open(targets).unwrap().unwrap()
+        };
+        let first = open();
         first.published(&Totals { found: 7, ..Totals::default() }, &LeftOver::default(), true);
         first.end(Exit::Success);
         let success = text().lines().find(|l| l.starts_with("reconcile_last_success")).unwrap().to_owned();
 
-        let second = MetricsFile::open(&path).unwrap();
+        let second = open();
         second.begin(Utc::now(), vec![(None, "100/min".parse().unwrap())], false);
         assert!(text().contains("reconcile_run_active 1") && text().contains("reconcile_last_exit_code 0"));
         second.end(Exit::Fatal);
@@ -197,7 +284,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("calls.csv"), "call_id\n").unwrap();
         for name in ["calls.csv", "nowhere/r.prom", "", "/dev/zero", "/dev/null"] {
-            assert_eq!(MetricsFile::open(&dir.path().join(name)).unwrap_err().exit, Exit::Usage, "{name}");
+            assert_eq!(read_file(&dir.path().join(name)).unwrap_err().exit, Exit::Usage, "{name}");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use super::group::escaped;
 use crate::shown::shown;
 use reconcile_core::rate::Rate;
 
@@ -75,6 +76,13 @@ impl KeptSamples {
         kept
     }
 
+    /// Adds the samples of other metrics: those of a metric that is there already stay.
+    pub(super) fn add(&mut self, older: Self) {
+        for (name, samples) in older.0 {
+            self.0.entry(name).or_insert(samples);
+        }
+    }
+
     /// Replaces the samples of a metric.
     pub(super) fn set(&mut self, name: &str, samples: impl IntoIterator<Item = String>) {
         self.0.insert(name.to_owned(), samples.into_iter().collect());
@@ -97,8 +105,7 @@ fn by_shown_code(requests: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
 
 /// A sample with one label: `{kind="final"} 20`.
 pub(super) fn labelled_sample(label: &str, label_value: &str, value: impl std::fmt::Display) -> String {
-    let escaped = label_value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
-    format!("{{{label}=\"{escaped}\"}} {value}")
+    format!("{{{label}=\"{}\"}} {value}", escaped(label_value))
 }
 
 /// A sample of each account, with its name as label if it has one.

@@ -8,7 +8,7 @@ use crate::output::lang::Lang;
 use crate::provider::codes::Suspicion;
 use crate::provider::credentials::{ReadableFile, SecretFile};
 use crate::resolutions::{LeftOver, ResolutionNote};
-use crate::store::UnknownFileSystem;
+use crate::store::{StoreNote, UnknownFileSystem};
 use crate::words::count;
 
 /// A note. File names and headers in it may hold a phone number.
@@ -43,9 +43,13 @@ fn zh(note: &Note) -> String {
             format!("“{file}”不是待更正行的清单，可能是其他文件，故保持原样")
         }
         Note::ReadableFile(file) => readable_file(file),
-        Note::Store(UnknownFileSystem { kind }) => format!(
+        Note::Store(StoreNote::FileSystem(UnknownFileSystem { kind })) => format!(
             "本地库所在文件系统的类型为 {kind}；如果其他机器也能访问，请将本地库移至本机磁盘，因为锁只在本机有效"
         ),
+        Note::Store(StoreNote::NoSynchronousStandby) => {
+            "存储库所在的数据库有备库，但都不是同步备库；故障切换可能丢失最新的请求记录，从而突破速率上限：请在服务器上启用同步复制"
+                .to_owned()
+        }
         Note::Answers(note) => answers(note),
         Note::Resolutions(note) => resolutions(note),
         Note::Outage(OutageNote { count: 1, total, cause }) => {
@@ -333,7 +337,8 @@ mod tests {
             Note::ReadableFile(readable(SecretFile::Credentials)),
             Note::ReadableFile(readable(SecretFile::MaskKey)),
             Note::ReadableFile(readable(SecretFile::NotifySecret)),
-            Note::Store(UnknownFileSystem { kind: "fuse.x".into() }),
+            Note::Store(StoreNote::FileSystem(UnknownFileSystem { kind: "fuse.x".into() })),
+            Note::Store(StoreNote::NoSynchronousStandby),
             Note::Answers(suspicion(Suspicion::NoPermission)),
             Note::Answers(suspicion(Suspicion::WrongDays)),
             Note::Answers(AnswerNote::WrongClock { minutes: 75, is_ahead: true }),

@@ -9,10 +9,15 @@
 //! Without a reply no instant is certain. So the audit also counts the most requests in any window
 //! if these requests arrived up to an hour later. Only if both numbers keep the cap, it is proven.
 //!
-//! Memory grows only with the number of requests in a window.
+//! If several sessions share an account's places, the history of their shares proves the sum: each
+//! session never used more places than it held ([`Audit::with_places`]), and at every change the
+//! live sessions held no more than the cap together ([`Shares`]).
+//!
+//! Memory grows only with the number of requests in a window, and of changes of places.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Duration;
 
 use crate::arrival::{Arrival, LATEST_ARRIVAL, micros};
 use crate::rate::Rate;
@@ -31,6 +36,19 @@ pub struct Trip {
     pub counted: bool,
 }
 
+/// A change of the places that a session holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlacesChange {
+    /// When, by the clock of the session's requests.
+    pub at_us: i64,
+    /// The places from then on.
+    pub places: u32,
+    /// How many of the new places earlier requests still take.
+    pub resting: u32,
+    /// How long the first of them rests.
+    pub rest: Duration,
+}
+
 /// The result of an audit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
@@ -42,6 +60,10 @@ pub struct Evidence {
     pub most_if_late: u64,
     /// The requests without a reply, with those of other sessions in the hour before.
     pub no_reply: u64,
+    /// By how many requests a window can have exceeded the places that the session held, at most.
+    pub over_places: u64,
+    /// The same, if requests without a reply arrived up to an hour later.
+    pub over_places_if_late: u64,
     /// Requests that were recorded, but whose record is gone.
     pub missing: u64,
     /// The time from the first request to the last, in microseconds.
@@ -80,9 +102,9 @@ impl Evidence {
     #[must_use]
     pub fn verdict(&self, cap: Rate) -> Verdict {
         let cap = u64::from(cap.requests.get());
-        if self.most_in_any_window > cap {
+        if self.most_in_any_window > cap || self.over_places > 0 {
             Verdict::Broken
-        } else if self.most_if_late > cap || self.missing > 0 {
+        } else if self.most_if_late > cap || self.over_places_if_late > 0 || self.missing > 0 {
             Verdict::CannotBeProven
         } else {
             Verdict::Held
@@ -101,6 +123,10 @@ pub struct Audit {
     /// Requests without a reply that have left the window: when they counted as arriving at the
     /// latest, earliest first. They may have arrived up to an hour later.
     may_be_late: BinaryHeap<Reverse<i64>>,
+    /// The coming changes of the session's places, earliest first; `None` if it had all places.
+    changes: Option<VecDeque<PlacesChange>>,
+    /// The places that the session holds.
+    places: u64,
     first_sent_us: Option<i64>,
     last_sent_us: i64,
     evidence: Evidence,
@@ -115,10 +141,29 @@ impl Audit {
             waiting: BinaryHeap::new(),
             window: BinaryHeap::new(),
             may_be_late: BinaryHeap::new(),
+            changes: None,
+            places: 0,
             first_sent_us: None,
             last_sent_us: 0,
             evidence: Evidence::default(),
         }
+    }
+
+    /// An audit of a session that held the places of these changes, in the order of their times. It
+    /// held none before. Only its own requests may be pushed.
+    #[must_use]
+    pub fn with_places(rate: Rate, changes: impl IntoIterator<Item = PlacesChange>) -> Self {
+        let changes: VecDeque<PlacesChange> = changes.into_iter().collect();
+        let mut audit = Self::new(rate);
+        for change in &changes {
+            // A resting place is taken like one whose request arrived long enough ago.
+            let latest_us = change.at_us + micros(change.rest) - micros(rate.cooldown());
+            let arrival = Arrival { latest_us, is_proven: true };
+            let resting = Trip { sent_us: change.at_us, arrival, counted: false };
+            (0..change.resting).for_each(|_| audit.waiting.push(Reverse(resting)));
+        }
+        audit.changes = Some(changes);
+        audit
     }
 
     /// Adds a request.
@@ -152,7 +197,17 @@ impl Audit {
             let (in_window, evidence) = (self.window.len() as u64, &mut self.evidence);
             evidence.requests += 1;
             evidence.most_in_any_window = evidence.most_in_any_window.max(in_window);
-            evidence.most_if_late = evidence.most_if_late.max(in_window + self.may_be_late.len() as u64);
+            let if_late = in_window + self.may_be_late.len() as u64;
+            evidence.most_if_late = evidence.most_if_late.max(if_late);
+            if let Some(changes) = &mut self.changes {
+                while let Some(change) = changes.front().filter(|change| change.at_us <= trip.sent_us) {
+                    self.places = change.places.into();
+                    changes.pop_front();
+                }
+                let over = |requests: u64| requests.saturating_sub(self.places);
+                evidence.over_places = evidence.over_places.max(over(in_window));
+                evidence.over_places_if_late = evidence.over_places_if_late.max(over(if_late));
+            }
             self.first_sent_us.get_or_insert(trip.sent_us);
             self.last_sent_us = self.last_sent_us.max(trip.sent_us);
         }
@@ -175,6 +230,45 @@ impl Audit {
                 .saturating_mul(window_us),
             allowance: cap * windows,
             ..self.evidence
+        }
+    }
+}
+
+/// Sums the places of an account's live sessions, change by change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shares {
+    held: BTreeMap<i64, u32>,
+    last_change_no: i64,
+    /// How many changes there were.
+    pub changes: u64,
+    /// The most places that all sessions held together.
+    pub most: u64,
+    /// By how many the sum exceeded the cap, at most.
+    pub over_cap: u64,
+    /// Changes whose record is gone.
+    pub missing: u64,
+}
+
+impl Shares {
+    /// Adds the next change: from now on this session holds so many places of the cap.
+    pub fn push(&mut self, change_no: i64, session_no: i64, places: u32, cap: u32) {
+        self.missing += u64::try_from(change_no - self.last_change_no - 1).unwrap_or(0);
+        self.last_change_no = change_no;
+        self.changes += 1;
+        self.held.insert(session_no, places);
+        self.held.retain(|_, places| *places > 0);
+        let sum: u64 = self.held.values().map(|places| u64::from(*places)).sum();
+        self.most = self.most.max(sum);
+        self.over_cap = self.over_cap.max(sum.saturating_sub(cap.into()));
+    }
+
+    /// The verdict on the sum.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match (self.over_cap, self.missing) {
+            (0, 0) => Verdict::Held,
+            (0, _) => Verdict::CannotBeProven,
+            _ => Verdict::Broken,
         }
     }
 }
@@ -262,5 +356,59 @@ mod tests {
     fn the_allowance_counts_every_begun_window() {
         let evidence = audited("2/s", &[trip(0, 1), trip(1, 2), trip(S + 2, S + 3)]);
         assert_eq!((evidence.sending_us, evidence.shortest_us, evidence.allowance), (S + 2, S, 4));
+    }
+
+    /// The evidence of a session with these places: (second, places, resting, rest in seconds).
+    fn with_places(changes: &[(i64, u32, u32, u64)], trips: &[Trip]) -> Evidence {
+        let change = |(at, places, resting, rest): &(i64, u32, u32, u64)| PlacesChange {
+            at_us: at * S,
+            places: *places,
+            resting: *resting,
+            rest: Duration::from_secs(*rest),
+        };
+        let mut audit = Audit::with_places("10/s".parse().unwrap(), changes.iter().map(change));
+        trips.iter().for_each(|trip| audit.push(*trip));
+        audit.finish()
+    }
+
+    #[test]
+    fn a_session_may_use_only_the_places_that_it_holds() {
+        let two = [trip(5 * S, 5 * S), trip(5 * S, 5 * S)];
+        assert_eq!(with_places(&[(0, 2, 0, 0)], &two).over_places, 0);
+        // One place at that time, or none yet.
+        assert_eq!(with_places(&[(0, 2, 0, 0), (4, 1, 0, 0)], &two).over_places, 1);
+        let evidence = with_places(&[(6, 2, 0, 0)], &two);
+        assert_eq!((evidence.over_places, evidence.most_in_any_window), (2, 2));
+        assert_eq!(evidence.verdict("10/s".parse().unwrap()), Verdict::Broken);
+    }
+
+    #[test]
+    fn a_resting_place_fills_the_window_until_it_is_free() {
+        let changes = [(0, 2, 1, 10)];
+        let one_each = |at: &[i64]| at.iter().map(|at| trip(*at * S, *at * S)).collect::<Vec<_>>();
+        assert_eq!(with_places(&changes, &one_each(&[1, 3, 5, 9])).over_places, 0);
+        assert_eq!(with_places(&changes, &one_each(&[9, 9])).over_places, 1);
+        let evidence = with_places(&changes, &one_each(&[10, 10]));
+        assert_eq!((evidence.over_places, evidence.requests), (0, 2));
+    }
+
+    #[test]
+    fn a_late_arrival_beyond_the_places_proves_nothing() {
+        let trips = [no_reply(0, S), trip(5 * S, 5 * S)];
+        let evidence = with_places(&[(0, 1, 0, 0)], &trips);
+        assert_eq!((evidence.over_places, evidence.over_places_if_late), (0, 1));
+        assert_eq!(evidence.verdict("10/s".parse().unwrap()), Verdict::CannotBeProven);
+    }
+
+    #[test]
+    fn the_sum_of_shares_is_checked_at_every_change() {
+        let sum = |changes: &[(i64, i64, u32)]| {
+            let mut shares = Shares::default();
+            changes.iter().for_each(|(no, session, places)| shares.push(*no, *session, *places, 100));
+            (shares.most, shares.verdict())
+        };
+        assert_eq!(sum(&[(1, 7, 100), (2, 7, 50), (3, 8, 50), (4, 7, 0), (5, 8, 100)]), (100, Verdict::Held));
+        assert_eq!(sum(&[(1, 7, 100), (2, 8, 1)]), (101, Verdict::Broken));
+        assert_eq!(sum(&[(1, 7, 60), (3, 8, 40)]), (100, Verdict::CannotBeProven));
     }
 }

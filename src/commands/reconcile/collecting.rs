@@ -131,7 +131,7 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
 /// What each account has to do, in the order of the accounts.
 fn tasks(run: &RunContext<'_>) -> Result<Vec<Task>> {
     let tasks = run.accounts.iter().zip(open_calls(run)?).map(|(account, workload)| {
-        let cap = cap_of(run, account)?;
+        let cap = cap_of(run, account, &workload)?;
         let ready_in = cap.forecast(workload.to_ask).all_sent_in;
         Ok(Task { workload, cap, ready_in })
     });
@@ -139,9 +139,12 @@ fn tasks(run: &RunContext<'_>) -> Result<Vec<Task>> {
 }
 
 /// The cap of an account's session.
-fn cap_of(run: &RunContext<'_>, account: &ActiveAccount<'_>) -> Result<Arc<Cap>> {
-    let taken = run.store.places_taken(&account.scope, account.account.rate)?;
-    Ok(Arc::new(Cap::new(account.account.rate, account.account.burst, &taken)))
+fn cap_of(run: &RunContext<'_>, account: &ActiveAccount<'_>, workload: &Workload) -> Result<Arc<Cap>> {
+    let cap = Arc::new(Cap::without_places(account.account.rate, account.account.burst));
+    if workload.to_ask > 0 {
+        run.store.hold_places(&account.scope, account.account.rate, cap.clone(), &run.stop)?;
+    }
+    Ok(cap)
 }
 
 /// From now on each account with calls to ask for can be stopped by itself. If all of them are, the

@@ -19,7 +19,7 @@ use crate::provider::credentials::CredentialCache;
 use crate::shown::shown;
 use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
-use crate::telemetry::metrics::MetricsFile;
+use crate::telemetry::metrics::Metrics;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::resolutions::Resolutions;
 use reconcile_core::traffic::Traffic;
@@ -40,7 +40,7 @@ pub(super) struct RunContext<'a> {
     pub(super) resolutions: Resolutions,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
-    pub(super) metrics: Option<Arc<MetricsFile>>,
+    pub(super) metrics: Option<Arc<Metrics>>,
     /// The way of the files into object storage; `None` if they stay on this machine.
     pub(super) upload: Option<Upload>,
 }
@@ -150,6 +150,7 @@ impl RunContext<'_> {
                 what: error.what.clone(),
                 hint: error.hint.clone(),
                 after_requests: error.after_requests,
+                is_store_away: error.is_store_away,
                 source: error.source.as_ref().map(|source| source.to_string().into()),
             }),
         }

@@ -5,6 +5,7 @@
 //! changes none of a running job's. The store is open before the first request, and the files are
 //! renamed to their paths before the run counts as ended.
 
+mod account_caps;
 mod collecting;
 mod connect;
 mod context;
@@ -14,14 +15,14 @@ pub(crate) mod output_paths;
 mod publishing;
 mod sandbox;
 mod upload;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::{Account, Settings};
-use crate::clock::SystemClock;
+use crate::cli::{Answers, Settings};
 use crate::commands::ledger_input::open_ledger;
 use crate::console::{Console, log};
 use crate::error::{Error, Result};
@@ -32,14 +33,16 @@ use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{self, AccountCap, RunIdentity, Store};
-use crate::telemetry::metrics::MetricsFile;
+use crate::store::{RunIdentity, Store};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
+use account_caps::account_caps;
 use connect::Connected;
 use context::{ActiveAccount, RunContext};
 use reconcile_core::resolutions::Resolutions;
 use upload::Upload;
+use waiting::{OpenStore, open_store, unless_stopped, while_store_returns};
 
 /// Runs the job and reports its result to metrics file and notification. The work runs on other
 /// threads, so that signals are always handled.
@@ -50,7 +53,10 @@ use upload::Upload;
 /// the store is open.
 pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     let (settings, console) = (Arc::new(settings), Arc::new(console));
-    let ended = run_steps(settings.clone(), console, signals::install()?).await;
+    let signals = signals::install()?;
+    let ended =
+        while_store_returns(&settings, &signals, |stop| run_steps(settings.clone(), console.clone(), stop))
+            .await;
     if let Some(target) = &settings.notify {
         let files = Files { ledger: &settings.input, ca_file: settings.access.ca_file.as_deref() };
         target.post(&ended, files).await;
@@ -68,22 +74,6 @@ async fn run_steps(settings: Arc<Settings>, console: Arc<Console>, stop: Stop) -
     let connected = unless_stopped(&stop, connect::connect(&settings)).await?;
     let start = Start { started, started_at, source, old_rejects, resolutions, connected, stop };
     threads::run("run", move || hold_store(&settings, &console, start)).await
-}
-
-/// The result of `step`, which needs no orderly end.
-///
-/// # Errors
-///
-/// Exit 4 when a signal comes first; else the error of `step`.
-async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        done = step => done,
-        () = stop.stopped() => {
-            let why = stop.reason().map(|reason| reason.to_string()).unwrap_or_default();
-            Err(Error::new(Exit::Incomplete, format!("{why} before the first request; the old outputs stay"))
-                .hint("run the same command again"))
-        }
-    }
 }
 
 /// The ledger after its first reading, and what is at the path of the rejects.
@@ -112,10 +102,37 @@ struct Start {
     stop: Stop,
 }
 
+impl Start {
+    /// Brings up to date what may be hours old after the run stood by: a ledger that was changed is
+    /// read again, and the key is looked up again. The run's start stays, so its time limits
+    /// include the standing by.
+    ///
+    /// # Errors
+    ///
+    /// As the steps of [`run_steps`].
+    fn after_standing_by(mut self, settings: &Settings) -> Result<Self> {
+        if self.source.is_outdated() {
+            (self.source, self.old_rejects) = read_ledger(settings)?;
+        } else {
+            output_paths::check(settings, &self.source.input)?;
+            self.old_rejects = output_paths::check_rejects(settings, &self.source.scan)?;
+        }
+        // The sandbox works on the event loop that it was started on, and its key stays.
+        if matches!(settings.answers, Answers::Provider(_)) {
+            let connect = unless_stopped(&self.stop, connect::connect(settings));
+            self.connected = threads::event_loop()?.block_on(connect)?;
+        }
+        Ok(self)
+    }
+}
+
 /// Opens the store and the metrics file for the run. Blocks the thread.
-fn hold_store(settings: &Settings, console: &Console, start: Start) -> Result<WrittenRun> {
-    let store = store::open(&settings.store, settings.expects(), Arc::new(SystemClock::new()))?;
-    let metrics = settings.metrics_file.as_deref().map(MetricsFile::open).transpose()?.map(Arc::new);
+fn hold_store(settings: &Settings, console: &Console, mut start: Start) -> Result<WrittenRun> {
+    let OpenStore { store, has_waited } = open_store(settings, &start.stop)?;
+    if has_waited {
+        start = start.after_standing_by(settings)?;
+    }
+    let metrics = Metrics::open(settings.metrics())?.map(Arc::new);
     let ended = run_with_store(settings, console, start, store.clone(), metrics.clone());
     if let Some(metrics) = metrics {
         metrics.end(ended.as_ref().map_or_else(|error| error.exit, |run| run.exit));
@@ -131,7 +148,7 @@ fn run_with_store(
     console: &Console,
     start: Start,
     store: Arc<dyn Store>,
-    metrics: Option<Arc<MetricsFile>>,
+    metrics: Option<Arc<Metrics>>,
 ) -> Result<WrittenRun> {
     let Start { started, started_at, source, old_rejects, resolutions, connected, stop } = start;
     let source = Arc::new(source);
@@ -180,8 +197,7 @@ fn begin_sessions<'a>(
     stop: &Stop,
 ) -> Result<Vec<ActiveAccount<'a>>> {
     let list = &settings.accounts.list;
-    let cap = |account: &Account| AccountCap { account: account.name.clone(), rate: account.rate };
-    let caps: Vec<AccountCap> = list.iter().map(cap).collect();
+    let caps = account_caps(settings, keys.as_deref())?;
     let scopes = store.begin_sessions(identity, settings.timeout, &caps)?;
     if scopes.len() != list.len() || scopes.is_empty() {
         return Err(Error::bug("the store did not begin a session for each account"));

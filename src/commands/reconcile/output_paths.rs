@@ -12,7 +12,7 @@ use crate::provider::credentials::{self, Environment};
 use crate::recording;
 use crate::staged;
 use crate::store;
-use crate::telemetry::metrics::MetricsFile;
+use crate::telemetry::metrics;
 
 /// A file of the run.
 struct NamedFile {
@@ -47,7 +47,7 @@ pub(crate) fn check(settings: &Settings, input: &Input) -> Result<()> {
     settings.outputs.check()?;
     settings.record.as_deref().map_or(Ok(()), recording::check_target)?;
     // Only who holds the store may keep what the metrics file says; this looks at its kind.
-    settings.metrics_file.as_deref().map_or(Ok(()), |path| MetricsFile::open(path).map(drop))
+    settings.metrics_file.as_deref().map_or(Ok(()), |path| metrics::read_file(path).map(drop))
 }
 
 /// Checks that the rejects replace no other file.

@@ -92,6 +92,15 @@ impl CredentialCache {
         &self.origin
     }
 
+    /// A name for the account of a permanent key; `None` if the source issues temporary keys.
+    #[must_use]
+    pub(crate) fn account_name(&self) -> Option<String> {
+        match &self.source {
+            Source::Static(key) => key.account_name(),
+            _ => None,
+        }
+    }
+
     /// Warnings for the operator, such as a credentials file that others can read.
     #[must_use]
     pub fn warnings(&self) -> &[ReadableFile] {

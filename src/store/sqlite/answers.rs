@@ -10,12 +10,11 @@ use chrono::NaiveDate;
 use reconcile_core::quick_parse;
 use rusqlite::{Connection, Row, params};
 
-use super::call_row::{COLUMNS, CallRow};
-use super::units::time_of;
+use super::call_row::{COLUMNS, read};
 use crate::store::answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
-
-/// Call numbers of one window: some MiB of the file.
-const WINDOW: i64 = 8_192;
+use crate::store::call_row::CallRow;
+use crate::store::units::time_of;
+use crate::store::windows::windows;
 
 /// The sessions, by number.
 pub(super) fn sessions(c: &Connection) -> rusqlite::Result<Sessions> {
@@ -33,7 +32,7 @@ pub(super) fn sessions(c: &Connection) -> rusqlite::Result<Sessions> {
             let (run_id, started_at) = (row.get(1)?, time_of(row.get(2)?));
             sessions.ended.push(EndedSession { session_no, run_id, started_at });
         } else {
-            sessions.open = Some(session_no);
+            sessions.open.push(session_no);
         }
     }
     Ok(sessions)
@@ -82,7 +81,7 @@ pub(super) fn answered(
             if !day_of(row, 3)?.is_some_and(|day| is_wanted(session_no, day)) {
                 continue;
             }
-            let CallRow { key, stored, is_whole, .. } = CallRow::read(row)?;
+            let CallRow { key, stored, is_whole, .. } = read(row)?;
             let Some(key) = key else { continue };
             let answer = stored.answer.filter(|_| is_whole);
             if !each(AnsweredCall { key, session_no, attempts: stored.attempts, answer }) {
@@ -96,28 +95,4 @@ pub(super) fn answered(
 /// The day in this column; `None` if it is damaged.
 fn day_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
     Ok(quick_parse::day(row.get_ref(column)?.as_str()?))
-}
-
-/// The windows of these numbers.
-fn windows(numbers: RangeInclusive<i64>) -> impl Iterator<Item = RangeInclusive<i64>> {
-    let (first, last) = numbers.into_inner();
-    let starts = std::iter::successors(Some(first), |start| start.checked_add(WINDOW));
-    starts
-        .take_while(move |start| *start <= last)
-        .map(move |start| start..=last.min(start.saturating_add(WINDOW - 1)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_hold_each_number_once() {
-        for (first, last) in [(1, 0), (1, 1), (5, 5 + WINDOW), (i64::MAX - 3, i64::MAX), (1, 3 * WINDOW)] {
-            let windows: Vec<_> = windows(first..=last).collect();
-            let numbers: i64 = windows.iter().map(|window| window.end() - window.start() + 1).sum();
-            assert_eq!(i128::from(numbers), i128::from(last) - i128::from(first) + 1);
-            assert!(windows.windows(2).all(|pair| pair[0].end() + 1 == *pair[1].start()));
-        }
-    }
 }

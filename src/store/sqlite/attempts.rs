@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, Row};
 
-use super::units::time_of;
 use crate::store::history::Attempt;
 use crate::store::stored_word::StoredWord;
+use crate::store::units::time_of;
 
 /// The requests of a call, in the order in which they were sent.
 pub(super) fn of_call(c: &Connection, call_no: i64) -> rusqlite::Result<Vec<Attempt>> {

@@ -8,42 +8,26 @@ use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse;
 use rusqlite::Row;
 
-use super::checksum::checksum;
-use super::units::time_of;
+use crate::store::call_row::{AnswerCheck, CallRow};
+use crate::store::units::time_of;
 
 /// The columns that the functions below read, in this order.
 pub(super) const COLUMNS: &str = "call_no, call_id, prod_id, call_date, attempts, answer, session_no, fetched_at, \
                                   found_date, next_date, request_id, code, message, data, checksum";
 
-/// A call with its answer, if it has one.
-pub(super) struct CallRow {
-    pub(super) call_no: i64,
-    /// `None` if the day is damaged.
-    pub(super) key: Option<CallKey>,
-    pub(super) stored: StoredCall,
-    /// True if the answer's checksum is right, or if there is no answer.
-    pub(super) is_whole: bool,
+/// Reads a row of [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CallRow> {
+    read_as(row, key_of(row)?)
 }
 
-impl CallRow {
-    /// Reads a row of [`COLUMNS`].
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Self::read_as(row, key_of(row)?)
-    }
-
-    /// Reads a row of [`COLUMNS`] that was searched by this key.
-    pub(super) fn read_as(row: &Row<'_>, key: Option<CallKey>) -> rusqlite::Result<Self> {
-        let answer = answer_of(row)?;
-        let stored_sum: Option<i64> = row.get(14)?;
-        let is_whole = match (&key, &answer) {
-            (Some(key), Some(a)) => stored_sum == Some(checksum(key, &a.answer, a.session_no, row.get(7)?)),
-            // An answer that cannot be read is damaged.
-            (_, None) => row.get_ref(5)?.as_str_or_null()?.is_none(),
-            (None, Some(_)) => false,
-        };
-        let stored = StoredCall { attempts: row.get(4)?, answer };
-        Ok(Self { call_no: row.get(0)?, key, stored, is_whole })
-    }
+/// Reads a row of [`COLUMNS`] that was searched by this key.
+pub(super) fn read_as(row: &Row<'_>, key: Option<CallKey>) -> rusqlite::Result<CallRow> {
+    let answer = answer_of(row)?;
+    let has_answer = row.get_ref(5)?.as_str_or_null()?.is_some();
+    let check = AnswerCheck { has_answer, fetched_at_us: row.get(7)?, checksum: row.get(14)? };
+    let is_whole = check.is_whole(key.as_ref(), answer.as_ref());
+    let stored = StoredCall { attempts: row.get(4)?, answer };
+    Ok(CallRow { call_no: row.get(0)?, key, stored, is_whole })
 }
 
 /// The key in a row of [`COLUMNS`]; `None` if the day is damaged.

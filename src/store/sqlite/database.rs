@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::errors::{InStore as _, Lost, failed, lost};
+use super::errors::{InStore as _, Lost, failed, log_in_use, lost};
 use super::lock::StoreLock;
+use super::record;
 use crate::error::{Error, Result};
 use crate::locked::lock;
+use crate::store::group_commit::{Batches, Command};
+use crate::store::request::BegunRequest;
 
 /// The file, open for writing and locked.
 ///
@@ -105,10 +108,7 @@ impl Database {
     }
 
     /// As [`Database::write`], with an error that several tasks can share.
-    pub(super) fn try_write<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, WriteError> {
+    fn try_write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, WriteError> {
         let mut connection = lock(&self.connection);
         // It waits for other writers now. Begun as a reader it could not wait later.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -127,22 +127,38 @@ impl Database {
         if ours > 0 && newest != ours { Err(WriteError::Lost(Lost::TakenOver)) } else { Ok(()) }
     }
 
-    /// The error of a failed transaction, for the user.
-    pub(super) fn failed(&self, error: &WriteError) -> Error {
-        match error {
+    /// Rewrites the whole file and empties its log. Afterwards no free page contains erased data.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if SQLite fails, or if another program reads the store for too long: the log then
+    /// still has the erased data. It needs as much free space as the size of the file.
+    pub(super) fn shrink(&self) -> Result<()> {
+        let connection = lock(&self.connection);
+        connection.execute_batch("VACUUM").in_store(&self.path, "shrink")?;
+        // It waits for readers as long as for locks, and says in a column that it gave up.
+        let is_busy: bool = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .in_store(&self.path, "shrink")?;
+        if is_busy { Err(log_in_use(&self.path)) } else { Ok(()) }
+    }
+}
+
+impl Batches for Database {
+    type Failure = WriteError;
+
+    fn commit(&self, commands: Vec<Command>) -> Result<Vec<BegunRequest>, WriteError> {
+        self.try_write(|c| commands.into_iter().map(|command| record::write(c, command)).collect())
+    }
+
+    fn failed(&self, failure: &WriteError) -> Error {
+        match failure {
             WriteError::Lost(what) => lost(&self.path, *what),
             WriteError::Sqlite(cause) => failed(&self.path, "write", cause),
         }
     }
 
-    /// Rewrites the whole file and empties its log. Afterwards no free page contains erased data.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if SQLite fails. It needs as much free space as the size of the file.
-    pub(super) fn shrink(&self) -> Result<()> {
-        lock(&self.connection)
-            .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
-            .in_store(&self.path, "shrink")
+    fn stopped(&self) -> Error {
+        Error::bug(format!("cannot write the store {}: its thread has stopped", self.path.display()))
     }
 }

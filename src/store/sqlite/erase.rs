@@ -1,24 +1,19 @@
 //! Erases old calls, and answers that contain a phone number. Afterwards no page of the file
 //! contains the erased data.
 
-use chrono::{NaiveDate, TimeDelta};
-use reconcile_core::answer::{AnswerKind, NewAnswer};
+use chrono::NaiveDate;
 use reconcile_core::phone::contains_number;
 use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
-use super::checksum::checksum;
 use super::database::Database;
-use super::units::time_us;
 use crate::clock::Moment;
 use crate::error::Result;
+use crate::store::checksum::checksum;
 use crate::store::erased::Erased;
+use crate::store::erasing::{FORGOTTEN, KEPT_FOR_THE_CAP, forgotten};
+use crate::store::units::time_us;
 
-/// Requests younger than this are kept: the cap of the next runs counts them. Of this boot the boot
-/// clock says how old they are, so a wrong wall clock deletes none of them.
-const KEPT_FOR_THE_CAP: TimeDelta = TimeDelta::days(2);
-/// The code of an answer that was erased on request.
-const FORGOTTEN: &str = "Forgotten";
 /// The CallId's place in [`COLUMNS`].
 const CALL_ID: usize = 1;
 /// The places of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
@@ -134,15 +129,7 @@ fn forget_answer(c: &Connection, call_no: i64, row: &Row<'_>) -> rusqlite::Resul
                                    data = NULL, checksum = NULL WHERE call_no = ?1";
         return c.execute(sql, [call_no]).map(drop);
     };
-    let answer = NewAnswer {
-        kind: AnswerKind::Rejected,
-        next_date: None,
-        request_id: None,
-        code: FORGOTTEN.into(),
-        message: "the answer was erased on request".into(),
-        data: None,
-        ..stored.answer
-    };
+    let answer = forgotten(stored.answer.found_date);
     let sum = checksum(&key, &answer, stored.session_no, row.get(7)?);
     c.prepare_cached(
         "UPDATE call SET answer = ?2, next_date = NULL, request_id = NULL, code = ?3, message = ?4, data = NULL,

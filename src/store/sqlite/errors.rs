@@ -56,6 +56,15 @@ pub(super) fn lost(path: &Path, what: Lost) -> Error {
     ))
 }
 
+/// The error for erased data that is still in the log, because of a reader (exit 6).
+pub(super) fn log_in_use(path: &Path) -> Error {
+    let p = path.display();
+    Error::output(format!(
+        "the data is deleted from the store {p}, but its log {p}-wal still has it: another program reads the store"
+    ))
+    .hint("close that program, such as sqlite3, DuckDB or a run; then run the same command again")
+}
+
 /// The error for a store whose structure is damaged (exit 6).
 pub(super) fn damaged(path: &Path, why: &str) -> Error {
     let p = path.display();

@@ -14,6 +14,7 @@ use super::errors::Lost;
 use super::held_file::{self, HeldFile, Taken};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::store::host::host_name;
 use crate::zone;
 
 /// Stands before the time at which the holder took the lock.
@@ -157,12 +158,6 @@ fn lock_path(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(".lock");
     name.into()
-}
-
-fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_else(|_| "this host".into())
 }
 
 fn unwritable(path: &Path, e: std::io::Error) -> Error {

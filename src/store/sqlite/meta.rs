@@ -5,7 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::errors::{InStore as _, damaged};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::store::copy::{key, refuse_copied};
+use crate::store::current_origin::{accepts, unexpected_store};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::stored_word::Word as _;
 
@@ -17,48 +19,32 @@ use crate::store::stored_word::Word as _;
 pub(super) fn check_origin(c: &Connection, path: &Path, expected: Option<ExpectedOrigin>) -> Result<Origin> {
     let found = read_origin(c).in_store(path, "read")?;
     let found = found.ok_or_else(|| damaged(path, "it does not say whether its answers are real"))?;
-    let is_accepted = match (expected, found) {
-        (None, _) | (Some(ExpectedOrigin::Either), Origin::Provider) => true,
-        (Some(ExpectedOrigin::Only(expected)), found) => expected == found,
-        (Some(ExpectedOrigin::Either), Origin::Sandbox) => is_filled_over_http(c).in_store(path, "read")?,
+    let is_filled_over_http = || is_filled_over_http(c).in_store(path, "read");
+    if accepts(expected, found, is_filled_over_http)? {
+        Ok(found)
+    } else {
+        Err(unexpected_store(&path.display().to_string(), "file", found))
+    }
+}
+
+/// Refuses a store that was copied to another one, or that is an unfinished copy.
+///
+/// # Errors
+///
+/// Exit 2.
+pub(super) fn check_in_use(c: &Connection, path: &Path) -> Result<()> {
+    let value = |key: &str| -> Result<Option<String>> {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        c.query_row(sql, [key], |row| row.get(0)).optional().in_store(path, "read")
     };
-    if is_accepted { Ok(found) } else { Err(unexpected_store(path, found)) }
+    let (copied_to, copy_of) = (value(key::RETIRED_TO)?, value(key::COPY_OF)?);
+    refuse_copied(path.display(), copied_to, copy_of)
 }
 
 fn read_origin(c: &Connection) -> rusqlite::Result<Option<Origin>> {
     let word: Option<String> =
         c.query_row("SELECT value FROM meta WHERE key = 'nature'", [], |row| row.get(0)).optional()?;
     Ok(word.as_deref().and_then(Origin::parse))
-}
-
-/// The error for a run that must not use this store (exit 2).
-fn unexpected_store(path: &Path, found: Origin) -> Error {
-    let store = path.display();
-    match found {
-        Origin::Sandbox => {
-            Error::usage(format!("{store} holds simulated answers; this run asks a real provider"))
-                .hint("set store to another file, or delete this one")
-        }
-        Origin::Provider => {
-            Error::usage(format!("{store} holds real answers; simulated ones must not be added"))
-                .hint("set store to another file; by default, simulated runs have their own")
-        }
-    }
-}
-
-/// The error for an answer that must not be added to this store (exit 2).
-pub(super) fn unexpected_answer(path: &Path, of_store: Origin) -> Error {
-    let store = path.display();
-    match of_store {
-        Origin::Sandbox => {
-            Error::usage(format!("{store} holds simulated answers, but a server gave a real one"))
-                .hint("set store to another file, or delete this one; the answer was not stored")
-        }
-        Origin::Provider => {
-            Error::usage(format!("{store} holds real answers, but a server gave a simulated one"))
-                .hint("set store to another file; the answer was not stored")
-        }
-    }
 }
 
 /// True if a sandbox filled the store over plain HTTP.

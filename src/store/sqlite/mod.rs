@@ -7,12 +7,11 @@ mod arrivals;
 mod attempts;
 mod call_row;
 mod checks;
-mod checksum;
+mod copying;
 mod database;
 mod erase;
 mod errors;
 mod file_system;
-mod group_commit;
 mod held_file;
 mod lock;
 mod meta;
@@ -27,8 +26,8 @@ mod schema;
 mod sessions;
 mod store;
 mod traffic;
-mod units;
 
+pub(super) use copying::SqliteCopy;
 pub(super) use reader::SqliteReader;
 pub(super) use store::SqliteStore;
 
@@ -36,3 +35,10 @@ pub(super) use store::SqliteStore;
 mod audit_tests;
 #[cfg(test)]
 mod tests;
+
+/// Executes SQL in a closed store, as tests of damaged stores do.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) fn execute(path: &std::path::Path, sql: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}

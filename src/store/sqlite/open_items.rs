@@ -2,12 +2,11 @@
 //! run that settles them.
 
 use chrono::{DateTime, Utc};
-use reconcile_core::calendar::day_of;
 use rusqlite::{Connection, params};
 
-use super::units::{count_of, time_us};
 use crate::store::open_items::{OpenAge, OpenItem, OpenItems};
 use crate::store::stored_word::StoredWord;
+use crate::store::units::{count_of, time_us};
 
 /// Records calls as open in this run. A settled call that is open again counts as first seen now.
 pub(super) fn note(
@@ -51,15 +50,9 @@ pub(super) fn summarize(c: &Connection, run_no: i64, now: DateTime<Utc>) -> rusq
          FROM open_item WHERE cleared_run_no IS NULL AND last_run_no = ?1
          GROUP BY day, status ORDER BY day, status",
     )?;
-    let today = day_of(now);
     let by_age = query.query_map([run_no], |row| {
-        let first_seen = day_of(DateTime::from_timestamp_micros(row.get(1)?).unwrap_or(now));
-        Ok(OpenAge {
-            first_seen,
-            nights: (today - first_seen).num_days().max(0),
-            status: StoredWord::parse(row.get_ref(2)?.as_str()?),
-            calls: count_of(row.get(3)?),
-        })
+        let status = StoredWord::parse(row.get_ref(2)?.as_str()?);
+        Ok(OpenAge::new(row.get(1)?, status, count_of(row.get(3)?), now))
     })?;
     let number = |sql: &str| c.query_row(sql, [run_no], |row| Ok(count_of(row.get(0)?)));
     Ok(OpenItems {

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use reconcile_core::arrival::{Ending, rest_after_no_reply};
+use reconcile_core::arrival::rest_after_no_reply;
 use reconcile_core::rate::Rate;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::arrivals::{self, ending};
-use super::units::{duration_us, time_us};
 use crate::clock::{Clock, Moment};
+use crate::store::endings::timeout;
+use crate::store::places::{self, OtherBoots, left};
 use crate::store::run_identity::AccountCap;
-
-/// The assumed maximum difference between the wall clocks of two boots, or of two machines.
-const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(86_400);
+use crate::store::units::{duration_us, time_us};
 
 /// Ends the requests without a recorded end, whatever ended their session: a kill, a failed write,
 /// or an error of the run.
@@ -50,8 +49,8 @@ pub(super) fn taken(
 /// sessions, and a cooldown.
 fn longest_us(c: &Connection, boot_id: &str, rate: Rate) -> rusqlite::Result<i64> {
     let sql = "SELECT coalesce(max(timeout_us), 0) FROM session WHERE boot_id = ?1";
-    let timeout = arrivals::timeout(c.query_row(sql, [boot_id], |row| row.get(0))?);
-    Ok(duration_us(rest_after_no_reply(timeout) + rate.cooldown()))
+    let timeout = timeout(c.query_row(sql, [boot_id], |row| row.get(0))?);
+    Ok(places::longest_us(timeout, rate))
 }
 
 /// The places taken by requests of this boot. The time since their arrival is exact: steps of the
@@ -71,32 +70,13 @@ fn by_this_boot(
     let mut rows = query.query(params![now.boot_us - longest_us(c, boot_id, *rate)?, boot_id, account])?;
     let mut taken = Vec::new();
     while let Some(row) = rows.next()? {
-        taken.extend(left(row, now, *rate)?);
+        taken.extend(left(ending(row, 0)?, timeout(row.get(3)?), now, *rate));
     }
     Ok(taken)
 }
 
-/// How long a request of this boot still takes its place; `None` if it takes none.
-fn left(row: &Row<'_>, now: Moment, rate: Rate) -> rusqlite::Result<Option<Duration>> {
-    let ending = match ending(row, 0)? {
-        // Nobody knows when its process stopped: at the latest now.
-        Ending::Unknown => Ending::NoReply(now.boot_us),
-        // Nothing ends later than now. A later value is damaged, or version 0.1 wrote it.
-        Ending::NoReply(at_us) => Ending::NoReply(at_us.min(now.boot_us)),
-        Ending::Reply(at_us) => Ending::Reply(at_us.min(now.boot_us)),
-        Ending::NotSent => return Ok(None),
-    };
-    let Some(arrival) = ending.arrival(arrivals::timeout(row.get(3)?)) else { return Ok(None) };
-    let left_us = arrival.latest_us.saturating_add(duration_us(rate.cooldown())) - now.boot_us;
-    Ok(u64::try_from(left_us).ok().filter(|left_us| *left_us > 0).map(Duration::from_micros))
-}
-
-/// The places taken by requests of other boots. Only the wall clock can be compared across boots,
-/// and it may have stepped. So a request counts as arriving now, unless it is at least a day old,
-/// or this boot has sent requests long enough after it. This costs one cooldown after a restart of
-/// the machine.
-///
-/// If the machine has been up for less than a cooldown, its earlier requests count in any case.
+/// The places taken by requests of other boots, by the rule of [`OtherBoots`], unless this boot has
+/// sent requests long enough after them. This costs one cooldown after a restart of the machine.
 fn by_other_boots(
     c: &Connection,
     clock: &dyn Clock,
@@ -107,30 +87,18 @@ fn by_other_boots(
     let Some(end_request_no) = end_of_other_boots(c, clock.boot_id(), now, *rate)? else {
         return Ok(Vec::new());
     };
-    let just_started = clock.boot_us_is_uptime() && now.boot_us <= duration_us(rate.cooldown());
-    let doubt = duration_us(MAX_CLOCK_DIFFERENCE.max(rate.window * 2));
     let mut query = c.prepare(&format!(
         "SELECT {}, timeout_us, replied_at FROM request JOIN session USING (session_no)
          WHERE request_no < ?1 AND boot_id <> ?2 AND {OF_ACCOUNT} ORDER BY request_no DESC",
         arrivals::COLUMNS
     ))?;
     let mut rows = query.query(params![end_request_no, clock.boot_id(), account])?;
-    let (mut taken, mut sent) = (Vec::new(), 0);
-    // The newest sent requests are enough: a window never holds more than the cap.
-    while sent < rate.requests.get() {
+    let mut others = OtherBoots::new(clock, now, *rate);
+    while !others.is_full() {
         let Some(row) = rows.next()? else { break };
-        let rest = match ending(row, 0)? {
-            Ending::NotSent => continue,
-            Ending::Reply(_) => Duration::ZERO,
-            Ending::NoReply(_) | Ending::Unknown => rest_after_no_reply(arrivals::timeout(row.get(3)?)),
-        };
-        sent += 1;
-        let replied_at: Option<i64> = row.get(4)?;
-        if just_started || replied_at.is_none_or(|at| at > time_us(now.wall) - doubt) {
-            taken.push(rest + rate.cooldown());
-        }
+        others.push(ending(row, 0)?, timeout(row.get(3)?), row.get(4)?);
     }
-    Ok(taken)
+    Ok(others.taken())
 }
 
 /// The first request after the newest session of another boot; `None` if no request of another boot

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use reconcile_core::call::CallKey;
 
-use super::call_row::CallRow;
+use crate::store::call_row::CallRow;
 
 /// Number of rows in one read, some 100 KiB. More would not fit a core's cache beside the rest of
 /// publishing.

@@ -11,13 +11,14 @@ use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::call_row::{COLUMNS, CallRow};
+use super::call_row::{self, COLUMNS};
 use super::errors::InStore as _;
 use super::read_ahead::{ROWS_PER_READ, ReadAhead};
 use super::{answers, attempts, checks, held_file, lock, meta, places, runs, schema, sessions, traffic};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
+use crate::store::call_row::CallRow;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::run_identity::{AccountCap, RunIdentity};
@@ -52,6 +53,7 @@ impl SqliteReader {
                 .hint("the next run upgrades it; then it can be read"));
         }
         meta::check_origin(&reader.connection, path, expected)?;
+        expected.map_or(Ok(()), |_| meta::check_in_use(&reader.connection, path))?;
         Ok(Some(reader))
     }
 
@@ -90,7 +92,7 @@ impl SqliteReader {
         self.connection
             .prepare_cached(&sql)?
             .query_row(params![key.call_id, key.prod_id.0, key.day.to_string()], |row| {
-                CallRow::read_as(row, Some(key.clone()))
+                call_row::read_as(row, Some(key.clone()))
             })
             .optional()
     }
@@ -100,7 +102,7 @@ impl SqliteReader {
         let sql =
             format!("SELECT {COLUMNS} FROM call WHERE call_no >= ?1 ORDER BY call_no LIMIT {ROWS_PER_READ}");
         let mut query = self.connection.prepare_cached(&sql)?;
-        let rows = query.query_map([from_no], CallRow::read)?;
+        let rows = query.query_map([from_no], call_row::read)?;
         ahead.begin_read();
         rows.into_iter().try_for_each(|row| row.map(|row| ahead.push(row)))
     }
@@ -142,7 +144,7 @@ impl Reader for SqliteReader {
             let sql = format!("SELECT {COLUMNS} FROM call WHERE call_id = ?1 ORDER BY call_no");
             let mut query = c.prepare(&sql)?;
             let mut calls = Vec::new();
-            for row in query.query_map([call_id], CallRow::read)? {
+            for row in query.query_map([call_id], call_row::read)? {
                 let CallRow { call_no, key, stored, is_whole } = row?;
                 // A call without its day has no key, so it is left out.
                 let Some(key) = key else { continue };
@@ -165,7 +167,8 @@ impl Reader for SqliteReader {
     fn cap_record(&self) -> Result<CapRecord> {
         let names = std::fs::metadata(&self.path).map_or(1, |metadata| held_file::names_of(&metadata));
         let missing_sessions = self.read(sessions::missing)?;
-        Ok(CapRecord { sessions: self.read(traffic::evidence)?, missing_sessions, names })
+        let sessions = self.read(traffic::evidence)?;
+        Ok(CapRecord { sessions, accounts: Vec::new(), missing_sessions, names })
     }
 
     fn origin(&self) -> Result<Origin> {

@@ -4,14 +4,30 @@ use chrono::{DateTime, Utc};
 use reconcile_core::answer::NewAnswer;
 use rusqlite::{Connection, params};
 
-use super::checksum::checksum;
-use super::units::{duration_us, time_us};
 use crate::clock::Moment;
+use crate::store::checksum::checksum;
+use crate::store::group_commit::Command;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd, WITHDRAWN};
 use crate::store::stored_word::Word as _;
+use crate::store::units::{duration_us, time_us};
+
+/// Writes a command. Returns its request.
+pub(super) fn write(c: &Connection, command: Command) -> rusqlite::Result<BegunRequest> {
+    match command {
+        Command::Begin { session_no, request, at } => begin_request(c, session_no, request, at),
+        Command::End { session_no, begun, end, answer } => {
+            end_request(c, &begun, &end)?;
+            if let Some(answer) = answer {
+                let fetched_at = end.provider_at.unwrap_or(end.at.wall);
+                store_answer(c, session_no, &begun, &answer, fetched_at)?;
+            }
+            Ok(begun)
+        }
+    }
+}
 
 /// Inserts a request, and its call if the call is new.
-pub(super) fn begin_request(
+fn begin_request(
     c: &Connection,
     session_no: i64,
     request: NewRequest,
@@ -41,7 +57,7 @@ pub(super) fn begin_request(
 }
 
 /// Writes the end of a request. A withdrawn one is no attempt of its call.
-pub(super) fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd) -> rusqlite::Result<()> {
+fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd) -> rusqlite::Result<()> {
     c.prepare_cached(
         "UPDATE request SET replied_at = ?2, replied_boot_us = ?3, http_status = ?4, code = ?5, throttled = ?6,
                 decision = ?7, pause_us = ?8
@@ -65,7 +81,7 @@ pub(super) fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd
 }
 
 /// Writes a call's answer, unless the call has a record and the answer has none.
-pub(super) fn store_answer(
+fn store_answer(
     c: &Connection,
     session_no: i64,
     begun: &BegunRequest,

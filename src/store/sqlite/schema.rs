@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
-use super::checksum::checksum;
+use crate::store::checksum::checksum;
 use crate::store::origin::Origin;
 use crate::store::stored_word::Word as _;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use reconcile_core::ask_again::Scope;
 use rusqlite::{Connection, params};
 
-use super::units::{count_of, duration_us, time_us};
 use super::{places, runs};
 use crate::clock::Moment;
 use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::units::{count_of, duration_us, time_us};
 
 /// The values of new sessions.
 pub(super) struct NewSessions<'a> {

@@ -1,8 +1,8 @@
 //! The verbs of the store, in SQLite: WAL, `synchronous=FULL`, one writing connection.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -12,11 +12,9 @@ use reconcile_core::ask_again::Scope;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, Traffic};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::database::Database;
 use super::errors::InStore as _;
-use super::group_commit::{Command, GroupCommit};
 use super::lock::StoreLock;
 use super::reader::SqliteReader;
 use super::sessions::NewSessions;
@@ -24,35 +22,30 @@ use super::{
     checks, erase, file_system, held_file, meta, open_items, places, prepare, record, sessions, traffic,
 };
 use crate::clock::{Clock, Moment};
-use crate::error::{Error, Result};
-use crate::locked::lock;
+use crate::error::Result;
+use crate::stop::Stop;
+use crate::store::current_origin::CurrentOrigin;
 use crate::store::erased::Erased;
-use crate::store::file_system::UnknownFileSystem;
+use crate::store::group_commit::{Command, GroupCommit};
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
+use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
 
 /// A store that this process has opened and locked.
 ///
 /// The fields are dropped in this order, so the file is closed after its last commit.
 pub(crate) struct SqliteStore {
-    commits: GroupCommit,
+    commits: GroupCommit<Database>,
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
-    origin: Mutex<CurrentOrigin>,
+    origin: CurrentOrigin,
     /// True if the store lacks sessions that the lock file names, because it was deleted or
     /// restored.
     lacks_sessions: AtomicBool,
-}
-
-/// The store's origin, and whether it is final.
-#[derive(Debug, Clone, Copy)]
-struct CurrentOrigin {
-    origin: Origin,
-    /// True once the store has an answer.
-    is_final: bool,
 }
 
 impl SqliteStore {
@@ -82,25 +75,14 @@ impl SqliteStore {
         checks::check_log(&path, lock.session_in_file())?;
         let connection = Connection::open(&path).in_store(&path, "open")?;
         let origin = prepare::prepare(&connection, &path, expected)?;
+        // Only a run counts under the cap; erasing is always possible.
+        expected.map_or(Ok(()), |_| meta::check_in_use(&connection, &path))?;
         let is_final = meta::has_answers(&connection).in_store(&path, "read")?;
         let database = Arc::new(Database::new(path, connection, lock));
         database.check_held()?;
         let commits = GroupCommit::new(database.clone());
-        let origin = Mutex::new(CurrentOrigin { origin, is_final });
+        let origin = CurrentOrigin::new(origin, is_final);
         Ok(Self { commits, database, clock, origin, lacks_sessions: AtomicBool::new(false) })
-    }
-
-    /// Waits until a command is on disk.
-    async fn commit(&self, command: Command) -> Result<BegunRequest> {
-        let (reply, committed) = oneshot::channel();
-        self.commits.submit(command, reply).map_err(Error::no_more_threads)?;
-        match committed.await {
-            Ok(done) => done.map_err(|e| self.database.failed(&e)),
-            Err(_) => {
-                let store = self.database.path().display();
-                Err(Error::bug(format!("cannot write the store {store}: its thread has stopped")))
-            }
-        }
     }
 }
 
@@ -110,16 +92,21 @@ impl RequestLog for SqliteStore {
     }
 
     fn admit(&self, answer: Origin) -> Result<()> {
-        let mut current = lock(&self.origin);
-        if current.origin != answer {
-            if current.is_final || current.origin == Origin::Sandbox {
-                return Err(meta::unexpected_answer(self.database.path(), current.origin));
-            }
-            self.database.write(meta::mark_as_sandbox)?;
-            current.origin = answer;
-        }
-        current.is_final = true;
-        Ok(())
+        let store = self.database.path().display().to_string();
+        let fix = |of_store| {
+            let is_new = of_store != answer;
+            if is_new { self.database.write(meta::mark_as_sandbox).map(|()| true) } else { Ok(true) }
+        };
+        self.origin.admit(answer, &store, "file", fix)
+    }
+
+    /// A file's lock has no deadline.
+    fn may_send(&self) -> bool {
+        true
+    }
+
+    fn until_may_send(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
     }
 
     fn begin_request<'a>(
@@ -128,7 +115,7 @@ impl RequestLog for SqliteStore {
         request: NewRequest,
     ) -> BoxFuture<'a, Result<BegunRequest>> {
         let command = Command::Begin { session_no: scope.session_no, request, at: self.clock.now() };
-        Box::pin(self.commit(command))
+        Box::pin(self.commits.commit(command))
     }
 
     fn end_request<'a>(
@@ -139,17 +126,17 @@ impl RequestLog for SqliteStore {
         answer: Option<NewAnswer>,
     ) -> BoxFuture<'a, Result<()>> {
         let command = Command::End { session_no: scope.session_no, begun, end, answer };
-        Box::pin(async move { self.commit(command).await.map(drop) })
+        Box::pin(async move { self.commits.commit(command).await.map(drop) })
     }
 }
 
 impl Store for SqliteStore {
     fn origin(&self) -> Origin {
-        lock(&self.origin).origin
+        self.origin.get()
     }
 
-    fn note(&self) -> Option<UnknownFileSystem> {
-        file_system::note(self.database.path())
+    fn note(&self) -> Option<StoreNote> {
+        file_system::note(self.database.path()).map(StoreNote::FileSystem)
     }
 
     fn secret(&self) -> Result<Vec<u8>> {
@@ -180,6 +167,12 @@ impl Store for SqliteStore {
             return Ok(vec![rate.cooldown(); rate.requests.get() as usize]);
         }
         self.database.read(|c| places::taken(c, self.clock.as_ref(), now, &AccountCap { account, rate }))
+    }
+
+    /// This process alone has the store, and so all places.
+    fn hold_places(&self, scope: &Scope, rate: Rate, places: Arc<dyn Places>, _stop: &Stop) -> Result<()> {
+        places.grow(rate.requests.get(), &self.places_taken(scope, rate)?);
+        Ok(())
     }
 
     fn release_writer(&self) {

@@ -336,3 +336,31 @@ fn a_page_that_was_cut_off_in_the_file_is_mended_from_the_log() {
     let store = folder.open().unwrap();
     assert_eq!(begin(&store).session_no, 3);
 }
+
+#[test]
+fn after_a_restored_backup_only_the_first_session_waits() {
+    let folder = Folder::new();
+    drop(begin(&folder.open().unwrap()));
+    let backup = std::fs::read(folder.path()).unwrap();
+    for _ in 0..5 {
+        drop(begin(&folder.open().unwrap()));
+    }
+    std::fs::write(folder.path(), backup).unwrap();
+    let (mut sessions, mut waits) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let store = folder.open().unwrap();
+        let scope = begin(&store);
+        sessions.push(scope.session_no);
+        waits.push(store.places_taken(&scope, "100/min".parse().unwrap()).unwrap().len());
+    }
+    assert_eq!((sessions, waits), (vec![7, 8, 9], vec![100, 0, 0]));
+    let reader = folder.open().unwrap().reader().unwrap();
+    assert_eq!(reader.cap_record().unwrap().missing_sessions, 5);
+}
+
+#[test]
+fn a_second_process_learns_who_holds_the_store() {
+    let folder = Folder::new();
+    let _first = folder.open().unwrap();
+    folder.assert_refused(Exit::Busy, &std::process::id().to_string());
+}

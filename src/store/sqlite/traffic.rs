@@ -17,15 +17,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::arrivals;
 use super::places::OF_ACCOUNT;
-use super::units::{count_of, duration_us, time_of};
+use crate::store::endings::timeout;
 use crate::store::history::SessionEvidence;
-use crate::store::request::{Purpose, WITHDRAWN};
-use crate::store::stored_word::Word as _;
-
-/// Maximum number of points in the report's chart.
-const MAX_POINTS: i64 = 240;
-/// Maximum number of listed codes. No provider sends many more.
-const MAX_CODES: i64 = 20;
+use crate::store::request::WITHDRAWN;
+use crate::store::sent_requests::{MAX_CODES, count, windows_per_point};
+use crate::store::units::{count_of, duration_us, time_of};
 
 /// Every session, and the range of its requests. Sessions that begin together share one.
 const SESSIONS: &str =
@@ -164,7 +160,7 @@ impl<'a> Reading<'a> {
             self.audit.push(Trip { sent_us: request.sent_us, arrival, counted });
         }
         if counted && !arrivals::is_withdrawn(row, 0)? {
-            count(&mut self.traffic, row)?;
+            count(&mut self.traffic, row.get_ref(4)?.as_str()?, row.get(5)?);
         }
         Ok(())
     }
@@ -242,19 +238,6 @@ fn next_request(c: &Connection) -> rusqlite::Result<i64> {
     c.query_row("SELECT coalesce(max(request_no), 0) + 1 FROM request", [], |row| row.get(0))
 }
 
-/// Counts a request of the session, as [`read_sessions`] selects it.
-fn count(traffic: &mut Traffic, row: &Row<'_>) -> rusqlite::Result<()> {
-    traffic.requests += 1;
-    traffic.throttled += u64::from(row.get::<_, bool>(5)?);
-    match Purpose::parse(row.get_ref(4)?.as_str()?) {
-        Some(Purpose::First) => traffic.first_tries += 1,
-        Some(Purpose::Retry) => traffic.retries += 1,
-        Some(Purpose::OtherDay) => traffic.other_day_tries += 1,
-        None => {}
-    }
-    Ok(())
-}
-
 /// Requests of the account's earlier sessions that can have arrived less than one window before
 /// this session's first request, in the order in which they were sent. Without a reply, they count
 /// for an hour.
@@ -288,7 +271,7 @@ fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusql
 /// How many request numbers are missing before this session, among requests that were sent recently
 /// enough to count in its first window.
 fn missing_before(c: &Connection, session: &SessionRow, first_sent: i64) -> rusqlite::Result<i64> {
-    let rest = arrivals::timeout(session.timeout_us).min(LONGEST_TIMEOUT);
+    let rest = timeout(session.timeout_us).min(LONGEST_TIMEOUT);
     let recently = first_sent - session.rate.window_us() - 2 * duration_us(rest);
     let mut query = c.prepare_cached(
         "SELECT request_no, sent_boot_us, boot_id FROM request JOIN session USING (session_no)
@@ -331,7 +314,7 @@ pub(super) fn sending(c: &Connection, scopes: &[Scope], points_of: usize) -> rus
         return Ok(Sending { tried_again, ..Sending::default() });
     };
     let window_us = session.rate.window_us().max(1);
-    let windows_per_point = (last - first) / window_us / MAX_POINTS + 1;
+    let windows_per_point = windows_per_point(first, last, window_us);
     Ok(Sending {
         windows_per_point: count_of(windows_per_point),
         points: points(c, &session, first, windows_per_point)?,

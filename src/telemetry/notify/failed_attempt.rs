@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use super::chat::Chat;
 use super::platform::RobotRequest;
 use super::reply::{self, NotAccepted};
+use crate::http_client::root_cause;
 use crate::shown::shown;
 
 /// Pause between two attempts.
@@ -37,8 +38,7 @@ impl FailedAttempt {
 
     /// An attempt without a whole reply.
     pub(super) fn without_reply(e: reqwest::Error) -> Self {
-        let reason =
-            if e.is_timeout() { "no answer in ten seconds".into() } else { root_cause(&e.without_url()) };
+        let reason = if e.is_timeout() { "no answer in ten seconds".into() } else { root_cause(e) };
         Self { again_after: Some(PAUSE), ..Self::for_good(reason) }
     }
 
@@ -82,11 +82,6 @@ impl FailedAttempt {
             }
         }
     }
-}
-
-/// The innermost cause, which is the most precise one.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root_cause)
 }
 
 /// A platform's message without the parts of the request that only its robot may know: the secret,

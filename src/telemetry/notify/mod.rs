@@ -21,7 +21,7 @@ use reqwest::header::CONTENT_TYPE;
 use crate::console::log;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::http_client::{self, ClientOptions, is_clear_text};
+use crate::http_client::{self, ClientOptions, UrlSetting};
 use crate::shown::shown;
 use crate::shown_url;
 pub use chat::Chat;
@@ -72,20 +72,9 @@ impl Target {
     /// Exit 2 if it is not an http(s) URL, or if http:// is not allowed. The message shows at most
     /// scheme, host and port.
     pub fn parse(url: &str, insecure_http: bool) -> Result<Self> {
-        let hint = "use a URL such as https://hooks.example.com/reconcile";
-        let url = reqwest::Url::parse(url)
-            .map_err(|e| Error::usage("the notification URL is invalid").hint(hint).because(e))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            let what = "the notification URL does not start with http:// or https://";
-            return Err(Error::usage(what).hint(hint));
-        }
-        let target = Self { url, chat: None };
-        if is_clear_text(&target.url) && !insecure_http {
-            let what = format!("the notification URL {}/… is not encrypted", target.origin());
-            return Err(Error::usage(what)
-                .hint("use https://, or allow plain HTTP with --insecure-http if the network is safe"));
-        }
-        Ok(target)
+        let example = "https://hooks.example.com/reconcile";
+        let setting = UrlSetting { name: "the notification URL", value: url, example };
+        Ok(Self { url: setting.parse_secret(insecure_http)?, chat: None })
     }
 
     /// The same URL as a robot of this chat.

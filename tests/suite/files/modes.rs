@@ -57,6 +57,6 @@ fn scheduled_runs_hide_their_files_from_other_users() {
         assert_eq!(lines.len(), 1, "{name}");
         assert!(lines[0].contains("umask 027 && "), "{name}: {}", lines[0]);
     }
-    assert!(text("packaging/reconcile.service").contains("\nUMask=0027\n"));
+    assert!(text("packaging/reconcile@.service").contains("\nUMask=0027\n"));
     assert!(text("examples/nightly.sh").contains("\numask 027\n"));
 }

@@ -49,9 +49,9 @@ fn commands() -> Vec<String> {
 fn units() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let service =
-        packaged("reconcile.service").replace("/usr/bin/reconcile", env!("CARGO_BIN_EXE_reconcile"));
-    fs::write(dir.path().join("reconcile.service"), service).unwrap();
-    fs::write(dir.path().join("reconcile.timer"), packaged("reconcile.timer")).unwrap();
+        packaged("reconcile@.service").replace("/usr/bin/reconcile", env!("CARGO_BIN_EXE_reconcile"));
+    fs::write(dir.path().join("reconcile@.service"), service).unwrap();
+    fs::write(dir.path().join("reconcile@.timer"), packaged("reconcile@.timer")).unwrap();
     dir
 }
 
@@ -61,17 +61,17 @@ fn systemd_accepts_the_units_and_the_service_is_confined() {
     let Some(mut verify) = tool("systemd-analyze") else { return };
     verify
         .args(["verify", "--man=no"])
-        .args(["reconcile.service", "reconcile.timer"].map(|name| units.path().join(name)));
+        .args(["reconcile@night.service", "reconcile@night.timer"].map(|name| units.path().join(name)));
     let output = verify.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !stderr.contains("reconcile."), "{stderr}");
+    assert!(output.status.success() && !stderr.contains("reconcile@"), "{stderr}");
 
     let Some(mut security) = tool("systemd-analyze") else { return };
     // The threshold is in tenths: the rating must be at most 1.5. It is 10 for a service without
     // any restriction.
     security
         .args(["security", "--offline=true", "--threshold=15"])
-        .arg(units.path().join("reconcile.service"));
+        .arg(units.path().join("reconcile@.service"));
     venv::output(&mut security, "the service is confined");
 }
 
@@ -172,7 +172,7 @@ fn every_packaged_file_exists_or_is_built() {
         };
         assets.iter().any(is)
     };
-    let service = packaged("reconcile.service");
+    let service = packaged("reconcile@.service").replace("%i", "reconcile");
     for path in ["/usr/bin/reconcile", "/etc/reconcile/reconcile.toml"] {
         assert!(service.contains(path) && installed(&path[1..]), "{path}");
     }
@@ -188,6 +188,37 @@ fn the_scripts_have_no_syntax_errors() {
         let shell = if name.ends_with(".sh") { "bash" } else { "sh" };
         let output = Command::new(shell).arg("-n").arg(root().join("packaging").join(name)).output().unwrap();
         assert!(output.status.success(), "{name}: {output:?}");
+    }
+}
+
+#[test]
+fn an_enabled_timer_of_version_0_1_stays_enabled() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wants, tools) = (dir.path().join("system/timers.target.wants"), dir.path().join("tools"));
+    fs::create_dir_all(&wants).unwrap();
+    fs::create_dir(&tools).unwrap();
+    // The user exists, and its folder is not made.
+    for name in ["getent", "install"] {
+        std::os::unix::fs::symlink("/bin/true", tools.join(name)).unwrap();
+    }
+    let script = packaged("debian/postinst")
+        .replace("/etc/systemd/system", dir.path().join("system").to_str().unwrap())
+        .replace("/run/systemd/system", "/nowhere");
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    let configure = || {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, "postinst", "configure"]).env("PATH", &path);
+        venv::output(&mut shell, "the package is configured");
+        let links = fs::read_dir(&wants).unwrap().map(|entry| entry.unwrap().path());
+        links
+            .map(|link| (link.file_name().unwrap().to_owned(), link.read_link().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert!(configure().is_empty(), "a new installation enables nothing");
+    std::os::unix::fs::symlink("/nowhere/reconcile.timer", wants.join("reconcile.timer")).unwrap();
+    let unit = PathBuf::from("/usr/lib/systemd/system/reconcile@.timer");
+    for _ in 0..2 {
+        assert_eq!(configure(), [("reconcile@reconcile.timer".into(), unit.clone())]);
     }
 }
 

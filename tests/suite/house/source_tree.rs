@@ -18,7 +18,9 @@ const OWNERS: &[(&str, &[&str])] = &[
             "provider/http_exchange.rs",
             "resolver.rs",
             "shown_url.rs",
+            "telemetry/group.rs",
             "telemetry/notify/",
+            "telemetry/push.rs",
         ],
     ),
     ("opendal", &["objects/"]),
@@ -28,6 +30,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("quick_xml", &["ledger/workbook/", "provider/xml.rs", "sandbox/envelope.rs"]),
     ("encoding_rs", &["provider/charset.rs", "ledger/decode.rs", "ledger/encoding.rs"]),
     ("rusqlite", &["store/sqlite/"]),
+    ("postgres", &["store/postgres/"]),
+    ("tokio_postgres_rustls", &["store/postgres/tls.rs"]),
+    ("rustls_native_certs", &["store/postgres/tls.rs"]),
     ("arrow", &["output/table/", "ledger/parquet/"]),
     ("parquet", &["output/table/", "ledger/"]),
     ("flate2", &["ledger/unpack.rs", "ledger/workbook/part.rs"]),
@@ -60,7 +65,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/", "telemetry/notify/chat.rs"]),
-    ("bytes", &["ledger/ledger_bytes.rs"]),
+    ("bytes", &["ledger/ledger_bytes.rs", "store/postgres/values.rs"]),
     // Signatures, and the names and numbers that a secret key replaces.
     (
         "hmac",

@@ -177,6 +177,7 @@ fn no_run_shows_a_secret_of_a_url() {
         let robot = ["--notify-url", "http://127.0.0.1:9/", "--notify-format", "wecom", "--offline"];
         shown(&[&robot[..], &["--notify-link", url]].concat(), &[]);
         shown(&["--sts-endpoint", url, "--offline"], &[]);
+        shown(&["--metrics-push", url, "--insecure-http", "--offline"], &[]);
         check(&["--endpoint", url], &[]);
         check(&[url], &[]);
         check(&[&format!("--endpont={url}")], &[]);

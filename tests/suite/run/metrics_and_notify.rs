@@ -12,11 +12,11 @@ use crate::support::provider::Reply;
 use crate::support::{Bench, ledger, read_post, venv};
 
 /// Metric names with labels, as Prometheus writes them, and their values.
-type Samples = Vec<(String, f64)>;
+pub(super) type Samples = Vec<(String, f64)>;
 
 /// The samples of the file as prometheus-client reads them; a file that it cannot read fails the
 /// test.
-fn samples(path: &Path) -> Samples {
+pub(super) fn samples(path: &Path) -> Samples {
     let script = "import json, sys\n\
         from prometheus_client.parser import text_string_to_metric_families as read\n\
         text = open(sys.argv[1]).read()\n\
@@ -34,7 +34,7 @@ fn samples(path: &Path) -> Samples {
 }
 
 #[track_caller]
-fn value(samples: &Samples, name: &str) -> f64 {
+pub(super) fn value(samples: &Samples, name: &str) -> f64 {
     let found = samples.iter().find(|(known, _)| known == name);
     found.unwrap_or_else(|| panic!("no {name} in {samples:?}")).1
 }
@@ -116,6 +116,43 @@ fn an_unwritable_metrics_file_is_refused_or_warned_of() {
     let run =
         bench.run(&["-q", "--metrics-file", "r.prom"]).exits(0).says("cannot write the metrics file r.prom");
     assert_eq!(run.stderr.matches("cannot write the metrics file").count(), 1, "{}", run.stderr);
+}
+
+#[test]
+fn of_two_runs_with_one_metrics_file_the_first_writes_it() {
+    let bench = Bench::new(&ledger(2));
+    bench.provider.hold_replies();
+    let first = bench.start(&["--metrics-file", "r.prom", "--timeout", "60s"]);
+    bench.provider.wait_for(2);
+    let second = bench.start(&["--metrics-file", "r.prom", "--store", "other.db", "--out", "other.parquet"]);
+    bench.provider.wait_for(4);
+    let of_first = std::fs::read(bench.path("r.prom")).unwrap();
+    second.signal("TERM");
+    let killed = bench.start(&["--metrics-file", "r.prom", "--store", "third.db", "--out", "third.parquet"]);
+    bench.provider.wait_for(6);
+    assert_eq!(std::fs::read(bench.path("r.prom")).unwrap(), of_first);
+    assert!(killed.kill());
+    bench.provider.send_replies();
+    let second = second.wait();
+    assert_eq!(
+        second.stderr.matches("another run writes the metrics file r.prom").count(),
+        1,
+        "{}",
+        second.stderr
+    );
+    first.wait().exits(0);
+    let found = samples(&bench.path("r.prom"));
+    assert!(value(&found, "reconcile_last_exit_code") < 0.5 && value(&found, "reconcile_run_active") < 0.5);
+    assert!(!bench.path(".r.prom.unfinished").exists());
+    // After a kill the file is free.
+    bench.provider.hold_replies();
+    let killed = bench.start(&["--metrics-file", "r.prom", "--refresh", "--timeout", "60s"]);
+    bench.provider.wait_for(8);
+    assert!(killed.kill());
+    bench.provider.send_replies();
+    let run = bench.run(&["--metrics-file", "r.prom", "--refresh"]).exits(0);
+    assert!(!run.stderr.contains("metrics file"), "{}", run.stderr);
+    assert!(!bench.path(".r.prom.unfinished").exists());
 }
 
 #[test]

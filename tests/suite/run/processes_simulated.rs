@@ -104,6 +104,14 @@ impl RequestLog for BusyLog {
         self.0.admit(answer)
     }
 
+    fn may_send(&self) -> bool {
+        self.0.may_send()
+    }
+
+    fn until_may_send(&self) -> BoxFuture<'_, ()> {
+        self.0.until_may_send()
+    }
+
     fn begin_request<'a>(
         &'a self,
         scope: &'a Scope,

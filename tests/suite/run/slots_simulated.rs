@@ -91,6 +91,14 @@ impl RequestLog for SlowDisk {
         self.store.admit(answer)
     }
 
+    fn may_send(&self) -> bool {
+        self.store.may_send()
+    }
+
+    fn until_may_send(&self) -> BoxFuture<'_, ()> {
+        self.store.until_may_send()
+    }
+
     fn begin_request<'a>(
         &'a self,
         scope: &'a Scope,

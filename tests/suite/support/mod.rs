@@ -6,11 +6,15 @@ pub mod bucket;
 pub mod duckdb;
 #[cfg(target_os = "linux")]
 pub mod faulty_disk;
+pub mod gateway;
 pub mod keys;
+pub mod postgres;
 pub mod provider;
+pub mod replicated_postgres;
 pub mod rust_files;
 pub mod sandbox;
 pub mod snapshot;
+pub mod tcp_proxy;
 pub mod tls;
 pub mod venv;
 
@@ -117,6 +121,11 @@ impl Running {
     pub fn kill(mut self) -> bool {
         self.child.kill().unwrap();
         self.child.wait().unwrap().code().is_none()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn stderr_so_far(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
     }
 
     /// Sends a signal by its name.

@@ -216,6 +216,8 @@ struct State {
     requests: Vec<Request>,
     /// True while the receiver reads nothing.
     stalled: bool,
+    /// True while the receiver keeps its replies back.
+    holds_replies: bool,
     /// True when the test has dropped the provider.
     ended: bool,
 }
@@ -236,6 +238,12 @@ impl Shared {
         let stalled = |state: &mut State| state.stalled;
         self.reading.wait_while(self.lock(), stalled).unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits until the receiver sends its replies.
+    fn wait_until_replying(&self) {
+        let holds = |state: &mut State| state.holds_replies;
+        drop(self.reading.wait_while(self.lock(), holds).unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// The scripted provider. It stops listening when the value is dropped.
@@ -253,6 +261,7 @@ impl Provider {
             script: HashMap::new(),
             requests: Vec::new(),
             stalled: false,
+            holds_replies: false,
             ended: false,
         };
         let shared =
@@ -291,6 +300,17 @@ impl Provider {
     /// Reads again, and takes all waiting requests at once.
     pub fn resume(&self) {
         self.shared.lock().stalled = false;
+        self.shared.reading.notify_all();
+    }
+
+    /// Keeps all replies back. The requests are recorded.
+    pub fn hold_replies(&self) {
+        self.shared.lock().holds_replies = true;
+    }
+
+    /// Sends the replies that were kept back, and all later ones at once.
+    pub fn send_replies(&self) {
+        self.shared.lock().holds_replies = false;
         self.shared.reading.notify_all();
     }
 
@@ -358,6 +378,7 @@ impl Drop for Provider {
     fn drop(&mut self) {
         self.shared.lock().ended = true;
         self.resume();
+        self.send_replies();
         // Wakes the thread that accepts connections.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
@@ -379,6 +400,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             state.requests.push(Request { arrived: Instant::now(), ..request.clone() });
             shared.arrived.notify_all();
         }
+        shared.wait_until_replying();
         thread::sleep(reply.after);
         if !answer(stream, &request, &reply)? {
             break;

@@ -47,9 +47,21 @@ const SDKS: Environment = Environment {
 const MOTO: Environment =
     Environment { name: "moto-venv", packages: &["moto[server]==5.2.5"], proof: "bin/moto_server" };
 
+/// Checks manifests against the schemas of Kubernetes.
+const KUBERNETES: Environment = Environment {
+    name: "kubernetes-venv",
+    packages: &["kubernetes-validate==1.37.0"],
+    proof: "bin/kubernetes-validate",
+};
+
 /// Makes the pictures in `docs/`.
 const PICTURES: Environment =
     Environment { name: "pictures-venv", packages: &["pillow==13.0.0", "pymupdf==2.0"], proof: "bin/python" };
+
+/// A command of the environment that checks manifests, installed if necessary.
+pub fn kubernetes(name: &str) -> Command {
+    Command::new(KUBERNETES.folder().join("bin").join(name))
+}
 
 /// Python with what makes pictures small, installed if necessary.
 pub fn python_with_pictures() -> Command {

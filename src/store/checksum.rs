@@ -1,4 +1,5 @@
-//! The checksum of a call's row. SQLite notices damage to its structure, but not to stored values.
+//! The checksum of a call's row. A database notices damage to its structure, but not to stored
+//! values.
 //!
 //! It covers the key that was searched. So it also detects a damaged index that leads to the row of
 //! another call.

@@ -14,7 +14,7 @@ pub(super) fn time_of(us: i64) -> DateTime<Utc> {
 
 pub(super) use reconcile_core::arrival::micros as duration_us;
 
-/// A count from SQLite, which has only signed numbers. No count is negative.
+/// A count from a database, which has only signed numbers. No count is negative.
 pub(super) fn count_of(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

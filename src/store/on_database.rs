@@ -1,0 +1,8 @@
+//! The promises of every store, tested on a PostgreSQL database.
+
+/// Whether the store is a database.
+const IS_DATABASE: bool = true;
+
+#[allow(clippy::duplicate_mod, reason = "one suite for both implementations")]
+#[path = "tests.rs"]
+mod tests;
