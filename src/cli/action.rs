@@ -2,7 +2,7 @@
 
 use clap_complete::Shell;
 
-use super::command_options::{ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, VerifyCapArgs};
+use super::command_options::{DiffArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, VerifyCapArgs};
 use super::definitions::{Cli, Command};
 use super::settings::Settings;
 use crate::error::Result;
@@ -18,6 +18,8 @@ pub enum Action {
     Plan(Box<Settings>, bool),
     /// Print what the store knows of a call.
     Explain(Box<ExplainArgs>),
+    /// Compare two runs.
+    Diff(DiffArgs),
     /// Write the stored answers as Parquet.
     Export(ExportArgs),
     /// Check that the cap was kept.
@@ -57,6 +59,7 @@ impl Cli {
                 Action::Plan(Box::new(args.job.settings(self.config, self.timezone)?), args.json)
             }
             Some(Command::Explain(args)) => Action::Explain(args),
+            Some(Command::Diff(args)) => Action::Diff(args),
             Some(Command::Export(args)) => {
                 args.check()?;
                 Action::Export(args)

@@ -48,6 +48,26 @@ impl ExplainArgs {
     }
 }
 
+/// The options of `reconcile diff`.
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// The earlier run: its summary, such as details.summary.json, or its discrepancy file
+    #[arg(value_name = "A")]
+    pub before: PathBuf,
+    /// The later run
+    #[arg(value_name = "B")]
+    pub after: PathBuf,
+    /// CSV file of all new, resolved and changed discrepancies, with the values of both runs
+    #[arg(long, env = "RECONCILE_TO", value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Exit 1 if a discrepancy is new or changed
+    #[arg(long, env = "RECONCILE_EXIT_CODE")]
+    pub exit_code: bool,
+    /// Print JSON
+    #[arg(long, env = "RECONCILE_JSON")]
+    pub json: bool,
+}
+
 /// The options of `reconcile export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::command_options::{
-    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs, WhoamiArgs,
+    DiffArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs, WhoamiArgs,
 };
 use super::job_options::JobArgs;
 use crate::exit::Exit;
@@ -99,6 +99,8 @@ pub(super) enum Command {
     Plan(Box<PlanArgs>),
     /// Print everything that the store knows of one call
     Explain(Box<ExplainArgs>),
+    /// Compare two runs: which discrepancies are new, resolved or changed
+    Diff(DiffArgs),
     /// Write the stored answers as Parquet files, a folder for each day, for Spark, Ray and DuckDB
     Export(ExportArgs),
     /// Check from the store's record of requests that the cap was kept

@@ -21,7 +21,9 @@ mod usable_rows;
 mod values;
 
 pub use action::Action;
-pub use command_options::{ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs};
+pub use command_options::{
+    DiffArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs,
+};
 pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;
 pub use definitions::{Cli, LogFormat};

@@ -2,6 +2,7 @@
 //! their answer to standard output.
 
 mod answer;
+mod diff;
 mod erase;
 mod explain;
 mod export;
@@ -12,6 +13,7 @@ pub mod reconcile;
 mod verify_cap;
 mod whoami;
 
+pub use diff::diff;
 pub use erase::{forget, purge};
 pub use explain::explain;
 pub use export::export;

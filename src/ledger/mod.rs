@@ -52,6 +52,7 @@ mod row;
 mod scan;
 mod similar;
 mod split;
+mod text_table;
 mod unpack;
 mod workbook;
 
@@ -71,3 +72,4 @@ pub use raw_batch::RawBatch;
 pub use reader::LedgerReader;
 pub use reasons::{Reason, SHOWN as REASONS_SHOWN, most_frequent};
 pub use scan::{LedgerScan, ScannedLedger};
+pub use text_table::{TableKind, TextTable};

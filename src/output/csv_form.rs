@@ -47,8 +47,13 @@ pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
 const RISKY: [char; 12] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\''];
 
 /// A cell's text with the guard.
-pub(super) fn guarded(text: &str) -> Cow<'_, str> {
+pub(crate) fn guarded(text: &str) -> Cow<'_, str> {
     if text.starts_with(RISKY) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// The text of a cell that may be guarded, from a file that does not say so; `None` if it is not.
+pub(crate) fn without_guard(cell: &str) -> Option<&str> {
+    cell.strip_prefix('\'').filter(|text| text.starts_with(RISKY))
 }
 
 /// The text of a guarded cell.

@@ -13,6 +13,6 @@ mod svg;
 mod texts;
 
 pub(crate) use known_call::KnownCall;
-pub(crate) use largest::{Largest, LargestForm};
+pub(crate) use largest::{Largest, LargestForm, masked};
 pub(crate) use link::link;
 pub(crate) use page::{Content, render};
