@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+
 use crate::error::{Error, Result};
 use crate::ledger::{Input, LedgerError, TableKind, TextTable};
-use crate::output::without_guard;
+use crate::output::{timestamp, without_guard};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::discrepancy_identity::{Subject, discrepancy_identity};
 use reconcile_core::quick_parse;
@@ -24,13 +26,14 @@ pub(crate) enum Known {
     CallDate,
     ProdId,
     Callee,
+    CalledAt,
     SecondsAtStake,
     Account,
 }
 
 impl Known {
     /// Every column with its name. Files of version 0.1 lack those from `callee` on.
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::CallId, "call_id"),
         (Self::LedgerLine, "ledger_line"),
         (Self::Kind, "kind"),
@@ -42,6 +45,7 @@ impl Known {
         (Self::CallDate, "call_date"),
         (Self::ProdId, "prod_id"),
         (Self::Callee, "callee"),
+        (Self::CalledAt, "called_at"),
         (Self::SecondsAtStake, "seconds_at_stake"),
         (Self::Account, "account"),
     ];
@@ -207,19 +211,35 @@ impl DiscrepancyFile {
                     text.push_str(cell);
                 }
                 self.rows += 1;
-                if self.table.kind() == TableKind::Csv {
-                    for text in row.iter_mut() {
-                        if let Some(unguarded) = without_guard(text) {
-                            *text = unguarded.to_owned();
-                            self.is_guarded = true;
-                        }
-                    }
-                }
+                self.normalize(row);
                 return Ok(true);
             }
             if self.table.kind() != TableKind::Workbook || !self.open_next_sheet()? {
                 return Ok(false);
             }
+        }
+    }
+
+    /// Makes the texts those of an unguarded CSV file.
+    fn normalize(&mut self, row: &mut [String]) {
+        let called_at = self.columns.at(Known::CalledAt).and_then(|at| row.get_mut(at));
+        let called_at = called_at.filter(|text| !text.is_empty());
+        match (self.table.kind(), called_at) {
+            (TableKind::Parquet, Some(text)) => {
+                if let Ok(at) = text.parse::<DateTime<Utc>>() {
+                    *text = timestamp(at);
+                }
+            }
+            (TableKind::Workbook, Some(text)) => text.push_str("+08:00"),
+            (TableKind::Csv, _) => {
+                for text in row {
+                    if let Some(unguarded) = without_guard(text) {
+                        *text = unguarded.to_owned();
+                        self.is_guarded = true;
+                    }
+                }
+            }
+            _ => {}
         }
     }
 

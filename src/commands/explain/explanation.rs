@@ -95,10 +95,7 @@ struct StoredAnswer {
 }
 
 /// JSON has the times as the provider writes them, in UTC+8.
-fn as_provider_text<S: Serializer>(
-    at: &DateTime<Utc>,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
+fn as_provider_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&provider_text(*at))
 }
 

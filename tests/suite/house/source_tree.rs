@@ -45,7 +45,16 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli/", "commands/manual.rs"]),
     ("clap_mangen", &["commands/manual.rs"]),
     ("shlex", &["provider/credentials/external.rs", "console/command_line.rs"]),
-    ("csv", &["ledger/", "output/discrepancies.rs", "output/read_back.rs", "output/rejects.rs"]),
+    (
+        "csv",
+        &[
+            "diff/changes_csv.rs",
+            "ledger/",
+            "output/discrepancies.rs",
+            "output/read_back.rs",
+            "output/rejects.rs",
+        ],
+    ),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/", "telemetry/notify/chat.rs"]),
     ("bytes", &["ledger/ledger_bytes.rs"]),
     // Signatures, and the names and numbers that a secret key replaces.
