@@ -116,7 +116,7 @@ fn two_nights_compare_alike_in_every_form_of_their_files() {
         ["new", "", "5", "mismatch", "callee", "", "13812345670", "0"],
         ["new", "", "5", "mismatch", "duration_s", "", "75", "45"],
         ["resolved", "5", "", "mismatch", "duration_s", "39", "", ""],
-        ["resolved", "7", "", "invalid_row", "duration_s", "", "", ""],
+        ["resolved", "7", "", "invalid_row", "duration_s", "whole seconds", "", ""],
     ];
     assert_eq!(found, wanted.map(|row| row.map(str::to_owned)));
     let text = |form: &str| fs::read_to_string(bench.path(&format!("{form}.changes.csv"))).unwrap();
