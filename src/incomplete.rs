@@ -11,6 +11,8 @@ use crate::words::plural;
 pub enum Incomplete {
     /// The run was stopped; `None` without a known reason.
     Stopped(Option<Reason>),
+    /// Some accounts were stopped, and the others were not.
+    Accounts(Vec<StoppedAccount>),
     /// Calls failed on every attempt.
     Exhausted {
         /// Their number.
@@ -25,11 +27,34 @@ pub enum Incomplete {
     },
 }
 
+/// An account that was stopped before all its calls were asked for.
+#[derive(Debug, Clone)]
+pub struct StoppedAccount {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub because: Reason,
+}
+
+/// The most accounts that a message names.
+pub const NAMED_ACCOUNTS: usize = 5;
+
 impl fmt::Display for Incomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped(None) => f.write_str("the run was stopped"),
             Self::Stopped(Some(reason)) => reason.fmt(f),
+            Self::Accounts(stopped) => {
+                for (at, StoppedAccount { name, because }) in stopped.iter().take(NAMED_ACCOUNTS).enumerate()
+                {
+                    let separator = if at > 0 { "; " } else { "" };
+                    write!(f, "{separator}the account {name} was stopped: {because}")?;
+                }
+                match stopped.len().saturating_sub(NAMED_ACCOUNTS) {
+                    0 => Ok(()),
+                    more => write!(f, "; {} more", plural(more as u64, "account")),
+                }
+            }
             Self::Exhausted { calls, cause } => {
                 write!(f, "{} failed on every attempt", plural(*calls, "call"))?;
                 cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))

@@ -3,6 +3,8 @@
 //! A stopped run sends no new requests and awaits those in flight. The first reason counts.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
@@ -36,7 +38,7 @@ pub enum Reason {
     /// The provider stopped answering for too long.
     Silent(Silence),
     /// The store or the ledger failed.
-    Failed(std::sync::Arc<Error>),
+    Failed(Arc<Error>),
 }
 
 /// A limit for the time that a run takes.
@@ -92,39 +94,141 @@ impl fmt::Display for Silence {
     }
 }
 
-/// The switch that stops a run. All parts that can stop the run, or must notice, share it.
+impl Reason {
+    /// True if it concerns only the account that met it: its key is refused or cannot be obtained,
+    /// or the provider stopped answering it. A connection that cannot be made is the same for all.
+    fn is_of_account(&self) -> bool {
+        matches!(self, Self::NoKey(_) | Self::Fatal { .. } | Self::Silent(_))
+    }
+}
+
+/// The switch that stops a run, or one of its accounts. All parts that can stop it, or must notice,
+/// share it.
 #[derive(Debug, Clone)]
 pub struct Stop {
     sender: watch::Sender<Option<Reason>>,
+    /// `None` if it stops the run itself.
+    run: Option<Arc<AccountsOfRun>>,
+}
+
+/// A run whose accounts can be stopped one by one.
+#[derive(Debug)]
+struct AccountsOfRun {
+    stop: Stop,
+    /// Accounts with calls to ask for that have not been stopped.
+    running: AtomicUsize,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { sender: watch::Sender::new(None) }
+        Self { sender: watch::Sender::new(None), run: None }
     }
 }
 
 impl Stop {
-    /// Stops the run. A later reason changes nothing.
+    /// A switch for each of so many accounts, of which `working` have calls to ask for. A reason
+    /// that concerns only one account stops this account; the last one stops the run. Any other
+    /// reason stops the run, and so all of them.
+    #[must_use]
+    pub fn for_accounts(&self, accounts: usize, working: usize) -> Vec<Self> {
+        let running = AtomicUsize::new(working);
+        let run = Arc::new(AccountsOfRun { stop: self.clone(), running });
+        (0..accounts).map(|_| Self { run: Some(run.clone()), ..Self::default() }).collect()
+    }
+
+    /// Stops the run, or the account. A later reason changes nothing.
     pub fn stop(&self, reason: Reason) {
+        match &self.run {
+            Some(run) if !reason.is_of_account() => run.stop.stop(reason),
+            Some(run) => {
+                let is_last = self.set(&reason) && run.running.fetch_sub(1, Ordering::SeqCst) == 1;
+                if is_last {
+                    run.stop.stop(reason);
+                }
+            }
+            None => drop(self.set(&reason)),
+        }
+    }
+
+    /// Sets the reason. Returns true if it is the first one.
+    fn set(&self, reason: &Reason) -> bool {
         self.sender.send_if_modified(|current| {
             let first = current.is_none();
             if first {
-                *current = Some(reason);
+                *current = Some(reason.clone());
             }
             first
-        });
+        })
     }
 
-    /// The reason, if the run was stopped.
+    /// The reason, if the run or the account was stopped.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
+        self.own_reason().or_else(|| self.run.as_ref()?.stop.reason())
+    }
+
+    /// The reason, if this account was stopped and not the whole run.
+    #[must_use]
+    pub fn own_reason(&self) -> Option<Reason> {
         self.sender.borrow().clone()
     }
 
-    /// Waits until the run is stopped.
+    /// True if the run or the account was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.sender.borrow().is_some() || self.run.as_ref().is_some_and(|run| run.stop.is_stopped())
+    }
+
+    /// Waits until the run or the account is stopped.
     pub async fn stopped(&self) {
-        // The sender lives in self, so the channel cannot close while this waits.
-        let _ = self.sender.subscribe().wait_for(Option::is_some).await;
+        // The senders live in self, so the channels cannot close while this waits.
+        let mut own = self.sender.subscribe();
+        match &self.run {
+            None => drop(own.wait_for(Option::is_some).await),
+            Some(run) => {
+                let mut all = run.stop.sender.subscribe();
+                tokio::select! {
+                    _ = own.wait_for(Option::is_some) => {}
+                    _ = all.wait_for(Option::is_some) => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn refused(code: &str) -> Reason {
+        Reason::Fatal { code: code.into(), message: String::new(), advice: "" }
+    }
+
+    #[tokio::test]
+    async fn one_refused_account_does_not_stop_the_others() {
+        let run = Stop::default();
+        let accounts = run.for_accounts(2, 2);
+        accounts[0].stop(refused("A"));
+        accounts[0].stop(refused("A again"));
+        accounts[0].stopped().await;
+        assert!(!run.is_stopped() && !accounts[1].is_stopped());
+        accounts[1].stop(refused("B"));
+        run.stopped().await;
+        assert_eq!(run.reason().unwrap().to_string(), "the provider refused with B");
+        assert_eq!(accounts[0].reason().unwrap().to_string(), "the provider refused with A");
+    }
+
+    #[tokio::test]
+    async fn what_is_the_same_for_all_stops_all() {
+        let run = Stop::default();
+        let accounts = run.for_accounts(2, 2);
+        accounts[0].stop(Reason::Signal("SIGTERM"));
+        accounts[1].stopped().await;
+        assert!(run.is_stopped() && accounts[0].own_reason().is_none());
+        // The only account is the run.
+        let run = Stop::default();
+        run.for_accounts(3, 1)[0].stop(refused("A"));
+        assert!(run.is_stopped());
     }
 }

@@ -106,6 +106,7 @@ impl LedgerArgs {
         ledger::Options {
             prod_id: self.prod_id,
             call_date: self.call_date,
+            accounts: Vec::new(),
             map: self.map.clone(),
             delimiter: self.delimiter,
             skip_lines: self.skip_lines,

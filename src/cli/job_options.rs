@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::accounts::AccountArgs;
 use super::common_options::{AccessArgs, LedgerArgs};
 use super::notify_options::NotifyArgs;
 use super::usable_rows::MaxUnusable;
@@ -214,6 +215,8 @@ pub(super) struct JobArgs {
     pub(super) wire_format: WireFormat,
     #[command(flatten)]
     pub(super) access: AccessArgs,
+    #[command(flatten)]
+    pub(super) accounts: AccountArgs,
     /// Record the answers in FILE for `reconcile sandbox --calls FILE`; replaces phone numbers
     #[arg(
         long,

@@ -10,6 +10,7 @@ use super::object_outputs;
 use super::settings::{Answers, Settings, settle};
 use super::usable_rows::UsableRows;
 use crate::error::{Error, Result};
+use crate::ledger;
 use crate::output::{ByteOrderMark, CsvForm, Paths};
 use crate::publish::Rules;
 use crate::store::StoreLocation;
@@ -32,18 +33,15 @@ impl JobArgs {
         let store = self.store_location(&out);
         let in_bucket = object_outputs::parse("--out", &out)?;
         let in_bucket = in_bucket.map(|url| object_outputs::paths(&self, url)).transpose()?;
-        let burst = self.burst.unwrap_or(self.rate.requests);
-        if burst > self.rate.requests {
-            return Err(Error::usage(format!("--burst {burst} is larger than the cap ({})", self.rate))
-                .hint(format!("leave --burst out, or give at most {}", self.rate.requests)));
-        }
+        let needs_profiles = !self.sandbox && !self.offline;
+        let accounts = self.accounts.clone().accounts(self.rate, self.burst, needs_profiles)?;
         let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
             self.notify.settings(self.lang, self.access.insecure_http())?;
         let MaskSettings { mask, note: mask_note } =
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
         Ok(Settings {
             config,
-            ledger: self.ledger.options(),
+            ledger: ledger::Options { accounts: accounts.names_in_ledger(), ..self.ledger.options() },
             usable_rows: UsableRows { allow_empty: self.allow_empty, max_unusable: self.max_unusable },
             store,
             outputs: Paths {
@@ -67,8 +65,7 @@ impl JobArgs {
             record: self.record,
             offline: self.offline,
             refresh: self.refresh,
-            rate: self.rate,
-            burst,
+            accounts,
             concurrency: self.concurrency,
             max_attempts: self.max_attempts,
             timeout: self.timeout,

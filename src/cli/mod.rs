@@ -4,6 +4,7 @@
 //! of `--config`. Flags override environment variables, which override the file. Mistakes are
 //! reported before anything is opened or sent.
 
+mod accounts;
 mod action;
 mod command_options;
 mod common_options;
@@ -20,6 +21,7 @@ mod settings;
 mod usable_rows;
 mod values;
 
+pub use accounts::{Account, Accounts};
 pub use action::Action;
 pub use command_options::{
     DiffArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, SandboxArgs, VerifyCapArgs,
@@ -59,7 +61,10 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_contract() {
         let s = settings("reconcile --input a.csv --out out/d.parquet").unwrap();
-        assert_eq!((s.rate.to_string().as_str(), s.burst.get()), ("100 per minute", 100));
+        assert_eq!(
+            (s.accounts.list[0].rate.to_string().as_str(), s.accounts.list[0].burst.get()),
+            ("100 per minute", 100)
+        );
         assert_eq!((s.concurrency, s.max_attempts), (Concurrency::Auto, 6));
         assert_eq!(s.timeout, Duration::from_secs(10));
         assert_eq!(s.rules.settle, TimeDelta::minutes(5));
@@ -75,7 +80,7 @@ mod tests {
     #[test]
     fn a_burst_larger_than_the_cap_is_refused() {
         assert!(settings("reconcile -i a -o b --burst 101").is_err());
-        assert_eq!(settings("reconcile -i a -o b --burst 7").unwrap().burst.get(), 7);
+        assert_eq!(settings("reconcile -i a -o b --burst 7").unwrap().accounts.list[0].burst.get(), 7);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The settings of a job, validated. Everything below the command line reads these.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{NaiveTime, TimeDelta};
 
+use super::accounts::Accounts;
 use super::job_options::ShowProgress;
 use super::usable_rows::UsableRows;
 use crate::fetch::Concurrency;
@@ -18,7 +18,6 @@ use crate::publish::Rules;
 use crate::store::{ExpectedOrigin, Origin, StoreLocation};
 use crate::telemetry::notify;
 use crate::zone::Zone;
-use reconcile_core::rate::Rate;
 
 /// Where the answers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +63,9 @@ pub struct Settings {
     pub offline: bool,
     /// Ask again even for settled calls.
     pub refresh: bool,
-    /// The cap.
-    pub rate: Rate,
-    /// Requests that may go back to back.
-    pub burst: NonZeroU32,
-    /// Requests in flight at once.
+    /// The accounts that are asked, each with its cap.
+    pub accounts: Accounts,
+    /// Requests in flight at once, of each account.
     pub concurrency: Concurrency,
     /// Attempts for one call in one run, the first included.
     pub max_attempts: u32,

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::answer::{answer, table};
-use crate::cli::Settings;
+use crate::cli::{Account, Settings};
 use crate::clock::SystemClock;
-use crate::collect::{Workload, workload};
+use crate::collect::{CallSource, Workload, workloads};
 use crate::commands::reconcile::{notes, read_ledger};
 use crate::console::opening::{done_in, schedule};
 use crate::error::Result;
@@ -17,8 +17,9 @@ use crate::exit::Exit;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::ledger::{Column, LedgerScan, Role};
-use crate::store::{self, RunIdentity};
-use crate::words::plural;
+use crate::shown::shown;
+use crate::store::{self, AccountCap, Reader, RunIdentity};
+use crate::words::{count, plural};
 use crate::zone;
 use reconcile_core::ask_again::Scope;
 
@@ -35,6 +36,8 @@ struct Plan {
     requests_at_most: u64,
     cap: String,
     schedule: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accounts: Vec<PlannedAccount>,
     ready_in_s: u64,
     ready_at: Option<String>,
     limit: Option<Limit>,
@@ -43,6 +46,28 @@ struct Plan {
     notes: Vec<String>,
     #[serde(skip)]
     done_in: String,
+}
+
+/// An account with a name, and what the run does under it.
+#[derive(Serialize)]
+struct PlannedAccount {
+    name: String,
+    cap: String,
+    schedule: String,
+    to_ask: u64,
+    requests_at_most: u64,
+    ready_in_s: u64,
+    #[serde(skip)]
+    done_in: String,
+}
+
+/// What one account has to do.
+struct Task<'a> {
+    account: &'a Account,
+    workload: Workload,
+    cap: Cap,
+    /// The shortest time in which the cap allows its requests.
+    ready_in: Duration,
 }
 
 /// A column of the ledger, and what the run does with it.
@@ -83,43 +108,98 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
         Some(reader) => reader.preview_session(&identity, &clock)?,
         None => Scope::of_new_store(identity.refresh),
     };
-    let workload = workload(&source, &scope, reader.as_deref())?;
-    let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(&clock, settings.rate))?;
-    let cap = Cap::new(settings.rate, settings.burst, &taken);
+    let calls = CallSource {
+        ledger: &source,
+        scope: &scope,
+        reader: reader.as_deref(),
+        accounts: &settings.accounts.names_in_ledger(),
+    };
+    let workloads = settings.accounts.list.iter().zip(workloads(calls)?);
+    let task =
+        |(account, workload)| Task::new(account, workload, reader.as_deref(), &clock, settings.offline);
+    let tasks: Vec<Task<'_>> = workloads.map(task).collect::<Result<_>>()?;
     let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at, settings.timezone)?;
     let deadline = Deadline::first(&deadlines);
-    let plan = Plan::new(settings, &source.scan, &workload, &cap, deadline, started_at, scope.resumed);
+    let plan = Plan::new(settings, &source.scan, &tasks, deadline, started_at, scope.resumed);
     answer(json, &plan, || plan.lines())?;
     Ok(Exit::Success)
+}
+
+impl<'a> Task<'a> {
+    fn new(
+        account: &'a Account,
+        workload: Workload,
+        reader: Option<&dyn Reader>,
+        clock: &SystemClock,
+        offline: bool,
+    ) -> Result<Self> {
+        let of_account = AccountCap { account: account.name.clone(), rate: account.rate };
+        let taken = reader.map_or(Ok(Vec::new()), |reader| reader.places_taken(clock, &of_account))?;
+        let cap = Cap::new(account.rate, account.burst, &taken);
+        let ready_in = cap.forecast(if offline { 0 } else { workload.to_ask }).all_sent_in;
+        Ok(Self { account, workload, cap, ready_in })
+    }
+}
+
+impl PlannedAccount {
+    /// `None` for an account without a name.
+    fn new(task: &Task<'_>, offline: bool, started_at: DateTime<Utc>) -> Option<Self> {
+        let (Workload { to_ask, near_midnight, .. }, ready_in) = (&task.workload, task.ready_in);
+        let asked = u64::from(!offline);
+        Some(Self {
+            name: shown(task.account.name.as_deref()?),
+            cap: task.account.rate.to_string(),
+            schedule: schedule(task.account.rate, task.account.burst),
+            to_ask: asked * to_ask,
+            requests_at_most: asked * (to_ask + near_midnight),
+            ready_in_s: ready_in.as_secs(),
+            done_in: done_in(ready_in, started_at),
+        })
+    }
+
+    fn line(&self) -> String {
+        match self.to_ask {
+            0 => format!("{}: 0 to ask at {}", self.name, self.cap),
+            n => format!("{}: {} to ask at {}, done in {}", self.name, count(n), self.cap, self.done_in),
+        }
+    }
 }
 
 impl Plan {
     fn new(
         settings: &Settings,
         scan: &LedgerScan,
-        workload: &Workload,
-        cap: &Cap,
+        tasks: &[Task<'_>],
         deadline: Option<&Deadline>,
         started_at: DateTime<Utc>,
         going_on: bool,
     ) -> Self {
-        let to_ask = if settings.offline { 0 } else { workload.to_ask };
-        let near_midnight = if settings.offline { 0 } else { workload.near_midnight };
-        let ready_in = cap.forecast(to_ask).all_sent_in;
+        let sum = |of: fn(&Workload) -> u64| tasks.iter().map(|task| of(&task.workload)).sum::<u64>();
+        let stored = scan.calls - sum(|workload| workload.to_ask);
+        let asked = u64::from(!settings.offline);
+        let to_ask = asked * sum(|workload| workload.to_ask);
+        let near_midnight = asked * sum(|workload| workload.near_midnight);
+        let ready_in = tasks.iter().map(|task| task.ready_in).max().unwrap_or_default();
+        let (cap, schedule) = match settings.accounts.list.as_slice() {
+            [only] => (only.rate.to_string(), schedule(only.rate, only.burst)),
+            all => (format!("that of each of {} accounts", all.len()), "side by side".to_owned()),
+        };
+        let planned = |task| PlannedAccount::new(task, settings.offline, started_at);
         Self {
             rows: scan.rows,
             invalid: scan.invalid,
             duplicates: scan.duplicates,
             calls: scan.calls,
-            already_stored: scan.calls - workload.to_ask,
+            already_stored: stored,
             to_ask,
             requests: to_ask,
             requests_at_most: to_ask + near_midnight,
-            cap: settings.rate.to_string(),
-            schedule: schedule(settings.rate, settings.burst),
+            cap,
+            schedule,
+            accounts: tasks.iter().filter_map(planned).collect(),
             ready_in_s: ready_in.as_secs(),
             ready_at: zone::end_at(ready_in, started_at).map(zone::rfc3339),
-            limit: deadline.map(|deadline| Limit::new(deadline, cap, to_ask, ready_in, started_at)),
+            limit: deadline.map(|deadline| Limit::new(deadline, tasks, to_ask, ready_in, started_at)),
             going_on,
             columns: scan.columns.iter().map(PlannedColumn::new).collect(),
             notes: notes::on_ledger(scan).iter().map(ToString::to_string).collect(),
@@ -152,6 +232,7 @@ impl Plan {
             ("cap", format!("{} ({})", self.cap, self.schedule)),
             ("done in", done_in.to_owned()),
         ];
+        pairs.extend(self.accounts.iter().map(|account| ("account", account.line())));
         if let Some(limit) = &self.limit {
             pairs.push(("time limit", limit.line(self.to_ask)));
         }
@@ -194,7 +275,7 @@ impl PlannedColumn {
 impl Limit {
     fn new(
         deadline: &Deadline,
-        cap: &Cap,
+        tasks: &[Task<'_>],
         to_ask: u64,
         ready_in: Duration,
         started_at: DateTime<Utc>,
@@ -204,7 +285,13 @@ impl Limit {
             at: deadline.at.map(zone::rfc3339),
             ends_in_s: deadline.after_start.as_secs(),
             holds: ready_in <= deadline.after_start,
-            fit: fitting(cap, to_ask, deadline.after_start),
+            fit: match to_ask {
+                0 => 0,
+                _ => tasks
+                    .iter()
+                    .map(|task| fitting(&task.cap, task.workload.to_ask, deadline.after_start))
+                    .sum(),
+            },
             described: deadline.described(started_at),
         }
     }

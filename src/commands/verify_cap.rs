@@ -7,6 +7,7 @@ use super::answer::{answer, open_store, table};
 use crate::cli::VerifyCapArgs;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::shown::shown;
 use crate::store::{CapRecord, SessionEvidence};
 use crate::words::plural;
 use crate::zone;
@@ -32,6 +33,8 @@ struct Session {
     #[serde(serialize_with = "as_utc")]
     started_at: DateTime<Utc>,
     boot_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     cap: String,
     held: bool,
     #[serde(serialize_with = "as_word")]
@@ -66,6 +69,7 @@ impl Session {
             session_no: s.session_no,
             started_at: s.started_at,
             boot_id: s.boot_id,
+            account: s.account.as_deref().map(shown),
             cap: s.rate.to_string(),
             held: verdict == Verdict::Held,
             verdict,
@@ -83,10 +87,11 @@ impl Session {
 
     fn line(&self) -> String {
         format!(
-            "session {}, started {}, cap {}: at most {} requests in any window; {} sent in {:.1} s (the cap allows {} in \
+            "session {}, started {}{}, cap {}: at most {} requests in any window; {} sent in {:.1} s (the cap allows {} in \
              that time){}",
             self.session_no,
             zone::date_and_time(self.started_at),
+            self.account.as_ref().map(|name| format!(", account {name}")).unwrap_or_default(),
             self.cap,
             self.most_in_any_window,
             self.requests,

@@ -8,6 +8,7 @@ use crate::console::log;
 use crate::console::messages::say;
 use crate::exit::Exit;
 use crate::failures::Cause;
+use crate::incomplete::NAMED_ACCOUNTS;
 use crate::output::{Lang, Paths, Summary, headline};
 use crate::words::{count, plural};
 
@@ -126,6 +127,21 @@ impl Closing<'_> {
         format!("{} in {elapsed:.1} s{throttled}", plural(x.requests, "request"))
     }
 
+    /// The accounts with their requests, if there are several.
+    fn accounts(&self) -> Option<String> {
+        let all = self.summary.accounts;
+        let named = all
+            .iter()
+            .take(NAMED_ACCOUNTS)
+            .map(|account| format!("{} {}", account.name, count(account.figures.traffic.requests)));
+        let named: Vec<String> = named.collect();
+        let more = match all.len().saturating_sub(NAMED_ACCOUNTS) {
+            0 => String::new(),
+            more => format!(", {more} more"),
+        };
+        (all.len() > 1).then(|| format!("{} accounts ({}{more})", all.len(), named.join(", ")))
+    }
+
     fn discrepancies(&self) -> String {
         match self.summary.totals.discrepancies_total() {
             0 => "no discrepancies".to_owned(),
@@ -137,7 +153,8 @@ impl Closing<'_> {
     fn line(&self) -> String {
         let files: Vec<String> = self.files().into_iter().map(|(_, path)| path).collect();
         let (headline, discrepancies, requests) = (self.headline(), self.discrepancies(), self.requests());
-        format!("reconcile: {headline}; {discrepancies}; {requests}; {}", files.join(" "))
+        let accounts = self.accounts().map(|accounts| format!(" under {accounts}")).unwrap_or_default();
+        format!("reconcile: {headline}; {discrepancies}; {requests}{accounts}; {}", files.join(" "))
     }
 
     /// At most nineteen lines for a terminal, so that the command that resumes still fits.
@@ -159,6 +176,7 @@ impl Closing<'_> {
             0 => format!("  {}", self.discrepancies()),
             _ => format!("  {}: {}", self.discrepancies(), kinds.join(", ")),
         });
+        lines.extend(self.accounts().map(|accounts| format!("  {accounts}")));
         if self.summary.provenance.sandbox {
             lines.push("  every answer is simulated by the sandbox".to_owned());
         }

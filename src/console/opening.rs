@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::cli::Account;
 use crate::fetch::deadline::Deadline;
 use crate::ledger::LedgerScan;
 use crate::words::{count, plural, whole_seconds};
@@ -22,10 +23,8 @@ pub struct Opening<'a> {
     pub to_ask: u64,
     /// Time until the cap allows the last request; `None` offline.
     pub ready_in: Option<Duration>,
-    /// The cap.
-    pub rate: Rate,
-    /// Requests that may go back to back.
-    pub burst: NonZeroU32,
+    /// The accounts that are asked, each with its cap.
+    pub accounts: &'a [Account],
     /// When the run stops sending.
     pub deadlines: &'a [Deadline],
     /// Whether the answers are simulated.
@@ -72,16 +71,23 @@ impl Opening<'_> {
             Some(_) if scan.calls == 0 => "; nothing is sent".to_owned(),
             Some(_) if self.to_ask == 0 => "; all answers are stored: nothing is sent".to_owned(),
             Some(time) => format!(
-                "; {} to ask at {} ({}){}, done in {}{}",
+                "; {} to ask {}{}, done in {}{}",
                 count(self.to_ask),
-                self.rate,
-                schedule(self.rate, self.burst),
+                self.caps(),
                 if self.sandbox { " in the sandbox" } else { "" },
                 done_in(time, now),
                 self.deadlines_described(now)
             ),
         };
         line
+    }
+
+    /// The cap, or how many accounts there are: `at 100 per minute (up to 100 back to back)`.
+    fn caps(&self) -> String {
+        match self.accounts {
+            [only] => format!("at {} ({})", only.rate, schedule(only.rate, only.burst)),
+            all => format!("under {} accounts, each at its own cap", all.len()),
+        }
     }
 
     /// The deadline, if it is a time of day.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use crate::console::messages::say;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::locked::lock;
+use crate::shown::shown;
 use crate::stop::{Reason, Stop};
-use crate::telemetry::metrics::{MetricsFile, RunProgress};
+use crate::telemetry::metrics::{MetricsFile, ProgressOfAccount, RunProgress};
 use crate::words::count;
 use crate::zone;
 use reconcile_core::answer::AnswerKind;
@@ -64,6 +65,42 @@ struct Counts {
     by_code: Mutex<BTreeMap<String, u64>>,
 }
 
+/// An account whose calls are asked for.
+pub struct AccountProgress {
+    /// Its name; `None` if it has none.
+    pub name: Option<String>,
+    /// Calls to ask for.
+    pub to_ask: u64,
+    /// Its cap.
+    pub rate: Rate,
+    /// The state of the cap.
+    pub cap: Arc<Cap>,
+    /// Stops the account.
+    pub stop: Stop,
+}
+
+/// The results of one account's requests. They count for the run, too.
+#[derive(Debug, Default)]
+struct AccountCounts {
+    all: Arc<Counts>,
+    done: AtomicU64,
+}
+
+impl Monitor for AccountCounts {
+    fn came_back(&self, code: &str) {
+        self.all.came_back(code);
+    }
+
+    fn throttled(&self) {
+        self.all.throttled();
+    }
+
+    fn ended(&self, kind: AnswerKind) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.all.ended(kind);
+    }
+}
+
 /// Codes that are counted one by one; all further ones are counted as `other`. A run meets only a
 /// few, and codes that a broken proxy invents must not fill the memory.
 const CODES_AT_MOST: usize = 64;
@@ -99,7 +136,9 @@ struct Snapshot {
     done: u64,
     found: u64,
     throttled: u64,
-    rate: Rate,
+    /// Requests that the caps of all accounts allow in a window.
+    allowed: u64,
+    /// Of all accounts together; the time is that of the slowest.
     forecast: Forecast,
 }
 
@@ -114,7 +153,7 @@ impl Snapshot {
             count(self.found),
             count(others),
             self.forecast.taken,
-            self.rate.requests
+            self.allowed
         )
     }
 
@@ -156,40 +195,61 @@ pub struct Progress {
 
 struct Display {
     counts: Arc<Counts>,
-    cap: Arc<Cap>,
-    total: u64,
-    rate: Rate,
+    accounts: Vec<ShownAccount>,
     form: Form,
     bar: ProgressBar,
     metrics: Option<Arc<MetricsFile>>,
 }
 
+/// An account with its results so far.
+struct ShownAccount {
+    account: AccountProgress,
+    counts: Arc<AccountCounts>,
+    /// True once it was said that it was stopped.
+    is_said: AtomicBool,
+}
+
+impl ShownAccount {
+    /// The state of its cap, and the time that its calls still need: none if it was stopped.
+    fn forecast(&self) -> Forecast {
+        let in_flight = self.account.cap.forecast(0).in_flight as u64;
+        let known = self.counts.done.load(Ordering::Relaxed) + in_flight;
+        let left = self.account.to_ask.saturating_sub(known);
+        self.account.cap.forecast(if self.account.stop.is_stopped() { 0 } else { left })
+    }
+}
+
 impl Progress {
-    /// Starts to show a run that asks for `total` calls. Needs a Tokio runtime.
+    /// Starts to show a run that asks for the calls of these accounts. Needs a Tokio runtime.
     #[must_use]
     pub fn start(
         form: Form,
-        total: u64,
-        rate: Rate,
-        cap: Arc<Cap>,
+        accounts: Vec<AccountProgress>,
         stop: Stop,
         metrics: Option<Arc<MetricsFile>>,
     ) -> Self {
         let target =
             if form == Form::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let total = accounts.iter().map(|account| account.to_ask).sum();
         let bar = ProgressBar::with_draw_target(Some(total), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} calls · {msg}") {
             bar.set_style(style);
         }
-        let display = Arc::new(Display { counts: Arc::default(), cap, total, rate, form, bar, metrics });
+        let counts = Arc::<Counts>::default();
+        let shown = |account| {
+            let counts = Arc::new(AccountCounts { all: counts.clone(), ..AccountCounts::default() });
+            ShownAccount { account, counts, is_said: AtomicBool::new(false) }
+        };
+        let accounts = accounts.into_iter().map(shown).collect();
+        let display = Arc::new(Display { counts: counts.clone(), accounts, form, bar, metrics });
         let ticker = tokio::spawn(display.clone().tick(stop));
         Self { display, ticker }
     }
 
-    /// The monitor that the fetch stage reports to.
+    /// The monitors that the fetch stages of the accounts report to, in their order.
     #[must_use]
-    pub fn monitor(&self) -> Arc<dyn Monitor> {
-        self.display.counts.clone()
+    pub fn monitors(&self) -> Vec<Arc<dyn Monitor>> {
+        self.display.accounts.iter().map(|account| account.counts.clone() as _).collect()
     }
 
     /// Removes the bar, before the closing summary.
@@ -224,11 +284,27 @@ impl Display {
     fn say_why(&self, reason: Option<Reason>) {
         let Some(reason) = reason else { return };
         let again = if matches!(reason, Reason::Signal(_)) { "; a second signal ends at once" } else { "" };
-        let text = format!("{}: waiting for replies in flight{again}", reason);
+        self.say(&format!("{}: waiting for replies in flight{again}", reason));
+    }
+
+    /// Says once which accounts were stopped while others go on.
+    fn say_stopped_accounts(&self) {
+        for ShownAccount { account, is_said, .. } in self.accounts.iter().filter(|_| self.accounts.len() > 1)
+        {
+            let Some(reason) = account.stop.own_reason().filter(|_| !is_said.swap(true, Ordering::Relaxed))
+            else {
+                continue;
+            };
+            let name = account.name.as_deref().map(shown).unwrap_or_default();
+            self.say(&format!("the account {name} was stopped: {reason}; the others go on"));
+        }
+    }
+
+    fn say(&self, text: &str) {
         match self.form {
             Form::Silent => {}
-            Form::Bar => self.bar.suspend(|| say(&text)),
-            Form::Lines => say(&text),
+            Form::Bar => self.bar.suspend(|| say(text)),
+            Form::Lines => say(text),
         }
     }
 
@@ -237,30 +313,34 @@ impl Display {
         let Some(metrics) = &self.metrics else { return };
         let now = self.snapshot();
         metrics.update(RunProgress {
-            to_ask: now.total,
             answers: lock(&self.counts.by_kind).clone(),
             requests: lock(&self.counts.by_code).clone(),
             throttled: now.throttled,
-            taken: now.forecast.taken as u64,
-            in_flight: now.forecast.in_flight as u64,
-            left_s: now.forecast.all_sent_in.as_secs(),
+            accounts: self.accounts.iter().map(progress_of).collect(),
         });
     }
 
     fn snapshot(&self) -> Snapshot {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (done, in_flight) = (get(&self.counts.done), self.cap.forecast(0).in_flight as u64);
+        let forecasts = self.accounts.iter().map(ShownAccount::forecast);
+        let none = Forecast { in_flight: 0, taken: 0, all_sent_in: Duration::ZERO };
+        let forecast = forecasts.fold(none, |all, one| Forecast {
+            in_flight: all.in_flight + one.in_flight,
+            taken: all.taken + one.taken,
+            all_sent_in: all.all_sent_in.max(one.all_sent_in),
+        });
         Snapshot {
-            total: self.total,
-            done,
+            total: self.accounts.iter().map(|account| account.account.to_ask).sum(),
+            done: get(&self.counts.done),
             found: get(&self.counts.found),
             throttled: get(&self.counts.throttled),
-            rate: self.rate,
-            forecast: self.cap.forecast(self.total.saturating_sub(done + in_flight)),
+            allowed: self.accounts.iter().map(|account| u64::from(account.account.rate.requests.get())).sum(),
+            forecast,
         }
     }
 
     fn show(&self) {
+        self.say_stopped_accounts();
         let now = self.snapshot();
         match self.form {
             Form::Silent => {}
@@ -270,6 +350,17 @@ impl Display {
             }
             Form::Lines => now.say(lock(&self.counts.by_code).values().sum()),
         }
+    }
+}
+
+/// What the metrics file shows of an account.
+fn progress_of(shown: &ShownAccount) -> ProgressOfAccount {
+    let forecast = shown.forecast();
+    ProgressOfAccount {
+        to_ask: shown.account.to_ask,
+        taken: forecast.taken as u64,
+        in_flight: forecast.in_flight as u64,
+        left_s: forecast.all_sent_in.as_secs(),
     }
 }
 
@@ -284,7 +375,7 @@ mod tests {
             done: 50,
             found: 47,
             throttled: 1,
-            rate: "100/min".parse().unwrap(),
+            allowed: 100,
             forecast: Forecast { in_flight: 0, taken: 100, all_sent_in: Duration::from_millis(120_900) },
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Header {
     /// All columns as the header row names them.
     pub(super) names: Vec<String>,
     columns: FieldColumns,
+    /// True if the account is a field. Its column may be missing.
+    pub(super) has_account: bool,
     /// The columns that hold no field.
     pub(super) carried: Carried,
     /// The column with the reasons of earlier rejects: it is ignored.
@@ -45,10 +47,9 @@ impl Header {
     /// # Errors
     /// No column holds the CallId, two hold one field, or the mapping does not match the columns.
     pub(super) fn new(names: &[String], options: &Options, ledger: &str) -> Result<Self, LedgerError> {
-        let (columns, mut notes) = assign(names, &options.map).map_err(|problem| LedgerError::Header {
-            ledger: ledger.to_owned(),
-            problem,
-            later_header: None,
+        let has_account = options.has_account();
+        let (columns, mut notes) = assign(names, &options.map, has_account).map_err(|problem| {
+            LedgerError::Header { ledger: ledger.to_owned(), problem, later_header: None }
         })?;
         let is_reason = |at: &usize| names[*at].trim() == REASON_COLUMN && !columns.contains(&Some(*at));
         let ignored = (0..names.len()).find(is_reason);
@@ -56,7 +57,13 @@ impl Header {
         let rest: Vec<usize> = (0..names.len()).filter(is_free).collect();
         notes.extend(similar_columns(names, &rest, &columns, options));
         let carried = Carried::new(names, rest);
-        Ok(Self { names: names.to_vec(), columns, carried, ignored, notes })
+        Ok(Self { names: names.to_vec(), columns, has_account, carried, ignored, notes })
+    }
+
+    /// The names of a row's carried values in the outputs.
+    pub(super) fn carried_names(&self) -> Vec<String> {
+        let account = self.has_account.then(|| Field::Account.name().to_owned());
+        account.into_iter().chain(self.carried.names.iter().cloned()).collect()
     }
 
     /// How well these columns suit a ledger.
@@ -102,12 +109,18 @@ impl Header {
 /// The columns with a name of one field.
 type Candidates = Vec<(Match, usize)>;
 
-fn assign(names: &[String], mapping: &Mapping) -> Result<(FieldColumns, Vec<ColumnNote>), HeaderError> {
+fn assign(
+    names: &[String],
+    mapping: &Mapping,
+    has_account: bool,
+) -> Result<(FieldColumns, Vec<ColumnNote>), HeaderError> {
+    let account = |header: &str| (has_account && Field::is_account(header)).then_some(Field::Account);
     let Mapped { mut columns, unread } = mapped_columns(names, mapping)?;
     let mapped = columns;
     let mut candidates: [Candidates; FIELD_COUNT] = Default::default();
     for (at, header) in names.iter().enumerate() {
-        let Some((field, found)) = Field::matching(header) else { continue };
+        let found = Field::matching(header).or_else(|| Some((account(header)?, Match::Exact)));
+        let Some((field, found)) = found else { continue };
         let is_settled = mapped[field as usize].is_some() || unread[field as usize];
         if !is_settled && !mapped.contains(&Some(at)) {
             candidates[field as usize].push((found, at));
@@ -170,6 +183,7 @@ fn similar_columns(
     let is_given = |field: Field| match field {
         Field::ProdId => options.prod_id.is_some(),
         Field::QueryDate => columns[Field::CalledAt as usize].is_some() || options.call_date.is_some(),
+        Field::Account => !options.has_account(),
         _ => false,
     };
     let is_unread = |field: Field| {
@@ -202,7 +216,8 @@ struct Mapped {
 fn mapped_columns(names: &[String], mapping: &Mapping) -> Result<Mapped, HeaderError> {
     let mut mapped = Mapped { columns: [None; FIELD_COUNT], unread: [false; FIELD_COUNT] };
     for (name, header) in mapping {
-        let field = Field::of_header(name).ok_or_else(|| HeaderError::UnknownField {
+        let account = Field::is_account(name).then_some(Field::Account);
+        let field = Field::of_header(name).or(account).ok_or_else(|| HeaderError::UnknownField {
             field: printable(name),
             nearest: nearest_name(name),
         })?;

@@ -1,6 +1,8 @@
 //! Settings for reading a ledger: what its content does not say.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use compact_str::CompactString;
+use reconcile_core::ledger_field::Field;
 use reconcile_core::ledger_record::Defaults;
 use reconcile_core::product::ProductId;
 
@@ -11,6 +13,9 @@ pub struct Options {
     pub prod_id: Option<ProductId>,
     /// Day (UTC+8) of rows without a time.
     pub call_date: Option<NaiveDate>,
+    /// The accounts that a row may name, sorted. Without any, the account is a field only if a
+    /// column is assigned to it, and may be any text.
+    pub accounts: Vec<CompactString>,
     /// Columns assigned by the user, as (field, header). An empty header means no column.
     pub map: Vec<(String, String)>,
     /// Field delimiter; `None` detects it from the header row.
@@ -24,6 +29,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// True if the account is a field of the ledger.
+    pub(super) fn has_account(&self) -> bool {
+        let is_assigned = |(name, header): &(String, String)| Field::is_account(name) && !header.is_empty();
+        !self.accounts.is_empty() || self.map.iter().any(is_assigned)
+    }
+
     /// What holds for rows that do not say it.
     pub(super) fn defaults(&self) -> Defaults {
         Defaults { prod_id: self.prod_id, call_date: self.call_date }

@@ -66,11 +66,17 @@ impl<R: Read> LedgerReader<R> {
         self.records.open_row()
     }
 
+    /// True if the account is a field of the ledger.
+    #[must_use]
+    pub fn has_account(&self) -> bool {
+        self.rows.header.has_account
+    }
+
     /// Output names of the columns carried through, `ledger_<name>`, in the order of the header
     /// row.
     #[must_use]
-    pub fn carried(&self) -> &[String] {
-        &self.rows.header.carried.names
+    pub fn carried(&self) -> Vec<String> {
+        self.rows.header.carried_names()
     }
 
     /// What each column is used for, and notes on columns that look like a field.

@@ -184,9 +184,27 @@ impl<'a> RowParser<'a> {
         }
     }
 
+    /// The account; `None` if it is no field. Only without a list of accounts it may be empty.
+    fn account(&self) -> Result<Option<CompactString>, InvalidValue> {
+        if !self.header.has_account {
+            return Ok(None);
+        }
+        let invalid = |text: &str, reason| InvalidValue::new(Field::Account.name(), text, reason);
+        let name = match (self.value(Field::Account)?, self.options.accounts.as_slice()) {
+            (Some(name), []) => name,
+            (None, []) => "",
+            (None, [only]) => only,
+            (None, _) => return Err(invalid("", RowProblem::NoAccount).expecting("an account")),
+            (Some(name), known) if known.binary_search_by(|known| known.as_str().cmp(name)).is_ok() => name,
+            (Some(name), _) => return Err(invalid(name, RowProblem::UnknownAccount).expecting("an account")),
+        };
+        Ok(Some(name.into()))
+    }
+
     fn carried(&self) -> Result<Vec<CompactString>, InvalidValue> {
         let columns = &self.header.carried;
-        let mut carried = Vec::with_capacity(columns.columns.len());
+        let mut carried = Vec::with_capacity(columns.columns.len() + usize::from(self.header.has_account));
+        carried.extend(self.account()?);
         for (at, name) in columns.columns.iter().zip(&columns.names) {
             match self.cell(*at) {
                 None => {}
@@ -230,6 +248,8 @@ impl<'a> RowParser<'a> {
         let (cells, carried) = (&self.raw.cells, &self.header.carried.columns);
         // In a row with too many or too few fields the seconds may be another column's.
         let is_whole = self.check_width().is_ok();
+        let account = self.header.has_account.then(|| self.value(Field::Account).ok().flatten());
+        let account = account.map(|text| CompactString::from(text.unwrap_or_default()));
         InvalidRow {
             line: self.raw.line,
             offset: self.raw.offset,
@@ -240,7 +260,10 @@ impl<'a> RowParser<'a> {
             found: invalid.found,
             reason: invalid.reason,
             duration_s: self.seconds(Field::DurationS).ok().flatten().filter(|_| is_whole),
-            carried: carried.iter().map_while(|at| cells.get(*at).map(lossy)).collect(),
+            carried: account
+                .into_iter()
+                .chain(carried.iter().map_while(|at| cells.get(*at).map(lossy)))
+                .collect(),
             original: self.own_cells().map(|cell| lossy(cell).into()).collect(),
         }
     }

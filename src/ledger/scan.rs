@@ -128,7 +128,10 @@ pub struct LedgerScan {
     changed_at: Option<ChangeTime>,
     /// The calls named by more than one row.
     pub duplicate_calls: DuplicateCalls,
-    /// Output names of the columns carried through, in the order of the header row.
+    /// True if the account is a field of the ledger.
+    pub has_account: bool,
+    /// Output names of the columns carried through, in the order of the header row. The account
+    /// comes before them if it is a field.
     pub carried: Vec<String>,
     /// The ledger's own columns, for the rejects.
     pub layout: Layout,
@@ -212,7 +215,8 @@ fn found(
         invalid: tally.invalid,
         duplicates: tally.rows - tally.invalid - calls,
         calls,
-        carried: ledger.carried().to_vec(),
+        has_account: ledger.has_account(),
+        carried: ledger.carried(),
         layout: ledger.layout(),
         columns,
         column_notes,

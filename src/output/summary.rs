@@ -9,10 +9,23 @@ use crate::incomplete::Incomplete;
 use crate::note::Note;
 use crate::shown::shown;
 use crate::store::OpenItems;
+use reconcile_core::accounts::AccountFigures;
 use reconcile_core::figures::Figures;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::{Sending, Traffic};
+
+/// An account of the run.
+#[derive(Debug, Clone)]
+pub struct AccountSummary {
+    /// Its name.
+    pub name: String,
+    /// Its calls and requests.
+    pub figures: AccountFigures,
+    /// Why it was stopped before all its calls were asked for; `None` if it was not, or if the
+    /// whole run was.
+    pub stopped_because: Option<String>,
+}
 
 /// The content of summary and report.
 #[derive(Debug)]
@@ -25,6 +38,8 @@ pub struct Summary<'a> {
     pub figures: &'a Figures,
     /// Counts of requests.
     pub traffic: &'a Traffic,
+    /// The accounts, if they have names.
+    pub accounts: &'a [AccountSummary],
     /// Requests by window of the cap; the codes as [`with_shown_codes`] gives them.
     pub sending: &'a Sending,
     /// Language of the report.

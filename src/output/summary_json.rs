@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::digests::WrittenFile;
 use super::schema::SCHEMA_VERSION;
-use super::summary::{Summary, rounded_seconds as seconds};
+use super::summary::{AccountSummary, Summary, rounded_seconds as seconds};
 use crate::error::{Error, Result};
 use crate::shown::shown;
 use crate::store::OpenItems;
+use reconcile_core::accounts::AccountFigures;
 use reconcile_core::bridge::Bridge;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
@@ -93,6 +94,8 @@ struct SummaryJson<'a> {
     from_store: u64,
     most_in_any_window: u64,
     cap: CapJson,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accounts: Vec<AccountJson<'a>>,
     cap_use: CapUse,
     slowdown: SlowdownJson,
     sending: &'a Sending,
@@ -173,6 +176,52 @@ fn rejected_lines(figures: &Figures) -> Vec<RejectedLine> {
         first_line: line.first_line,
     });
     lines.collect()
+}
+
+/// An account: its calls and requests.
+#[derive(Serialize)]
+struct AccountJson<'a> {
+    name: &'a str,
+    cap: CapJson,
+    calls: u64,
+    found: u64,
+    not_found: u64,
+    pending: u64,
+    failed: u64,
+    deferred: u64,
+    clean: u64,
+    with_discrepancies: u64,
+    not_compared: u64,
+    discrepancies: u64,
+    requests: u64,
+    most_in_any_window: u64,
+    throttled: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_because: Option<&'a str>,
+}
+
+impl<'a> AccountJson<'a> {
+    fn new(account: &'a AccountSummary) -> Self {
+        let AccountFigures { cap, totals: t, traffic: x } = &account.figures;
+        Self {
+            name: &account.name,
+            cap: CapJson::new(*cap),
+            calls: t.calls,
+            found: t.found,
+            not_found: t.not_found,
+            pending: t.pending,
+            failed: t.failed,
+            deferred: t.deferred,
+            clean: t.clean,
+            with_discrepancies: t.with_discrepancies,
+            not_compared: t.not_compared,
+            discrepancies: t.discrepancies_total(),
+            requests: x.requests,
+            most_in_any_window: x.evidence.most_in_any_window,
+            throttled: x.throttled,
+            stopped_because: account.stopped_because.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -267,6 +316,7 @@ impl<'a> SummaryJson<'a> {
             from_store: t.from_store,
             most_in_any_window: x.evidence.most_in_any_window,
             cap: CapJson::new(p.cap),
+            accounts: summary.accounts.iter().map(AccountJson::new).collect(),
             cap_use: CapUse::new(x),
             slowdown: SlowdownJson::new(&x.slowdown),
             sending: summary.sending,

@@ -53,7 +53,7 @@ pub struct HttpProvider {
     format: WireFormat,
     /// Time limit of one request.
     timeout: Duration,
-    recorder: Option<Recorder>,
+    recorder: Option<Arc<Recorder>>,
     /// Set once this machine's clock was found to be wrong.
     provider_time: OnceLock<ProviderTime>,
 }
@@ -98,9 +98,17 @@ impl HttpProvider {
         Ok(Self { client, endpoint, keys, format, timeout, recorder: None, provider_time })
     }
 
+    /// The same provider with other keys.
+    #[must_use]
+    pub fn with_keys(&self, keys: Arc<CredentialCache>) -> Self {
+        let (client, endpoint, provider_time) = (self.client.clone(), self.endpoint.clone(), OnceLock::new());
+        let &Self { format, timeout, .. } = self;
+        Self { client, endpoint, keys, format, timeout, recorder: self.recorder.clone(), provider_time }
+    }
+
     /// The same provider, with every answer recorded.
     #[must_use]
-    pub fn recorded(self, recorder: Recorder) -> Self {
+    pub fn recorded(self, recorder: Arc<Recorder>) -> Self {
         Self { recorder: Some(recorder), ..self }
     }
 

@@ -1,16 +1,25 @@
 //! All numbers that publishing counts.
 
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+
 use crate::failures::Failures;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::figures::Figures;
-use reconcile_core::merge::Merge;
+use reconcile_core::merge::{Merge, merge_maps};
 use reconcile_core::totals::Totals;
+
+/// The totals of each account, by its name.
+pub type AccountTotals = BTreeMap<CompactString, Totals>;
 
 /// All numbers that publishing counts.
 #[derive(Debug, Default)]
 pub struct Counted {
     /// The numbers of the tie-out.
     pub totals: Totals,
+    /// The same of the calls of each account; none with one account.
+    pub by_account: AccountTotals,
     /// The other numbers of the report.
     pub figures: Figures,
     /// Why calls failed.
@@ -29,8 +38,9 @@ impl Counted {
 /// The counts of later rows follow.
 impl Merge for Counted {
     fn merge(&mut self, other: Self) {
-        let Self { totals, figures, failed_calls, exhausted_calls } = other;
+        let Self { totals, by_account, figures, failed_calls, exhausted_calls } = other;
         self.totals.merge(totals);
+        merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
         self.failed_calls.merge(failed_calls);
         self.exhausted_calls.merge(exhausted_calls);

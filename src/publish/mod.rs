@@ -35,7 +35,7 @@ use reconcile_core::merge::Merge as _;
 use units::{Done, UnitReader};
 use worker::Worker;
 
-pub use counted::Counted;
+pub use counted::{AccountTotals, Counted};
 pub use reconcile_core::call_result::Rules;
 pub use sources::Sources;
 

@@ -15,4 +15,7 @@ pub struct Sources<'a> {
     pub rules: Rules,
     /// The running session: answers of earlier ones come from the store.
     pub session_no: i64,
+    /// True if the totals of each account are counted. Then each row names one of the accounts
+    /// before its carried columns.
+    pub by_account: bool,
 }

@@ -17,10 +17,11 @@ use reconcile_core::ask_again::is_open;
 use reconcile_core::call::CallKey;
 use reconcile_core::call_result::CallResult;
 use reconcile_core::compared::Compared;
-use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::status::{FailureKind, Lookup, look_up};
+use reconcile_core::totals::Totals;
 
 /// Rows whose calls are looked up together. More would not fit a core's cache.
 const ROWS_PER_LOOKUP: usize = 128;
@@ -180,6 +181,15 @@ impl UnitRows<'_> {
         Ok(())
     }
 
+    /// The totals of a row's account; `None` if they are not counted.
+    fn of_account(&mut self, row: &LedgerRow) -> Option<&mut Totals> {
+        let name = row.carried.first().filter(|_| self.sources.by_account)?;
+        if !self.counted.by_account.contains_key(name) {
+            self.counted.by_account.insert(name.clone(), Totals::default());
+        }
+        self.counted.by_account.get_mut(name)
+    }
+
     /// The first row of a call, which has this number and this many later rows.
     fn first_row(
         &mut self,
@@ -198,6 +208,9 @@ impl UnitRows<'_> {
         self.encoder.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
             self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
+        }
+        if let Some(own) = self.of_account(&row) {
+            compared.discrepancies.iter().for_each(|what| own.add_discrepancy(what.kind));
         }
         for what in compared.discrepancies {
             let mut discrepancy = discrepancy_rows::of_call(&row, &lookup, what);
@@ -218,6 +231,10 @@ impl UnitRows<'_> {
         stored: Option<StoredCall>,
     ) -> Result<()> {
         self.counted.totals.duplicates += 1;
+        if let Some(own) = self.of_account(first) {
+            own.duplicates += 1;
+            own.add_discrepancy(Kind::Duplicate);
+        }
         self.counted.figures.bridge.add_later_row(row.expected.duration_s);
         let mut filled = first.clone();
         if let Some(values) = self.later_values.get(&number) {
@@ -255,10 +272,13 @@ impl UnitRows<'_> {
                 self.counted.exhausted_calls.add(&failure.code, &failure.message);
             }
         }
-        let t = &mut self.counted.totals;
-        t.add_call(lookup.status, discrepancies, compared.is_compared());
-        t.from_store += u64::from(lookup.from_store);
-        t.exhausted += u64::from(is_exhausted);
+        let count = |t: &mut Totals| {
+            t.add_call(lookup.status, discrepancies, compared.is_compared());
+            t.from_store += u64::from(lookup.from_store);
+            t.exhausted += u64::from(is_exhausted);
+        };
+        count(&mut self.counted.totals);
+        self.of_account(row).into_iter().for_each(count);
         self.counted.figures.add_call(row, lookup);
         self.counted.figures.add_fields(&compared.fields);
     }

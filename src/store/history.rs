@@ -14,6 +14,8 @@ use super::stored_word::StoredWord;
 pub struct Attempt {
     /// The session that sent it.
     pub session_no: i64,
+    /// The account that was asked; `None` if the store knows only one account.
+    pub account: Option<String>,
     /// The day that it asked for, as stored: `YYYY-MM-DD`.
     pub asked_date: String,
     /// Why it was sent.
@@ -58,6 +60,8 @@ pub struct SessionEvidence {
     pub started_at: DateTime<Utc>,
     /// The id of the machine's boot: the boot clock measured the times.
     pub boot_id: String,
+    /// The account whose cap it is; `None` if the store knows only one account.
+    pub account: Option<String>,
     /// The session's cap.
     pub rate: Rate,
     /// Requests that the provider throttled.

@@ -35,4 +35,6 @@ pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};
 
 #[cfg(test)]
+mod account_tests;
+#[cfg(test)]
 mod tests;

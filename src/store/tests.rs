@@ -339,7 +339,10 @@ async fn a_request_without_a_reply_takes_its_place_longer() {
     let left = rate().cooldown() + TIMEOUT - Duration::from_secs(3);
     assert_eq!(store.places_taken(&scope, rate()).unwrap(), [left]);
     let reader = store.reader().unwrap();
-    assert_eq!(reader.places_taken(machine.clock.as_ref(), rate()).unwrap(), [left]);
+    assert_eq!(
+        reader.places_taken(machine.clock.as_ref(), &AccountCap { account: None, rate: rate() }).unwrap(),
+        [left]
+    );
 }
 
 #[tokio::test]

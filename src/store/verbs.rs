@@ -139,12 +139,32 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be read.
     fn traffic(&self, scope: &Scope) -> Result<Traffic>;
 
+    /// The same for the sessions of several accounts, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn traffic_of_all(&self, scopes: &[Scope]) -> Result<Vec<Traffic>> {
+        scopes.iter().map(|scope| self.traffic(scope)).collect()
+    }
+
     /// The requests of this session, window by window, and the codes that led to another try.
     ///
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
     fn sending(&self, scope: &Scope) -> Result<Sending>;
+
+    /// The requests over time of one of these sessions, which is the one at `points_of`, and the
+    /// codes of all. The sessions began together.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn sending_of_all(&self, scopes: &[Scope], points_of: usize) -> Result<Sending> {
+        let all = scopes.iter().map(|scope| self.sending(scope)).collect::<Result<_>>()?;
+        Ok(Sending::with_retries_of_all(all, points_of))
+    }
 
     /// Deletes damaged answers, so that their calls are asked again. Takes the numbers from
     /// [`Reader::take_damaged`].
@@ -226,7 +246,7 @@ pub trait Reader: Send {
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
-    fn places_taken(&self, clock: &dyn Clock, rate: Rate) -> Result<Vec<Duration>>;
+    fn places_taken(&self, clock: &dyn Clock, cap: &AccountCap) -> Result<Vec<Duration>>;
 
     /// Everything that the store has about the calls with this CallId, oldest first.
     ///

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 
-pub use super::metrics_text::RunProgress;
 use super::metrics_text::{
     CALLS, DISCREPANCIES, HEADLINE, KeptSamples, LAST_EXIT_CODE, LAST_RUN_DURATION, LAST_RUN_ENDED,
     LAST_SUCCESS, MARK, State, labelled_sample, sample,
 };
+pub use super::metrics_text::{ProgressOfAccount, RunProgress};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::locked::lock;
@@ -69,12 +69,14 @@ impl MetricsFile {
     }
 
     /// Shows that a run has started and holds the store.
-    pub fn begin(&self, started_at: DateTime<Utc>, cap: Rate, sandbox: bool) {
+    ///
+    /// `caps` are those of the accounts, which may have names.
+    pub fn begin(&self, started_at: DateTime<Utc>, caps: Vec<(Option<String>, Rate)>, sandbox: bool) {
         let mut state = lock(&self.state);
         state.started_at = Some(started_at);
         state.active = true;
         state.sandbox = sandbox;
-        state.cap = Some(cap);
+        state.caps = caps;
         drop(state);
         self.write();
     }
@@ -107,7 +109,9 @@ impl MetricsFile {
         let now = Utc::now();
         let mut state = lock(&self.state);
         state.active = false;
-        (state.progress.taken, state.progress.in_flight, state.progress.left_s) = (0, 0, 0);
+        for account in &mut state.progress.accounts {
+            (account.taken, account.in_flight, account.left_s) = (0, 0, 0);
+        }
         if let Some(started_at) = state.started_at {
             let seconds = (now - started_at).to_std().unwrap_or_default().as_secs_f64();
             state.kept.set(LAST_RUN_DURATION, [sample(format!("{seconds:.3}"))]);
@@ -169,7 +173,7 @@ mod tests {
         let success = text().lines().find(|l| l.starts_with("reconcile_last_success")).unwrap().to_owned();
 
         let second = MetricsFile::open(&path).unwrap();
-        second.begin(Utc::now(), "100/min".parse().unwrap(), false);
+        second.begin(Utc::now(), vec![(None, "100/min".parse().unwrap())], false);
         assert!(text().contains("reconcile_run_active 1") && text().contains("reconcile_last_exit_code 0"));
         second.end(Exit::Fatal);
         assert!(text().contains(&success), "{}", text());

@@ -17,14 +17,21 @@ pub(super) const MARK: &str = "# HELP reconcile_";
 /// How far a run is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunProgress {
-    /// Calls that this process has to ask for.
-    pub to_ask: u64,
     /// Answers by kind.
     pub answers: BTreeMap<&'static str, u64>,
     /// Requests with a reply, by the provider's code; without a code, by the kind of failure.
     pub requests: BTreeMap<String, u64>,
     /// Requests that the provider throttled.
     pub throttled: u64,
+    /// The accounts, in their order.
+    pub accounts: Vec<ProgressOfAccount>,
+}
+
+/// How far the calls of an account are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProgressOfAccount {
+    /// Calls that this process has to ask for.
+    pub to_ask: u64,
     /// Requests in the current window.
     pub taken: u64,
     /// Requests without a reply so far.
@@ -39,7 +46,8 @@ pub(super) struct State {
     pub(super) started_at: Option<DateTime<Utc>>,
     pub(super) active: bool,
     pub(super) sandbox: bool,
-    pub(super) cap: Option<Rate>,
+    /// The accounts with their caps.
+    pub(super) caps: Vec<(Option<String>, Rate)>,
     pub(super) progress: RunProgress,
     pub(super) kept: KeptSamples,
 }
@@ -88,9 +96,27 @@ fn by_shown_code(requests: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
 }
 
 /// A sample with one label: `{kind="final"} 20`.
-pub(super) fn labelled_sample(label: &str, label_value: &str, value: u64) -> String {
+pub(super) fn labelled_sample(label: &str, label_value: &str, value: impl std::fmt::Display) -> String {
     let escaped = label_value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
     format!("{{{label}=\"{escaped}\"}} {value}")
+}
+
+/// A sample of each account, with its name as label if it has one.
+fn of_accounts<V: std::fmt::Display>(s: &State, value: impl Fn(Rate, ProgressOfAccount) -> V) -> Vec<String> {
+    let progress = s.progress.accounts.iter().copied().chain(std::iter::repeat(ProgressOfAccount::default()));
+    let samples = s.caps.iter().zip(progress).map(|((name, cap), progress)| match name {
+        None => sample(value(*cap, progress)),
+        Some(name) => labelled_sample("account", &shown(name), value(*cap, progress)),
+    });
+    samples.collect()
+}
+
+/// The same of what is 0 until the run has begun.
+fn counts_of_accounts(s: &State, value: impl Fn(ProgressOfAccount) -> u64) -> Vec<String> {
+    match s.caps.is_empty() {
+        true => vec![sample(0)],
+        false => of_accounts(s, |_, progress| value(progress)),
+    }
 }
 
 struct Metric {
@@ -141,7 +167,7 @@ const METRICS: [Metric; 19] = [
         s.started_at.iter().map(|at| sample(at.timestamp())).collect()
     }),
     gauge("reconcile_calls_to_ask", "Calls that this run has to ask for.", |s| {
-        vec![sample(s.progress.to_ask)]
+        counts_of_accounts(s, |progress| progress.to_ask)
     }),
     counter("reconcile_answers_total", "Calls answered in this run, by kind of answer.", |s| {
         s.progress.answers.iter().map(|(kind, n)| labelled_sample("kind", kind, *n)).collect()
@@ -156,17 +182,19 @@ const METRICS: [Metric; 19] = [
         vec![sample(s.progress.throttled)]
     }),
     gauge("reconcile_cap_requests", "Requests that the cap allows in a window.", |s| {
-        s.cap.iter().map(|cap| sample(cap.requests)).collect()
+        of_accounts(s, |cap, _| cap.requests)
     }),
     gauge("reconcile_cap_window_seconds", "Length of the cap's window.", |s| {
-        s.cap.iter().map(|cap| sample(cap.window.as_secs_f64())).collect()
+        of_accounts(s, |cap, _| cap.window.as_secs_f64())
     }),
-    gauge("reconcile_window_requests", "Requests in the current window.", |s| vec![sample(s.progress.taken)]),
+    gauge("reconcile_window_requests", "Requests in the current window.", |s| {
+        counts_of_accounts(s, |progress| progress.taken)
+    }),
     gauge("reconcile_requests_in_flight", "Requests without a reply so far.", |s| {
-        vec![sample(s.progress.in_flight)]
+        counts_of_accounts(s, |progress| progress.in_flight)
     }),
     gauge("reconcile_eta_seconds", "Time until the cap allows the last request.", |s| {
-        vec![sample(s.progress.left_s)]
+        counts_of_accounts(s, |progress| progress.left_s)
     }),
     kept_gauge(CALLS, "Calls of the last outputs, by status."),
     kept_gauge(HEADLINE, "Calls of the last outputs, by category; unusable_rows are rows."),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::failures::{Cause, ToDo};
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, NAMED_ACCOUNTS, StoppedAccount};
 use crate::output::lang::Lang;
 use crate::provider::lost::{LostDetail, LostReason};
 use crate::stop::{Reason, Silence, TimeLimit};
@@ -53,6 +53,16 @@ pub fn incomplete(lang: Lang, because: &Incomplete) -> String {
     match because {
         Incomplete::Stopped(None) => "运行被中止".to_owned(),
         Incomplete::Stopped(Some(reason)) => stopped(reason),
+        Incomplete::Accounts(accounts) => {
+            let named = accounts.iter().take(NAMED_ACCOUNTS);
+            let named = named
+                .map(|StoppedAccount { name, because }| format!("账号“{name}”被中止：{}", stopped(because)));
+            let more = match accounts.len().saturating_sub(NAMED_ACCOUNTS) {
+                0 => String::new(),
+                more => format!("；另有 {more} 个账号被中止"),
+            };
+            named.collect::<Vec<_>>().join("；") + &more
+        }
         Incomplete::Exhausted { calls, cause: None } => {
             format!("{} 通通话多次尝试均失败", count(*calls))
         }

@@ -60,6 +60,8 @@ fn zh(problem: &RowProblem) -> String {
             return format!("不是产品；请填写产品编号，或下列名称之一：{names}");
         }
         RowProblem::NoDay => "该行没有日期；请填写呼叫时间或查询日期，或为没有日期的行统一设置",
+        RowProblem::NoAccount => "该行没有账号；请填写账号文件中的一个账号",
+        RowProblem::UnknownAccount => "不是账号文件中的账号；请更正名称，或将该账号加入账号文件",
         RowProblem::NotYesOrNo => "既不是“是”也不是“否”；请写 true 或 false、1 或 0、yes 或 no、是或否",
         RowProblem::NotSeconds => "不是整秒数；请只写数字，例如 75",
         RowProblem::ScientificNotation => {

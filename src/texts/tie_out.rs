@@ -17,6 +17,7 @@ pub fn tie_out_rule(lang: Lang, rule: Rule) -> &'static str {
         Rule::AsCounted => "文件内容与计数一致",
         Rule::Requests => "请求 = 首次请求 + 重试 + 相邻日期的请求",
         Rule::Cap => "任一时间窗内的请求数 ≤ 上限",
+        Rule::Accounts => "各账号之和与总数一致，且各账号均未超过上限",
     };
     let en = match rule {
         Rule::Discrepancies => "discrepancies = invalid rows + those of the calls",
@@ -36,6 +37,9 @@ pub fn tie_out_numbers(lang: Lang, numbers: &Numbers) -> String {
         (Lang::Zh, Numbers::PartOfCalls { part, calls }) => format!("{part} 通，共 {calls} 通"),
         (Lang::Zh, Numbers::Files { calls, discrepancies }) => {
             format!("{calls} 通通话，{discrepancies} 条差异")
+        }
+        (Lang::Zh, Numbers::Accounts { accounts, calls, requests }) => {
+            format!("{accounts} 个账号：{calls} 通通话，{requests} 次请求")
         }
         (Lang::Zh, Numbers::Limit { number, limit }) => format!("{number} ≤ {limit}"),
     }

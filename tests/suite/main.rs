@@ -1,5 +1,6 @@
 //! Runs the real binary against a scripted provider. Each part of the program has a folder:
 //!
+//! - `accounts`: several accounts in one ledger, each under its own cap.
 //! - `ledger`: ledgers as companies really export them.
 //! - `provider`: the provider's answers, the requests to it, and the access key.
 //! - `sandbox`: the simulated provider itself.
@@ -12,6 +13,7 @@
 //! - `house`: the source tree, the documents and the packages.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod accounts;
 #[cfg(target_os = "linux")]
 mod disk_faults;
 mod files;

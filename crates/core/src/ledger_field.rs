@@ -19,10 +19,13 @@ pub enum Field {
     DurationS,
     StartedAt,
     EndedAt,
+    /// The account under which a call is asked. No header names it by itself: see
+    /// [`Field::is_account`].
+    Account,
 }
 
 /// Number of fields.
-pub const FIELD_COUNT: usize = 13;
+pub const FIELD_COUNT: usize = 14;
 
 /// The names of one field.
 struct Names {
@@ -129,6 +132,9 @@ const FIELDS: [Names; FIELD_COUNT] = [
         synonyms: &["end_time", "通话结束时间"],
         hints: &["hangup_time", "挂断时间"],
     },
+    Names {
+        field: Field::Account, name: "account", aliases: &["账号", "云账号"], synonyms: &[], hints: &[]
+    },
 ];
 
 /// How sure a header names its field. The smallest is the surest.
@@ -151,13 +157,20 @@ impl Field {
         FIELDS.iter().find(|names| names.name == name).map(|names| names.field)
     }
 
-    /// The field for a header, by name, alias or synonym.
+    /// True for a header that names the account. Most ledgers mean another account by it, so it is
+    /// a field only where it is asked for.
+    pub fn is_account(header: &str) -> bool {
+        let (bare, _) = without_notes(header);
+        Self::Account.known_headers().any(|known| normalized(known) == bare)
+    }
+
+    /// The field for a header, by name, alias or synonym; never the account.
     pub fn of_header(header: &str) -> Option<Self> {
         Self::matching(header).map(|(field, _)| field)
     }
 
-    /// The field for a header, and how sure this is. Notes in brackets are ignored, unless they say
-    /// that the values are in another unit or time zone.
+    /// The field for a header, and how sure this is; never the account. Notes in brackets are
+    /// ignored, unless they say that the values are in another unit or time zone.
     pub fn matching(header: &str) -> Option<(Self, Match)> {
         if let Some(field) = find_contract(&normalized(header)) {
             return Some((field, Match::Exact));
@@ -275,7 +288,7 @@ fn find_contract(header: &str) -> Option<Field> {
     let is_known = |names: &&Names| {
         normalized(names.name) == header || names.aliases.iter().any(|alias| normalized(alias) == header)
     };
-    FIELDS.iter().find(is_known).map(|names| names.field)
+    FIELDS.iter().find(is_known).map(|names| names.field).filter(|field| *field != Field::Account)
 }
 
 fn find_synonym(header: &str) -> Option<Field> {
@@ -297,6 +310,9 @@ mod tests {
     fn every_name_and_alias_is_recognized() {
         for (at, names) in FIELDS.iter().enumerate() {
             assert_eq!((names.field as usize, names.field.name()), (at, names.name));
+            if names.field == Field::Account {
+                continue;
+            }
             for header in std::iter::once(&names.name).chain(names.aliases) {
                 assert_eq!(Field::matching(header), Some((names.field, Match::Exact)), "{header}");
             }
@@ -308,6 +324,16 @@ mod tests {
             }
         }
         assert_eq!(Field::of_header("gmtCreate"), Some(Field::CalledAt));
+    }
+
+    #[test]
+    fn an_account_is_a_field_only_where_it_is_asked_for() {
+        for header in ["account", "Account", "账号", "云账号", "云账号（主）"] {
+            assert!(Field::is_account(header), "{header}");
+            assert_eq!((Field::matching(header), Field::in_other_unit(header)), (None, None), "{header}");
+        }
+        assert!(!Field::is_account("account_manager"));
+        assert_eq!(Field::named("account"), Some(Field::Account));
     }
 
     #[test]

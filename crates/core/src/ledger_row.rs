@@ -93,7 +93,8 @@ pub struct LedgerRow {
     pub expected: Expected,
     /// `query_date`: the day to ask for; never compared.
     pub query_date: Option<LedgerTime>,
-    /// The columns carried through, in the order of the header.
+    /// The columns carried through, in the order of the header. Where the account is a field, it
+    /// comes before them.
     pub carried: Vec<CompactString>,
 }
 
@@ -119,7 +120,7 @@ pub struct InvalidRow {
     pub reason: RowProblem,
     /// Talk time in seconds, if the row gives it in readable form.
     pub duration_s: Option<i64>,
-    /// The columns carried through, as many as the row has.
+    /// The account, where it is a field, and the columns carried through, as many as the row has.
     pub carried: Vec<CompactString>,
     /// All values of the row, unchanged. A row that could not be split into values is one value.
     pub original: Vec<String>,

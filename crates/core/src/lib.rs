@@ -38,6 +38,7 @@
 //! | What must add up? | [`tie_out`] |
 //! | What does the cap mean, and did it hold? | [`rate`], [`arrival`], [`cap_audit`] |
 
+pub mod accounts;
 pub mod answer;
 pub mod arrival;
 pub mod ask_again;

@@ -24,7 +24,7 @@ impl<T: Merge, const N: usize> Merge for [T; N] {
 }
 
 /// Adds the counts of each key.
-pub(crate) fn merge_maps<K: Ord, V: Merge + Default>(own: &mut BTreeMap<K, V>, other: BTreeMap<K, V>) {
+pub fn merge_maps<K: Ord, V: Merge + Default>(own: &mut BTreeMap<K, V>, other: BTreeMap<K, V>) {
     other.into_iter().for_each(|(key, value)| own.entry(key).or_default().merge(value));
 }
 

@@ -53,6 +53,10 @@ pub enum RowProblem {
     UnknownProduct,
     /// The row has no day.
     NoDay,
+    /// The row names no account, and there are several.
+    NoAccount,
+    /// The row names an account that is not among those of the run.
+    UnknownAccount,
     /// The value is neither yes nor no.
     NotYesOrNo,
     /// The value is not a number of whole seconds.
@@ -201,6 +205,10 @@ impl fmt::Display for RowProblem {
             }
             Self::NoDay => {
                 "the row has no day; fill in called_at or query_date, or set a call date for all rows without one"
+            }
+            Self::NoAccount => "the row has no account; fill in one of the accounts of the accounts file",
+            Self::UnknownAccount => {
+                "not an account of the accounts file; correct the name, or add the account to the file"
             }
             Self::NotYesOrNo => "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否",
             Self::NotSeconds => "not a number of whole seconds; write only digits, such as 75",

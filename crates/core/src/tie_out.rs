@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::accounts::{AccountFigures, add_up};
 use crate::call::CallKey;
 use crate::discrepancy::Kind;
 use crate::status::Status;
@@ -23,11 +24,12 @@ pub enum Rule {
     AsCounted,
     Requests,
     Cap,
+    Accounts,
 }
 
 impl Rule {
     /// Every rule, in the order of the tie-out.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Rows,
         Self::Calls,
         Self::Found,
@@ -36,6 +38,7 @@ impl Rule {
         Self::AsCounted,
         Self::Requests,
         Self::Cap,
+        Self::Accounts,
     ];
 
     /// The rule in the words of the summary.
@@ -50,6 +53,7 @@ impl Rule {
             Self::AsCounted => "the files hold what was counted",
             Self::Requests => "requests = first_tries + retries + other_day_tries",
             Self::Cap => "most_in_any_window <= cap",
+            Self::Accounts => "the accounts sum up to the totals, and each keeps its cap",
         }
     }
 }
@@ -84,6 +88,15 @@ pub enum Numbers {
         /// Discrepancies.
         discrepancies: u64,
     },
+    /// What the accounts have together.
+    Accounts {
+        /// Their number.
+        accounts: u64,
+        /// Calls.
+        calls: u64,
+        /// Requests.
+        requests: u64,
+    },
     /// A number and its limit.
     Limit {
         /// The number.
@@ -103,6 +116,9 @@ impl fmt::Display for Numbers {
             Self::PartOfCalls { part, calls } => write!(f, "{part} of {calls} calls"),
             Self::Files { calls, discrepancies } => {
                 write!(f, "{calls} calls, {discrepancies} discrepancies")
+            }
+            Self::Accounts { accounts, calls, requests } => {
+                write!(f, "{accounts} accounts: {calls} calls, {requests} requests")
             }
             Self::Limit { number, limit } => write!(f, "{number} <= {limit}"),
         }
@@ -277,6 +293,15 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
         sum(Rule::Requests, x.requests, &[x.first_tries, x.retries, x.other_day_tries]),
         line(Rule::Cap, Numbers::Limit { number: most, limit: cap_requests }, most <= cap_requests),
     ]
+}
+
+/// The line of the tie-out about the accounts.
+#[must_use]
+pub fn of_accounts(t: &Totals, x: &Traffic, accounts: &[AccountFigures]) -> TieOutLine {
+    let calls = accounts.iter().map(|account| account.totals.calls).sum();
+    let requests = accounts.iter().map(|account| account.traffic.requests).sum();
+    let numbers = Numbers::Accounts { accounts: accounts.len() as u64, calls, requests };
+    line(Rule::Accounts, numbers, add_up(accounts, t, x))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a run sent, as the store recorded it, and how throttling slowed it down.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cap_audit::Evidence;
@@ -32,6 +33,21 @@ pub struct Sending {
     pub points: Vec<SendingPoint>,
     /// How many tries led to another try, by the code of their reply.
     pub tried_again: Vec<(String, u64)>,
+}
+
+impl Sending {
+    /// The points of one of several accounts, and the codes of all.
+    #[must_use]
+    pub fn with_retries_of_all(mut all: Vec<Self>, points_of: usize) -> Self {
+        let mut codes: BTreeMap<String, u64> = BTreeMap::new();
+        for (code, n) in all.iter_mut().flat_map(|sending| sending.tried_again.drain(..)) {
+            *codes.entry(code).or_default() += n;
+        }
+        let mut tried_again: Vec<(String, u64)> = codes.into_iter().collect();
+        tried_again.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        let points = all.into_iter().nth(points_of).unwrap_or_default();
+        Self { tried_again, ..points }
+    }
 }
 
 /// A point of the chart: one window of the cap, or the fullest window of several.

@@ -11,6 +11,7 @@ use crate::hex::hex;
 use crate::output::{MaskPhones, own_numbers};
 use crate::provider::OPERATION;
 use crate::publish::Rules;
+use crate::shown::shown;
 use crate::store::{Attempt, KnownCall};
 use crate::words::plural;
 use crate::zone;
@@ -64,6 +65,8 @@ pub(super) struct Explanation {
 struct AttemptLine {
     #[serde(serialize_with = "as_provider_text")]
     sent_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     asked_date: String,
     /// Unix milliseconds, as they were sent.
     query_date: Option<i64>,
@@ -152,6 +155,7 @@ impl Explanation {
             normalized: normalized(&lookup, |at| provider_text(at).into()),
             read: normalized(&lookup, zone::date_and_time),
             rows: explained,
+            account: account(call),
             own_numbers: own_numbers(&filled.expected, lookup.detail.as_ref()),
             ..Self::unknown(key, context)
         }
@@ -232,6 +236,11 @@ impl Explanation {
     }
 }
 
+/// The account that was asked last; `None` if the store knows only one account.
+fn account(call: &KnownCall) -> Option<String> {
+    call.attempts.iter().rev().find_map(|attempt| attempt.account.as_deref().map(shown))
+}
+
 /// The requests of a call. The one that brought the answer has the answer's `RequestId`.
 fn attempts(call: &KnownCall) -> Vec<AttemptLine> {
     let mut lines: Vec<AttemptLine> = call.attempts.iter().map(AttemptLine::new).collect();
@@ -254,6 +263,7 @@ impl AttemptLine {
         let ms = |us: i64| us as f64 / 1e3;
         Self {
             sent_at: attempt.sent_at,
+            account: attempt.account.as_deref().map(shown),
             asked_date: attempt.asked_date.clone(),
             query_date: quick_parse::day(&attempt.asked_date).map(midnight_ms),
             purpose: attempt.purpose.as_str().to_owned(),
@@ -276,12 +286,13 @@ impl AttemptLine {
         let pause = self.pause_ms.filter(|ms| *ms > 0.0);
         let pause = pause.map_or_else(String::new, |ms| format!(" in {ms:.0} ms"));
         let throttled = if self.throttled { ", throttled" } else { "" };
+        let account = self.account.as_ref().map(|name| format!(" under {name}")).unwrap_or_default();
         let decision = match self.decision.as_str() {
             "" => String::new(),
             decision => format!(" -> {decision}{pause}"),
         };
         format!(
-            "  {}  {} for {}: {}{http}{took}{throttled}{decision}",
+            "  {}  {} for {}{account}: {}{http}{took}{throttled}{decision}",
             zone::date_and_time(self.sent_at),
             self.purpose,
             self.asked_date,

@@ -1,34 +1,35 @@
-//! Pass 1 of a run, which asks for the calls: cap, deadlines and progress around [`collect`].
+//! Pass 1 of a run, which asks for the calls: caps, deadlines and progress around [`collect`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::context::RunContext;
+use super::context::{ActiveAccount, RunContext};
 use crate::cli::ShowProgress;
-use crate::collect::{Workload, collect, workload};
-use crate::console::progress::{Form, Progress};
+use crate::collect::{AskedAccount, CallSource, JobSource, Workload, collect, workloads};
+use crate::console::progress::{AccountProgress, Form, Progress};
 use crate::error::Result;
 use crate::failures::Failures;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::fetch::outage::{Outage, OutagePolicy};
 use crate::fetch::retry::Policy;
-use crate::fetch::{Anomalies, CallLimits, Fetcher, Slots};
+use crate::fetch::{Anomalies, CallLimits, Fetcher, Monitor, Slots};
 use crate::note::Note;
 use crate::provider::http::HttpProvider;
 use crate::threads;
 use crate::words::plural;
+use reconcile_core::merge::Merge as _;
 use reconcile_core::traffic::Slowdown;
 
 /// The result of pass 1.
 #[derive(Default)]
 pub(super) struct Collected {
-    /// Whether every call was asked for; `false` when the run was stopped first.
-    pub(super) all_asked: bool,
-    /// How far a throttling provider slowed the run down.
-    pub(super) slowdown: Slowdown,
+    /// Of each account: whether every call was asked for; `false` when it was stopped first.
+    pub(super) all_asked: Vec<bool>,
+    /// Of each account: how far a throttling provider slowed it down.
+    pub(super) slowdowns: Vec<Slowdown>,
     /// Notes on the answers as a whole.
     pub(super) notes: Vec<Note>,
     /// Why requests failed.
@@ -37,60 +38,158 @@ pub(super) struct Collected {
 
 impl Collected {
     /// The result of a run that sends nothing.
-    pub(super) fn offline() -> Self {
-        Self { all_asked: true, ..Self::default() }
+    pub(super) fn offline(accounts: usize) -> Self {
+        let (all_asked, slowdowns) = (vec![true; accounts], vec![Slowdown::default(); accounts]);
+        Self { all_asked, slowdowns, ..Self::default() }
+    }
+
+    /// Adds what the answers to an account say. Accounts may say the same.
+    fn add(&mut self, fetcher: &Fetcher<HttpProvider>) {
+        self.slowdowns.push(fetcher.cap.slowdown());
+        self.failed_requests.merge(fetcher.anomalies.failures());
+        let answers = fetcher.anomalies.notes().into_iter().map(Note::Answers);
+        for note in answers.chain(fetcher.outage.note().map(Note::Outage)) {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
     }
 }
 
 /// Pass 1 on an event loop that ends with it, so that the memory of up to 1,024 connections is free
 /// before publishing needs its own. It has one thread: requests and connections that wake each
 /// other across threads cost more than they gain.
-pub(super) fn collect_on_own_event_loop(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
-    threads::event_loop()?.block_on(collect_calls(run, provider))
+pub(super) fn collect_on_own_event_loop(
+    run: &mut RunContext<'_>,
+    providers: Vec<HttpProvider>,
+) -> Result<Collected> {
+    threads::event_loop()?.block_on(collect_calls(run, providers))
 }
 
-async fn collect_calls(run: &RunContext<'_>, provider: HttpProvider) -> Result<Collected> {
+/// What one account has to do.
+struct Task {
+    workload: Workload,
+    cap: Arc<Cap>,
+    /// The shortest time in which the cap allows its requests.
+    ready_in: Duration,
+}
+
+async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -> Result<Collected> {
     let settings = run.settings;
-    let workload = open_calls(run)?;
-    let taken = run.store.places_taken(&run.scope, settings.rate)?;
-    let cap = Arc::new(Cap::new(settings.rate, settings.burst, &taken));
-    let ready_in = cap.forecast(workload.to_ask).all_sent_in;
+    let tasks = tasks(run)?;
+    stop_one_by_one(run, &tasks);
+    let to_ask = tasks.iter().map(|task| task.workload.to_ask).sum();
+    let ready_in = tasks.iter().map(|task| task.ready_in).max().unwrap_or_default();
     let deadlines =
         Deadline::all(settings.deadline, settings.max_duration, run.started_at, settings.timezone)?;
-    run.announce(workload.to_ask, Some(ready_in), &deadlines);
-    let order = workload.order(!in_time(run, &deadlines, ready_in));
-    let (stop, metrics) = (run.stop.clone(), run.metrics.clone());
-    let progress = Progress::start(form(run), workload.to_ask, settings.rate, cap.clone(), stop, metrics);
-    let fetcher = Fetcher {
+    run.announce(to_ask, Some(ready_in), &deadlines);
+    if !in_time(run, &deadlines, ready_in) {
+        say_oldest_first(run, &deadlines);
+    }
+    let progress =
+        Progress::start(form(run), progress_of(run, &tasks), run.stop.clone(), run.metrics.clone());
+    let monitors = progress.monitors();
+    let accounts = run.accounts.iter().zip(&tasks).zip(providers.into_iter().zip(monitors));
+    let fetchers: Vec<Fetcher<HttpProvider>> = accounts
+        .map(|((account, task), (provider, monitor))| {
+            fetcher(run, account, task, provider, monitor, !deadlines.is_empty())
+        })
+        .collect();
+    let asked: Vec<AskedAccount<'_, HttpProvider>> = fetchers
+        .iter()
+        .zip(&tasks)
+        .map(|(fetcher, task)| {
+            let oldest_first = !in_time(run, &deadlines, task.ready_in);
+            let order = Some(task.workload.order(oldest_first)).filter(|_| task.workload.to_ask > 0);
+            AskedAccount { fetcher, order: order.unwrap_or_default() }
+        })
+        .collect();
+    let source = JobSource {
+        ledger: run.source.clone(),
+        scope: run.scope().clone(),
+        reader: run.store.reader()?,
+        accounts: settings.accounts.names_in_ledger(),
+        stop: run.stop.clone(),
+    };
+    let deadlines: Vec<_> =
+        deadlines.into_iter().map(|deadline| deadline.start(run.started, run.stop.clone())).collect();
+    // With no call to ask for, the ledger is not read again.
+    let all_asked = match to_ask {
+        0 => vec![true; asked.len()],
+        _ => collect(source, &asked).await,
+    };
+    deadlines.iter().for_each(JoinHandle::abort);
+    let slots: usize = fetchers.iter().map(|fetcher| fetcher.slots.number()).sum();
+    tracing::debug!(slots, "requests that may be in flight at once, at the end");
+    run.store.release_writer();
+    progress.finish();
+    let mut collected = Collected { all_asked, ..Collected::default() };
+    fetchers.iter().for_each(|fetcher| collected.add(fetcher));
+    Ok(collected)
+}
+
+/// What each account has to do, in the order of the accounts.
+fn tasks(run: &RunContext<'_>) -> Result<Vec<Task>> {
+    let tasks = run.accounts.iter().zip(open_calls(run)?).map(|(account, workload)| {
+        let cap = cap_of(run, account)?;
+        let ready_in = cap.forecast(workload.to_ask).all_sent_in;
+        Ok(Task { workload, cap, ready_in })
+    });
+    tasks.collect()
+}
+
+/// The cap of an account's session.
+fn cap_of(run: &RunContext<'_>, account: &ActiveAccount<'_>) -> Result<Arc<Cap>> {
+    let taken = run.store.places_taken(&account.scope, account.account.rate)?;
+    Ok(Arc::new(Cap::new(account.account.rate, account.account.burst, &taken)))
+}
+
+/// From now on each account with calls to ask for can be stopped by itself. If all of them are, the
+/// run stops.
+fn stop_one_by_one(run: &mut RunContext<'_>, tasks: &[Task]) {
+    let working = tasks.iter().filter(|task| task.workload.to_ask > 0).count();
+    let stops = run.stop.for_accounts(tasks.len(), working);
+    run.accounts.iter_mut().zip(stops).for_each(|(account, stop)| account.stop = stop);
+}
+
+fn progress_of(run: &RunContext<'_>, tasks: &[Task]) -> Vec<AccountProgress> {
+    let progress = |(account, task): (&ActiveAccount<'_>, &Task)| AccountProgress {
+        name: account.account.name.clone(),
+        to_ask: task.workload.to_ask,
+        rate: account.account.rate,
+        cap: task.cap.clone(),
+        stop: account.stop.clone(),
+    };
+    run.accounts.iter().zip(tasks).map(progress).collect()
+}
+
+/// The fetch stage of an account.
+fn fetcher(
+    run: &RunContext<'_>,
+    account: &ActiveAccount<'_>,
+    task: &Task,
+    provider: HttpProvider,
+    monitor: Arc<dyn Monitor>,
+    has_deadline: bool,
+) -> Fetcher<HttpProvider> {
+    let settings = run.settings;
+    Fetcher {
         provider,
-        cap: cap.clone(),
-        slots: Slots::new(settings.concurrency, settings.rate),
+        cap: task.cap.clone(),
+        slots: Slots::new(settings.concurrency, account.account.rate),
         policy: Policy {
             max_attempts: settings.max_attempts,
             timeout: settings.timeout,
             ..Policy::default()
         },
-        outage: Outage::new(outage_policy(!deadlines.is_empty())),
+        outage: Outage::new(outage_policy(has_deadline)),
         call_limits: CallLimits::default(),
         store: run.store.clone(),
-        scope: run.scope.clone(),
-        monitor: progress.monitor(),
+        scope: account.scope.clone(),
+        monitor,
         anomalies: Anomalies::default(),
-        stop: run.stop.clone(),
-    };
-    let deadlines: Vec<_> =
-        deadlines.into_iter().map(|deadline| deadline.start(run.started, run.stop.clone())).collect();
-    let (source, reader) = (run.source.clone(), run.store.reader()?);
-    // With no call to ask for, the ledger is not read again.
-    let all_asked = workload.to_ask == 0 || collect(source, &fetcher, reader, order).await;
-    deadlines.iter().for_each(JoinHandle::abort);
-    tracing::debug!(slots = fetcher.slots.number(), "requests that may be in flight at once, at the end");
-    run.store.release_writer();
-    progress.finish();
-    let answers = fetcher.anomalies.notes().into_iter().map(Note::Answers);
-    let notes = answers.chain(fetcher.outage.note().map(Note::Outage)).collect();
-    let failed_requests = fetcher.anomalies.failures();
-    Ok(Collected { all_asked, slowdown: cap.slowdown(), notes, failed_requests })
+        stop: account.stop.clone(),
+    }
 }
 
 /// With a deadline, the run waits for the provider until then.
@@ -100,9 +199,14 @@ fn outage_policy(has_deadline: bool) -> OutagePolicy {
 }
 
 /// The calls to ask for. Damaged answers are discarded, so that they are asked for again.
-fn open_calls(run: &RunContext<'_>) -> Result<Workload> {
+fn open_calls(run: &RunContext<'_>) -> Result<Vec<Workload>> {
     let reader = run.store.reader()?;
-    let workload = workload(&run.source, &run.scope, Some(reader.as_ref()))?;
+    let workloads = workloads(CallSource {
+        ledger: &run.source,
+        scope: run.scope(),
+        reader: Some(reader.as_ref()),
+        accounts: &run.settings.accounts.names_in_ledger(),
+    })?;
     let damaged = reader.take_damaged();
     if !damaged.is_empty() {
         let answers = plural(damaged.len() as u64, "stored answer");
@@ -110,20 +214,20 @@ fn open_calls(run: &RunContext<'_>) -> Result<Workload> {
         tracing::warn!("{answers} {are} damaged and will be asked for again");
         run.store.discard(&damaged)?;
     }
-    Ok(workload)
+    Ok(workloads)
 }
 
-/// Whether all calls can be sent before the first deadline; says so if not.
+/// Whether all calls can be sent before the first deadline.
 fn in_time(run: &RunContext<'_>, deadlines: &[Deadline], ready_in: Duration) -> bool {
     let elapsed = run.started.elapsed();
-    let first = Deadline::first(deadlines);
-    let Some(deadline) = first.filter(|d| elapsed.saturating_add(ready_in) > d.after_start) else {
-        return true;
-    };
-    let name = &deadline.name;
-    run.console
-        .note(&format!("{name} leaves too little time for all calls; the oldest calls are asked first"));
-    false
+    Deadline::first(deadlines).is_none_or(|first| elapsed.saturating_add(ready_in) <= first.after_start)
+}
+
+fn say_oldest_first(run: &RunContext<'_>, deadlines: &[Deadline]) {
+    if let Some(Deadline { name, .. }) = Deadline::first(deadlines) {
+        let note = format!("{name} leaves too little time for all calls; the oldest calls are asked first");
+        run.console.note(&note);
+    }
 }
 
 fn form(run: &RunContext<'_>) -> Form {

@@ -5,20 +5,23 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::Settings;
+use crate::cli::{Account, Settings};
 use crate::console::Console;
 use crate::console::opening::Opening;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fetch::deadline::Deadline;
+use crate::incomplete::NAMED_ACCOUNTS;
 use crate::ledger::ScannedLedger;
 use crate::note::Note;
 use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
+use crate::shown::shown;
 use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
 use crate::telemetry::metrics::MetricsFile;
 use reconcile_core::ask_again::Scope;
+use reconcile_core::traffic::Traffic;
 
 use super::notes;
 use super::upload::Upload;
@@ -29,10 +32,9 @@ pub(super) struct RunContext<'a> {
     pub(super) console: &'a Console,
     pub(super) source: Arc<ScannedLedger>,
     pub(super) store: Arc<dyn Store>,
-    pub(super) scope: Scope,
+    /// The accounts, each with its session. There is at least one.
+    pub(super) accounts: Vec<ActiveAccount<'a>>,
     pub(super) stop: Stop,
-    /// The access key that signs the requests; `None` offline.
-    pub(super) keys: Option<Arc<CredentialCache>>,
     pub(super) old_rejects: OldRejects,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
@@ -41,7 +43,43 @@ pub(super) struct RunContext<'a> {
     pub(super) upload: Option<Upload>,
 }
 
+/// An account of the run.
+pub(super) struct ActiveAccount<'a> {
+    pub(super) account: &'a Account,
+    pub(super) scope: Scope,
+    /// Stops the account; also if the whole run stops.
+    pub(super) stop: Stop,
+    /// The access key that signs its requests; `None` offline.
+    pub(super) keys: Option<Arc<CredentialCache>>,
+}
+
+impl ActiveAccount<'_> {
+    /// Its name for messages; empty if it has none.
+    pub(super) fn name(&self) -> String {
+        self.account.name.as_deref().map(shown).unwrap_or_default()
+    }
+}
+
 impl RunContext<'_> {
+    /// The run, and the first of its sessions. All of them have consecutive numbers.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.accounts[0].scope
+    }
+
+    /// The requests of each account.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 when the store cannot be read.
+    pub(super) fn traffic(&self) -> Result<Vec<Traffic>> {
+        self.store.traffic_of_all(&self.scopes())
+    }
+
+    /// The session of each account.
+    pub(super) fn scopes(&self) -> Vec<Scope> {
+        self.accounts.iter().map(|account| account.scope.clone()).collect()
+    }
+
     /// Whether the store's answers are simulated.
     pub(super) fn is_sandbox(&self) -> bool {
         self.store.origin() == Origin::Sandbox
@@ -49,13 +87,13 @@ impl RunContext<'_> {
 
     /// Whether this process has sent a request to the provider; `true` if the store cannot say.
     pub(super) fn has_sent_requests(&self) -> bool {
-        self.store.traffic(&self.scope).map_or(true, |traffic| traffic.requests > 0)
+        self.traffic().map_or(true, |traffic| traffic.iter().any(|traffic| traffic.requests > 0))
     }
 
     /// The notes on ledger, settings and key.
     pub(super) fn notes(&self) -> Vec<Note> {
-        let mut notes =
-            notes::at_start(self.settings, &self.source.scan, self.keys.as_deref(), self.old_rejects);
+        let keys = self.accounts.iter().filter_map(|account| account.keys.as_deref());
+        let mut notes = notes::at_start(self.settings, &self.source.scan, keys, self.old_rejects);
         notes.extend(self.store.note().map(Note::Store));
         notes
     }
@@ -80,11 +118,10 @@ impl RunContext<'_> {
             scan: &self.source.scan,
             to_ask,
             ready_in,
-            rate: self.settings.rate,
-            burst: self.settings.burst,
+            accounts: &self.settings.accounts.list,
             deadlines,
             sandbox: self.is_sandbox(),
-            resumed: self.scope.resumed,
+            resumed: self.scope().resumed,
         };
         if !self.console.quiet {
             opening.say();
@@ -104,14 +141,7 @@ impl RunContext<'_> {
             None | Some(Reason::Time(_) | Reason::Signal(_) | Reason::NoKey(_) | Reason::Silent(_)) => Ok(()),
             Some(Reason::Unreachable(silence)) => Err(Error::new(Exit::Fatal, silence.to_string())
                 .hint("check the endpoint, DNS, the network and any proxy; then run the same command again")),
-            Some(Reason::Fatal { code, message, advice }) => {
-                let hint = match &self.keys {
-                    Some(keys) => format!("{advice}. The key is from {}", keys.origin()),
-                    None => advice.to_owned(),
-                };
-                let what = format!("the provider refuses every request: {code}: {message}");
-                Err(Error::new(Exit::Fatal, what).hint(hint))
-            }
+            Some(Reason::Fatal { code, message, advice }) => Err(self.refused(&code, &message, advice)),
             // The failed task shares the error, so its parts are copied.
             Some(Reason::Failed(error)) => Err(Error {
                 exit: error.exit,
@@ -121,5 +151,28 @@ impl RunContext<'_> {
                 source: error.source.as_ref().map(|source| source.to_string().into()),
             }),
         }
+    }
+
+    /// The error if the provider refuses every account. The reason is that of the last one.
+    fn refused(&self, code: &str, message: &str, advice: &str) -> Error {
+        if let [only] = self.accounts.as_slice() {
+            let hint = match &only.keys {
+                Some(keys) => format!("{advice}. The key is from {}", keys.origin()),
+                None => advice.to_owned(),
+            };
+            let what = format!("the provider refuses every request: {code}: {message}");
+            return Error::new(Exit::Fatal, what).hint(hint);
+        }
+        let reasons = self
+            .accounts
+            .iter()
+            .filter_map(|account| Some(format!("{}: {}", account.name(), account.stop.own_reason()?)));
+        let mut reasons: Vec<String> = reasons.collect();
+        let others = reasons.len().saturating_sub(NAMED_ACCOUNTS);
+        reasons.truncate(NAMED_ACCOUNTS);
+        let more = if others > 0 { format!("; {others} more") } else { String::new() };
+        let what = format!("the provider refuses every account that was asked: {}{more}", reasons.join("; "));
+        Error::new(Exit::Fatal, what)
+            .hint(format!("{advice}; the accounts file names the profile of each key"))
     }
 }

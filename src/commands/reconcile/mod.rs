@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::Settings;
+use crate::cli::{Account, Settings};
 use crate::clock::SystemClock;
 use crate::commands::ledger_input::open_ledger;
 use crate::console::{Console, log};
@@ -31,11 +31,12 @@ use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{self, RunIdentity, Store};
+use crate::store::{self, AccountCap, RunIdentity, Store};
 use crate::telemetry::metrics::MetricsFile;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
-use context::RunContext;
+use connect::Connected;
+use context::{ActiveAccount, RunContext};
 use upload::Upload;
 
 /// Runs the job and reports its result to metrics file and notification. The work runs on other
@@ -104,7 +105,7 @@ struct Start {
     started_at: DateTime<Utc>,
     source: ScannedLedger,
     old_rejects: OldRejects,
-    connected: Option<(HttpProvider, Arc<CredentialCache>)>,
+    connected: Option<Vec<Connected>>,
     stop: Stop,
 }
 
@@ -130,50 +131,72 @@ fn run_with_store(
     metrics: Option<Arc<MetricsFile>>,
 ) -> Result<WrittenRun> {
     let Start { started, started_at, source, old_rejects, connected, stop } = start;
-    let (source, (provider, keys)) = (Arc::new(source), connected.unzip());
+    let source = Arc::new(source);
+    let connected = connected.map(|connected| connected.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
+    let (providers, keys) = connected.unzip();
     let upload = Upload::prepare(settings)?;
     settings.outputs.try_to_create()?;
-    let provider =
-        provider.map(|provider| connect::recorded(provider, settings, store.as_ref())).transpose()?;
+    let providers =
+        providers.map(|providers| connect::recorded(providers, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
-    let scope = store.begin_session(&identity, settings.rate, settings.timeout)?;
-    log::set_run_id(&scope.run_id);
+    let accounts = begin_sessions(settings, store.as_ref(), &identity, keys, &stop)?;
     let mut run = RunContext {
         settings,
         console,
         source,
         store,
-        scope,
+        accounts,
         stop,
-        keys,
         old_rejects,
         started,
         started_at,
         metrics,
         upload,
     };
+    log::set_run_id(&run.scope().run_id);
     if let Some(metrics) = &run.metrics {
-        metrics.begin(started_at, settings.rate, run.is_sandbox());
+        let caps = run.accounts.iter().map(|account| (account.account.name.clone(), account.account.rate));
+        metrics.begin(started_at, caps.collect(), run.is_sandbox());
     }
-    let ended = collect_and_publish(&mut run, provider);
+    let ended = collect_and_publish(&mut run, providers);
     ended.map_err(|error| {
         // The run stays open, so the same command resumes it. If this fails too, only the first
         // error is reported.
-        let _ = run.store.end_session(&run.scope, None);
+        let _ = run.store.end_session(run.scope(), None);
         Error { after_requests: run.has_sent_requests(), ..error }
     })
 }
 
-/// Pass 1, then pass 2; without a provider (offline) only pass 2.
-fn collect_and_publish(run: &mut RunContext<'_>, provider: Option<HttpProvider>) -> Result<WrittenRun> {
-    if let Some(upload) = &mut run.upload {
-        upload.start(&run.scope.run_id)?;
+/// Begins a session for each account.
+fn begin_sessions<'a>(
+    settings: &'a Settings,
+    store: &dyn Store,
+    identity: &RunIdentity,
+    keys: Option<Vec<Arc<CredentialCache>>>,
+    stop: &Stop,
+) -> Result<Vec<ActiveAccount<'a>>> {
+    let list = &settings.accounts.list;
+    let cap = |account: &Account| AccountCap { account: account.name.clone(), rate: account.rate };
+    let caps: Vec<AccountCap> = list.iter().map(cap).collect();
+    let scopes = store.begin_sessions(identity, settings.timeout, &caps)?;
+    if scopes.len() != list.len() || scopes.is_empty() {
+        return Err(Error::bug("the store did not begin a session for each account"));
     }
-    let collected = match provider {
-        Some(provider) => collecting::collect_on_own_event_loop(run, provider)?,
+    let (mut keys, stops) = (keys.into_iter().flatten(), stop.for_accounts(list.len(), 0));
+    let active = |((account, scope), stop)| ActiveAccount { account, scope, stop, keys: keys.next() };
+    Ok(list.iter().zip(scopes).zip(stops).map(active).collect())
+}
+
+/// Pass 1, then pass 2; without a provider (offline) only pass 2.
+fn collect_and_publish(run: &mut RunContext<'_>, providers: Option<Vec<HttpProvider>>) -> Result<WrittenRun> {
+    if let Some(upload) = &mut run.upload {
+        upload.start(&run.accounts[0].scope.run_id)?;
+    }
+    let collected = match providers {
+        Some(providers) => collecting::collect_on_own_event_loop(run, providers)?,
         None => {
             run.announce(0, None, &[]);
-            collecting::Collected::offline()
+            collecting::Collected::offline(run.accounts.len())
         }
     };
     run.check_stop()?;

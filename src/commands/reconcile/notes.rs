@@ -8,15 +8,20 @@ use crate::output::OldRejects;
 use crate::provider::credentials::CredentialCache;
 
 /// All notes, in the order in which they are printed.
-pub(super) fn at_start(
-    settings: &Settings,
+pub(super) fn at_start<'a>(
+    settings: &'a Settings,
     scan: &LedgerScan,
-    keys: Option<&CredentialCache>,
+    keys: impl Iterator<Item = &'a CredentialCache>,
     old_rejects: OldRejects,
 ) -> Vec<Note> {
     let mut notes = on_ledger(scan);
-    let of_keys = keys.iter().flat_map(|keys| keys.warnings());
-    notes.extend(settings.secret_notes.iter().chain(of_keys).cloned().map(Note::ReadableFile));
+    let of_keys = keys.flat_map(CredentialCache::warnings);
+    for note in settings.secret_notes.iter().chain(of_keys).cloned().map(Note::ReadableFile) {
+        // Several accounts may have their profiles in one file.
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
     notes.extend(unusable_rows(settings, scan));
     notes.extend(missing_defaults(scan));
     notes.extend(left_rejects(settings, old_rejects));

@@ -101,6 +101,7 @@ fn read_files(settings: &Settings, input: &Input) -> Vec<(String, PathBuf)> {
     let given = [
         ("the ledger", input.path().map(Path::to_owned)),
         ("the configuration file", settings.config.clone()),
+        ("the accounts file", settings.accounts.file.clone()),
         ("the key of masked numbers", settings.mask_key.clone()),
         ("the secret of the notification", settings.notify_secret.clone()),
         ("the file of certificates", settings.access.ca_file.clone()),

@@ -7,15 +7,18 @@ use crate::console::closing::Closing;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::failures::{Cause, Failures};
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, StoppedAccount};
 use crate::note::Note;
 use crate::objects::PublishedRun;
-use crate::output::{Outputs, Paths, Provenance, Summary, with_shown_codes};
-use crate::publish::{self, Counted, Sources};
+use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
+use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
 use crate::store::OpenItems;
 use crate::telemetry::notify::WrittenRun;
-use reconcile_core::tie_out::{TieOutLine, Written, tie_out};
+use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
+use reconcile_core::discrepancy::Kind;
+use reconcile_core::rate::Rate;
+use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
 
@@ -32,19 +35,22 @@ const OPEN_AT_ONCE: usize = 1_000;
 /// written, or the totals do not agree.
 pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<WrittenRun> {
     let settings = run.settings;
-    let traffic = Traffic { slowdown: collected.slowdown, ..run.store.traffic(&run.scope)? };
-    let provenance = provenance(run);
+    let mut accounts = figures_of_accounts(run, collected)?;
+    let nearest = nearest_to_cap(&accounts);
+    let traffic = traffic_of_all(&accounts);
+    let provenance = provenance(run, accounts[nearest].cap);
     let scan = &run.source.scan;
     let (paths, lang) = (&settings.outputs, settings.lang);
     let mut outputs = Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang)?;
-    let (Counted { totals, figures, failed_calls, exhausted_calls }, open_items) =
+    let (Counted { totals, by_account, figures, failed_calls, exhausted_calls }, open_items) =
         write_rows(run, &mut outputs)?;
+    set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
-    let because = incomplete_because(run, collected.all_asked, &totals, &exhausted_calls);
+    let because = incomplete_because(run, collected, &totals, &exhausted_calls);
     check_answered(run, &totals, because.as_ref(), failures)?;
     let (outputs, written) = outputs.close()?;
-    let tie_out = check_totals(&totals, &written, &traffic, settings.rate.requests.get())?;
+    let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let later_change = Vec::from_iter(run.source.input.later_change().map(Note::Ledger));
     later_change.iter().for_each(|note| run.console.note(note));
     let summary = Summary {
@@ -52,7 +58,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         totals: &totals,
         figures: &figures,
         traffic: &traffic,
-        sending: &with_shown_codes(run.store.sending(&run.scope)?),
+        accounts: &accounts_of_summary(run, &accounts),
+        sending: &with_shown_codes(run.store.sending_of_all(&run.scopes(), nearest)?),
         lang: settings.lang,
         tie_out: &tie_out,
         elapsed: run.started.elapsed(),
@@ -65,7 +72,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
     let paths = upload(run, &provenance, summary.complete())?;
-    run.store.end_session(&run.scope, Some(summary.complete()))?;
+    run.store.end_session(run.scope(), Some(summary.complete()))?;
     if let Some(metrics) = &run.metrics {
         metrics.published(&totals, run.is_sandbox());
     }
@@ -80,6 +87,48 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         totals,
         summary: text,
     })
+}
+
+/// The caps and the requests of all accounts. Their totals are counted later.
+fn figures_of_accounts(run: &RunContext<'_>, collected: &Collected) -> Result<Vec<AccountFigures>> {
+    let figures = run.accounts.iter().zip(run.traffic()?).zip(&collected.slowdowns);
+    let figures = figures.map(|((account, traffic), slowdown)| AccountFigures {
+        cap: account.account.rate,
+        totals: Totals::default(),
+        traffic: Traffic { slowdown: *slowdown, ..traffic },
+    });
+    Ok(figures.collect())
+}
+
+/// Gives each account its totals. The only account has all calls.
+fn set_totals(
+    run: &RunContext<'_>,
+    accounts: &mut [AccountFigures],
+    totals: &Totals,
+    mut by_account: AccountTotals,
+) {
+    if let [only] = accounts {
+        let mut own = Totals { rows: totals.rows - totals.invalid, invalid: 0, ..totals.clone() };
+        own.discrepancies.remove(&Kind::InvalidRow);
+        only.totals = own;
+        return;
+    }
+    for (figures, account) in accounts.iter_mut().zip(&run.accounts) {
+        let name = account.account.name.as_deref().unwrap_or_default();
+        figures.totals = by_account.remove(name).unwrap_or_default();
+    }
+}
+
+/// The accounts as the summary lists them; none if the only account has no name.
+fn accounts_of_summary(run: &RunContext<'_>, figures: &[AccountFigures]) -> Vec<AccountSummary> {
+    let accounts = run.accounts.iter().zip(figures).filter_map(|(account, figures)| {
+        Some(AccountSummary {
+            name: shown(account.account.name.as_deref()?),
+            figures: figures.clone(),
+            stopped_because: account.stop.own_reason().map(|reason| shown(&reason.to_string())),
+        })
+    });
+    accounts.collect()
 }
 
 /// Makes the files visible in object storage if the run is published there. Returns their paths.
@@ -104,28 +153,29 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, O
         if open.len() < OPEN_AT_ONCE {
             return Ok(());
         }
-        run.store.note_open(&run.scope, &std::mem::take(&mut open))
+        run.store.note_open(run.scope(), &std::mem::take(&mut open))
     };
     let sources = Sources {
         ledger: &run.source,
         store: &*run.store,
         rules: run.settings.rules,
-        session_no: run.scope.session_no,
+        session_no: run.scope().session_no,
+        by_account: run.settings.accounts.file.is_some(),
     };
     let counted = publish::publish(sources, publish::workers(), outputs, &mut on_open)?;
-    run.store.note_open(&run.scope, &open)?;
-    Ok((counted, run.store.open_items(&run.scope)?))
+    run.store.note_open(run.scope(), &open)?;
+    Ok((counted, run.store.open_items(run.scope())?))
 }
 
-fn provenance(run: &RunContext<'_>) -> Provenance {
+fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {
     Provenance {
         version: env!("CARGO_PKG_VERSION"),
-        run_id: run.scope.run_id.clone(),
+        run_id: run.scope().run_id.clone(),
         input: shown(run.source.input.name()),
         input_sha256: run.source.scan.sha256.clone(),
         started_at: run.started_at,
         sandbox: run.is_sandbox(),
-        cap: run.settings.rate,
+        cap,
         mask: run.settings.mask.clone(),
     }
 }
@@ -135,8 +185,17 @@ fn provenance(run: &RunContext<'_>) -> Provenance {
 /// # Errors
 ///
 /// Exit 6 when one of them does not add up, which is a bug.
-fn check_totals(totals: &Totals, written: &Written, traffic: &Traffic, cap: u32) -> Result<Vec<TieOutLine>> {
-    let lines = tie_out(totals, written, traffic, u64::from(cap));
+fn check_totals(
+    totals: &Totals,
+    written: &Written,
+    traffic: &Traffic,
+    accounts: &[AccountFigures],
+) -> Result<Vec<TieOutLine>> {
+    let cap = accounts[nearest_to_cap(accounts)].cap.requests.get();
+    let mut lines = tie_out(totals, written, traffic, u64::from(cap));
+    if accounts.len() > 1 {
+        lines.push(of_accounts(totals, traffic, accounts));
+    }
     match lines.iter().find(|line| !line.adds_up) {
         None => Ok(lines),
         Some(line) => {
@@ -164,7 +223,7 @@ fn check_answered(
         return Ok(());
     }
     // The run has ended, so the next one asks again for the calls whose every attempt failed.
-    run.store.end_session(&run.scope, Some(false))?;
+    run.store.end_session(run.scope(), Some(false))?;
     let cause = failures.most_frequent();
     let because = because.to_string();
     let reason = match cause.filter(|cause| !because.contains(&cause.to_string())) {
@@ -180,12 +239,20 @@ fn check_answered(
 /// Why some calls have no answer; `None` if every call has one.
 fn incomplete_because(
     run: &RunContext<'_>,
-    all_asked: bool,
+    collected: &Collected,
     totals: &Totals,
     exhausted: &Failures,
 ) -> Option<Incomplete> {
-    if !all_asked {
-        return Some(Incomplete::Stopped(run.stop.reason()));
+    if collected.all_asked.contains(&false) {
+        let stopped = run.accounts.iter().filter_map(|account| {
+            let because = account.stop.own_reason()?;
+            Some(StoppedAccount { name: account.name(), because })
+        });
+        let stopped: Vec<StoppedAccount> = stopped.collect();
+        return Some(match run.stop.reason() {
+            None if !stopped.is_empty() => Incomplete::Accounts(stopped),
+            reason => Incomplete::Stopped(reason),
+        });
     }
     if totals.exhausted > 0 {
         let cause = exhausted.most_frequent().cloned();

@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use reconcile_core::rate::Rate;
+
 /// The default account: id and secret.
 pub const TEST_ACCOUNT: (&str, &str) = ("testid", "testsecret");
 
@@ -24,6 +26,8 @@ pub struct Account {
     pub(super) token: Option<SecretString>,
     /// When the token expires.
     pub(super) expires: Option<DateTime<Utc>>,
+    /// The cap of its requests; `None` for that of the sandbox.
+    pub(super) cap: Option<Rate>,
     /// Whether the key is disabled.
     pub(super) inactive: bool,
     /// Whether its user has no permission.
@@ -35,7 +39,13 @@ impl Account {
     #[must_use]
     pub fn new(id: &str, secret: &str) -> Self {
         let (id, owner, secret) = (id.to_owned(), id.to_owned(), secret.to_owned().into());
-        Self { id, owner, secret, token: None, expires: None, inactive: false, denied: false }
+        Self { id, owner, secret, token: None, expires: None, cap: None, inactive: false, denied: false }
+    }
+
+    /// The same key with a cap of its own.
+    #[must_use]
+    pub fn with_cap(self, cap: Rate) -> Self {
+        Self { cap: Some(cap), ..self }
     }
 
     /// Whether this is the key's security token.

@@ -88,7 +88,7 @@ impl Gateway {
     ///
     /// `Throttling.User` above the cap.
     pub(super) fn admit(&self, account: &Account, now: Instant) -> Result<(), Refusal> {
-        lock(&self.flow_control).admit(&account.owner, now)
+        lock(&self.flow_control).admit(&account.owner, account.cap, now)
     }
 
     /// Issues a temporary key: the reply of STS, in JSON.

@@ -74,6 +74,7 @@ impl Sts {
             owner: account.owner.clone(),
             token: Some(token.into()),
             expires: Some(expires),
+            cap: account.cap,
             denied: account.denied,
             ..Account::new(&key, &secret)
         };

@@ -21,7 +21,8 @@ const WINDOW: i64 = 8_192;
 pub(super) fn sessions(c: &Connection) -> rusqlite::Result<Sessions> {
     let mut query = c.prepare(
         "SELECT session_no, run_id, session.started_at,
-                session.ended_at IS NOT NULL OR session_no < (SELECT max(session_no) FROM session)
+                session.ended_at IS NOT NULL OR first_request_no < (SELECT max(first_request_no) FROM session)
+                  OR run_no < (SELECT max(run_no) FROM session)
          FROM session JOIN run USING (run_no) ORDER BY session_no",
     )?;
     let mut rows = query.query([])?;

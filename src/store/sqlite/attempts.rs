@@ -10,8 +10,8 @@ use crate::store::stored_word::StoredWord;
 pub(super) fn of_call(c: &Connection, call_no: i64) -> rusqlite::Result<Vec<Attempt>> {
     let mut query = c.prepare_cached(
         "SELECT session_no, asked_date, purpose, sent_at, replied_at, replied_boot_us - sent_boot_us, http_status, code,
-                throttled, decision, pause_us
-         FROM request WHERE call_no = ?1 ORDER BY request_no",
+                throttled, decision, pause_us, account
+         FROM request LEFT JOIN session USING (session_no) WHERE call_no = ?1 ORDER BY request_no",
     )?;
     query.query_map([call_no], attempt)?.collect()
 }
@@ -29,5 +29,6 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         throttled: row.get(8)?,
         decision: row.get_ref(9)?.as_str_or_null()?.map(StoredWord::parse),
         pause_us: row.get(10)?,
+        account: row.get(11)?,
     })
 }

@@ -64,6 +64,11 @@ impl History {
         );
     }
 
+    /// Names the account of a session.
+    fn account(&self, session_no: i64, name: &str) {
+        self.execute("UPDATE session SET account = ?2 WHERE session_no = ?1", params![session_no, name]);
+    }
+
     /// A session sends a request, which arrives at `arrived`.
     fn request(&mut self, session_no: i64, sent: i64, arrived: i64, end: &End) {
         let (ended, status, code) = match *end {
@@ -258,4 +263,39 @@ fn requests_that_were_never_sent_break_nothing() {
     }
     history.arrivals.retain(|at| *at >= 0);
     assert_eq!((history.most_at_the_receiver(), history.verdict()), (CAP, Verdict::Held));
+}
+
+#[test]
+fn two_accounts_at_once_break_no_cap() {
+    let mut history = History::new();
+    for session_no in [1, 2] {
+        history.session(session_no);
+        history.account(session_no, ["north", "south"][usize::from(session_no == 2)]);
+    }
+    for i in 0..10 {
+        history.request(1, i, i, &End::Reply(i + 5));
+        history.request(2, i, i, &End::Reply(i + 5));
+    }
+    assert_eq!(history.verdict(), Verdict::Held);
+    // Under one account, the same requests break the cap.
+    history.account(2, "north");
+    history.is_not_held(Verdict::Broken);
+}
+
+#[test]
+fn a_missing_row_makes_all_accounts_doubtful() {
+    let mut history = History::new();
+    for (session_no, name) in [(1, "north"), (2, "south")] {
+        history.session(session_no);
+        history.account(session_no, name);
+    }
+    for (session_no, at) in [(1, 0), (2, 1), (1, 2), (2, 3)] {
+        history.request(session_no, at, at, &End::Reply(at + 5));
+    }
+    // The next session shows that there was a fifth request.
+    history.request(1, 4, 4, &End::Reply(9));
+    history.session(3);
+    assert_eq!(history.verdict(), Verdict::Held);
+    history.execute("DELETE FROM request WHERE request_no = 5", []);
+    assert_eq!(history.verdict(), Verdict::CannotBeProven);
 }

@@ -49,8 +49,8 @@ pub(super) fn erase(
 
 /// Deletes the calls of days before this one, and the requests of sessions that are older.
 ///
-/// The requests of a session are deleted together. So each session is recorded whole or not at all,
-/// and the audit can tell a purged session from a damaged one.
+/// The requests of sessions that began together are deleted together. So each session is recorded
+/// whole or not at all, and the audit can tell a purged session from a damaged one.
 pub(super) fn purge(
     c: &Connection,
     before: NaiveDate,
@@ -70,12 +70,16 @@ pub(super) fn purge(
     // not get the number of a deleted one. A window of a session never held more than its cap.
     let requests = c.execute(
         "DELETE FROM request WHERE session_no IN (
-           SELECT session_no FROM request JOIN session USING (session_no) GROUP BY session_no
-           HAVING max(call_no) = 0
-              AND max(sent_at) < ?1
-              AND (boot_id <> ?2 OR max(sent_boot_us) < ?3)
-              AND max(request_no) <= (SELECT max(request_no) FROM request)
-                                     - 2 * (SELECT max(cap_requests) FROM session))",
+           SELECT session_no FROM session WHERE (run_no, first_request_no) IN (
+             SELECT run_no, first_request_no FROM request JOIN session USING (session_no)
+             GROUP BY run_no, first_request_no
+             HAVING max(call_no) = 0
+                AND max(sent_at) < ?1
+                AND coalesce(max(CASE WHEN boot_id = ?2 THEN sent_boot_us END) < ?3, true)
+                AND max(request_no) <= (SELECT max(request_no) FROM request)
+                                       - 2 * (SELECT max(caps) FROM (
+                                           SELECT sum(cap_requests) AS caps FROM session
+                                           GROUP BY run_no, first_request_no))))",
         params![
             time_us(now.wall - KEPT_FOR_THE_CAP),
             boot_id,

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, params};
 use super::arrivals::{self, ending};
 use super::units::{duration_us, time_us};
 use crate::clock::{Clock, Moment};
+use crate::store::run_identity::AccountCap;
 
 /// The assumed maximum difference between the wall clocks of two boots, or of two machines.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(86_400);
@@ -29,15 +30,19 @@ pub(super) fn end_lost_requests(c: &Connection, boot_id: &str, now: Moment) -> r
     Ok(())
 }
 
-/// How long each place is still taken.
+/// True for a session whose requests count for the account that is the third parameter of the
+/// query.
+pub(super) const OF_ACCOUNT: &str = "coalesce(account = ?3, true)";
+
+/// How long each place of the account is still taken.
 pub(super) fn taken(
     c: &Connection,
     clock: &dyn Clock,
     now: Moment,
-    rate: Rate,
+    cap: &AccountCap,
 ) -> rusqlite::Result<Vec<Duration>> {
-    let mut taken = by_this_boot(c, clock.boot_id(), now, rate)?;
-    taken.extend(by_other_boots(c, clock, now, rate)?);
+    let mut taken = by_this_boot(c, clock.boot_id(), now, cap)?;
+    taken.extend(by_other_boots(c, clock, now, cap)?);
     Ok(taken)
 }
 
@@ -51,16 +56,22 @@ fn longest_us(c: &Connection, boot_id: &str, rate: Rate) -> rusqlite::Result<i64
 
 /// The places taken by requests of this boot. The time since their arrival is exact: steps of the
 /// wall clock do not matter.
-fn by_this_boot(c: &Connection, boot_id: &str, now: Moment, rate: Rate) -> rusqlite::Result<Vec<Duration>> {
+fn by_this_boot(
+    c: &Connection,
+    boot_id: &str,
+    now: Moment,
+    cap: &AccountCap,
+) -> rusqlite::Result<Vec<Duration>> {
+    let AccountCap { account, rate } = cap;
     let mut query = c.prepare(&format!(
         "SELECT {}, timeout_us FROM request JOIN session USING (session_no)
-         WHERE (replied_boot_us > ?1 OR replied_boot_us IS NULL) AND boot_id = ?2",
+         WHERE (replied_boot_us > ?1 OR replied_boot_us IS NULL) AND boot_id = ?2 AND {OF_ACCOUNT}",
         arrivals::COLUMNS
     ))?;
-    let mut rows = query.query(params![now.boot_us - longest_us(c, boot_id, rate)?, boot_id])?;
+    let mut rows = query.query(params![now.boot_us - longest_us(c, boot_id, *rate)?, boot_id, account])?;
     let mut taken = Vec::new();
     while let Some(row) = rows.next()? {
-        taken.extend(left(row, now, rate)?);
+        taken.extend(left(row, now, *rate)?);
     }
     Ok(taken)
 }
@@ -90,19 +101,20 @@ fn by_other_boots(
     c: &Connection,
     clock: &dyn Clock,
     now: Moment,
-    rate: Rate,
+    cap: &AccountCap,
 ) -> rusqlite::Result<Vec<Duration>> {
-    let Some(end_request_no) = end_of_other_boots(c, clock.boot_id(), now, rate)? else {
+    let AccountCap { account, rate } = cap;
+    let Some(end_request_no) = end_of_other_boots(c, clock.boot_id(), now, *rate)? else {
         return Ok(Vec::new());
     };
     let just_started = clock.boot_us_is_uptime() && now.boot_us <= duration_us(rate.cooldown());
     let doubt = duration_us(MAX_CLOCK_DIFFERENCE.max(rate.window * 2));
     let mut query = c.prepare(&format!(
         "SELECT {}, timeout_us, replied_at FROM request JOIN session USING (session_no)
-         WHERE request_no < ?1 AND boot_id <> ?2 ORDER BY request_no DESC",
+         WHERE request_no < ?1 AND boot_id <> ?2 AND {OF_ACCOUNT} ORDER BY request_no DESC",
         arrivals::COLUMNS
     ))?;
-    let mut rows = query.query(params![end_request_no, clock.boot_id()])?;
+    let mut rows = query.query(params![end_request_no, clock.boot_id(), account])?;
     let (mut taken, mut sent) = (Vec::new(), 0);
     // The newest sent requests are enough: a window never holds more than the cap.
     while sent < rate.requests.get() {

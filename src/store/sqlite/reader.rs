@@ -9,7 +9,6 @@ use chrono::NaiveDate;
 use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
-use reconcile_core::rate::Rate;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::call_row::{COLUMNS, CallRow};
@@ -21,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::origin::{ExpectedOrigin, Origin};
-use crate::store::run_identity::RunIdentity;
+use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::verbs::Reader;
 
 /// A read-only connection.
@@ -134,8 +133,8 @@ impl Reader for SqliteReader {
         self.read(|c| runs::preview_run(c, identity, clock.now()))
     }
 
-    fn places_taken(&self, clock: &dyn Clock, rate: Rate) -> Result<Vec<Duration>> {
-        self.read(|c| places::taken(c, clock, clock.now(), rate))
+    fn places_taken(&self, clock: &dyn Clock, cap: &AccountCap) -> Result<Vec<Duration>> {
+        self.read(|c| places::taken(c, clock, clock.now(), cap))
     }
 
     fn calls_named(&self, call_id: &str) -> Result<Vec<KnownCall>> {

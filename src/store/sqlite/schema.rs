@@ -10,7 +10,7 @@ use crate::store::stored_word::Word as _;
 /// "RCNL" in ASCII; it marks the file as a store of this program.
 pub(super) const APPLICATION_ID: i64 = 0x5243_4e4c;
 /// The version of the schema in `schema.sql`.
-pub(super) const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// The value of a numeric pragma.
 pub(super) fn pragma(c: &Connection, name: &str) -> rusqlite::Result<i64> {
@@ -44,9 +44,13 @@ pub(super) fn migrate(c: &Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     let transaction = c.unchecked_transaction()?;
-    if pragma(&transaction, "user_version")? == 1 {
+    let version = pragma(&transaction, "user_version")?;
+    if version < 2 {
         transaction.execute_batch(include_str!("to_version_2.sql"))?;
         add_checksums(&transaction)?;
+    }
+    if version < 3 {
+        transaction.execute_batch(include_str!("to_version_3.sql"))?;
     }
     transaction.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}"))?;
     transaction.commit()

@@ -1,4 +1,4 @@
--- The store, schema version 2.
+-- The store, schema version 3.
 --
 -- Times are microseconds since 1970-01-01T00:00:00Z. Columns that end in boot_us are microseconds
 -- since the start of the machine: compare them only if the sessions have the same boot_id.
@@ -23,7 +23,8 @@ CREATE TABLE run (
   complete INTEGER                     -- 1 if every call had its answer
 ) STRICT;
 
--- One process that works on a run.
+-- One process that works on a run, for one account. Sessions of a run with several accounts begin
+-- together, and the numbers of their requests alternate.
 CREATE TABLE session (
   session_no INTEGER PRIMARY KEY,
   run_no INTEGER NOT NULL REFERENCES run,
@@ -35,7 +36,10 @@ CREATE TABLE session (
   cap_requests INTEGER NOT NULL,
   cap_window_us INTEGER NOT NULL,
   timeout_us INTEGER NOT NULL,
-  first_request_no INTEGER NOT NULL DEFAULT 0  -- its requests end before the next session's first
+  first_request_no INTEGER NOT NULL DEFAULT 0, -- its requests end before the first one of the
+                                       -- sessions that begin later
+  account TEXT                         -- NULL: the only account; its requests count for every
+                                       -- account, and those of every account for it
 ) STRICT;
 
 -- One call, and the answer that counts.

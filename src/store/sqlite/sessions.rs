@@ -1,4 +1,4 @@
-//! The table `session`: one row per process.
+//! The table `session`: one row per process and account.
 
 use std::time::Duration;
 
@@ -26,33 +26,47 @@ pub(super) fn begin(c: &Connection, new: &NewSessions<'_>) -> rusqlite::Result<V
     places::end_lost_requests(c, new.boot_id, new.now)?;
     let first = runs::begin_run(c, new.identity, new.now, new.after)?;
     let scopes = (first.session_no..).map(|session_no| Scope { session_no, ..first.clone() });
-    scopes.zip(new.caps).map(|(scope, cap)| insert(c, new, scope, cap)).collect()
+    // No two sessions of a run begin at the same time: an export names its files by it.
+    let times = (time_us(new.now.wall)..).zip(scopes).zip(new.caps);
+    times.map(|((started_at, scope), cap)| insert(c, new, started_at, scope, cap)).collect()
 }
 
-fn insert(c: &Connection, new: &NewSessions<'_>, scope: Scope, cap: &AccountCap) -> rusqlite::Result<Scope> {
+fn insert(
+    c: &Connection,
+    new: &NewSessions<'_>,
+    started_at: i64,
+    scope: Scope,
+    cap: &AccountCap,
+) -> rusqlite::Result<Scope> {
     c.execute(
         "INSERT INTO session (session_no, run_no, version, pid, boot_id, started_at, cap_requests,
-                              cap_window_us, timeout_us, first_request_no)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT coalesce(max(request_no), 0) + 1 FROM request))",
+                              cap_window_us, timeout_us, account, first_request_no)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                 (SELECT coalesce(max(request_no), 0) + 1 FROM request))",
         params![
             scope.session_no,
             scope.run_no,
             env!("CARGO_PKG_VERSION"),
             std::process::id(),
             new.boot_id,
-            time_us(new.now.wall),
+            started_at,
             cap.rate.requests.get(),
             cap.rate.window_us(),
-            duration_us(new.timeout)
+            duration_us(new.timeout),
+            cap.account
         ],
     )?;
     Ok(scope)
 }
 
-/// The newest session before this one; 0 if there is none.
-pub(super) fn before(c: &Connection, session_no: i64) -> rusqlite::Result<i64> {
-    let sql = "SELECT coalesce(max(session_no), 0) FROM session WHERE session_no < ?1";
-    c.query_row(sql, [session_no], |row| row.get(0))
+/// The newest session; 0 if there is none.
+pub(super) fn newest(c: &Connection) -> rusqlite::Result<i64> {
+    c.query_row("SELECT coalesce(max(session_no), 0) FROM session", [], |row| row.get(0))
+}
+
+/// The account of a session; `None` if it has no name.
+pub(super) fn account(c: &Connection, session_no: i64) -> rusqlite::Result<Option<String>> {
+    c.query_row("SELECT account FROM session WHERE session_no = ?1", [session_no], |row| row.get(0))
 }
 
 /// How many session numbers are missing.

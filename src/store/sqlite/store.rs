@@ -1,6 +1,7 @@
 //! The verbs of the store, in SQLite: WAL, `synchronous=FULL`, one writing connection.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,6 +42,9 @@ pub(crate) struct SqliteStore {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     origin: Mutex<CurrentOrigin>,
+    /// True if the store lacks sessions that the lock file names, because it was deleted or
+    /// restored.
+    lacks_sessions: AtomicBool,
 }
 
 /// The store's origin, and whether it is final.
@@ -83,7 +87,7 @@ impl SqliteStore {
         database.check_held()?;
         let commits = GroupCommit::new(database.clone());
         let origin = Mutex::new(CurrentOrigin { origin, is_final });
-        Ok(Self { commits, database, clock, origin })
+        Ok(Self { commits, database, clock, origin, lacks_sessions: AtomicBool::new(false) })
     }
 
     /// Waits until a command is on disk.
@@ -160,6 +164,8 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Scope>> {
         let (boot_id, now) = (self.clock.boot_id(), self.clock.now());
         let after = self.database.lock().last_session();
+        let newest = self.database.read(sessions::newest)?;
+        self.lacks_sessions.store(after > newest, Ordering::Relaxed);
         let new = NewSessions { identity, timeout, caps, boot_id, now, after };
         let scopes = self.database.write(|c| sessions::begin(c, &new))?;
         let newest = scopes.iter().map(|scope| scope.session_no).max();
@@ -169,11 +175,11 @@ impl Store for SqliteStore {
 
     fn places_taken(&self, scope: &Scope, rate: Rate) -> Result<Vec<Duration>> {
         let now = self.clock.now();
-        let before = self.database.read(|c| sessions::before(c, scope.session_no))?;
-        if self.database.lock().last_session() > before {
+        let account = self.database.read(|c| sessions::account(c, scope.session_no))?;
+        if self.lacks_sessions.load(Ordering::Relaxed) {
             return Ok(vec![rate.cooldown(); rate.requests.get() as usize]);
         }
-        self.database.read(|c| places::taken(c, self.clock.as_ref(), now, rate))
+        self.database.read(|c| places::taken(c, self.clock.as_ref(), now, &AccountCap { account, rate }))
     }
 
     fn release_writer(&self) {
@@ -186,11 +192,20 @@ impl Store for SqliteStore {
     }
 
     fn traffic(&self, scope: &Scope) -> Result<Traffic> {
-        self.database.read(|c| traffic::traffic(c, scope.session_no))
+        let all = self.traffic_of_all(std::slice::from_ref(scope))?;
+        Ok(all.into_iter().next().unwrap_or_default())
+    }
+
+    fn traffic_of_all(&self, scopes: &[Scope]) -> Result<Vec<Traffic>> {
+        self.database.read(|c| traffic::traffic(c, scopes))
     }
 
     fn sending(&self, scope: &Scope) -> Result<Sending> {
-        self.database.read(|c| traffic::sending(c, scope.session_no))
+        self.sending_of_all(std::slice::from_ref(scope), 0)
+    }
+
+    fn sending_of_all(&self, scopes: &[Scope], points_of: usize) -> Result<Sending> {
+        self.database.read(|c| traffic::sending(c, scopes, points_of))
     }
 
     fn discard(&self, damaged: &[i64]) -> Result<()> {

@@ -5,15 +5,18 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use reconcile_core::arrival::{Arrival, LATEST_ARRIVAL, LONGEST_TIMEOUT};
+use reconcile_core::ask_again::Scope;
 use reconcile_core::cap_audit::{Audit, Evidence, Trip};
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::{Sending, SendingPoint, Traffic};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::arrivals;
+use super::places::OF_ACCOUNT;
 use super::units::{count_of, duration_us, time_of};
 use crate::store::history::SessionEvidence;
 use crate::store::request::{Purpose, WITHDRAWN};
@@ -24,10 +27,12 @@ const MAX_POINTS: i64 = 240;
 /// Maximum number of listed codes. No provider sends many more.
 const MAX_CODES: i64 = 20;
 
-/// Every session, and the range of its requests.
-const SESSIONS: &str = "SELECT session_no, boot_id, cap_requests, cap_window_us, started_at, first_request_no,
-                               coalesce(lead(first_request_no) OVER (ORDER BY session_no), 9223372036854775807),
-                               timeout_us
+/// Every session, and the range of its requests. Sessions that begin together share one.
+const SESSIONS: &str =
+    "SELECT session_no, boot_id, cap_requests, cap_window_us, started_at, first_request_no,
+                               min(first_request_no) OVER (ORDER BY first_request_no
+                                                           GROUPS BETWEEN 1 FOLLOWING AND 1 FOLLOWING),
+                               timeout_us, account
                         FROM session";
 
 /// A row of [`SESSIONS`].
@@ -37,9 +42,10 @@ struct SessionRow {
     rate: Rate,
     started_at: i64,
     first_request_no: i64,
-    /// The first request of the next session.
-    end_request_no: i64,
+    /// The first request of the sessions that begin later; `None` if there are none.
+    end_request_no: Option<i64>,
     timeout_us: i64,
+    account: Option<String>,
 }
 
 impl SessionRow {
@@ -62,33 +68,44 @@ impl SessionRow {
             first_request_no: row.get(5)?,
             end_request_no: row.get(6)?,
             timeout_us: row.get(7)?,
+            account: row.get(8)?,
         })
     }
 }
 
-/// The number of requests that a session sent, and the evidence that it kept the cap.
-pub(super) fn traffic(c: &Connection, session_no: i64) -> rusqlite::Result<Traffic> {
-    let session = SessionRow::find(c, session_no)?;
-    read_session(c, &session, last_request(c, session_no)?)
+/// The number of requests that each of these sessions sent, and the evidence that it kept the cap.
+/// The sessions began together.
+pub(super) fn traffic(c: &Connection, scopes: &[Scope]) -> rusqlite::Result<Vec<Traffic>> {
+    let find = |scope: &Scope| {
+        let session = SessionRow::find(c, scope.session_no)?;
+        Ok((session, last_request(c, scope.session_no)?))
+    };
+    read_sessions(c, &scopes.iter().map(find).collect::<rusqlite::Result<Vec<_>>>()?)
 }
 
 /// How each session with requests kept the cap, oldest first.
 pub(super) fn evidence(c: &Connection) -> rusqlite::Result<Vec<SessionEvidence>> {
-    let mut sessions = c.prepare(&format!("{SESSIONS} ORDER BY session_no"))?;
+    let mut query = c.prepare(&format!("{SESSIONS} ORDER BY session_no"))?;
     let last_requests = last_requests(c)?;
+    let sessions: Vec<SessionRow> =
+        query.query_map([], SessionRow::read)?.collect::<rusqlite::Result<_>>()?;
+    let with_requests = sessions.into_iter().filter_map(|session| {
+        let last = last_requests.get(&session.session_no).copied();
+        last.map(|last| (session, Some(last)))
+    });
+    let sessions: Vec<_> = with_requests.collect();
     let mut found = Vec::new();
-    for session in sessions.query_map([], SessionRow::read)? {
-        let session = session?;
-        let Some(last) = last_requests.get(&session.session_no) else { continue };
-        let traffic = read_session(c, &session, Some(*last))?;
-        found.push(SessionEvidence {
+    for together in sessions.chunk_by(|(one, _), (next, _)| one.first_request_no == next.first_request_no) {
+        let traffic = read_sessions(c, together)?;
+        found.extend(together.iter().zip(traffic).map(|((session, _), traffic)| SessionEvidence {
             session_no: session.session_no,
             started_at: time_of(session.started_at),
-            boot_id: session.boot_id,
+            boot_id: session.boot_id.clone(),
+            account: session.account.clone(),
             rate: session.rate,
             throttled: traffic.throttled,
             evidence: traffic.evidence,
-        });
+        }));
     }
     Ok(found)
 }
@@ -106,53 +123,126 @@ fn last_requests(c: &Connection) -> rusqlite::Result<HashMap<i64, i64>> {
     query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Audits a session in one pass over its requests.
+/// The audit of one session, while the requests are read.
+struct Reading<'a> {
+    session: &'a SessionRow,
+    /// Its last request; `None` if it has none.
+    last: Option<i64>,
+    audit: Audit,
+    traffic: Traffic,
+    /// Requests whose record is missing before its first request.
+    missing_before: i64,
+    is_first: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new((session, last): &'a (SessionRow, Option<i64>)) -> Self {
+        let (audit, traffic) = (Audit::new(session.rate), Traffic::default());
+        Self { session, last: *last, audit, traffic, missing_before: 0, is_first: true }
+    }
+
+    /// True if requests of this session fill the windows of the other one. Sessions of two accounts
+    /// with different names have nothing to do with each other.
+    fn concerns(&self, account: Option<&str>) -> bool {
+        let own = self.session.account.as_deref();
+        own.is_none() || account.is_none() || own == account
+    }
+
+    /// Adds a request that [`read_sessions`] has selected.
+    fn add(&mut self, c: &Connection, row: &Row<'_>, request: &RecordedRequest<'_>) -> rusqlite::Result<()> {
+        let counted = request.session_no == self.session.session_no;
+        let is_of_boot = counted || request.boot_id == self.session.boot_id;
+        if !is_of_boot || self.last.is_none_or(|last| request.request_no > last) {
+            return Ok(());
+        }
+        if counted && std::mem::take(&mut self.is_first) {
+            let earlier = earlier_trips(c, self.session, request.sent_us)?;
+            earlier.into_iter().for_each(|trip| self.audit.push(trip));
+            self.missing_before = missing_before(c, self.session, request.sent_us)?;
+        }
+        if let Some(arrival) = request.arrival {
+            self.audit.push(Trip { sent_us: request.sent_us, arrival, counted });
+        }
+        if counted && !arrivals::is_withdrawn(row, 0)? {
+            count(&mut self.traffic, row)?;
+        }
+        Ok(())
+    }
+
+    /// `missing` is the number of requests whose record is missing since the session began.
+    fn finish(self, missing: i64) -> Traffic {
+        if self.last.is_none() {
+            return self.traffic;
+        }
+        let missing = count_of(missing + self.missing_before);
+        Traffic { evidence: Evidence { missing, ..self.audit.finish() }, ..self.traffic }
+    }
+}
+
+/// A request, as [`read_sessions`] selects it.
+struct RecordedRequest<'a> {
+    request_no: i64,
+    session_no: i64,
+    sent_us: i64,
+    /// `None` if it was never sent.
+    arrival: Option<Arrival>,
+    boot_id: &'a str,
+}
+
+/// Audits sessions that began together in one pass over their requests. Each has its last request.
 ///
-/// Requests of other sessions fill the windows: those before it, if they can have arrived in one of
-/// its windows, and those between its own. They count only if they are of the same boot: times of
-/// other boots are on another clock.
+/// Requests of other sessions of the same account fill the windows: those before it, if they can
+/// have arrived in one of its windows, and those between its own. They count only if they are of
+/// the same boot: times of other boots are on another clock. Requests of other accounts count only
+/// as recorded.
 ///
 /// A request whose purpose is an unknown word counts only in `requests`. Then the tie-out fails, so
 /// the damage is not hidden.
-fn read_session(c: &Connection, session: &SessionRow, last: Option<i64>) -> rusqlite::Result<Traffic> {
-    let mut traffic = Traffic::default();
-    let Some(last) = last else { return Ok(traffic) };
-    let mut audit = Audit::new(session.rate);
+fn read_sessions(c: &Connection, sessions: &[(SessionRow, Option<i64>)]) -> rusqlite::Result<Vec<Traffic>> {
+    let mut readings: Vec<Reading<'_>> = sessions.iter().map(Reading::new).collect();
+    let last = readings.iter().filter_map(|reading| reading.last).max();
+    let (Some((session, _)), Some(last)) = (sessions.first(), last) else {
+        return Ok(readings.into_iter().map(|reading| reading.finish(0)).collect());
+    };
+    // The first number of the next sessions is known, so a missing end of these shows too.
+    let end = session.end_request_no.map_or_else(|| next_request(c), Ok)?.max(last + 1);
     let mut query = c.prepare_cached(&format!(
-        "SELECT {}, sent_boot_us, purpose, throttled, session_no, timeout_us, boot_id
+        "SELECT {}, sent_boot_us, purpose, throttled, session_no, timeout_us, boot_id, account, request_no
          FROM request JOIN session USING (session_no)
-         WHERE request_no >= ?1 AND request_no <= ?2 ORDER BY request_no",
+         WHERE request_no >= ?1 AND request_no < ?2 ORDER BY request_no",
         arrivals::COLUMNS
     ))?;
-    let mut rows = query.query([session.first_request_no, last])?;
-    let (mut recorded, mut missing, mut is_first) = (0, 0, true);
+    let mut rows = query.query([session.first_request_no, end])?;
+    let (mut recorded, mut concerned) = (0, HashMap::<i64, Vec<usize>>::new());
     while let Some(row) = rows.next()? {
         recorded += 1;
-        let counted = row.get::<_, i64>(6)? == session.session_no;
-        if !counted && row.get_ref(8)?.as_str()? != session.boot_id {
+        let session_no = row.get(6)?;
+        let account = row.get_ref(9)?.as_str_or_null()?;
+        let concerned = concerned
+            .entry(session_no)
+            .or_insert_with(|| (0..readings.len()).filter(|at| readings[*at].concerns(account)).collect());
+        if concerned.is_empty() {
             continue;
         }
-        let sent_us: i64 = row.get(3)?;
-        if counted && std::mem::take(&mut is_first) {
-            earlier_trips(c, session, sent_us)?.into_iter().for_each(|trip| audit.push(trip));
-            missing += missing_before(c, session, sent_us)?;
-        }
-        if let Some(arrival) = arrivals::arrival(row, 0, row.get(7)?)? {
-            audit.push(Trip { sent_us, arrival, counted });
-        }
-        if counted && !arrivals::is_withdrawn(row, 0)? {
-            count(&mut traffic, row)?;
-        }
+        let request = RecordedRequest {
+            request_no: row.get(10)?,
+            session_no,
+            sent_us: row.get(3)?,
+            arrival: arrivals::arrival(row, 0, row.get(7)?)?,
+            boot_id: row.get_ref(8)?.as_str()?,
+        };
+        concerned.iter().try_for_each(|at| readings[*at].add(c, row, &request))?;
     }
-    // The next session's first number is known, so a missing end of this one shows too.
-    let end =
-        if session.end_request_no == i64::MAX { last + 1 } else { session.end_request_no.max(last + 1) };
-    missing += end - session.first_request_no - recorded;
-    traffic.evidence = Evidence { missing: count_of(missing), ..audit.finish() };
-    Ok(traffic)
+    let missing = end - session.first_request_no - recorded;
+    Ok(readings.into_iter().map(|reading| reading.finish(missing)).collect())
 }
 
-/// Counts a request of the session, as `read_session` selects it.
+/// The number after the newest request.
+fn next_request(c: &Connection) -> rusqlite::Result<i64> {
+    c.query_row("SELECT coalesce(max(request_no), 0) + 1 FROM request", [], |row| row.get(0))
+}
+
+/// Counts a request of the session, as [`read_sessions`] selects it.
 fn count(traffic: &mut Traffic, row: &Row<'_>) -> rusqlite::Result<()> {
     traffic.requests += 1;
     traffic.throttled += u64::from(row.get::<_, bool>(5)?);
@@ -165,13 +255,15 @@ fn count(traffic: &mut Traffic, row: &Row<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Requests of earlier sessions that can have arrived less than one window before this session's
-/// first request, in the order in which they were sent. Without a reply, they count for an hour.
+/// Requests of the account's earlier sessions that can have arrived less than one window before
+/// this session's first request, in the order in which they were sent. Without a reply, they count
+/// for an hour.
 fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusqlite::Result<Vec<Trip>> {
     let window_start = first_sent.saturating_sub(session.rate.window_us());
     let mut query = c.prepare_cached(&format!(
         "SELECT {}, sent_boot_us, timeout_us FROM request JOIN session USING (session_no)
-         WHERE (replied_boot_us > ?1 OR replied_boot_us IS NULL) AND request_no < ?2 AND boot_id = ?3
+         WHERE (replied_boot_us > ?1 OR replied_boot_us IS NULL) AND request_no < ?2 AND boot_id = ?4
+               AND {OF_ACCOUNT}
          ORDER BY sent_boot_us",
         arrivals::COLUMNS
     ))?;
@@ -179,6 +271,7 @@ fn earlier_trips(c: &Connection, session: &SessionRow, first_sent: i64) -> rusql
     let mut rows = query.query(params![
         latest.saturating_sub(duration_us(LONGEST_TIMEOUT)),
         session.first_request_no,
+        session.account,
         session.boot_id
     ])?;
     let mut trips = Vec::new();
@@ -218,21 +311,31 @@ fn missing_before(c: &Connection, session: &SessionRow, first_sent: i64) -> rusq
     Ok(above.map_or(0, |oldest| oldest - 1))
 }
 
-/// The requests of a session, window by window, and the codes that led to another try.
-pub(super) fn sending(c: &Connection, session_no: i64) -> rusqlite::Result<Sending> {
+/// The requests of one session, window by window, and the codes that led to another try of all
+/// these sessions. They began together, so their numbers follow each other.
+pub(super) fn sending(c: &Connection, scopes: &[Scope], points_of: usize) -> rusqlite::Result<Sending> {
+    let numbers = || scopes.iter().map(|scope| scope.session_no);
+    let (Some(from), Some(to), Some(scope)) = (numbers().min(), numbers().max(), scopes.get(points_of))
+    else {
+        return Ok(Sending::default());
+    };
+    let session_no = scope.session_no;
     let session = SessionRow::find(c, session_no)?;
+    let tried_again = tried_again(c, session.first_request_no, from..=to)?;
     let (first, last): (Option<i64>, Option<i64>) = c.query_row(
         "SELECT min(sent_boot_us), max(sent_boot_us) FROM request WHERE request_no >= ?1 AND session_no = ?2",
         [session.first_request_no, session_no],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let (Some(first), Some(last)) = (first, last) else { return Ok(Sending::default()) };
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(Sending { tried_again, ..Sending::default() });
+    };
     let window_us = session.rate.window_us().max(1);
     let windows_per_point = (last - first) / window_us / MAX_POINTS + 1;
     Ok(Sending {
         windows_per_point: count_of(windows_per_point),
         points: points(c, &session, first, windows_per_point)?,
-        tried_again: tried_again(c, &session)?,
+        tried_again,
     })
 }
 
@@ -266,15 +369,17 @@ fn points(
 }
 
 /// The most frequent codes that led to another try, each with its number of requests.
-fn tried_again(c: &Connection, session: &SessionRow) -> rusqlite::Result<Vec<(String, u64)>> {
+fn tried_again(
+    c: &Connection,
+    first_request_no: i64,
+    sessions: RangeInclusive<i64>,
+) -> rusqlite::Result<Vec<(String, u64)>> {
     let mut query = c.prepare(
         "SELECT coalesce(code, ''), count(*) FROM request
-         WHERE request_no >= ?1 AND session_no = ?2 AND decision = 'again' AND code IS NOT ?4
-         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3",
+         WHERE request_no >= ?1 AND session_no BETWEEN ?2 AND ?3 AND decision = 'again' AND code IS NOT ?5
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?4",
     )?;
-    let range = (session.first_request_no, session.session_no);
-    let codes = query.query_map((range.0, range.1, MAX_CODES, WITHDRAWN), |row| {
-        Ok((row.get(0)?, count_of(row.get(1)?)))
-    })?;
+    let range = (first_request_no, sessions.start(), sessions.end(), MAX_CODES, WITHDRAWN);
+    let codes = query.query_map(range, |row| Ok((row.get(0)?, count_of(row.get(1)?))))?;
     codes.collect()
 }

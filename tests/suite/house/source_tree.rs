@@ -39,7 +39,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper", &["sandbox/server.rs"]),
     ("hyper_util", &["sandbox/server.rs"]),
     ("http_body_util", &["sandbox/server.rs"]),
-    ("toml", &["cli/config_file.rs", "sandbox/gateway/accounts.rs", "sandbox/scenario.rs"]),
+    (
+        "toml",
+        &["cli/accounts.rs", "cli/config_file.rs", "sandbox/gateway/accounts.rs", "sandbox/scenario.rs"],
+    ),
     ("strsim", &["cli/config_file.rs", "ledger/header_text.rs", "sandbox/faults/table.rs", "zone.rs"]),
     ("clap", &["cli/", "commands/manual.rs"]),
     ("clap_complete", &["cli/", "commands/manual.rs"]),

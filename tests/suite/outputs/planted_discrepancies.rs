@@ -548,7 +548,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let mut outputs =
         Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
-    let sources = Sources { ledger: &source, store, rules, session_no: i64::MAX };
+    let sources = Sources { ledger: &source, store, rules, session_no: i64::MAX, by_account: false };
     let counted = publish(sources, workers, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
@@ -558,6 +558,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         totals: &counted.totals,
         figures: &counted.figures,
         traffic: &traffic,
+        accounts: &[],
         sending: &Sending::default(),
         lang,
         tie_out: &tie_out,

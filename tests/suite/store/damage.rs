@@ -180,19 +180,23 @@ fn a_store_of_a_newer_version_is_refused_unchanged() {
     assert_eq!(broken.store(), before);
 }
 
-/// A store written by version 1 and kept in the repository.
-fn of_version_1() -> Bench {
+/// A store of an older schema, kept in the repository.
+fn of_version(schema: u32) -> Bench {
     let kept = |name: &str| {
         fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name)).unwrap()
     };
     let bench = Bench::new(&String::from_utf8(kept("v1.csv")).unwrap());
-    fs::write(bench.path("reconcile.db"), kept("v1.db")).unwrap();
+    fs::write(bench.path("reconcile.db"), kept(&format!("v{schema}.db"))).unwrap();
     bench
 }
 
 #[test]
-fn a_store_of_version_1_is_migrated_and_gives_the_same() {
-    let bench = of_version_1();
+fn an_older_store_is_migrated_and_gives_the_same() {
+    (1..=2).for_each(migrates_and_gives_the_same);
+}
+
+fn migrates_and_gives_the_same(schema: u32) {
+    let bench = of_version(schema);
     bench.run(&["--offline"]).exits(0);
     let summary = bench.summary();
     let number = |name| summary.number(name);
@@ -229,7 +233,7 @@ fn a_store_of_version_1_is_migrated_and_gives_the_same() {
 
 #[test]
 fn a_run_resumes_a_store_of_version_1() {
-    let bench = of_version_1();
+    let bench = of_version(1);
     bench.run(&[]).exits(0);
     // Asked again: four calls without a record and one malformed answer. Two of them are near
     // midnight and are asked for on the neighbouring day too.

@@ -1,0 +1,138 @@
+//! The jobs of a ledger: its distinct calls that need a request, with record, account and hour.
+
+use std::collections::HashMap;
+use std::iter::Enumerate;
+
+use chrono::Utc;
+use compact_str::CompactString;
+
+use crate::error::Result;
+use crate::fetch::Job;
+use crate::ledger::{DuplicateCalls, LedgerReader, ScannedLedger};
+use crate::store::Reader;
+use reconcile_core::ask_again::{NextRequest, Scope};
+use reconcile_core::calendar::{midnight_ms, neighbour_day};
+use reconcile_core::call::CallKey;
+use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
+
+/// An hour, counted since 1970.
+pub type Hour = i64;
+
+/// Rows whose calls are looked up together.
+const ROWS_PER_LOOKUP: usize = 512;
+
+/// The ledger, the store, and the accounts that its calls are asked under.
+#[derive(Clone, Copy)]
+pub struct CallSource<'a> {
+    /// The ledger.
+    pub ledger: &'a ScannedLedger,
+    /// The run.
+    pub scope: &'a Scope,
+    /// `None` without a store.
+    pub reader: Option<&'a dyn Reader>,
+    /// The names of the accounts in the ledger; none if one account is asked for all calls.
+    pub accounts: &'a [CompactString],
+}
+
+/// The place of a call in the ledger, and the account that is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CallPlace {
+    /// The number of the record, from 0.
+    pub(super) record: u64,
+    /// The place of the account in the list.
+    pub(super) account: usize,
+    /// The hour in which the call was made; the first hour of the day if the ledger gives only a
+    /// day.
+    pub(super) hour: Hour,
+}
+
+/// The distinct calls of a ledger: the first row of each call.
+struct DistinctCalls<'a, R> {
+    /// With the number of each record.
+    ledger: Enumerate<LedgerReader<R>>,
+    duplicates: &'a DuplicateCalls,
+}
+
+impl<R: std::io::Read> Iterator for DistinctCalls<'_, R> {
+    type Item = Result<(u64, LedgerRow)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.ledger.next()? {
+                (_, Err(e)) => return Some(Err(e.into())),
+                (number, Ok(Record::Row(row))) if !self.duplicates.is_later(number as u64) => {
+                    return Some(Ok((number as u64, row)));
+                }
+                (_, Ok(_)) => {}
+            }
+        }
+    }
+}
+
+fn hour_of(row: &LedgerRow) -> Hour {
+    let called_at_ms = row.expected.called_at.and_then(LedgerTime::instant).map(|at| at.timestamp_millis());
+    called_at_ms.unwrap_or_else(|| midnight_ms(row.key.day)).div_euclid(3_600_000)
+}
+
+/// Reads the ledger once. Passes each call that needs a request to `each`, in ledger order, until
+/// `each` returns false. Calls whose place is not wanted are not looked up.
+///
+/// # Errors
+///
+/// Exit 2 if the ledger cannot be read, exit 6 if the store cannot be read.
+pub(super) fn for_each_job(
+    source: CallSource<'_>,
+    is_wanted: &dyn Fn(CallPlace) -> bool,
+    each: &mut dyn FnMut(CallPlace, Job) -> bool,
+) -> Result<()> {
+    let (ledger, duplicates) = (source.ledger.read()?, &source.ledger.scan.duplicate_calls);
+    let by_name: HashMap<&str, usize> =
+        source.accounts.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    let place = |(record, row): (u64, LedgerRow)| {
+        let name = row.carried.first().filter(|_| !by_name.is_empty());
+        // The ledger's reader accepts only rows with one of these names.
+        let account = name.and_then(|name| by_name.get(name.as_str())).copied().unwrap_or(0);
+        (CallPlace { record, account, hour: hour_of(&row) }, row)
+    };
+    let mut rows = DistinctCalls { ledger: ledger.enumerate(), duplicates }
+        .map(|row| row.map(place))
+        .filter(|row| row.as_ref().map_or(true, |(place, _)| is_wanted(*place)));
+    loop {
+        let rows = rows.by_ref().take(ROWS_PER_LOOKUP).collect::<Result<Vec<_>>>()?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (place, job) in look_up(&rows, source)? {
+            if !each(place, job) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The jobs of these rows. The store is asked for their calls together.
+fn look_up(rows: &[(CallPlace, LedgerRow)], source: CallSource<'_>) -> Result<Vec<(CallPlace, Job)>> {
+    let keys: Vec<&CallKey> = rows.iter().map(|(_, row)| &row.key).collect();
+    let stored =
+        source.reader.map_or_else(|| Ok(vec![None; keys.len()]), |reader| reader.lookup_all(&keys))?;
+    let jobs = rows.iter().zip(stored).filter_map(|((place, row), stored)| {
+        Some((*place, job(row, source.scope.next_request(stored.as_ref()))?))
+    });
+    Ok(jobs.collect())
+}
+
+/// The job of a call; `None` if it needs no request.
+fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
+    let key = row.key.clone();
+    match next {
+        NextRequest::Nothing => None,
+        NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None }),
+        NextRequest::Day => {
+            let called_at = row.expected.called_at.and_then(LedgerTime::instant);
+            // The provider has no record on a day that has not begun.
+            let has_begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();
+            let other_day = called_at.and_then(neighbour_day).filter(has_begun);
+            Some(Job { first_day: key.day, other_day, key })
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Pass 1: asks the provider for the calls that have no answer yet and stores the answers.
+//!
+//! One thread reads the ledger and the store, and puts jobs into a short queue for each account
+//! ([`readings`]). Each account's fetch stage bounds the calls in work. Memory does not grow with
+//! the ledger.
+//!
+//! If the time is too short for all calls of an account, its oldest calls come first: the calls are
+//! divided into a few groups by age, and the ledger is read once for each group.
+
+mod jobs;
+mod queues;
+mod readings;
+mod workload;
+
+use std::ops::RangeInclusive;
+use std::pin::pin;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use futures::StreamExt as _;
+use futures::future::join_all;
+
+use crate::error::Result;
+use crate::fetch::{Ended, Fetcher};
+use crate::ledger::ScannedLedger;
+use crate::provider::Provider;
+use crate::stop::{Reason, Stop};
+use crate::store::Reader;
+use crate::threads;
+use queues::JobQueue;
+use readings::Reached;
+use reconcile_core::ask_again::Scope;
+
+pub use jobs::{CallSource, Hour};
+pub use workload::{Workload, workloads};
+
+/// Maximum number of calls that the fetch stage of an account has taken: those in work, at most
+/// three for each of 1,024 slots, and as many more that wait for their own limits.
+const MAX_TAKEN: usize = 4_096;
+
+/// What the thread that finds the jobs needs.
+pub struct JobSource {
+    /// The ledger.
+    pub ledger: Arc<ScannedLedger>,
+    /// The run.
+    pub scope: Scope,
+    /// The store.
+    pub reader: Box<dyn Reader>,
+    /// As in [`CallSource::accounts`].
+    pub accounts: Vec<CompactString>,
+    /// Stops the run.
+    pub stop: Stop,
+}
+
+/// An account that is asked.
+pub struct AskedAccount<'a, P> {
+    /// Asks for its calls.
+    pub fetcher: &'a Fetcher<P>,
+    /// The order of its calls, by [`Workload::order`]; empty without a call.
+    pub order: Vec<RangeInclusive<Hour>>,
+}
+
+/// Asks for all calls that need a request, under all accounts side by side. `asked` are those of
+/// the source, in their order.
+///
+/// Returns for each account whether every call was answered; false if the account was stopped
+/// first. An error of the ledger or the store stops the run through [`Stop`], which keeps the
+/// error.
+pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P>]) -> Vec<bool> {
+    let (queues, receivers) = queues::queues(asked.len());
+    let reached = asked.iter().map(|account| {
+        let order = account.order.clone();
+        Reached::new(order, account.fetcher.stop.clone())
+    });
+    let reached: Vec<Reached> = reached.collect();
+    let stop = source.stop.clone();
+    let send = async {
+        let send_jobs = move || send_jobs(&source, reached, queues);
+        threads::run("jobs", send_jobs).await.unwrap_or_else(|error| {
+            stop.stop(Reason::Failed(Arc::new(error)));
+            vec![false; asked.len()]
+        })
+    };
+    let fetch = asked.iter().zip(receivers).map(|(account, queue)| fetch_all(account.fetcher, queue));
+    let (sent, answered) = futures::join!(send, join_all(fetch));
+    sent.into_iter().zip(answered).map(|(sent, answered)| sent && answered).collect()
+}
+
+fn send_jobs(source: &JobSource, reached: Vec<Reached>, queues: queues::Queues) -> Result<Vec<bool>> {
+    let calls = CallSource {
+        ledger: &source.ledger,
+        scope: &source.scope,
+        reader: Some(source.reader.as_ref()),
+        accounts: &source.accounts,
+    };
+    readings::send_jobs(calls, reached, queues).map(|sent| sent.all)
+}
+
+/// Asks for the calls of one account. Returns true if every call was answered.
+async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue) -> bool {
+    let jobs = futures::stream::unfold(queue, async |mut queue| {
+        let job = queue.next().await?;
+        let call = fetcher.slots.enter().await;
+        Some(((job, call), queue))
+    });
+    let mut ended = pin!(jobs.map(|(job, call)| fetcher.fetch(job, call)).buffer_unordered(MAX_TAKEN));
+    let mut all_answered = true;
+    while let Some(ended) = ended.next().await {
+        match ended {
+            Ended::Answered(kind) => fetcher.monitor.ended(kind),
+            Ended::Deferred => all_answered = false,
+        }
+    }
+    all_answered
+}
