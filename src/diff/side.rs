@@ -1,14 +1,10 @@
 //! One side of a comparison: all rows of a discrepancy file, in parts by their identity.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::discrepancy_file::{Columns, DiscrepancyFile, Known};
+use crate::discrepancy_file::{Columns, DiscrepancyFile};
 use crate::error::Result;
 use crate::sorted_records::SortedRecords;
-
-/// Most accounts that are told apart.
-const MAX_ACCOUNTS: usize = 100;
 
 /// The rows of a discrepancy file.
 #[derive(Debug)]
@@ -18,8 +14,6 @@ pub(crate) struct Side {
     pub(crate) rows: u64,
     /// Talk seconds at stake of all rows.
     pub(crate) seconds: u64,
-    /// The accounts that its rows name.
-    pub(crate) accounts: BTreeSet<String>,
     /// Whether its texts are guarded against formulas.
     pub(super) is_guarded: bool,
     /// The rows by their identity, with their numbers in the file, from 0.
@@ -38,7 +32,6 @@ impl Side {
             columns: file.columns().clone(),
             rows: 0,
             seconds: 0,
-            accounts: BTreeSet::new(),
             is_guarded: false,
             records: SortedRecords::new_in(folder),
         };
@@ -49,10 +42,6 @@ impl Side {
             side.records.push(identity, side.rows, row.iter().map(String::as_str))?;
             side.rows += 1;
             side.seconds = side.seconds.saturating_add(side.columns.seconds(&row));
-            let account = side.columns.text(&row, Known::Account);
-            if !side.accounts.contains(account) && side.accounts.len() < MAX_ACCOUNTS {
-                side.accounts.insert(account.to_owned());
-            }
         }
         side.is_guarded = file.is_guarded();
         Ok(side)

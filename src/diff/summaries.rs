@@ -131,15 +131,10 @@ pub(crate) fn notes(
             vec![format!("only {side} has a summary, so headline, tie-out and patterns are not compared")]
         }
     };
-    if before.accounts != after.accounts && before.rows > 0 && after.rows > 0 {
-        let list = |side: &Side| {
-            let names = side
-                .accounts
-                .iter()
-                .map(|name| if name.is_empty() { "none".to_owned() } else { shown(name) });
-            names.collect::<Vec<_>>().join(", ")
-        };
-        notes.push(format!("the accounts differ: {} in A, {} in B", list(before), list(after)));
+    let has_accounts = [before, after].map(|side| side.rows == 0 || side.columns.has(Known::Account));
+    if before.columns.has(Known::Account) != after.columns.has(Known::Account) && has_accounts != [true; 2] {
+        let side = if has_accounts[0] { "A" } else { "B" };
+        notes.push(format!("only {side} has a column `account`"));
     }
     for (side, name) in [(before, "A"), (after, "B")] {
         if side.rows > 0 && !side.columns.has(Known::SecondsAtStake) {
@@ -169,6 +164,10 @@ fn of_summaries(before: &Value, after: &Value) -> Vec<String> {
     }
     if differ("input_sha256") {
         notes.push(format!("the ledgers differ: {} in A, {} in B", of_a("input"), of_b("input")));
+    }
+    let accounts = [before, after].map(account_names);
+    if accounts[0] != accounts[1] {
+        notes.push(format!("the accounts differ: {} in A, {} in B", accounts[0], accounts[1]));
     }
     if differ("version") {
         notes.push(format!(
@@ -201,6 +200,13 @@ fn of_summaries(before: &Value, after: &Value) -> Vec<String> {
         }
     }
     notes
+}
+
+/// The accounts that a summary names, or `none`.
+fn account_names(summary: &Value) -> String {
+    let names = summary["accounts"].as_array().into_iter().flatten().map(|account| text(&account["name"]));
+    let names: Vec<String> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// `57`, or `57 -> 60` if the two differ.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::explanation::{ExplainedDiscrepancy, Row, rule_of};
+use super::row::{ExplainedDiscrepancy, Row, rule_of};
 use crate::discrepancy_file::{DiscrepancyFile, Known};
 use crate::error::Result;
 use crate::sorted_records::{Record, SortedRecords, key_of_place};

@@ -7,6 +7,7 @@
 mod explanation;
 mod from_file;
 mod ledger_rows;
+mod row;
 
 use std::path::Path;
 

@@ -117,6 +117,19 @@ fn differences_have_the_values_of_both_sides_at_their_lines() {
 }
 
 #[test]
+fn the_account_of_the_requests_is_named() {
+    let bench = Bench::new(&(HEADER.to_owned() + &row(0, "2024-05-26 10:00:00", "13812345678,999")));
+    bench.run(&["--account", "north"]).exits(0);
+    let calls = explained(&bench, &[]);
+    assert_eq!(
+        (&calls[0]["account"], &calls[0]["attempts"][0]["account"]),
+        (&json!("north"), &json!("north"))
+    );
+    let words = explain(&bench, &[&id(0)]).stdout;
+    assert!(words.contains(", account north, 2024-05-26"), "{words}");
+}
+
+#[test]
 fn a_workbook_gives_the_same_calls_as_the_csv() {
     let bench = night();
     let csv = explained(&bench, &[]);
