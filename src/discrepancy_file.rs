@@ -202,7 +202,7 @@ impl DiscrepancyFile {
     /// Exit 2 if the file is damaged.
     pub(crate) fn next(&mut self, row: &mut Vec<String>) -> Result<bool> {
         loop {
-            let next = self.table.next();
+            let next = self.table.next_row();
             let next = next.map_err(|e| unreadable(Path::new(self.input.name()), &e))?;
             if let Some(cells) = next {
                 row.resize_with(cells.len(), String::new);

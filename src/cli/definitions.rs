@@ -97,7 +97,7 @@ pub struct Cli {
 pub(super) enum Command {
     /// Print what a run would do and how long it would take; sends nothing
     Plan(Box<PlanArgs>),
-    /// Print everything that the store knows of one call
+    /// Print everything that the store knows of one call, or of all calls of a discrepancy file
     Explain(Box<ExplainArgs>),
     /// Compare two runs: which discrepancies are new, resolved or changed
     Diff(DiffArgs),

@@ -49,7 +49,7 @@ impl ListedRow {
         let field = text(Known::Field);
         let values = [text(Known::Expected), text(Known::Actual)];
         let values = values.into_iter().filter(|_| NUMBER_FIELDS.contains(&field));
-        let own = values.chain([text(Known::Callee)]).map(|number| digits_of(number));
+        let own = values.chain([text(Known::Callee)]).map(digits_of);
         let own: Vec<String> = own.filter(|digits| digits.len() >= MIN_DIGITS).collect();
         let shown = |field: &str, column| masked(field, text(column), &own);
         Self {

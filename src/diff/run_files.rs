@@ -9,6 +9,7 @@ use crate::discrepancy_file::DiscrepancyFile;
 use crate::error::{Error, Result};
 use crate::output::schema::SCHEMA_VERSION;
 use crate::place::{Place, folder_of};
+use crate::regular_file;
 
 /// Largest summary, in bytes. Most have less than 100 KiB.
 const MAX_SUMMARY: u64 = 64 << 20;
@@ -48,13 +49,18 @@ impl Run {
         Ok(Self { path: path.to_owned(), summary, discrepancies, discrepancies_path })
     }
 
-    /// Refuses to replace a file of the run.
+    /// Refuses a path at which no file can be written, or that is a file of the run.
     ///
     /// # Errors
     ///
-    /// Exit 2 if this path is one of its files.
+    /// Exit 2 if the changes cannot be written there.
     pub(crate) fn check_target(&self, target: &Path) -> Result<()> {
-        let Ok(place) = Place::of(target) else { return Ok(()) };
+        let cannot = || Error::usage(format!("cannot write {}", target.display()));
+        let place = Place::of(target).map_err(|e| cannot().hint("create its folder").because(e))?;
+        let kind = target.metadata().ok().map(|metadata| metadata.file_type());
+        if let Some(problem) = kind.and_then(regular_file::other_kind) {
+            return Err(cannot().hint("name a file").because(format!("it {problem}")));
+        }
         let is_own = |path: &PathBuf| Place::of(path).is_ok_and(|own| own.is(&place));
         let is_own = is_own(&self.path) || is_own(&self.discrepancies_path);
         if is_own { Err(replaces_input(target)) } else { Ok(()) }

@@ -1,8 +1,8 @@
 //! Sorts the fingerprints of all rows of a ledger in bounded memory.
 //!
 //! They are divided into [`Parts`] by their first byte, 24 bytes a row. So all rows of a call are
-//! in one part. In the end, each thread sorts one part after the other. Memory holds little more than
-//! one 256th of all rows for each thread, for a ledger of any size.
+//! in one part. In the end, each thread sorts one part after the other. Memory holds little more
+//! than one 256th of all rows for each thread, for a ledger of any size.
 
 use std::io::Result;
 

@@ -95,7 +95,7 @@ impl TextTable {
     ///
     /// # Errors
     /// The file is damaged, or a row cannot be split into values.
-    pub fn next(&mut self) -> Result<Option<&[String]>> {
+    pub fn next_row(&mut self) -> Result<Option<&[String]>> {
         self.cells.iter_mut().for_each(String::clear);
         match &mut self.form {
             Form::Records { records, raw } => {
@@ -167,7 +167,7 @@ mod tests {
         let input = Input::open(file.path()).unwrap();
         let mut table = TextTable::open(&input, None)?;
         let mut rows = vec![table.names().to_vec()];
-        while let Some(row) = table.next()? {
+        while let Some(row) = table.next_row()? {
             rows.push(row.to_vec());
         }
         Ok(rows)

@@ -274,6 +274,12 @@ fn files_that_are_none_of_a_run_are_refused() {
     refused("other.json", "other.json is no summary");
     bench.write("no.json", "[1");
     refused("no.json", "it is no JSON");
+    for (to, words) in
+        [("nowhere/x.csv", "create its folder"), ("home", "it is a folder"), ("/dev/full", "it is")]
+    {
+        let run = diff(&bench, &["b.summary.json", "b.summary.json", "--to", to]);
+        assert!(run.code == Some(2) && run.stderr.contains(words), "{to}: {}", run.stderr);
+    }
     for own in ["b.summary.json", "b.discrepancies.csv"] {
         let before = fs::read(bench.path(own)).unwrap();
         let run = diff(&bench, &["b.summary.json", "b.summary.json", "--to", own]);
@@ -309,6 +315,34 @@ fn a_night_without_discrepancies_resolves_all_of_them() {
         let wanted = bench.summary_at("a.summary.json").number("discrepancies_total");
         assert_eq!(rows(&found, "resolved")[0], wanted, "{form}");
         assert_eq!(rows(&as_json(&bench, &["clean.summary.json", "a.summary.json"]), "new")[0], wanted);
+    }
+}
+
+#[test]
+fn a_damaged_file_is_an_error_and_never_a_panic() {
+    let bench = bench();
+    let mut random = fastrand::Rng::with_seed(11);
+    night(&bench, "b", &second_night(), &[]);
+    for form in ["csv", "jsonl", "parquet", "xlsx"] {
+        let file = format!("rows.{form}");
+        night(&bench, "a", &first_night(), &["--discrepancies", &file]);
+        let whole = fs::read(bench.path(&file)).unwrap();
+        for _ in 0..12 {
+            let mut bytes = whole.clone();
+            let at = random.usize(..bytes.len());
+            match random.u8(..3) {
+                0 => bytes[at] ^= 1 << random.u8(..8),
+                1 => bytes.truncate(at),
+                _ => drop(bytes.drain(at..bytes.len().min(at + 9))),
+            }
+            fs::write(bench.path(&file), bytes).unwrap();
+            let run = diff(&bench, &[&file, "b.discrepancies.csv"]);
+            assert!(matches!(run.code, Some(0 | 2)), "{form}: {:?} {}", run.code, run.stderr);
+            assert!(!run.stderr.contains("bug"), "{form}: {}", run.stderr);
+            let run = diff(&bench, &["a.summary.json", "b.summary.json"]);
+            assert_eq!(run.code, Some(2), "{form}: {}", run.stderr);
+            assert!(run.stderr.contains("has changed") || run.stderr.contains(&file), "{}", run.stderr);
+        }
     }
 }
 

@@ -93,7 +93,7 @@ fn differences_have_the_values_of_both_sides_at_their_lines() {
             for found in row["discrepancies"].as_array().unwrap() {
                 let of_file = bench.discrepancies().into_iter().find(|of_file| {
                     cell(of_file, "call_id") == call["call_id"].as_str().unwrap()
-                        && cell(of_file, "ledger_line") == row["line"].to_string()
+                        && cell(of_file, "ledger_line").parse() == Ok(row["line"].as_u64().unwrap())
                         && cell(of_file, "kind") == found["kind"].as_str().unwrap()
                         && cell(of_file, "field") == found["field"].as_str().unwrap()
                 });
