@@ -32,7 +32,7 @@ pub fn kind(lang: Lang, kind: Kind) -> &'static str {
 #[must_use]
 pub fn kind_rule(lang: Lang, kind: Kind) -> &'static str {
     let zh = match kind {
-        Kind::Deferred => "时间用完或离线运行，尚未查询",
+        Kind::Deferred => "时间用完、离线运行或所属账号被中止，尚未查询",
         Kind::Duplicate => "后续行重复列出同一通话；以第一行为准，其缺失的值取自后续行",
         Kind::Failed => "查询以错误结束",
         Kind::Inconsistent => "服务商的记录自相矛盾",

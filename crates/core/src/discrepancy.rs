@@ -66,7 +66,7 @@ impl Kind {
     #[must_use]
     pub fn rule(self) -> &'static str {
         match self {
-            Self::Deferred => "not asked: the time ran out, or the run was offline",
+            Self::Deferred => "not asked: the time ran out, the run was offline, or its account was stopped",
             Self::Duplicate => {
                 "a later row names the same call; it counts only where the first row has no value"
             }

@@ -135,6 +135,10 @@ fn killed_accounts_resume_under_their_caps() {
     assert!((150..150 + 2 * 3 * 16 * 2).contains(&asked), "{asked}");
     let verified = company.bench.run_exactly(&["verify-cap", "--store", "reconcile.db"], &[]);
     assert!(!verified.stdout.contains("BROKEN"), "{}", verified.stdout);
+    let single = Bench::new(&in_turn(3, 50));
+    single.run(&["--sandbox", "--store", "reconcile.db"]).exits(0);
+    assert_eq!(comparable(company.bench.details()), comparable(single.details()));
+    assert_eq!(comparable(company.bench.discrepancies()), comparable(single.discrepancies()));
 }
 
 fn answers(bench: &Bench) -> i64 {
@@ -212,7 +216,10 @@ fn the_account_is_a_column_in_every_format() {
     let file = fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
     assert_eq!(cell(&read_parquet(&file)[1], "account"), "team-01");
     let page = fs::read_to_string(company.bench.path("days.report.html")).unwrap();
-    assert!(page.contains("team-01"), "the page lists the accounts");
+    assert!(page.contains("data-at=\"/accounts/1/requests\""), "the page lists the accounts");
+    company.run(&["--lang", "zh"]).exits(0);
+    let page = fs::read_to_string(company.bench.path("details.report.html")).unwrap();
+    assert!(page.contains("<caption>各账号</caption>") && page.contains("2 个账号：6 通通话"), "in Chinese");
 }
 
 #[test]
