@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 use crate::ledger::{Input, LedgerError, TableKind, TextTable};
-use crate::output::{timestamp, without_guard};
+use crate::output::csv_form::without_guard;
+use crate::output::timestamp;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::discrepancy_identity::{Subject, discrepancy_identity};
 use reconcile_core::quick_parse;
@@ -233,10 +234,9 @@ impl DiscrepancyFile {
             (TableKind::Workbook, Some(text)) => text.push_str("+08:00"),
             (TableKind::Csv, _) => {
                 for text in row {
-                    if let Some(unguarded) = without_guard(text) {
-                        *text = unguarded.to_owned();
-                        self.is_guarded = true;
-                    }
+                    let guard = text.len() - without_guard(text).len();
+                    text.drain(..guard);
+                    self.is_guarded |= guard > 0;
                 }
             }
             _ => {}

@@ -10,7 +10,7 @@ use super::pairs::Pair;
 use super::side::Side;
 use crate::discrepancy_file::{Columns, Known};
 use crate::error::{Error, Result};
-use crate::output::guarded;
+use crate::output::csv_form::guarded;
 use crate::place::folder_of;
 use crate::sorted_records::{Record, SortedRecords, key_of_place};
 use crate::staged::{Staged, unwritable};

@@ -17,6 +17,7 @@ use super::ledger_bytes::LedgerBytes;
 use super::note::LedgerNote;
 use super::options::Options;
 use super::reader::LedgerReader;
+use super::records::Records;
 use super::{parquet, workbook};
 use crate::hex::hex;
 
@@ -36,6 +37,13 @@ pub(super) struct Digests {
     /// In lower-case hex.
     pub(super) sha256: String,
     pub(super) crc32: u32,
+}
+
+/// How a table is read.
+enum TableForm {
+    Workbook,
+    Parquet,
+    Text,
 }
 
 impl Input {
@@ -115,21 +123,11 @@ impl Input {
     /// # Errors
     /// Its content cannot be used (see [`LedgerReader::open`]).
     pub fn ledger(&self, options: &Options) -> Result<LedgerReader<LedgerBytes>> {
-        let (bytes, mut head) = (self.bytes.from(0), Vec::new());
-        let failed = |error| LedgerError::reading(&self.name, None, error);
-        self.bytes.from(0).take(4).read_to_end(&mut head).map_err(failed)?;
-        if head == workbook::MAGIC {
-            return LedgerReader::open_workbook(bytes, &self.name, options);
-        }
-        let is_old = FileKind::of_file(&head) == Some(FileKind::OldWorkbook);
-        if is_old && workbook::holds_encrypted_package(self.bytes.from(0)).map_err(failed)? {
-            let (ledger, kind) = (self.name.clone(), FileKind::EncryptedWorkbook);
-            return Err(LedgerError::OtherKind { ledger, kind });
-        }
-        let opened = if head == parquet::MAGIC {
-            LedgerReader::open_parquet(bytes, &self.name, options)
-        } else {
-            LedgerReader::open(bytes, &self.name, options)
+        let bytes = self.bytes.from(0);
+        let opened = match self.form()? {
+            TableForm::Workbook => return LedgerReader::open_workbook(bytes, &self.name, options),
+            TableForm::Parquet => LedgerReader::open_parquet(bytes, &self.name, options),
+            TableForm::Text => LedgerReader::open(bytes, &self.name, options),
         };
         match (&options.sheet, opened) {
             (Some(_), Err(error @ LedgerError::OtherKind { .. })) => Err(error),
@@ -138,6 +136,35 @@ impl Input {
             }
             (None, opened) => opened,
         }
+    }
+
+    /// Reads the header row of any table; also returns its columns. Only a workbook has sheets.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no table.
+    pub(super) fn records(&self, options: &Options) -> Result<(Records<LedgerBytes>, Vec<String>)> {
+        let bytes = self.bytes.from(0);
+        match self.form()? {
+            TableForm::Workbook => Records::open_workbook(bytes, &self.name, options),
+            TableForm::Parquet => Records::open_parquet(bytes, &self.name),
+            TableForm::Text => Records::open_csv(bytes, &self.name, options),
+        }
+    }
+
+    /// The form by the first bytes.
+    fn form(&self) -> Result<TableForm> {
+        let mut head = Vec::new();
+        let failed = |error| LedgerError::reading(&self.name, None, error);
+        self.bytes.from(0).take(4).read_to_end(&mut head).map_err(failed)?;
+        if head == workbook::MAGIC {
+            return Ok(TableForm::Workbook);
+        }
+        let is_old = FileKind::of_file(&head) == Some(FileKind::OldWorkbook);
+        if is_old && workbook::holds_encrypted_package(self.bytes.from(0)).map_err(failed)? {
+            let (ledger, kind) = (self.name.clone(), FileKind::EncryptedWorkbook);
+            return Err(LedgerError::OtherKind { ledger, kind });
+        }
+        Ok(if head == parquet::MAGIC { TableForm::Parquet } else { TableForm::Text })
     }
 
     /// The digests of all bytes of the ledger.

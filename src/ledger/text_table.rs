@@ -1,4 +1,4 @@
-//! A table of texts in any form that a ledger may have, or as JSON lines. Its columns are known by
+//! A whole table of texts, as [`TableRows`] reads it or as JSON lines. Its columns are known by
 //! their names alone. So commands read the program's own files back, which people may have saved
 //! again.
 //!
@@ -11,10 +11,8 @@ use serde_json::{Map, Value};
 use super::error::{LedgerError, Result};
 use super::input::Input;
 use super::ledger_bytes::LedgerBytes;
-use super::options::Options;
-use super::raw_record::RawRecord;
-use super::records::Records;
 use super::split::MAX_RECORD;
+use super::table_rows::{TableRow, TableRows};
 use super::{parquet, workbook};
 
 /// The kind of a file with a table.
@@ -40,7 +38,7 @@ pub struct TextTable {
 }
 
 enum Form {
-    Records { records: Box<Records<LedgerBytes>>, raw: Box<RawRecord> },
+    Rows { rows: Box<TableRows>, name: String },
     JsonLines { lines: JsonLines, first: Option<Map<String, Value>> },
 }
 
@@ -57,17 +55,16 @@ impl TextTable {
         if head.is_empty() || head.first() == Some(&b'{') {
             return Self::open_json_lines(bytes, name);
         }
-        let sheet = sheet.map(str::to_owned);
-        let options = Options { sheet, ..Options::default() };
-        let (kind, (records, names)) = if head == workbook::MAGIC {
-            (TableKind::Workbook, Records::open_workbook(bytes, name, &options)?)
+        let kind = if head == workbook::MAGIC {
+            TableKind::Workbook
         } else if head == parquet::MAGIC {
-            (TableKind::Parquet, Records::open_parquet(bytes, name)?)
+            TableKind::Parquet
         } else {
-            (TableKind::Csv, Records::open_csv(bytes, name, &options)?)
+            TableKind::Csv
         };
-        let cells = vec![String::new(); names.len()];
-        let form = Form::Records { records: Box::new(records), raw: Box::default() };
+        let rows = TableRows::open(input, sheet)?;
+        let (names, cells) = (rows.names().to_vec(), Vec::new());
+        let form = Form::Rows { rows: Box::new(rows), name: name.to_owned() };
         Ok(Self { names, kind, form, cells })
     }
 
@@ -96,24 +93,24 @@ impl TextTable {
     /// # Errors
     /// The file is damaged, or a row cannot be split into values.
     pub fn next_row(&mut self) -> Result<Option<&[String]>> {
-        self.cells.iter_mut().for_each(String::clear);
         match &mut self.form {
-            Form::Records { records, raw } => {
-                if !records.advance(raw)? {
-                    return Ok(None);
-                }
-                if raw.unsplittable.is_some() || raw.cells.len() != self.names.len() {
-                    let reason = format!("its row on line {} is not whole", raw.line);
-                    return Err(LedgerError::NoTable { ledger: records.place(), reason });
-                }
-                for (text, cell) in self.cells.iter_mut().zip(raw.cells.iter()) {
-                    text.push_str(&String::from_utf8_lossy(cell));
-                }
+            Form::Rows { rows, name } => {
+                let reason = match rows.next().transpose()? {
+                    None => return Ok(None),
+                    Some(TableRow::Texts(_, texts)) if texts.len() == self.names.len() => {
+                        self.cells = texts;
+                        return Ok(Some(&self.cells));
+                    }
+                    Some(TableRow::Texts(line, _)) => format!("its row on line {line} is not whole"),
+                    Some(TableRow::Unreadable(line, why)) => format!("its row on line {line}: {why}"),
+                };
+                return Err(LedgerError::NoTable { ledger: name.clone(), reason });
             }
             Form::JsonLines { lines, first } => {
                 let Some(row) = first.take().map_or_else(|| lines.next(), |row| Ok(Some(row)))? else {
                     return Ok(None);
                 };
+                self.cells.iter_mut().for_each(String::clear);
                 for (text, name) in self.cells.iter_mut().zip(&self.names) {
                     match row.get(name) {
                         None | Some(Value::Null) => {}

@@ -3,7 +3,7 @@
 
 mod all_outputs;
 mod check_targets;
-mod csv_form;
+pub(crate) mod csv_form;
 mod details;
 mod digests;
 mod discrepancies;
@@ -29,7 +29,6 @@ mod workbook;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
 pub use csv_form::{ByteOrderMark, CsvForm};
-pub(crate) use csv_form::{guarded, without_guard};
 pub(crate) use discrepancies::timestamp;
 pub use encoded_rows::{EncodedRows, RowEncoder, RowForms};
 pub use lang::Lang;
