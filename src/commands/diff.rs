@@ -25,7 +25,7 @@ struct Answer {
     total: GroupCounts,
     by_kind_and_field: Vec<Group>,
     largest_new: Vec<ListedRow>,
-    /// Null unless both runs have a summary.
+    /// Absent unless both runs have a summary.
     #[serde(flatten)]
     summaries: Option<SummaryChanges>,
     notes: Vec<String>,
@@ -173,7 +173,7 @@ fn listed_line(row: &ListedRow) -> String {
     let name = [row.kind.as_str(), &row.field].join(" ");
     format!(
         "line {}, call {}, {}: expected {}, actual {}; {} s",
-        row.ledger_line,
+        row.ledger_line.unwrap_or_default(),
         value(&row.call_id),
         name.trim_end(),
         value(&row.expected),

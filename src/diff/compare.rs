@@ -29,13 +29,13 @@ pub(crate) struct Comparison {
 /// A new discrepancy as people see it, with phone numbers masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ListedRow {
-    pub(crate) ledger_line: String,
+    pub(crate) ledger_line: Option<u64>,
     pub(crate) call_id: String,
     pub(crate) kind: String,
     pub(crate) field: String,
     pub(crate) expected: String,
     pub(crate) actual: String,
-    pub(crate) delta: String,
+    pub(crate) delta: Option<i64>,
     pub(crate) seconds_at_stake: u64,
     pub(crate) message: String,
     /// Its number in the file, from 0.
@@ -53,13 +53,13 @@ impl ListedRow {
         let own: Vec<String> = own.filter(|digits| digits.len() >= MIN_DIGITS).collect();
         let shown = |field: &str, column| masked(field, text(column), &own);
         Self {
-            ledger_line: shown("", Known::LedgerLine),
+            ledger_line: text(Known::LedgerLine).parse().ok(),
             call_id: shown("", Known::CallId),
             kind: shown("", Known::Kind),
             field: shown("", Known::Field),
             expected: shown(field, Known::Expected),
             actual: shown(field, Known::Actual),
-            delta: shown("", Known::Delta),
+            delta: text(Known::Delta).parse().ok(),
             seconds_at_stake: columns.seconds(&record.texts),
             message: shown("", Known::Message),
             row: record.no,

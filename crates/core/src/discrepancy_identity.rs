@@ -25,7 +25,7 @@ pub enum Subject<'a> {
         call_id: &'a str,
         /// The value at fault; empty if the whole row is at fault.
         value: &'a str,
-        /// The columns carried through: their output names with the row's values.
+        /// The columns `ledger_…` with the row's values. The account is none of them.
         carried: &'a [(&'a str, &'a str)],
     },
 }

@@ -146,7 +146,11 @@ fn summaries_add_headline_tie_out_and_largest_new() {
     assert_eq!(number("headline", "unusable_rows"), [2, 1]);
     assert_eq!(number("tie_out", "discrepancies_total"), [6, 6]);
     let largest = found["largest_new"].as_array().unwrap();
-    assert_eq!(largest[0]["seconds_at_stake"], 45);
+    let wanted = json!({
+        "ledger_line": 5, "call_id": id(2), "kind": "mismatch", "field": "duration_s", "expected": "75", "actual": "30",
+        "delta": -45, "seconds_at_stake": 45, "message": "duration_s differs"
+    });
+    assert_eq!(largest[0], wanted);
     assert_eq!((&largest[1]["field"], &largest[1]["expected"]), (&json!("callee"), &json!("138****5670")));
     assert_eq!(found["notes"][0], "the ledgers differ: calls.csv in A, calls.csv in B");
     let words = diff(&bench, &["a.summary.json", "b.summary.json"]);
@@ -261,7 +265,7 @@ fn files_that_are_none_of_a_run_are_refused() {
     refused("a.summary.json", "a.discrepancies.csv has changed since the run");
     as_json(&bench, &["a.discrepancies.csv", "b.summary.json"]);
     bench.write("half.csv", &text[..text.len() - 40]);
-    refused("half.csv", "is not whole");
+    refused("half.csv", "half.csv is no whole table: its row on line 7");
     bench.write("lost.csv", &text.replace(",11000000300006,", ",1.1E+13,"));
     refused("lost.csv", "names no kind, or no call");
     fs::remove_file(bench.path("a.discrepancies.csv")).unwrap();
