@@ -52,7 +52,7 @@ impl fmt::Display for Incomplete {
                 }
                 match stopped.len().saturating_sub(NAMED_ACCOUNTS) {
                     0 => Ok(()),
-                    more => write!(f, "; {} more", plural(more as u64, "account")),
+                    more => write!(f, "; and {more} more"),
                 }
             }
             Self::Exhausted { calls, cause } => {

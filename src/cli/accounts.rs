@@ -204,8 +204,8 @@ fn name(text: &str) -> Result<String, String> {
     let is_plain = !text.is_empty() && text.len() <= LONGEST_NAME && text.trim() == text && !is_null(text);
     if !is_plain || shown(text) != text {
         return Err(format!(
-            "needs 1 to {LONGEST_NAME} bytes without a phone number, control characters, white space at an end, or a \
-             word such as NULL"
+            "needs 1 to {LONGEST_NAME} bytes without seven or more digits, which may be a phone number, control \
+             characters, white space at an end, or a word such as NULL"
         ));
     }
     Ok(text.to_owned())
@@ -243,7 +243,7 @@ mod tests {
             ("[a]\nprofile = \" \"\n", Some(1), "the profile of the account `a` is empty"),
             ("[a]\nprofile = \"x\"\nrate = \"fast\"\n", Some(1), "the rate of the account `a` needs a unit"),
             ("a = \"x\"\n", Some(1), "`a` is not a table"),
-            ("[\" a\"]\n", Some(1), "without a phone number"),
+            ("[\" a\"]\n", Some(1), "which may be a phone number"),
             ("[NULL]\n", Some(1), "a word such as NULL"),
             ("[\"13812345678\"]\n", Some(1), "`138****5678` needs"),
             ("[a\n", Some(1), ""),

@@ -127,17 +127,14 @@ impl Closing<'_> {
         format!("{} in {elapsed:.1} s{throttled}", plural(x.requests, "request"))
     }
 
-    /// The accounts with their requests, if there are several.
+    /// The accounts, if there are several.
     fn accounts(&self) -> Option<String> {
         let all = self.summary.accounts;
-        let named = all
-            .iter()
-            .take(NAMED_ACCOUNTS)
-            .map(|account| format!("{} {}", account.name, count(account.figures.traffic.requests)));
-        let named: Vec<String> = named.collect();
+        let named = all.iter().take(NAMED_ACCOUNTS).map(|account| account.name.as_str());
+        let named: Vec<&str> = named.collect();
         let more = match all.len().saturating_sub(NAMED_ACCOUNTS) {
             0 => String::new(),
-            more => format!(", {more} more"),
+            more => format!(" and {more} more"),
         };
         (all.len() > 1).then(|| format!("{} accounts ({}{more})", all.len(), named.join(", ")))
     }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::clock::SystemClock;
 use crate::store::sqlite::{SqliteReader, SqliteStore};
-use crate::store::{Origin, Reader as _};
+use crate::store::{Origin, Reader as _, Store as _};
 
 /// The cap of all sessions: 10 requests a second.
 const CAP: u64 = 10;
@@ -298,4 +298,31 @@ fn a_missing_row_makes_all_accounts_doubtful() {
     assert_eq!(history.verdict(), Verdict::Held);
     history.execute("DELETE FROM request WHERE request_no = 5", []);
     assert_eq!(history.verdict(), Verdict::CannotBeProven);
+}
+
+#[test]
+fn a_purge_deletes_the_requests_of_all_accounts_together() {
+    let mut history = History::new();
+    for (session_no, name) in [(1, "north"), (2, "south")] {
+        history.session(session_no);
+        history.account(session_no, name);
+    }
+    for at in 0..4 {
+        history.request(1 + at % 2, at, at, &End::Reply(at + 5));
+    }
+    // The newest requests stay: twice as many as the caps of sessions that began together.
+    history.session(3);
+    for at in 0..40 {
+        history.request(3, 10_000 * at, 10_000 * at, &End::Reply(10_000 * at + 5));
+    }
+    let purge = || {
+        let clock = Arc::new(SystemClock::new());
+        let store = SqliteStore::open(&history.path(), Origin::Provider.into(), clock).unwrap();
+        store.purge(chrono::NaiveDate::from_ymd_opt(2026, 11, 20).unwrap()).unwrap().requests
+    };
+    // The calls of one account are deleted, and those of the other one are kept.
+    history.execute("UPDATE request SET call_no = 0 WHERE session_no = 1", []);
+    assert_eq!((purge(), history.verdict()), (0, Verdict::Held));
+    history.execute("UPDATE request SET call_no = 0 WHERE session_no = 2", []);
+    assert_eq!((purge(), history.verdict()), (4, Verdict::Held));
 }
