@@ -231,7 +231,7 @@ impl DiscrepancyFile {
                     *text = timestamp(at);
                 }
             }
-            (TableKind::Workbook, Some(text)) => text.push_str("+08:00"),
+            (TableKind::Workbook, Some(text)) if !text.contains('+') => text.push_str("+08:00"),
             (TableKind::Csv, _) => {
                 for text in row {
                     let guard = text.len() - without_guard(text).len();

@@ -47,6 +47,11 @@ fn rows(counts: &Value, change: &str) -> [u64; 3] {
     ["rows", "seconds_before", "seconds_after"].map(|key| counts[change][key].as_u64().unwrap())
 }
 
+/// The rows of each change: new, resolved, changed, unchanged.
+fn rows_of(counts: &Value) -> [u64; 4] {
+    ["new", "resolved", "changed", "unchanged"].map(|change| rows(counts, change)[0])
+}
+
 /// The first night: two wrong talk times, a call named twice, and two unusable rows.
 fn first_night() -> Vec<String> {
     vec![
@@ -192,10 +197,7 @@ fn a_duplicate_that_disappears_leaves_the_others_unchanged() {
     night(&bench, "a", &with(&[41, 42, 43, 43]), &[]);
     night(&bench, "b", &with(&[42, 43, 44]), &["--discrepancies", "b.jsonl"]);
     let found = as_json(&bench, &["a.discrepancies.csv", "b.jsonl", "--to", "c.csv"]);
-    assert_eq!(
-        ["unchanged", "changed", "resolved", "new"].map(|change| rows(&found, change)[0]),
-        [2, 1, 1, 0]
-    );
+    assert_eq!(rows_of(&found), [0, 1, 1, 2]);
     let found = changes(&bench, "c.csv");
     assert_eq!(found[0][..3], ["changed", "3", "5"]);
     assert_eq!(found[1][..3], ["resolved", "6", ""]);
@@ -306,6 +308,40 @@ fn a_guarded_file_is_compared_and_gives_a_guarded_one() {
         let changes = read_csv(&bench.path("changes.csv"));
         assert_eq!(changes.first().map_or("", |row| cell(row, "ledger_note")), note);
     }
+}
+
+#[test]
+fn a_workbook_continues_on_its_next_sheets() {
+    let bench = bench();
+    night(&bench, "a", &first_night(), &[]);
+    let text = fs::read_to_string(bench.path("a.discrepancies.csv")).unwrap();
+    let records = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes()).into_records();
+    let rows: Vec<Vec<String>> =
+        records.map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    let (header, rows) = rows.split_first().unwrap();
+    let write = |name: &str, next_header: &[String]| {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        book.add_worksheet().set_name("Night").unwrap();
+        for (at, rows) in rows.chunks(rows.len().div_ceil(3)).enumerate() {
+            let sheet = book.add_worksheet();
+            sheet.set_name(if at == 0 { "all".to_owned() } else { format!("all ({})", at + 1) }).unwrap();
+            let header = if at == 0 { header } else { next_header };
+            let lines = std::iter::once(header).chain(rows.iter().map(Vec::as_slice));
+            for (row, texts) in (0..).zip(lines) {
+                for (column, text) in (0..).zip(texts).filter(|(_, text)| !text.is_empty()) {
+                    sheet.write_string(row, column, text).unwrap();
+                }
+            }
+        }
+        book.save(bench.path(name)).unwrap();
+    };
+    write("three.xlsx", header);
+    let found = as_json(&bench, &["a.summary.json", "three.xlsx", "--to", "changes.csv"]);
+    assert_eq!(rows_of(&found), [0, 0, 0, rows.len() as u64]);
+    write("mixed.xlsx", &header[1..]);
+    let run = diff(&bench, &["a.summary.json", "mixed.xlsx"]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("its sheets have different columns"), "{}", run.stderr);
 }
 
 #[test]
