@@ -388,7 +388,7 @@ fn a_damaged_file_is_an_error_and_never_a_panic() {
 
 /// Peak memory in MiB of a comparison of two files with a million rows each.
 #[test]
-#[ignore = "two million rows take two minutes without optimization"]
+#[ignore = "two million rows take more than a minute without optimization"]
 #[cfg(target_os = "linux")]
 fn a_million_rows_a_side_take_under_128_mb() {
     use std::io::Write as _;
