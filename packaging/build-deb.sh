@@ -13,7 +13,7 @@ mkdir -p "$built/man"
 "$binary" completions zsh > "$built/_reconcile"
 "$binary" completions fish > "$built/reconcile.fish"
 "$binary" man > "$built/man/reconcile.1"
-for command in plan explain resolutions export verify-cap purge forget store whoami sandbox config completions man; do
+for command in plan explain resolutions diff export verify-cap purge forget store whoami sandbox config completions man; do
   "$binary" man "$command" > "$built/man/reconcile-$command.1"
 done
 cargo deb --locked --no-build

@@ -52,6 +52,7 @@ fn act(cli: Cli) -> Result<Exit> {
         Action::Plan(settings, json) => commands::plan(&settings, json),
         Action::Explain(args) => commands::explain(&args),
         Action::Resolutions(args) => commands::resolutions(&args),
+        Action::Diff(args) => commands::diff(&args),
         Action::Export(args) => commands::export(&args),
         Action::VerifyCap(args) => commands::verify_cap(&args),
         Action::Purge(args) => commands::purge(&args),

@@ -3,7 +3,8 @@
 use clap_complete::Shell;
 
 use super::command_options::{
-    CopyArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, StoreCommand, VerifyCapArgs,
+    CopyArgs, DiffArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, StoreCommand,
+    VerifyCapArgs,
 };
 use super::definitions::{Cli, Command};
 use super::settings::Settings;
@@ -22,6 +23,8 @@ pub enum Action {
     Explain(Box<ExplainArgs>),
     /// Make a file of resolutions to fill in.
     Resolutions(ResolutionsArgs),
+    /// Compare two runs.
+    Diff(DiffArgs),
     /// Write the stored answers as Parquet.
     Export(ExportArgs),
     /// Check that the cap was kept.
@@ -64,6 +67,7 @@ impl Cli {
             }
             Some(Command::Explain(args)) => Action::Explain(args),
             Some(Command::Resolutions(args)) => Action::Resolutions(args),
+            Some(Command::Diff(args)) => Action::Diff(args),
             Some(Command::Export(args)) => {
                 args.check()?;
                 Action::Export(args)

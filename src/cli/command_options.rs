@@ -6,9 +6,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::common_options::{AccessArgs, LedgerArgs, StoreArgs};
-use super::job_options::Masking;
+use super::job_options::{ENDPOINT, Masking};
+use super::mask_key::MaskSettings;
 use super::{settings, values};
 use crate::error::{Error, Result};
+use crate::output::MaskPhones;
+use crate::provider::credentials::ReadableFile;
 use crate::publish::Rules;
 use crate::store::StoreLocation;
 use crate::{ledger, sandbox};
@@ -18,7 +21,13 @@ use reconcile_core::rate::Rate;
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
     /// The CallId
-    pub call_id: String,
+    #[arg(required_unless_present = "from")]
+    pub call_id: Option<String>,
+    /// Explain all calls of this discrepancy file, with its differences; --input is then not read
+    ///
+    /// With --json each call is an object on its own line.
+    #[arg(long, env = "RECONCILE_FROM", value_name = "FILE", conflicts_with = "call_id")]
+    pub from: Option<PathBuf>,
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,
@@ -30,6 +39,15 @@ pub struct ExplainArgs {
     /// A call younger than this without a record is pending, an older one not_found
     #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = values::age)]
     settle: Duration,
+    /// URL of the provider, as --json names it; the store does not keep it
+    #[arg(long, env = "RECONCILE_ENDPOINT", value_name = "URL", default_value = ENDPOINT)]
+    pub endpoint: String,
+    /// Phone numbers in what is printed
+    #[arg(long, env = "RECONCILE_MASK_PHONES", value_name = "HOW", value_enum, default_value_t)]
+    mask_phones: Masking,
+    /// Secret key of --mask-phones token: a file of at least 16 bytes
+    #[arg(long, env = "RECONCILE_MASK_KEY_FILE", value_name = "PATH")]
+    mask_key_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long, env = "RECONCILE_JSON")]
     pub json: bool,
@@ -40,6 +58,16 @@ impl ExplainArgs {
     #[must_use]
     pub fn ledger(&self) -> ledger::Options {
         self.ledger.options()
+    }
+
+    /// How phone numbers are printed, and a warning about the key file.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 when the options contradict each other or the key cannot be used.
+    pub(crate) fn mask(&self) -> Result<(MaskPhones, Option<ReadableFile>)> {
+        let MaskSettings { mask, note } = MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
+        Ok((mask, note))
     }
 
     /// The rules that decide status and discrepancies.
@@ -61,6 +89,26 @@ pub struct ResolutionsArgs {
     /// File to write; it may be the one of --resolutions [default: standard output]
     #[arg(long, env = "RECONCILE_TO", value_name = "FILE")]
     pub to: Option<PathBuf>,
+}
+
+/// The options of `reconcile diff`.
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// The earlier run: its summary, such as details.summary.json, or its discrepancy file
+    #[arg(value_name = "A")]
+    pub before: PathBuf,
+    /// The later run
+    #[arg(value_name = "B")]
+    pub after: PathBuf,
+    /// CSV file of all new, resolved and changed discrepancies, with the values of both runs
+    #[arg(long, env = "RECONCILE_TO", value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Exit 1 if a discrepancy is new or changed
+    #[arg(long, env = "RECONCILE_EXIT_CODE")]
+    pub exit_code: bool,
+    /// Print JSON
+    #[arg(long, env = "RECONCILE_JSON")]
+    pub json: bool,
 }
 
 /// The options of `reconcile export`.

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::command_options::{
-    ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs, StoreCommand,
+    DiffArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs, StoreCommand,
     VerifyCapArgs, WhoamiArgs,
 };
 use super::job_options::JobArgs;
@@ -98,10 +98,12 @@ pub struct Cli {
 pub(super) enum Command {
     /// Print what a run would do and how long it would take; sends nothing
     Plan(Box<PlanArgs>),
-    /// Print everything that the store knows of one call
+    /// Print everything that the store knows of one call, or of all calls of a discrepancy file
     Explain(Box<ExplainArgs>),
     /// Make a file to write decisions on discrepancies into, a row for each open one
     Resolutions(ResolutionsArgs),
+    /// Compare two runs: which discrepancies are new, resolved or changed
+    Diff(DiffArgs),
     /// Write the stored answers as Parquet files, a folder for each day, for Spark, Ray and DuckDB
     Export(ExportArgs),
     /// Check from the store's record of requests that the cap was kept

@@ -39,6 +39,9 @@ pub(super) enum PartitionBy {
     CallDate,
 }
 
+/// The provider's URL.
+pub(super) const ENDPOINT: &str = "https://dyvmsapi.aliyuncs.com";
+
 /// How phone numbers appear in the data files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Masking {
@@ -214,7 +217,7 @@ pub(super) struct JobArgs {
         long,
         env = "RECONCILE_ENDPOINT",
         value_name = "URL",
-        default_value = "https://dyvmsapi.aliyuncs.com",
+        default_value = ENDPOINT,
         help_heading = "Provider and cap",
         hide_short_help = true
     )]

@@ -87,6 +87,7 @@ fn hint(error: &LedgerError) -> String {
         }
         LedgerError::NoWorksheet { .. } => "put the calls into a sheet, with the column names in the first row",
         LedgerError::NoSuchSheet { .. } => "correct --sheet",
+        LedgerError::NoTable { .. } => "write the file again",
         LedgerError::NotWorkbook { .. } => "leave out --sheet, or name a workbook with --input",
         LedgerError::Int96 { .. } => "write the column as TIMESTAMP with a time zone, or as text in UTC+8",
         LedgerError::Empty { .. } => "add a header row with at least the column `call_id`",

@@ -25,7 +25,8 @@ mod values;
 pub use accounts::{Account, Accounts};
 pub use action::Action;
 pub use command_options::{
-    CopyArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs, VerifyCapArgs,
+    CopyArgs, DiffArgs, ExplainArgs, ExportArgs, ForgetArgs, PurgeArgs, ResolutionsArgs, SandboxArgs,
+    VerifyCapArgs,
 };
 pub use common_options::{LedgerArgs, StoreArgs};
 pub(crate) use definitions::command;

@@ -13,17 +13,38 @@ use crate::store::{self, Reader, StoreLocation};
 /// Exit 6 when standard output cannot be written.
 pub(super) fn answer(json: bool, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
     if !json {
-        return lines().iter().try_for_each(|line| {
-            // An empty line before a heading.
-            let heading = line.strip_prefix('\n');
-            if heading.is_some() {
-                messages::print_line("")?;
-            }
-            messages::print_line(heading.unwrap_or(line))
-        });
+        return lines().iter().try_for_each(|line| print_line(line));
     }
-    let bug = |e: serde_json::Error| Error::bug("the answer cannot be written as JSON").because(e);
-    messages::print_json(&serde_json::to_string_pretty(value).map_err(bug)?)
+    messages::print_json(&serde_json::to_string_pretty(value).map_err(no_json)?)
+}
+
+/// Prints one of several answers, each on its own line: as JSON, or as `lines`.
+///
+/// # Errors
+///
+/// As [`answer`].
+pub(super) fn next_answer(
+    json: bool,
+    value: &impl Serialize,
+    lines: impl FnOnce() -> Vec<String>,
+) -> Result<()> {
+    if !json {
+        return lines().iter().try_for_each(|line| print_line(line));
+    }
+    messages::print_json(&serde_json::to_string(value).map_err(no_json)?)
+}
+
+fn no_json(e: serde_json::Error) -> Error {
+    Error::bug("the answer cannot be written as JSON").because(e)
+}
+
+fn print_line(line: &str) -> Result<()> {
+    // An empty line before a heading.
+    let heading = line.strip_prefix('\n');
+    if heading.is_some() {
+        messages::print_line("")?;
+    }
+    messages::print_line(heading.unwrap_or(line))
 }
 
 /// Lines of the form `name  value`, with the values in one column.

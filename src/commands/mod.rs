@@ -3,6 +3,7 @@
 
 mod answer;
 mod copy_store;
+mod diff;
 mod erase;
 mod explain;
 mod export;
@@ -15,6 +16,7 @@ mod verify_cap;
 mod whoami;
 
 pub use copy_store::copy_store;
+pub use diff::diff;
 pub use erase::{forget, purge};
 pub use explain::explain;
 pub use export::export;

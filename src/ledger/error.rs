@@ -117,6 +117,14 @@ pub enum LedgerError {
         /// The sheets with rows.
         sheets: Vec<String>,
     },
+    /// A file that is read as a table of texts is none, or has a row that is not whole.
+    #[error("{ledger} is no whole table: {reason}")]
+    NoTable {
+        /// The file.
+        ledger: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// A sheet is named, but the ledger is no workbook.
     #[error("{ledger} is not an Excel workbook (.xlsx), so it has no sheet `{sheet}`")]
     NotWorkbook {

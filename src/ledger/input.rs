@@ -105,6 +105,19 @@ impl Input {
         self.path.as_deref()
     }
 
+    /// Its bytes, from their beginning.
+    pub(super) fn bytes(&self) -> LedgerBytes {
+        self.bytes.from(0)
+    }
+
+    /// SHA-256 of its bytes, in lower-case hex.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn sha256(&self) -> Result<String> {
+        Ok(self.digests()?.sha256)
+    }
+
     /// Reads the ledger from its beginning.
     ///
     /// # Errors

@@ -53,6 +53,7 @@ mod scan;
 mod similar;
 mod split;
 mod table_rows;
+mod text_table;
 mod unpack;
 mod workbook;
 
@@ -73,3 +74,4 @@ pub use reader::LedgerReader;
 pub use reasons::{Reason, SHOWN as REASONS_SHOWN, most_frequent};
 pub use scan::{LedgerScan, ScannedLedger};
 pub use table_rows::{TableRow, TableRows};
+pub use text_table::{TableKind, TextTable};

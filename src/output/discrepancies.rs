@@ -221,7 +221,7 @@ fn json_value(cell: Cell<'_>) -> Value {
 }
 
 /// An instant in UTC+8 with its offset, such as `2026-11-16 10:00:00+08:00`.
-fn timestamp(at: DateTime<Utc>) -> String {
+pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
     provider_local(at).format("%F %T%.f+08:00").to_string()
 }
 

@@ -17,7 +17,7 @@ use super::credentials::CredentialCache;
 use super::http_exchange::{FORM, exchange};
 use super::key::Credentials;
 use super::lost::{LostDetail, LostReason, LostRequest};
-use super::question::{Question, WireFormat};
+use super::question::{OPERATION, Question, WireFormat};
 use super::sign;
 use super::wire::{Received, Reply};
 use crate::error::{Error, Result};
@@ -145,7 +145,7 @@ impl HttpProvider {
         let prod_id = question.prod_id.0.to_string();
         let query_date = midnight_ms(question.day).to_string();
         let parameters = [
-            ("Action", "QueryCallDetailByCallId"),
+            ("Action", OPERATION),
             ("CallId", question.call_id.as_str()),
             ("Format", self.format.parameter()),
             ("ProdId", prod_id.as_str()),

@@ -21,4 +21,4 @@ mod xml;
 pub use client::{ClockCorrection, Provider};
 pub(crate) use http_exchange::lost_request;
 pub use lost::{LostReason, LostRequest};
-pub use question::{Question, WireFormat};
+pub use question::{OPERATION, Question, WireFormat};

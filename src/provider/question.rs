@@ -4,6 +4,9 @@ use chrono::NaiveDate;
 
 use reconcile_core::product::ProductId;
 
+/// The provider's operation that answers it.
+pub const OPERATION: &str = "QueryCallDetailByCallId";
+
 /// A question about one call on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {

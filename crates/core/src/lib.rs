@@ -23,6 +23,7 @@
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
+//! | Which discrepancies of two nights are the same? | [`discrepancy_identity`] |
 //! | What is known of a call? | [`call_result`] |
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
@@ -57,6 +58,7 @@ pub mod count;
 pub mod data_fields;
 pub mod detail;
 pub mod discrepancy;
+pub mod discrepancy_identity;
 pub mod discrepancy_rows;
 pub mod duplicate;
 pub mod figures;

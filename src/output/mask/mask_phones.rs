@@ -84,6 +84,15 @@ impl MaskPhones {
         masked + &text[at..]
     }
 
+    /// Masks the value of a field; `known` are the numbers of its row.
+    pub(crate) fn text(&self, field: &str, value: &str, known: &[String]) -> String {
+        match self {
+            Self::None => value.to_owned(),
+            _ if phone::NUMBER_FIELDS.contains(&field) => self.mask_number(value),
+            _ => self.mask_text(value, known),
+        }
+    }
+
     /// A call with its numbers masked, for the details.
     pub(crate) fn mask_call<'a>(
         &self,

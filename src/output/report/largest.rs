@@ -277,7 +277,7 @@ fn without_carried(row: &DiscrepancyRow) -> DiscrepancyRow {
 }
 
 /// A value with its phone numbers masked, and these numbers of its row.
-fn masked(field: &str, value: &str, own_numbers: &[String]) -> String {
+pub(crate) fn masked(field: &str, value: &str, own_numbers: &[String]) -> String {
     let masked = if phone::NUMBER_FIELDS.contains(&field) {
         phone::mask_number(&phone::normalize_number(value))
     } else if field == "request_id" && Uuid::try_parse(value).is_ok() {

@@ -57,6 +57,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         "csv",
         &[
             "commands/resolutions.rs",
+            "diff/changes_csv.rs",
             "ledger/",
             "output/discrepancies.rs",
             "output/read_back.rs",

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod chinese;
+mod diff;
 mod export_readers;
 mod file_contents;
 mod later_rows;

@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod config;
 mod deadlines;
+mod disputes;
 mod early_signals;
 mod failures;
 mod fatal;

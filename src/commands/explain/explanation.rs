@@ -1,38 +1,52 @@
-//! `reconcile explain`: everything that the store knows of one call, and with a ledger its
-//! discrepancies.
-//!
-//! Phone numbers are printed in full, as in the data files: they are the requested data.
+//! What `reconcile explain` says of one call, for people and as JSON.
 
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;
 use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
-use super::answer::{answer, open_store, table};
-use super::ledger_input::open_ledger;
-use crate::cli::ExplainArgs;
-use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::ledger::ScannedLedger;
-use crate::provider::credentials::Access;
+use super::ledger_rows::LedgerRows;
+use super::row::Row;
+use crate::commands::answer::table;
+use crate::hex::hex;
+use crate::output::{MaskPhones, own_numbers};
+use crate::provider::OPERATION;
+use crate::publish::Rules;
 use crate::shown::shown;
-use crate::store::{Attempt, KnownCall, Reader};
+use crate::store::{Attempt, KnownCall};
 use crate::words::plural;
 use crate::zone;
-use reconcile_core::calendar::provider_text;
+use reconcile_core::calendar::{midnight_ms, provider_text};
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
-use reconcile_core::discrepancy::Discrepancy;
 use reconcile_core::duplicate::{LaterValues, duplicate_of};
-use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
+use reconcile_core::ledger_row::{Expected, LedgerRow};
+use reconcile_core::quick_parse;
 use reconcile_core::status::{Lookup, look_up};
+
+/// What holds for every explained call.
+pub(super) struct Context {
+    /// The provider's URL; `None` if the answers are simulated.
+    pub(super) endpoint: Option<String>,
+    pub(super) rules: Rules,
+    pub(super) mask: MaskPhones,
+}
 
 /// Everything known of one call. With `--json` these are the keys; two products or days of the same
 /// CallId are two calls.
 #[derive(Serialize)]
-struct Explanation {
+pub(super) struct Explanation {
     call_id: String,
     prod_id: i64,
+    account: Option<String>,
     day: String,
+    /// True if the store knows the call.
+    pub(super) in_store: bool,
+    /// Of this program.
+    version: &'static str,
+    endpoint: Option<String>,
+    operation: &'static str,
+    sandbox: bool,
     attempts: Vec<AttemptLine>,
     answer: Option<StoredAnswer>,
     status: &'static str,
@@ -41,6 +55,9 @@ struct Explanation {
     #[serde(skip)]
     read: Vec<(&'static str, String)>,
     rows: Vec<Row>,
+    /// The phone numbers of the call, which masked texts hide.
+    #[serde(skip)]
+    own_numbers: Vec<String>,
 }
 
 /// A request for the call.
@@ -51,6 +68,8 @@ struct AttemptLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     asked_date: String,
+    /// Unix milliseconds, as they were sent.
+    query_date: Option<i64>,
     purpose: String,
     took_ms: Option<f64>,
     code: String,
@@ -58,6 +77,8 @@ struct AttemptLine {
     throttled: bool,
     decision: String,
     pause_ms: Option<f64>,
+    /// The store keeps only that of the answer.
+    request_id: Option<String>,
 }
 
 /// The answer in the store.
@@ -71,89 +92,19 @@ struct StoredAnswer {
     code: String,
     message: String,
     data: Option<String>,
+    /// SHA-256 of `Data` as it was received, also where `data` is left out.
+    data_sha256: Option<String>,
     damaged: bool,
 }
 
 /// JSON has the times as the provider writes them, in UTC+8.
-fn as_provider_text<S: Serializer>(
-    at: &DateTime<Utc>,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
+fn as_provider_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&provider_text(*at))
 }
 
-/// A row of the ledger with its discrepancies; without a ledger, line 0.
-#[derive(Serialize)]
-struct Row {
-    line: u64,
-    discrepancies: Vec<ExplainedDiscrepancy>,
-}
-
-/// A discrepancy with the rule behind it.
-#[derive(Serialize)]
-struct ExplainedDiscrepancy {
-    kind: &'static str,
-    field: String,
-    expected: Option<String>,
-    actual: Option<String>,
-    message: String,
-    rule: &'static str,
-}
-
-/// Prints every request, the answer and the discrepancies of a call.
-///
-/// # Errors
-///
-/// Exit 2 when there is no store, it does not know the call, or the ledger cannot be read; exit 6
-/// when the store cannot be read.
-pub fn explain(args: &ExplainArgs) -> Result<Exit> {
-    let reader = open_store(&args.store.location())?;
-    let known = reader.calls_named(&args.call_id)?;
-    if known.is_empty() {
-        return Err(unknown(reader.as_ref(), args));
-    }
-    let rows = LedgerRows::of_call(args)?;
-    let explained: Vec<Explanation> = known.iter().map(|call| Explanation::new(call, &rows, args)).collect();
-    answer(args.json, &explained, || explained.iter().flat_map(Explanation::lines).collect())?;
-    Ok(Exit::Success)
-}
-
-fn unknown(reader: &dyn Reader, args: &ExplainArgs) -> Error {
-    let similar = reader.similar_call_ids(&args.call_id).unwrap_or_default();
-    let hint = match similar.len() {
-        0 => "no run has asked for it; put quotes around an id with a ^".to_owned(),
-        _ => format!("similar ids in the store: {}; put quotes around an id with a ^", similar.join(", ")),
-    };
-    Error::usage(format!("the store {} does not know the call {}", args.store.location(), args.call_id))
-        .hint(hint)
-}
-
-/// The usable rows of the ledger with the call's id, in its order.
-#[derive(Default)]
-struct LedgerRows {
-    rows: Vec<LedgerRow>,
-    /// The names of the columns that are carried through.
-    carried: Vec<String>,
-}
-
-impl LedgerRows {
-    fn of_call(args: &ExplainArgs) -> Result<Self> {
-        let Some(path) = &args.input else { return Ok(Self::default()) };
-        let source = ScannedLedger::scan(open_ledger(path, &Access::default())?, args.ledger())?;
-        let mut rows = Vec::new();
-        for record in source.read()? {
-            if let Record::Row(row) = record?
-                && row.key.call_id == args.call_id
-            {
-                rows.push(row);
-            }
-        }
-        Ok(Self { rows, carried: source.scan.carried })
-    }
-}
-
 impl Explanation {
-    fn new(call: &KnownCall, ledger: &LedgerRows, args: &ExplainArgs) -> Self {
+    /// What is known of a call of the store.
+    pub(super) fn new(call: &KnownCall, ledger: &LedgerRows, context: &Context) -> Self {
         // Without a ledger nothing is expected of the call.
         let nothing_expected = LedgerRow {
             line: 0,
@@ -168,29 +119,89 @@ impl Explanation {
         let (mut filled, mut later_values) = (first.clone(), LaterValues::default());
         rows.iter().skip(1).for_each(|later| later_values.add(&first.expected, later));
         later_values.fill(&mut filled.expected);
-        let lookup = look_up(&filled, stored.cloned(), args.rules().settle, i64::MAX);
-        let mut found = compare::compare(&filled, &lookup, args.rules().tolerances).discrepancies;
+        let lookup = look_up(&filled, stored.cloned(), context.rules.settle, i64::MAX);
+        let mut found = compare::compare(&filled, &lookup, context.rules.tolerances).discrepancies;
         later_values.name_lines(&mut found);
         let duplicate =
             |row: &&LedgerRow| Row::new(row.line, vec![duplicate_of(first, row, &ledger.carried)]);
         let mut explained = vec![Row::new(first.line, found)];
         explained.extend(rows.iter().skip(1).map(duplicate));
+        let key = (call.key.call_id.clone(), call.key.prod_id.0, call.key.day.to_string());
         Self {
-            call_id: call.key.call_id.clone(),
-            prod_id: call.key.prod_id.0,
-            day: call.key.day.to_string(),
-            attempts: call.attempts.iter().map(AttemptLine::new).collect(),
+            in_store: true,
+            attempts: attempts(call),
             answer: StoredAnswer::new(call),
             status: lookup.status.as_str(),
             normalized: normalized(&lookup, |at| provider_text(at).into()),
             read: normalized(&lookup, zone::date_and_time),
             rows: explained,
+            account: account(call),
+            own_numbers: own_numbers(&filled.expected, lookup.detail.as_ref()),
+            ..Self::unknown(key, context)
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// A call that the store does not know: its CallId, product and day.
+    pub(super) fn unknown((call_id, prod_id, day): (String, i64, String), context: &Context) -> Self {
+        Self {
+            call_id,
+            prod_id,
+            account: None,
+            day,
+            in_store: false,
+            version: env!("CARGO_PKG_VERSION"),
+            endpoint: context.endpoint.clone(),
+            operation: OPERATION,
+            sandbox: context.endpoint.is_none(),
+            attempts: Vec::new(),
+            answer: None,
+            status: "",
+            normalized: Vec::new(),
+            read: Vec::new(),
+            rows: Vec::new(),
+            own_numbers: Vec::new(),
+        }
+    }
+
+    /// The same with these rows of a discrepancy file.
+    pub(super) fn with_rows(self, rows: Vec<Row>, account: Option<String>) -> Self {
+        Self { rows, account: account.or(self.account), ..self }
+    }
+
+    /// The same with masked phone numbers. `Data` is left out: it can spell a digit in many ways.
+    pub(super) fn masked(mut self, mask: &MaskPhones) -> Self {
+        if !mask.is_on() {
+            return self;
+        }
+        let own = std::mem::take(&mut self.own_numbers);
+        let mask_text = |text: &mut String| *text = mask.text("", text, &own);
+        self.call_id = mask.text("", &self.call_id, &[]);
+        for (field, value) in self.normalized.iter_mut().chain(&mut self.read) {
+            *value = mask.text(field, value, &own);
+        }
+        if let Some(answer) = &mut self.answer {
+            answer.data = None;
+            [&mut answer.code, &mut answer.message].into_iter().for_each(mask_text);
+        }
+        for found in self.rows.iter_mut().flat_map(|row| &mut row.discrepancies) {
+            for value in [&mut found.expected, &mut found.actual].into_iter().flatten() {
+                *value = mask.text(&found.field, value, &own);
+            }
+            mask_text(&mut found.message);
+        }
+        self
+    }
+
+    /// The lines for people.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let account = self.account.as_ref().map(|name| format!(", account {name}")).unwrap_or_default();
         let mut lines =
-            vec![format!("call {}, product {}, {} (UTC+8)", self.call_id, self.prod_id, self.day)];
+            vec![format!("call {}, product {}{account}, {} (UTC+8)", self.call_id, self.prod_id, self.day)];
+        if !self.in_store {
+            lines.push("  the store does not know it".into());
+            lines.extend(self.rows.iter().flat_map(Row::lines));
+            return lines;
+        }
         lines.push(format!("\n{}:", plural(self.attempts.len() as u64, "request")));
         lines.extend(self.attempts.iter().map(AttemptLine::line));
         lines.push("\nanswer:".into());
@@ -205,6 +216,27 @@ impl Explanation {
     }
 }
 
+/// The account that was asked last; `None` if the store knows only one account.
+fn account(call: &KnownCall) -> Option<String> {
+    call.attempts.iter().rev().find_map(|attempt| attempt.account.as_deref().map(shown))
+}
+
+/// The requests of a call. The one that brought the answer has the answer's `RequestId`.
+fn attempts(call: &KnownCall) -> Vec<AttemptLine> {
+    let mut lines: Vec<AttemptLine> = call.attempts.iter().map(AttemptLine::new).collect();
+    let Some(stored) = &call.stored.answer else { return lines };
+    let answer = &stored.answer;
+    let brought_it = |attempt: &Attempt| {
+        attempt.session_no == stored.session_no
+            && attempt.asked_date == answer.found_date.to_string()
+            && attempt.code.as_deref() == Some(&*answer.code)
+    };
+    if let Some(at) = call.attempts.iter().rposition(brought_it) {
+        lines[at].request_id.clone_from(&answer.request_id);
+    }
+    lines
+}
+
 impl AttemptLine {
     fn new(attempt: &Attempt) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "a timeout is far below 2^53 microseconds")]
@@ -213,6 +245,7 @@ impl AttemptLine {
             sent_at: attempt.sent_at,
             account: attempt.account.as_deref().map(shown),
             asked_date: attempt.asked_date.clone(),
+            query_date: quick_parse::day(&attempt.asked_date).map(midnight_ms),
             purpose: attempt.purpose.as_str().to_owned(),
             took_ms: attempt.took_us.map(ms),
             code: attempt.code.clone().unwrap_or_else(|| "in flight".into()),
@@ -223,6 +256,7 @@ impl AttemptLine {
                 .as_ref()
                 .map_or_else(String::new, |decision| decision.as_str().to_owned()),
             pause_ms: attempt.pause_us.map(ms),
+            request_id: None,
         }
     }
 
@@ -259,6 +293,7 @@ impl StoredAnswer {
             code: answer.code.to_string(),
             message: answer.message.to_string(),
             data: answer.data.clone(),
+            data_sha256: answer.data.as_ref().map(|data| hex(&Sha256::digest(data))),
             damaged: !call.is_whole,
         })
     }
@@ -300,49 +335,4 @@ fn normalized(lookup: &Lookup, time: fn(DateTime<Utc>) -> String) -> Vec<(&'stat
         ("final", Some(is_final.to_string())),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
-impl Row {
-    fn new(line: u64, discrepancies: Vec<Discrepancy>) -> Self {
-        Self { line, discrepancies: discrepancies.into_iter().map(Into::into).collect() }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let heading = match self.line {
-            0 => "\ndiscrepancies without a ledger (--input adds one):".into(),
-            line => format!("\ndiscrepancies of ledger line {line}:"),
-        };
-        let mut lines = vec![heading];
-        if self.discrepancies.is_empty() {
-            lines.push("  none".into());
-        }
-        lines.extend(self.discrepancies.iter().flat_map(ExplainedDiscrepancy::lines));
-        lines
-    }
-}
-
-impl From<Discrepancy> for ExplainedDiscrepancy {
-    fn from(d: Discrepancy) -> Self {
-        Self {
-            kind: d.kind.as_str(),
-            rule: d.kind.rule(),
-            field: d.field,
-            expected: d.expected.map(Into::into),
-            actual: d.actual.map(Into::into),
-            message: d.message.to_string(),
-        }
-    }
-}
-
-impl ExplainedDiscrepancy {
-    fn lines(&self) -> Vec<String> {
-        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-        let (expected, actual) = (value(&self.expected), value(&self.actual));
-        let kind = [self.kind, &self.field].join(" ");
-        let kind = kind.trim_end();
-        vec![
-            format!("  {kind}: expected {expected}, actual {actual}; {}", self.message),
-            format!("    rule: {}", self.rule),
-        ]
-    }
 }
