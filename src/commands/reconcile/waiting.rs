@@ -1,5 +1,5 @@
-//! What a run waits for before it holds its store: reading the ledger, the key, and another run
-//! that holds the store. A signal ends each of them at once.
+//! What a run waits for: reading the ledger, the key, another run that holds the store, and a
+//! database that is away. A signal ends each of these waits at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,8 @@ pub(super) async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Re
 /// The store of a run, open and locked.
 pub(super) struct OpenStore {
     pub(super) store: Arc<dyn Store>,
-    /// Whether this run stood by until another one ended.
+    /// Whether this run stood by until another one ended. False in a database: there it stands by
+    /// later, when it begins its sessions.
     pub(super) has_waited: bool,
 }
 
@@ -57,11 +58,11 @@ pub(super) fn open_store(settings: &Settings, stop: &Stop) -> Result<OpenStore> 
 
 /// Time between two tries while the store's database is away.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// A try that lasted longer found the database in order. The standing by then begins anew.
+/// A try that lasted longer found the database in order. The limit of `--wait` then begins anew.
 const WORKED: Duration = Duration::from_secs(60);
 
-/// Runs until the result is another one than that the store's database is away, if the settings let
-/// the run stand by. Each try resumes the run. `signals` stops the try, and the standing by.
+/// Tries the run. If it fails because the store's database is away, and the settings let it stand
+/// by, tries again after a pause. Each try resumes the run. `signals` stops the try and the pause.
 pub(super) async fn while_store_returns<T>(
     settings: &Settings,
     signals: &Stop,

@@ -1,4 +1,4 @@
-//! A process that wants a ledger on which another one works: is that process alive?
+//! A process wants a ledger on which another one works. It finds out whether the other is alive.
 
 use std::time::Duration;
 
