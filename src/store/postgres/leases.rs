@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use reconcile_core::ask_again::Scope;
 
 use super::database::Database;
+use super::errors::{Failure, failed};
 use super::lease::{self, LeaseTable};
 use super::sessions::{self, Begun, InTheWay, NewSessions};
 use super::settings::Settings;
@@ -166,21 +167,26 @@ impl Leases {
     ///
     /// Exit 6 if a session was taken over, or the database fails.
     pub(super) fn end(&self, run_no: i64, complete: Option<bool>) -> Result<()> {
-        let (claims, now) = (self.stop_keeping(), self.clock.now());
+        let (claims, now) = (self.stop_keeping()?, self.clock.now());
         self.database.write(move |t| sessions::end(t, &claims, run_no, complete, now))?;
         self.database.has_ended();
         Ok(())
     }
 
     /// Stops the thread. Returns what the rows of the sessions say.
-    fn stop_keeping(&self) -> Vec<Claim> {
-        let keeper = lock(&self.keeper).take();
-        keeper.map_or_else(Vec::new, KeeperThread::end)
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the database keeps the thread waiting: then nobody knows whether the sessions are
+    /// still this process's.
+    fn stop_keeping(&self) -> Result<Vec<Claim>> {
+        let Some(keeper) = lock(&self.keeper).take() else { return Ok(Vec::new()) };
+        keeper.end().ok_or_else(|| failed(self.database.store(), "write", &Failure::Silent))
     }
 
     /// Ends the sessions of this process; their run can be resumed.
     fn resign(&self) -> Result<()> {
-        let (claims, now) = (self.stop_keeping(), self.clock.now());
+        let (claims, now) = (self.stop_keeping()?, self.clock.now());
         if claims.is_empty() {
             return Ok(());
         }
