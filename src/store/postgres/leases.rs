@@ -20,7 +20,6 @@ use crate::stop::Stop;
 use crate::store::lease::{Candidate, Claim, Holder, Judgement, Keeper, KeeperThread, Lease, WATCH};
 use crate::store::places::Places;
 use crate::store::wait::Wait;
-use crate::zone;
 
 /// The sessions of this process, and the thread that keeps their leases.
 pub(super) struct Leases {
@@ -98,7 +97,7 @@ impl Leases {
         let (session_no, beat, now) = (holder.session_no, holder.beat, self.clock.now());
         let is_taken = self.database.write(move |t| lease::take_over(t, session_no, beat, now))?;
         if is_taken {
-            tracing::info!("{} has not renewed its lease: taken over", described(holder));
+            tracing::info!("{holder} has not renewed its lease: taken over");
         }
         Ok(())
     }
@@ -110,7 +109,7 @@ impl Leases {
         let Some(other) = in_the_way.iter().find(is_alive).or(in_the_way.first()) else {
             return Error::bug("another run is in the way, and no session is");
         };
-        let holder = described(&other.holder);
+        let holder = &other.holder;
         match &other.other_cap {
             None => Error::new(
                 Exit::Busy,
@@ -201,9 +200,4 @@ impl Drop for Leases {
     fn drop(&mut self) {
         let _ = self.resign();
     }
-}
-
-fn described(holder: &Holder) -> String {
-    let Holder { session_no, host, pid, since, .. } = holder;
-    format!("session {session_no}, pid {pid} on {host}, since {}", zone::date_and_time(*since))
 }
