@@ -126,9 +126,9 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// A switch for each of so many accounts, of which `working` have calls to ask for. A reason
-    /// that concerns only one account stops this account; the last one stops the run. Any other
-    /// reason stops the run, and so all of them.
+    /// A switch for each of this number of accounts, of which `working` have calls to ask for. A
+    /// reason that concerns only one account stops this account; the last one of them to be stopped
+    /// stops the run. Any other reason stops the run, and so all accounts.
     #[must_use]
     pub fn for_accounts(&self, accounts: usize, working: usize) -> Vec<Self> {
         let running = AtomicUsize::new(working);

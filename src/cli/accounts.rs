@@ -27,8 +27,8 @@ const FORM: &str = "write a table for each account: [name], with profile = \"…
 /// The options about accounts.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AccountArgs {
-    /// Name of the account that is asked; its cap counts only its own requests [default: the store
-    /// has one account]
+    /// Name of the account that is asked; its cap counts only its own requests [default: a
+    /// file has one account; in a database it is named after its key]
     #[arg(long, env = "RECONCILE_ACCOUNT", value_name = "NAME", value_parser = name, help_heading = "Provider and cap", hide_short_help = true)]
     account: Option<String>,
     /// TOML file of several accounts, each `[name]` with `profile` and `rate`; the ledger's column

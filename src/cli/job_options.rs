@@ -257,9 +257,16 @@ pub(super) struct JobArgs {
     /// Store of all requests and answers: a file, or postgres://USER@HOST/DATABASE [default:
     /// reconcile.db beside --out, or reconcile.sandbox.db with --sandbox; required if --out is in
     /// object storage]
-    #[arg(long, env = "RECONCILE_STORE", value_name = "PATH", help_heading = "Run", hide_short_help = true)]
+    #[arg(
+        long,
+        env = "RECONCILE_STORE",
+        value_name = "PATH|URL",
+        help_heading = "Run",
+        hide_short_help = true
+    )]
     pub(super) store: Option<PathBuf>,
-    /// Stand by while another run holds the store, instead of exit 5; DURATION limits this
+    /// Stand by while another run holds the store or its ledger, instead of exit 5, and while the
+    /// store's database is away; DURATION limits this
     ///
     /// --deadline and --max-duration include this time.
     #[arg(

@@ -32,9 +32,7 @@ impl JobArgs {
         let input = self.input.clone().ok_or_else(|| missing("--input"))?;
         object_outputs::check_input(&input)?;
         let out = self.out.clone().ok_or_else(|| missing("--out"))?;
-        let store = self.store_location(&out);
-        let in_bucket = object_outputs::parse("--out", &out)?;
-        let in_bucket = in_bucket.map(|url| object_outputs::paths(&self, url)).transpose()?;
+        let (store, outputs) = (self.store_location(&out), self.output_paths(&out)?);
         let needs_profiles = !self.sandbox && !self.offline;
         let accounts = self.accounts.clone().accounts(self.rate, self.burst, needs_profiles)?;
         let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
@@ -48,15 +46,7 @@ impl JobArgs {
             ledger: ledger::Options { accounts: accounts.names_in_ledger(), ..self.ledger.options() },
             usable_rows: UsableRows { allow_empty: self.allow_empty, max_unusable: self.max_unusable },
             store,
-            outputs: Paths {
-                by_day: self.partition_by.is_some(),
-                csv: CsvForm { byte_order_mark: self.csv_bom.into(), guard: self.csv_guard },
-                ..in_bucket.unwrap_or_else(|| Paths {
-                    workbook: self.xlsx,
-                    sql: self.sql.and_then(|sql| sql.path(&out)),
-                    ..Paths::beside(out, self.discrepancies, self.report, self.summary)
-                })
-            },
+            outputs,
             answers: if self.sandbox { Answers::Sandbox } else { Answers::Provider(self.endpoint) },
             rules: Rules { settle: settle(self.settle), tolerances: self.ledger.tolerances() },
             lang: self.lang,
@@ -90,11 +80,31 @@ impl JobArgs {
 }
 
 impl JobArgs {
-    /// The burst; by default the cap's requests.
+    /// The paths of the outputs.
     ///
     /// # Errors
     ///
-    /// Exit 2 when it is larger than the cap.
+    /// Exit 2 if the run is published in object storage, and an option does not fit.
+    fn output_paths(&self, out: &Path) -> Result<Paths> {
+        let in_bucket = object_outputs::parse("--out", out)?;
+        let in_bucket = in_bucket.map(|url| object_outputs::paths(self, url)).transpose()?;
+        let files = || Paths {
+            workbook: self.xlsx.clone(),
+            sql: self.sql.clone().and_then(|sql| sql.path(out)),
+            ..Paths::beside(
+                out.to_owned(),
+                self.discrepancies.clone(),
+                self.report.clone(),
+                self.summary.clone(),
+            )
+        };
+        Ok(Paths {
+            by_day: self.partition_by.is_some(),
+            csv: CsvForm { byte_order_mark: self.csv_bom.into(), guard: self.csv_guard },
+            ..in_bucket.unwrap_or_else(files)
+        })
+    }
+
     fn store_location(&self, out: &Path) -> StoreLocation {
         let default = || out.with_file_name(if self.sandbox { SANDBOX_STORE } else { STORE });
         StoreLocation::parse(&self.store.clone().unwrap_or_else(default))

@@ -14,7 +14,7 @@ pub enum StandBy {
 }
 
 impl StandBy {
-    /// The longest time; `None` if there is none.
+    /// The longest time; `None` without a limit.
     #[must_use]
     pub fn limit(self) -> Option<Duration> {
         match self {

@@ -17,7 +17,7 @@ const FEWEST: usize = 64;
 /// Jobs of the only queue. It is filled while it is emptied, so it needs no more.
 const ONLY_QUEUE: usize = 256;
 
-/// The most jobs of each of so many queues.
+/// The most jobs of each queue, by the number of queues.
 pub(super) const fn bound(queues: usize) -> usize {
     match queues {
         0 | 1 => ONLY_QUEUE,
@@ -63,7 +63,7 @@ pub(super) struct JobQueue {
     taken: Arc<Taken>,
 }
 
-/// So many empty queues.
+/// This number of empty queues.
 pub(super) fn queues(number: usize) -> (Queues, Vec<JobQueue>) {
     let (bound, taken) = (bound(number), Arc::<Taken>::default());
     let (mut senders, mut receivers) = (Vec::new(), Vec::new());

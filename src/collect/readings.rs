@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::fetch::Job;
 use crate::stop::Stop;
 
-/// An account that gets jobs.
+/// An account that gets jobs, and how far its calls were put into its queue.
 pub(super) struct Reached {
     /// The groups of its calls, in the order in which they are asked for.
     pub(super) order: Vec<RangeInclusive<Hour>>,
@@ -59,7 +59,7 @@ pub(super) struct Sent {
 struct Readings {
     accounts: Vec<Reached>,
     queues: Queues,
-    /// Accounts that this reading serves.
+    /// How many accounts this reading serves.
     served: usize,
     /// Readings so far.
     readings: u64,

@@ -61,9 +61,9 @@ impl Account {
     }
 
     fn line(&self) -> String {
-        let name = if self.account.is_empty() { String::new() } else { format!(" {}", shown(&self.account)) };
         format!(
-            "account{name}, cap {}: its sessions held at most {} of {} places together, in {}{}",
+            "{}, cap {}: its sessions held at most {} of {} places together, in {}{}",
+            self.name(),
             self.cap,
             self.most_places,
             self.of,
@@ -74,13 +74,20 @@ impl Account {
 
     /// Why the sum cannot be proven, in a sentence.
     fn doubt(&self) -> Option<String> {
-        let account = shown(&self.account);
         (self.missing > 0).then(|| {
             format!(
-                "Account {account}: the record of {} of places is missing.",
+                "The {}: the record of {} of places is missing.",
+                self.name(),
                 plural(self.missing, "change")
             )
         })
+    }
+
+    fn name(&self) -> String {
+        match self.account.as_str() {
+            "" => "account without a name".to_owned(),
+            name => format!("account {}", shown(name)),
+        }
     }
 }
 

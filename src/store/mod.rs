@@ -1,9 +1,9 @@
 //! The durable store: every request is on disk before it is sent, every answer before it counts.
 //!
 //! [`Store`] and [`Reader`] are the verbs; [`RequestLog`] is the part that the fetch stage needs.
-//! [`open()`] says which implementation serves a path. SQL is only in `sqlite/`, where `schema.sql`
-//! documents the tables. Which calls are asked again is a rule of the core:
-//! [`Scope`](reconcile_core::ask_again::Scope).
+//! [`open()`] says which implementation serves a location. SQL is only in `sqlite/` and
+//! `postgres/`; the `schema.sql` of each documents its tables. Which calls are asked again is a
+//! rule of the core: [`Scope`](reconcile_core::ask_again::Scope).
 //!
 //! This file only collects names. The files below import from each other, never from here.
 

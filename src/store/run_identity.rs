@@ -14,7 +14,7 @@ pub struct RunIdentity {
 /// The cap under which a session sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountCap {
-    /// The account's name; `None` if the store knows only one account.
+    /// The account's name; `None` if none is named. Then the requests of all accounts count.
     pub account: Option<String>,
     /// At most this many requests in any window of this length.
     pub rate: Rate,

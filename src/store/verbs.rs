@@ -79,7 +79,7 @@ pub trait RequestLog: Send + Sync {
     ) -> BoxFuture<'a, Result<()>>;
 }
 
-/// A store that this process has opened and locked.
+/// A store that this process has opened for writing. A file is locked; a database is not.
 pub trait Store: RequestLog {
     /// The origin of its answers.
     fn origin(&self) -> Origin;
@@ -106,7 +106,9 @@ pub trait Store: RequestLog {
     ///
     /// # Errors
     ///
-    /// Exit 6 if the store cannot be written.
+    /// Exit 6 if the store cannot be written. In a database also exit 5 if another run works on the
+    /// ledger, exit 2 if another run sends under another cap for an account, and exit 4 if the run
+    /// is stopped while it stands by.
     fn begin_sessions(
         &self,
         identity: &RunIdentity,
@@ -143,7 +145,8 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be read or written.
     fn hold_places(&self, scope: &Scope, rate: Rate, places: Arc<dyn Places>, stop: &Stop) -> Result<()>;
 
-    /// Frees the memory that recording requests needs. A later request takes it again.
+    /// Notes that all calls have been asked for. Frees the memory that recording requests needs. In
+    /// a database, other sessions then get the places. A later request takes the memory again.
     fn release_writer(&self);
 
     /// A reader of this store, for another thread.
@@ -221,7 +224,8 @@ pub trait Store: RequestLog {
     ///
     /// # Errors
     ///
-    /// Exit 6 if the store cannot be written. Erasing needs as much free space as the store's size.
+    /// Exit 5 if a run works in a database; exit 6 if the store cannot be written. Erasing needs as
+    /// much free space as the store's size.
     fn purge(&self, before: NaiveDate) -> Result<Erased>;
 
     /// Erases every answer that contains this phone number in any spelling. The calls are not asked
@@ -229,7 +233,7 @@ pub trait Store: RequestLog {
     ///
     /// # Errors
     ///
-    /// Exit 6 if the store cannot be written. Erasing needs as much free space as the store's size.
+    /// As [`Store::purge`].
     fn forget(&self, number: &str) -> Result<Erased>;
 }
 

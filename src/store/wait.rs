@@ -16,7 +16,7 @@ const NOTICE_STOP_WITHIN: Duration = Duration::from_millis(100);
 pub struct Wait {
     /// The longest time to stand by; `None` means without a limit.
     pub limit: Option<Duration>,
-    /// Ends the waiting: a signal, or a deadline of the run.
+    /// Ends the waiting: a signal. A deadline does not end it; after the waiting it stops the run.
     pub stop: Stop,
 }
 

@@ -12,7 +12,7 @@ use reqwest::Url;
 const JOB: &str = "reconcile";
 /// Value of the label `instance` for a ledger without a name.
 const UNNAMED: &str = "ledger";
-/// A number with at least so many digits is a date or a time.
+/// Fewest digits of a number that is a date or a time.
 const DIGITS_OF_A_DATE: usize = 6;
 
 /// The labels of a group, with their values as the text format writes them.

@@ -250,7 +250,7 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Adds the next change: from now on this session holds so many places of the cap.
+    /// Adds the next change: from now on this session holds this number of places of the cap.
     pub fn push(&mut self, change_no: i64, session_no: i64, places: u32, cap: u32) {
         self.missing += u64::try_from(change_no - self.last_change_no - 1).unwrap_or(0);
         self.last_change_no = change_no;

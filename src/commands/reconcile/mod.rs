@@ -54,9 +54,10 @@ use waiting::{OpenStore, open_store, unless_stopped, while_store_returns};
 pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     let (settings, console) = (Arc::new(settings), Arc::new(console));
     let signals = signals::install()?;
-    let ended =
-        while_store_returns(&settings, &signals, |stop| run_steps(settings.clone(), console.clone(), stop))
-            .await;
+    // Time limits count from here, however often the run begins again.
+    let at = (Instant::now(), Utc::now());
+    let steps = async |stop| run_steps(settings.clone(), console.clone(), at, stop).await;
+    let ended = while_store_returns(&settings, &signals, steps).await;
     if let Some(target) = &settings.notify {
         let files = Files { ledger: &settings.input, ca_file: settings.access.ca_file.as_deref() };
         target.post(&ended, files).await;
@@ -66,8 +67,12 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
 
 /// The steps in their order: ledger, paths, key, store. They change no file until this run holds
 /// the store.
-async fn run_steps(settings: Arc<Settings>, console: Arc<Console>, stop: Stop) -> Result<WrittenRun> {
-    let (started, started_at) = (Instant::now(), Utc::now());
+async fn run_steps(
+    settings: Arc<Settings>,
+    console: Arc<Console>,
+    (started, started_at): (Instant, DateTime<Utc>),
+    stop: Stop,
+) -> Result<WrittenRun> {
     let of_ledger = settings.clone();
     let read = move || Ok((read_ledger(&of_ledger)?, decisions::read(&of_ledger, started_at)?));
     let ((source, old_rejects), resolutions) = unless_stopped(&stop, threads::run("ledger", read)).await?;

@@ -1,5 +1,5 @@
-//! What a run waits for before it holds its store: reading the ledger, the key, and another run
-//! that holds the store. A signal ends each of them at once.
+//! What a run waits for: reading the ledger, the key, another run that holds the store, and a
+//! database that is away. A signal ends each of these waits at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,8 @@ pub(super) async fn unless_stopped<T>(stop: &Stop, step: impl Future<Output = Re
 /// The store of a run, open and locked.
 pub(super) struct OpenStore {
     pub(super) store: Arc<dyn Store>,
-    /// Whether this run stood by until another one ended.
+    /// Whether this run stood by until another one ended. False in a database: there it stands by
+    /// later, when it begins its sessions.
     pub(super) has_waited: bool,
 }
 
@@ -57,17 +58,20 @@ pub(super) fn open_store(settings: &Settings, stop: &Stop) -> Result<OpenStore> 
 
 /// Time between two tries while the store's database is away.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// A try that lasted longer found the database in order. The standing by then begins anew.
+/// A try that lasted longer found the database in order. The limit of `--wait` then begins anew.
 const WORKED: Duration = Duration::from_secs(60);
 
 /// Runs until the result is another one than that the store's database is away, if the settings let
 /// the run stand by. Each try resumes the run. `signals` stops the try, and the standing by.
+///
+/// A ledger from standard input can be read only once, so there is one try.
 pub(super) async fn while_store_returns<T>(
     settings: &Settings,
     signals: &Stop,
     mut attempt: impl AsyncFnMut(Stop) -> Result<T>,
 ) -> Result<T> {
-    let mut away_since: Option<Instant> = None;
+    let stand_by = settings.stand_by.filter(|_| settings.input.as_os_str() != "-");
+    let (mut away_since, mut has_sent): (Option<Instant>, bool) = (None, false);
     loop {
         let (stop, begun) = (Stop::default(), Instant::now());
         let (stopped, of_signals) = (stop.clone(), signals.clone());
@@ -77,20 +81,30 @@ pub(super) async fn while_store_returns<T>(
         });
         let ended = attempt(stop).await;
         relay.abort();
-        let (error, stand_by) = match (ended, settings.stand_by) {
+        let (error, stand_by) = match (ended, stand_by) {
             (Err(error), Some(stand_by)) if error.is_store_away => (error, stand_by),
             (ended, _) => return ended,
         };
-        let since = away_since.filter(|_| begun.elapsed() < WORKED).unwrap_or_else(Instant::now);
+        has_sent |= error.after_requests;
+        let known = away_since.filter(|_| begun.elapsed() < WORKED);
+        let since = known.unwrap_or_else(Instant::now);
         away_since = Some(since);
         if stand_by.limit().is_some_and(|limit| since.elapsed() >= limit) {
-            return Err(error);
+            return Err(Error { after_requests: has_sent, ..error });
         }
-        tracing::warn!("{error}; this run stands by until the store answers");
-        unless_stopped(signals, async {
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
-            Ok(())
-        })
-        .await?;
+        if known.is_none() {
+            tracing::warn!("{error}; this run stands by until the store answers");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
+            () = signals.stopped() => return Err(stopped_while_away(signals, has_sent)),
+        }
     }
+}
+
+fn stopped_while_away(signals: &Stop, after_requests: bool) -> Error {
+    let why = signals.reason().map(|reason| reason.to_string()).unwrap_or_default();
+    let what = format!("{why} while the store's database was away; the old outputs stay");
+    let error = Error::new(Exit::Incomplete, what).hint("run the same command again");
+    Error { after_requests, ..error }
 }

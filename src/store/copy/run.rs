@@ -61,8 +61,8 @@ pub(in crate::store) fn copy(
     Ok(Copied { tables })
 }
 
-/// Refuses a source that was copied already, unless the copy to this target is unfinished, or that
-/// is an unfinished copy itself.
+/// Refuses a source that was copied already, unless `unfinished` is the target of that copy. Also
+/// refuses a source that is an unfinished copy itself.
 fn check_source(source: &mut dyn CopySide, name: &str, unfinished: Option<&str>) -> Result<()> {
     if let Some(other) = source.meta(key::RETIRED_TO)?.filter(|other| Some(other.as_str()) != unfinished) {
         return Err(Error::usage(format!("the store {name} was copied to {other} already"))

@@ -47,7 +47,7 @@ impl Table {
     }
 }
 
-/// The jobs.
+/// The runs.
 pub(in crate::store) const RUN: Table = Table {
     name: "run",
     key: 1,
@@ -63,7 +63,7 @@ pub(in crate::store) const RUN: Table = Table {
     ],
 };
 
-/// The processes.
+/// The sessions.
 pub(in crate::store) const SESSION: Table = Table {
     name: "session",
     key: 1,

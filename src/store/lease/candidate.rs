@@ -1,10 +1,12 @@
-//! A process that wants a ledger on which another one works: is that process alive?
+//! A process wants a ledger on which another one works. It finds out whether the other is alive.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::watch::{Sign, Watch};
+use crate::zone;
 
 /// A live session that holds a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,14 @@ pub struct Holder {
     pub pid: i64,
     /// When it began.
     pub since: DateTime<Utc>,
+}
+
+/// `session 7, pid 12 on east, since 2026-11-26 01:00 UTC+8`
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session_no, host, pid, since, .. } = self;
+        write!(f, "session {session_no}, pid {pid} on {host}, since {}", zone::date_and_time(*since))
+    }
 }
 
 /// What is known of the holders.

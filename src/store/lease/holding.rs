@@ -103,7 +103,7 @@ impl Holding {
         Claim { session_no: self.session_no, beat: self.beat, places: self.row }
     }
 
-    /// Notes that a change is sent that leaves the row with as many places as these. An earlier
+    /// Notes that a change is sent. If it is made, the row's places are in this range. An earlier
     /// change of unknown outcome may still be made, late.
     pub(super) fn attempts(&mut self, places: RangeInclusive<u32>) {
         let earlier = self.attempt.take().unwrap_or_else(|| places.clone());

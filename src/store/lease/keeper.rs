@@ -1,5 +1,5 @@
-//! Keeps the leases of all sessions of this process: renews them, watches the others, and moves
-//! places. [`Keeper::step`] is to be called every [`RENEW_EVERY`].
+//! Keeps the leases of all sessions of this process: renews them, watches the sessions of other
+//! processes, and moves places. Call [`Keeper::step`] every [`RENEW_EVERY`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -74,11 +74,11 @@ impl KeeperThread {
         let _ = self.orders.send(Order::Release);
     }
 
-    /// Ends the thread. Returns what the rows of its sessions say; nothing if the database keeps
+    /// Ends the thread. Returns what the rows of its sessions say; `None` if the database keeps
     /// the thread waiting.
-    pub(in crate::store) fn end(self) -> Vec<Claim> {
+    pub(in crate::store) fn end(self) -> Option<Vec<Claim>> {
         drop(self.orders);
-        threads::join_within(self.thread, LONGEST_STEP).unwrap_or_default()
+        threads::join_within(self.thread, LONGEST_STEP)
     }
 }
 

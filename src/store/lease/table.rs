@@ -97,6 +97,6 @@ pub trait Table {
     /// wait meanwhile. Returns `None` if the row is not as claimed.
     fn raise(&mut self, change: &Change, cap: u32) -> impl Future<Output = Result<Option<Raised>>>;
 
-    /// Raises the fence of a live session with this beat. Returns false if it is not so.
+    /// Raises the fence of a session. Returns false if it is not live, or has another beat.
     fn take_over(&mut self, session_no: i64, beat: i64) -> impl Future<Output = Result<bool>>;
 }

@@ -15,7 +15,7 @@ use crate::threads;
 /// The oldest server that this program works with, as `server_version_num` writes it.
 const OLDEST_SERVER: i32 = 130_000;
 
-/// A connection is lost after this time without an acknowledgement. So a parted network is noticed.
+/// A connection is lost after this time without an acknowledgement. So a cut network is noticed.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// What every connection sets.
 ///
@@ -40,7 +40,7 @@ const SESSION: &str = "
 ///
 /// Exit 2 if the database cannot be used as it is configured; exit 6 if it cannot be reached.
 pub(super) fn connect(settings: &Settings) -> Result<Client> {
-    // The client library panics without these files.
+    // Without free file descriptors the client library panics. This returns an error instead.
     threads::event_loop()?;
     let mut config = with_addresses(settings)?;
     config

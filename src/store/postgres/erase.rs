@@ -15,9 +15,9 @@ use crate::store::checksum::checksum;
 use crate::store::erasing::{FORGOTTEN, KEPT_FOR_THE_CAP, forgotten};
 use crate::store::units::{count_of, time_us};
 
-/// The CallId's place in [`COLUMNS`].
+/// The CallId's position in [`COLUMNS`].
 const CALL_ID: usize = 1;
-/// The places of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
+/// The positions of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
 const ANSWER_TEXTS: [usize; 4] = [10, 11, 12, 13];
 /// The tables that erasing makes smaller.
 const TABLES: [&str; 3] = ["call", "request", "open_item"];

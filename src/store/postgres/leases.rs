@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use reconcile_core::ask_again::Scope;
 
 use super::database::Database;
+use super::errors::{Failure, failed};
 use super::lease::{self, LeaseTable};
 use super::sessions::{self, Begun, InTheWay, NewSessions};
 use super::settings::Settings;
@@ -19,7 +20,6 @@ use crate::stop::Stop;
 use crate::store::lease::{Candidate, Claim, Holder, Judgement, Keeper, KeeperThread, Lease, WATCH};
 use crate::store::places::Places;
 use crate::store::wait::Wait;
-use crate::zone;
 
 /// The sessions of this process, and the thread that keeps their leases.
 pub(super) struct Leases {
@@ -97,7 +97,7 @@ impl Leases {
         let (session_no, beat, now) = (holder.session_no, holder.beat, self.clock.now());
         let is_taken = self.database.write(move |t| lease::take_over(t, session_no, beat, now))?;
         if is_taken {
-            tracing::info!("{} has not renewed its lease: taken over", described(holder));
+            tracing::info!("{holder} has not renewed its lease: taken over");
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Leases {
         let Some(other) = in_the_way.iter().find(is_alive).or(in_the_way.first()) else {
             return Error::bug("another run is in the way, and no session is");
         };
-        let holder = described(&other.holder);
+        let holder = &other.holder;
         match &other.other_cap {
             None => Error::new(
                 Exit::Busy,
@@ -166,21 +166,26 @@ impl Leases {
     ///
     /// Exit 6 if a session was taken over, or the database fails.
     pub(super) fn end(&self, run_no: i64, complete: Option<bool>) -> Result<()> {
-        let (claims, now) = (self.stop_keeping(), self.clock.now());
+        let (claims, now) = (self.stop_keeping()?, self.clock.now());
         self.database.write(move |t| sessions::end(t, &claims, run_no, complete, now))?;
         self.database.has_ended();
         Ok(())
     }
 
     /// Stops the thread. Returns what the rows of the sessions say.
-    fn stop_keeping(&self) -> Vec<Claim> {
-        let keeper = lock(&self.keeper).take();
-        keeper.map_or_else(Vec::new, KeeperThread::end)
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the database keeps the thread waiting: then nobody knows whether the sessions are
+    /// still this process's.
+    fn stop_keeping(&self) -> Result<Vec<Claim>> {
+        let Some(keeper) = lock(&self.keeper).take() else { return Ok(Vec::new()) };
+        keeper.end().ok_or_else(|| failed(self.database.store(), "write", &Failure::Silent))
     }
 
     /// Ends the sessions of this process; their run can be resumed.
     fn resign(&self) -> Result<()> {
-        let (claims, now) = (self.stop_keeping(), self.clock.now());
+        let (claims, now) = (self.stop_keeping()?, self.clock.now());
         if claims.is_empty() {
             return Ok(());
         }
@@ -195,9 +200,4 @@ impl Drop for Leases {
     fn drop(&mut self) {
         let _ = self.resign();
     }
-}
-
-fn described(holder: &Holder) -> String {
-    let Holder { session_no, host, pid, since, .. } = holder;
-    format!("session {session_no}, pid {pid} on {host}, since {}", zone::date_and_time(*since))
 }

@@ -23,9 +23,9 @@ const ROWS: i64 = 1_000;
 pub(super) enum Counted {
     /// Those of this session, and of the sessions of its account, or of none, that are not live.
     ForSession(i64),
-    /// Those of the sessions of this session's account that are not live.
+    /// Those of the sessions of this session's account, or of none, that are not live.
     OfEnded(i64),
-    /// Those of all sessions of this account.
+    /// Those of all sessions of this account, or of none; `None`: those of all sessions.
     OfAccount(Option<String>),
 }
 

@@ -12,7 +12,10 @@ CREATE TABLE meta (
                                        -- created_by: program and version
                                        -- timeline: the server's timeline when it was created
                                        -- filled_over: 'http' if a sandbox filled it over plain HTTP
+                                       -- first_answer: 'provider' or 'sandbox'; fixes nature
                                        -- secret: random; --record replaces phone numbers by it
+                                       -- retired_to: the store to which this one was copied
+                                       -- copy_of: the store of which this is an unfinished copy
 );
 
 -- One reconciliation of one ledger. It may take several sessions.
@@ -32,7 +35,7 @@ CREATE TABLE account (
   account TEXT COLLATE "C" PRIMARY KEY,
   cap_requests BIGINT NOT NULL,
   cap_window_us BIGINT NOT NULL,
-  timeline TEXT NOT NULL               -- the server's at the last raise; another one: it failed over
+  timeline TEXT NOT NULL               -- the server's at the last raise; a failover changes it
 );
 
 -- One process that works on a run for an account. A session is live until it has ended, or another
@@ -40,7 +43,7 @@ CREATE TABLE account (
 CREATE TABLE session (
   session_no BIGINT PRIMARY KEY,
   run_no BIGINT NOT NULL REFERENCES run,
-  account TEXT COLLATE "C" NOT NULL,   -- '' if the run named none
+  account TEXT COLLATE "C" NOT NULL,   -- '' offline, or copied from a file without accounts
   version TEXT NOT NULL,
   host TEXT NOT NULL,
   pid BIGINT NOT NULL,

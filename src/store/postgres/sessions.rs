@@ -1,6 +1,5 @@
 //! The tables `run` and `session`: which run a session works on, and the sessions of a process.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use postgres::{GenericClient, Transaction};
@@ -14,8 +13,7 @@ use crate::clock::Moment;
 use crate::store::lease::{Claim, Holder};
 use crate::store::next_run::{NextRun, RunRow, resumable_since_us};
 use crate::store::run_identity::{AccountCap, RunIdentity};
-use crate::store::units::{duration_us, time_of, time_us};
-use crate::zone;
+use crate::store::units::{duration_us, rate_of, time_of, time_us};
 
 /// Lets sessions begin and end one after the other until the transaction ends: so their numbers
 /// have no gaps, and an end knows which session was the newest.
@@ -84,22 +82,9 @@ fn in_the_way(t: &mut Transaction<'_>, new: &NewSessions) -> Done<Vec<InTheWay>>
         &[&new.identity.input_sha256, &accounts, &requests, &windows],
     )?;
     let read = |row: postgres::Row| -> Result<InTheWay, postgres::Error> {
-        let (is_ledger, cap): (bool, i64) = (row.try_get(5)?, row.try_get(7)?);
-        let rate = Rate {
-            requests: u32::try_from(cap).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
-            window: Duration::from_micros(row.try_get::<_, i64>(8)?.unsigned_abs()),
-        };
+        let (is_ledger, rate): (bool, Rate) = (row.try_get(5)?, rate_of(row.try_get(7)?, row.try_get(8)?));
         let account = row.try_get(6)?;
-        Ok(InTheWay {
-            holder: Holder {
-                session_no: row.try_get(0)?,
-                beat: row.try_get(1)?,
-                host: row.try_get(2)?,
-                pid: row.try_get(3)?,
-                since: time_of(row.try_get(4)?),
-            },
-            other_cap: (!is_ledger).then_some((account, rate)),
-        })
+        Ok(InTheWay { holder: holder(&row)?, other_cap: (!is_ledger).then_some((account, rate)) })
     };
     Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
 }
@@ -220,12 +205,21 @@ pub(super) fn end(
 pub(super) fn first_live(t: &mut impl GenericClient, own: &[i64]) -> Done<Option<String>> {
     one_after_the_other(t)?;
     let row = t.query_opt(
-        "SELECT session_no, pid, host, started_at FROM session
+        "SELECT session_no, beat, host, pid, started_at FROM session
          WHERE ended_at IS NULL AND fence = 0 AND session_no <> ALL ($1) ORDER BY session_no LIMIT 1",
         &[&own],
     )?;
     let Some(row) = row else { return Ok(None) };
-    let (no, pid, host): (i64, i64, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let since = zone::date_and_time(time_of(row.try_get(3)?));
-    Ok(Some(format!("session {no}, pid {pid} on {host}, since {since}")))
+    Ok(Some(holder(&row)?.to_string()))
+}
+
+/// The live session whose number, beat, host, process and start are the first columns of this row.
+fn holder(row: &postgres::Row) -> Result<Holder, postgres::Error> {
+    Ok(Holder {
+        session_no: row.try_get(0)?,
+        beat: row.try_get(1)?,
+        host: row.try_get(2)?,
+        pid: row.try_get(3)?,
+        since: time_of(row.try_get(4)?),
+    })
 }

@@ -1,8 +1,6 @@
 //! The table `share`: who held how many places of an account, for the audit.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
-use std::time::Duration;
 
 use postgres::Transaction;
 use reconcile_core::cap_audit::{PlacesChange, Shares};
@@ -11,6 +9,7 @@ use reconcile_core::rate::Rate;
 use super::errors::Done;
 use crate::store::endings::timeout;
 use crate::store::history::AccountShares;
+use crate::store::units::rate_of;
 
 /// The changes that a session made to its own places, in their order.
 pub(super) fn of_session(t: &mut Transaction<'_>, session_no: i64) -> Done<Vec<PlacesChange>> {
@@ -39,10 +38,7 @@ pub(super) fn of_accounts(t: &mut Transaction<'_>) -> Done<Vec<AccountShares>> {
     )?;
     let mut accounts: BTreeMap<String, AccountShares> = BTreeMap::new();
     for row in rows {
-        let (account, cap): (String, i64) = (row.try_get(0)?, row.try_get(4)?);
-        let requests = u32::try_from(cap).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        let window = Duration::from_micros(row.try_get::<_, i64>(5)?.unsigned_abs());
-        let rate = Rate { requests, window };
+        let (account, rate): (String, Rate) = (row.try_get(0)?, rate_of(row.try_get(4)?, row.try_get(5)?));
         let of_account = accounts.entry(account.clone()).or_insert_with(|| AccountShares {
             account,
             rate,
@@ -50,7 +46,7 @@ pub(super) fn of_accounts(t: &mut Transaction<'_>) -> Done<Vec<AccountShares>> {
         });
         of_account.rate = rate;
         let (change_no, session_no) = (row.try_get(1)?, row.try_get(2)?);
-        of_account.shares.push(change_no, session_no, places(row.try_get(3)?), requests.get());
+        of_account.shares.push(change_no, session_no, places(row.try_get(3)?), rate.requests.get());
     }
     Ok(accounts.into_values().collect())
 }

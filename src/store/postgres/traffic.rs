@@ -1,8 +1,5 @@
 //! Computes from the table `request` what a session sent, and whether it kept the cap.
 
-use std::num::NonZeroU32;
-use std::time::Duration;
-
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::{Row, Transaction};
 use reconcile_core::arrival::{Arrival, LATEST_ARRIVAL, LONGEST_TIMEOUT};
@@ -16,7 +13,7 @@ use crate::store::endings::{ending, timeout};
 use crate::store::history::SessionEvidence;
 use crate::store::request::WITHDRAWN;
 use crate::store::sent_requests::{MAX_CODES, count, windows_per_point};
-use crate::store::units::{count_of, duration_us, time_of};
+use crate::store::units::{count_of, duration_us, rate_of, time_of};
 
 /// A session, as far as the audit needs it.
 struct SessionRow {
@@ -38,16 +35,11 @@ impl SessionRow {
     }
 
     fn read(row: &Row) -> Result<Self, postgres::Error> {
-        let (requests, window_us): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
-        let requests = u32::try_from(requests).ok().and_then(NonZeroU32::new);
         Ok(Self {
             session_no: row.try_get(0)?,
             account: row.try_get(1)?,
             boot_id: row.try_get(2)?,
-            rate: Rate {
-                requests: requests.unwrap_or(NonZeroU32::MIN),
-                window: Duration::from_micros(window_us.unsigned_abs()),
-            },
+            rate: rate_of(row.try_get(3)?, row.try_get(4)?),
             started_at: row.try_get(5)?,
         })
     }

@@ -14,9 +14,9 @@ use crate::store::erased::Erased;
 use crate::store::erasing::{FORGOTTEN, KEPT_FOR_THE_CAP, forgotten};
 use crate::store::units::time_us;
 
-/// The CallId's place in [`COLUMNS`].
+/// The CallId's position in [`COLUMNS`].
 const CALL_ID: usize = 1;
-/// The places of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
+/// The positions of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
 const ANSWER_TEXTS: [usize; 4] = [10, 11, 12, 13];
 
 /// The number of erased rows.

@@ -1,4 +1,4 @@
-//! The store as one SQLite file. Owns all SQL; `schema.sql` documents the tables.
+//! The store as one SQLite file. Owns all SQL for it; `schema.sql` documents the tables.
 //!
 //! This file only collects names. The files below import from each other, never from here.
 

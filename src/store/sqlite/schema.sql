@@ -3,6 +3,8 @@
 -- Times are microseconds since 1970-01-01T00:00:00Z. Columns that end in boot_us are microseconds
 -- since the start of the machine: compare them only if the sessions have the same boot_id.
 
+-- Also the keys of copies: retired_to (the store to which this one was copied) and copy_of (the
+-- store of which this is an unfinished copy).
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL                  -- nature: 'provider' (real answers) or 'sandbox' (simulated)

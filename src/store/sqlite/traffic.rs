@@ -4,9 +4,7 @@
 //! audit also sees two sessions that worked at the same time, as a broken lock would allow.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use reconcile_core::arrival::{Arrival, LATEST_ARRIVAL, LONGEST_TIMEOUT};
 use reconcile_core::ask_again::Scope;
@@ -21,7 +19,7 @@ use crate::store::endings::timeout;
 use crate::store::history::SessionEvidence;
 use crate::store::request::WITHDRAWN;
 use crate::store::sent_requests::{MAX_CODES, count, windows_per_point};
-use crate::store::units::{count_of, duration_us, time_of};
+use crate::store::units::{count_of, duration_us, rate_of, time_of};
 
 /// Every session, and the range of its requests. Sessions that begin together share one.
 const SESSIONS: &str =
@@ -51,15 +49,10 @@ impl SessionRow {
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let requests: u32 = row.get(2)?;
-        let window_us: i64 = row.get(3)?;
         Ok(Self {
             session_no: row.get(0)?,
             boot_id: row.get(1)?,
-            rate: Rate {
-                requests: requests.try_into().unwrap_or(NonZeroU32::MIN),
-                window: Duration::from_micros(window_us.unsigned_abs()),
-            },
+            rate: rate_of(row.get(2)?, row.get(3)?),
             started_at: row.get(4)?,
             first_request_no: row.get(5)?,
             end_request_no: row.get(6)?,
