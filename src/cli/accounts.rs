@@ -2,6 +2,8 @@
 //!
 //! The file is TOML, one table an account: `[name]` with `profile` and `rate`.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,9 @@ const KEYS: [&str; 2] = ["profile", "rate"];
 
 const FORM: &str = "write a table for each account: [name], with profile = \"…\" and, if it has its own cap, \
                     rate = \"100/min\"";
+
+/// The longest file: room for tens of thousands of accounts.
+const LONGEST: u64 = 4 << 20;
 
 /// The options about accounts.
 #[derive(Debug, Clone, Args)]
@@ -124,9 +129,19 @@ struct FileAccount {
     rate: Option<Rate>,
 }
 
+/// The text of a file, up to [`LONGEST`].
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 4 MiB"));
+    }
+    Ok(text)
+}
+
 fn read(path: &Path, needs_profiles: bool) -> Result<Vec<FileAccount>> {
     let file = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| {
+    let text = read_text(path).map_err(|e| {
         Error::usage(format!("the accounts file {file} cannot be read")).hint(FORM).because(e)
     })?;
     parse(text.strip_prefix('\u{feff}').unwrap_or(&text), needs_profiles).map_err(|Mistake { line, what }| {

@@ -104,7 +104,7 @@ pub fn copy(from: &StoreLocation, to: &StoreLocation, clock: &dyn Clock) -> Resu
         origin.ok_or_else(|| Error::output(format!("{from} does not say whether its answers are real")))?;
     let mut target: Box<dyn CopySide> = match to {
         StoreLocation::File(path) => Box::new(SqliteCopy::target(path, origin)?),
-        StoreLocation::Database(url) => Box::new(PostgresCopy::target(url, origin)?),
+        StoreLocation::Database(url) => Box::new(PostgresCopy::target(url, origin, clock)?),
     };
     copy::copy((&mut *source, &from.to_string()), (&mut *target, &to.to_string()))
 }

@@ -243,6 +243,7 @@ fn a_store_moves_into_a_database_and_back() {
         record.sessions.iter().map(verdict).collect()
     };
     assert_eq!(verdicts(&in_database.1), verdicts(&before.1));
+    assert!(in_database.1.sessions.iter().all(|s| s.evidence.over_places == 0));
     // A new call gets a number of its own, and the next session the next number.
     let store = open(&url, Origin::Provider, Arc::new(SystemClock::new())).unwrap();
     let identity = crate::store::RunIdentity { input_sha256: "b".into(), refresh: false };
@@ -279,7 +280,7 @@ fn a_copy_into_a_database_is_finished_after_any_kill() {
         let StoreLocation::Database(url) = StoreLocation::parse(Path::new(&database.url())) else {
             unreachable!()
         };
-        let target = || PostgresCopy::target(&url, Origin::Provider).unwrap();
+        let target = || PostgresCopy::target(&url, Origin::Provider, &SystemClock::new()).unwrap();
         let is_killed = {
             let (mut source, mut target) = (source(&from), target());
             let mut target = Killed { side: &mut target, writes_left: writes };

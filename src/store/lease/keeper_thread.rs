@@ -19,6 +19,10 @@ use crate::threads;
 /// Time between two tries while the database is away.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// A run ends after this time without a renewal: the database is away. Nothing was sent for most of
+/// it.
+const LONGEST_AWAY: Duration = Duration::from_secs(30);
+
 /// How long the end of the thread is waited for: it may wait for a database that does not answer.
 const LONGEST_STEP: Duration = Duration::from_secs(20);
 
@@ -51,7 +55,9 @@ impl KeeperThread {
         error_of: impl Fn(Loss) -> Error + Send + 'static,
     ) -> io::Result<Self> {
         let (orders, received) = channel();
-        let mut work = Work { keeper, table, stops: Vec::new(), lost: None, error_of: Box::new(error_of) };
+        let renewed_at = Instant::now();
+        let error_of = Box::new(error_of);
+        let mut work = Work { keeper, table, stops: Vec::new(), lost: None, renewed_at, error_of };
         let thread = threads::start("lease", move || work.run(&received))?;
         Ok(Self { orders, thread })
     }
@@ -88,6 +94,7 @@ struct Work<T> {
     table: T,
     stops: Vec<Stop>,
     lost: Option<Loss>,
+    renewed_at: Instant,
     error_of: LossError,
 }
 
@@ -113,9 +120,16 @@ impl<T: Table> Work<T> {
     fn step(&mut self) -> Duration {
         let began = Instant::now();
         match self.keeper.step(&mut self.table).now_or_never() {
-            Some(Step::Done) => RENEW_EVERY.saturating_sub(began.elapsed()),
+            Some(Step::Done) => {
+                self.renewed_at = began;
+                RENEW_EVERY.saturating_sub(began.elapsed())
+            }
             Some(Step::Away(error)) => {
                 tracing::debug!("the lease was not renewed: {error}");
+                if self.renewed_at.elapsed() >= LONGEST_AWAY {
+                    let reason = Reason::Failed(Arc::new(error));
+                    self.stops.iter().for_each(|stop| stop.stop(reason.clone()));
+                }
                 TRY_AGAIN_AFTER
             }
             Some(Step::Lost(loss)) => {

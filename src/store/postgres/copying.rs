@@ -6,6 +6,7 @@ use postgres::{Row as PostgresRow, Transaction};
 use super::connection::Connection;
 use super::database::Database;
 use super::errors::{Done, busy};
+use super::leases::take_over_the_dead;
 use super::settings::Settings;
 use super::{meta, places, prepare, sessions, values};
 use crate::clock::Clock;
@@ -32,7 +33,7 @@ impl PostgresCopy {
     ///
     /// Exit 2 if there is no store; exit 5 if a run works in it; exit 6 if it cannot be written.
     pub(crate) fn source(url: &DatabaseUrl, clock: &dyn Clock) -> Result<Self> {
-        let copy = Self::open(url, None)?;
+        let copy = Self::open(url, None, clock)?;
         let (boot_id, now) = (clock.boot_id().to_owned(), clock.now());
         copy.database.write_long(move |t| places::end_lost_requests(t, &boot_id, now))?;
         Ok(copy)
@@ -43,14 +44,16 @@ impl PostgresCopy {
     /// # Errors
     ///
     /// As [`PostgresCopy::source`]; exit 2 if it has another origin.
-    pub(crate) fn target(url: &DatabaseUrl, origin: Origin) -> Result<Self> {
-        Self::open(url, Some(origin))
+    pub(crate) fn target(url: &DatabaseUrl, origin: Origin, clock: &dyn Clock) -> Result<Self> {
+        Self::open(url, Some(origin), clock)
     }
 
-    fn open(url: &DatabaseUrl, origin: Option<Origin>) -> Result<Self> {
+    fn open(url: &DatabaseUrl, origin: Option<Origin>, clock: &dyn Clock) -> Result<Self> {
         let settings = Settings::of_process(url)?;
         let connection = Connection::open(&settings)?;
         prepare::prepare(&connection, origin.map(Into::into))?;
+        let database = Database::new(connection);
+        take_over_the_dead(&database, clock, &[])?;
         let lock = Connection::open(&settings)?;
         let holder = lock.read(|link| {
             link.client.batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN")?;
@@ -58,7 +61,7 @@ impl PostgresCopy {
         })?;
         match holder {
             Some(holder) => Err(busy(lock.store(), &holder)),
-            None => Ok(Self { database: Database::new(connection), _lock: lock }),
+            None => Ok(Self { database, _lock: lock }),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reconcile_core::ask_again::Scope;
 
 use super::database::Database;
-use super::errors::{Failure, failed};
+use super::errors::{Failure, busy, failed};
 use super::lease::{self, LeaseTable};
 use super::sessions::{self, Begun, InTheWay, NewSessions};
 use super::settings::Settings;
@@ -192,6 +192,34 @@ impl Leases {
         self.database.write(move |t| lease::end(t, &claims, now).map(drop))?;
         self.database.has_ended();
         Ok(())
+    }
+}
+
+/// Ends the sessions of dead processes, so that nothing is in the way of erasing or copying. Watches
+/// a live one for up to 16 s: only then it is known to be dead.
+///
+/// # Errors
+///
+/// Exit 5 if a run works in the store; exit 6 if the database fails.
+pub(super) fn take_over_the_dead(database: &Database, clock: &dyn Clock, own: &[i64]) -> Result<()> {
+    let (mut candidate, mut has_told) = (Candidate::default(), false);
+    loop {
+        let own = own.to_vec();
+        let holders = database.read(move |t| sessions::live(t, &own))?;
+        let Some(first) = holders.first() else { return Ok(()) };
+        match candidate.look(&holders, clock.now().boot_us) {
+            Judgement::Alive(holder) => return Err(busy(database.store(), &holder.to_string())),
+            Judgement::Overdue(holder) => {
+                let (session_no, beat, now) = (holder.session_no, holder.beat, clock.now());
+                database.write(move |t| lease::take_over(t, session_no, beat, now))?;
+            }
+            Judgement::Unknown => {
+                if !std::mem::replace(&mut has_told, true) {
+                    tracing::info!("note: {first} has not ended; waiting to see whether it still works");
+                }
+                std::thread::sleep(Candidate::LOOK_EVERY);
+            }
+        }
     }
 }
 

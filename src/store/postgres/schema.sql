@@ -45,7 +45,7 @@ CREATE TABLE session (
   run_no BIGINT NOT NULL REFERENCES run,
   account TEXT COLLATE "C" NOT NULL,   -- '' offline, or copied from a file without accounts
   version TEXT NOT NULL,
-  host TEXT NOT NULL,
+  host TEXT NOT NULL,                  -- '' if it was copied from a file
   pid BIGINT NOT NULL,
   boot_id TEXT COLLATE "C" NOT NULL,
   started_at BIGINT NOT NULL,

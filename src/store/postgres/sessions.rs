@@ -213,6 +213,16 @@ pub(super) fn first_live(t: &mut impl GenericClient, own: &[i64]) -> Done<Option
     Ok(Some(holder(&row)?.to_string()))
 }
 
+/// The live sessions that are not of this process, by number.
+pub(super) fn live(t: &mut Transaction<'_>, own: &[i64]) -> Done<Vec<Holder>> {
+    let rows = t.query(
+        "SELECT session_no, beat, host, pid, started_at FROM session
+         WHERE ended_at IS NULL AND fence = 0 AND session_no <> ALL ($1) ORDER BY session_no",
+        &[&own],
+    )?;
+    Ok(rows.iter().map(holder).collect::<Result<_, _>>()?)
+}
+
 /// The live session whose number, beat, host, process and start are the first columns of this row.
 fn holder(row: &postgres::Row) -> Result<Holder, postgres::Error> {
     Ok(Holder {

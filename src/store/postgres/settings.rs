@@ -64,7 +64,12 @@ impl Settings {
     fn read(url: &DatabaseUrl, environment: Environment<'_>) -> Result<Self> {
         let shown = url.to_string();
         let (plain_url, own) = OwnParameters::split(url.secret_text());
-        let mut config: Config = plain_url.parse().map_err(|_| unreadable(&shown))?;
+        let config = Some(url).filter(|url| url.has_known_scheme()).and_then(|_| plain_url.parse().ok());
+        let mut config: Config = config.ok_or_else(|| unreadable(&shown))?;
+        // A password behind the database's name would be shown as a part of it.
+        if config.get_dbname().is_some_and(|name| name.contains([';', '=', ' '])) {
+            return Err(unreadable(&shown));
+        }
         fill_from(&mut config, environment)?;
         let word = own.ssl_mode.or_else(|| environment("PGSSLMODE"));
         let tls = needs_tls(word.as_deref(), &config)?;

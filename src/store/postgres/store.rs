@@ -15,7 +15,7 @@ use reconcile_core::traffic::{Sending, Traffic};
 use super::connection::Connection;
 use super::database::Database;
 use super::errors::{Done, busy};
-use super::leases::Leases;
+use super::leases::{Leases, take_over_the_dead};
 use super::places::{self, Counted};
 use super::reader::PostgresReader;
 use super::sessions::{self, NewSessions};
@@ -84,6 +84,7 @@ impl PostgresStore {
         calls: impl Fn(&mut Transaction<'_>, &RangeInclusive<i64>) -> Done<u64> + Send + Sync + 'static,
         last: impl Fn(&mut Transaction<'_>) -> Done<u64> + Send + 'static,
     ) -> Result<Erased> {
+        take_over_the_dead(&self.database, self.clock.as_ref(), &self.database.own_sessions())?;
         let size = || self.database.run(|link| erase::size(&mut link.client));
         let bytes_before = size()?;
         let (calls, mut erased) = (Arc::new(calls), 0);

@@ -22,11 +22,13 @@ struct SessionRow {
     boot_id: String,
     rate: Rate,
     started_at: i64,
+    /// True if it was copied from a file, which records no shares.
+    is_copied: bool,
 }
 
 /// The columns of [`SessionRow`].
 const SESSION: &str =
-    "SELECT session_no, account, boot_id, cap_requests, cap_window_us, started_at FROM session";
+    "SELECT session_no, account, boot_id, cap_requests, cap_window_us, started_at, host = '' FROM session";
 
 impl SessionRow {
     fn find(t: &mut Transaction<'_>, session_no: i64) -> Done<Self> {
@@ -41,6 +43,7 @@ impl SessionRow {
             boot_id: row.try_get(2)?,
             rate: rate_of(row.try_get(3)?, row.try_get(4)?),
             started_at: row.try_get(5)?,
+            is_copied: row.try_get(6)?,
         })
     }
 }
@@ -120,7 +123,7 @@ fn read_session(t: &mut Transaction<'_>, session: &SessionRow) -> Done<Option<Tr
         if let Some(arrival) = arrival.filter(|arrival| counted || sent_us >= first || windows.has(arrival)) {
             let trip = Trip { sent_us, arrival, counted };
             audit.push(trip);
-            if counted {
+            if counted && !session.is_copied {
                 of_places.push(trip);
             }
         }

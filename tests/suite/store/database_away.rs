@@ -17,8 +17,9 @@ const IN_FLIGHT: usize = 2 * 4;
 /// A run under a cap of 20 in 2 s, whose requests take 20 ms.
 fn start(bench: &Bench, store: &str, more: &[&str]) -> Running {
     bench.provider.by_default(Reply::record().after(Duration::from_millis(20)));
-    let usual = ["--store", store, "--rate", "20/2s", "--concurrency", "4", "--timeout", "1s"];
-    let mut command = bench.command(&[&usual[..], more].concat());
+    let rate = if more.contains(&"--rate") { vec![] } else { vec!["--rate", "20/2s"] };
+    let usual = ["--store", store, "--concurrency", "4", "--timeout", "1s"];
+    let mut command = bench.command(&[&usual[..], &rate, more].concat());
     command.env("PGPASSWORD", PASSWORD);
     bench.start_command(command)
 }
@@ -79,6 +80,19 @@ fn without_standing_by_a_stopped_database_is_exit_6() {
         .wait_at_most(Duration::from_secs(60))
         .exits(6)
         .says("stands by until the store answers");
+}
+
+/// Such a run writes nothing, so only its lease tells.
+#[test]
+fn a_run_that_waits_for_places_notices_it() {
+    let Some(database) = Database::create() else { return };
+    let bench = Bench::new(&ledger(CALLS));
+    let proxy = TcpProxy::start(database.address());
+    let run = start(&bench, &url(&database, &proxy), &["--rate", "20/h"]);
+    bench.provider.wait_for(20);
+    proxy.stop_serving();
+    run.wait().exits(6).says("the store").says("it resumes");
+    assert_eq!(bench.provider.seen(), 20);
 }
 
 #[test]
