@@ -195,8 +195,8 @@ impl Leases {
     }
 }
 
-/// Ends the sessions of dead processes, so that nothing is in the way of erasing or copying. Watches
-/// a live one for up to 16 s: only then it is known to be dead.
+/// Ends the sessions of dead processes, so that nothing is in the way of erasing or copying.
+/// Watches a live one for up to 16 s: only then it is known to be dead.
 ///
 /// # Errors
 ///
