@@ -1,7 +1,7 @@
 //! Pass 1: asks the provider for the calls that have no answer yet and stores the answers.
 //!
 //! One thread reads the ledger and the store, and puts jobs into a short queue for each account
-//! ([`readings`]). Each account's fetch stage bounds the calls in work. Memory does not grow with
+//! (`readings.rs`). Each account's fetch stage bounds the calls in work. Memory does not grow with
 //! the ledger.
 //!
 //! If the time is too short for all calls of an account, its oldest calls come first: the calls are

@@ -1,7 +1,7 @@
 //! Pushes the metrics to a Prometheus Pushgateway, on a thread of its own.
 //!
 //! Promises: a push never fails the run and never holds it up; only its end waits for the last
-//! push, for at most [`LONGEST_END`]. After a failure there is one warning, and the next one only
+//! push, for at most `LONGEST_END`. After a failure there is one warning, and the next one only
 //! after a push has succeeded. Nothing of the URL but scheme, host and port is shown.
 //!
 //! A PUT replaces the whole group. So the first push reads what the last run left in it, because
