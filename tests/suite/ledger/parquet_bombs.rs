@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::{Bench, Run, ledger};
 
 /// Kilobytes of address space that the binary gets. It needs 256 MiB for pages, at most.
-const LIMIT_KB: u64 = 600_000;
+const LIMIT_KB: u64 = 660_000;
 const MB: u64 = 1_000_000;
 
 /// Writes Thrift's compact protocol.
