@@ -56,10 +56,12 @@ fn a_killed_run_repeats_at_most_what_was_in_flight() {
     let Some(database) = Database::create() else { return };
     let bench = Bench::new(&ledger(200));
     bench.provider.by_default(Reply::record().after(std::time::Duration::from_millis(20)));
-    let run = bench.start(&["--store", &database.url(), "--concurrency", "4"]);
+    // The places of a dead run rest for two timeouts and one window.
+    let (url, soon) = (database.url(), ["--rate", "1000/s", "--timeout", "1s", "--concurrency", "4"]);
+    let run = bench.start(&[&["--store", &url][..], &soon].concat());
     bench.provider.wait_for(40);
     assert!(run.kill());
-    bench.run(&["--store", &database.url()]).exits(0);
+    bench.run(&[&["--store", &url][..], &soon].concat()).exits(0);
     bench.assert_all_found(200);
     // Those in flight, and those whose answers were not yet committed.
     assert!(bench.provider.seen() <= 208, "{}", bench.provider.seen());
@@ -211,14 +213,15 @@ fn a_database_that_goes_away_stops_the_run_which_resumes() {
     let Some(database) = Database::create() else { return };
     let bench = Bench::new(&ledger(300));
     bench.provider.by_default(Reply::record().after(std::time::Duration::from_millis(20)));
-    let run = bench.start(&["--store", &database.url(), "--concurrency", "4"]);
+    let (url, soon) = (database.url(), ["--rate", "1000/s", "--timeout", "1s", "--concurrency", "4"]);
+    let run = bench.start(&[&["--store", &url][..], &soon].concat());
     bench.provider.wait_for(40);
     database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND application_name = 'reconcile'",
     );
     run.wait().exits(6).says("run the same command");
-    bench.run(&["--store", &database.url()]).exits(0);
+    bench.run(&[&["--store", &url][..], &soon].concat()).exits(0);
     bench.assert_all_found(300);
     wait_until("all sessions have ended", || {
         database.value("SELECT count(*) FROM reconcile.session WHERE ended_at IS NULL") == "0"
