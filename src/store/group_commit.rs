@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use reconcile_core::answer::NewAnswer;
+use reconcile_core::ask_again::Scope;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -86,12 +88,34 @@ impl<D: Batches> GroupCommit<D> {
         Self { database, committer: Mutex::default() }
     }
 
+    /// Records a request of this session, as [`super::verbs::RequestLog::begin_request`] promises.
+    pub(super) fn begin(
+        &self,
+        scope: &Scope,
+        request: NewRequest,
+        at: Moment,
+    ) -> BoxFuture<'_, Result<BegunRequest>> {
+        Box::pin(self.commit(Command::Begin { session_no: scope.session_no, request, at }))
+    }
+
+    /// Records the end of a request, as [`super::verbs::RequestLog::end_request`] promises.
+    pub(super) fn end(
+        &self,
+        scope: &Scope,
+        begun: BegunRequest,
+        end: RequestEnd,
+        answer: Option<NewAnswer>,
+    ) -> BoxFuture<'_, Result<()>> {
+        let command = Command::End { session_no: scope.session_no, begun, end, answer };
+        Box::pin(async move { self.commit(command).await.map(drop) })
+    }
+
     /// Waits until a command is on disk.
     ///
     /// # Errors
     ///
     /// Exit 6 if the database fails, or the system refuses another thread.
-    pub(super) async fn commit(&self, command: Command) -> Result<BegunRequest> {
+    async fn commit(&self, command: Command) -> Result<BegunRequest> {
         let committed = self.submit(command)?;
         let committed = match self.database.longest_commit() {
             None => committed.await,

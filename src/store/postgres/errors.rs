@@ -222,5 +222,5 @@ pub(super) fn damaged(store: &str, why: &str) -> Error {
 /// The error for a store in which a run works that must end first (exit 5).
 pub(super) fn busy(store: &str, holder: &str) -> Error {
     Error::new(Exit::Busy, format!("a run works in the store {store}: {holder}"))
-        .hint("wait until it ends, or stop it; then run the same command again; after a kill, run its command to its end")
+        .hint("wait until it ends, or stop it; then run the same command again")
 }

@@ -32,27 +32,22 @@ pub(super) enum Counted {
 impl Counted {
     /// A condition on the session `s`, and the value of its parameter `$1`.
     fn condition(&self) -> (String, String) {
+        let of_ended = || {
+            format!(
+                "({NOT_LIVE} AND EXISTS (
+                    SELECT FROM session AS own WHERE own.session_no = $1::text::bigint
+                       AND ('' IN (s.account, own.account) OR s.account = own.account)))"
+            )
+        };
         match self {
-            Self::ForSession(no) => (
-                format!(
-                    "(s.session_no = $1::text::bigint OR {NOT_LIVE} AND EXISTS (
-                        SELECT FROM session AS own WHERE own.session_no = $1::text::bigint
-                           AND ('' IN (s.account, own.account) OR s.account = own.account)))"
-                ),
-                no.to_string(),
-            ),
+            Self::ForSession(no) => {
+                (format!("(s.session_no = $1::text::bigint OR {})", of_ended()), no.to_string())
+            }
             Self::OfAccount(account) => (
                 "('' IN (s.account, $1::text) OR s.account = $1::text)".to_owned(),
                 account.clone().unwrap_or_default(),
             ),
-            Self::OfEnded(no) => (
-                format!(
-                    "({NOT_LIVE} AND EXISTS (
-                        SELECT FROM session AS own WHERE own.session_no = $1::text::bigint
-                           AND ('' IN (s.account, own.account) OR s.account = own.account)))"
-                ),
-                no.to_string(),
-            ),
+            Self::OfEnded(no) => (of_ended(), no.to_string()),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::stop::Stop;
 use crate::store::current_origin::CurrentOrigin;
 use crate::store::erased::Erased;
-use crate::store::group_commit::{Command, GroupCommit};
+use crate::store::group_commit::GroupCommit;
 use crate::store::host::host_name;
 use crate::store::location::DatabaseUrl;
 use crate::store::open_items::{OpenItem, OpenItems};
@@ -131,8 +131,7 @@ impl RequestLog for PostgresStore {
         scope: &'a Scope,
         request: NewRequest,
     ) -> BoxFuture<'a, Result<BegunRequest>> {
-        let command = Command::Begin { session_no: scope.session_no, request, at: self.clock.now() };
-        Box::pin(self.commits.commit(command))
+        self.commits.begin(scope, request, self.clock.now())
     }
 
     fn end_request<'a>(
@@ -142,8 +141,7 @@ impl RequestLog for PostgresStore {
         end: RequestEnd,
         answer: Option<NewAnswer>,
     ) -> BoxFuture<'a, Result<()>> {
-        let command = Command::End { session_no: scope.session_no, begun, end, answer };
-        Box::pin(async move { self.commits.commit(command).await.map(drop) })
+        self.commits.end(scope, begun, end, answer)
     }
 }
 

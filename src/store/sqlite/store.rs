@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::stop::Stop;
 use crate::store::current_origin::CurrentOrigin;
 use crate::store::erased::Erased;
-use crate::store::group_commit::{Command, GroupCommit};
+use crate::store::group_commit::GroupCommit;
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
@@ -114,8 +114,7 @@ impl RequestLog for SqliteStore {
         scope: &'a Scope,
         request: NewRequest,
     ) -> BoxFuture<'a, Result<BegunRequest>> {
-        let command = Command::Begin { session_no: scope.session_no, request, at: self.clock.now() };
-        Box::pin(self.commits.commit(command))
+        self.commits.begin(scope, request, self.clock.now())
     }
 
     fn end_request<'a>(
@@ -125,8 +124,7 @@ impl RequestLog for SqliteStore {
         end: RequestEnd,
         answer: Option<NewAnswer>,
     ) -> BoxFuture<'a, Result<()>> {
-        let command = Command::End { session_no: scope.session_no, begun, end, answer };
-        Box::pin(async move { self.commits.commit(command).await.map(drop) })
+        self.commits.end(scope, begun, end, answer)
     }
 }
 
