@@ -79,6 +79,7 @@ pub(in crate::store) const SESSION: Table = Table {
         (Int, "cap_requests"),
         (Int, "cap_window_us"),
         (Int, "timeout_us"),
+        (Text, "endpoint"),
     ],
 };
 
@@ -98,6 +99,26 @@ pub(in crate::store) const CALL: Table = Table {
         (Int, "fetched_at"),
         (Day, "found_date"),
         (Day, "next_date"),
+        (Text, "request_id"),
+        (Text, "code"),
+        (Text, "message"),
+        (Text, "data"),
+        (Int, "checksum"),
+        (Int, "checked_session_no"),
+    ],
+};
+
+/// Answers beside those that count.
+pub(in crate::store) const OTHER_ANSWER: Table = Table {
+    name: "other_answer",
+    key: 2,
+    columns: &[
+        (Int, "call_no"),
+        (Int, "noted_session_no"),
+        (Text, "answer"),
+        (Int, "session_no"),
+        (Int, "fetched_at"),
+        (Day, "found_date"),
         (Text, "request_id"),
         (Text, "code"),
         (Text, "message"),
@@ -126,6 +147,8 @@ pub(in crate::store) const REQUEST: Table = Table {
         (Flag, "throttled"),
         (Text, "decision"),
         (Int, "pause_us"),
+        (Text, "request_id"),
+        (Flag, "recheck"),
     ],
 };
 
@@ -142,8 +165,30 @@ pub(in crate::store) const OPEN_ITEM: Table = Table {
         (Int, "first_seen_at"),
         (Int, "last_run_no"),
         (Int, "cleared_run_no"),
+        (Text, "account"),
     ],
 };
 
+/// The open discrepancies.
+pub(in crate::store) const OPEN_DISCREPANCY: Table = Table {
+    name: "open_discrepancy",
+    key: 3,
+    columns: &[
+        (Int, "subject"),
+        (Text, "kind"),
+        (Text, "field"),
+        (Day, "call_date"),
+        (Int, "named"),
+        (Day, "since"),
+        (Int, "first_run_no"),
+        (Int, "last_run_no"),
+    ],
+};
+
+/// The figures of the runs.
+pub(in crate::store) const RUN_FIGURES: Table =
+    Table { name: "run_figures", key: 1, columns: &[(Int, "run_no"), (Text, "figures")] };
+
 /// All tables, each after those to which it refers.
-pub(in crate::store) const ALL: [&Table; 5] = [&RUN, &SESSION, &CALL, &REQUEST, &OPEN_ITEM];
+pub(in crate::store) const ALL: [&Table; 8] =
+    [&RUN, &SESSION, &CALL, &OTHER_ANSWER, &REQUEST, &OPEN_ITEM, &OPEN_DISCREPANCY, &RUN_FIGURES];

@@ -84,7 +84,15 @@ fn filled(folder: &TempDir) -> PathBuf {
                       call_no * 10 + 5, 200, 'OK', 0, 'answered' FROM call;
              UPDATE request SET replied_at = NULL, replied_boot_us = NULL, code = NULL WHERE request_no = {CALLS};
              DELETE FROM request WHERE request_no = 100;
-             INSERT INTO open_item VALUES ('9^9', 1, '{day}', 'pending', 1, 1, 1, NULL);"
+             UPDATE call SET checked_session_no = 2 WHERE call_no < 9;
+             UPDATE request SET request_id = 'R' || request_no, recheck = request_no % 2;
+             UPDATE session SET endpoint = 'https://provider';
+             INSERT INTO other_answer VALUES (3, 2, 'final', 1, 3, '{day}', 'R3', 'OK', NULL, '{{}}', 7),
+                                             (3, 3, 'no_record', 3, 9, NULL, NULL, 'OK', NULL, NULL, 8);
+             INSERT INTO open_item VALUES ('9^9', 1, '{day}', 'pending', 1, 1, 1, NULL, 'a');
+             INSERT INTO open_discrepancy VALUES (-7, 'mismatch', 'caller', '{day}', NULL, '{day}', 1, 1),
+                                                 (7, 'invalid_row', '', NULL, 5, '{day}', 1, 1);
+             INSERT INTO run_figures VALUES (1, '{{}}');"
         ),
     );
     path
@@ -131,7 +139,7 @@ fn the_same_command_finishes_a_copy_killed_at_any_write() {
         let copied = first.or_else(again).unwrap();
         assert_eq!(all_rows(&mut target(&to)), before, "killed before write {writes}");
         let rows: Vec<u64> = copied.tables.iter().map(|table| table.rows).collect();
-        assert_eq!(rows, [1, 2, CALLS as u64, CALLS as u64 - 1, 1]);
+        assert_eq!(rows, [1, 2, CALLS as u64, 2, CALLS as u64 - 1, 1, 2, 1]);
         assert_eq!(source(&from).meta(key::RETIRED_TO).unwrap().as_deref(), Some("new"));
         assert_eq!(target(&to).meta(key::COPY_OF).unwrap(), None);
         assert_eq!(target(&to).meta(key::SECRET).unwrap().as_deref(), Some("abc"));

@@ -9,7 +9,7 @@ use crate::store::origin::Origin;
 use crate::store::stored_word::Word as _;
 
 /// The statements that turn schema version 1 into 2, 2 into 3, and so on.
-pub(super) const UPGRADES: [&str; 0] = [];
+pub(super) const UPGRADES: [&str; 1] = [include_str!("to_version_2.sql")];
 /// The version of the schema in `schema.sql`.
 pub(super) const SCHEMA_VERSION: usize = UPGRADES.len() + 1;
 

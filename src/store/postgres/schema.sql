@@ -1,4 +1,4 @@
--- The store in PostgreSQL, schema version 1. All tables are in the schema `reconcile`.
+-- The store in PostgreSQL, schema version 2. All tables are in the schema `reconcile`.
 --
 -- Times are microseconds since 1970-01-01T00:00:00Z. Columns that end in boot_us are microseconds
 -- since the start of a machine: compare them only if the sessions have the same boot_id.
@@ -59,6 +59,7 @@ CREATE TABLE session (
   beat BIGINT NOT NULL DEFAULT 0,      -- rises with each renewal and each change of places
   wants BOOLEAN NOT NULL DEFAULT false, -- true while it has requests to send
   fence INTEGER NOT NULL DEFAULT 0,    -- not 0 once another process has taken over
+  endpoint TEXT,                       -- the address that it asks; NULL: offline, or not known
   -- Every write locks (session_no, fence). Renewals change neither, so they never wait for a write.
   UNIQUE (session_no, fence)
 ) WITH (fillfactor = 50);
@@ -98,6 +99,7 @@ CREATE TABLE call (
   message TEXT,
   data TEXT,                           -- the provider's Data, byte for byte
   checksum BIGINT,                     -- CRC-32 of key and answer; if wrong, the answer is ignored
+  checked_session_no BIGINT,           -- session that looked at its final record again
   UNIQUE (call_id, prod_id, call_date)
 ) WITH (fillfactor = 15);
 
@@ -119,6 +121,8 @@ CREATE TABLE request (
   throttled BOOLEAN NOT NULL DEFAULT false,
   decision TEXT,                       -- what happens next: answered, again, gave_up, stopped
   pause_us BIGINT,                     -- pause before the next attempt
+  request_id TEXT,                     -- of the response
+  recheck BOOLEAN NOT NULL DEFAULT false, -- true if a final record is looked at again
   PRIMARY KEY (session_no, request_no)
 ) WITH (fillfactor = 45);
 
@@ -132,5 +136,45 @@ CREATE TABLE open_item (
   first_seen_at BIGINT NOT NULL,
   last_run_no BIGINT NOT NULL,         -- last run whose ledger names it
   cleared_run_no BIGINT,               -- run that settled it
+  account TEXT COLLATE "C" NOT NULL DEFAULT '', -- that is asked; '': the only one, or not known
   PRIMARY KEY (call_id, prod_id, call_date)
+);
+
+-- Answers beside the one that counts: a final record before it changed, and "no record" after there
+-- was one.
+CREATE TABLE other_answer (
+  call_no BIGINT NOT NULL,
+  noted_session_no BIGINT NOT NULL,    -- session that saw the difference
+  answer TEXT NOT NULL CHECK (answer IN ('final', 'interim', 'no_record')),
+  session_no BIGINT NOT NULL,          -- session that got this answer
+  fetched_at BIGINT NOT NULL,
+  found_date DATE,
+  request_id TEXT,
+  code TEXT,
+  message TEXT,
+  data TEXT,
+  checksum BIGINT,                     -- as in the table call
+  PRIMARY KEY (call_no, noted_session_no)
+);
+
+-- Finds the records that changed in a run.
+CREATE INDEX other_answer_by_session ON other_answer (noted_session_no);
+
+-- The discrepancies that were open after the last run whose ledger names their call.
+CREATE TABLE open_discrepancy (
+  subject BIGINT NOT NULL,             -- digest of the call, or of an unusable row
+  kind TEXT COLLATE "C" NOT NULL,
+  field TEXT COLLATE "C" NOT NULL,     -- '' if there is none
+  call_date DATE,                      -- NULL: an unusable row
+  named BIGINT,                        -- digest of an unusable row's CallId; NULL if it has none
+  since DATE NOT NULL,                 -- day of the run that saw it first, in UTC+8
+  first_run_no BIGINT NOT NULL,        -- that run
+  last_run_no BIGINT NOT NULL,         -- run that saw it last
+  PRIMARY KEY (subject, kind, field)
+);
+
+-- What the trend needs of each run whose outputs are in place.
+CREATE TABLE run_figures (
+  run_no BIGINT PRIMARY KEY REFERENCES run,
+  figures TEXT NOT NULL                -- JSON
 );

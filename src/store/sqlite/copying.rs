@@ -277,9 +277,9 @@ CREATE TEMP TABLE numbered AS
         FROM added_request)
   WINDOW sent AS (ORDER BY sent_at, session_no, request_no);
 INSERT INTO request (request_no, session_no, call_no, asked_date, purpose, sent_at, sent_boot_us, replied_at,
-                     replied_boot_us, http_status, code, throttled, decision, pause_us)
+                     replied_boot_us, http_status, code, throttled, decision, pause_us, request_id, recheck)
   SELECT n.request_no, a.session_no, call_no, asked_date, purpose, sent_at, sent_boot_us, replied_at,
-         replied_boot_us, http_status, code, throttled, decision, pause_us
+         replied_boot_us, http_status, code, throttled, decision, pause_us, request_id, recheck
   FROM numbered AS n JOIN added_request AS a ON a.session_no = n.session_no AND a.request_no = n.number_in_session
   ORDER BY n.request_no;
 UPDATE session SET first_request_no = coalesce(

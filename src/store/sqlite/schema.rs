@@ -10,7 +10,7 @@ use crate::store::stored_word::Word as _;
 /// "RCNL" in ASCII; it marks the file as a store of this program.
 pub(super) const APPLICATION_ID: i64 = 0x5243_4e4c;
 /// The version of the schema in `schema.sql`.
-pub(super) const SCHEMA_VERSION: i64 = 3;
+pub(super) const SCHEMA_VERSION: i64 = 4;
 
 /// The value of a numeric pragma.
 pub(super) fn pragma(c: &Connection, name: &str) -> rusqlite::Result<i64> {
@@ -51,6 +51,9 @@ pub(super) fn migrate(c: &Connection) -> rusqlite::Result<()> {
     }
     if version < 3 {
         transaction.execute_batch(include_str!("to_version_3.sql"))?;
+    }
+    if version < 4 {
+        transaction.execute_batch(include_str!("to_version_4.sql"))?;
     }
     transaction.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}"))?;
     transaction.commit()

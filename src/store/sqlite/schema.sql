@@ -1,4 +1,4 @@
--- The store, schema version 3.
+-- The store, schema version 4.
 --
 -- Times are microseconds since 1970-01-01T00:00:00Z. Columns that end in boot_us are microseconds
 -- since the start of the machine: compare them only if the sessions have the same boot_id.
@@ -40,8 +40,9 @@ CREATE TABLE session (
   timeout_us INTEGER NOT NULL,
   first_request_no INTEGER NOT NULL DEFAULT 0, -- its requests end before the first one of the
                                        -- sessions that begin later
-  account TEXT                         -- NULL: the only account; its requests count for every
+  account TEXT,                        -- NULL: the only account; its requests count for every
                                        -- account, and those of every account for it
+  endpoint TEXT                        -- the address that it asks; NULL: offline, or not known
 ) STRICT;
 
 -- One call, and the answer that counts.
@@ -62,6 +63,7 @@ CREATE TABLE call (
   message TEXT,
   data TEXT,                           -- the provider's Data, byte for byte
   checksum INTEGER,                    -- CRC-32 of key and answer; if wrong, the answer is ignored
+  checked_session_no INTEGER,          -- session that looked at its final record again
   UNIQUE (call_id, prod_id, call_date)
 ) STRICT;
 
@@ -81,7 +83,9 @@ CREATE TABLE request (
                                        -- 'withdrawn' if the run decided not to send it
   throttled INTEGER NOT NULL DEFAULT 0,
   decision TEXT,                       -- what happens next: answered, again, gave_up, stopped
-  pause_us INTEGER                     -- pause before the next attempt
+  pause_us INTEGER,                    -- pause before the next attempt
+  request_id TEXT,                     -- of the response
+  recheck INTEGER NOT NULL DEFAULT 0   -- 1 if a final record is looked at again
 ) STRICT;
 
 -- Finds the requests that the cap of the next session counts.
@@ -97,5 +101,45 @@ CREATE TABLE open_item (
   first_seen_at INTEGER NOT NULL,
   last_run_no INTEGER NOT NULL,        -- last run whose ledger names it
   cleared_run_no INTEGER,              -- run that settled it
+  account TEXT,                        -- that is asked; NULL: the only account, or not known
   PRIMARY KEY (call_id, prod_id, call_date)
 ) STRICT, WITHOUT ROWID;
+
+-- Answers beside the one that counts: a final record before it changed, and "no record" after there
+-- was one.
+CREATE TABLE other_answer (
+  call_no INTEGER NOT NULL,
+  noted_session_no INTEGER NOT NULL,   -- session that saw the difference
+  answer TEXT NOT NULL CHECK (answer IN ('final', 'interim', 'no_record')),
+  session_no INTEGER NOT NULL,         -- session that got this answer
+  fetched_at INTEGER NOT NULL,
+  found_date TEXT,
+  request_id TEXT,
+  code TEXT,
+  message TEXT,
+  data TEXT,
+  checksum INTEGER,                    -- as in the table call
+  PRIMARY KEY (call_no, noted_session_no)
+) STRICT, WITHOUT ROWID;
+
+-- Finds the records that changed in a run.
+CREATE INDEX other_answer_by_session ON other_answer (noted_session_no);
+
+-- The discrepancies that were open after the last run whose ledger names their call.
+CREATE TABLE open_discrepancy (
+  subject INTEGER NOT NULL,            -- digest of the call, or of an unusable row
+  kind TEXT NOT NULL,
+  field TEXT NOT NULL,                 -- '' if there is none
+  call_date TEXT,                      -- NULL: an unusable row
+  named INTEGER,                       -- digest of an unusable row's CallId; NULL if it has none
+  since TEXT NOT NULL,                 -- day of the run that saw it first, in UTC+8
+  first_run_no INTEGER NOT NULL,       -- that run
+  last_run_no INTEGER NOT NULL,        -- run that saw it last
+  PRIMARY KEY (subject, kind, field)
+) STRICT, WITHOUT ROWID;
+
+-- What the trend needs of each run whose outputs are in place.
+CREATE TABLE run_figures (
+  run_no INTEGER PRIMARY KEY REFERENCES run,
+  figures TEXT NOT NULL                -- JSON
+) STRICT;

@@ -116,7 +116,8 @@ async fn unknown_words_are_shown_as_stored() {
 /// Another session begins in the store, as an older program with another lock could do it.
 const ANOTHER_SESSION: &str =
     "INSERT INTO session SELECT session_no + 1, run_no, version, pid, boot_id, started_at, ended_at, cap_requests,
-     cap_window_us, timeout_us, first_request_no, account FROM session ORDER BY session_no DESC LIMIT 1";
+     cap_window_us, timeout_us, first_request_no, account, endpoint FROM session
+     ORDER BY session_no DESC LIMIT 1";
 
 fn begin(store: &SqliteStore) -> reconcile_core::ask_again::Scope {
     let identity = RunIdentity { input_sha256: "a".into(), refresh: false };

@@ -1,0 +1,38 @@
+-- From schema version 3 to 4.
+
+ALTER TABLE session ADD COLUMN endpoint TEXT;
+ALTER TABLE call ADD COLUMN checked_session_no INTEGER;
+ALTER TABLE request ADD COLUMN request_id TEXT;
+ALTER TABLE request ADD COLUMN recheck INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE open_item ADD COLUMN account TEXT;
+
+CREATE TABLE other_answer (
+  call_no INTEGER NOT NULL,
+  noted_session_no INTEGER NOT NULL,
+  answer TEXT NOT NULL CHECK (answer IN ('final', 'interim', 'no_record')),
+  session_no INTEGER NOT NULL,
+  fetched_at INTEGER NOT NULL,
+  found_date TEXT,
+  request_id TEXT,
+  code TEXT,
+  message TEXT,
+  data TEXT,
+  checksum INTEGER,
+  PRIMARY KEY (call_no, noted_session_no)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX other_answer_by_session ON other_answer (noted_session_no);
+CREATE TABLE open_discrepancy (
+  subject INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  field TEXT NOT NULL,
+  call_date TEXT,
+  named INTEGER,
+  since TEXT NOT NULL,
+  first_run_no INTEGER NOT NULL,
+  last_run_no INTEGER NOT NULL,
+  PRIMARY KEY (subject, kind, field)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE run_figures (
+  run_no INTEGER PRIMARY KEY REFERENCES run,
+  figures TEXT NOT NULL
+) STRICT;
