@@ -38,6 +38,7 @@
 //! | Which steps lead from the ledger's talk time to the provider's? | [`bridge`] |
 //! | Which one cause explains many discrepancies? | [`patterns`], [`cause`] |
 //! | What must add up? | [`tie_out`] |
+//! | Is this night as the earlier ones were? | [`trend`] |
 //! | What does the cap mean, and did it hold? | [`rate`], [`arrival`], [`cap_audit`] |
 
 pub mod accounts;
@@ -89,3 +90,4 @@ pub mod status;
 pub mod tie_out;
 pub mod totals;
 pub mod traffic;
+pub mod trend;
