@@ -584,6 +584,66 @@ async fn the_answers_of_each_session_are_read_together() {
     assert_eq!(refused.unwrap_err().what, "enough");
 }
 
+/// A run over this ledger that began now, notes these figures and ends after a second.
+fn noted_run(machine: &Machine, store: &Arc<dyn Store>, ledger: &str, series: &str, figures: &str) -> Scope {
+    let scope = store.begin_session(&identity(ledger), rate(), TIMEOUT).unwrap();
+    let noted = RunFigures { series: series.into(), figures: figures.into() };
+    store.note_figures(&scope, &noted).unwrap();
+    machine.clock.pass(1);
+    store.end_session(&scope, Some(true)).unwrap();
+    scope
+}
+
+#[test]
+fn the_figures_of_a_run_count_once_it_has_ended() {
+    let Some(machine) = Machine::new() else { return };
+    let store = machine.open();
+    let began = store.moment().wall;
+    let first = noted_run(&machine, &store, "a", "s", "{\"calls\":1,\"呼\":\"\u{0}\"}");
+    noted_run(&machine, &store, "b", "other", "{}");
+    machine.clock.pass(86_400);
+    let second = begin(&store);
+    let figures = |n: u32| RunFigures { series: "s".into(), figures: format!("{{\"calls\":{n}}}") };
+    // A killed process had noted figures already.
+    store.note_figures(&second, &figures(2)).unwrap();
+    store.note_figures(&second, &figures(3)).unwrap();
+    let history = store.run_history(&second, "s").unwrap();
+    assert_eq!((history.ledger_since, history.started_at), (began, store.moment().wall));
+    let [run] = history.others.as_slice() else { panic!("{history:?}") };
+    assert_eq!((&run.run_id, run.complete), (&first.run_id, Some(true)));
+    assert_eq!(run.figures.as_deref(), Some("{\"calls\":1,\"呼\":\"\u{0}\"}"));
+    store.end_session(&second, Some(false)).unwrap();
+
+    let third = store.begin_session(&identity("c"), rate(), TIMEOUT).unwrap();
+    let others = store.run_history(&third, "s").unwrap().others;
+    let seen = others.iter().map(|run| (run.run_id.as_str(), run.complete, run.figures.as_deref().unwrap()));
+    assert_eq!(seen.collect::<Vec<_>>()[0], (second.run_id.as_str(), Some(false), "{\"calls\":3}"));
+    assert_eq!(others.len(), 2);
+    // The figures of 400 days ago go, the runs stay.
+    machine.clock.step_wall(400 * 86_400);
+    store.note_figures(&third, &figures(4)).unwrap();
+    let history = store.run_history(&third, "s").unwrap();
+    assert_eq!(history.others.len(), 1, "{history:?}");
+}
+
+#[test]
+fn a_run_is_found_by_the_beginning_of_its_id() {
+    let Some(machine) = Machine::new() else { return };
+    let store = machine.open();
+    let first = noted_run(&machine, &store, "a", "s", "{}");
+    let open = store.begin_session(&identity("b"), rate(), TIMEOUT).unwrap();
+    let reader = store.reader().unwrap();
+    let named = |start: &str| reader.runs_named(start, 3).unwrap();
+    let found = named(&first.run_id[..8]);
+    assert_eq!((found.len(), found[0].complete, found[0].figures.as_deref()), (1, Some(true), Some("{}")));
+    let found = named(&open.run_id);
+    assert_eq!(
+        (found[0].run_id.as_str(), found[0].complete, &found[0].figures),
+        (&*open.run_id, None, &None)
+    );
+    assert_eq!((named("").len(), named("%").len(), named(&format!("{}0", open.run_id)).len()), (2, 0, 0));
+}
+
 #[test]
 fn the_secret_of_a_store_never_changes() {
     let Some(machine) = Machine::new() else { return };

@@ -19,6 +19,7 @@ use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
 use super::places::Places;
 use super::request::{BegunRequest, NewRequest, RequestEnd};
+use super::run_history::{RunFigures, RunHistory, StoredRun};
 use super::run_identity::{AccountCap, RunIdentity};
 use super::store_note::StoreNote;
 use crate::clock::{Clock, Moment};
@@ -212,6 +213,21 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn open_items(&self, scope: &Scope) -> Result<OpenItems>;
 
+    /// Notes the figures of this run in place of those that were noted before. They count once the
+    /// run has ended. Deletes the figures of runs that began more than 400 days ago.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn note_figures(&self, scope: &Scope, noted: &RunFigures) -> Result<()>;
+
+    /// This run, and the other ended runs of a series with their figures.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn run_history(&self, scope: &Scope, series: &str) -> Result<RunHistory>;
+
     /// Ends the sessions of this process. With `complete`, the run ends too: its outputs are in
     /// place. Without it, the next session resumes the run.
     ///
@@ -286,6 +302,13 @@ pub trait Reader: Send {
     ///
     /// Exit 6 if the store cannot be read.
     fn similar_call_ids(&self, call_id: &str) -> Result<Vec<String>>;
+
+    /// The runs whose id begins so, newest first; at most so many.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn runs_named(&self, start: &str, at_most: u32) -> Result<Vec<StoredRun>>;
 
     /// How the sessions kept the cap, recomputed from their recorded requests.
     ///

@@ -187,7 +187,7 @@ pub(in crate::store) const OPEN_DISCREPANCY: Table = Table {
 
 /// The figures of the runs.
 pub(in crate::store) const RUN_FIGURES: Table =
-    Table { name: "run_figures", key: 1, columns: &[(Int, "run_no"), (Text, "figures")] };
+    Table { name: "run_figures", key: 1, columns: &[(Int, "run_no"), (Text, "series"), (Text, "figures")] };
 
 /// All tables, each after those to which it refers.
 pub(in crate::store) const ALL: [&Table; 8] =

@@ -92,7 +92,7 @@ fn filled(folder: &TempDir) -> PathBuf {
              INSERT INTO open_item VALUES ('9^9', 1, '{day}', 'pending', 1, 1, 1, NULL, 'a');
              INSERT INTO open_discrepancy VALUES (-7, 'mismatch', 'caller', '{day}', NULL, '{day}', 1, 1),
                                                  (7, 'invalid_row', '', NULL, 5, '{day}', 1, 1);
-             INSERT INTO run_figures VALUES (1, '{{}}');"
+             INSERT INTO run_figures VALUES (1, 'calls-.csv', '{{}}');"
         ),
     );
     path

@@ -22,6 +22,7 @@ mod prepare;
 mod reader;
 mod record;
 mod replication;
+mod run_history;
 mod schema;
 mod sessions;
 mod settings;

@@ -15,13 +15,14 @@ use super::connection::Connection;
 use super::errors::Done;
 use super::places::{self, Counted};
 use super::settings::Settings;
-use super::{calls, meta, prepare, sessions, shares, traffic};
+use super::{calls, meta, prepare, run_history, sessions, shares, traffic};
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::location::DatabaseUrl;
 use crate::store::origin::{ExpectedOrigin, Origin};
+use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::verbs::Reader;
 use crate::store::windows::windows;
@@ -139,6 +140,11 @@ impl Reader for PostgresReader {
     fn similar_call_ids(&self, call_id: &str) -> Result<Vec<String>> {
         let call_id = call_id.to_owned();
         self.read(move |t| calls::similar(t, &call_id))
+    }
+
+    fn runs_named(&self, start: &str, at_most: u32) -> Result<Vec<StoredRun>> {
+        let start = start.to_owned();
+        self.read(move |t| run_history::runs_named(t, &start, at_most))
     }
 
     fn cap_record(&self) -> Result<CapRecord> {

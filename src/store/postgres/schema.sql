@@ -173,8 +173,9 @@ CREATE TABLE open_discrepancy (
   PRIMARY KEY (subject, kind, field)
 );
 
--- What the trend needs of each run whose outputs are in place.
+-- What the trend and `diff` need of a run, for 400 days. It counts once the run has ended.
 CREATE TABLE run_figures (
   run_no BIGINT PRIMARY KEY REFERENCES run,
+  series TEXT COLLATE "C" NOT NULL,    -- account and ledger's name without digits; a trend has one
   figures TEXT NOT NULL                -- JSON
 );

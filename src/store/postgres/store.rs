@@ -20,7 +20,7 @@ use super::places::{self, Counted};
 use super::reader::PostgresReader;
 use super::sessions::{self, NewSessions};
 use super::settings::Settings;
-use super::{calls, erase, meta, open_items, prepare, record, replication, traffic};
+use super::{calls, erase, meta, open_items, prepare, record, replication, run_history, traffic};
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
 use crate::stop::Stop;
@@ -33,6 +33,7 @@ use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
+use crate::store::run_history::{RunFigures, RunHistory};
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
@@ -219,6 +220,16 @@ impl Store for PostgresStore {
             open_items::clear(t, run_no)?;
             open_items::summarize(t, run_no, now)
         })
+    }
+
+    fn note_figures(&self, scope: &Scope, noted: &RunFigures) -> Result<()> {
+        let (run_no, now, noted) = (scope.run_no, self.clock.now(), noted.clone());
+        self.database.write_fenced(move |t| run_history::note(t, run_no, now, &noted))
+    }
+
+    fn run_history(&self, scope: &Scope, series: &str) -> Result<RunHistory> {
+        let (run_no, series) = (scope.run_no, series.to_owned());
+        self.database.read(move |t| run_history::history(t, run_no, &series))
     }
 
     fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()> {

@@ -34,5 +34,6 @@ CREATE TABLE open_discrepancy (
 );
 CREATE TABLE run_figures (
   run_no BIGINT PRIMARY KEY REFERENCES run,
+  series TEXT COLLATE "C" NOT NULL,
   figures TEXT NOT NULL
 );

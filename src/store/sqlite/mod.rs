@@ -21,6 +21,7 @@ mod prepare;
 mod read_ahead;
 mod reader;
 mod record;
+mod run_history;
 mod runs;
 mod schema;
 mod sessions;

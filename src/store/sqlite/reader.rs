@@ -14,13 +14,16 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use super::call_row::{self, COLUMNS};
 use super::errors::InStore as _;
 use super::read_ahead::{ROWS_PER_READ, ReadAhead};
-use super::{answers, attempts, checks, held_file, lock, meta, places, runs, schema, sessions, traffic};
+use super::{
+    answers, attempts, checks, held_file, lock, meta, places, run_history, runs, schema, sessions, traffic,
+};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
 use crate::store::call_row::CallRow;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::origin::{ExpectedOrigin, Origin};
+use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::verbs::Reader;
 
@@ -162,6 +165,10 @@ impl Reader for SqliteReader {
             )?;
             query.query_map([start], |row| row.get(0))?.collect()
         })
+    }
+
+    fn runs_named(&self, start: &str, at_most: u32) -> Result<Vec<StoredRun>> {
+        self.read(|c| run_history::runs_named(c, start, at_most))
     }
 
     fn cap_record(&self) -> Result<CapRecord> {

@@ -19,7 +19,8 @@ use super::lock::StoreLock;
 use super::reader::SqliteReader;
 use super::sessions::NewSessions;
 use super::{
-    checks, erase, file_system, held_file, meta, open_items, places, prepare, record, sessions, traffic,
+    checks, erase, file_system, held_file, meta, open_items, places, prepare, record, run_history, sessions,
+    traffic,
 };
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
@@ -31,6 +32,7 @@ use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
+use crate::store::run_history::{RunFigures, RunHistory};
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
@@ -214,6 +216,15 @@ impl Store for SqliteStore {
             open_items::clear(c, scope.run_no)?;
             open_items::summarize(c, scope.run_no, now)
         })
+    }
+
+    fn note_figures(&self, scope: &Scope, noted: &RunFigures) -> Result<()> {
+        let now = self.clock.now();
+        self.database.write(|c| run_history::note(c, scope.run_no, now, noted))
+    }
+
+    fn run_history(&self, scope: &Scope, series: &str) -> Result<RunHistory> {
+        self.database.read(|c| run_history::history(c, scope.run_no, series))
     }
 
     fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()> {

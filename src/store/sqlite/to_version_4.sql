@@ -34,5 +34,6 @@ CREATE TABLE open_discrepancy (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE run_figures (
   run_no INTEGER PRIMARY KEY REFERENCES run,
+  series TEXT NOT NULL,
   figures TEXT NOT NULL
 ) STRICT;
