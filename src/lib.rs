@@ -42,6 +42,7 @@ pub mod recording;
 mod regular_file;
 pub mod resolutions;
 mod resolver;
+mod run_figures;
 pub mod sandbox;
 pub mod shown;
 pub mod shown_url;

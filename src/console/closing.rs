@@ -63,6 +63,7 @@ impl Closing<'_> {
             open = t.decisions.open,
             disputed = t.decisions.disputed,
             settled = t.decisions.settled(),
+            unusual = texts::unusual(Lang::En, self.summary.trend),
             from_store = t.from_store,
             requests = x.requests,
             throttled = x.throttled,
@@ -121,7 +122,7 @@ impl Closing<'_> {
     }
 
     fn headline(&self) -> String {
-        headline::sentence(Lang::En, self.summary.totals)
+        headline::sentence(Lang::En, self.summary.totals, self.summary.trend)
     }
 
     fn requests(&self) -> String {

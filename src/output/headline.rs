@@ -1,12 +1,22 @@
 //! The night in one sentence, for the report, the last line of a run and the notification.
 
 use super::lang::Lang;
+use crate::texts;
 use crate::words::{count, plural};
 use reconcile_core::totals::Totals;
+use reconcile_core::trend::Trend;
 
-/// The calls by category, in one sentence without its full stop. Agreement and difference are
-/// always named, the others only if there are any.
-pub(crate) fn sentence(lang: Lang, totals: &Totals) -> String {
+/// The calls by category, and what is unusual, in one sentence without its full stop. Agreement and
+/// difference are always named, the others only if there are any.
+pub(crate) fn sentence(lang: Lang, totals: &Totals, trend: &Trend) -> String {
+    let counts = counts(lang, totals);
+    match texts::unusual(lang, trend) {
+        Some(unusual) => format!("{counts}{}{unusual}", lang.choose("; ", "；")),
+        None => counts,
+    }
+}
+
+fn counts(lang: Lang, totals: &Totals) -> String {
     let h = totals.headline();
     let always = [(h.agree, WORDS[0]), (h.differ, WORDS[1])];
     let others = [h.not_compared, h.missing, h.waiting, h.failed].into_iter().zip(WORDS.into_iter().skip(2));
@@ -76,12 +86,12 @@ mod tests {
             ..Totals::default()
         };
         assert_eq!(
-            sentence(Lang::En, &totals),
+            counts(Lang::En, &totals),
             "89 calls: 57 agree, 19 differ, 3 have nothing to compare, 4 are missing at the provider, \
              2 wait, 4 failed; 7 ledger rows are unusable"
         );
         assert_eq!(
-            sentence(Lang::Zh, &totals),
+            counts(Lang::Zh, &totals),
             "共 89 通通话：57 通一致，19 通有差异，3 通无可比对项，4 通服务商无记录，2 通待结果，4 通查询失败；\
              另有 7 行台账无法使用"
         );
@@ -90,8 +100,8 @@ mod tests {
     #[test]
     fn one_call_is_singular_and_empty_categories_are_left_out() {
         let one = Totals { calls: 1, clean: 1, invalid: 1, ..Totals::default() };
-        assert_eq!(sentence(Lang::En, &one), "1 call: 1 agrees, 0 differ; 1 ledger row is unusable");
-        assert_eq!(sentence(Lang::En, &Totals::default()), "0 calls: 0 agree, 0 differ");
-        assert_eq!(sentence(Lang::Zh, &Totals::default()), "共 0 通通话：0 通一致，0 通有差异");
+        assert_eq!(counts(Lang::En, &one), "1 call: 1 agrees, 0 differ; 1 ledger row is unusable");
+        assert_eq!(counts(Lang::En, &Totals::default()), "0 calls: 0 agree, 0 differ");
+        assert_eq!(counts(Lang::Zh, &Totals::default()), "共 0 通通话：0 通一致，0 通有差异");
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod schema;
 mod summary;
 mod summary_decisions;
 mod summary_json;
+mod summary_trend;
 pub(crate) mod table;
 mod views;
 mod workbook;

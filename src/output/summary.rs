@@ -16,6 +16,7 @@ use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::{Sending, Traffic};
+use reconcile_core::trend::Trend;
 
 /// An account of the run.
 #[derive(Debug, Clone)]
@@ -60,6 +61,8 @@ pub struct Summary<'a> {
     pub left_over: Option<&'a LeftOver>,
     /// The limits of the run, and what was measured.
     pub limits: &'a [Measured],
+    /// The nights before this one, and what is usual.
+    pub trend: &'a Trend,
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
     /// Notes on the ledger and the run.

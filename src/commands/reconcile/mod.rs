@@ -10,6 +10,7 @@ mod collecting;
 mod connect;
 mod context;
 pub(crate) mod decisions;
+mod night;
 pub(crate) mod notes;
 pub(crate) mod output_paths;
 mod publishing;

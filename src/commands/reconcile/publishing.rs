@@ -3,6 +3,7 @@
 use super::collecting::Collected;
 use super::context::RunContext;
 use super::decisions;
+use super::night::TonightsFigures;
 use super::upload::Upload;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
@@ -19,6 +20,7 @@ use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -51,11 +53,10 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&entries);
-    let later_change = run.source.input.later_change().map(Note::Ledger);
-    let late_notes = Vec::from_iter(later_change.into_iter().chain(decisions::notes(settings, &left_over)));
-    late_notes.iter().for_each(|note| run.console.note(note));
+    let late_notes = late_notes(run, &left_over);
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
+    let tonight = TonightsFigures::new(run, &totals, at_stake_s, &traffic, because.is_none())?;
     let summary = Summary {
         provenance: &provenance,
         totals: &totals,
@@ -71,13 +72,13 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         cause: failures.most_frequent(),
         left_over: settings.resolutions.as_ref().map(|_| &left_over),
         limits: &limits,
+        trend: &tonight.trend,
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
-    let paths = upload(run, &provenance, summary.complete())?;
-    run.store.end_session(run.scope(), Some(summary.complete()))?;
+    let paths = end_run(run, &provenance, &tonight, summary.complete())?;
     if let Some(metrics) = &run.metrics {
         metrics.published(&totals, &left_over, run.is_sandbox());
     }
@@ -88,11 +89,21 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         is_sandbox: run.is_sandbox(),
         at_stake_s,
         limits,
+        trend: tonight.trend,
         cause: failures.most_frequent().cloned(),
         incomplete_because: because,
         totals,
         summary: text,
     })
+}
+
+/// The notes on what was seen while publishing. Prints them.
+fn late_notes(run: &RunContext<'_>, left_over: &LeftOver) -> Vec<Note> {
+    let later_change = run.source.input.later_change().map(Note::Ledger);
+    let notes: Vec<Note> =
+        later_change.into_iter().chain(decisions::notes(run.settings, left_over)).collect();
+    notes.iter().for_each(|note| run.console.note(note));
+    notes
 }
 
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
@@ -141,6 +152,23 @@ fn accounts_of_summary(run: &RunContext<'_>, figures: &[AccountFigures]) -> Vec<
         })
     });
     accounts.collect()
+}
+
+/// Uploads the files if they are published, and ends the run in the store. Returns their paths.
+///
+/// # Errors
+///
+/// Exit 6 if a file cannot be uploaded, or the store cannot be written.
+fn end_run(
+    run: &RunContext<'_>,
+    provenance: &Provenance,
+    tonight: &TonightsFigures,
+    complete: bool,
+) -> Result<Paths> {
+    let paths = upload(run, provenance, complete)?;
+    tonight.note(run, &paths)?;
+    run.store.end_session(run.scope(), Some(complete))?;
+    Ok(paths)
 }
 
 /// Makes the files visible in object storage if the run is published there. Returns their paths.

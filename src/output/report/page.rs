@@ -147,7 +147,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         script: SCRIPT,
         data: data(lang, &labels, &rows)?,
         started_at: zone::date_and_time(summary.provenance.started_at),
-        sentence: headline::sentence(lang, summary.totals),
+        sentence: headline::sentence(lang, summary.totals, summary.trend),
         incomplete_because: summary
             .incomplete_because
             .map(|because| shown(&words::incomplete(lang, because))),

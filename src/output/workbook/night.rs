@@ -53,7 +53,7 @@ impl Night {
         if summary.provenance.sandbox {
             night.bold([night.words(NightText::Sandbox)]);
         }
-        night.bold([Value::text(headline::sentence(summary.lang, summary.totals))]);
+        night.bold([Value::text(headline::sentence(summary.lang, summary.totals, summary.trend))]);
         night.add_run(summary);
         night.add_headline(summary);
         night.add_bridge(summary);

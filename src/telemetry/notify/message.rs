@@ -18,6 +18,7 @@ use crate::words::count;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::materiality::Measured;
 use reconcile_core::totals::Totals;
+use reconcile_core::trend::Trend;
 
 /// Longest message in bytes: the smallest limit of a platform, which is WeCom's.
 const MAX_BYTES: usize = 4_096;
@@ -46,6 +47,8 @@ pub struct WrittenRun {
     pub at_stake_s: u64,
     /// The limits of the run, and what was measured.
     pub limits: Vec<Measured>,
+    /// The nights before this one, and what is usual.
+    pub trend: Trend,
     /// Why some calls have no answer; `None` if all have one.
     pub incomplete_because: Option<Incomplete>,
     /// The most frequent reason of failures; `None` if nothing failed.
@@ -132,7 +135,7 @@ fn exit_words(exit: Exit, lang: Lang) -> &'static str {
 }
 
 fn lines_of_run(run: &WrittenRun, lang: Lang) -> Vec<String> {
-    let mut lines = vec![headline::sentence(lang, &run.totals)];
+    let mut lines = vec![headline::sentence(lang, &run.totals, &run.trend)];
     if run.is_sandbox {
         let simulated = lang.choose("Every answer is simulated by the sandbox", "所有结果均由沙箱模拟");
         lines.push(simulated.to_owned());
@@ -252,7 +255,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
 
+    use chrono::NaiveDate;
+    use reconcile_core::trend::{Night, NightFigures};
+
     use super::*;
+
+    /// A trend of quiet nights; `odd` is tonight's number of everything.
+    fn trend(odd: u64) -> Trend {
+        let night = |n: u64| {
+            let day = NaiveDate::default() + chrono::TimeDelta::days(n.cast_signed());
+            let odd = if n == 9 { odd } else { 0 };
+            let figures = NightFigures {
+                calls: Some(odd.max(1)),
+                differ: Some(odd),
+                missing: Some(odd),
+                at_stake_s: Some(odd),
+                duration_s: Some(odd),
+                ..NightFigures::default()
+            };
+            Night { day, run_id: String::new(), is_complete: true, figures }
+        };
+        Trend::new((0..9).map(night).collect(), night(9))
+    }
 
     fn run(exit: Exit) -> WrittenRun {
         let totals = Totals {
@@ -280,6 +304,7 @@ mod tests {
             totals,
             at_stake_s: 1_234,
             limits: Vec::new(),
+            trend: trend(0),
             incomplete_because: None,
             cause: Some(cause),
         }
@@ -333,6 +358,16 @@ mod tests {
         let simulated = WrittenRun { is_sandbox: true, ..run(Exit::Success) };
         let simulated = message(&Ok(simulated), "calls.csv", Lang::Zh);
         assert_eq!(simulated.lines[1], "所有结果均由沙箱模拟");
+    }
+
+    #[test]
+    fn an_unusual_night_is_named_in_the_first_line() {
+        let odd = WrittenRun { trend: trend(1_000), ..run(Exit::Success) };
+        let en = message(&Ok(odd.clone()), "calls.csv", Lang::En).lines.remove(0);
+        let named = "7 ledger rows are unusable; unusual: 100% missing, usually 0% to 0.3%; 100% differ, ";
+        assert!(en.contains(named), "{en}");
+        let zh = message(&Ok(odd), "calls.csv", Lang::Zh).lines.remove(0);
+        assert!(zh.contains("；异于往日：服务商无记录 100%（往日 0% 至 0.3%）"), "{zh}");
     }
 
     #[test]
@@ -399,6 +434,7 @@ mod tests {
                     cause: Some(Cause::new("isv.Y", &long)),
                 }),
                 cause,
+                trend: trend(most),
                 totals: Totals {
                     calls: most,
                     clean: most,
