@@ -28,7 +28,7 @@ pub use notes::note;
 pub use patterns::sentence as pattern;
 pub use rows::reason;
 pub use tie_out::{slowdown, tie_out_numbers, tie_out_rule};
-pub use trend::{series_name, tonight_value, unusual, usual_range};
+pub use trend::{series_name, tonight_value, trend_value, unusual, usual_range};
 pub use words::{
     age, bridge_step, category, decision, field, kind, kind_rule, outcome, product, status, status_rule,
 };

@@ -79,6 +79,12 @@ pub fn series_name(lang: Lang, series: Series) -> &'static str {
     }
 }
 
+/// A value of a series, as short as possible.
+#[must_use]
+pub fn trend_value(lang: Lang, series: Series, value: f64) -> String {
+    self::value(lang, series, value, 1)
+}
+
 fn with_unit(lang: Lang, series: Series, value: &str) -> String {
     match (lang, series) {
         (Lang::En, Series::Calls) => format!("{value} calls"),

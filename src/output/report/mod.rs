@@ -9,6 +9,7 @@ mod largest;
 mod link;
 mod numbers;
 mod page;
+mod strips;
 mod svg;
 mod texts;
 

@@ -21,6 +21,7 @@ use super::labels::Labels;
 use super::largest::{Largest, ListedRow};
 use super::link::Link;
 use super::numbers::{NumberStyle, Numbers, group_thousands};
+use super::strips::{self, Strip};
 use super::texts::{of_script, texts};
 use crate::error::{Error, Result};
 use crate::output::digests::WrittenFile;
@@ -72,6 +73,8 @@ struct Page<'a> {
     patterns: Vec<String>,
     bridge: Vec<BridgeRow>,
     kinds: Vec<BarRow>,
+    /// The trend; empty without an earlier night.
+    trend: Vec<Strip>,
     /// How many discrepancies the page has.
     listed_rows: usize,
     listed: String,
@@ -156,6 +159,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         patterns: observed.patterns().iter().map(|pattern| words::pattern(lang, pattern)).collect(),
         bridge: bars::bridge(lang, &figures.bridge),
         kinds: bars::kinds(summary),
+        trend: strips::strips(lang, summary.trend),
         listed_rows: rows.len(),
         listed: group_thousands(&rows.len()),
         rows: &rows[..rows.len().min(PLAIN_ROWS)],

@@ -177,7 +177,7 @@ fn short(value: f64) -> String {
     group_thousands(&text.strip_suffix(".0").unwrap_or(&text))
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 

@@ -100,6 +100,23 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("causes", "Causes that explain many rows", "可解释多行差异的原因"),
     ("no_causes", "No single cause explains many discrepancies.", "没有可解释多行差异的单一原因。"),
     ("most_at_stake", "Most talk time at stake", "涉及时长最多的差异"),
+    ("trend", "From night to night", "历次对比"),
+    (
+        "trend_desc",
+        "Each small dot is a night, the large dot at the right is this one. The band is what was usual in the nights before, the line their median.",
+        "每个小点为一次对账，右侧大点为本次；色带为此前的通常范围，横线为其中位数。",
+    ),
+    ("trend_young", "What is usual is known after seven nights.", "满七次对账后方可判断通常范围。"),
+    ("trend_incomplete", "incomplete", "本次不完整"),
+    (
+        "trend_text",
+        "A night is the newest run of a day (UTC+8) over a ledger of this name; days and numbers in the name do not count. Of an incomplete night only the calls count. The duration is that of the day’s longest run.",
+        "每天（北京时间）对同名台账的最近一次运行计为一次对账，名称中的数字不计。不完整的对账只计通话数。用时取当天最长的一次运行。",
+    ),
+    ("trend_caption", "The nights, the newest first", "历次对账（最近在前）"),
+    ("median", "median before", "此前中位数"),
+    ("usual_low", "usual from", "通常下限"),
+    ("usual_high", "usual to", "通常上限"),
     ("discrepancies", "Discrepancies", "差异"),
     (
         "no_discrepancies",
@@ -372,6 +389,7 @@ mod tests {
             include_str!("report.js"),
             include_str!("page.rs"),
             include_str!("charts.rs"),
+            include_str!("strips.rs"),
             include_str!("labels.rs")
         );
         let is_used = |key: &str| {
