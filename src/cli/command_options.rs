@@ -94,12 +94,16 @@ pub struct ResolutionsArgs {
 /// The options of `reconcile diff`.
 #[derive(Debug, Clone, Args)]
 pub struct DiffArgs {
-    /// The earlier run: its summary, such as details.summary.json, or its discrepancy file
+    /// The earlier run: its summary, such as details.summary.json, or its discrepancy file; or its
+    /// id or the first 8 characters of it, if there is no such file
     #[arg(value_name = "A")]
     pub before: PathBuf,
     /// The later run
     #[arg(value_name = "B")]
     pub after: PathBuf,
+    /// The store that knows the run ids.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// CSV file of all new, resolved and changed discrepancies, with the values of both runs
     #[arg(long, env = "RECONCILE_TO", value_name = "FILE")]
     pub to: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{answer, table};
+use super::answer::{answer, open_store, table};
 use crate::cli::DiffArgs;
 use crate::diff::{
     self, Change, ChangesCsv, GroupCounts, ListedRow, NumberChange, Run, Side, SummaryChanges, arrow,
@@ -51,14 +51,14 @@ struct Group {
     counts: GroupCounts,
 }
 
-/// Compares two runs by their files.
+/// Compares two runs by their files. The store says where those of a run id are.
 ///
 /// # Errors
 ///
-/// Exit 2 when a file cannot be read, is none of a run, or has changed since its summary; exit 6
-/// when a file cannot be written.
+/// Exit 2 when a file cannot be read, is none of a run, or has changed since its summary, or when
+/// there is no such run; exit 6 when a file cannot be written, or the store cannot be read.
 pub fn diff(args: &DiffArgs) -> Result<Exit> {
-    let (mut before, mut after) = (Run::open(&args.before)?, Run::open(&args.after)?);
+    let (mut before, mut after) = (open_run(&args.before, args)?, open_run(&args.after, args)?);
     if let Some(to) = &args.to {
         [&before, &after].into_iter().try_for_each(|run| run.check_target(to))?;
     }
@@ -75,8 +75,8 @@ pub fn diff(args: &DiffArgs) -> Result<Exit> {
     let groups =
         groups.map(|((kind, field), counts)| Group { kind: shown(&kind), field: shown(&field), counts });
     let found = Answer {
-        before: RunAnswer::new(&args.before, summary_before, &side_before),
-        after: RunAnswer::new(&args.after, summary_after, &side_after),
+        before: RunAnswer::new(&before.path, summary_before, &side_before),
+        after: RunAnswer::new(&after.path, summary_after, &side_after),
         total: comparison.counts.total,
         by_kind_and_field: groups.collect(),
         largest_new: comparison.largest_new,
@@ -86,6 +86,13 @@ pub fn diff(args: &DiffArgs) -> Result<Exit> {
     answer(args.json, &found, || found.lines())?;
     let is_worse = [Change::New, Change::Changed].iter().any(|change| found.total.of(*change).rows > 0);
     Ok(if args.exit_code && is_worse { Exit::Discrepancies } else { Exit::Success })
+}
+
+/// The run with this path, or with this id.
+fn open_run(name: &Path, args: &DiffArgs) -> Result<Run> {
+    let Some(id) = diff::run_id(name) else { return Run::open(name) };
+    let store = args.store.location();
+    diff::open_run(&id, open_store(&store)?.as_ref(), &store.to_string())
 }
 
 impl RunAnswer {

@@ -1,7 +1,7 @@
 //! Compares two runs by their discrepancy files, and by their summaries where they are given.
 //!
 //! ```text
-//!  A, B ─► run_files (summary, SHA-256, discrepancy file)
+//!  A, B ─► run_ids (store) ─► run_files (summary, SHA-256, discrepancy file)
 //!       ─► compare ─► 256 parts by identity ─► pairs ─► counts, largest new
 //!                                                   └─► 256 parts by place ─► changes_csv
 //!       ─► summaries ─► headline, tie-out, patterns, notes
@@ -14,6 +14,7 @@ mod compare;
 mod counts;
 mod pairs;
 mod run_files;
+mod run_ids;
 mod side;
 mod summaries;
 
@@ -21,5 +22,6 @@ pub(crate) use changes_csv::ChangesCsv;
 pub(crate) use compare::{ListedRow, compare};
 pub(crate) use counts::{Change, GroupCounts};
 pub(crate) use run_files::Run;
+pub(crate) use run_ids::{open_run, run_id};
 pub(crate) use side::Side;
 pub(crate) use summaries::{NumberChange, SummaryChanges, arrow, notes};

@@ -118,7 +118,7 @@ pub struct NightFigures {
 }
 
 /// A night: the newest run on one day over the ledger of one series.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Night {
     /// The day of the first run over its ledger, in UTC+8.
     pub day: NaiveDate,

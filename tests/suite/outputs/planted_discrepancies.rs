@@ -27,6 +27,7 @@ use reconcile_core::rate::Rate;
 use reconcile_core::resolutions::Resolutions;
 use reconcile_core::tie_out::tie_out;
 use reconcile_core::traffic::{Sending, Traffic};
+use reconcile_core::trend::{Night, Trend};
 
 use crate::outputs::bridge;
 use crate::support::{Row, cell, id, read_csv};
@@ -571,6 +572,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         cause: None,
         left_over: None,
         limits: &[],
+        trend: &Trend::new(Vec::new(), Night::default()),
         open_items: &OpenItems::default(),
         notes: &[],
     };

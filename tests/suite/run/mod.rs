@@ -27,3 +27,4 @@ mod slots_simulated;
 mod stalls;
 mod threads;
 mod time_zones;
+mod trend;

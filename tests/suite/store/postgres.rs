@@ -18,7 +18,7 @@ fn command(bench: &Bench, arguments: &[&str]) -> Run {
 /// The summary without what differs between two runs.
 fn comparable_summary(bench: &Bench) -> Value {
     let mut summary = bench.summary().0;
-    let differs = ["run_id", "started_at", "finished_at", "elapsed_s", "cap_use", "files"];
+    let differs = ["run_id", "started_at", "finished_at", "elapsed_s", "cap_use", "files", "trend"];
     let object = summary.as_object_mut().unwrap();
     object.retain(|name, _| !differs.contains(&name.as_str()));
     summary
