@@ -3,6 +3,7 @@
 mod bridge;
 mod chinese;
 mod diff;
+mod diff_run_ids;
 mod export_readers;
 mod file_contents;
 mod later_rows;
@@ -15,6 +16,7 @@ mod report_access;
 mod report_in_browser;
 mod report_pictures;
 mod report_script;
+mod report_trend;
 mod resolutions;
 mod snapshots;
 mod spreadsheets;

@@ -13,7 +13,7 @@ const REPORT: &str = "out/details.report.html";
 const DOM: &str = "return document.documentElement.outerHTML";
 
 /// The texts between each `from` and the next `to`.
-fn between<'a>(text: &'a str, from: &'a str, to: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn between<'a>(text: &'a str, from: &'a str, to: &'a str) -> impl Iterator<Item = &'a str> {
     text.split(from).skip(1).map(move |rest| rest.split_once(to).map_or(rest, |(inner, _)| inner))
 }
 
@@ -43,7 +43,7 @@ fn assert_charts(dom: &str, charts: usize) {
 
 /// Asserts that one number of the page is that of the summary at its pointer.
 #[track_caller]
-fn assert_number(summary: &Value, tag: &str, shown: &str) {
+pub(super) fn assert_number(summary: &Value, tag: &str, shown: &str) {
     let (place, value) = (attribute(tag, "data-at").unwrap(), attribute(tag, "value").unwrap());
     let number = summary.pointer(place).unwrap_or_else(|| panic!("summary.json has nothing at {place}"));
     let plain = shown.replace(',', "").replace('−', "-");
