@@ -119,7 +119,7 @@ fn a_run_whose_files_are_unknown_says_what_to_do() {
     let said = refused(&bench, &[&before, &after, "--store", "other.db"]);
     assert!(said.contains("there is no store other.db"), "{said}");
     // Too short for an id: a missing file.
-    assert!(refused(&bench, &[&before[..7], &after]).contains("cannot read"));
+    assert!(refused(&bench, &[&before[..7], &after]).contains("give the summary of a run"));
 
     fs::rename(bench.path("monday"), bench.path("moved")).unwrap();
     let said = refused(&bench, &[&before, &after]);
