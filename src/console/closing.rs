@@ -12,6 +12,7 @@ use crate::incomplete::NAMED_ACCOUNTS;
 use crate::output::{Lang, Paths, Summary, headline};
 use crate::texts;
 use crate::words::{count, plural};
+use reconcile_core::since::SinceLast;
 
 /// The end of a run whose files are written.
 #[derive(Debug)]
@@ -63,6 +64,9 @@ impl Closing<'_> {
             open = t.decisions.open,
             disputed = t.decisions.disputed,
             settled = t.decisions.settled(),
+            new = self.summary.since_last.new,
+            recurring = self.summary.since_last.recurring,
+            resolved = self.summary.since_last.resolved,
             from_store = t.from_store,
             requests = x.requests,
             throttled = x.throttled,
@@ -144,8 +148,20 @@ impl Closing<'_> {
         (all.len() > 1).then(|| format!("{} accounts ({}{more})", all.len(), named.join(", ")))
     }
 
-    /// Their number, and how many are still open if there are decisions.
+    /// Their number, how many are still open if there are decisions, and what changed.
     fn discrepancies(&self) -> String {
+        let SinceLast { new, recurring, resolved } = self.summary.since_last;
+        let changed = match (new, recurring, resolved) {
+            (0, 0, 0) => String::new(),
+            (new, 0, 0) => format!(", {}", if new == 1 { "new" } else { "all new" }),
+            (new, _, 0) => format!(", {} new", count(new)),
+            (new, _, resolved) => format!(", {} new, {} resolved", count(new), count(resolved)),
+        };
+        self.decided() + &changed
+    }
+
+    /// Their number, and how many are still open if there are decisions.
+    fn decided(&self) -> String {
         let decisions = self.summary.totals.decisions;
         let (disputed, settled) = (decisions.disputed, decisions.settled());
         let disputed_words =

@@ -260,6 +260,7 @@ mod tests {
             callee: Some("13800138000".into()),
             called_at: DateTime::from_timestamp(1_779_786_101, 0),
             at_stake_s: 2,
+            since: None,
             resolution: None,
             carried: vec!["a, \"b\"".into()],
             own_numbers: Vec::new(),

@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use crate::message::Message;
 use crate::product::ProductId;
 use crate::resolution::{Decision, Resolution};
+use crate::since::Since;
 use crate::status::Status;
 
 /// The kind of a discrepancy. The output files use this order: alphabetical, as `ORDER BY kind`.
@@ -60,6 +61,30 @@ impl Kind {
             Self::OtherDay => "other_day",
             Self::Pending => "pending",
             Self::UnknownState => "unknown_state",
+        }
+    }
+
+    /// Whether it says that the call has no result, or not yet. A later status replaces it.
+    #[must_use]
+    pub fn is_status(self) -> bool {
+        matches!(self, Self::Deferred | Self::Failed | Self::Malformed | Self::NotFound | Self::Pending)
+    }
+
+    /// Whether it is told once, by the run that notices it. The store does not remember it as open.
+    #[must_use]
+    pub fn is_event(self) -> bool {
+        match self {
+            Self::Deferred
+            | Self::Duplicate
+            | Self::Failed
+            | Self::Inconsistent
+            | Self::InvalidRow
+            | Self::Malformed
+            | Self::Mismatch
+            | Self::NotFound
+            | Self::OtherDay
+            | Self::Pending
+            | Self::UnknownState => false,
         }
     }
 
@@ -156,6 +181,8 @@ pub struct DiscrepancyRow {
     pub called_at: Option<DateTime<Utc>>,
     /// The talk seconds that it puts in doubt. A decision may settle them.
     pub at_stake_s: u64,
+    /// Since when it is open; `None` where no earlier run is known.
+    pub since: Option<Since>,
     /// The decision on it; `None` if it is open.
     pub resolution: Option<Resolution>,
     /// The columns carried through.

@@ -13,6 +13,7 @@ pub(crate) mod decisions;
 pub(crate) mod notes;
 pub(crate) mod output_paths;
 mod publishing;
+mod remembering;
 mod sandbox;
 mod upload;
 mod waiting;

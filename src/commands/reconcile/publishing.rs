@@ -3,6 +3,7 @@
 use super::collecting::Collected;
 use super::context::RunContext;
 use super::decisions;
+use super::remembering::{self, Remembering};
 use super::upload::Upload;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
@@ -14,17 +15,15 @@ use crate::objects::PublishedRun;
 use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
-use crate::store::OpenItems;
+use crate::store::{DiscrepancyChanges, NewDiscrepancies, OpenItems, RunEnd};
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
+use reconcile_core::since::OpenBefore;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
-
-/// Open calls written to the store at a time.
-const OPEN_AT_ONCE: usize = 1_000;
 
 /// Writes the outputs, ends the run in the store, and prints the result. Returns what the
 /// notification tells of it.
@@ -41,8 +40,11 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_items) =
-        write_rows(run, &mut outputs)?;
+    let before = run.store.open_before(run.scope())?;
+    let (counted, open_items, new) = write_rows(run, &mut outputs, &before)?;
+    let Counted { totals, by_account, figures, entries, marks, since_last, .. } = counted;
+    let Counted { failed_calls, exhausted_calls, .. } = counted;
+    let changes = DiscrepancyChanges { before, marks, new };
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -52,7 +54,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&entries);
     let later_change = run.source.input.later_change().map(Note::Ledger);
-    let late_notes = Vec::from_iter(later_change.into_iter().chain(decisions::notes(settings, &left_over)));
+    let late_notes = later_change.into_iter().chain(decisions::notes(settings, &left_over));
+    let late_notes = Vec::from_iter(late_notes.chain(remembering::note(&changes)?));
     late_notes.iter().for_each(|note| run.console.note(note));
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
@@ -71,15 +74,17 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         cause: failures.most_frequent(),
         left_over: settings.resolutions.as_ref().map(|_| &left_over),
         limits: &limits,
+        since_last,
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
     let paths = upload(run, &provenance, summary.complete())?;
-    run.store.end_session(run.scope(), Some(summary.complete()))?;
+    let end = RunEnd { complete: summary.complete(), discrepancies: Some(changes) };
+    run.store.end_session(run.scope(), Some(end))?;
     if let Some(metrics) = &run.metrics {
-        metrics.published(&totals, &left_over, run.is_sandbox());
+        metrics.published(&totals, since_last, &left_over, run.is_sandbox());
     }
     let exit = Exit::of_written_run(summary.complete(), decisions::is_above(settings, &totals, &limits));
     Closing { summary: &summary, paths: &paths, exit }.say(run.console.quiet);
@@ -87,6 +92,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         exit,
         is_sandbox: run.is_sandbox(),
         at_stake_s,
+        since_last,
         limits,
         cause: failures.most_frequent().cloned(),
         incomplete_because: because,
@@ -157,27 +163,26 @@ fn upload(run: &RunContext<'_>, provenance: &Provenance, complete: bool) -> Resu
     Ok(paths.in_folder(&folder))
 }
 
-/// Writes details and discrepancies, and the open calls to the store.
-fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, OpenItems)> {
-    let mut open = Vec::new();
-    let mut on_open = |item| {
-        open.push(item);
-        if open.len() < OPEN_AT_ONCE {
-            return Ok(());
-        }
-        run.store.note_open(run.scope(), &std::mem::take(&mut open))
-    };
+/// Writes details and discrepancies, and the open calls to the store. Returns the discrepancies that
+/// were not open before, too.
+fn write_rows(
+    run: &RunContext<'_>,
+    outputs: &mut Outputs,
+    open_before: &OpenBefore,
+) -> Result<(Counted, OpenItems, NewDiscrepancies)> {
+    let mut remembering = Remembering::new(run);
     let sources = Sources {
         ledger: &run.source,
         store: &*run.store,
         rules: run.settings.rules,
         resolutions: &run.resolutions,
+        open_before,
         session_no: run.scope().session_no,
         by_account: run.settings.accounts.file.is_some(),
     };
-    let counted = publish::publish(sources, publish::workers(), outputs, &mut on_open)?;
-    run.store.note_open(run.scope(), &open)?;
-    Ok((counted, run.store.open_items(run.scope())?))
+    let counted = publish::publish(sources, publish::workers(), outputs, &mut remembering)?;
+    let (open_items, new) = remembering.finish()?;
+    Ok((counted, open_items, new))
 }
 
 fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {
@@ -236,7 +241,7 @@ fn check_answered(
         return Ok(());
     }
     // The run has ended, so the next one asks again for the calls whose every attempt failed.
-    run.store.end_session(run.scope(), Some(false))?;
+    run.store.end_session(run.scope(), Some(RunEnd::without_outputs(false)))?;
     let cause = failures.most_frequent();
     let because = because.to_string();
     let reason = match cause.filter(|cause| !because.contains(&cause.to_string())) {

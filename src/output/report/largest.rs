@@ -310,6 +310,7 @@ mod tests {
             callee: None,
             called_at: None,
             at_stake_s: 0,
+            since: None,
             resolution: None,
             carried: vec!["13812345678".into()],
             own_numbers: vec!["447911123456".into()],
