@@ -151,13 +151,15 @@ impl Closing<'_> {
     /// Their number, how many are still open if there are decisions, and what changed.
     fn discrepancies(&self) -> String {
         let SinceLast { new, recurring, resolved } = self.summary.since_last;
-        let changed = match (new, recurring, resolved) {
-            (0, 0, 0) => String::new(),
-            (new, 0, 0) => format!(", {}", if new == 1 { "new" } else { "all new" }),
-            (new, _, 0) => format!(", {} new", count(new)),
-            (new, _, resolved) => format!(", {} new, {} resolved", count(new), count(resolved)),
+        let new = match (new, recurring) {
+            (0, 0) => String::new(),
+            (0, _) => ", none new".to_owned(),
+            (1, 0) => ", new".to_owned(),
+            (_, 0) => ", all new".to_owned(),
+            (new, _) => format!(", {} new", count(new)),
         };
-        self.decided() + &changed
+        let resolved = if resolved > 0 { format!(", {} resolved", count(resolved)) } else { String::new() };
+        self.decided() + &new + &resolved
     }
 
     /// Their number, and how many are still open if there are decisions.

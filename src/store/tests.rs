@@ -16,6 +16,9 @@ use reconcile_core::status::Status;
 use reconcile_core::traffic::Traffic;
 use tempfile::TempDir;
 
+#[path = "open_discrepancy_tests.rs"]
+mod open_discrepancy_tests;
+
 use super::IS_DATABASE;
 use crate::clock::{Clock, Moment};
 use crate::exit::Exit;

@@ -222,7 +222,8 @@ impl OpenBefore {
         let Some(at) = place() else { return new };
         marks.seen.set(at);
         let day = NaiveDate::from_num_days_from_ce_opt(self.entries[at].since);
-        Since { day: day.unwrap_or(self.today), is_new: false }
+        // A run that began later may have ended earlier.
+        Since { day: day.map_or(self.today, |day| day.min(self.today)), is_new: false }
     }
 
     /// How many are resolved.

@@ -44,6 +44,10 @@ pub(super) struct ListedRow {
     seconds: u64,
     product: String,
     day: String,
+    /// The day since which it is open; empty if that is not known.
+    since: String,
+    /// Whether this run is the first that sees it.
+    new: bool,
     /// The word of the decision; empty without one.
     resolution: &'static str,
     reason: String,
@@ -86,6 +90,8 @@ impl ListedRow {
                 .or_else(|| row.prod_id.map(|id| phone::mask_planned(&id.to_string(), own)))
                 .unwrap_or_default(),
             day: row.call_date.map(|day| day.to_string()).unwrap_or_default(),
+            since: row.since.map(|since| since.day.to_string()).unwrap_or_default(),
+            new: row.since.is_some_and(|since| since.is_new),
             resolution: row.decision().map_or("", Decision::as_str),
             reason: row
                 .resolution

@@ -69,6 +69,8 @@ struct Page<'a> {
     incomplete_because: Option<String>,
     go_on: Option<String>,
     cause: Option<String>,
+    /// What changed since the last run, as a bar; `None` without discrepancies.
+    since: Option<String>,
     patterns: Vec<String>,
     bridge: Vec<BridgeRow>,
     kinds: Vec<BarRow>,
@@ -154,6 +156,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         go_on: summary.go_on.map(shown),
         cause: summary.cause.map(|cause| shown(&words::cause_with_advice(lang, cause))),
         patterns: observed.patterns().iter().map(|pattern| words::pattern(lang, pattern)).collect(),
+        since: bars::since_last(summary),
         bridge: bars::bridge(lang, &figures.bridge),
         kinds: bars::kinds(summary),
         listed_rows: rows.len(),
