@@ -100,9 +100,10 @@ impl fmt::Display for Note {
             Self::Outage(note) => note.fmt(f),
             Self::NotRemembered { discrepancies } => write!(
                 f,
-                "the store remembers at most {} open discrepancies; {} more count as new in the next run as well",
+                "the store remembers at most {} open discrepancies; {} more {} as new in the next run as well",
                 count(MAX_REMEMBERED as u64),
-                count(*discrepancies)
+                count(*discrepancies),
+                if *discrepancies == 1 { "counts" } else { "count" }
             ),
             Self::Resolutions(note) => note.fmt(f),
         }

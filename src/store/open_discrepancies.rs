@@ -24,6 +24,12 @@ pub struct RunEnd {
 }
 
 impl RunEnd {
+    /// The end of a run with new outputs.
+    #[must_use]
+    pub fn with_outputs(complete: bool, changes: DiscrepancyChanges) -> Self {
+        Self { complete, discrepancies: Some(changes) }
+    }
+
     /// The end of a run without new outputs.
     #[must_use]
     pub fn without_outputs(complete: bool) -> Self {

@@ -1,8 +1,8 @@
 //! What every store remembers of open discrepancies from run to run.
 
-use reconcile_core::discrepancy::Kind;
+use reconcile_core::discrepancy::{Kind, Since};
 use reconcile_core::discrepancy_identity::{Subject, call_id_digest};
-use reconcile_core::since::{Marks, OpenBefore, Since, SinceLast};
+use reconcile_core::since::{Marks, OpenBefore, SinceLast};
 use reconcile_core::status::Lookup;
 
 use super::*;
@@ -67,7 +67,7 @@ fn run(
 }
 
 fn end_run(store: &Arc<dyn Store>, scope: &Scope, changes: DiscrepancyChanges) {
-    store.end_session(scope, Some(RunEnd { complete: true, discrepancies: Some(changes) })).unwrap();
+    store.end_session(scope, Some(RunEnd::with_outputs(true, changes))).unwrap();
 }
 
 fn counts(new: u64, recurring: u64, resolved: u64) -> SinceLast {

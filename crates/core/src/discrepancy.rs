@@ -2,13 +2,12 @@
 //!
 //! [`Kind`] lists the kinds in the order of the output files.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use compact_str::CompactString;
 
 use crate::message::Message;
 use crate::product::ProductId;
 use crate::resolution::{Decision, Resolution};
-use crate::since::Since;
 use crate::status::Status;
 
 /// The kind of a discrepancy. The output files use this order: alphabetical, as `ORDER BY kind`.
@@ -160,6 +159,15 @@ impl Discrepancy {
     }
 }
 
+/// Since when a discrepancy is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    /// The day of the run that saw it first, in UTC+8.
+    pub day: NaiveDate,
+    /// True if this run is the first.
+    pub is_new: bool,
+}
+
 /// A row of the discrepancy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscrepancyRow {
@@ -170,7 +178,7 @@ pub struct DiscrepancyRow {
     /// The difference.
     pub what: Discrepancy,
     /// The day in the details; `None` for an unusable row.
-    pub call_date: Option<chrono::NaiveDate>,
+    pub call_date: Option<NaiveDate>,
     /// The product id in the details; `None` for an unusable row.
     pub prod_id: Option<i64>,
     /// The call's status in the details; `None` for an unusable row.

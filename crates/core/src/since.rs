@@ -17,7 +17,7 @@ use std::ops::Range;
 use chrono::{Datelike as _, NaiveDate};
 use compact_str::CompactString;
 
-use crate::discrepancy::Kind;
+use crate::discrepancy::{Kind, Since};
 use crate::discrepancy_identity::call_id_digest;
 use crate::merge::Merge;
 use crate::status::{FailureKind, Lookup, Status};
@@ -26,15 +26,6 @@ use crate::status::{FailureKind, Lookup, Status};
 pub const MAX_REMEMBERED: usize = 2_000_000;
 /// An open discrepancy is forgotten once no ledger has named it for this many days.
 pub const REMEMBERED_DAYS: i64 = 90;
-
-/// Since when a discrepancy is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Since {
-    /// The day of the run that saw it first, in UTC+8.
-    pub day: NaiveDate,
-    /// True if this run is the first.
-    pub is_new: bool,
-}
 
 /// What changed since the last run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]

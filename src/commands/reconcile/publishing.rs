@@ -15,12 +15,12 @@ use crate::objects::PublishedRun;
 use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
-use crate::store::{DiscrepancyChanges, NewDiscrepancies, OpenItems, RunEnd};
+use crate::store::{DiscrepancyChanges, OpenItems, RunEnd};
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
-use reconcile_core::since::OpenBefore;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -40,11 +40,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let before = run.store.open_before(run.scope())?;
-    let (counted, open_items, new) = write_rows(run, &mut outputs, &before)?;
-    let Counted { totals, by_account, figures, entries, marks, since_last, .. } = counted;
-    let Counted { failed_calls, exhausted_calls, .. } = counted;
-    let changes = DiscrepancyChanges { before, marks, new };
+    let (counted, open_items, changes) = write_rows(run, &mut outputs)?;
+    let Counted { totals, by_account, figures, since_last, failed_calls, exhausted_calls, .. } = counted;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -52,11 +49,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     check_answered(run, &totals, because.as_ref(), failures)?;
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
-    let left_over = run.resolutions.left_over(&entries);
-    let later_change = run.source.input.later_change().map(Note::Ledger);
-    let late_notes = later_change.into_iter().chain(decisions::notes(settings, &left_over));
-    let late_notes = Vec::from_iter(late_notes.chain(remembering::note(&changes)?));
-    late_notes.iter().for_each(|note| run.console.note(note));
+    let left_over = run.resolutions.left_over(&counted.entries);
+    let late_notes = late_notes(run, &left_over, &changes)?;
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
     let summary = Summary {
@@ -81,8 +75,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
     let paths = upload(run, &provenance, summary.complete())?;
-    let end = RunEnd { complete: summary.complete(), discrepancies: Some(changes) };
-    run.store.end_session(run.scope(), Some(end))?;
+    run.store.end_session(run.scope(), Some(RunEnd::with_outputs(summary.complete(), changes)))?;
     if let Some(metrics) = &run.metrics {
         metrics.published(&totals, since_last, &left_over, run.is_sandbox());
     }
@@ -163,26 +156,36 @@ fn upload(run: &RunContext<'_>, provenance: &Provenance, complete: bool) -> Resu
     Ok(paths.in_folder(&folder))
 }
 
-/// Writes details and discrepancies, and the open calls to the store. Returns the discrepancies that
-/// were not open before, too.
+/// The notes that only the written rows give. They are printed, too.
+fn late_notes(run: &RunContext<'_>, left_over: &LeftOver, changes: &DiscrepancyChanges) -> Result<Vec<Note>> {
+    let later_change = run.source.input.later_change().map(Note::Ledger);
+    let notes = later_change.into_iter().chain(decisions::notes(run.settings, left_over));
+    let notes = Vec::from_iter(notes.chain(remembering::note(changes)?));
+    notes.iter().for_each(|note| run.console.note(note));
+    Ok(notes)
+}
+
+/// Writes details and discrepancies, and the open calls to the store. The discrepancies change only
+/// when the run ends.
 fn write_rows(
     run: &RunContext<'_>,
     outputs: &mut Outputs,
-    open_before: &OpenBefore,
-) -> Result<(Counted, OpenItems, NewDiscrepancies)> {
+) -> Result<(Counted, OpenItems, DiscrepancyChanges)> {
+    let before = run.store.open_before(run.scope())?;
     let mut remembering = Remembering::new(run);
     let sources = Sources {
         ledger: &run.source,
         store: &*run.store,
         rules: run.settings.rules,
         resolutions: &run.resolutions,
-        open_before,
+        open_before: &before,
         session_no: run.scope().session_no,
         by_account: run.settings.accounts.file.is_some(),
     };
-    let counted = publish::publish(sources, publish::workers(), outputs, &mut remembering)?;
+    let mut counted = publish::publish(sources, publish::workers(), outputs, &mut remembering)?;
     let (open_items, new) = remembering.finish()?;
-    Ok((counted, open_items, new))
+    let marks = std::mem::take(&mut counted.marks);
+    Ok((counted, open_items, DiscrepancyChanges { before, marks, new }))
 }
 
 fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {

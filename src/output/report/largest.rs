@@ -56,6 +56,11 @@ pub(super) struct ListedRow {
 }
 
 impl ListedRow {
+    /// Leaves out since when it is open.
+    pub(super) fn leave_out_day(&mut self) {
+        self.since.clear();
+    }
+
     fn new(
         lang: Lang,
         row: &DiscrepancyRow,

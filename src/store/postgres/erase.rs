@@ -145,9 +145,9 @@ fn forget_answer(t: &mut Transaction<'_>, row: &Row) -> Done<()> {
     Ok(())
 }
 
-/// Replaces the provider's codes that contain the number in the record of requests. Deletes the open
-/// items whose CallId contains it, also those without a call, their open discrepancies, and those
-/// whose field contains it or that are of unusable rows.
+/// Replaces the provider's codes that contain the number in the record of requests. Deletes the
+/// open items whose CallId contains it, also those without a call, with their open discrepancies.
+/// Deletes the open discrepancies whose field contains it, and those of all unusable rows.
 pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
     t.batch_execute("SET LOCAL enable_seqscan = on")?;
     let mut with_number = |sql: &str| -> Done<Vec<String>> {
