@@ -14,7 +14,7 @@ mod support;
 use std::path::Path;
 use std::time::Instant;
 
-use reconcile::store::{Origin, StoreLocation, open_reader};
+use reconcile::store::{Origin, RunEnd, StoreLocation, open_reader};
 use support::{Call, calls, fill, open_store, per_second, reconcile, write_ledger, write_store};
 
 /// The numbers of requests in flight.
@@ -40,7 +40,7 @@ fn store(location: &dyn Fn() -> StoreLocation, concurrencies: &[usize]) {
         let (first, calls) = (1_000_000 * concurrency, (40 * concurrency).max(2_000));
         let rate = runtime.block_on(fill(store.as_ref(), &scope, first..first + calls, *concurrency));
         println!("stored with {concurrency:>5} in flight: {rate:.0} calls per second");
-        store.end_session(&scope, Some(true)).unwrap();
+        store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
     }
 }
 

@@ -26,6 +26,7 @@ __all__ = [
     "ANSWERS_SCHEMA",
     "DETAILS_SCHEMA",
     "DISCREPANCIES_SCHEMA",
+    "IDENTITIES_SCHEMA",
     "LEDGER_SCHEMA",
     "RECORDS_SCHEMA",
     "Comparison",
@@ -34,6 +35,7 @@ __all__ = [
     "Totals",
     "__version__",
     "compare",
+    "discrepancy_identity",
     "normalize",
 ]
 
@@ -50,11 +52,14 @@ DETAILS_SCHEMA: pyarrow.Schema
 DISCREPANCIES_SCHEMA: pyarrow.Schema
 """The columns of Comparison.discrepancies. The ledger's carried columns follow them."""
 
+IDENTITIES_SCHEMA: pyarrow.Schema
+"""The columns of discrepancy_identity()."""
+
 class InputError(ValueError):
     """An input cannot be used."""
 
     input: str
-    """'ledger' or 'answers'."""
+    """'ledger', 'answers' or 'discrepancies'."""
     row: int | None
     """The row from 0; None if the whole column or input is at fault."""
     column: str | None
@@ -120,4 +125,17 @@ def compare(
 
     Raises InputError if a column is missing or cannot be read, or an answer has no key. An unusable
     row of the ledger is no error: it becomes a discrepancy.
+    """
+
+def discrepancy_identity(discrepancies: _ArrowArray | _ArrowStream) -> pyarrow.RecordBatch:
+    """What makes each discrepancy the same as one of another night.
+
+    discrepancies: the columns of Comparison.discrepancies, with those carried through.
+
+    The result has one row for each, in their order. identity: 32 hexadecimal digits of call, kind
+    and field. subject: the digest of the call or of the unusable row alone. Both are null for a row
+    that names no call although its kind is about one. Several rows may have the same identity, such
+    as the later rows of a call.
+
+    Raises InputError if a column is missing or has another type.
     """

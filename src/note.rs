@@ -9,7 +9,8 @@ use crate::ledger::{ColumnNote, LedgerNote, Reason, most_frequent};
 use crate::provider::credentials::ReadableFile;
 use crate::resolutions::ResolutionNote;
 use crate::store::StoreNote;
-use crate::words::plural;
+use crate::words::{count, plural};
+use reconcile_core::since::MAX_REMEMBERED;
 
 /// A note of a run. File names and headers in it may hold a phone number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,11 @@ pub enum Note {
     Answers(AnswerNote),
     /// The provider could not be reached.
     Outage(OutageNote),
+    /// The store has no room for all open discrepancies.
+    NotRemembered {
+        /// How many it does not remember.
+        discrepancies: u64,
+    },
     /// Entries of the file of resolutions decide nothing.
     Resolutions(ResolutionNote),
 }
@@ -92,6 +98,13 @@ impl fmt::Display for Note {
             Self::Store(file_system) => file_system.fmt(f),
             Self::Answers(note) => note.fmt(f),
             Self::Outage(note) => note.fmt(f),
+            Self::NotRemembered { discrepancies } => write!(
+                f,
+                "the store remembers at most {} open discrepancies; {} more {} as new in the next run as well",
+                count(MAX_REMEMBERED as u64),
+                count(*discrepancies),
+                if *discrepancies == 1 { "counts" } else { "count" }
+            ),
             Self::Resolutions(note) => note.fmt(f),
         }
     }

@@ -131,7 +131,8 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*bytes)
 }
 
-fn failed(folder: &Path, e: io::Error) -> Error {
+/// The error of a temporary file in this folder.
+pub(crate) fn failed(folder: &Path, e: io::Error) -> Error {
     Error::output(format!("cannot use a temporary file in {}", folder.display()))
         .hint("free space there, or name another folder with the environment variable TMPDIR")
         .because(e)

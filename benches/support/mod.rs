@@ -14,6 +14,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use fastrand::Rng;
 use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
+use reconcile::store::RunEnd;
 use reconcile::store::{
     Decision, NewRequest, Origin, Purpose, RequestEnd, RunIdentity, Store, StoreLocation, open,
 };
@@ -231,7 +232,7 @@ pub(crate) fn write_store(location: &StoreLocation, calls: usize) {
         0..calls,
         FILL_CONCURRENCY,
     ));
-    store.end_session(&scope, Some(true)).unwrap();
+    store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
 }
 
 /// Time, memory and standard output of one run of the program.

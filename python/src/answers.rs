@@ -1,6 +1,6 @@
 //! The provider's answers, as `reconcile export` writes them.
 
-use arrow_array::{Array as _, ArrayRef, Date32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{Array as _, Date32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use hashbrown::HashMap;
 use reconcile_core::answer::{AnswerKind, MALFORMED, NewAnswer, StoredAnswer, StoredCall};
@@ -8,6 +8,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
 
 use crate::arrays::{self, Texts};
+use crate::columns::Columns;
 use crate::error::{Input, InputError};
 
 /// The code of an answer without an error.
@@ -39,19 +40,20 @@ impl Answers {
     ///
     /// A column is missing or has another type.
     pub(crate) fn open(batch: &RecordBatch) -> Result<Self, InputError> {
+        let columns = Columns::new(batch, Input::Answers);
         Ok(Self {
             rows: batch.num_rows(),
-            call_id: texts(batch, "call_id")?,
-            prod_id: integers(batch, "prod_id")?,
-            call_date: days(batch, "call_date")?,
-            code: texts(batch, "code")?,
-            message: texts(batch, "message")?,
-            data: texts(batch, "data")?,
-            request_id: texts(batch, "request_id")?,
-            fetched_at: times(batch, "fetched_at")?,
-            attempts: integers(batch, "attempts")?,
-            answer: optional(batch, "answer", texts)?,
-            found_date: optional(batch, "found_date", days)?,
+            call_id: columns.texts("call_id")?,
+            prod_id: columns.integers("prod_id")?,
+            call_date: columns.days("call_date")?,
+            code: columns.texts("code")?,
+            message: columns.texts("message")?,
+            data: columns.texts("data")?,
+            request_id: columns.texts("request_id")?,
+            fetched_at: columns.times("fetched_at")?,
+            attempts: columns.integers("attempts")?,
+            answer: columns.has("answer").then(|| columns.texts("answer")).transpose()?,
+            found_date: columns.has("found_date").then(|| columns.days("found_date")).transpose()?,
         })
     }
 
@@ -144,46 +146,4 @@ impl Answers {
 /// The call of a key.
 pub(crate) fn call_key((call_id, prod_id, _): Key<'_>, day: NaiveDate) -> CallKey {
     CallKey { call_id: call_id.to_owned(), prod_id: ProductId(prod_id), day }
-}
-
-fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, InputError> {
-    let found = batch.column_by_name(name).ok_or_else(|| {
-        InputError::column(Input::Answers, name, "there is no such column; give the columns of an export")
-    })?;
-    arrays::plain(found).map_err(|error| InputError::column(Input::Answers, name, error))
-}
-
-fn texts(batch: &RecordBatch, name: &str) -> Result<Texts, InputError> {
-    let column = column(batch, name)?;
-    Texts::of(&column).ok_or_else(|| wrong_type(name, &column, "a text"))
-}
-
-fn integers(batch: &RecordBatch, name: &str) -> Result<Int64Array, InputError> {
-    let column = column(batch, name)?;
-    arrays::integers(&column).ok_or_else(|| wrong_type(name, &column, "a whole number"))
-}
-
-fn days(batch: &RecordBatch, name: &str) -> Result<Date32Array, InputError> {
-    let column = column(batch, name)?;
-    arrays::days(&column).ok_or_else(|| wrong_type(name, &column, "a date"))
-}
-
-/// Times in UTC. One without a zone is in UTC: so engines write them that have no other times.
-fn times(batch: &RecordBatch, name: &str) -> Result<TimestampMicrosecondArray, InputError> {
-    let column = column(batch, name)?;
-    let micros = arrays::microseconds(&column).map_err(|_| wrong_type(name, &column, "a timestamp"))?;
-    Ok(arrays::in_utc(&micros))
-}
-
-fn wrong_type(name: &str, column: &ArrayRef, wanted: &str) -> InputError {
-    let what = format!("it has the type {}; make it {wanted}", column.data_type());
-    InputError::column(Input::Answers, name, what)
-}
-
-fn optional<T>(
-    batch: &RecordBatch,
-    name: &str,
-    read: impl FnOnce(&RecordBatch, &str) -> Result<T, InputError>,
-) -> Result<Option<T>, InputError> {
-    batch.column_by_name(name).map(|_| read(batch, name)).transpose()
 }

@@ -6,11 +6,12 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// The two arguments with data.
+/// The arguments with data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Input {
     Ledger,
     Answers,
+    Discrepancies,
 }
 
 impl Input {
@@ -19,6 +20,16 @@ impl Input {
         match self {
             Self::Ledger => "ledger",
             Self::Answers => "answers",
+            Self::Discrepancies => "discrepancies",
+        }
+    }
+
+    /// Whose columns it has.
+    pub(crate) fn source(self) -> &'static str {
+        match self {
+            Self::Ledger => "a ledger",
+            Self::Answers => "an export",
+            Self::Discrepancies => "the discrepancies",
         }
     }
 }

@@ -5,9 +5,11 @@
 
 mod answers;
 mod arrays;
+mod columns;
 mod comparison;
 mod counts;
 mod error;
+mod identity;
 mod input;
 mod ledger;
 mod records;
@@ -94,6 +96,17 @@ fn compare(
     })
 }
 
+/// What makes each discrepancy the same as one of another night, and the digest of its subject.
+#[pyfunction]
+fn discrepancy_identity<'py>(
+    py: Python<'py>,
+    discrepancies: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let batch = input::read(discrepancies, Input::Discrepancies)?;
+    let identities = py.detach(|| identity::identities(&batch))?;
+    identities.to_pyarrow(py)
+}
+
 /// A product by number or name.
 fn product(value: &Bound<'_, PyAny>) -> PyResult<ProductId> {
     let text: Bound<'_, PyString> = value.str()?;
@@ -148,6 +161,7 @@ fn reconcile(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_function(wrap_pyfunction!(normalize, module)?)?;
     module.add_function(wrap_pyfunction!(compare, module)?)?;
+    module.add_function(wrap_pyfunction!(discrepancy_identity, module)?)?;
     module.add_class::<Comparison>()?;
     module.add_class::<Totals>()?;
     module.add("InputError", py.get_type::<error::exceptions::InputError>())?;
@@ -159,6 +173,7 @@ fn reconcile(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ("RECORDS_SCHEMA", tables::schema(records::columns())),
         ("DETAILS_SCHEMA", tables::schema(DETAILS)),
         ("DISCREPANCIES_SCHEMA", tables::schema(DISCREPANCIES)),
+        ("IDENTITIES_SCHEMA", tables::schema(identity::COLUMNS)),
     ] {
         module.add(name, PyArrowType(schema.as_ref().clone()))?;
     }

@@ -64,7 +64,11 @@ class Outputs:
 
     def __init__(self, folder):
         self.details = pq.read_table(folder / "details.parquet")
-        self.discrepancies = pq.read_table(folder / "discrepancies.parquet")
+        # What was open before is in the program's store only.
+        table = pq.read_table(folder / "discrepancies.parquet")
+        at = table.schema.get_field_index("since")
+        self.since = table["since"]
+        self.discrepancies = table.set_column(at, "since", pa.nulls(len(table), pa.date32()))
         self.summary = json.loads((folder / "details.summary.json").read_text())
 
 

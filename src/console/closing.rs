@@ -12,6 +12,7 @@ use crate::incomplete::NAMED_ACCOUNTS;
 use crate::output::{Lang, Paths, Summary, headline};
 use crate::texts;
 use crate::words::{count, plural};
+use reconcile_core::since::SinceLast;
 
 /// The end of a run whose files are written.
 #[derive(Debug)]
@@ -64,6 +65,9 @@ impl Closing<'_> {
             disputed = t.decisions.disputed,
             settled = t.decisions.settled(),
             unusual = texts::unusual(Lang::En, self.summary.trend),
+            new = self.summary.since_last.new,
+            recurring = self.summary.since_last.recurring,
+            resolved = self.summary.since_last.resolved,
             from_store = t.from_store,
             requests = x.requests,
             throttled = x.throttled,
@@ -145,8 +149,22 @@ impl Closing<'_> {
         (all.len() > 1).then(|| format!("{} accounts ({}{more})", all.len(), named.join(", ")))
     }
 
-    /// Their number, and how many are still open if there are decisions.
+    /// Their number, how many are still open if there are decisions, and what changed.
     fn discrepancies(&self) -> String {
+        let SinceLast { new, recurring, resolved } = self.summary.since_last;
+        let new = match (new, recurring) {
+            (0, 0) => String::new(),
+            (0, _) => ", none new".to_owned(),
+            (1, 0) => ", new".to_owned(),
+            (_, 0) => ", all new".to_owned(),
+            (new, _) => format!(", {} new", count(new)),
+        };
+        let resolved = if resolved > 0 { format!(", {} resolved", count(resolved)) } else { String::new() };
+        self.decided() + &new + &resolved
+    }
+
+    /// Their number, and how many are still open if there are decisions.
+    fn decided(&self) -> String {
         let decisions = self.summary.totals.decisions;
         let (disputed, settled) = (decisions.disputed, decisions.settled());
         let disputed_words =

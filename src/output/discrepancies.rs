@@ -260,6 +260,7 @@ mod tests {
             callee: Some("13800138000".into()),
             called_at: DateTime::from_timestamp(1_779_786_101, 0),
             at_stake_s: 2,
+            since: None,
             resolution: None,
             carried: vec!["a, \"b\"".into()],
             own_numbers: Vec::new(),
@@ -291,9 +292,9 @@ mod tests {
         assert_eq!(
             String::from_utf8(written("d.csv", false)).unwrap(),
             "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id,\
-             status,product,callee,called_at,seconds_at_stake,resolution,reason,ledger_note,ledger_b\n\
+             status,product,callee,called_at,seconds_at_stake,since,resolution,reason,ledger_note,ledger_b\n\
              -1^2,3,mismatch,duration_s,7,5,-2,duration_s differs,2026-11-16,11000000300006,found,\
-             voice-notification,13800138000,2026-05-26 17:01:41+08:00,2,,,\"a, \"\"b\"\"\",\n"
+             voice-notification,13800138000,2026-05-26 17:01:41+08:00,2,,,,\"a, \"\"b\"\"\",\n"
         );
     }
 

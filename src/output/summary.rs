@@ -13,6 +13,7 @@ use reconcile_core::accounts::AccountFigures;
 use reconcile_core::figures::Figures;
 use reconcile_core::materiality::Measured;
 use reconcile_core::resolutions::LeftOver;
+use reconcile_core::since::SinceLast;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::{Sending, Traffic};
@@ -63,6 +64,8 @@ pub struct Summary<'a> {
     pub limits: &'a [Measured],
     /// The nights before this one, and what is usual.
     pub trend: &'a Trend,
+    /// What changed since the last run.
+    pub since_last: SinceLast,
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
     /// Notes on the ledger and the run.

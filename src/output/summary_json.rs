@@ -22,6 +22,7 @@ use reconcile_core::figures::{Figures, GroupFigures, HourOfDay, Lines};
 use reconcile_core::patterns::{Pattern, WithinTolerance};
 use reconcile_core::phone::mask_planned;
 use reconcile_core::rate::Rate;
+use reconcile_core::since::SinceLast;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::{BothSides, Headline, Totals};
 use reconcile_core::traffic::{Sending, Slowdown, Traffic};
@@ -78,6 +79,7 @@ struct SummaryJson<'a> {
     discrepancies_total: u64,
     at_stake_s: BTreeMap<&'static str, u64>,
     at_stake_total_s: u64,
+    since_last: SinceLast,
     resolutions: ResolutionsJson,
     fail_above: Vec<LimitJson>,
     trend: TrendJson<'a>,
@@ -304,6 +306,7 @@ impl<'a> SummaryJson<'a> {
             discrepancies_total: t.discrepancies_total(),
             at_stake_s: by_kind(&f.at_stake_s),
             at_stake_total_s: f.at_stake_s.values().sum(),
+            since_last: summary.since_last,
             resolutions: ResolutionsJson::new(summary),
             fail_above: summary.limits.iter().map(LimitJson::new).collect(),
             trend: TrendJson::new(summary.trend),

@@ -13,7 +13,7 @@ const COLUMN_TYPES: &str = "{'ledger_line': 'BIGINT', 'delta': 'BIGINT', 'call_d
      'prod_id': 'BIGINT', 'call_id': 'VARCHAR', 'kind': 'VARCHAR', 'field': 'VARCHAR', \
      'expected': 'VARCHAR', 'actual': 'VARCHAR', 'message': 'VARCHAR', 'status': 'VARCHAR', \
      'product': 'VARCHAR', 'callee': 'VARCHAR', 'called_at': 'TIMESTAMPTZ', \
-     'seconds_at_stake': 'BIGINT', 'resolution': 'VARCHAR', 'reason': 'VARCHAR'}";
+     'seconds_at_stake': 'BIGINT', 'since': 'DATE', 'resolution': 'VARCHAR', 'reason': 'VARCHAR'}";
 
 /// Types of the summary's keys that the views read. `GROUP` stands for a product or a day.
 const SUMMARY_TYPES: &str = "{'bridge': 'STRUCT(step VARCHAR, calls BIGINT, seconds BIGINT)[]', \

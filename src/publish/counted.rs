@@ -9,6 +9,7 @@ use reconcile_core::compare::Tolerances;
 use reconcile_core::figures::Figures;
 use reconcile_core::merge::{Merge, merge_maps};
 use reconcile_core::resolutions::EntryUse;
+use reconcile_core::since::{Marks, SinceLast};
 use reconcile_core::totals::Totals;
 
 /// The totals of each account, by its name.
@@ -27,6 +28,10 @@ pub struct Counted {
     pub entries: EntryUse,
     /// Calls, by the number of their first row, of which only a later row is unsettled.
     pub reopened: BTreeSet<u64>,
+    /// What changed since the last run. Those that are resolved are counted from the marks.
+    pub since_last: SinceLast,
+    /// What the ledger says about the discrepancies that were open before.
+    pub marks: Marks,
     /// Why calls failed.
     pub failed_calls: Failures,
     /// The same, of the calls whose every attempt failed.
@@ -49,12 +54,24 @@ impl Counted {
 /// The counts of later rows follow.
 impl Merge for Counted {
     fn merge(&mut self, other: Self) {
-        let Self { totals, by_account, figures, entries, reopened, failed_calls, exhausted_calls } = other;
+        let Self {
+            totals,
+            by_account,
+            figures,
+            entries,
+            reopened,
+            since_last,
+            marks,
+            failed_calls,
+            exhausted_calls,
+        } = other;
         self.totals.merge(totals);
         merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
         self.entries.merge(entries);
         self.reopened.extend(reopened);
+        self.since_last.merge(since_last);
+        self.marks.merge(marks);
         self.failed_calls.merge(failed_calls);
         self.exhausted_calls.merge(exhausted_calls);
     }

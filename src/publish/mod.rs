@@ -29,10 +29,10 @@ use std::thread::scope;
 use crate::error::{Error, Result};
 use crate::ledger::RawBatch;
 use crate::output::Outputs;
-use crate::store::OpenItem;
+use crate::store::{NewDiscrepancy, OpenItem};
 use crate::threads;
 use reconcile_core::merge::Merge as _;
-use units::{Done, UnitReader};
+use units::{Done, Found, UnitReader};
 use worker::Worker;
 
 pub use counted::{AccountTotals, Counted};
@@ -49,8 +49,25 @@ pub(crate) fn workers() -> usize {
     threads::cores().min(MAX_WORKERS)
 }
 
-/// Writes and counts the rows of details and discrepancies with this number of workers. Calls
-/// `on_open` for each open call.
+/// What the store has to remember of the rows.
+pub trait Remember {
+    /// An open call.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be kept.
+    fn open_call(&mut self, call: OpenItem) -> Result<()>;
+
+    /// A discrepancy that was not open before.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if it cannot be kept.
+    fn new_discrepancy(&mut self, new: &NewDiscrepancy) -> Result<()>;
+}
+
+/// Writes and counts the rows of details and discrepancies with this number of workers. Passes on
+/// what the store has to remember.
 ///
 /// # Errors
 ///
@@ -60,7 +77,7 @@ pub fn publish(
     sources: Sources<'_>,
     workers: usize,
     outputs: &mut Outputs,
-    on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
+    remember: &mut dyn Remember,
 ) -> Result<Counted> {
     let ledger = sources.ledger;
     let later_values = later_values::read(ledger)?;
@@ -87,7 +104,7 @@ pub fn publish(
         let splitting = threads::start_in(scope, "split", split).map_err(Error::no_more_threads)?;
         // A thread that fails closes its channels, and then the others end too. So the first error
         // in the order of the ledger is the cause.
-        let counted = write(in_order, sources.rules, outputs, on_open);
+        let counted = write(in_order, sources, outputs, remember);
         let checksum = threads::result_of(splitting)?;
         threads.into_iter().for_each(threads::result_of);
         let counted = counted?;
@@ -101,17 +118,18 @@ pub fn publish(
 /// Writes what the units give, in their order.
 fn write(
     in_order: Receiver<Receiver<Result<Done>>>,
-    rules: Rules,
+    sources: Sources<'_>,
     outputs: &mut Outputs,
-    on_open: &mut dyn FnMut(OpenItem) -> Result<()>,
+    remember: &mut dyn Remember,
 ) -> Result<Counted> {
-    let mut all = Counted::new(rules.tolerances);
+    let mut all = Counted::new(sources.rules.tolerances);
     for unit in in_order {
         let mut is_whole = false;
         for done in unit {
-            let Done { rows, open, counted } = done?;
+            let Done { rows, found: Found { open, new }, counted } = done?;
             outputs.append(rows)?;
-            open.into_iter().try_for_each(&mut *on_open)?;
+            open.into_iter().try_for_each(|call| remember.open_call(call))?;
+            new.iter().try_for_each(|new| remember.new_discrepancy(new))?;
             if let Some(counted) = counted {
                 all.merge(*counted);
                 is_whole = true;
@@ -122,5 +140,6 @@ fn write(
         }
     }
     all.reopen();
+    all.since_last.resolved = sources.open_before.resolved(&all.marks);
     Ok(all)
 }

@@ -8,7 +8,7 @@ use super::counted::Counted;
 use crate::error::{Error, Result};
 use crate::ledger::{BatchLimit, BatchParser, BatchReader, LedgerError, RawBatch, Repeat, ScannedLedger};
 use crate::output::{EncodedRows, ROW_GROUP};
-use crate::store::OpenItem;
+use crate::store::{NewDiscrepancy, OpenItem};
 use reconcile_core::ledger_row::{LedgerRow, Record};
 
 /// The largest unit: a row group of the details, if each record is another call. Some 5 MiB of
@@ -28,10 +28,19 @@ pub(super) struct Unit {
 /// What a worker has done of a unit.
 pub(super) struct Done {
     pub(super) rows: EncodedRows,
-    /// The open calls among them.
-    pub(super) open: Vec<OpenItem>,
+    /// What the store has to remember of them.
+    pub(super) found: Found,
     /// The numbers of the whole unit, with its last rows.
     pub(super) counted: Option<Box<Counted>>,
+}
+
+/// What the store has to remember of some rows.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The open calls.
+    pub(super) open: Vec<OpenItem>,
+    /// The discrepancies that were not open before.
+    pub(super) new: Vec<NewDiscrepancy>,
 }
 
 /// A call whose later rows are still to come.

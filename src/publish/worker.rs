@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex};
 use super::counted::Counted;
 use super::later_values;
 use super::sources::Sources;
-use super::units::{Done, Unit, changed};
+use super::units::{Done, Found, Unit, changed};
 use crate::error::{Error, Result};
 use crate::ledger::{BatchParser, RawBatch, Repeat};
 use crate::locked::lock;
 use crate::output::{KnownCall, RowEncoder, RowForms, own_numbers};
-use crate::store::{OpenItem, Reader};
+use crate::store::{NewDiscrepancy, OpenItem, Reader};
+use chrono::NaiveDate;
 use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::is_open;
 use reconcile_core::call::CallKey;
 use reconcile_core::call_result::CallResult;
 use reconcile_core::compare::compare;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
+use reconcile_core::discrepancy_identity::{Subject, call_id_digest};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
@@ -77,7 +79,7 @@ impl<'a> Worker<'a> {
             reader: &*self.reader,
             encoder: RowEncoder::new(self.forms.clone()),
             counted: Counted::new(self.sources.rules.tolerances),
-            open: Vec::new(),
+            found: Found::default(),
         };
         let mut first_rows = first_rows.iter();
         let mut repeats = self.sources.ledger.scan.duplicate_calls.among(batch.rows()).iter().peekable();
@@ -92,11 +94,11 @@ impl<'a> Worker<'a> {
                 numbers.by_ref().take(ROWS_PER_LOOKUP).map(&mut parse).collect();
             unit.add(rows.ok_or_else(|| changed(self.sources.ledger))?)?;
             if let Some(rows) = unit.encoder.take_full()? {
-                send(results, Done { rows, open: std::mem::take(&mut unit.open), counted: None })?;
+                send(results, Done { rows, found: std::mem::take(&mut unit.found), counted: None })?;
             }
         }
-        let (open, counted) = (unit.open, Some(Box::new(unit.counted)));
-        send(results, Done { rows: unit.encoder.finish()?, open, counted })
+        let (found, counted) = (unit.found, Some(Box::new(unit.counted)));
+        send(results, Done { rows: unit.encoder.finish()?, found, counted })
     }
 }
 
@@ -159,7 +161,7 @@ struct UnitRows<'a> {
     reader: &'a dyn Reader,
     encoder: RowEncoder,
     counted: Counted,
-    open: Vec<OpenItem>,
+    found: Found,
 }
 
 impl UnitRows<'_> {
@@ -203,14 +205,15 @@ impl UnitRows<'_> {
         let CallResult { row, lookup, compared, own_s } =
             CallResult::new(row, later, stored, rules, session_no);
         let discrepancies = compared.discrepancies.len() as u64 + later_rows;
-        let own: Vec<DiscrepancyRow> =
+        let mut own: Vec<DiscrepancyRow> =
             compared.discrepancies.iter().map(|what| self.decided(&row, &lookup, what.clone())).collect();
+        self.date_call(&row.key, &lookup, &mut own);
         self.count_call(&row, &lookup, compared.is_compared(), discrepancies, &own);
         self.counted.figures.add_fields(&compared.fields);
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
         self.encoder.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
-            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
+            self.found.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
         }
         if let Some(of_account) = self.of_account(&row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));
@@ -259,6 +262,32 @@ impl UnitRows<'_> {
         row.resolution = found.cloned();
     }
 
+    /// Says since when the discrepancies of a call are open, without those of its later rows.
+    fn date_call(&mut self, key: &CallKey, lookup: &Lookup, own: &mut [DiscrepancyRow]) {
+        let before = self.sources.open_before;
+        if before.is_empty() && own.is_empty() {
+            return;
+        }
+        let subject = Subject::of_call(key).digest();
+        before.name_call(subject, lookup, &mut self.counted.marks);
+        before.name_call_id(&key.call_id, &mut self.counted.marks);
+        own.iter_mut().for_each(|row| self.date(row, subject, Some(key.day)));
+    }
+
+    /// Says since when a discrepancy is open. `call_date` is the ledger's day of its call; `None`
+    /// for an unusable row.
+    fn date(&mut self, row: &mut DiscrepancyRow, subject: i64, call_date: Option<NaiveDate>) {
+        let (kind, field) = (row.what.kind, row.what.field.as_str());
+        let since = self.sources.open_before.since(subject, kind, field, &mut self.counted.marks);
+        self.counted.since_last.add(since);
+        row.since = Some(since);
+        if since.is_new && !kind.is_event() {
+            let call_id = row.call_id.as_deref().filter(|id| call_date.is_none() && !id.is_empty());
+            let named = call_id.map(call_id_digest);
+            self.found.new.push(NewDiscrepancy { subject, kind, field: field.into(), call_date, named });
+        }
+    }
+
     /// A later row of the call whose first row has this number.
     fn later_row(
         &mut self,
@@ -283,6 +312,7 @@ impl UnitRows<'_> {
             discrepancy.own_numbers.extend(own_numbers(&first.expected, None));
         }
         self.decide(&mut discrepancy);
+        self.date(&mut discrepancy, Subject::of_call(&first.key).digest(), Some(first.key.day));
         if let Some(own) = self.of_account(first) {
             own.duplicates += 1;
             own.add_discrepancy(Kind::Duplicate, discrepancy.decision());
@@ -297,8 +327,10 @@ impl UnitRows<'_> {
         self.counted.totals.invalid += 1;
         self.counted.figures.add_rejected(&row);
         self.encoder.add_reject(&row)?;
+        let subject = Subject::digest_of_row(&row, &self.sources.ledger.scan.carried);
         let mut discrepancy = discrepancy_rows::of_invalid_row(row);
         self.decide(&mut discrepancy);
+        self.date(&mut discrepancy, subject, None);
         self.write(&discrepancy, None)
     }
 

@@ -165,6 +165,7 @@ fn found_row(line: u64, texts: Vec<String>) -> Result<FoundRow, String> {
         callee: None,
         called_at: None,
         at_stake_s: 0,
+        since: None,
         resolution: None,
         carried: Vec::new(),
         own_numbers: Vec::new(),

@@ -141,7 +141,7 @@ async fn sessions_of_one_run_end_and_are_exported_apart() {
     let (_folder, store, scopes) = sent_by(&[Some("north"), Some("south")], &[0, 1]).await;
     let sessions = store.reader().unwrap().sessions().unwrap();
     assert_eq!((sessions.ended.len(), sessions.open), (0, vec![1, 2]));
-    store.end_session(&scopes[0], Some(true)).unwrap();
+    store.end_session(&scopes[0], Some(RunEnd::without_outputs(true))).unwrap();
     let sessions = store.reader().unwrap().sessions().unwrap();
     assert_eq!((sessions.ended.len(), sessions.open), (2, vec![]));
     assert_ne!(sessions.ended[0].started_at, sessions.ended[1].started_at);

@@ -16,6 +16,9 @@ use reconcile_core::status::Status;
 use reconcile_core::traffic::Traffic;
 use tempfile::TempDir;
 
+#[path = "open_discrepancy_tests.rs"]
+mod open_discrepancy_tests;
+
 use super::IS_DATABASE;
 use crate::clock::{Clock, Moment};
 use crate::exit::Exit;
@@ -257,7 +260,7 @@ async fn a_killed_run_is_resumed_and_an_ended_one_is_not() {
     let second = begin(&store);
     assert_eq!((second.run_id.as_str(), second.run_from), (first.run_id.as_str(), first.session_no));
     assert!(second.resumed && second.session_no > first.session_no);
-    store.end_session(&second, Some(true)).unwrap();
+    store.end_session(&second, Some(RunEnd::without_outputs(true))).unwrap();
     let third = begin(&store);
     assert!(!third.resumed && third.run_id != first.run_id);
     assert_eq!((third.run_from, third.chain_from), (third.session_no, third.session_no));
@@ -268,12 +271,12 @@ async fn the_run_after_an_incomplete_one_is_in_its_chain() {
     let Some(machine) = Machine::new() else { return };
     let store = machine.open();
     let first = begin(&store);
-    store.end_session(&first, Some(false)).unwrap();
+    store.end_session(&first, Some(RunEnd::without_outputs(false))).unwrap();
     let second = begin(&store);
     assert_ne!(second.run_id, first.run_id);
     assert_eq!((second.run_from, second.chain_from), (second.session_no, first.session_no));
     // Another ledger begins its own chain.
-    store.end_session(&second, Some(false)).unwrap();
+    store.end_session(&second, Some(RunEnd::without_outputs(false))).unwrap();
     let other = store.begin_session(&identity("b"), rate(), TIMEOUT).unwrap();
     assert_eq!(other.chain_from, other.session_no);
 }
@@ -477,7 +480,7 @@ async fn after_a_reboot_recent_requests_take_a_whole_cooldown() {
         let store = machine.open();
         let scope = begin(&store);
         ask(&store, &scope, 1, AnswerKind::Final, Some("{}")).await;
-        store.end_session(&scope, Some(true)).unwrap();
+        store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
     }
     machine.clock = SetClock::new("boot-2", 5_000_000);
     let store = machine.open();
@@ -564,7 +567,7 @@ async fn the_answers_of_each_session_are_read_together() {
     }
     let sessions = reader.sessions().unwrap();
     assert_eq!((sessions.ended.len(), sessions.open), (0, vec![1]), "it may bring more answers");
-    store.end_session(&first, Some(true)).unwrap();
+    store.end_session(&first, Some(RunEnd::without_outputs(true))).unwrap();
     assert_eq!(reader.sessions().unwrap().open, Vec::<i64>::new());
     // A killed session has recorded no end; it has ended when the next one begins.
     let second = begin(&store);
@@ -590,7 +593,7 @@ fn noted_run(machine: &Machine, store: &Arc<dyn Store>, ledger: &str, series: &s
     let noted = RunFigures { series: series.into(), figures: figures.into() };
     store.note_figures(&scope, &noted).unwrap();
     machine.clock.pass(1);
-    store.end_session(&scope, Some(true)).unwrap();
+    store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
     scope
 }
 
@@ -612,7 +615,7 @@ fn the_figures_of_a_run_count_once_it_has_ended() {
     let [run] = history.others.as_slice() else { panic!("{history:?}") };
     assert_eq!((&run.run_id, run.complete), (&first.run_id, Some(true)));
     assert_eq!(run.figures.as_deref(), Some("{\"calls\":1,\"呼\":\"\u{0}\"}"));
-    store.end_session(&second, Some(false)).unwrap();
+    store.end_session(&second, Some(RunEnd::without_outputs(false))).unwrap();
 
     let third = store.begin_session(&identity("c"), rate(), TIMEOUT).unwrap();
     let others = store.run_history(&third, "s").unwrap().others;
@@ -659,7 +662,7 @@ fn open_items_keep_the_day_on_which_they_were_first_seen() {
     let item = |n, status| OpenItem { key: key(n), status };
     let first = begin(&store);
     store.note_open(&first, &[item(1, Status::NotFound), item(2, Status::Pending)]).unwrap();
-    store.end_session(&first, Some(true)).unwrap();
+    store.end_session(&first, Some(RunEnd::without_outputs(true))).unwrap();
     machine.clock.pass(2 * 86_400);
     let second = begin(&store);
     store.note_open(&second, &[item(1, Status::NotFound)]).unwrap();

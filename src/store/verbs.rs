@@ -10,11 +10,13 @@ use reconcile_core::answer::{NewAnswer, StoredCall};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::rate::Rate;
+use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 
 use super::answered::{AnswerGroup, AnsweredCall, Sessions};
 use super::erased::Erased;
 use super::history::{CapRecord, KnownCall};
+use super::open_discrepancies::RunEnd;
 use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
 use super::places::Places;
@@ -228,15 +230,25 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be read.
     fn run_history(&self, scope: &Scope, series: &str) -> Result<RunHistory>;
 
-    /// Ends the sessions of this process. With `complete`, the run ends too: its outputs are in
-    /// place. Without it, the next session resumes the run.
+    /// The discrepancies that were open before this run, also if it was resumed.
     ///
     /// # Errors
     ///
-    /// Exit 6 if the store cannot be written.
-    fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()>;
+    /// Exit 6 if the store cannot be read.
+    fn open_before(&self, scope: &Scope) -> Result<OpenBefore>;
 
-    /// Erases all calls of days before this one, and their requests.
+    /// Ends the sessions of this process. With `run`, the run ends too: its outputs are in place.
+    /// Without it, the next session resumes the run.
+    ///
+    /// The open discrepancies change in the same step.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written. Then nothing has changed.
+    fn end_session(&self, scope: &Scope, run: Option<RunEnd>) -> Result<()>;
+
+    /// Erases all calls of days before this one, their requests and open discrepancies, and what is
+    /// remembered of unusable rows that only runs before this day have read.
     ///
     /// # Errors
     ///
@@ -245,7 +257,8 @@ pub trait Store: RequestLog {
     fn purge(&self, before: NaiveDate) -> Result<Erased>;
 
     /// Erases every answer that contains this phone number in any spelling. The calls are not asked
-    /// again. A call whose CallId contains the number is deleted with its open item.
+    /// again. A call whose CallId contains the number is deleted with its open item and open
+    /// discrepancies. Those of all unusable rows are deleted: nobody can tell which row had it.
     ///
     /// # Errors
     ///

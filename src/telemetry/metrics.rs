@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 
 use super::metrics_text::{
     CALLS, DISCREPANCIES, HEADLINE, KeptSamples, LAST_EXIT_CODE, LAST_RUN_DURATION, LAST_RUN_ENDED,
-    LAST_SUCCESS, MARK, RESOLUTIONS, State, labelled_sample, sample,
+    LAST_SUCCESS, MARK, RESOLUTIONS, SINCE_LAST, State, labelled_sample, sample,
 };
 pub use super::metrics_text::{ProgressOfAccount, RunProgress};
 use super::push::{PushTarget, Pusher};
@@ -30,6 +30,7 @@ use crate::staged::Staged;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
 use reconcile_core::resolutions::LeftOver;
+use reconcile_core::since::SinceLast;
 use reconcile_core::status::Status;
 use reconcile_core::totals::Totals;
 
@@ -131,7 +132,7 @@ impl Metrics {
 
     /// Sets the counts of the new outputs. Only now is it certain whether the answers are
     /// simulated. [`Metrics::end`], which follows at once, writes them.
-    pub fn published(&self, totals: &Totals, left_over: &LeftOver, sandbox: bool) {
+    pub fn published(&self, totals: &Totals, since_last: SinceLast, left_over: &LeftOver, sandbox: bool) {
         let calls =
             Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));
         let discrepancies = Kind::ALL.map(|kind| {
@@ -144,8 +145,12 @@ impl Metrics {
         let entries = entries.map(|(word, lines)| (word, lines.len() as u64));
         let decisions = totals.decisions.by_word().into_iter().chain(entries);
         let decisions = decisions.map(|(word, n)| labelled_sample("decision", word, n));
+        let SinceLast { new, recurring, resolved } = since_last;
+        let changes = [("new", new), ("recurring", recurring), ("resolved", resolved)];
+        let changes = changes.map(|(word, n)| labelled_sample("change", word, n));
         let mut state = lock(&self.state);
         state.sandbox = sandbox;
+        state.kept.set(SINCE_LAST, changes);
         state.kept.set(RESOLUTIONS, decisions);
         state.kept.set(CALLS, calls);
         state.kept.set(HEADLINE, headline);
@@ -262,7 +267,8 @@ mod tests {
             Metrics::open(targets).unwrap().unwrap()
         };
         let first = open();
-        first.published(&Totals { found: 7, ..Totals::default() }, &LeftOver::default(), true);
+        let totals = Totals { found: 7, ..Totals::default() };
+        first.published(&totals, SinceLast::default(), &LeftOver::default(), true);
         first.end(Exit::Success);
         let success = text().lines().find(|l| l.starts_with("reconcile_last_success")).unwrap().to_owned();
 

@@ -154,6 +154,7 @@ const fn kept_gauge(name: &'static str, help: &'static str) -> Metric {
 pub(super) const CALLS: &str = "reconcile_calls";
 pub(super) const HEADLINE: &str = "reconcile_headline";
 pub(super) const DISCREPANCIES: &str = "reconcile_discrepancies";
+pub(super) const SINCE_LAST: &str = "reconcile_since_last";
 pub(super) const RESOLUTIONS: &str = "reconcile_resolutions";
 pub(super) const LAST_RUN_DURATION: &str = "reconcile_last_run_duration_seconds";
 pub(super) const LAST_RUN_ENDED: &str = "reconcile_last_run_ended_timestamp_seconds";
@@ -161,7 +162,7 @@ pub(super) const LAST_EXIT_CODE: &str = "reconcile_last_exit_code";
 pub(super) const LAST_SUCCESS: &str = "reconcile_last_success_timestamp_seconds";
 
 /// All metrics, in the order of the file.
-const METRICS: [Metric; 20] = [
+const METRICS: [Metric; 21] = [
     gauge(
         "reconcile_info",
         "Always 1. The labels are the program's version and whether the answers are simulated.",
@@ -207,6 +208,10 @@ const METRICS: [Metric; 20] = [
     kept_gauge(CALLS, "Calls of the last outputs, by status."),
     kept_gauge(HEADLINE, "Calls of the last outputs, by category; unusable_rows are rows."),
     kept_gauge(DISCREPANCIES, "Discrepancies of the last outputs, by kind."),
+    kept_gauge(
+        SINCE_LAST,
+        "Discrepancies of the last outputs that are new or recurring, and earlier ones that are resolved.",
+    ),
     kept_gauge(
         RESOLUTIONS,
         "Discrepancies of the last outputs, by decision; stale, unused and expired are entries of the file.",

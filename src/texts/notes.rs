@@ -10,6 +10,7 @@ use crate::provider::credentials::{ReadableFile, SecretFile};
 use crate::resolutions::{LeftOver, ResolutionNote};
 use crate::store::{StoreNote, UnknownFileSystem};
 use crate::words::count;
+use reconcile_core::since::MAX_REMEMBERED;
 
 /// A note. File names and headers in it may hold a phone number.
 #[must_use]
@@ -52,6 +53,11 @@ fn zh(note: &Note) -> String {
         }
         Note::Answers(note) => answers(note),
         Note::Resolutions(note) => resolutions(note),
+        Note::NotRemembered { discrepancies } => format!(
+            "存储库最多记录 {} 条未结差异；另有 {} 条未记录，下次运行仍计为新增",
+            count(MAX_REMEMBERED as u64),
+            count(*discrepancies)
+        ),
         Note::Outage(OutageNote { count: 1, total, cause }) => {
             let cause = causes::cause(Lang::Zh, cause);
             format!("有 {} 无法连接服务商：{cause}", causes::span(*total))

@@ -92,7 +92,7 @@ pub const DETAILS: [Column; 32] = [
 ];
 
 /// Columns of the discrepancies. The columns carried through from the ledger follow them.
-pub const DISCREPANCIES: [Column; 17] = [
+pub const DISCREPANCIES: [Column; 18] = [
     optional("call_id", Text),
     required("ledger_line", Integer),
     required("kind", Text),
@@ -108,6 +108,7 @@ pub const DISCREPANCIES: [Column; 17] = [
     optional("callee", Text),
     optional("called_at", Timestamp),
     required("seconds_at_stake", Integer),
+    optional("since", Date),
     optional("resolution", Text),
     optional("reason", Text),
 ];
@@ -204,6 +205,7 @@ pub fn of_discrepancy<'a>(row: &'a DiscrepancyRow, message: &'a str) -> [Cell<'a
         text(row.callee.as_deref()),
         Cell::Timestamp(row.called_at),
         count_cell(row.seconds_at_stake()),
+        Cell::Date(row.since.map(|since| since.day)),
         Cell::Text(row.decision().map(Decision::as_str)),
         text(row.resolution.as_ref().map(|resolution| resolution.reason.as_str())),
     ]

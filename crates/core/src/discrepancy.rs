@@ -2,7 +2,7 @@
 //!
 //! [`Kind`] lists the kinds in the order of the output files.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use compact_str::CompactString;
 
 use crate::message::Message;
@@ -60,6 +60,30 @@ impl Kind {
             Self::OtherDay => "other_day",
             Self::Pending => "pending",
             Self::UnknownState => "unknown_state",
+        }
+    }
+
+    /// Whether it says that the call has no result, or not yet. A later status replaces it.
+    #[must_use]
+    pub fn is_status(self) -> bool {
+        matches!(self, Self::Deferred | Self::Failed | Self::Malformed | Self::NotFound | Self::Pending)
+    }
+
+    /// Whether it is told once, by the run that notices it. The store does not remember it as open.
+    #[must_use]
+    pub fn is_event(self) -> bool {
+        match self {
+            Self::Deferred
+            | Self::Duplicate
+            | Self::Failed
+            | Self::Inconsistent
+            | Self::InvalidRow
+            | Self::Malformed
+            | Self::Mismatch
+            | Self::NotFound
+            | Self::OtherDay
+            | Self::Pending
+            | Self::UnknownState => false,
         }
     }
 
@@ -135,6 +159,15 @@ impl Discrepancy {
     }
 }
 
+/// Since when a discrepancy is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    /// The day of the run that saw it first, in UTC+8.
+    pub day: NaiveDate,
+    /// True if this run is the first.
+    pub is_new: bool,
+}
+
 /// A row of the discrepancy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscrepancyRow {
@@ -145,7 +178,7 @@ pub struct DiscrepancyRow {
     /// The difference.
     pub what: Discrepancy,
     /// The day in the details; `None` for an unusable row.
-    pub call_date: Option<chrono::NaiveDate>,
+    pub call_date: Option<NaiveDate>,
     /// The product id in the details; `None` for an unusable row.
     pub prod_id: Option<i64>,
     /// The call's status in the details; `None` for an unusable row.
@@ -156,6 +189,8 @@ pub struct DiscrepancyRow {
     pub called_at: Option<DateTime<Utc>>,
     /// The talk seconds that it puts in doubt. A decision may settle them.
     pub at_stake_s: u64,
+    /// Since when it is open; `None` where no earlier run is known.
+    pub since: Option<Since>,
     /// The decision on it; `None` if it is open.
     pub resolution: Option<Resolution>,
     /// The columns carried through.

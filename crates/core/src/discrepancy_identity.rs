@@ -7,6 +7,9 @@
 use chrono::{Datelike as _, NaiveDate};
 use sha2::{Digest as _, Sha256};
 
+use crate::call::CallKey;
+use crate::ledger_row::InvalidRow;
+
 /// What a discrepancy is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
@@ -40,26 +43,64 @@ pub fn discrepancy_identity(subject: Subject<'_>, kind: &str, field: &str) -> u1
     for text in [kind, field] {
         add_text(&mut hash, text);
     }
-    match subject {
-        Subject::Call { call_id, prod_id, day } => {
-            hash.update([0]);
-            add_text(&mut hash, call_id);
-            hash.update(prod_id.to_le_bytes());
-            hash.update(day.num_days_from_ce().to_le_bytes());
-        }
-        Subject::Row { call_id, value, carried } => {
-            hash.update([1]);
-            add_text(&mut hash, call_id);
-            add_text(&mut hash, value);
-            // The columns may come in another order tomorrow, and an empty one may be new.
-            let mut carried: Vec<_> = carried.iter().filter(|(_, value)| !value.is_empty()).collect();
-            carried.sort_unstable();
-            for text in carried.into_iter().flat_map(|(name, value)| [name, value]) {
-                add_text(&mut hash, text);
+    subject.add_to(&mut hash);
+    first_half(hash)
+}
+
+impl<'a> Subject<'a> {
+    /// The subject of an unusable row. `names` are those of its carried columns.
+    #[must_use]
+    pub fn digest_of_row(row: &'a InvalidRow, names: &'a [String]) -> i64 {
+        let columns = names.iter().zip(&row.carried).map(|(name, value)| (name.as_str(), value.as_str()));
+        let carried: Vec<_> = columns.filter(|(name, _)| name.starts_with("ledger_")).collect();
+        let call_id = row.call_id.as_deref().unwrap_or_default();
+        Subject::Row { call_id, value: &row.found, carried: &carried }.digest()
+    }
+
+    /// The subject of a call, by the ledger's day. The record may be on another day tomorrow.
+    #[must_use]
+    pub fn of_call(key: &'a CallKey) -> Self {
+        Self::Call { call_id: &key.call_id, prod_id: key.prod_id.0, day: key.day }
+    }
+
+    /// A 64-bit digest of the subject alone: the discrepancies of one call have the same one.
+    #[must_use]
+    pub fn digest(self) -> i64 {
+        let mut hash = Sha256::new();
+        self.add_to(&mut hash);
+        first_quarter(hash)
+    }
+
+    fn add_to(self, hash: &mut Sha256) {
+        match self {
+            Subject::Call { call_id, prod_id, day } => {
+                hash.update([0]);
+                add_text(hash, call_id);
+                hash.update(prod_id.to_le_bytes());
+                hash.update(day.num_days_from_ce().to_le_bytes());
+            }
+            Subject::Row { call_id, value, carried } => {
+                hash.update([1]);
+                add_text(hash, call_id);
+                add_text(hash, value);
+                // The columns may come in another order tomorrow, and an empty one may be new.
+                let mut carried: Vec<_> = carried.iter().filter(|(_, value)| !value.is_empty()).collect();
+                carried.sort_unstable();
+                for text in carried.into_iter().flat_map(|(name, value)| [name, value]) {
+                    add_text(hash, text);
+                }
             }
         }
     }
-    first_half(hash)
+}
+
+/// A 64-bit digest of a CallId. It connects an unusable row with the usable row that replaces it.
+#[must_use]
+pub fn call_id_digest(call_id: &str) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update([2]);
+    add_text(&mut hash, call_id);
+    first_quarter(hash)
 }
 
 /// The identity of the n-th discrepancy, from 0, of several with one identity. They are counted in
@@ -86,6 +127,13 @@ fn first_half(hash: Sha256) -> u128 {
     let mut half = [0_u8; 16];
     half.copy_from_slice(&digest[..16]);
     u128::from_le_bytes(half)
+}
+
+fn first_quarter(hash: Sha256) -> i64 {
+    let digest = hash.finalize();
+    let mut quarter = [0_u8; 8];
+    quarter.copy_from_slice(&digest[..8]);
+    i64::from_le_bytes(quarter)
 }
 
 #[cfg(test)]
@@ -142,5 +190,10 @@ mod tests {
             format!("{:032x}", row("", "1:15", &[("ledger_a", "1")])),
             "5ffc297924a5f45826f0753c1ee35de1"
         );
+        let day = quick_parse::day("2026-11-16").unwrap();
+        let call = Subject::Call { call_id: "1^2", prod_id: 11_000_000_300_006, day };
+        let row = Subject::Row { call_id: "", value: "1:15", carried: &[("ledger_a", "1")] };
+        assert_eq!([call.digest(), row.digest()], [3_400_328_171_177_414_774, 1_652_383_853_689_350_800]);
+        assert_eq!(call_id_digest("1^2"), -3_397_582_642_287_562_783);
     }
 }

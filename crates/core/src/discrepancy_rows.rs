@@ -46,6 +46,7 @@ pub fn of_invalid_row(row: InvalidRow) -> DiscrepancyRow {
         callee: None,
         called_at: None,
         at_stake_s: 0,
+        since: None,
         resolution: None,
         carried: row.carried,
         own_numbers: Vec::new(),
@@ -61,6 +62,7 @@ fn of_row(
     let expected = &row.expected;
     DiscrepancyRow {
         at_stake_s: seconds_at_stake(row, detail, &what),
+        since: None,
         resolution: None,
         own_numbers: Vec::new(),
         call_id: Some(row.key.call_id.clone()),

@@ -24,6 +24,7 @@
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
 //! | Which discrepancies of two nights are the same? | [`discrepancy_identity`] |
+//! | Which ones are new, and which are resolved? | [`since`] |
 //! | What is known of a call? | [`call_result`] |
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
@@ -85,6 +86,7 @@ pub mod resolutions;
 pub mod row_problem;
 pub mod seconds_at_stake;
 pub mod settle;
+pub mod since;
 pub mod states;
 pub mod status;
 pub mod tie_out;

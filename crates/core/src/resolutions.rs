@@ -186,6 +186,7 @@ mod tests {
             callee: None,
             called_at: None,
             at_stake_s: 1,
+            since: None,
             resolution: None,
             carried: Vec::new(),
             own_numbers: Vec::new(),

@@ -59,6 +59,10 @@ def test_an_engine_gives_the_rows_and_totals_of_the_program(engine, night):
         assert [str(kind).removeprefix("large_") for kind in found.schema.types] == [
             str(kind) for kind in expected.schema.types
         ]
+        if theirs == "discrepancies":
+            # What was open before is in the program's store only.
+            assert expected["since"].null_count == 0 and found["since"].null_count == len(found)
+            expected, found = expected.drop_columns(["since"]), found.drop_columns(["since"])
         pairs = zip(expected.to_pylist(), found.to_pylist(), strict=True)
         for number, (a, b) in enumerate(pairs):
             assert a == b, f"{theirs}, row {number}"

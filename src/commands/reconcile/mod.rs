@@ -14,6 +14,7 @@ mod night;
 pub(crate) mod notes;
 pub(crate) mod output_paths;
 mod publishing;
+mod remembering;
 mod sandbox;
 mod upload;
 mod waiting;

@@ -4,6 +4,7 @@ use super::collecting::Collected;
 use super::context::RunContext;
 use super::decisions;
 use super::night::TonightsFigures;
+use super::remembering::{self, Remembering};
 use super::upload::Upload;
 use crate::console::closing::Closing;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::objects::PublishedRun;
 use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
-use crate::store::OpenItems;
+use crate::store::{DiscrepancyChanges, OpenItems, RunEnd};
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::discrepancy::Kind;
@@ -24,9 +25,6 @@ use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
-
-/// Open calls written to the store at a time.
-const OPEN_AT_ONCE: usize = 1_000;
 
 /// Writes the outputs, ends the run in the store, and prints the result. Returns what the
 /// notification tells of it.
@@ -43,8 +41,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_items) =
-        write_rows(run, &mut outputs)?;
+    let (counted, open_items, changes) = write_rows(run, &mut outputs)?;
+    let Counted { totals, by_account, figures, since_last, failed_calls, exhausted_calls, .. } = counted;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -52,8 +50,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     check_answered(run, &totals, because.as_ref(), failures)?;
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
-    let left_over = run.resolutions.left_over(&entries);
-    let late_notes = late_notes(run, &left_over);
+    let left_over = run.resolutions.left_over(&counted.entries);
+    let late_notes = late_notes(run, &left_over, &changes)?;
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
     let tonight = TonightsFigures::new(run, &totals, at_stake_s, &traffic, because.is_none())?;
@@ -73,14 +71,16 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         left_over: settings.resolutions.as_ref().map(|_| &left_over),
         limits: &limits,
         trend: &tonight.trend,
+        since_last,
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
     outputs.finish(&summary)?;
     let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
-    let paths = end_run(run, &provenance, &tonight, summary.complete())?;
+    let ended = RunEnd::with_outputs(summary.complete(), changes);
+    let paths = end_run(run, &provenance, &tonight, ended)?;
     if let Some(metrics) = &run.metrics {
-        metrics.published(&totals, &left_over, run.is_sandbox());
+        metrics.published(&totals, since_last, &left_over, run.is_sandbox());
     }
     let exit = Exit::of_written_run(summary.complete(), decisions::is_above(settings, &totals, &limits));
     Closing { summary: &summary, paths: &paths, exit }.say(run.console.quiet);
@@ -88,6 +88,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         exit,
         is_sandbox: run.is_sandbox(),
         at_stake_s,
+        since_last,
         limits,
         trend: tonight.trend,
         cause: failures.most_frequent().cloned(),
@@ -95,15 +96,6 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         totals,
         summary: text,
     })
-}
-
-/// The notes on what was seen while publishing. Prints them.
-fn late_notes(run: &RunContext<'_>, left_over: &LeftOver) -> Vec<Note> {
-    let later_change = run.source.input.later_change().map(Note::Ledger);
-    let notes: Vec<Note> =
-        later_change.into_iter().chain(decisions::notes(run.settings, left_over)).collect();
-    notes.iter().for_each(|note| run.console.note(note));
-    notes
 }
 
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
@@ -163,11 +155,11 @@ fn end_run(
     run: &RunContext<'_>,
     provenance: &Provenance,
     tonight: &TonightsFigures,
-    complete: bool,
+    ended: RunEnd,
 ) -> Result<Paths> {
-    let paths = upload(run, provenance, complete)?;
+    let paths = upload(run, provenance, ended.complete)?;
     tonight.note(run, &paths)?;
-    run.store.end_session(run.scope(), Some(complete))?;
+    run.store.end_session(run.scope(), Some(ended))?;
     Ok(paths)
 }
 
@@ -185,27 +177,36 @@ fn upload(run: &RunContext<'_>, provenance: &Provenance, complete: bool) -> Resu
     Ok(paths.in_folder(&folder))
 }
 
-/// Writes details and discrepancies, and the open calls to the store.
-fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, OpenItems)> {
-    let mut open = Vec::new();
-    let mut on_open = |item| {
-        open.push(item);
-        if open.len() < OPEN_AT_ONCE {
-            return Ok(());
-        }
-        run.store.note_open(run.scope(), &std::mem::take(&mut open))
-    };
+/// The notes that only the written rows give. They are printed, too.
+fn late_notes(run: &RunContext<'_>, left_over: &LeftOver, changes: &DiscrepancyChanges) -> Result<Vec<Note>> {
+    let later_change = run.source.input.later_change().map(Note::Ledger);
+    let notes = later_change.into_iter().chain(decisions::notes(run.settings, left_over));
+    let notes = Vec::from_iter(notes.chain(remembering::note(changes)?));
+    notes.iter().for_each(|note| run.console.note(note));
+    Ok(notes)
+}
+
+/// Writes details and discrepancies, and the open calls to the store. The discrepancies change only
+/// when the run ends.
+fn write_rows(
+    run: &RunContext<'_>,
+    outputs: &mut Outputs,
+) -> Result<(Counted, OpenItems, DiscrepancyChanges)> {
+    let before = run.store.open_before(run.scope())?;
+    let mut remembering = Remembering::new(run);
     let sources = Sources {
         ledger: &run.source,
         store: &*run.store,
         rules: run.settings.rules,
         resolutions: &run.resolutions,
+        open_before: &before,
         session_no: run.scope().session_no,
         by_account: run.settings.accounts.file.is_some(),
     };
-    let counted = publish::publish(sources, publish::workers(), outputs, &mut on_open)?;
-    run.store.note_open(run.scope(), &open)?;
-    Ok((counted, run.store.open_items(run.scope())?))
+    let mut counted = publish::publish(sources, publish::workers(), outputs, &mut remembering)?;
+    let (open_items, new) = remembering.finish()?;
+    let marks = std::mem::take(&mut counted.marks);
+    Ok((counted, open_items, DiscrepancyChanges { before, marks, new }))
 }
 
 fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {
@@ -264,7 +265,7 @@ fn check_answered(
         return Ok(());
     }
     // The run has ended, so the next one asks again for the calls whose every attempt failed.
-    run.store.end_session(run.scope(), Some(false))?;
+    run.store.end_session(run.scope(), Some(RunEnd::without_outputs(false)))?;
     let cause = failures.most_frequent();
     let because = because.to_string();
     let reason = match cause.filter(|cause| !because.contains(&cause.to_string())) {

@@ -12,6 +12,7 @@ use crate::texts;
 use reconcile_core::bridge::Bridge;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
+use reconcile_core::since::SinceLast;
 
 /// A row with its bar as SVG.
 #[derive(Debug, Serialize)]
@@ -92,24 +93,37 @@ pub(super) fn kinds(summary: &Summary<'_>) -> Vec<BarRow> {
     kinds.iter().map(row).collect()
 }
 
+/// What changed since the last run, as one bar; `None` if there was and is no discrepancy.
+pub(super) fn since_last(summary: &Summary<'_>) -> Option<String> {
+    let SinceLast { new, recurring, resolved } = summary.since_last;
+    let all = new.saturating_add(recurring).saturating_add(resolved);
+    let parts = parts([("different", new), ("lacking", recurring), ("equal", resolved)], all);
+    (all > 0).then(|| bar(&parts))
+}
+
+/// The parts of a whole, one after the other. An empty one is left out.
+fn parts(parts: [(&'static str, u64); 3], whole: u64) -> Vec<Part> {
+    let mut end = 0;
+    let parts = parts.into_iter().filter(|(_, n)| *n > 0).map(|(class, n)| {
+        let from = percent(end, whole);
+        end = n.saturating_add(end);
+        Part { class, from, to: percent(end, whole) }
+    });
+    parts.collect()
+}
+
 /// The fields for which the ledger expects a value: equal, different, and without a value of the
 /// provider.
 pub(super) fn coverage(summary: &Summary<'_>) -> Vec<BarRow> {
     let expected = FIELDS.into_iter().zip(&summary.figures.fields).filter(|(_, counts)| counts.expected > 0);
     let row = |(field, counts): (&str, &FieldCounts)| {
-        let mut end = 0;
-        let parts =
+        let results =
             [("equal", counts.equal), ("different", counts.different), ("lacking", counts.not_comparable)];
-        let parts = parts.into_iter().filter(|(_, n)| *n > 0).map(|(class, n)| {
-            let from = percent(end, counts.expected);
-            end += n;
-            Part { class, from, to: percent(end, counts.expected) }
-        });
         BarRow {
             code: field.to_owned(),
             label: texts::field(summary.lang, field).unwrap_or(field).to_owned(),
             rule: "",
-            bar: bar(&Vec::from_iter(parts)),
+            bar: bar(&parts(results, counts.expected)),
         }
     };
     expected.map(row).collect()

@@ -44,6 +44,10 @@ pub(super) struct ListedRow {
     seconds: u64,
     product: String,
     day: String,
+    /// The day since which it is open; empty if that is not known.
+    since: String,
+    /// Whether this run is the first that sees it.
+    new: bool,
     /// The word of the decision; empty without one.
     resolution: &'static str,
     reason: String,
@@ -52,6 +56,11 @@ pub(super) struct ListedRow {
 }
 
 impl ListedRow {
+    /// Leaves out since when it is open.
+    pub(super) fn leave_out_day(&mut self) {
+        self.since.clear();
+    }
+
     fn new(
         lang: Lang,
         row: &DiscrepancyRow,
@@ -86,6 +95,8 @@ impl ListedRow {
                 .or_else(|| row.prod_id.map(|id| phone::mask_planned(&id.to_string(), own)))
                 .unwrap_or_default(),
             day: row.call_date.map(|day| day.to_string()).unwrap_or_default(),
+            since: row.since.map(|since| since.day.to_string()).unwrap_or_default(),
+            new: row.since.is_some_and(|since| since.is_new),
             resolution: row.decision().map_or("", Decision::as_str),
             reason: row
                 .resolution
@@ -310,6 +321,7 @@ mod tests {
             callee: None,
             called_at: None,
             at_stake_s: 0,
+            since: None,
             resolution: None,
             carried: vec!["13812345678".into()],
             own_numbers: vec!["447911123456".into()],

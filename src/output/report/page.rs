@@ -70,6 +70,8 @@ struct Page<'a> {
     incomplete_because: Option<String>,
     go_on: Option<String>,
     cause: Option<String>,
+    /// What changed since the last run, as a bar; `None` without discrepancies.
+    since: Option<String>,
     patterns: Vec<String>,
     bridge: Vec<BridgeRow>,
     kinds: Vec<BarRow>,
@@ -137,7 +139,8 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
     let (lang, figures) = (summary.lang, summary.figures);
     let products = figures.by_product.iter().filter_map(|(name, _)| name.map(String::as_str));
     let labels = Labels::new(lang, products);
-    let rows = largest.into_rows().map_err(bug)?;
+    let [rows, settled] = [largest, settled].map(|list| listed_rows(summary, list));
+    let (rows, settled) = (rows?, settled?);
     let charts = Charts::draw(summary);
     let observed = &figures.observed;
     let page = Page {
@@ -157,6 +160,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         go_on: summary.go_on.map(shown),
         cause: summary.cause.map(|cause| shown(&words::cause_with_advice(lang, cause))),
         patterns: observed.patterns().iter().map(|pattern| words::pattern(lang, pattern)).collect(),
+        since: bars::since_last(summary),
         bridge: bars::bridge(lang, &figures.bridge),
         kinds: bars::kinds(summary),
         trend: strips::strips(lang, summary.trend),
@@ -166,7 +170,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         resolved: summary.left_over.is_some(),
         calm: summary.is_calm(),
         decisions: summary.totals.decisions.by_word().map(|(word, _)| word),
-        settled: settled.into_rows().map_err(bug)?,
+        settled,
         discrepancy_file: &content.discrepancy_file,
         reasons: figures.rejected.iter().map(|(key, rows)| reason(lang, key, rows)).collect(),
         tie_out: summary.tie_out.iter().map(|line| TieOutRow::new(lang, line)).collect(),
@@ -188,6 +192,15 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         .template_from_str(TEMPLATE)
         .and_then(|template| template.render(minijinja::value::Serde(&page)));
     rendered.map_err(bug)
+}
+
+/// The rows of a list. If all discrepancies are new, the page says it once, and not in each row.
+fn listed_rows(summary: &Summary<'_>, list: Largest) -> Result<Vec<ListedRow>> {
+    let mut rows = list.into_rows().map_err(bug)?;
+    if summary.since_last.recurring == 0 {
+        rows.iter_mut().for_each(ListedRow::leave_out_day);
+    }
+    Ok(rows)
 }
 
 fn bug(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -48,11 +48,14 @@
     return label === code ? [code] : [`${label} `, element("code", { class: "code" }, code)];
   }
 
+  // Since when a row is open.
+  const dated = (row) => (row.new ? texts.since_new : `${texts.open_since} ${row.since}`);
+
   // The text in which a row is searched.
   function searched(row) {
     if (!row.searched) {
       const words = [row.line, row.call, keys[2](row), row.kind, row.ledger, row.provider, row.other, row.message,
-        row.reason, row.resolution && named("resolution", row.resolution), row.product, named("product", row.product), row.day, ...Object.values(row.more).flat(2)];
+        row.reason, row.resolution && named("resolution", row.resolution), row.since && dated(row), row.product, named("product", row.product), row.day, ...Object.values(row.more).flat(2)];
       row.searched = words.join("\n").toLowerCase();
     }
     return row.searched;
@@ -147,6 +150,7 @@
       ` ${texts[row.kind === "duplicate" ? "other_duplicate" : "other_inconsistent"]}${texts.colon}${row.other}`);
     const decision = row.resolution ? [element("span", { class: "soft" },
       ` ${named("resolution", row.resolution)}${row.reason && texts.colon + row.reason}`)] : [];
+    const since = row.since ? [element("span", { class: "soft" }, ` ${dated(row)}`)] : [];
     const cell = (name, label, ...children) =>
       element("td", label ? { class: name, "data-label": label } : { class: name }, ...children);
     const what = withCode("kind", row.kind);
@@ -159,7 +163,7 @@
       cell("what", "", ...what),
       cell("ledger", texts.expected, value(row.ledger), ...(other && isDuplicate ? [other] : [])),
       cell("provider", texts.actual, value(row.provider), ...(other && !isDuplicate ? [other] : [])),
-      cell("message", "", row.message, ...decision),
+      cell("message", "", row.message, ...since, ...decision),
       cell("n seconds", texts.at_stake, row.seconds.toLocaleString("en")));
     return isOpen ? [made, opened(row)] : [made];
   }

@@ -21,7 +21,7 @@ pub(super) fn text(lang: Lang, key: &str) -> &'static str {
 }
 
 /// Keys of the script's texts.
-const SCRIPT_KEYS: [&str; 25] = [
+const SCRIPT_KEYS: [&str; 27] = [
     "actual",
     "all",
     "colon",
@@ -37,6 +37,7 @@ const SCRIPT_KEYS: [&str; 25] = [
     "more_lookup",
     "more_record",
     "open_row",
+    "open_since",
     "other_duplicate",
     "other_inconsistent",
     "product",
@@ -46,6 +47,7 @@ const SCRIPT_KEYS: [&str; 25] = [
     "at_stake",
     "show_all",
     "show_more",
+    "since_new",
     "the_call",
 ];
 
@@ -92,6 +94,11 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "The steps add up. Of the ledger total, unusable rows and duplicate rows, the number is that of rows. A value that is missing or unreadable counts as 0 seconds.",
         "各步相加等于服务商合计。台账合计、无法使用的行与重复行按行计数。缺失或无法读取的时长按 0 秒计。",
     ),
+    ("since_last", "Discrepancies since the last run", "与上次运行相比的差异"),
+    ("since_new", "new", "新增"),
+    ("since_recurring", "open before", "延续"),
+    ("since_resolved", "resolved", "已消除"),
+    ("open_since", "open since", "挂账起始日"),
     ("step", "step", "步骤"),
     ("bar", "bar", "条形图"),
     ("seconds", "seconds", "秒数"),

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::store::postgres::PostgresCopy;
 use crate::store::sqlite::{self, SqliteCopy};
 use crate::store::test_database::Database;
-use crate::store::{Origin, StoreLocation, open, open_existing, open_reader};
+use crate::store::{Origin, RunEnd, StoreLocation, open, open_existing, open_reader};
 
 /// A side that is killed before a later write.
 struct Killed<'a> {
@@ -260,7 +260,7 @@ fn a_store_moves_into_a_database_and_back() {
         .unwrap();
     assert_eq!(scope.session_no, 3);
     assert_eq!(copy(&url, &back).unwrap_err().exit, Exit::Busy, "a run works in it");
-    store.end_session(&scope, Some(true)).unwrap();
+    store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
     drop(store);
     copy(&url, &back).unwrap();
     let (rows, record) = contents(&back);

@@ -73,8 +73,21 @@ impl Database {
         &self,
         work: impl Fn(&mut Transaction<'_>) -> Done<T> + Send + 'static,
     ) -> Result<T> {
+        self.write_within(LONGEST_ANSWER, work)
+    }
+
+    /// As [`Database::write`], with this limit of time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::write`].
+    pub(super) fn write_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl Fn(&mut Transaction<'_>) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
         self.connection
-            .run_within(LONGEST_ANSWER, move |link| undisturbed(link, |link| once(link, &work)))
+            .run_within(limit, move |link| undisturbed(link, |link| once(link, &work)))
             .in_store(self.store(), "write")
     }
 
@@ -103,9 +116,8 @@ impl Database {
     ) -> Result<T> {
         let own = self.own_sessions();
         self.write(move |t| {
-            let sql = "SELECT FROM session WHERE session_no = ANY ($1) AND fence = 0 FOR KEY SHARE";
-            let live = t.query(sql, &[&own])?.len();
-            if live == own.len() { work(t) } else { Err(Failure::TakenOver) }
+            check_live(t, &own)?;
+            work(t)
         })
     }
 
@@ -148,6 +160,12 @@ impl Database {
         }
         batch
     }
+}
+
+/// Checks that none of these sessions is taken over. A take-over then waits for the transaction.
+pub(super) fn check_live(t: &mut Transaction<'_>, own: &[i64]) -> Done<()> {
+    let sql = "SELECT FROM session WHERE session_no = ANY ($1) AND fence = 0 FOR KEY SHARE";
+    if t.query(sql, &[&own])?.len() == own.len() { Ok(()) } else { Err(Failure::TakenOver) }
 }
 
 /// Runs `work` in one transaction.

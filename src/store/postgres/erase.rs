@@ -5,10 +5,14 @@ use std::ops::RangeInclusive;
 
 use chrono::NaiveDate;
 use postgres::{Client, Row, Transaction};
+use reconcile_core::call::CallKey;
+use reconcile_core::discrepancy_identity::Subject;
 use reconcile_core::phone::contains_number;
+use reconcile_core::product::ProductId;
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::errors::Done;
+use super::open_discrepancies;
 use super::values::{self, Day};
 use crate::clock::Moment;
 use crate::store::checksum::checksum;
@@ -20,7 +24,7 @@ const CALL_ID: usize = 1;
 /// The positions of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
 const ANSWER_TEXTS: [usize; 4] = [10, 11, 12, 13];
 /// The tables that erasing makes smaller.
-const TABLES: [&str; 3] = ["call", "request", "open_item"];
+const TABLES: [&str; 4] = ["call", "request", "open_item", "open_discrepancy"];
 
 /// The size of the tables and their indexes in bytes.
 pub(super) fn size(c: &mut Client) -> Done<u64> {
@@ -44,7 +48,8 @@ pub(super) fn purge_calls(
     Ok(t.execute(sql, &[window.start(), window.end(), &Day(before)])?)
 }
 
-/// Deletes the open items of days before this one, and the requests of sessions that are older.
+/// Deletes open items and open discrepancies of days before this one, and the requests of sessions
+/// that are older.
 /// Returns how many requests.
 ///
 /// The requests of a session are deleted together. So each session is recorded whole or not at all,
@@ -56,6 +61,7 @@ pub(super) fn purge_requests(
     now: Moment,
 ) -> Done<u64> {
     t.execute("DELETE FROM open_item WHERE call_date < $1", &[&Day(before)])?;
+    open_discrepancies::purge(t, before)?;
     let mut requests = 0;
     for session_no in old_sessions(t, boot_id, now)? {
         requests += t.execute("DELETE FROM request WHERE session_no = $1", &[&session_no])?;
@@ -96,7 +102,7 @@ fn old_sessions(t: &mut Transaction<'_>, boot_id: &str, now: Moment) -> Done<Vec
 /// Erases every trace of a phone number in calls with these numbers. Returns how many calls.
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
-/// whose CallId contains it is deleted; its requests stay for the cap.
+/// whose CallId contains it is deleted with its open discrepancies; its requests stay for the cap.
 pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>, number: &str) -> Done<u64> {
     let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no BETWEEN $1 AND $2");
     let mut calls = 0;
@@ -107,6 +113,7 @@ pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>
         };
         let mut texts = ANSWER_TEXTS.into_iter();
         if is_in(CALL_ID)? {
+            open_discrepancies::forget_calls(t, &[Subject::of_call(&key_of(&row)?).digest()])?;
             t.execute("DELETE FROM call WHERE call_no = $1", &[&row.try_get::<_, i64>(0)?])?;
         } else if texts.try_fold(false, |found, column| Ok::<_, postgres::Error>(found || is_in(column)?))? {
             forget_answer(t, &row)?;
@@ -138,8 +145,9 @@ fn forget_answer(t: &mut Transaction<'_>, row: &Row) -> Done<()> {
     Ok(())
 }
 
-/// Replaces the provider's codes that contain the number in the record of requests, and deletes the
-/// open items whose CallId contains it, also those without a call.
+/// Replaces the provider's codes that contain the number in the record of requests. Deletes the
+/// open items whose CallId contains it, also those without a call, with their open discrepancies.
+/// Deletes the open discrepancies whose field contains it, and those of all unusable rows.
 pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
     t.batch_execute("SET LOCAL enable_seqscan = on")?;
     let mut with_number = |sql: &str| -> Done<Vec<String>> {
@@ -154,9 +162,17 @@ pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
     };
     let codes = with_number("SELECT DISTINCT code FROM request WHERE code IS NOT NULL")?;
     let ids = with_number("SELECT DISTINCT call_id FROM open_item")?;
+    let fields = with_number("SELECT DISTINCT field FROM open_discrepancy")?;
     if !codes.is_empty() {
         t.execute("UPDATE request SET code = $2 WHERE code = ANY ($1)", &[&codes, &FORGOTTEN])?;
     }
-    t.execute("DELETE FROM open_item WHERE call_id = ANY ($1)", &[&ids])?;
-    Ok(())
+    let deleted = "DELETE FROM open_item WHERE call_id = ANY ($1) RETURNING call_id, prod_id, call_date";
+    let subject = |row: &Row| -> Result<i64, postgres::Error> {
+        let (call_id, Day(day)) = (values::read(row.try_get(0)?).into_owned(), row.try_get(2)?);
+        Ok(Subject::of_call(&CallKey { call_id, prod_id: ProductId(row.try_get(1)?), day }).digest())
+    };
+    let subjects: Vec<i64> = t.query(deleted, &[&ids])?.iter().map(subject).collect::<Result<_, _>>()?;
+    open_discrepancies::forget_calls(t, &subjects)?;
+    t.execute("DELETE FROM open_discrepancy WHERE field = ANY ($1)", &[&fields])?;
+    open_discrepancies::forget_rows(t)
 }

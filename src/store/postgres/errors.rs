@@ -22,6 +22,8 @@ pub(super) enum Failure {
     Silent,
     /// The thread of the connection has stopped.
     Stopped,
+    /// A temporary file cannot be read.
+    Temporary(io::Error),
 }
 
 impl From<postgres::Error> for Failure {
@@ -47,6 +49,9 @@ pub(super) fn failed(store: &str, verb: &str, failure: &Failure) -> Error {
                  again: it resumes; nothing stored is lost",
             )
             .of_store_away(),
+        Failure::Temporary(error) => Error::output(format!("cannot {verb} the store {store}: a temporary file is lost"))
+            .hint("free space in the folder that TMPDIR names, then run the same command again; nothing stored is lost")
+            .because(error.to_string()),
         Failure::Stopped => Error::bug(format!("cannot {verb} the store {store}: its thread has stopped")),
     }
 }

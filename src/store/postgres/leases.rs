@@ -1,14 +1,16 @@
 //! The sessions of this process: begins them when nobody else is in the way, keeps their leases,
 //! and ends them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use reconcile_core::ask_again::Scope;
 
-use super::database::Database;
+use super::connection::LONGEST_ANSWER;
+use super::database::{Database, check_live};
 use super::errors::{Failure, busy, failed};
 use super::lease::{self, LeaseTable};
+use super::open_discrepancies;
 use super::sessions::{self, Begun, InTheWay, NewSessions};
 use super::settings::Settings;
 use crate::clock::Clock;
@@ -18,8 +20,12 @@ use crate::locked::lock;
 use crate::shown::shown;
 use crate::stop::Stop;
 use crate::store::lease::{Candidate, Claim, Holder, Judgement, Keeper, KeeperThread, Lease, WATCH};
+use crate::store::open_discrepancies::{DiscrepancyChanges, RunEnd};
 use crate::store::places::Places;
 use crate::store::wait::Wait;
+
+/// The longest time that a server may take to write a discrepancy.
+const LONGEST_ROW: Duration = Duration::from_millis(1);
 
 /// The sessions of this process, and the thread that keeps their leases.
 pub(super) struct Leases {
@@ -28,7 +34,7 @@ pub(super) struct Leases {
     clock: Arc<dyn Clock>,
     wait: Option<Wait>,
     lease: Arc<Lease>,
-    keeper: Mutex<Option<KeeperThread>>,
+    keeper: Arc<Mutex<Option<KeeperThread>>>,
 }
 
 impl Leases {
@@ -39,7 +45,7 @@ impl Leases {
         wait: Option<Wait>,
     ) -> Self {
         let lease = Arc::new(Lease::new(clock.clone()));
-        Self { database, settings, clock, wait, lease, keeper: Mutex::default() }
+        Self { database, settings, clock, wait, lease, keeper: Arc::default() }
     }
 
     /// The lease of all sessions.
@@ -160,32 +166,38 @@ impl Leases {
         }
     }
 
-    /// Ends the sessions of this process, and with `complete` their run.
+    /// Ends the sessions of this process, and with `run` their run.
+    ///
+    /// A million discrepancies take longer than a lease. So the leases are kept until they are
+    /// written.
     ///
     /// # Errors
     ///
     /// Exit 6 if a session was taken over, or the database fails.
-    pub(super) fn end(&self, run_no: i64, complete: Option<bool>) -> Result<()> {
-        let (claims, now) = (self.stop_keeping()?, self.clock.now());
-        self.database.write(move |t| sessions::end(t, &claims, run_no, complete, now))?;
+    pub(super) fn end(&self, run_no: i64, run: Option<RunEnd>) -> Result<()> {
+        let (clock, keeper, own) = (self.clock.clone(), self.keeper.clone(), self.database.own_sessions());
+        let (complete, changes) = run.map_or((None, None), |run| (Some(run.complete), run.discrepancies));
+        let rows = changes.as_ref().map_or(0, DiscrepancyChanges::rows);
+        let limit = LONGEST_ANSWER + LONGEST_ROW.saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX));
+        // The transaction may run again; the leases end once.
+        let claims = OnceLock::new();
+        self.database.write_within(limit, move |t| {
+            if let Some(changes) = &changes {
+                check_live(t, &own)?;
+                open_discrepancies::change(t, run_no, changes)?;
+            }
+            let claims = claims.get_or_init(|| stop_keeping(&keeper)).as_ref().ok_or(Failure::Silent)?;
+            sessions::end(t, claims, run_no, complete, clock.now())
+        })?;
         self.database.has_ended();
         Ok(())
     }
 
-    /// Stops the thread. Returns what the rows of the sessions say.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if the database keeps the thread waiting: then nobody knows whether the sessions are
-    /// still this process's.
-    fn stop_keeping(&self) -> Result<Vec<Claim>> {
-        let Some(keeper) = lock(&self.keeper).take() else { return Ok(Vec::new()) };
-        keeper.end().ok_or_else(|| failed(self.database.store(), "write", &Failure::Silent))
-    }
-
     /// Ends the sessions of this process; their run can be resumed.
     fn resign(&self) -> Result<()> {
-        let (claims, now) = (self.stop_keeping()?, self.clock.now());
+        let claims = stop_keeping(&self.keeper)
+            .ok_or_else(|| failed(self.database.store(), "write", &Failure::Silent))?;
+        let now = self.clock.now();
         if claims.is_empty() {
             return Ok(());
         }
@@ -193,6 +205,13 @@ impl Leases {
         self.database.has_ended();
         Ok(())
     }
+}
+
+/// Stops the thread. Returns what the rows of the sessions say; `None` if the database keeps the
+/// thread waiting: then nobody knows whether the sessions are still this process's.
+fn stop_keeping(keeper: &Mutex<Option<KeeperThread>>) -> Option<Vec<Claim>> {
+    let keeper = lock(keeper).take();
+    keeper.map_or_else(|| Some(Vec::new()), KeeperThread::end)
 }
 
 /// Ends the sessions of dead processes, so that nothing is in the way of erasing or copying.

@@ -15,6 +15,7 @@ mod errors;
 mod lease;
 mod leases;
 mod meta;
+mod open_discrepancies;
 mod open_items;
 mod password_file;
 mod places;

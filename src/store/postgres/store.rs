@@ -10,6 +10,7 @@ use postgres::Transaction;
 use reconcile_core::answer::NewAnswer;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::rate::Rate;
+use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 
 use super::connection::Connection;
@@ -20,7 +21,9 @@ use super::places::{self, Counted};
 use super::reader::PostgresReader;
 use super::sessions::{self, NewSessions};
 use super::settings::Settings;
-use super::{calls, erase, meta, open_items, prepare, record, replication, run_history, traffic};
+use super::{
+    calls, erase, meta, open_discrepancies, open_items, prepare, record, replication, run_history, traffic,
+};
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
 use crate::stop::Stop;
@@ -29,6 +32,7 @@ use crate::store::erased::Erased;
 use crate::store::group_commit::GroupCommit;
 use crate::store::host::host_name;
 use crate::store::location::DatabaseUrl;
+use crate::store::open_discrepancies::RunEnd;
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
@@ -232,8 +236,13 @@ impl Store for PostgresStore {
         self.database.read(move |t| run_history::history(t, run_no, &series))
     }
 
-    fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()> {
-        self.leases.end(scope.run_no, complete)
+    fn open_before(&self, scope: &Scope) -> Result<OpenBefore> {
+        let run_no = scope.run_no;
+        self.database.read(move |t| open_discrepancies::before(t, run_no))
+    }
+
+    fn end_session(&self, scope: &Scope, run: Option<RunEnd>) -> Result<()> {
+        self.leases.end(scope.run_no, run)
     }
 
     fn purge(&self, before: NaiveDate) -> Result<Erased> {

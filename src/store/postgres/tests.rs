@@ -81,7 +81,7 @@ async fn a_session_that_was_taken_over_writes_nothing_more() {
     let new = store.begin_request(&scope, request("2")).await.unwrap_err();
     let item = OpenItem { key: request("1").key, status: reconcile_core::status::Status::Pending };
     let open = store.note_open(&scope, &[item]).unwrap_err();
-    let last = store.end_session(&scope, Some(true)).unwrap_err();
+    let last = store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap_err();
     for refusal in [end, new, open, last] {
         assert_eq!(refusal.exit, Exit::Output);
         assert!(refusal.what.contains("taken over"), "{refusal}");
@@ -296,7 +296,7 @@ async fn an_account_counts_its_own_requests() {
             store.end_request(scope, begun, ended(&store), None).await.unwrap();
         }
     }
-    store.end_session(&scopes[0], Some(false)).unwrap();
+    store.end_session(&scopes[0], Some(RunEnd::without_outputs(false))).unwrap();
     // Requests without an account count for each.
     for (scope, taken) in begin_for(&["east", "west", "north"]).iter().zip([5, 6, 4]) {
         assert_eq!(store.places_taken(scope, rate).unwrap().len(), taken);

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::database::Database;
+use super::open_discrepancies;
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::store::checksum::checksum;
@@ -61,6 +62,7 @@ pub(super) fn purge(
     )?;
     let calls = c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
     c.execute("DELETE FROM open_item WHERE call_date < ?1", [&day])?;
+    open_discrepancies::purge(c, before)?;
     // The newest requests stay: the cap of the next session counts them, and the next request must
     // not get the number of a deleted one. A window of a session never held more than its cap.
     let requests = c.execute(
@@ -87,7 +89,8 @@ pub(super) fn purge(
 /// Erases every trace of a phone number.
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
-/// whose CallId contains it is deleted with its open item; its requests stay for the cap.
+/// whose CallId contains it is deleted with its open item and open discrepancies; its requests stay
+/// for the cap.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
     let has_number = |text: &str| contains_number(text, number);
     let mut erased = ErasedRows::default();
@@ -101,6 +104,9 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
             text.is_some_and(|bytes| has_number(&String::from_utf8_lossy(bytes)))
         };
         if is_in(CALL_ID) {
+            if let Ok(Some(key)) = key_of(row) {
+                open_discrepancies::forget_call(c, &key)?;
+            }
             delete_call(c, call_no)?;
         } else if ANSWER_TEXTS.into_iter().any(is_in) {
             forget_answer(c, call_no, row)?;
@@ -111,6 +117,8 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
     }
     forget_codes(c, has_number)?;
     forget_open_items(c, has_number)?;
+    forget_fields(c, has_number)?;
+    open_discrepancies::forget_rows(c)?;
     Ok(erased)
 }
 
@@ -147,12 +155,29 @@ fn forget_codes(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::
     })
 }
 
-/// Deletes the open items whose CallId contains the number, also those without a call.
+/// Deletes the open items whose CallId contains the number, also those without a call, with their
+/// open discrepancies.
 fn forget_open_items(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
     let ids = texts(c, "SELECT DISTINCT call_id FROM open_item")?;
-    ids.iter()
-        .filter(|id| has_number(id))
-        .try_for_each(|id| c.execute("DELETE FROM open_item WHERE call_id = ?1", [id]).map(drop))
+    for id in ids.iter().filter(|id| has_number(id)) {
+        let mut keys =
+            c.prepare_cached("SELECT 0, call_id, prod_id, call_date FROM open_item WHERE call_id = ?1")?;
+        let mut keys = keys.query([id])?;
+        while let Some(row) = keys.next()? {
+            key_of(row)?.map_or(Ok(()), |key| open_discrepancies::forget_call(c, &key))?;
+        }
+        c.execute("DELETE FROM open_item WHERE call_id = ?1", [id])?;
+    }
+    Ok(())
+}
+
+/// Deletes the open discrepancies whose field contains the number: a column of a ledger.
+fn forget_fields(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let fields = texts(c, "SELECT DISTINCT field FROM open_discrepancy")?;
+    fields
+        .iter()
+        .filter(|field| has_number(field))
+        .try_for_each(|field| c.execute("DELETE FROM open_discrepancy WHERE field = ?1", [field]).map(drop))
 }
 
 /// The texts of a query with one column.

@@ -15,6 +15,7 @@ mod file_system;
 mod held_file;
 mod lock;
 mod meta;
+mod open_discrepancies;
 mod open_items;
 mod places;
 mod prepare;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use reconcile_core::ask_again::Scope;
 use rusqlite::{Connection, params};
 
-use super::{places, runs};
+use super::{open_discrepancies, places, runs};
 use crate::clock::Moment;
+use crate::store::open_discrepancies::RunEnd;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::units::{count_of, duration_us, time_us};
 
@@ -75,22 +76,18 @@ pub(super) fn missing(c: &Connection) -> rusqlite::Result<u64> {
     c.query_row(sql, [], |row| row.get(0)).map(count_of)
 }
 
-/// Ends the sessions of a run, and with `complete` the run.
-pub(super) fn end(
-    c: &Connection,
-    scope: &Scope,
-    complete: Option<bool>,
-    now: Moment,
-) -> rusqlite::Result<()> {
+/// Ends the sessions of a run, and with `run` the run itself.
+pub(super) fn end(c: &Connection, run_no: i64, run: Option<&RunEnd>, now: Moment) -> rusqlite::Result<()> {
     let now = time_us(now.wall);
     c.execute(
         "UPDATE session SET ended_at = ?2 WHERE run_no = ?1 AND ended_at IS NULL",
-        params![scope.run_no, now],
+        params![run_no, now],
     )?;
-    if let Some(complete) = complete {
+    if let Some(RunEnd { complete, discrepancies }) = run {
+        discrepancies.iter().try_for_each(|changes| open_discrepancies::change(c, run_no, changes))?;
         c.execute(
             "UPDATE run SET ended_at = ?2, complete = ?3 WHERE run_no = ?1",
-            params![scope.run_no, now, complete],
+            params![run_no, now, complete],
         )?;
     }
     Ok(())

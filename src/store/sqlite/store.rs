@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use reconcile_core::answer::NewAnswer;
 use reconcile_core::ask_again::Scope;
 use reconcile_core::rate::Rate;
+use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 use rusqlite::Connection;
 
@@ -19,8 +20,8 @@ use super::lock::StoreLock;
 use super::reader::SqliteReader;
 use super::sessions::NewSessions;
 use super::{
-    checks, erase, file_system, held_file, meta, open_items, places, prepare, record, run_history, sessions,
-    traffic,
+    checks, erase, file_system, held_file, meta, open_discrepancies, open_items, places, prepare, record,
+    run_history, sessions, traffic,
 };
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
@@ -28,6 +29,7 @@ use crate::stop::Stop;
 use crate::store::current_origin::CurrentOrigin;
 use crate::store::erased::Erased;
 use crate::store::group_commit::GroupCommit;
+use crate::store::open_discrepancies::RunEnd;
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
@@ -227,9 +229,13 @@ impl Store for SqliteStore {
         self.database.read(|c| run_history::history(c, scope.run_no, series))
     }
 
-    fn end_session(&self, scope: &Scope, complete: Option<bool>) -> Result<()> {
+    fn open_before(&self, scope: &Scope) -> Result<OpenBefore> {
+        self.database.read(|c| open_discrepancies::before(c, scope.run_no))
+    }
+
+    fn end_session(&self, scope: &Scope, run: Option<RunEnd>) -> Result<()> {
         let now = self.clock.now();
-        self.database.write(|c| sessions::end(c, scope, complete, now))
+        self.database.write(|c| sessions::end(c, scope.run_no, run.as_ref(), now))
     }
 
     fn purge(&self, before: NaiveDate) -> Result<Erased> {

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    NewRequest, OpenItem, Origin, Purpose, RequestLog as _, RunIdentity, Store as _, StoredWord,
+    NewRequest, OpenItem, Origin, Purpose, RequestLog as _, RunEnd, RunIdentity, Store as _, StoredWord,
 };
 
 struct Folder(TempDir);
@@ -264,7 +264,7 @@ async fn a_lost_store_is_noticed_at_the_next_commit() {
         let refusal = store.end_request(&scope, begun, end, None).await.unwrap_err();
         assert_eq!(refusal.exit, Exit::Output);
         assert!(refusal.what.contains(words), "{refusal}");
-        let refusal = store.end_session(&scope, Some(true)).unwrap_err();
+        let refusal = store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap_err();
         assert!(refusal.what.contains(words), "{refusal}");
     }
 }

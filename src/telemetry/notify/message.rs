@@ -17,6 +17,7 @@ use crate::texts;
 use crate::words::count;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::materiality::Measured;
+use reconcile_core::since::SinceLast;
 use reconcile_core::totals::Totals;
 use reconcile_core::trend::Trend;
 
@@ -45,6 +46,8 @@ pub struct WrittenRun {
     pub totals: Totals,
     /// Talk seconds at stake.
     pub at_stake_s: u64,
+    /// What changed since the last run.
+    pub since_last: SinceLast,
     /// The limits of the run, and what was measured.
     pub limits: Vec<Measured>,
     /// The nights before this one, and what is usual.
@@ -148,6 +151,7 @@ fn lines_of_run(run: &WrittenRun, lang: Lang) -> Vec<String> {
     }
     lines.extend(run.limits.iter().map(|measured| texts::limit(lang, measured)));
     lines.extend(frequent_kinds(&run.totals, lang));
+    lines.extend(since_last(&run.since_last, lang));
     lines.extend(decided(&run.totals, lang));
     let because = run.incomplete_because.as_ref().map(|because| texts::incomplete(lang, because));
     let because = because.as_deref();
@@ -189,6 +193,15 @@ fn frequent_kinds(totals: &Totals, lang: Lang) -> Option<String> {
     (!kinds.is_empty()).then(|| match lang {
         Lang::En => format!("Most frequent discrepancies: {}", kinds.join(", ")),
         Lang::Zh => format!("最多的差异：{}", kinds.join("、")),
+    })
+}
+
+/// How many discrepancies are new, and how many are resolved; `None` if neither.
+fn since_last(changes: &SinceLast, lang: Lang) -> Option<String> {
+    let (new, resolved) = (count(changes.new), count(changes.resolved));
+    (changes.new + changes.resolved > 0).then(|| match lang {
+        Lang::En => format!("Since the last run: {new} new, {resolved} resolved"),
+        Lang::Zh => format!("与上次相比：新增 {new} 条，已消除 {resolved} 条"),
     })
 }
 
@@ -303,6 +316,7 @@ mod tests {
             is_sandbox: false,
             totals,
             at_stake_s: 1_234,
+            since_last: SinceLast { new: 3, recurring: 29, resolved: 1 },
             limits: Vec::new(),
             trend: trend(0),
             incomplete_because: None,
@@ -325,6 +339,7 @@ mod tests {
                  unusable",
                 "Talk seconds at stake: 1234",
                 "Most frequent discrepancies: values differ (19), unusable row (7), missing at the provider (4)",
+                "Since the last run: 3 new, 1 resolved",
                 "Most frequent cause of failures: cannot resolve x.test",
                 "Exit code 0: every call has its answer and all files are written",
             ]
@@ -338,6 +353,7 @@ mod tests {
                 "共 86 通通话：57 通一致，19 通有差异，4 通服务商无记录，2 通待结果，4 通查询失败；另有 7 行台账无法使用",
                 "差异涉及时长（秒）：1234",
                 "最多的差异：数值不一致 19、无法使用的行 7、服务商无记录 4",
+                "与上次相比：新增 3 条，已消除 1 条",
                 "最常见的失败原因：无法解析域名 x.test",
                 "退出码 1：所有通话均有结果，全部文件已写出；存在差异",
             ]
@@ -350,6 +366,7 @@ mod tests {
         let quiet = WrittenRun {
             totals: Totals { calls: 1, clean: 1, ..Totals::default() },
             at_stake_s: 0,
+            since_last: SinceLast::default(),
             cause: None,
             ..run(Exit::Success)
         };
@@ -429,6 +446,7 @@ mod tests {
             let written = WrittenRun {
                 is_sandbox: true,
                 at_stake_s: most,
+                since_last: SinceLast { new: most, recurring: most, resolved: most },
                 incomplete_because: Some(Incomplete::Exhausted {
                     calls: most,
                     cause: Some(Cause::new("isv.Y", &long)),

@@ -126,7 +126,7 @@ fn a_run_without_discrepancies_writes_only_the_header() {
     bench.run(&[]).exits(0);
     let text = std::fs::read_to_string(bench.path("details.discrepancies.csv")).unwrap();
     let header = "call_id,ledger_line,kind,field,expected,actual,delta,message,call_date,prod_id,\
-                  status,product,callee,called_at,seconds_at_stake,resolution,reason";
+                  status,product,callee,called_at,seconds_at_stake,since,resolution,reason";
     assert_eq!(text.trim_start_matches('\u{feff}').trim_end(), header);
     let summary = bench.summary();
     assert_eq!((summary.number("clean"), summary.number("with_discrepancies")), (0, 0));

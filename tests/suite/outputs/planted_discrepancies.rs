@@ -12,11 +12,13 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use fastrand::Rng;
 use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
+use reconcile::error::Result;
 use reconcile::ledger::{Input, Options, ScannedLedger};
 use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
-use reconcile::publish::{Counted, Rules, Sources, publish};
+use reconcile::publish::{Counted, Remember, Rules, Sources, publish};
 use reconcile::store::{
-    Decision, NewRequest, OpenItems, Origin, Purpose, RequestEnd, RunIdentity, Store, open,
+    Decision, NewDiscrepancy, NewRequest, OpenItem, OpenItems, Origin, Purpose, RequestEnd, RunIdentity,
+    Store, open,
 };
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
@@ -25,6 +27,7 @@ use reconcile_core::compare::Tolerances;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
 use reconcile_core::resolutions::Resolutions;
+use reconcile_core::since::OpenBefore;
 use reconcile_core::tie_out::tie_out;
 use reconcile_core::traffic::{Sending, Traffic};
 use reconcile_core::trend::{Night, Trend};
@@ -48,6 +51,19 @@ const FIELDS: [&str; 10] = [
     "started_at",
     "ended_at",
 ];
+
+/// Remembers nothing.
+struct Forgetful;
+
+impl Remember for Forgetful {
+    fn open_call(&mut self, _: OpenItem) -> Result<()> {
+        Ok(())
+    }
+
+    fn new_discrepancy(&mut self, _: &NewDiscrepancy) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// The provider's side of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -551,9 +567,11 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let resolutions = &Resolutions::default();
+    let open_before = &OpenBefore::new(NaiveDate::default());
     let session_no = i64::MAX;
-    let sources = Sources { ledger: &source, store, rules, resolutions, session_no, by_account: false };
-    let counted = publish(sources, workers, &mut outputs, &mut |_| Ok(())).unwrap();
+    let by_account = false;
+    let sources = Sources { ledger: &source, store, rules, resolutions, open_before, session_no, by_account };
+    let counted = publish(sources, workers, &mut outputs, &mut Forgetful).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
     assert!(tie_out.iter().all(|line| line.adds_up), "{tie_out:?}");
@@ -573,6 +591,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         left_over: None,
         limits: &[],
         trend: &Trend::new(Vec::new(), Night::default()),
+        since_last: counted.since_last,
         open_items: &OpenItems::default(),
         notes: &[],
     };

@@ -107,6 +107,7 @@ fn duckdb_pyarrow_and_polars_read_the_same_schema_and_values() {
         ("callee", 0),
         ("called_at", 4),
         ("seconds_at_stake", 1),
+        ("since", 3),
         ("resolution", 0),
         ("reason", 0),
         ("ledger_campaign", 0),

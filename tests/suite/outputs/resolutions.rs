@@ -188,7 +188,7 @@ fn without_a_file_every_discrepancy_is_open() {
     summary.assert_totals();
     assert_eq!(summary.0["resolutions"]["open"], 7);
     let text = fs::read_to_string(bench.path("details.discrepancies.csv")).unwrap();
-    assert!(text.lines().next().unwrap().ends_with("seconds_at_stake,resolution,reason"), "{text}");
+    assert!(text.lines().next().unwrap().ends_with("seconds_at_stake,since,resolution,reason"), "{text}");
     let page = fs::read_to_string(bench.path("details.report.html")).unwrap();
     assert!(!page.contains("id=\"resolved\""));
 }

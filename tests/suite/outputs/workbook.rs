@@ -15,7 +15,7 @@ use crate::support::{Bench, Row, duckdb, id, read_csv, venv};
 
 /// The columns that are numbers, and those that are dates.
 const NUMBERS: [&str; 3] = ["ledger_line", "delta", "seconds_at_stake"];
-const DATES: [&str; 2] = ["call_date", "called_at"];
+const DATES: [&str; 3] = ["call_date", "called_at", "since"];
 
 #[derive(serde::Deserialize)]
 struct Book {
@@ -135,7 +135,7 @@ fn openpyxl_and_pandas_read_the_right_types() {
         let (header, last) = (sheet.header(), sheet.rows.len());
         assert_eq!(
             (sheet.frozen.as_deref(), sheet.filter.clone()),
-            (Some("A2"), Some(format!("A1:S{last}")))
+            (Some("A2"), Some(format!("A1:T{last}")))
         );
         assert!(sheet.bold.iter().all(|bold| *bold), "{}", sheet.name);
         let width = |name: &str| sheet.widths[header.iter().position(|it| *it == name).unwrap()];
@@ -159,7 +159,7 @@ fn openpyxl_and_pandas_read_the_right_types() {
     for (row, expected) in all.rows[1..].iter().zip(&expected) {
         for (name, cell) in all.header().iter().zip(row) {
             let text = cell.as_ref().map(|(_, text)| match *name {
-                "call_date" => text.replace(" 00:00:00", ""),
+                "call_date" | "since" => text.replace(" 00:00:00", ""),
                 "called_at" => format!("{text}+08:00"),
                 _ => text.clone(),
             });
@@ -168,7 +168,7 @@ fn openpyxl_and_pandas_read_the_right_types() {
     }
     assert_eq!(book.pandas_rows, expected.len());
     let types = |names: &[&str]| names.iter().map(|name| book.pandas[*name].clone()).collect::<Vec<_>>();
-    assert_eq!(types(&DATES), ["datetime64[us]"; 2]);
+    assert_eq!(types(&DATES), ["datetime64[us]"; 3]);
     assert_eq!(types(&["ledger_line", "seconds_at_stake"]), ["int64"; 2]);
     assert_eq!(types(&["call_id", "prod_id", "callee"]), ["str"; 3]);
 }
@@ -185,7 +185,7 @@ fn duckdb_reads_the_same_rows() {
     for line in types.lines() {
         let (name, kind) = line.split_once(',').unwrap();
         let expected = match name {
-            "call_date" => "DATE",
+            "call_date" | "since" => "DATE",
             "called_at" => "TIMESTAMP",
             name if NUMBERS.contains(&name) => "DOUBLE",
             // Columns without any value.

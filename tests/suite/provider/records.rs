@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use reconcile::clock::SystemClock;
-use reconcile::store::{Decision, NewRequest, Origin, Purpose, RequestEnd, RunIdentity, open};
+use reconcile::store::{Decision, NewRequest, Origin, Purpose, RequestEnd, RunEnd, RunIdentity, open};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
@@ -145,7 +145,7 @@ fn store_as_final(path: &Path, day: NaiveDate, record: &Value) {
         store.end_request(&scope, begun, end, Some(answer)).await
     };
     tokio::runtime::Runtime::new().unwrap().block_on(stored).unwrap();
-    store.end_session(&scope, Some(true)).unwrap();
+    store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
 }
 
 #[test]

@@ -359,6 +359,7 @@ fn a_message_names_what_differs_and_the_seconds_at_stake() {
         "2 calls: 0 agree, 2 differ; 1 ledger row is unusable".to_owned(),
         format!("Talk seconds at stake: {}", summary.number("at_stake_total_s")),
         "Most frequent discrepancies: values differ (2), unusable row (1)".to_owned(),
+        "Since the last run: 3 new, 0 resolved".to_owned(),
         "Exit code 1: every call has its answer and all files are written; there are discrepancies"
             .to_owned(),
     ];

@@ -23,6 +23,7 @@ mod outages;
 mod outages_simulated;
 mod personal_data;
 mod processes_simulated;
+mod since;
 mod slots_simulated;
 mod stalls;
 mod threads;

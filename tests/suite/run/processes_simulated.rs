@@ -22,7 +22,9 @@ use reconcile::fetch::{Anomalies, CallLimits, Concurrency, Ended, Fetcher, Job, 
 use reconcile::provider::wire::Reply;
 use reconcile::provider::{LostReason, LostRequest, Provider, Question};
 use reconcile::stop::{Reason, Stop};
-use reconcile::store::{BegunRequest, NewRequest, Origin, RequestEnd, RequestLog, RunIdentity, Store, open};
+use reconcile::store::{
+    BegunRequest, NewRequest, Origin, RequestEnd, RequestLog, RunEnd, RunIdentity, Store, open,
+};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::call::CallKey;
@@ -330,7 +332,7 @@ impl SharedStore {
             *ended.entry(word.to_owned()).or_default() += 1;
         }
         let traffic = store.traffic(&scope).unwrap();
-        store.end_session(&scope, Some(true)).unwrap();
+        store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
         Ran {
             ended,
             traffic,
