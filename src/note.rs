@@ -6,6 +6,7 @@ use std::fmt;
 use crate::cli::ledger_errors::{column_note, missing_default_note};
 use crate::fetch::{AnswerNote, OutageNote};
 use crate::ledger::{ColumnNote, LedgerNote, Reason, most_frequent};
+use crate::money::MoneyNote;
 use crate::provider::credentials::ReadableFile;
 use crate::resolutions::ResolutionNote;
 use crate::store::StoreNote;
@@ -57,6 +58,8 @@ pub enum Note {
     Outage(OutageNote),
     /// Entries of the file of resolutions decide nothing.
     Resolutions(ResolutionNote),
+    /// On tariffs and bill.
+    Money(MoneyNote),
 }
 
 impl fmt::Display for Note {
@@ -93,6 +96,7 @@ impl fmt::Display for Note {
             Self::Answers(note) => note.fmt(f),
             Self::Outage(note) => note.fmt(f),
             Self::Resolutions(note) => note.fmt(f),
+            Self::Money(note) => note.fmt(f),
         }
     }
 }

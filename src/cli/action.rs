@@ -61,9 +61,9 @@ impl Cli {
     /// Exit 2 when options contradict each other.
     pub fn action(self) -> Result<Action> {
         Ok(match self.command {
-            None => Action::Reconcile(Box::new(self.job.settings(self.config, self.timezone)?)),
+            None => Action::Reconcile(Box::new(self.job.settings(self.config, self.money, self.timezone)?)),
             Some(Command::Plan(args)) => {
-                Action::Plan(Box::new(args.job.settings(self.config, self.timezone)?), args.json)
+                Action::Plan(Box::new(args.job.settings(self.config, self.money, self.timezone)?), args.json)
             }
             Some(Command::Explain(args)) => Action::Explain(args),
             Some(Command::Resolutions(args)) => Action::Resolutions(args),

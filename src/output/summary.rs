@@ -10,8 +10,10 @@ use crate::note::Note;
 use crate::shown::shown;
 use crate::store::OpenItems;
 use reconcile_core::accounts::AccountFigures;
+use reconcile_core::bill_check::BillCheck;
 use reconcile_core::figures::Figures;
 use reconcile_core::materiality::Measured;
+use reconcile_core::money::MoneyFigures;
 use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::TieOutLine;
 use reconcile_core::totals::Totals;
@@ -27,6 +29,15 @@ pub struct AccountSummary {
     /// Why it was stopped before all its calls were asked for; `None` if it was not, or if the
     /// whole run was.
     pub stopped_because: Option<String>,
+}
+
+/// The money of summary and report.
+#[derive(Debug, Clone, Copy)]
+pub struct MoneySummary<'a> {
+    /// The sums.
+    pub figures: &'a MoneyFigures,
+    /// The bill against the calls; `None` without a bill.
+    pub check: Option<&'a BillCheck<'a>>,
 }
 
 /// The content of summary and report.
@@ -60,6 +71,8 @@ pub struct Summary<'a> {
     pub left_over: Option<&'a LeftOver>,
     /// The limits of the run, and what was measured.
     pub limits: &'a [Measured],
+    /// What the calls cost; `None` without tariffs and bill.
+    pub money: Option<MoneySummary<'a>>,
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
     /// Notes on the ledger and the run.

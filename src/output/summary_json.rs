@@ -10,6 +10,7 @@ use super::digests::WrittenFile;
 use super::schema::SCHEMA_VERSION;
 use super::summary::{AccountSummary, Summary, rounded_seconds as seconds};
 use super::summary_decisions::{AgeClass, LimitJson, ResolutionsJson, age_classes, whole_or_float};
+use super::summary_money::MoneyJson;
 use crate::error::{Error, Result};
 use crate::shown::shown;
 use crate::store::OpenItems;
@@ -79,6 +80,8 @@ struct SummaryJson<'a> {
     at_stake_total_s: u64,
     resolutions: ResolutionsJson,
     fail_above: Vec<LimitJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    money: Option<MoneyJson>,
     patterns: Vec<Pattern>,
     within_tolerance: &'a BTreeMap<&'static str, WithinTolerance>,
     answered: BothSides,
@@ -304,6 +307,7 @@ impl<'a> SummaryJson<'a> {
             at_stake_total_s: f.at_stake_s.values().sum(),
             resolutions: ResolutionsJson::new(summary),
             fail_above: summary.limits.iter().map(LimitJson::new).collect(),
+            money: summary.money.as_ref().map(MoneyJson::new),
             patterns: f.observed.patterns(),
             within_tolerance: f.observed.within(),
             answered: f.all.answered,

@@ -8,6 +8,7 @@ use crate::failures::Failures;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::figures::Figures;
 use reconcile_core::merge::{Merge, merge_maps};
+use reconcile_core::money::MoneyFigures;
 use reconcile_core::resolutions::EntryUse;
 use reconcile_core::totals::Totals;
 
@@ -23,6 +24,8 @@ pub struct Counted {
     pub by_account: AccountTotals,
     /// The other numbers of the report.
     pub figures: Figures,
+    /// What the calls cost.
+    pub money: MoneyFigures,
     /// Which decisions were used.
     pub entries: EntryUse,
     /// Calls, by the number of their first row, of which only a later row is unsettled.
@@ -49,10 +52,12 @@ impl Counted {
 /// The counts of later rows follow.
 impl Merge for Counted {
     fn merge(&mut self, other: Self) {
-        let Self { totals, by_account, figures, entries, reopened, failed_calls, exhausted_calls } = other;
+        let Self { totals, by_account, figures, money, entries, reopened, failed_calls, exhausted_calls } =
+            other;
         self.totals.merge(totals);
         merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
+        self.money.merge(money);
         self.entries.merge(entries);
         self.reopened.extend(reopened);
         self.failed_calls.merge(failed_calls);

@@ -8,10 +8,14 @@ use std::fmt;
 use crate::merge::Merge;
 
 /// Places after the point, as in the columns' type DECIMAL(18,6).
-pub const SCALE: usize = 6;
+pub const SCALE: u32 = 6;
 /// Digits of a value in a column.
 pub const PRECISION: u8 = 18;
 
+/// The same as a length of text.
+const PLACES: usize = 6;
+/// Digits before the point of a value in a column.
+const WHOLE_DIGITS: usize = 12;
 /// One, in millionths.
 const ONE: i128 = 1_000_000;
 /// The first number of millionths that has more than [`PRECISION`] digits.
@@ -31,7 +35,7 @@ pub enum DecimalProblem {
     #[error("it has more than {SCALE} places after the point")]
     TooManyPlaces,
     /// It has too many digits.
-    #[error("it has more than {} digits before the point", usize::from(PRECISION) - SCALE)]
+    #[error("it has more than {} digits before the point", u32::from(PRECISION) - SCALE)]
     TooLarge,
 }
 
@@ -96,12 +100,12 @@ impl Decimal {
             return Err(DecimalProblem::NotANumber);
         }
         let whole = whole.trim_start_matches('0');
-        if whole.len() > usize::from(PRECISION) - SCALE {
+        if whole.len() > WHOLE_DIGITS {
             return Err(DecimalProblem::TooLarge);
         }
-        let (kept, rest) = places.split_at(places.len().min(SCALE));
+        let (kept, rest) = places.split_at(places.len().min(PLACES));
         let digits = whole.bytes().chain(kept.bytes()).chain(std::iter::repeat(b'0'));
-        let digits = digits.take(whole.len() + SCALE);
+        let digits = digits.take(whole.len() + PLACES);
         let number = digits.fold(0, |number: i128, digit| number * 10 + i128::from(digit - b'0'));
         Ok((Self(if text.starts_with('-') { -number } else { number }), rest))
     }
@@ -139,7 +143,7 @@ impl Decimal {
     #[must_use]
     pub fn short(self) -> String {
         let text = self.to_string();
-        let zeros = text.bytes().rev().take(SCALE - 2).take_while(|b| *b == b'0').count();
+        let zeros = text.bytes().rev().take(PLACES - 2).take_while(|b| *b == b'0').count();
         text[..text.len() - zeros].to_owned()
     }
 }

@@ -9,14 +9,16 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::failures::{Cause, Failures};
 use crate::incomplete::{Incomplete, StoppedAccount};
+use crate::money::MoneyNote;
 use crate::note::Note;
 use crate::objects::PublishedRun;
-use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
+use crate::output::{AccountSummary, MoneySummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
 use crate::store::OpenItems;
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
+use reconcile_core::bill_check::BillCheck;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
@@ -41,8 +43,10 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_items) =
-        write_rows(run, &mut outputs)?;
+    let (
+        Counted { totals, by_account, figures, money, entries, failed_calls, exhausted_calls, .. },
+        open_items,
+    ) = write_rows(run, &mut outputs)?;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -52,7 +56,10 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&entries);
     let later_change = run.source.input.later_change().map(Note::Ledger);
-    let late_notes = Vec::from_iter(later_change.into_iter().chain(decisions::notes(settings, &left_over)));
+    let check = BillCheck::new(&run.money, &money);
+    let of_money = MoneyNote::all(&run.money, &money, check.as_ref()).into_iter().map(Note::Money);
+    let of_decisions = decisions::notes(settings, &left_over).into_iter();
+    let late_notes = Vec::from_iter(later_change.into_iter().chain(of_decisions).chain(of_money));
     late_notes.iter().for_each(|note| run.console.note(note));
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
@@ -71,6 +78,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         cause: failures.most_frequent(),
         left_over: settings.resolutions.as_ref().map(|_| &left_over),
         limits: &limits,
+        money: (!run.money.is_empty()).then_some(MoneySummary { figures: &money, check: check.as_ref() }),
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
@@ -98,7 +106,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
     let (scan, settings) = (&run.source.scan, run.settings);
     let lang = settings.lang;
-    Outputs::create(&settings.outputs, &scan.carried, &scan.layout, provenance, traffic, lang)
+    let money = (!run.money.tariffs.is_empty()).then_some(usize::from(scan.has_account));
+    Outputs::create(&settings.outputs, &scan.carried, money, &scan.layout, provenance, traffic, lang)
 }
 
 /// The caps and the requests of all accounts. Their totals are counted later.
@@ -172,6 +181,7 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, O
         store: &*run.store,
         rules: run.settings.rules,
         resolutions: &run.resolutions,
+        money: &run.money,
         session_no: run.scope().session_no,
         by_account: run.settings.accounts.file.is_some(),
     };

@@ -22,6 +22,7 @@ use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::compare::Tolerances;
+use reconcile_core::money::MoneyRules;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
 use reconcile_core::resolutions::Resolutions;
@@ -547,11 +548,13 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let scan = &source.scan;
     let lang = Lang::En;
     let mut outputs =
-        Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
+        Outputs::create(paths, &scan.carried, None, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let resolutions = &Resolutions::default();
     let session_no = i64::MAX;
-    let sources = Sources { ledger: &source, store, rules, resolutions, session_no, by_account: false };
+    let money = &MoneyRules::default();
+    let sources =
+        Sources { ledger: &source, store, rules, resolutions, money, session_no, by_account: false };
     let counted = publish(sources, workers, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
@@ -571,6 +574,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         cause: None,
         left_over: None,
         limits: &[],
+        money: None,
         open_items: &OpenItems::default(),
         notes: &[],
     };
