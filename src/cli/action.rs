@@ -77,7 +77,7 @@ impl Cli {
             Some(Command::Forget(args)) => Action::Forget(args),
             Some(Command::Store(StoreCommand::Copy(args))) => Action::CopyStore(args),
             Some(Command::Whoami(args)) => Action::Whoami(args.access.access(), args.json),
-            Some(Command::Sandbox(args)) => Action::Sandbox(Box::new(args.into())),
+            Some(Command::Sandbox(args)) => Action::Sandbox(Box::new(args.options(self.money))),
             Some(Command::Config(_)) => Action::Config(self.values_in_effect),
             Some(Command::Completions(args)) => Action::Completions(args.shell),
             Some(Command::Man(args)) => Action::Man(args.command),

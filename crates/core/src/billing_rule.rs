@@ -124,9 +124,24 @@ pub enum BilledUse {
 }
 
 impl BilledUse {
-    /// True if the rule gives this figure, up to half a second or half a step of the bill.
+    /// True if the rule gives this figure, up to half a second.
     #[must_use]
     pub fn is_given_by(&self, rule: BillingRule, sums: &RoundedSums) -> bool {
+        self.exact().is_rounded_from(rule, sums)
+    }
+
+    /// The figure as if the bill did not round it.
+    fn exact(self) -> Self {
+        let step = Decimal::ZERO;
+        match self {
+            Self::Seconds { seconds, .. } => Self::Seconds { seconds, step },
+            Self::Amount { amount, price, unit_s, .. } => Self::Amount { amount, step, price, unit_s },
+        }
+    }
+
+    /// True if the rule gives this figure, up to half a second or half a step of the bill.
+    #[must_use]
+    pub fn is_rounded_from(&self, rule: BillingRule, sums: &RoundedSums) -> bool {
         let billed_s = sums.billed_s(rule);
         let second = Decimal::whole(1).millionths();
         match *self {
@@ -158,15 +173,19 @@ pub enum RuleSearch {
 }
 
 impl RuleSearch {
-    /// Tries every rule on days: what was billed, and the sums of the calls.
+    /// Tries every rule on days: what was billed, and the sums of the calls. A rule that gives all
+    /// figures as they are is preferred to one that gives them only rounded.
     #[must_use]
     pub fn over(days: &[(BilledUse, RoundedSums)]) -> Self {
         if days.is_empty() {
             return Self::NoDays;
         }
-        let gives_all =
-            |rule: &BillingRule| days.iter().all(|(billed, sums)| billed.is_given_by(*rule, sums));
-        let found: Vec<BillingRule> = BillingRule::ALL.into_iter().filter(gives_all).collect();
+        let giving_all = |gives: fn(&BilledUse, BillingRule, &RoundedSums) -> bool| {
+            let gives_all = |rule: &BillingRule| days.iter().all(|(billed, sums)| gives(billed, *rule, sums));
+            BillingRule::ALL.into_iter().filter(gives_all).collect::<Vec<_>>()
+        };
+        let exact = giving_all(BilledUse::is_given_by);
+        let found = if exact.is_empty() { giving_all(BilledUse::is_rounded_from) } else { exact };
         match found.as_slice() {
             [] => Self::None,
             [only] => Self::One(*only),
@@ -251,11 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn an_exact_rule_is_preferred_to_a_rounded_one() {
+        let sums = sums(&[61, 20, 121]);
+        let billed =
+            |seconds| BilledUse::Seconds { seconds: Decimal::whole(seconds), step: Decimal::whole(60) };
+        assert_eq!(RuleSearch::over(&[(billed(240), sums)]), RuleSearch::One(BillingRule::DayMinutes));
+        // No rule gives 3 minutes, but 202 seconds may be shown so.
+        assert_eq!(RuleSearch::over(&[(billed(180), sums)]), RuleSearch::One(BillingRule::Seconds));
+    }
+
+    #[test]
     fn a_bill_may_be_rounded() {
         let sums = sums(&[61]);
         let is_given = |millionths, step| {
             let billed = BilledUse::Seconds { seconds: Decimal::from_millionths(millionths), step };
-            billed.is_given_by(BillingRule::Seconds, &sums)
+            billed.is_rounded_from(BillingRule::Seconds, &sums)
         };
         assert!(is_given(60_500_000, Decimal::ZERO) && is_given(61_500_000, Decimal::ZERO));
         assert!(!is_given(60_499_999, Decimal::ZERO) && !is_given(61_500_001, Decimal::ZERO));
@@ -268,7 +297,7 @@ mod tests {
             price: Decimal::from_millionths(55_000),
             unit_s: 6,
         };
-        let is_given = |billed: BilledUse| billed.is_given_by(BillingRule::Seconds, &sums);
+        let is_given = |billed: BilledUse| billed.is_rounded_from(BillingRule::Seconds, &sums);
         assert!(is_given(amount("0.56", 10_000)) && is_given(amount("0.559167", 1)));
         assert!(!is_given(amount("0.57", 10_000)) && !is_given(amount("0.605", 1)));
     }

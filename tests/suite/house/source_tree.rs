@@ -69,6 +69,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "output/read_back.rs",
             "output/rejects.rs",
             "resolutions/fill_in.rs",
+            "sandbox/bill.rs",
         ],
     ),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/", "telemetry/notify/chat.rs"]),
