@@ -135,6 +135,8 @@ impl BilledJson {
 struct RuleJson {
     result: &'static str,
     rules: Vec<&'static str>,
+    closest: Option<&'static str>,
+    closest_off_s: Option<Decimal>,
 }
 
 #[derive(Serialize)]
@@ -165,7 +167,12 @@ impl ProductBillJson {
             computed: product.computed,
             difference: product.difference(),
             bill: BilledJson::new(&product.billed),
-            rule: RuleJson { result: product.rule.as_str(), rules: rules.collect() },
+            rule: RuleJson {
+                result: product.rule.as_str(),
+                rules: rules.collect(),
+                closest: product.closest.map(|(rule, _)| rule.as_str()),
+                closest_off_s: product.closest.map(|(_, off)| off),
+            },
         }
     }
 }

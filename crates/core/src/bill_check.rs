@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use crate::bill::{Bill, DayBill};
 use crate::bill_row::Billed;
-use crate::billing_rule::{BilledUse, RoundedSums, RuleSearch};
+use crate::billing_rule::{BillingRule, RuleSearch, closest};
 use crate::decimal::Decimal;
 use crate::money::{DayCalls, MoneyFigures, MoneyRules};
 use crate::product::ProductId;
@@ -56,6 +56,9 @@ pub struct ProductBill {
     pub incomplete_days: u64,
     /// The rule that gives the bill.
     pub rule: RuleSearch,
+    /// The rule that comes closest over all days with a bill, incomplete ones included, and the
+    /// seconds by which it differs.
+    pub closest: Option<(BillingRule, Decimal)>,
 }
 
 impl ProductBill {
@@ -134,8 +137,9 @@ impl<'a> BillCheck<'a> {
             days_without_bill: 0,
             incomplete_days: 0,
             rule: RuleSearch::NoDays,
+            closest: None,
         };
-        let mut tried: Vec<(BilledUse, RoundedSums)> = Vec::new();
+        let (mut all, mut complete) = (Vec::new(), Vec::new());
         for day in self.days.iter().filter(|day| day.product == product) {
             let Some(bill) = day.bill else {
                 sum.days_without_bill += 1;
@@ -148,14 +152,15 @@ impl<'a> BillCheck<'a> {
                 sum.computed = sum.computed.plus(computed);
                 sum.billed.add(&bill.billed);
             }
-            if day.calls.unknown > 0 {
-                sum.incomplete_days += 1;
-            } else {
-                let used = self.bill.billed_use(bill, rules.tariffs.on(product, day.day));
-                tried.extend(used.map(|used| (used, day.calls.sums)));
+            sum.incomplete_days += u64::from(day.calls.unknown > 0);
+            let Some(used) = self.bill.billed_use(bill, rules.tariffs.on(product, day.day)) else { continue };
+            all.push((used, day.calls.sums));
+            if day.calls.unknown == 0 {
+                complete.push((used, day.calls.sums));
             }
         }
-        sum.rule = RuleSearch::over(&tried);
+        sum.rule = RuleSearch::over(&complete);
+        sum.closest = closest(&all);
         sum
     }
 }
@@ -166,7 +171,6 @@ mod tests {
     use super::*;
     use crate::bill::ItemProducts;
     use crate::bill_row::{BillRow, COLUMNS};
-    use crate::billing_rule::BillingRule;
     use crate::quick_parse;
     use crate::tariff::{Increments, Legs, Tariff, Tariffs};
 
@@ -235,6 +239,7 @@ mod tests {
         let check = BillCheck::new(&rules, &figures).unwrap();
         assert_eq!((&check.products[0].rule, check.products[0].incomplete_days), (&RuleSearch::NoDays, 1));
         assert_eq!(check.products[0].difference().short(), "0.055");
+        assert_eq!(check.products[0].closest, Some((BillingRule::CallMinutes, Decimal::whole(60))));
     }
 
     #[test]

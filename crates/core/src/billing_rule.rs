@@ -159,6 +159,35 @@ impl BilledUse {
     }
 }
 
+impl BilledUse {
+    /// The seconds by which the figure differs from that of a rule, without the sign.
+    fn seconds_off(&self, rule: BillingRule, sums: &RoundedSums) -> Decimal {
+        let billed_s = sums.billed_s(rule);
+        let second = Decimal::whole(1).millionths();
+        let off = match *self {
+            Self::Seconds { seconds, .. } => seconds.millionths() - billed_s.saturating_mul(second),
+            Self::Amount { amount, price, unit_s, .. } => {
+                let seconds = (amount.millionths() * i128::from(unit_s)).saturating_mul(second);
+                seconds.checked_div(price.millionths()).unwrap_or(0) - billed_s.saturating_mul(second)
+            }
+        };
+        Decimal::from_millionths(off).abs()
+    }
+}
+
+/// The rule that comes closest to the bill of these days, and the seconds by which it differs, day
+/// by day without the sign; `None` without a day, and if two rules come as close.
+#[must_use]
+pub fn closest(days: &[(BilledUse, RoundedSums)]) -> Option<(BillingRule, Decimal)> {
+    let off = |rule: BillingRule| {
+        days.iter().fold(Decimal::ZERO, |sum, (billed, sums)| sum.plus(billed.seconds_off(rule, sums)))
+    };
+    let mut rules = BillingRule::ALL.map(|rule| (rule, off(rule)));
+    rules.sort_by_key(|(_, off)| *off);
+    let [first, second, ..] = rules;
+    (!days.is_empty() && first.1 < second.1).then_some(first)
+}
+
 /// Which rules give the bill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleSearch {
@@ -277,6 +306,22 @@ mod tests {
         assert_eq!(RuleSearch::over(&[(billed(240), sums)]), RuleSearch::One(BillingRule::DayMinutes));
         // No rule gives 3 minutes, but 202 seconds may be shown so.
         assert_eq!(RuleSearch::over(&[(billed(180), sums)]), RuleSearch::One(BillingRule::Seconds));
+    }
+
+    #[test]
+    fn the_closest_rule_is_named_with_its_distance() {
+        let sums = sums(&[61, 20, 121]);
+        // 360 seconds by minutes; a call of a minute is missing in the ledger.
+        assert_eq!(
+            closest(&[(whole_seconds(420), sums)]),
+            Some((BillingRule::CallMinutes, Decimal::whole(60)))
+        );
+        let price = Decimal::from_millionths(60_000);
+        let amount = Decimal::from_millionths(420_000);
+        let billed = BilledUse::Amount { amount, step: Decimal::ZERO, price, unit_s: 60 };
+        assert_eq!(closest(&[(billed, sums)]), Some((BillingRule::CallMinutes, Decimal::whole(60))));
+        assert_eq!(closest(&[]), None);
+        assert_eq!(closest(&[(whole_seconds(60), RoundedSums::default())]), None, "all are as close");
     }
 
     #[test]

@@ -45,6 +45,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("ambiguous", "not decided by these days; possible", "这些天数无法区分；可能为"),
     ("none", "none of the known ones", "已知规则均不符"),
     ("no_days", "no complete day to compare", "没有可比对的完整日期"),
+    ("closest", "closest", "最接近"),
+    ("closest_off", "seconds off", "相差秒数"),
     ("by_day", "Bill and calls by day", "逐日比对账单与通话"),
     ("talk_s", "talk seconds", "通话秒数"),
     ("billed_s", "billed seconds", "账单秒数"),

@@ -16,6 +16,11 @@ fn used(day: &str, minutes: &str, amount: &str) -> String {
     format!("{day},voice_min,语音通知,PayAsYouGoBill,{minutes},分钟,0.06,{amount},{amount},0,0,CNY\n")
 }
 
+/// The rule of a product.
+fn named(result: &str, rules: &[&str], closest: &str, off_s: &str) -> Value {
+    json!({"result": result, "rules": rules, "closest": closest, "closest_off_s": off_s})
+}
+
 /// Runs with this bill. Returns `bill` of the summary and standard error.
 fn billed(bench: &Bench, text: &str) -> (Value, String) {
     bench.write("bill.csv", text);
@@ -43,7 +48,7 @@ fn sums_are_compared_and_the_rounding_is_named() {
         ("billed", json!("0.385000")),
         ("difference", json!("0.000000")),
         ("incomplete_days", json!(0)),
-        ("rule", json!({"result": "found", "rules": ["call_60_60"]})),
+        ("rule", named("found", &["call_60_60"], "call_60_60", "0.000000")),
     ] {
         assert_eq!(product[key], value, "{key}: {bill:#}");
     }
@@ -66,7 +71,7 @@ fn a_difference_is_shown_by_day() {
     let days = bill["by_day"].as_array().unwrap();
     let differences: Vec<&str> = days.iter().map(|day| day["difference"].as_str().unwrap()).collect();
     assert_eq!(differences, ["0.055000", "0.000000"]);
-    assert_eq!(bill["by_product"][0]["rule"], json!({"result": "none", "rules": []}));
+    assert_eq!(bill["by_product"][0]["rule"], named("none", &[], "call_60_60", "60.000000"));
     assert_page(&bench);
 }
 
@@ -93,7 +98,8 @@ fn every_rounding_is_recognized_by_its_bill() {
         let text =
             [HEADER.to_owned(), used("2024-05-26", minutes[0], "1"), used("2024-05-27", minutes[1], "1")];
         let (bill, _) = billed(&bench, &text.concat());
-        assert_eq!(bill["by_product"][0]["rule"], json!({"result": "found", "rules": [rule]}), "{bill:#}");
+        let found = &bill["by_product"][0]["rule"];
+        assert_eq!((&found["result"], &found["rules"]), (&json!("found"), &json!([rule])), "{bill:#}");
     }
 }
 
