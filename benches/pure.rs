@@ -13,6 +13,7 @@ use reconcile::provider::wire::{Reply, understand};
 use reconcile_core::call::CallKey;
 use reconcile_core::compare::{Tolerances, compare};
 use reconcile_core::ledger_row::{Expected, LedgerRow, LedgerTime};
+use reconcile_core::money::CallMoney;
 use reconcile_core::normalize::normalize;
 use reconcile_core::product::ProductId;
 use reconcile_core::status::{Lookup, Status};
@@ -82,10 +83,11 @@ fn write_the_details(bencher: Bencher<'_, '_>) {
     };
     bencher.counter(ItemsCount::new(ROWS)).bench(|| {
         let (layout, traffic) = (Layout::default(), Traffic::default());
-        let mut outputs = Outputs::create(&paths, &[], &layout, &provenance, &traffic, Lang::En).unwrap();
+        let mut outputs =
+            Outputs::create(&paths, &[], None, &layout, &provenance, &traffic, Lang::En).unwrap();
         let mut rows = RowEncoder::new(outputs.forms());
         for line in 0..ROWS as u64 {
-            rows.add_call(&LedgerRow { line, ..row.clone() }, &lookup, 0).unwrap();
+            rows.add_call(&LedgerRow { line, ..row.clone() }, &lookup, 0, CallMoney::default()).unwrap();
         }
         outputs.append(rows.finish().unwrap()).unwrap();
         drop(outputs.close().unwrap());

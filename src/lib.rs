@@ -31,6 +31,7 @@ pub mod http_client;
 pub mod incomplete;
 pub mod ledger;
 pub mod locked;
+pub mod money;
 pub mod note;
 pub mod objects;
 pub mod output;

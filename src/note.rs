@@ -6,6 +6,7 @@ use std::fmt;
 use crate::cli::ledger_errors::{column_note, missing_default_note};
 use crate::fetch::{AnswerNote, OutageNote};
 use crate::ledger::{ColumnNote, LedgerNote, Reason, most_frequent};
+use crate::money::MoneyNote;
 use crate::provider::credentials::ReadableFile;
 use crate::resolutions::ResolutionNote;
 use crate::store::StoreNote;
@@ -63,6 +64,8 @@ pub enum Note {
     },
     /// Entries of the file of resolutions decide nothing.
     Resolutions(ResolutionNote),
+    /// On tariffs and bill.
+    Money(MoneyNote),
 }
 
 impl fmt::Display for Note {
@@ -106,6 +109,7 @@ impl fmt::Display for Note {
                 if *discrepancies == 1 { "counts" } else { "count" }
             ),
             Self::Resolutions(note) => note.fmt(f),
+            Self::Money(note) => note.fmt(f),
         }
     }
 }

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Date32Builder, Decimal128Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::types::Date32Type;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use reconcile_core::columns::{Cell, Column, ColumnType};
+use reconcile_core::decimal::{Decimal, PRECISION};
 
 use crate::arrays::UTC;
+
+/// The type of exact numbers.
+const DECIMAL: DataType = DataType::Decimal128(PRECISION, 6);
 
 /// The values of a column so far.
 enum Builder {
@@ -19,6 +23,7 @@ enum Builder {
     Boolean(BooleanBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
+    Decimal(Decimal128Builder),
 }
 
 impl Builder {
@@ -32,6 +37,9 @@ impl Builder {
             ColumnType::Timestamp => {
                 Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(rows).with_timezone(UTC))
             }
+            ColumnType::Decimal => {
+                Self::Decimal(Decimal128Builder::with_capacity(rows).with_data_type(DECIMAL))
+            }
         }
     }
 
@@ -44,6 +52,9 @@ impl Builder {
             (Self::Boolean(b), Cell::Boolean(v)) => b.append_option(v),
             (Self::Date(b), Cell::Date(v)) => b.append_option(v.map(Date32Type::from_naive_date)),
             (Self::Timestamp(b), Cell::Timestamp(v)) => b.append_option(v.map(|at| at.timestamp_micros())),
+            (Self::Decimal(b), Cell::Decimal(v)) => {
+                b.append_option(v.and_then(Decimal::in_column).map(i128::from));
+            }
             // The core lists columns and cells in one order.
             (builder, _) => builder.append_null(),
         }
@@ -56,6 +67,7 @@ impl Builder {
             Self::Boolean(b) => b.append_null(),
             Self::Date(b) => b.append_null(),
             Self::Timestamp(b) => b.append_null(),
+            Self::Decimal(b) => b.append_null(),
         }
     }
 
@@ -66,6 +78,7 @@ impl Builder {
             Self::Boolean(mut b) => Arc::new(b.finish()),
             Self::Date(mut b) => Arc::new(b.finish()),
             Self::Timestamp(mut b) => Arc::new(b.finish()),
+            Self::Decimal(mut b) => Arc::new(b.finish()),
         }
     }
 }
@@ -169,5 +182,6 @@ fn data_type(column_type: ColumnType) -> DataType {
         ColumnType::Boolean => DataType::Boolean,
         ColumnType::Date => DataType::Date32,
         ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        ColumnType::Decimal => DECIMAL,
     }
 }

@@ -61,9 +61,9 @@ impl Cli {
     /// Exit 2 when options contradict each other.
     pub fn action(self) -> Result<Action> {
         Ok(match self.command {
-            None => Action::Reconcile(Box::new(self.job.settings(self.config, self.timezone)?)),
+            None => Action::Reconcile(Box::new(self.job.settings(self.config, self.money, self.timezone)?)),
             Some(Command::Plan(args)) => {
-                Action::Plan(Box::new(args.job.settings(self.config, self.timezone)?), args.json)
+                Action::Plan(Box::new(args.job.settings(self.config, self.money, self.timezone)?), args.json)
             }
             Some(Command::Explain(args)) => Action::Explain(args),
             Some(Command::Resolutions(args)) => Action::Resolutions(args),
@@ -77,7 +77,7 @@ impl Cli {
             Some(Command::Forget(args)) => Action::Forget(args),
             Some(Command::Store(StoreCommand::Copy(args))) => Action::CopyStore(args),
             Some(Command::Whoami(args)) => Action::Whoami(args.access.access(), args.json),
-            Some(Command::Sandbox(args)) => Action::Sandbox(Box::new(args.into())),
+            Some(Command::Sandbox(args)) => Action::Sandbox(Box::new(args.options(self.money))),
             Some(Command::Config(_)) => Action::Config(self.values_in_effect),
             Some(Command::Completions(args)) => Action::Completions(args.shell),
             Some(Command::Man(args)) => Action::Man(args.command),

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use super::common_options::{AccessArgs, LedgerArgs, StoreArgs};
 use super::job_options::{ENDPOINT, Masking};
 use super::mask_key::MaskSettings;
+use super::money_tables::MoneyTables;
 use super::{settings, values};
 use crate::error::{Error, Result};
 use crate::output::MaskPhones;
@@ -243,6 +244,9 @@ pub struct SandboxArgs {
     /// Read FIELD of that ledger from the column HEADER; repeatable
     #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = values::mapping)]
     map: Vec<(String, String)>,
+    /// Write the provider's bill of the known calls by day and product, by the tariffs of --config
+    #[arg(long, env = "RECONCILE_BILL_OUT", value_name = "FILE")]
+    bill_out: Option<PathBuf>,
     /// Seed of the random numbers; the same seed gives the same faults
     #[arg(long, env = "RECONCILE_SEED", value_name = "N", value_parser = values::whole_number::<u64>, default_value_t = 0)]
     seed: u64,
@@ -251,9 +255,12 @@ pub struct SandboxArgs {
     latency: (Duration, Duration),
 }
 
-impl From<SandboxArgs> for sandbox::ServeOptions {
-    fn from(args: SandboxArgs) -> Self {
-        let SandboxArgs { port, accounts, cap, faults, calls, plant, map, seed, latency } = args;
-        Self { port, accounts, cap, faults, calls, map, plant, seed, latency }
+impl SandboxArgs {
+    /// The sandbox's options. `money` are the tables of the configuration file.
+    pub(super) fn options(self, money: MoneyTables) -> sandbox::ServeOptions {
+        let Self { port, accounts, cap, faults, calls, plant, map, bill_out, seed, latency } = self;
+        let MoneyTables { tariffs, items } = money;
+        let bill = bill_out.map(|path| sandbox::BillOut { path, tariffs, items });
+        sandbox::ServeOptions { port, accounts, cap, faults, calls, map, plant, bill, seed, latency }
     }
 }

@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::money_tables::MoneyTables;
 use super::values::{complaint, needs_one_of};
 use crate::error::{Error, Result};
 use crate::shown_url::{is_plain, word};
@@ -35,6 +36,7 @@ struct Entry {
 pub struct ConfigFile {
     path: PathBuf,
     entries: Vec<Entry>,
+    money: MoneyTables,
 }
 
 impl ConfigFile {
@@ -56,15 +58,27 @@ impl ConfigFile {
             wrong(path, line, e.message())
                 .hint("write TOML: one option a line, texts in quotes, such as rate = \"50/min\"")
         })?;
-        let mut entries = Vec::new();
+        let (mut entries, mut money) = (Vec::new(), MoneyTables::default());
         for (key, value) in table.get_ref() {
             let entry_line = line(text, key.span().start);
+            let is_money = money.read(key, value);
+            if is_money
+                .map_err(|mistake| wrong(path, line(text, mistake.at), &mistake.what).hint(mistake.hint))?
+            {
+                continue;
+            }
             let values = known(command, key.get_ref()).and_then(|arg| values(arg, value));
             let values =
                 values.map_err(|mistake| wrong(path, entry_line, &mistake.what).hint(mistake.hint))?;
             entries.push(Entry { key: key.get_ref().to_string(), line: entry_line, values });
         }
-        Ok(Self { path: path.to_owned(), entries })
+        Ok(Self { path: path.to_owned(), entries, money })
+    }
+
+    /// The tables about money.
+    #[must_use]
+    pub fn money(&self) -> &MoneyTables {
+        &self.money
     }
 
     /// The file without these keys.
@@ -142,7 +156,7 @@ impl ConfigFile {
                 None => writeln!(text, "{option}"),
             };
         }
-        text
+        text + &self.money.as_toml()
     }
 
     fn dump_line(&self, command: &Command, matches: &ArgMatches, arg: &Arg) -> Option<DumpLine> {

@@ -10,6 +10,7 @@ use super::command_options::{
     VerifyCapArgs, WhoamiArgs,
 };
 use super::job_options::JobArgs;
+use super::money_tables::MoneyTables;
 use crate::exit::Exit;
 use crate::zone::Zone;
 
@@ -54,6 +55,9 @@ pub struct Cli {
     pub(super) job: JobArgs,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+    /// The tables about money of the configuration file.
+    #[arg(skip)]
+    pub(super) money: MoneyTables,
     /// What `reconcile config` prints.
     #[arg(skip)]
     pub(super) values_in_effect: String,

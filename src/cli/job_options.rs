@@ -97,6 +97,18 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) resolutions: Option<PathBuf>,
+    /// The provider's bill by day and billing item: CSV or .xlsx; repeatable
+    ///
+    /// It is compared with the calls as sums by day and product. The tables `[tariff."PRODUCT"]`
+    /// and `[bill]` of the configuration file give prices, and the products of billing items.
+    #[arg(
+        long,
+        env = "RECONCILE_BILL",
+        value_name = "FILE",
+        help_heading = "Ledger",
+        hide_short_help = true
+    )]
+    pub(super) bill: Vec<PathBuf>,
 
     /// Discrepancies as .csv, .jsonl, .parquet or .xlsx [default: --out with the ending
     /// .discrepancies.csv]

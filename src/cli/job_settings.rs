@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::common_options::{SANDBOX_STORE, STORE};
 use super::job_options::{CsvBom, JobArgs};
 use super::mask_key::MaskSettings;
+use super::money_tables::MoneyTables;
 use super::notify_options::NotifySettings;
 use super::object_outputs;
 use super::settings::{Answers, Settings, settle};
@@ -19,13 +20,18 @@ use crate::telemetry::push::PushTarget;
 use crate::zone::Zone;
 
 impl JobArgs {
-    /// The settings. `config` is the configuration file that the options may be from, `timezone`
-    /// the zone of the deadline.
+    /// The settings. `config` is the configuration file that the options may be from, `money` its
+    /// tables about money, `timezone` the zone of the deadline.
     ///
     /// # Errors
     ///
     /// Exit 2 when an option is missing, or options contradict each other.
-    pub(super) fn settings(self, config: Option<PathBuf>, timezone: Zone) -> Result<Settings> {
+    pub(super) fn settings(
+        self,
+        config: Option<PathBuf>,
+        money: MoneyTables,
+        timezone: Zone,
+    ) -> Result<Settings> {
         let missing = |name: &str| {
             Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
         };
@@ -71,6 +77,8 @@ impl JobArgs {
             exit_code: self.exit_code,
             fail_above: self.fail_above,
             resolutions: self.resolutions,
+            money,
+            bills: self.bill,
             metrics_file: self.metrics_file,
             metrics_push,
             notify,

@@ -42,6 +42,7 @@ impl Cli {
         let file = file.without(&overridden);
         let matches = if overridden.is_empty() { matches } else { parse(&file)? };
         let mut cli = Self::from_arg_matches(&matches).map_err(|e| wrong_usage(&e, words))?;
+        cli.money = file.money().clone();
         if matches!(cli.command, Some(Command::Config(_))) {
             let used = Used::of(&program, &matches);
             cli.values_in_effect = file.dump(used.command, used.matches);

@@ -7,6 +7,7 @@ use chrono::{NaiveTime, TimeDelta};
 
 use super::accounts::Accounts;
 use super::job_options::ShowProgress;
+use super::money_tables::MoneyTables;
 use super::stand_by::StandBy;
 use super::usable_rows::UsableRows;
 use crate::fetch::Concurrency;
@@ -93,6 +94,10 @@ pub struct Settings {
     pub fail_above: Vec<Limit>,
     /// The file of resolutions.
     pub resolutions: Option<PathBuf>,
+    /// The tariffs, and the products of billing items.
+    pub money: MoneyTables,
+    /// The files of the provider's bill.
+    pub bills: Vec<PathBuf>,
     /// The Prometheus text file.
     pub metrics_file: Option<PathBuf>,
     /// Where the metrics are pushed to.

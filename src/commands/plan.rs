@@ -102,6 +102,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let started_at = Utc::now();
     let (source, _) = read_ledger(settings)?;
     decisions::read(settings, started_at)?;
+    decisions::money(settings)?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };

@@ -77,7 +77,7 @@ fn create_views(paths: &Paths, target: &Path) -> Result<Staged> {
 
 impl Outputs {
     /// Starts all files. `carried` names the ledger columns that details and discrepancies carry
-    /// through. The rejects have the ledger's `layout`. The report is written in `lang`.
+    /// through. With tariffs, `money` is how many of them come before the columns of money. The rejects have the ledger's `layout`. The report is written in `lang`.
     ///
     /// # Errors
     ///
@@ -85,6 +85,7 @@ impl Outputs {
     pub fn create(
         paths: &Paths,
         carried: &[String],
+        money: Option<usize>,
         layout: &Layout,
         provenance: &Provenance,
         traffic: &Traffic,
@@ -101,11 +102,12 @@ impl Outputs {
         };
         let workbooks: Vec<Workbook> =
             workbooks.map(|path| Workbook::create(path, carried)).collect::<Result<_>>()?;
-        let details = Details::create(&paths.details, paths.by_day, carried, &metadata)?;
+        let details = Details::create(&paths.details, paths.by_day, carried, money, &metadata)?;
         let types = DISCREPANCIES.iter().map(|column| column.column_type);
         let discrepancy_types: Vec<_> = types.chain(carried.iter().map(|_| ColumnType::Text)).collect();
         let forms = RowForms {
             details: details.form(),
+            money,
             discrepancies: discrepancies.as_ref().map(Discrepancies::form),
             has_workbook: !workbooks.is_empty(),
             mask: provenance.mask.clone(),

@@ -8,12 +8,13 @@ use chrono::NaiveDate;
 
 use super::packed_rows::PackedRows;
 use super::partitions::{ClosedPartitions, Partitions};
-use super::schema::{Cell, DETAILS};
+use super::schema::{Cell, Column, ColumnType, DETAILS, MONEY};
 use super::table::{RowGroup, RowGroupEncoder, Table, TableForm};
 use crate::error::{Error, Result};
 use crate::staged::Staged;
-use reconcile_core::columns::of_call;
+use reconcile_core::columns::{of_call, of_money, optional};
 use reconcile_core::ledger_row::LedgerRow;
+use reconcile_core::money::CallMoney;
 use reconcile_core::status::Lookup;
 
 /// The details while they are written.
@@ -61,8 +62,14 @@ impl DetailsEncoder {
     /// # Errors
     ///
     /// Exit 6 if it cannot be encoded.
-    pub(super) fn push(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<bool> {
-        let cells = cells(row, lookup, discrepancies);
+    pub(super) fn push(
+        &mut self,
+        row: &LedgerRow,
+        lookup: &Lookup,
+        discrepancies: u64,
+        money: Option<(CallMoney<'_>, usize)>,
+    ) -> Result<bool> {
+        let cells = cells(row, lookup, discrepancies, money);
         match self {
             Self::File(row_group) => row_group.push(cells),
             Self::Folder(days) => {
@@ -104,13 +111,17 @@ impl Details {
         target: &Path,
         by_day: bool,
         carried: &[String],
+        money: Option<usize>,
         metadata: &[(String, String)],
     ) -> Result<Self> {
+        let before = money.unwrap_or(0).min(carried.len());
+        let (accounts, carried) = carried.split_at(before);
+        let columns = columns(accounts.len(), money.is_some());
         if by_day {
-            return Ok(Self::Folder(Box::new(Partitions::create(target, &DETAILS, carried, metadata)?)));
+            return Ok(Self::Folder(Box::new(Partitions::create(target, &columns, carried, metadata)?)));
         }
         let staged = Staged::create(target)?;
-        let table = Table::create(staged.writer()?, target, &DETAILS, carried, metadata)?;
+        let table = Table::create(staged.writer()?, target, &columns, carried, metadata)?;
         Ok(Self::File { table: Box::new(table), staged })
     }
 
@@ -197,8 +208,25 @@ impl ClosedDetails {
     }
 }
 
-/// Cells of a call in the order of [`DETAILS`], then the carried ones.
-fn cells<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -> impl Iterator<Item = Cell<'a>> {
-    let carried = row.carried.iter().map(|value| Cell::Text(Some(value)));
-    of_call(row, lookup, discrepancies).into_iter().chain(carried)
+/// All columns but those that only carry a text through. `accounts` is 1 if the accounts come before
+/// the money, and 0 if there are none or no money.
+fn columns(accounts: usize, has_money: bool) -> Vec<Column> {
+    let account = std::iter::repeat_n(optional("account", ColumnType::Text), accounts);
+    DETAILS.into_iter().chain(account).chain(MONEY.into_iter().filter(|_| has_money)).collect()
+}
+
+/// Cells of a call in the order of [`DETAILS`], then the carried ones. Money comes after this many
+/// of the carried ones.
+fn cells<'a>(
+    row: &'a LedgerRow,
+    lookup: &'a Lookup,
+    discrepancies: u64,
+    money: Option<(CallMoney<'_>, usize)>,
+) -> impl Iterator<Item = Cell<'a>> {
+    let before = money.map_or(0, |(_, accounts)| accounts).min(row.carried.len());
+    let (accounts, carried) = row.carried.split_at(before);
+    let text = |value: &'a compact_str::CompactString| Cell::Text(Some(value));
+    let money = money.into_iter().flat_map(|(money, _)| of_money(&money));
+    let own = of_call(row, lookup, discrepancies).into_iter();
+    own.chain(accounts.iter().map(text)).chain(money).chain(carried.iter().map(text))
 }

@@ -207,6 +207,7 @@ fn csv_field(cell: Cell<'_>) -> Cow<'_, str> {
         Cell::Boolean(v) => v.map(|b| b.to_string()).unwrap_or_default().into(),
         Cell::Date(v) => v.map(|d| d.to_string()).unwrap_or_default().into(),
         Cell::Timestamp(v) => v.map(timestamp).unwrap_or_default().into(),
+        Cell::Decimal(v) => v.map(|n| n.to_string()).unwrap_or_default().into(),
     }
 }
 
@@ -217,6 +218,7 @@ fn json_value(cell: Cell<'_>) -> Value {
         Cell::Boolean(v) => v.into(),
         Cell::Date(v) => v.map(|d| d.to_string()).into(),
         Cell::Timestamp(v) => v.map(timestamp).into(),
+        Cell::Decimal(v) => v.map(|n| n.to_string()).into(),
     }
 }
 

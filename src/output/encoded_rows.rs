@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use reconcile_core::call::CallKey;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
+use reconcile_core::money::CallMoney;
 use reconcile_core::product::ProductId;
 use reconcile_core::resolution::Decision;
 use reconcile_core::status::Lookup;
@@ -28,6 +29,8 @@ const HELD_BYTES: usize = 1 << 20;
 /// What every thread needs to encode rows.
 pub struct RowForms {
     pub(super) details: DetailsForm,
+    /// The number of carried columns before those of money; `None` without a tariff.
+    pub(super) money: Option<usize>,
     /// `None` if a workbook takes the place of the discrepancy file.
     pub(super) discrepancies: Option<Arc<DiscrepancyForm>>,
     pub(super) has_workbook: bool,
@@ -101,14 +104,21 @@ impl RowEncoder {
         self.forms.mask.is_on().then(|| self.forms.mask.mask_discrepancy(row).into_owned())
     }
 
-    /// Adds a call to the details.
+    /// Adds a call to the details. `money` is written where there is a tariff.
     ///
     /// # Errors
     ///
     /// Exit 6 if it cannot be encoded.
-    pub fn add_call(&mut self, row: &LedgerRow, lookup: &Lookup, discrepancies: u64) -> Result<()> {
+    pub fn add_call(
+        &mut self,
+        row: &LedgerRow,
+        lookup: &Lookup,
+        discrepancies: u64,
+        money: CallMoney<'_>,
+    ) -> Result<()> {
         let (row, lookup) = self.forms.mask.mask_call(row, lookup);
-        self.is_row_group_full |= self.details.push(&row, &lookup, discrepancies)?;
+        let money = self.forms.money.map(|accounts| (money, accounts));
+        self.is_row_group_full |= self.details.push(&row, &lookup, discrepancies, money)?;
         Ok(())
     }
 

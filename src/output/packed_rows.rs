@@ -4,6 +4,7 @@
 use chrono::{DateTime, Datelike as _, NaiveDate};
 
 use super::schema::{Cell, ColumnType};
+use reconcile_core::decimal::Decimal;
 
 /// Rows of one table, one after the other.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,7 @@ impl PackedRows {
             Cell::Boolean(truth) => self.push_number(truth.map_or(0, |truth| 1 + u64::from(truth))),
             Cell::Date(day) => self.push_fixed(day.map(|day| day.num_days_from_ce().into())),
             Cell::Timestamp(at) => self.push_fixed(at.map(|at| at.timestamp_micros())),
+            Cell::Decimal(number) => self.push_fixed(number.and_then(Decimal::in_column)),
         });
     }
 
@@ -91,6 +93,9 @@ impl<'a> Unpacking<'a> {
                 Cell::Date(days.and_then(NaiveDate::from_num_days_from_ce_opt))
             }
             ColumnType::Timestamp => Cell::Timestamp(self.fixed().and_then(DateTime::from_timestamp_micros)),
+            ColumnType::Decimal => {
+                Cell::Decimal(self.fixed().map(|number| Decimal::from_millionths(number.into())))
+            }
         }
     }
 
@@ -140,6 +145,7 @@ mod tests {
                 Cell::Boolean(Some(false)),
                 Cell::Date(Some(NaiveDate::MIN)),
                 Cell::Timestamp(Some(at)),
+                Cell::Decimal(Some(Decimal::from_millionths(-1))),
             ],
             [
                 Cell::Text(Some("")),
@@ -147,6 +153,7 @@ mod tests {
                 Cell::Boolean(Some(true)),
                 Cell::Date(Some(NaiveDate::MAX)),
                 Cell::Timestamp(None),
+                Cell::Decimal(Some(Decimal::whole(7))),
             ],
             [
                 Cell::Text(None),
@@ -154,6 +161,7 @@ mod tests {
                 Cell::Boolean(None),
                 Cell::Date(None),
                 Cell::Timestamp(Some(DateTime::UNIX_EPOCH)),
+                Cell::Decimal(None),
             ],
         ];
         let mut packed = PackedRows::default();
@@ -164,6 +172,7 @@ mod tests {
             ColumnType::Boolean,
             ColumnType::Date,
             ColumnType::Timestamp,
+            ColumnType::Decimal,
         ];
         let mut unpacked = 0;
         let each = |cells: &[Cell<'_>]| {

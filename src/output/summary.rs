@@ -10,8 +10,10 @@ use crate::note::Note;
 use crate::shown::shown;
 use crate::store::OpenItems;
 use reconcile_core::accounts::AccountFigures;
+use reconcile_core::bill_check::BillCheck;
 use reconcile_core::figures::Figures;
 use reconcile_core::materiality::Measured;
+use reconcile_core::money::MoneyFigures;
 use reconcile_core::resolutions::LeftOver;
 use reconcile_core::since::SinceLast;
 use reconcile_core::tie_out::TieOutLine;
@@ -29,6 +31,15 @@ pub struct AccountSummary {
     /// Why it was stopped before all its calls were asked for; `None` if it was not, or if the
     /// whole run was.
     pub stopped_because: Option<String>,
+}
+
+/// The money of summary and report.
+#[derive(Debug, Clone, Copy)]
+pub struct MoneySummary<'a> {
+    /// The sums.
+    pub figures: &'a MoneyFigures,
+    /// The bill against the calls; `None` without a bill.
+    pub check: Option<&'a BillCheck<'a>>,
 }
 
 /// The content of summary and report.
@@ -66,6 +77,8 @@ pub struct Summary<'a> {
     pub trend: &'a Trend,
     /// What changed since the last run.
     pub since_last: SinceLast,
+    /// What the calls cost; `None` without tariffs and bill.
+    pub money: Option<MoneySummary<'a>>,
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
     /// Notes on the ledger and the run.

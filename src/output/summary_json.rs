@@ -10,6 +10,7 @@ use super::digests::WrittenFile;
 use super::schema::SCHEMA_VERSION;
 use super::summary::{AccountSummary, Summary, rounded_seconds as seconds};
 use super::summary_decisions::{AgeClass, LimitJson, ResolutionsJson, age_classes, whole_or_float};
+use super::summary_money::MoneyJson;
 use super::summary_trend::TrendJson;
 use crate::error::{Error, Result};
 use crate::shown::shown;
@@ -83,6 +84,8 @@ struct SummaryJson<'a> {
     resolutions: ResolutionsJson,
     fail_above: Vec<LimitJson>,
     trend: TrendJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    money: Option<MoneyJson>,
     patterns: Vec<Pattern>,
     within_tolerance: &'a BTreeMap<&'static str, WithinTolerance>,
     answered: BothSides,
@@ -310,6 +313,7 @@ impl<'a> SummaryJson<'a> {
             resolutions: ResolutionsJson::new(summary),
             fail_above: summary.limits.iter().map(LimitJson::new).collect(),
             trend: TrendJson::new(summary.trend),
+            money: summary.money.as_ref().map(MoneyJson::new),
             patterns: f.observed.patterns(),
             within_tolerance: f.observed.within(),
             answered: f.all.answered,

@@ -8,6 +8,7 @@ use crate::failures::Failures;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::figures::Figures;
 use reconcile_core::merge::{Merge, merge_maps};
+use reconcile_core::money::MoneyFigures;
 use reconcile_core::resolutions::EntryUse;
 use reconcile_core::since::{Marks, SinceLast};
 use reconcile_core::totals::Totals;
@@ -24,6 +25,8 @@ pub struct Counted {
     pub by_account: AccountTotals,
     /// The other numbers of the report.
     pub figures: Figures,
+    /// What the calls cost.
+    pub money: MoneyFigures,
     /// Which decisions were used.
     pub entries: EntryUse,
     /// Calls, by the number of their first row, of which only a later row is unsettled.
@@ -58,6 +61,7 @@ impl Merge for Counted {
             totals,
             by_account,
             figures,
+            money,
             entries,
             reopened,
             since_last,
@@ -68,6 +72,7 @@ impl Merge for Counted {
         self.totals.merge(totals);
         merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
+        self.money.merge(money);
         self.entries.merge(entries);
         self.reopened.extend(reopened);
         self.since_last.merge(since_last);

@@ -3,6 +3,7 @@
 use crate::ledger::ScannedLedger;
 use crate::store::Store;
 use reconcile_core::call_result::Rules;
+use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
 use reconcile_core::since::OpenBefore;
 
@@ -19,6 +20,8 @@ pub struct Sources<'a> {
     pub resolutions: &'a Resolutions,
     /// The discrepancies that were open before this run.
     pub open_before: &'a OpenBefore,
+    /// The tariffs and the bill.
+    pub money: &'a MoneyRules,
     /// The running session: answers of earlier ones come from the store.
     pub session_no: i64,
     /// True if the totals of each account are counted. Then each row names one of the accounts

@@ -211,7 +211,19 @@ impl UnitRows<'_> {
         self.count_call(&row, &lookup, compared.is_compared(), discrepancies, &own);
         self.counted.figures.add_fields(&compared.fields);
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
-        self.encoder.add_call(&row, &lookup, discrepancies)?;
+        let money = self.sources.money.of_call(&row, &lookup);
+        self.encoder.add_call(&row, &lookup, discrepancies, money)?;
+        self.counted.money.add_call(self.sources.money, &row, own_s, &lookup, &money);
+        for found in &own {
+            let (detail, is_settled) = (lookup.detail.as_ref(), found.is_settled());
+            self.counted.money.add_discrepancy(
+                money.tariff(),
+                &row.expected,
+                detail,
+                &found.what,
+                is_settled,
+            );
+        }
         if is_open(&lookup) {
             self.found.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
         }
@@ -317,6 +329,8 @@ impl UnitRows<'_> {
             own.duplicates += 1;
             own.add_discrepancy(Kind::Duplicate, discrepancy.decision());
         }
+        let money = (self.sources.money, first.key.prod_id, lookup.found_on);
+        self.counted.money.add_later_row(money, &row.expected, &discrepancy.what, discrepancy.is_settled());
         if is_rest_settled && !discrepancy.is_settled() {
             self.counted.reopened.insert(number);
         }

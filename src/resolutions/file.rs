@@ -74,7 +74,7 @@ pub(super) fn read(path: &Path, each: &mut dyn FnMut([&str; COLUMNS.len()], Opti
 /// # Errors
 ///
 /// Exit 2 when it cannot be read.
-pub(super) fn open_table(path: &Path, what: &str, sheet: Option<&str>) -> Result<TableRows> {
+pub(crate) fn open_table(path: &Path, what: &str, sheet: Option<&str>) -> Result<TableRows> {
     let refused = |problem: &str| Error::usage(format!("the {what} {} {problem}", name(path)));
     if path == Path::new("-") {
         return Err(refused("cannot be standard input").hint("name a file"));
@@ -90,7 +90,8 @@ pub(super) fn open_table(path: &Path, what: &str, sheet: Option<&str>) -> Result
     opened.map_err(|e| unreadable(what, e))
 }
 
-pub(super) fn unreadable(what: &str, error: LedgerError) -> Error {
+/// What went wrong with reading a table, which `what` names.
+pub(crate) fn unreadable(what: &str, error: LedgerError) -> Error {
     let error = Error::from(error);
     Error { what: format!("the {what} cannot be read: {}", error.what), ..error }
 }

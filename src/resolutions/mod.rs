@@ -9,5 +9,6 @@ mod fill_in;
 mod note;
 
 pub use file::load;
+pub(crate) use file::{open_table, unreadable};
 pub use fill_in::{FillIn, FilledIn};
 pub use note::{LeftOver, ResolutionNote};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 
+use super::bill::BillOut;
 use super::calls::Calls;
 use super::chance::Share;
 use super::faults::Faults;
@@ -35,6 +36,8 @@ pub struct ServeOptions {
     pub map: Vec<(String, String)>,
     /// The share of the ledger's calls that gets a planted discrepancy.
     pub plant: Share,
+    /// The bill to write for the known calls.
+    pub bill: Option<BillOut>,
     /// The seed of all chance.
     pub seed: u64,
     /// The shortest and the longest time that a reply takes.
@@ -56,6 +59,9 @@ pub async fn serve(options: ServeOptions) -> Result<Exit> {
     let read = |path| Calls::read(path, &options.map, options.seed, options.plant);
     let calls = options.calls.as_deref().map(read).transpose()?;
     let known = calls.as_ref().map(Calls::summary);
+    if let Some(bill) = &options.bill {
+        bill.write(calls.as_ref(), options.seed)?;
+    }
     let cap = options.cap;
     let sandbox = Sandbox::bind(Options {
         port: options.port,

@@ -9,6 +9,7 @@
 //! code, not with the client's. So a run against it shows whether the client is right. Every
 //! response carries the header `x-reconcile-sandbox: 1`. No request makes it panic.
 
+mod bill;
 mod call_query;
 mod calls;
 mod chance;
@@ -29,6 +30,7 @@ mod simulated_provider;
 #[cfg(test)]
 mod tests;
 
+pub use bill::BillOut;
 pub use calls::Calls;
 pub use chance::{Share, parse_share};
 pub use command::{ServeOptions, serve};

@@ -13,6 +13,7 @@ mod causes;
 mod checks;
 mod limits;
 mod messages;
+mod money;
 mod notes;
 mod patterns;
 mod rows;

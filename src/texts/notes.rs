@@ -1,6 +1,6 @@
 //! The notes of a run.
 
-use super::{causes, rows, words};
+use super::{causes, money, rows, words};
 use crate::fetch::{AnswerNote, OutageNote, SUSPICIOUS_IN_A_ROW};
 use crate::ledger::{AffectedRows, ColumnNote, Finding, LedgerForm, LedgerNote, REASONS_SHOWN, Reason};
 use crate::note::Note;
@@ -58,6 +58,7 @@ fn zh(note: &Note) -> String {
             count(MAX_REMEMBERED as u64),
             count(*discrepancies)
         ),
+        Note::Money(note) => money::note(note),
         Note::Outage(OutageNote { count: 1, total, cause }) => {
             let cause = causes::cause(Lang::Zh, cause);
             format!("有 {} 无法连接服务商：{cause}", causes::span(*total))

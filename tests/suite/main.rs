@@ -2,6 +2,7 @@
 //!
 //! - `accounts`: several accounts in one ledger, each under its own cap.
 //! - `ledger`: ledgers as companies really export them.
+//! - `money`: tariffs, and the provider's bill.
 //! - `provider`: the provider's answers, the requests to it, and the access key.
 //! - `sandbox`: the simulated provider itself.
 //! - `store`: kills, signals, second runs, damaged and refused stores, and full disks.
@@ -19,6 +20,7 @@ mod disk_faults;
 mod files;
 mod house;
 mod ledger;
+mod money;
 mod objects;
 mod outputs;
 mod provider;

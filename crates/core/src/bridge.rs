@@ -27,6 +27,11 @@ impl Amount {
         self.seconds += i128::from(seconds);
     }
 
+    /// The exact sum, which may be one of millionths of money.
+    pub(crate) fn sum(&self) -> i128 {
+        self.seconds
+    }
+
     /// Seconds; negative if the step takes them away. Sums beyond the range of `i64` become its
     /// limits.
     #[must_use]
@@ -107,17 +112,28 @@ impl Bridge {
     /// Counts a call. `own_s` are the talk seconds of its first row, `expected_s` those that count:
     /// the first row may lack them and a later row give them.
     pub fn add_call(&mut self, own_s: Option<i64>, expected_s: Option<i64>, lookup: &Lookup) {
-        let (own, expected) = (own_s.unwrap_or(0), expected_s.unwrap_or(0));
+        let provider_s = lookup.detail.as_ref().and_then(|detail| detail.duration_s);
+        self.add_values(own_s, expected_s, lookup.status, provider_s);
+    }
+
+    /// The same with the provider's value of a found call. The values may be amounts of money, in
+    /// millionths.
+    pub(crate) fn add_values(
+        &mut self,
+        own: Option<i64>,
+        expected: Option<i64>,
+        status: Status,
+        provider: Option<i64>,
+    ) {
+        let (own, counting) = (own.unwrap_or(0), expected.unwrap_or(0));
         self.step(Step::LedgerTotal).add(own);
         // These seconds of a later row count, so they are no duplicate.
-        self.step(Step::Duplicates).seconds += i128::from(expected) - i128::from(own);
-        match lookup.status {
-            Status::NotFound => self.step(Step::Missing).add(-expected),
-            Status::Pending | Status::Deferred => self.step(Step::Waiting).add(-expected),
-            Status::Failed => self.step(Step::Failed).add(-expected),
-            Status::Found => {
-                self.add_found(expected_s, lookup.detail.as_ref().and_then(|detail| detail.duration_s));
-            }
+        self.step(Step::Duplicates).seconds += i128::from(counting) - i128::from(own);
+        match status {
+            Status::NotFound => self.step(Step::Missing).add(-counting),
+            Status::Pending | Status::Deferred => self.step(Step::Waiting).add(-counting),
+            Status::Failed => self.step(Step::Failed).add(-counting),
+            Status::Found => self.add_found(expected, provider),
         }
     }
 

@@ -2,16 +2,19 @@
 //!
 //! Each table has one list. Parquet schema, CSV header and the order of the cells follow it.
 
-use ColumnType::{Boolean, Date, Integer, Text, Timestamp};
+use ColumnType::{Boolean, Date, Decimal as DecimalType, Integer, Text, Timestamp};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::call::CallKey;
+use crate::decimal::Decimal;
 use crate::detail::CallDetail;
 use crate::discrepancy::DiscrepancyRow;
 use crate::ledger_row::LedgerRow;
+use crate::money::CallMoney;
 use crate::product::ProductId;
 use crate::resolution::Decision;
 use crate::status::{Lookup, Status};
+use crate::tariff::Charge;
 
 /// Version of both tables' columns, written to the files' metadata. It grows when a column changes
 /// its meaning.
@@ -30,6 +33,8 @@ pub enum ColumnType {
     Date,
     /// TIMESTAMP WITH TIME ZONE, microseconds, UTC.
     Timestamp,
+    /// DECIMAL(18,6).
+    Decimal,
 }
 
 /// A column of a table.
@@ -91,6 +96,13 @@ pub const DETAILS: [Column; 32] = [
     optional("raw", Text),
 ];
 
+/// Columns of the details that follow the others where there is a tariff.
+pub const MONEY: [Column; 3] = [
+    optional("billed_units", DecimalType),
+    optional("amount", DecimalType),
+    optional("expected_amount", DecimalType),
+];
+
 /// Columns of the discrepancies. The columns carried through from the ledger follow them.
 pub const DISCREPANCIES: [Column; 18] = [
     optional("call_id", Text),
@@ -122,6 +134,8 @@ pub enum Cell<'a> {
     Boolean(Option<bool>),
     Date(Option<NaiveDate>),
     Timestamp(Option<DateTime<Utc>>),
+    /// A number beyond DECIMAL(18,6) is written as null.
+    Decimal(Option<Decimal>),
 }
 
 /// A count or a line number. Values beyond the largest BIGINT become that one.
@@ -179,6 +193,14 @@ pub fn of_call<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -
         count_cell(row.line),
         Cell::Text(lookup.raw.as_deref()),
     ]
+}
+
+/// Cells of a call in the order of [`MONEY`].
+#[must_use]
+pub fn of_money(money: &CallMoney<'_>) -> [Cell<'static>; MONEY.len()] {
+    let amount = |charge: Option<Charge>| Cell::Decimal(charge.map(|charge| charge.amount));
+    let units = money.charged.map(|charge| Decimal::whole(charge.units));
+    [Cell::Decimal(units), amount(money.charged), amount(money.expected)]
 }
 
 /// Cells of a discrepancy in the order of [`DISCREPANCIES`]. The columns carried through follow

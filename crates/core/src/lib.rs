@@ -30,6 +30,10 @@
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
+//! | What does a call cost, exactly? | [`tariff`], [`decimal`] |
+//! | What do all calls cost, and how much money is at stake? | [`money`], [`money_at_stake`] |
+//! | What does the provider's bill say? | [`bill_row`], [`bill`] |
+//! | Does it fit the calls, and by which rounding? | [`bill_check`], [`billing_rule`] |
 //! | Which decision holds for a discrepancy? | [`resolutions`], [`resolution_entry`] |
 //! | Which limits must a night keep? | [`materiality`] |
 //! | Which columns do the outputs have? | [`columns`] |
@@ -46,6 +50,10 @@ pub mod accounts;
 pub mod answer;
 pub mod arrival;
 pub mod ask_again;
+pub mod bill;
+pub mod bill_check;
+pub mod bill_row;
+pub mod billing_rule;
 pub mod bridge;
 pub mod calendar;
 pub mod call;
@@ -58,6 +66,7 @@ pub mod compared;
 pub mod contradiction;
 pub mod count;
 pub mod data_fields;
+pub mod decimal;
 pub mod detail;
 pub mod discrepancy;
 pub mod discrepancy_identity;
@@ -73,6 +82,8 @@ pub mod lines;
 pub mod materiality;
 pub mod merge;
 pub mod message;
+pub mod money;
+pub mod money_at_stake;
 pub mod normalize;
 pub mod not_a_call;
 pub mod patterns;
@@ -89,6 +100,7 @@ pub mod settle;
 pub mod since;
 pub mod states;
 pub mod status;
+pub mod tariff;
 pub mod tie_out;
 pub mod totals;
 pub mod traffic;

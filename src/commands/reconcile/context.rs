@@ -21,6 +21,7 @@ use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
 use crate::telemetry::metrics::Metrics;
 use reconcile_core::ask_again::Scope;
+use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
 use reconcile_core::traffic::Traffic;
 
@@ -38,6 +39,7 @@ pub(super) struct RunContext<'a> {
     pub(super) stop: Stop,
     pub(super) old_rejects: OldRejects,
     pub(super) resolutions: Resolutions,
+    pub(super) money: MoneyRules,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
     pub(super) metrics: Option<Arc<Metrics>>,

@@ -1,13 +1,15 @@
-//! What the decisions on discrepancies, and the limits, mean for a run.
+//! What the decisions on discrepancies, the limits, tariffs and bill mean for a run.
 
 use chrono::{DateTime, Utc};
 
 use crate::cli::Settings;
 use crate::error::Result;
+use crate::money;
 use crate::note::Note;
 use crate::resolutions::{self, ResolutionNote};
 use reconcile_core::calendar::day_of;
 use reconcile_core::materiality::Measured;
+use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::{LeftOver, Resolutions};
 use reconcile_core::totals::Totals;
 
@@ -19,6 +21,16 @@ use reconcile_core::totals::Totals;
 pub(crate) fn read(settings: &Settings, started_at: DateTime<Utc>) -> Result<Resolutions> {
     let file = settings.resolutions.as_deref();
     file.map_or_else(|| Ok(Resolutions::default()), |file| resolutions::load(file, day_of(started_at)))
+}
+
+/// The tariffs, and the sums of the bill.
+///
+/// # Errors
+///
+/// Exit 2 when the bill cannot be read, or a row of it has no meaning.
+pub(crate) fn money(settings: &Settings) -> Result<MoneyRules> {
+    let bill = (!settings.bills.is_empty()).then(|| money::load(&settings.bills, &settings.money.items));
+    Ok(MoneyRules { tariffs: settings.money.tariffs.clone(), bill: bill.transpose()? })
 }
 
 /// The notes on entries of the file that decided nothing.

@@ -42,6 +42,7 @@ use crate::threads;
 use account_caps::account_caps;
 use connect::Connected;
 use context::{ActiveAccount, RunContext};
+use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
 use upload::Upload;
 use waiting::{OpenStore, open_store, unless_stopped, while_store_returns};
@@ -76,10 +77,14 @@ async fn run_steps(
     stop: Stop,
 ) -> Result<WrittenRun> {
     let of_ledger = settings.clone();
-    let read = move || Ok((read_ledger(&of_ledger)?, decisions::read(&of_ledger, started_at)?));
-    let ((source, old_rejects), resolutions) = unless_stopped(&stop, threads::run("ledger", read)).await?;
+    let read = move || {
+        let decisions = (decisions::read(&of_ledger, started_at)?, decisions::money(&of_ledger)?);
+        Ok((read_ledger(&of_ledger)?, decisions))
+    };
+    let ((source, old_rejects), (resolutions, money)) =
+        unless_stopped(&stop, threads::run("ledger", read)).await?;
     let connected = unless_stopped(&stop, connect::connect(&settings)).await?;
-    let start = Start { started, started_at, source, old_rejects, resolutions, connected, stop };
+    let start = Start { started, started_at, source, old_rejects, resolutions, money, connected, stop };
     threads::run("run", move || hold_store(&settings, &console, start)).await
 }
 
@@ -105,6 +110,7 @@ struct Start {
     source: ScannedLedger,
     old_rejects: OldRejects,
     resolutions: Resolutions,
+    money: MoneyRules,
     connected: Option<Vec<Connected>>,
     stop: Stop,
 }
@@ -157,7 +163,7 @@ fn run_with_store(
     store: Arc<dyn Store>,
     metrics: Option<Arc<Metrics>>,
 ) -> Result<WrittenRun> {
-    let Start { started, started_at, source, old_rejects, resolutions, connected, stop } = start;
+    let Start { started, started_at, source, old_rejects, resolutions, money, connected, stop } = start;
     let source = Arc::new(source);
     let connected = connected.map(|connected| connected.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
     let (providers, keys) = connected.unzip();
@@ -176,6 +182,7 @@ fn run_with_store(
         stop,
         old_rejects,
         resolutions,
+        money,
         started,
         started_at,
         metrics,

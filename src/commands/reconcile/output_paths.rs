@@ -109,7 +109,12 @@ fn read_files(settings: &Settings, input: &Input) -> Vec<(String, PathBuf)> {
     ];
     let secrets = credentials::files_of(&Environment::of_process());
     let given = given.into_iter().filter_map(|(name, path)| Some((name, path?)));
-    given.chain(secrets.into_iter().map(|path| ("a file of credentials", path))).map(named).collect()
+    let bills = settings.bills.iter().map(|path| ("the bill", path.clone()));
+    given
+        .chain(bills)
+        .chain(secrets.into_iter().map(|path| ("a file of credentials", path)))
+        .map(named)
+        .collect()
 }
 
 /// The files that the run writes.

@@ -11,14 +11,16 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::failures::{Cause, Failures};
 use crate::incomplete::{Incomplete, StoppedAccount};
+use crate::money::MoneyNote;
 use crate::note::Note;
 use crate::objects::PublishedRun;
-use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
+use crate::output::{AccountSummary, MoneySummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
 use crate::store::{DiscrepancyChanges, OpenItems, RunEnd};
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
+use reconcile_core::bill_check::BillCheck;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
 use reconcile_core::resolutions::LeftOver;
@@ -42,7 +44,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
     let (counted, open_items, changes) = write_rows(run, &mut outputs)?;
-    let Counted { totals, by_account, figures, since_last, failed_calls, exhausted_calls, .. } = counted;
+    let Counted { totals, by_account, figures, money, since_last, failed_calls, exhausted_calls, .. } =
+        counted;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -51,7 +54,9 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&counted.entries);
-    let late_notes = late_notes(run, &left_over, &changes)?;
+    let check = BillCheck::new(&run.money, &money);
+    let of_money = MoneyNote::all(&run.money, &money, check.as_ref());
+    let late_notes = late_notes(run, &left_over, &changes, of_money)?;
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
     let tonight = TonightsFigures::new(run, &totals, at_stake_s, &traffic, because.is_none())?;
@@ -72,6 +77,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         limits: &limits,
         trend: &tonight.trend,
         since_last,
+        money: (!run.money.is_empty()).then_some(MoneySummary { figures: &money, check: check.as_ref() }),
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
@@ -101,7 +107,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
     let (scan, settings) = (&run.source.scan, run.settings);
     let lang = settings.lang;
-    Outputs::create(&settings.outputs, &scan.carried, &scan.layout, provenance, traffic, lang)
+    let money = (!run.money.tariffs.is_empty()).then_some(usize::from(scan.has_account));
+    Outputs::create(&settings.outputs, &scan.carried, money, &scan.layout, provenance, traffic, lang)
 }
 
 /// The caps and the requests of all accounts. Their totals are counted later.
@@ -178,10 +185,16 @@ fn upload(run: &RunContext<'_>, provenance: &Provenance, complete: bool) -> Resu
 }
 
 /// The notes that only the written rows give. They are printed, too.
-fn late_notes(run: &RunContext<'_>, left_over: &LeftOver, changes: &DiscrepancyChanges) -> Result<Vec<Note>> {
+fn late_notes(
+    run: &RunContext<'_>,
+    left_over: &LeftOver,
+    changes: &DiscrepancyChanges,
+    of_money: Vec<MoneyNote>,
+) -> Result<Vec<Note>> {
     let later_change = run.source.input.later_change().map(Note::Ledger);
     let notes = later_change.into_iter().chain(decisions::notes(run.settings, left_over));
-    let notes = Vec::from_iter(notes.chain(remembering::note(changes)?));
+    let notes = notes.chain(remembering::note(changes)?);
+    let notes = Vec::from_iter(notes.chain(of_money.into_iter().map(Note::Money)));
     notes.iter().for_each(|note| run.console.note(note));
     Ok(notes)
 }
@@ -200,6 +213,7 @@ fn write_rows(
         rules: run.settings.rules,
         resolutions: &run.resolutions,
         open_before: &before,
+        money: &run.money,
         session_no: run.scope().session_no,
         by_account: run.settings.accounts.file.is_some(),
     };

@@ -12,6 +12,7 @@ use crate::texts;
 use reconcile_core::bridge::Bridge;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::Kind;
+use reconcile_core::money::MoneyFigures;
 use reconcile_core::since::SinceLast;
 
 /// A row with its bar as SVG.
@@ -34,8 +35,16 @@ pub(super) struct BridgeRow {
     bar: String,
 }
 
+/// The bridge of each currency.
+pub(super) fn money_bridges(lang: Lang, money: &MoneyFigures) -> Vec<Vec<BridgeRow>> {
+    let currencies = money.currencies.values().enumerate();
+    let at = |no: usize| format!("/money/currencies/{no}/bridge");
+    currencies.map(|(no, figures)| bridge(lang, figures.bridge_in_millionths(), &at(no))).collect()
+}
+
 /// The steps of the bridge as a waterfall. A step without a call is left out; it adds nothing.
-pub(super) fn bridge(lang: Lang, bridge: &Bridge) -> Vec<BridgeRow> {
+/// `at` is the bridge's JSON pointer in the summary.
+pub(super) fn bridge(lang: Lang, bridge: &Bridge, at: &str) -> Vec<BridgeRow> {
     let steps = bridge.steps();
     let last = steps.len() - 1;
     let mut reached = 0;
@@ -61,7 +70,7 @@ pub(super) fn bridge(lang: Lang, bridge: &Bridge) -> Vec<BridgeRow> {
             "up"
         };
         let part = (from != to).then(|| Part { class, from: place(from), to: place(to) });
-        let (at, label) = (format!("/bridge/{i}"), texts::bridge_step(lang, name));
+        let (at, label) = (format!("{at}/{i}"), texts::bridge_step(lang, name));
         Some(BridgeRow { at, label, is_total, bar: bar(&Vec::from_iter(part)) })
     });
     rows.collect()

@@ -7,6 +7,7 @@ mod known_call;
 mod labels;
 mod largest;
 mod link;
+mod money_texts;
 mod numbers;
 mod page;
 mod strips;

@@ -7,6 +7,7 @@ use serde_json::{Number, Value as JsonValue};
 
 use crate::output::lang::Lang;
 use crate::texts;
+use reconcile_core::decimal::Decimal;
 
 /// How a number is shown.
 #[derive(Clone, Copy)]
@@ -31,6 +32,18 @@ impl Numbers {
             _ => group_thousands(n),
         };
         Ok(Value::from_safe_string(format!("<data value=\"{n}\" data-at=\"{pointer}\">{text}</data>")))
+    }
+
+    /// The amount at this pointer, with a sign unless it is 0 if `is_signed`; a dash if it is null.
+    pub(super) fn amount(&self, pointer: &str, is_signed: bool) -> Result<Value, Error> {
+        let text = match self.0.pointer(pointer) {
+            Some(JsonValue::String(text)) => text,
+            Some(JsonValue::Null) => return Ok(Value::from("–")),
+            _ => return Err(missing("amount", pointer)),
+        };
+        let amount = Decimal::parse(text).map_err(|_| missing("amount", pointer))?;
+        let short = signed(is_signed && amount > Decimal::ZERO, &group_thousands(&amount.short()));
+        Ok(Value::from_safe_string(format!("<data value=\"{text}\" data-at=\"{pointer}\">{short}</data>")))
     }
 
     /// The seconds at this pointer as minutes with one decimal, without a sign if `unsigned`.
@@ -63,12 +76,13 @@ impl Numbers {
     fn get(&self, pointer: &str) -> Result<&Number, Error> {
         match self.0.pointer(pointer) {
             Some(JsonValue::Number(n)) => Ok(n),
-            _ => {
-                let what = format!("the summary has no number at {pointer}");
-                Err(Error::new(ErrorKind::UndefinedError, what))
-            }
+            _ => Err(missing("number", pointer)),
         }
     }
+}
+
+fn missing(what: &str, pointer: &str) -> Error {
+    Error::new(ErrorKind::UndefinedError, format!("the summary has no {what} at {pointer}"))
 }
 
 /// The text with a `+` if the number is positive, and with a real minus sign.

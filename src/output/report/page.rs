@@ -20,6 +20,7 @@ use super::charts::Charts;
 use super::labels::Labels;
 use super::largest::{Largest, ListedRow};
 use super::link::Link;
+use super::money_texts;
 use super::numbers::{NumberStyle, Numbers, group_thousands};
 use super::strips::{self, Strip};
 use super::texts::{of_script, texts};
@@ -58,6 +59,8 @@ struct Page<'a> {
     s: &'a JsonValue,
     /// Texts in the report's language.
     t: BTreeMap<&'static str, &'static str>,
+    /// Texts of the section on money.
+    m: BTreeMap<&'static str, &'static str>,
     labels: &'a Labels,
     lang: &'static str,
     policy: String,
@@ -74,6 +77,8 @@ struct Page<'a> {
     since: Option<String>,
     patterns: Vec<String>,
     bridge: Vec<BridgeRow>,
+    /// The bridge of each currency; `None` without tariffs and bill.
+    money: Option<Vec<Vec<BridgeRow>>>,
     kinds: Vec<BarRow>,
     /// The trend; empty without an earlier night.
     trend: Vec<Strip>,
@@ -146,6 +151,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
     let page = Page {
         s: &numbers,
         t: texts(lang),
+        m: money_texts::texts(lang),
         labels: &labels,
         lang: lang.html_code(),
         policy: policy(),
@@ -161,7 +167,8 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         cause: summary.cause.map(|cause| shown(&words::cause_with_advice(lang, cause))),
         patterns: observed.patterns().iter().map(|pattern| words::pattern(lang, pattern)).collect(),
         since: bars::since_last(summary),
-        bridge: bars::bridge(lang, &figures.bridge),
+        bridge: bars::bridge(lang, &figures.bridge, "/bridge"),
+        money: summary.money.map(|money| bars::money_bridges(lang, money.figures)),
         kinds: bars::kinds(summary),
         trend: strips::strips(lang, summary.trend),
         listed_rows: rows.len(),
@@ -231,7 +238,7 @@ fn data(lang: Lang, labels: &Labels, rows: &[ListedRow]) -> Result<Option<String
 }
 
 /// Escapes HTML, and refuses unknown variables. Templates show numbers with `n`, `signed`,
-/// `nights`, `minutes` and `share`.
+/// `nights`, `amount`, `minutes` and `share`.
 fn environment(summary: &Arc<JsonValue>, lang: Lang) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -243,6 +250,8 @@ fn environment(summary: &Arc<JsonValue>, lang: Lang) -> Environment<'static> {
         let numbers = Numbers(Arc::clone(summary));
         environment.add_function(name, move |pointer: &str| numbers.number(pointer, style));
     }
+    let numbers = Numbers(Arc::clone(summary));
+    environment.add_function("amount", move |pointer: &str, signed: bool| numbers.amount(pointer, signed));
     let numbers = Numbers(Arc::clone(summary));
     environment
         .add_function("minutes", move |pointer: &str, unsigned: bool| numbers.minutes(pointer, unsigned));

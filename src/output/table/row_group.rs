@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder as _, ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayBuilder as _, ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Int64Builder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{Date32Type, Schema};
+use arrow::datatypes::{DataType, Date32Type, Schema};
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::errors::Result as ParquetResult;
 
 use super::properties::ROW_GROUP;
-use super::schema::UTC;
+use super::schema::{PLACES, UTC};
 use crate::error::{Error, Result};
 use crate::output::schema::{Cell, ColumnType};
 use crate::staged::unwritable;
+use reconcile_core::decimal::{Decimal, PRECISION};
 
 /// Rows passed to the encoder at once: about 250 KiB. They stay in a core's cache.
 const BATCH_ROWS: usize = 512;
@@ -60,6 +61,7 @@ enum ColumnBuilder {
     Boolean(BooleanBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
+    Decimal(Decimal128Builder),
 }
 
 impl ColumnBuilder {
@@ -73,6 +75,9 @@ impl ColumnBuilder {
             ColumnType::Timestamp => {
                 Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(0).with_timezone(UTC))
             }
+            ColumnType::Decimal => Self::Decimal(
+                Decimal128Builder::with_capacity(0).with_data_type(DataType::Decimal128(PRECISION, PLACES)),
+            ),
         }
     }
 
@@ -84,6 +89,9 @@ impl ColumnBuilder {
             (Self::Boolean(b), Cell::Boolean(v)) => b.append_option(v),
             (Self::Date(b), Cell::Date(v)) => b.append_option(v.map(Date32Type::from_naive_date)),
             (Self::Timestamp(b), Cell::Timestamp(v)) => b.append_option(v.map(|t| t.timestamp_micros())),
+            (Self::Decimal(b), Cell::Decimal(v)) => {
+                b.append_option(v.and_then(Decimal::in_column).map(i128::from))
+            }
             _ => return false,
         }
         true
@@ -106,6 +114,7 @@ impl ColumnBuilder {
             Self::Boolean(b) => Arc::new(b.finish()),
             Self::Date(b) => Arc::new(b.finish()),
             Self::Timestamp(b) => Arc::new(b.finish()),
+            Self::Decimal(b) => Arc::new(b.finish()),
         }
     }
 }

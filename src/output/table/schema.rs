@@ -3,8 +3,11 @@
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use crate::output::schema::{Column, ColumnType};
+use reconcile_core::decimal::PRECISION;
 
 pub(super) const UTC: &str = "UTC";
+/// Places after the point, as Arrow has them.
+pub(super) const PLACES: i8 = 6;
 
 /// The columns, then a text column for each name in `carried`.
 pub(super) fn table_schema(columns: &[Column], carried: &[String]) -> Schema {
@@ -21,5 +24,6 @@ fn data_type(column_type: ColumnType) -> DataType {
         ColumnType::Boolean => DataType::Boolean,
         ColumnType::Date => DataType::Date32,
         ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        ColumnType::Decimal => DataType::Decimal128(PRECISION, PLACES),
     }
 }

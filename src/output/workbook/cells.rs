@@ -77,11 +77,14 @@ pub(super) fn write(
             let local = provider_local(instant);
             write_time(sheet, at, local, &formats.time, || local.to_string())
         }
+        // Text, because a number of Excel is not exact.
+        Cell::Decimal(Some(number)) => write_text(sheet, at, &number.to_string()),
         Cell::Text(None)
         | Cell::Integer(None)
         | Cell::Boolean(None)
         | Cell::Date(None)
-        | Cell::Timestamp(None) => Ok(false),
+        | Cell::Timestamp(None)
+        | Cell::Decimal(None) => Ok(false),
     }
 }
 

@@ -48,7 +48,7 @@ impl SheetColumn {
             ("call_id", _) => 28.0,
             (_, ColumnType::Timestamp) => 20.0,
             (_, ColumnType::Text) => 18.0,
-            (_, ColumnType::Integer | ColumnType::Boolean | ColumnType::Date) => 14.0,
+            (_, ColumnType::Integer | ColumnType::Boolean | ColumnType::Date | ColumnType::Decimal) => 14.0,
         };
         Self { name: name.to_owned(), width, is_id: ID_COLUMNS.contains(&name) }
     }

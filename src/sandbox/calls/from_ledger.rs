@@ -112,6 +112,19 @@ impl LedgerCalls {
         json!({ "calls": self.count, "unusable_rows": self.unusable_rows, "planted": self.planted })
     }
 
+    /// The record of every call that has one, and whose row names product and day.
+    pub(super) fn records(&self, seed: u64) -> impl Iterator<Item = (ProductId, NaiveDate, String)> {
+        let calls = self.by_call_id.iter().flat_map(|(id, calls)| calls.iter().map(move |call| (id, call)));
+        let known = calls.filter(|(_, call)| call.prod_id != ANY_PRODUCT && call.day != ANY_DAY);
+        known.filter_map(move |(call_id, call)| {
+            let query = CallQuery { call_id, prod_id: call.prod_id.0, day: call.day };
+            match self.reply(seed, &query) {
+                Reply::Data(data) => Some((call.prod_id, call.day, data)),
+                _ => None,
+            }
+        })
+    }
+
     /// The reply to a query.
     pub(super) fn reply(&self, seed: u64, query: &CallQuery<'_>) -> Reply {
         let matches = |call: &&LedgerCall| {

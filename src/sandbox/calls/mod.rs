@@ -12,6 +12,7 @@ mod sample;
 
 use std::path::Path;
 
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::call_query::CallQuery;
@@ -20,10 +21,18 @@ use super::reply::Reply;
 use crate::error::Result;
 use crate::recording;
 use from_ledger::LedgerCalls;
+use reconcile_core::product::ProductId;
 use replay::RecordedCalls;
 use sample::SampleCalls;
 
 pub(crate) use record::{interim, malformed, with_unknown_state};
+
+/// The `Data` of a known call.
+pub(super) struct KnownRecord {
+    pub(super) product: ProductId,
+    pub(super) day: NaiveDate,
+    pub(super) data: String,
+}
 
 /// The known calls.
 pub struct Calls(Kind);
@@ -75,6 +84,24 @@ impl Calls {
         match &self.0 {
             Kind::Ledger(calls) => calls.planted(),
             Kind::Sample(_) | Kind::Recording(_) => serde_json::json!({ "calls": 0, "planted": [] }),
+        }
+    }
+
+    /// The record of every known call, with product and day; `None` for a recording, which has
+    /// replies and no calls. Generated calls are not known.
+    pub(super) fn records(&self, seed: u64) -> Option<Vec<KnownRecord>> {
+        match &self.0 {
+            Kind::Sample(calls) => {
+                let records = calls.records();
+                let known =
+                    |(product, day, data): (_, _, &str)| KnownRecord { product, day, data: data.to_owned() };
+                Some(records.map(known).collect())
+            }
+            Kind::Ledger(calls) => {
+                let records = calls.records(seed);
+                Some(records.map(|(product, day, data)| KnownRecord { product, day, data }).collect())
+            }
+            Kind::Recording(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::sandbox::call_query::CallQuery;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::reply::Reply;
+use reconcile_core::product::ProductId;
 
 const SAMPLE: &str = include_str!("../../../sample-data/provider.json");
 
@@ -86,6 +87,14 @@ impl SampleCalls {
         let file: SampleFile = serde_json::from_str(SAMPLE)
             .map_err(|e| Error::bug("the sandbox cannot read its own sample data").because(e))?;
         Ok(Self(file.calls))
+    }
+
+    /// The record of every call that has one.
+    pub(super) fn records(&self) -> impl Iterator<Item = (ProductId, NaiveDate, &str)> {
+        self.0.values().filter_map(|call| {
+            let record = call.record.as_deref()?;
+            Some((ProductId(call.prod_id), call.day, record.get()))
+        })
     }
 
     /// The reply for a call; `None` if the sample data does not hold it.

@@ -46,7 +46,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("http_body_util", &["sandbox/server.rs"]),
     (
         "toml",
-        &["cli/accounts.rs", "cli/config_file.rs", "sandbox/gateway/accounts.rs", "sandbox/scenario.rs"],
+        &[
+            "cli/accounts.rs",
+            "cli/config_file.rs",
+            "cli/money_tables.rs",
+            "sandbox/gateway/accounts.rs",
+            "sandbox/scenario.rs",
+        ],
     ),
     ("strsim", &["cli/config_file.rs", "ledger/header_text.rs", "sandbox/faults/table.rs", "zone.rs"]),
     ("clap", &["cli/", "commands/manual.rs"]),
@@ -63,6 +69,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "output/read_back.rs",
             "output/rejects.rs",
             "resolutions/fill_in.rs",
+            "sandbox/bill.rs",
         ],
     ),
     ("secrecy", &["provider/key.rs", "sandbox/gateway/", "telemetry/notify/chat.rs"]),

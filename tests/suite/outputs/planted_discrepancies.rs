@@ -24,6 +24,7 @@ use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::compare::Tolerances;
+use reconcile_core::money::MoneyRules;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
 use reconcile_core::resolutions::Resolutions;
@@ -564,13 +565,14 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let scan = &source.scan;
     let lang = Lang::En;
     let mut outputs =
-        Outputs::create(paths, &scan.carried, &scan.layout, &provenance, &traffic, lang).unwrap();
+        Outputs::create(paths, &scan.carried, None, &scan.layout, &provenance, &traffic, lang).unwrap();
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let resolutions = &Resolutions::default();
     let open_before = &OpenBefore::new(NaiveDate::default());
     let session_no = i64::MAX;
-    let by_account = false;
-    let sources = Sources { ledger: &source, store, rules, resolutions, open_before, session_no, by_account };
+    let (by_account, money) = (false, &MoneyRules::default());
+    let sources =
+        Sources { ledger: &source, store, rules, resolutions, open_before, money, session_no, by_account };
     let counted = publish(sources, workers, &mut outputs, &mut Forgetful).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
@@ -592,6 +594,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         limits: &[],
         trend: &Trend::new(Vec::new(), Night::default()),
         since_last: counted.since_last,
+        money: None,
         open_items: &OpenItems::default(),
         notes: &[],
     };

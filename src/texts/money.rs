@@ -1,0 +1,24 @@
+//! The notes on tariffs and bill, in Chinese.
+
+use crate::money::MoneyNote;
+use crate::words::count;
+
+pub(super) fn note(note: &MoneyNote) -> String {
+    match note {
+        MoneyNote::NoTariff { calls } => {
+            format!("{} 个通话在当日没有资费，其金额为空", count(*calls))
+        }
+        MoneyNote::Unmapped { items, more } => {
+            let named = items.iter().map(|item| format!("{}（{}）", item.item, item.amount));
+            let named = named.collect::<Vec<_>>().join("、");
+            let more = if *more > 0 { format!("等，另有 {more} 项") } else { String::new() };
+            format!("账单中的计费项不属于任何产品：{named}{more}；请在配置的 [bill] 表中指定产品")
+        }
+        MoneyNote::Packages { rows } => {
+            format!("账单中有 {} 行的一部分由资源包抵扣，该部分不计入任何金额", count(*rows))
+        }
+        MoneyNote::TooManyDays { calls } => {
+            format!("{} 个通话的日期超出与账单比对的天数范围", count(*calls))
+        }
+    }
+}
