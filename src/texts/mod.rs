@@ -15,6 +15,7 @@ mod limits;
 mod messages;
 mod notes;
 mod patterns;
+mod receipts;
 mod rows;
 mod tie_out;
 mod words;
@@ -25,6 +26,7 @@ pub use limits::limit;
 pub use messages::message;
 pub use notes::note;
 pub use patterns::sentence as pattern;
+pub use receipts::receipt_problem;
 pub use rows::reason;
 pub use tie_out::{slowdown, tie_out_numbers, tie_out_rule};
 pub use words::{

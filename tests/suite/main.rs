@@ -3,6 +3,7 @@
 //! - `accounts`: several accounts in one ledger, each under its own cap.
 //! - `ledger`: ledgers as companies really export them.
 //! - `provider`: the provider's answers, the requests to it, and the access key.
+//! - `receipts`: the provider's receipts as files, and joined with a ledger.
 //! - `sandbox`: the simulated provider itself.
 //! - `store`: kills, signals, second runs, damaged and refused stores, and full disks.
 //! - `disk_faults`: failed writes, alone and mixed with kills and stalls (Linux).
@@ -22,6 +23,7 @@ mod ledger;
 mod objects;
 mod outputs;
 mod provider;
+mod receipts;
 mod run;
 mod sandbox;
 mod store;

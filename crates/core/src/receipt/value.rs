@@ -13,9 +13,7 @@ use crate::normalize::{Malformed, normalize};
 use crate::quick_parse;
 
 /// How long after the request was accepted a call may be sent to the carrier.
-///
-/// A call that was sent so shortly after midnight may belong to the day before.
-pub(super) const SENT_WITHIN: TimeDelta = TimeDelta::minutes(1);
+const SENT_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 /// A receipt. Every value has one form: times are `YYYY-MM-DD HH:MM:SS` in UTC+8, seconds are digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,17 +83,22 @@ impl Receipt {
         self.sent_at().map(day_of)
     }
 
-    /// True if the receipt answers this call of a ledger: CallId and day are equal, whatever the
-    /// product is.
+    /// The day of the call, if there is no doubt.
     ///
-    /// A call that was sent within a minute after midnight may have been accepted on the day before,
-    /// which decides on its day. So such a receipt answers no call: the operation is asked.
+    /// The day on which the request was accepted decides. A call that was sent within a minute after
+    /// midnight may have been accepted on the day before.
+    #[must_use]
+    pub fn surely_on(&self) -> Option<NaiveDate> {
+        let (sent_at, day) = (self.sent_at()?, self.day()?);
+        let midnight = DateTime::from_timestamp_millis(midnight_ms(day))?;
+        (sent_at - midnight >= SENT_WITHIN).then_some(day)
+    }
+
+    /// True if the receipt answers this call of a ledger: CallId and day are equal, whatever the
+    /// product is. A receipt whose day is in doubt answers no call: the operation is asked.
     #[must_use]
     pub fn answers(&self, key: &CallKey) -> bool {
-        let Some(sent_at) = self.sent_at() else { return false };
-        let midnight = DateTime::from_timestamp_millis(midnight_ms(key.day));
-        let is_surely_of_the_day = midnight.is_some_and(|midnight| sent_at - midnight >= SENT_WITHIN);
-        self.call_id() == key.call_id && day_of(sent_at) == key.day && is_surely_of_the_day
+        self.call_id() == key.call_id && self.surely_on() == Some(key.day)
     }
 
     /// The receipt as JSON, which [`normalize`] reads. Masked phone numbers are left out, because they
