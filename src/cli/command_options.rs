@@ -239,6 +239,9 @@ pub struct SandboxArgs {
     /// Read FIELD of that ledger from the column HEADER; repeatable
     #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = values::mapping)]
     map: Vec<(String, String)>,
+    /// Write receipts of these calls, or of the sample data's, as JSON lines
+    #[arg(long, env = "RECONCILE_RECEIPTS_OUT", value_name = "FILE")]
+    receipts_out: Option<PathBuf>,
     /// Seed of the random numbers; the same seed gives the same faults
     #[arg(long, env = "RECONCILE_SEED", value_name = "N", value_parser = values::whole_number::<u64>, default_value_t = 0)]
     seed: u64,
@@ -249,7 +252,8 @@ pub struct SandboxArgs {
 
 impl From<SandboxArgs> for sandbox::ServeOptions {
     fn from(args: SandboxArgs) -> Self {
-        let SandboxArgs { port, accounts, cap, faults, calls, plant, map, seed, latency } = args;
-        Self { port, accounts, cap, faults, calls, map, plant, seed, latency }
+        let SandboxArgs { port, accounts, cap, faults, calls, plant, map, receipts_out, seed, latency } =
+            args;
+        Self { port, accounts, cap, faults, calls, map, plant, receipts_out, seed, latency }
     }
 }

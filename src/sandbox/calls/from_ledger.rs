@@ -19,6 +19,8 @@ use crate::ledger::{Input, Options};
 use crate::sandbox::call_query::CallQuery;
 use crate::sandbox::chance::{Share, draw};
 use crate::sandbox::reply::Reply;
+use reconcile_core::calendar::day_of;
+use reconcile_core::call::called_at_of;
 use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
 use reconcile_core::product::ProductId;
 
@@ -44,6 +46,16 @@ struct LedgerCall {
     day: NaiveDate,
     expected: Expected,
     plant: Option<Plant>,
+}
+
+impl LedgerCall {
+    fn reply(&self, seed: u64, call_id: &str, day: NaiveDate) -> Reply {
+        let record = generated::record_for_row(seed, call_id, day, &self.expected);
+        match self.plant {
+            None => Reply::Data(record.data()),
+            Some(plant) => plant.apply(record),
+        }
+    }
 }
 
 /// The calls by CallId, and the planted discrepancies.
@@ -122,11 +134,20 @@ impl LedgerCalls {
         let Some(call) = calls.and_then(|calls| calls.iter().find(matches)) else {
             return Reply::NoRecord;
         };
-        let record = generated::record_for_row(seed, query.call_id, query.day, &call.expected);
-        match call.plant {
-            None => Reply::Data(record.data()),
-            Some(plant) => plant.apply(record),
-        }
+        call.reply(seed, query.call_id, query.day)
+    }
+
+    /// `Data` of the first call of each CallId, as far as it has any and its day is known.
+    pub(super) fn all_data(&self, seed: u64) -> Vec<String> {
+        let reply = |(call_id, calls): (&String, &Vec<LedgerCall>)| {
+            let call = calls.first()?;
+            let day = Some(call.day).filter(|day| *day != ANY_DAY);
+            match call.reply(seed, call_id, day.or_else(|| called_at_of(call_id).map(day_of))?) {
+                Reply::Data(data) => Some(data),
+                _ => None,
+            }
+        };
+        self.by_call_id.iter().filter_map(reply).collect()
     }
 }
 

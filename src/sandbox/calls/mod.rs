@@ -23,6 +23,7 @@ use from_ledger::LedgerCalls;
 use replay::RecordedCalls;
 use sample::SampleCalls;
 
+pub(crate) use plant::later;
 pub(crate) use record::{interim, malformed, with_unknown_state};
 
 /// The known calls.
@@ -78,6 +79,15 @@ impl Calls {
         }
     }
 
+    /// `Data` of the calls that have any, without faults and in no order; `None` for a recording.
+    pub(super) fn all_data(&self, seed: u64) -> Option<Vec<String>> {
+        match &self.0 {
+            Kind::Sample(calls) => Some(calls.all_data()),
+            Kind::Ledger(calls) => Some(calls.all_data(seed)),
+            Kind::Recording(_) => None,
+        }
+    }
+
     /// The reply to a query; `attempt` counts the attempts at its call from 1.
     pub(super) fn reply(&self, seed: u64, query: &CallQuery<'_>, attempt: u32) -> Reply {
         match &self.0 {
@@ -95,6 +105,18 @@ impl Calls {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::exit::Exit;
+    use crate::sandbox::faults::Faults;
+    use crate::sandbox::receipts;
+
+    #[test]
+    fn the_calls_of_a_recording_have_no_receipts() {
+        let calls = Calls(Kind::Recording(RecordedCalls::new(Vec::new())));
+        let path = tempfile::tempdir().unwrap().path().join("receipts.jsonl");
+        let error = receipts::write(&path, Some(&calls), 0, &Faults::default()).unwrap_err();
+        assert!(error.exit == Exit::Usage && error.what.contains("recording"), "{}", error.what);
+        assert!(!path.exists());
+    }
 
     #[test]
     fn the_same_call_always_has_the_same_record() {

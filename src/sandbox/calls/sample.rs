@@ -88,6 +88,12 @@ impl SampleCalls {
         Ok(Self(file.calls))
     }
 
+    /// `Data` of the calls that have any.
+    pub(super) fn all_data(&self) -> Vec<String> {
+        let records = self.0.values().filter_map(|call| call.record.as_deref());
+        records.map(|record| record.get().to_owned()).collect()
+    }
+
     /// The reply for a call; `None` if the sample data does not hold it.
     pub(super) fn reply(&self, query: &CallQuery<'_>, attempt: u32) -> Option<Reply> {
         self.0.get(query.call_id).map(|call| call.reply(query, attempt))

@@ -4,6 +4,7 @@
 mod files;
 mod fuzz;
 mod join;
+mod of_sandbox;
 
 use std::path::{Path, PathBuf};
 
