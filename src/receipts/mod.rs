@@ -16,18 +16,18 @@
 //!
 //! What a run does with them:
 //!
-//! 1. **Before it asks**: [`Receipts::collect`], then [`LedgerCalls::of`], then
-//!    [`JoinedReceipts::join`]. [`JoinedReceipts::answered`] gives each call that a receipt answers,
-//!    with its key, in the order of the ledger. The store keeps the receipt of each
-//!    ([`Receipt::to_data`](reconcile_core::receipt::Receipt::to_data)). A call without a lasting
-//!    answer of the operation is then answered by it, unless
-//!    [`ReceiptsTrust::asks`](reconcile_core::receipt::ReceiptsTrust::asks) says that it is asked for
-//!    all the same.
+//! 1. **Before it asks**: [`Receipts::collect`], [`LedgerCalls::of`], [`JoinedReceipts::join`].
+//!    Then [`JoinedReceipts::answered`] gives each call that a receipt answers, with its key, in the
+//!    order of the ledger. The store keeps each of these receipts, as `Receipt::to_data` writes it.
+//!    A call without a lasting answer of the operation is then answered by its receipt, unless
+//!    `ReceiptsTrust::asks` says that it is asked for all the same.
 //! 2. **While it asks**: for each such call that is answered, `differences` of record and receipt.
 //!    Once `refutes` is true, all calls with receipts are asked for.
 //! 3. **When it publishes**: the stored receipt is read by the same `normalize` as a record.
 //! 4. **At the end**: [`JoinedReceipts::missing`] gives the calls that no row names and that are
 //!    within the days of the ledger.
+//!
+//! The names without links are in [`reconcile_core::receipt`].
 //!
 //! A call of the ledger has at most one receipt here, and the same files and ledger always give the
 //! same rows in the same order. So a run that was killed and began again finds the same.

@@ -76,7 +76,7 @@ fn each_receipt_is_one_thing_to_the_ledger() {
 }
 
 #[test]
-fn a_later_and_fuller_receipt_counts_whatever_the_order_of_files() {
+fn the_fuller_receipt_counts_in_any_order_of_files() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = "call_id,prod_id,called_at\n1^1,7,2026-11-16 10:00:00\n";
     let early = r#"{"call_id":"1^1","originate_time":"2026-11-16 10:00:02","status_code":"200103"}"#;

@@ -1,7 +1,7 @@
 //! Reads the values of a receipt, one after the other.
 //!
 //! The rules for values are those of the ledger: `="0571"`, `１０`, `10.0` and a time with a zone
-//! are read, an empty text and `NULL` are no value, and a number in scientific notation is an error.
+//! are read, an empty text and `NULL` are no value. Scientific notation is an error.
 
 use chrono::SubsecRound as _;
 use compact_str::{CompactString, ToCompactString as _};

@@ -104,8 +104,11 @@ const LEVEL: f64 = 0.01;
 /// A small sample says little: 1 of 10 differs by chance in one of ten samples even where only 1 %
 /// of all do. So the question is how probable it is that so many, or more, differ by chance if 1 %
 /// of all receipts differ (the upper tail of the binomial distribution, which gives the exact lower
-/// confidence bound). Below 1 % it is no chance. One difference is never enough; two are enough among
-/// at most 15 checked calls; among 1,000 it takes 19.
+/// confidence bound). Below 1 % it is no chance. One difference is never enough; two are enough
+/// among at most 15 checked calls; among 1,000 it takes 19.
+///
+/// A run that decides anew after each answer errs more often than once in a hundred. It then only
+/// asks for more than it must.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "no sample has so many calls")]
 pub fn refutes(checked: u64, differing: u64) -> bool {

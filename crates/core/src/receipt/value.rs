@@ -15,7 +15,8 @@ use crate::quick_parse;
 /// How long after the request was accepted a call may be sent to the carrier.
 const SENT_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
-/// A receipt. Every value has one form: times are `YYYY-MM-DD HH:MM:SS` in UTC+8, seconds are digits.
+/// A receipt. Every value has one form: times are `YYYY-MM-DD HH:MM:SS` in UTC+8, seconds are
+/// digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     values: [Option<CompactString>; FIELDS.len()],
@@ -27,8 +28,8 @@ impl Receipt {
         values[ReceiptField::CallId as usize].is_some().then_some(Self { values })
     }
 
-    /// The receipt with these values, in the order of [`FIELDS`]; an empty text is none. `None` without
-    /// a CallId.
+    /// The receipt with these values, in the order of [`FIELDS`]; an empty text is none. `None`
+    /// without a CallId.
     ///
     /// The values must come from [`Self::texts`]: their form is not checked.
     #[must_use]
@@ -85,8 +86,8 @@ impl Receipt {
 
     /// The day of the call, if there is no doubt.
     ///
-    /// The day on which the request was accepted decides. A call that was sent within a minute after
-    /// midnight may have been accepted on the day before.
+    /// The day on which the request was accepted decides. A call that was sent within a minute
+    /// after midnight may have been accepted on the day before.
     #[must_use]
     pub fn surely_on(&self) -> Option<NaiveDate> {
         let (sent_at, day) = (self.sent_at()?, self.day()?);
@@ -101,8 +102,8 @@ impl Receipt {
         self.call_id() == key.call_id && self.surely_on() == Some(key.day)
     }
 
-    /// The receipt as JSON, which [`normalize`] reads. Masked phone numbers are left out, because they
-    /// would differ from every number.
+    /// The receipt as JSON, which [`normalize`] reads. Masked phone numbers are left out, because
+    /// they would differ from every number.
     #[must_use]
     pub fn to_data(&self) -> String {
         let mut data = String::from("{");
