@@ -60,7 +60,6 @@ impl Receipts {
 
     fn add_file(&mut self, file: &ReceiptFile) -> Result<()> {
         let path = &file.path;
-        std::fs::File::open(path).map_err(|e| files::unreadable(path, e))?;
         let input = Input::open(path).map_err(|e| damaged(path, e))?;
         let form = match form_of(&input, path) {
             Ok(Form::Other) if file.is_given => return Err(no_receipts(path)),
@@ -124,8 +123,8 @@ impl RecentReceipts {
 
 fn no_receipts(path: &Path) -> Error {
     Error::usage(format!("{} holds no receipts", files::name(path))).hint(
-        "give JSON (an array, or an object on each line), base64 lines of the queue, or CSV or Parquet with a column \
-         call_id; each may be packed as .gz or .zst",
+        "give JSON (an array, or an object on each line), base64 lines of the queue, or CSV or Parquet with the \
+         columns call_id and originate_time; text may be packed as .gz or .zst",
     )
 }
 
@@ -133,6 +132,7 @@ fn no_receipts(path: &Path) -> Error {
 fn damaged(path: &Path, error: LedgerError) -> Error {
     let what = match &error {
         LedgerError::TemporaryFile { .. } | LedgerError::NoThread { .. } => return error.into(),
+        LedgerError::Open { .. } => return files::cannot_open(path).because(error),
         LedgerError::OtherKind { kind, .. } => format!("the receipts {} are {kind}", files::name(path)),
         _ => format!("the receipts {} cannot be read to their end", files::name(path)),
     };

@@ -86,9 +86,12 @@ fn add_folder(folder: &Path, skipped: &mut SkippedFiles, files: &mut Vec<Receipt
     Ok(())
 }
 
-/// The error for a path that cannot be read.
-pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Error {
+fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    cannot_open(path).because(source)
+}
+
+/// The error for a path that cannot be opened.
+pub(super) fn cannot_open(path: &Path) -> Error {
     Error::usage(format!("the receipts {} cannot be opened", name(path)))
         .hint("check that the path exists and that you may read it")
-        .because(source)
 }

@@ -17,7 +17,7 @@ const HEAD: u64 = 64 * 1024;
 pub(super) enum Form {
     /// Objects in JSON or base64. With `by_line`, no object spans several lines.
     Json { text: Box<TextFile>, head: Vec<u8>, by_line: bool },
-    /// A table with a column of CallIds.
+    /// A table with the columns `call_id` and `originate_time`. A ledger lacks the second.
     Table(Box<TableRows>),
     /// No receipts.
     Other,
@@ -56,9 +56,9 @@ pub(super) fn form_of(input: &Input, path: &Path) -> Result<Form, LedgerError> {
 
 fn table(input: &Input) -> Result<Form, LedgerError> {
     let rows = TableRows::open(input, None)?;
-    let call_id = InputName::Field(ReceiptField::CallId);
-    let has_call_id = rows.names().iter().any(|name| InputName::of(name) == call_id);
-    Ok(if has_call_id { Form::Table(Box::new(rows)) } else { Form::Other })
+    let has = |field| rows.names().iter().any(|name| InputName::of(name) == InputName::Field(field));
+    let is_of_receipts = has(ReceiptField::CallId) && has(ReceiptField::OriginateTime);
+    Ok(if is_of_receipts { Form::Table(Box::new(rows)) } else { Form::Other })
 }
 
 /// True for a line that is an object or a list of objects, or the base64 of an object.

@@ -147,7 +147,11 @@ fn a_receipt_that_cannot_be_read_is_counted_with_its_place() {
     lines += &"{\"call_id\":\"1^1\",\"duration\":\"13812345678 x\"}\n".repeat(30);
     lines += "13812345678\n";
     let json = write(folder.path(), "a.jsonl", lines);
-    let csv = write(folder.path(), "b.csv", "call_id,duration\n1^2,1\n,5\n1^3,2,x\n1^4,\"2\n1^5,5\n");
+    let csv = write(
+        folder.path(),
+        "b.csv",
+        "call_id,originate_time,duration\n1^2,,1\n,,5\n1^3,,2,x\n1^4,,\"2\n1^5,,5\n",
+    );
     let read = collect(&[json, csv]).read;
     assert_eq!((read.files, read.receipts, read.invalid.count), (2, 3, 34));
     let reasons = &read.invalid.reasons;
@@ -174,6 +178,12 @@ fn what_holds_no_receipts_is_refused_with_a_way_out() {
         ("-", vec![], "standard input", "name a file"),
         ("notes.txt", b"as discussed".to_vec(), "notes.txt holds no receipts", "base64 lines"),
         ("ledger.csv", b"id,state\n1,2\n".to_vec(), "holds no receipts", "call_id"),
+        (
+            "own.csv",
+            b"call_id,duration,status_code\n1^1,2,200000\n".to_vec(),
+            "holds no receipts",
+            "originate_time",
+        ),
         ("a.pdf", b"%PDF-1.4".to_vec(), "are a PDF document", "CSV"),
         ("cut.gz", gz[..gz.len() - 20].to_vec(), "cannot be read to their end", "copy the file again"),
         ("13812345678.json", vec![], "138****5678.json cannot be opened", "check that the path exists"),
@@ -190,4 +200,18 @@ fn what_holds_no_receipts_is_refused_with_a_way_out() {
     // The extension only decides where the content does not.
     let junk = write(folder.path(), "junk.jsonl", "as discussed\n");
     assert_eq!(collect(&[junk]).read.invalid.count, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    let into = pipe.clone();
+    let writing = std::thread::spawn(move || std::fs::write(into, two().join("\n")).unwrap());
+    assert_eq!(collect(&[pipe]).read.receipts, 2);
+    writing.join().unwrap();
+    // A pipe in a folder would wait for its writer.
+    assert_eq!(collect(&[folder.path().to_owned()]).read.skipped.count, 1);
 }

@@ -22,7 +22,7 @@ proptest! {
         let bytes = match form {
             0 => bytes,
             1 => text.into_bytes(),
-            2 => [b"call_id,duration\n".as_slice(), &bytes].concat(),
+            2 => [b"call_id,originate_time,duration\n".as_slice(), &bytes].concat(),
             3 => [b"[".as_slice(), &bytes, b"]"].concat(),
             4 => gz(&[text.as_bytes(), &bytes].concat()),
             _ => [b"PAR1".as_slice(), &bytes, b"PAR1"].concat(),

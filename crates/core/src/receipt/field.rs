@@ -134,9 +134,11 @@ impl InputName {
     #[must_use]
     pub fn of(name: &str) -> Self {
         let usual = FIELDS.into_iter().find(|field| field.name() == name).map(Self::Field);
-        usual.unwrap_or_else(|| Self::in_other_spelling(name))
+        let other = || OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, what)| *what);
+        usual.or_else(other).unwrap_or_else(|| Self::in_other_spelling(name))
     }
 
+    #[cold]
     fn in_other_spelling(name: &str) -> Self {
         let field = FIELDS.into_iter().find(|field| is_same_name(field.name(), name)).map(Self::Field);
         let other = || OTHER_NAMES.iter().find(|(other, _)| is_same_name(other, name)).map(|(_, what)| *what);

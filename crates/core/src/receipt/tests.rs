@@ -1,9 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
 
 use super::*;
+use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
+use crate::ask_again::kind_today;
+use crate::calendar::end_of_day;
 use crate::call::CallKey;
 use crate::columns::{Cell, DETAILS, of_call};
 use crate::compare::Tolerances;
@@ -13,7 +16,7 @@ use crate::ledger_row::{Expected, LedgerRow};
 use crate::normalize::normalize;
 use crate::product::ProductId;
 use crate::quick_parse;
-use crate::status::{Lookup, Status};
+use crate::status::{Lookup, Status, look_up};
 
 /// The sample of the page voicereport-6. It contradicts itself: not answered, with 10 seconds.
 const UNANSWERED: &str = r#"{"status_code":"200003","callee":"130****0000","ring_time":"2021-04-28 10:02:40","duration":"10","voice_type":"voice","originate_time":"2021-04-28 10:02:34","b_start_time":"2021-04-28 10:03:40","end_time":"2021-04-28 10:03:40","call_id":"122628733198^109422060000","caller":"20200900****","status_msg":"执行完成","out_id":"PROD#1#new#MYBK****#","dtmf":"1","toll_type":"LOCAL"}"#;
@@ -190,6 +193,33 @@ fn a_receipt_answers_the_calls_of_its_day_under_any_product() {
     assert_eq!(by_id.day(), Some(day("2022-12-21")));
     let undated = receipt(r#"{"call_id":"1^1","duration":1}"#);
     assert!(undated.day().is_none() && !undated.answers(&key("1^1", 7, "2026-11-16")));
+}
+
+#[test]
+fn a_stored_receipt_is_looked_up_as_a_record_is() {
+    let key = CallKey { call_id: "1^1".into(), prod_id: ProductId(7), day: day("2026-11-16") };
+    let row = LedgerRow { line: 2, key, expected: Expected::default(), query_date: None, carried: vec![] };
+    let settle = TimeDelta::minutes(5);
+    for (json, kind, status) in [
+        (r#"{"call_id":"1^1","status_code":"200000","duration":"30秒"}"#, AnswerKind::Final, Status::Found),
+        (r#"{"call_id":"1^1","status_code":"200002"}"#, AnswerKind::Final, Status::Found),
+        (r#"{"call_id":"1^1","status_code":"200103","duration":0}"#, AnswerKind::Interim, Status::Pending),
+        // The duration may still come.
+        (r#"{"call_id":"1^1","status_code":"200000"}"#, AnswerKind::Interim, Status::Pending),
+    ] {
+        let fetched_at = end_of_day(row.key.day);
+        let answer = receipt(json).to_answer(row.key.day, fetched_at).unwrap();
+        assert_eq!((answer.kind, answer.found_date), (kind, row.key.day), "{json}");
+        let stored = StoredAnswer { answer, fetched_at, session_no: 1 };
+        assert_eq!(kind_today(&stored), kind, "a later version reads it again");
+        let lookup = look_up(&row, Some(StoredCall { attempts: 0, answer: Some(stored) }), settle, 2);
+        assert_eq!(
+            (lookup.status, lookup.found_on, lookup.request_id),
+            (status, row.key.day, None),
+            "{json}"
+        );
+        assert_eq!(lookup.detail.unwrap(), detail(json));
+    }
 }
 
 #[test]

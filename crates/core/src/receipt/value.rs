@@ -6,11 +6,13 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compact_str::CompactString;
 
 use super::field::{FIELDS, ReceiptField};
+use crate::answer::{AnswerKind, NewAnswer};
 use crate::calendar::{day_of, from_provider_local, midnight_ms};
 use crate::call::{CallKey, called_at_of};
 use crate::detail::CallDetail;
 use crate::normalize::{Malformed, normalize};
 use crate::quick_parse;
+use crate::settle::may_change;
 
 /// How long after the request was accepted a call may be sent to the carrier.
 const SENT_WITHIN: TimeDelta = TimeDelta::minutes(1);
@@ -122,6 +124,24 @@ impl Receipt {
             };
         }
         data + "}"
+    }
+
+    /// The receipt as the stored answer to a call of this day, read at this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::detail`].
+    pub fn to_answer(&self, day: NaiveDate, read_at: DateTime<Utc>) -> Result<NewAnswer, Malformed> {
+        let may_change = may_change(&self.detail()?, day, read_at);
+        Ok(NewAnswer {
+            kind: if may_change { AnswerKind::Interim } else { AnswerKind::Final },
+            found_date: day,
+            next_date: None,
+            request_id: None,
+            code: CompactString::default(),
+            message: CompactString::default(),
+            data: Some(self.to_data()),
+        })
     }
 
     /// What the receipt says of the call, as a record would.
