@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
 
 use super::*;
-use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
+use crate::answer::{AnswerKind, NewAnswer, StoredAnswer, StoredCall};
 use crate::ask_again::kind_today;
 use crate::calendar::end_of_day;
 use crate::call::CallKey;
@@ -219,6 +219,37 @@ fn a_stored_receipt_is_looked_up_as_a_record_is() {
             "{json}"
         );
         assert_eq!(lookup.detail.unwrap(), detail(json));
+    }
+}
+
+#[test]
+fn a_lasting_answer_of_the_operation_counts_before_a_receipt() {
+    let day = day("2026-11-16");
+    let stored = |answer| StoredAnswer { answer, fetched_at: end_of_day(day), session_no: 1 };
+    let pushed = |code: &str| {
+        let json = format!(r#"{{"call_id":"1^1","status_code":"{code}","duration":0}}"#);
+        stored(receipt(&json).to_answer(day, end_of_day(day)).unwrap())
+    };
+    let asked = |kind| stored(NewAnswer { kind, ..pushed("200002").answer });
+    let (whole, interim) = (pushed("200002"), pushed("200103"));
+    for (query, receipt, source) in [
+        (None, None, None),
+        (None, Some(&interim), Some(Source::Receipt)),
+        (Some(AnswerKind::Final), Some(&whole), Some(Source::Query)),
+        (Some(AnswerKind::Rejected), Some(&whole), Some(Source::Query)),
+        (Some(AnswerKind::NoRecord), Some(&whole), Some(Source::Receipt)),
+        (Some(AnswerKind::Exhausted), Some(&whole), Some(Source::Receipt)),
+        (Some(AnswerKind::Exhausted), Some(&interim), Some(Source::Query)),
+        (Some(AnswerKind::NoRecord), None, Some(Source::Query)),
+    ] {
+        let query = query.map(asked);
+        assert_eq!(Source::counting(query.as_ref(), receipt), source, "{query:?} {receipt:?}");
+    }
+    let mut half = asked(AnswerKind::Rejected);
+    half.answer.next_date = day.succ_opt();
+    assert_eq!(Source::counting(Some(&half), Some(&whole)), Some(Source::Receipt), "half an answer");
+    for source in [Source::Query, Source::Receipt] {
+        assert_eq!(Source::parse(source.as_str()), Some(source));
     }
 }
 
