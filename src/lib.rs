@@ -39,6 +39,7 @@ mod parts;
 mod place;
 pub mod provider;
 pub mod publish;
+pub mod receipts;
 pub mod recording;
 mod regular_file;
 pub mod resolutions;

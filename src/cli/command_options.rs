@@ -247,6 +247,9 @@ pub struct SandboxArgs {
     /// Write the provider's bill of the known calls by day and product, by the tariffs of --config
     #[arg(long, env = "RECONCILE_BILL_OUT", value_name = "FILE")]
     bill_out: Option<PathBuf>,
+    /// Write receipts of these calls, or of the sample data's, as JSON lines
+    #[arg(long, env = "RECONCILE_RECEIPTS_OUT", value_name = "FILE")]
+    receipts_out: Option<PathBuf>,
     /// Seed of the random numbers; the same seed gives the same faults
     #[arg(long, env = "RECONCILE_SEED", value_name = "N", value_parser = values::whole_number::<u64>, default_value_t = 0)]
     seed: u64,
@@ -258,9 +261,22 @@ pub struct SandboxArgs {
 impl SandboxArgs {
     /// The sandbox's options. `money` are the tables of the configuration file.
     pub(super) fn options(self, money: MoneyTables) -> sandbox::ServeOptions {
-        let Self { port, accounts, cap, faults, calls, plant, map, bill_out, seed, latency } = self;
+        let Self { port, accounts, cap, faults, calls, plant, map, bill_out, receipts_out, seed, latency } =
+            self;
         let MoneyTables { tariffs, items } = money;
         let bill = bill_out.map(|path| sandbox::BillOut { path, tariffs, items });
-        sandbox::ServeOptions { port, accounts, cap, faults, calls, map, plant, bill, seed, latency }
+        sandbox::ServeOptions {
+            port,
+            accounts,
+            cap,
+            faults,
+            calls,
+            map,
+            plant,
+            bill,
+            receipts_out,
+            seed,
+            latency,
+        }
     }
 }

@@ -40,9 +40,13 @@ pub(super) struct Digests {
 }
 
 /// How a table is read.
-enum TableForm {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableForm {
+    /// As a workbook.
     Workbook,
+    /// As Parquet.
     Parquet,
+    /// As text, perhaps packed.
     Text,
 }
 
@@ -152,7 +156,10 @@ impl Input {
     }
 
     /// The form by the first bytes.
-    fn form(&self) -> Result<TableForm> {
+    ///
+    /// # Errors
+    /// The file cannot be read, or is a workbook with a password.
+    pub fn form(&self) -> Result<TableForm> {
         let mut head = Vec::new();
         let failed = |error| LedgerError::reading(&self.name, None, error);
         self.bytes.from(0).take(4).read_to_end(&mut head).map_err(failed)?;

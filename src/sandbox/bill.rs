@@ -1,7 +1,7 @@
 //! The bill of the known calls, with the columns of the provider's. It rehearses the comparison.
 //!
 //! A row sums the calls of a day and a product, each rounded up by the tariff. Calls without a
-//! tariff, and calls whose record is not final, are not billed.
+//! product or a tariff, and calls whose record is not final, are not billed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -72,12 +72,13 @@ impl BillOut {
     fn text(&self, records: &[KnownRecord]) -> Result<String> {
         let mut sums: BTreeMap<(NaiveDate, ProductId), (&Tariff, Charge)> = BTreeMap::new();
         for record in records {
-            let Some(tariff) = self.tariffs.on(record.product, record.day) else { continue };
+            let Some(product) = record.product else { continue };
+            let Some(tariff) = self.tariffs.on(product, record.day) else { continue };
             let Some(detail) = normalize(&record.data).ok().filter(|detail| detail.is_final) else {
                 continue;
             };
             let Some(charge) = tariff.of_record(&detail) else { continue };
-            let (_, sum) = sums.entry((record.day, record.product)).or_insert((tariff, Charge::default()));
+            let (_, sum) = sums.entry((record.day, product)).or_insert((tariff, Charge::default()));
             sum.units = sum.units.saturating_add(charge.units);
             sum.amount = sum.amount.plus(charge.amount);
         }

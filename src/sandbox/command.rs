@@ -11,6 +11,7 @@ use super::chance::Share;
 use super::faults::Faults;
 use super::gateway::{Account, parse_accounts};
 use super::options::Options;
+use super::receipts;
 use super::scenario::Scenario;
 use super::server::Sandbox;
 use crate::console::messages;
@@ -38,6 +39,8 @@ pub struct ServeOptions {
     pub plant: Share,
     /// The bill to write for the known calls.
     pub bill: Option<BillOut>,
+    /// The file for the receipts of all known calls.
+    pub receipts_out: Option<PathBuf>,
     /// The seed of all chance.
     pub seed: u64,
     /// The shortest and the longest time that a reply takes.
@@ -62,13 +65,18 @@ pub async fn serve(options: ServeOptions) -> Result<Exit> {
     if let Some(bill) = &options.bill {
         bill.write(calls.as_ref(), options.seed)?;
     }
+    let scenario = options.faults.as_deref().map(read_scenario).transpose()?.unwrap_or_default();
+    let written = options.receipts_out.as_deref();
+    let written = written
+        .map(|path| receipts::write(path, calls.as_ref(), options.seed, &scenario.faults))
+        .transpose()?;
     let cap = options.cap;
     let sandbox = Sandbox::bind(Options {
         port: options.port,
         accounts,
         cap_requests: cap.requests.get(),
         cap_window: cap.window,
-        scenario: options.faults.as_deref().map(read_scenario).transpose()?.unwrap_or_default(),
+        scenario,
         calls,
         seed: options.seed,
         latency: options.latency,
@@ -82,6 +90,9 @@ pub async fn serve(options: ServeOptions) -> Result<Exit> {
     ));
     if let Some(known) = known {
         messages::say(&format!("sandbox: knows only the calls of {known}"));
+    }
+    if let Some(written) = written {
+        messages::say(&format!("sandbox: {written}"));
     }
     tokio::select! {
         () = sandbox.serve() => {}

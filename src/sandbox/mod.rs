@@ -20,6 +20,7 @@ mod gateway;
 mod history;
 mod journal;
 mod options;
+mod receipts;
 mod refusal;
 mod reply;
 mod request;

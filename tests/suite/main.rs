@@ -4,6 +4,7 @@
 //! - `ledger`: ledgers as companies really export them.
 //! - `money`: tariffs, and the provider's bill.
 //! - `provider`: the provider's answers, the requests to it, and the access key.
+//! - `receipts`: the provider's receipts as files, and joined with a ledger.
 //! - `sandbox`: the simulated provider itself.
 //! - `store`: kills, signals, second runs, damaged and refused stores, and full disks.
 //! - `disk_faults`: failed writes, alone and mixed with kills and stalls (Linux).
@@ -24,6 +25,7 @@ mod money;
 mod objects;
 mod outputs;
 mod provider;
+mod receipts;
 mod run;
 mod sandbox;
 mod store;

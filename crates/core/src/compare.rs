@@ -198,7 +198,7 @@ fn differs(field: &'static str) -> Discrepancy {
     Discrepancy::new(Kind::Mismatch, Message::Differs { field, later_line: 0 }).field(field)
 }
 
-fn value<T: PartialEq + ToCompactString>(
+pub(crate) fn value<T: PartialEq + ToCompactString>(
     field: &'static str,
     expected: &T,
     actual: &T,
@@ -207,12 +207,16 @@ fn value<T: PartialEq + ToCompactString>(
         .then(|| differs(field).values(Some(expected.to_compact_string()), Some(actual.to_compact_string())))
 }
 
-fn number(field: &'static str, expected: &CompactString, actual: &CompactString) -> Option<Discrepancy> {
+pub(crate) fn number(
+    field: &'static str,
+    expected: &CompactString,
+    actual: &CompactString,
+) -> Option<Discrepancy> {
     (!same_number(expected, actual))
         .then(|| differs(field).values(Some(expected.clone()), Some(actual.clone())))
 }
 
-fn duration(expected: i64, actual: i64, tolerance: i64) -> Option<Discrepancy> {
+pub(crate) fn duration(expected: i64, actual: i64, tolerance: i64) -> Option<Discrepancy> {
     let delta = actual.saturating_sub(expected);
     (delta.abs() > tolerance).then(|| {
         differs("duration_s")
@@ -221,7 +225,7 @@ fn duration(expected: i64, actual: i64, tolerance: i64) -> Option<Discrepancy> {
     })
 }
 
-fn time(
+pub(crate) fn time(
     field: &'static str,
     expected: LedgerTime,
     actual: DateTime<Utc>,

@@ -17,7 +17,7 @@ use crate::quick_parse::{trimmed, whole_number};
 pub struct Malformed(pub String);
 
 /// The longest possible duration in seconds: a year.
-const LONGEST_CALL_S: i64 = 366 * 86_400;
+pub(crate) const LONGEST_CALL_S: i64 = 366 * 86_400;
 
 /// The known fields of `Data`, with the provider's names.
 const NAMES: [&str; 17] = [

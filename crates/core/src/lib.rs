@@ -21,6 +21,7 @@
 //! | What does a later run ask again? | [`ask_again`] |
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
+//! | What do the provider's receipts say, and how far are they trusted? | [`receipt`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
 //! | Which discrepancies of two nights are the same? | [`discrepancy_identity`] |
@@ -91,6 +92,7 @@ pub mod phone;
 pub mod product;
 pub mod quick_parse;
 pub mod rate;
+pub mod receipt;
 pub mod resolution;
 pub mod resolution_entry;
 pub mod resolutions;

@@ -13,12 +13,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::generated;
+use super::known_record::KnownRecord;
 use super::plant::{KindAndField, Plant};
 use crate::error::Result;
 use crate::ledger::{Input, Options};
 use crate::sandbox::call_query::CallQuery;
 use crate::sandbox::chance::{Share, draw};
 use crate::sandbox::reply::Reply;
+use reconcile_core::calendar::day_of;
+use reconcile_core::call::called_at_of;
 use reconcile_core::ledger_row::{Expected, LedgerRow, Record};
 use reconcile_core::product::ProductId;
 
@@ -44,6 +47,16 @@ struct LedgerCall {
     day: NaiveDate,
     expected: Expected,
     plant: Option<Plant>,
+}
+
+impl LedgerCall {
+    fn reply(&self, seed: u64, call_id: &str, day: NaiveDate) -> Reply {
+        let record = generated::record_for_row(seed, call_id, day, &self.expected);
+        match self.plant {
+            None => Reply::Data(record.data()),
+            Some(plant) => plant.apply(record),
+        }
+    }
 }
 
 /// The calls by CallId, and the planted discrepancies.
@@ -112,14 +125,15 @@ impl LedgerCalls {
         json!({ "calls": self.count, "unusable_rows": self.unusable_rows, "planted": self.planted })
     }
 
-    /// The record of every call that has one, and whose row names product and day.
-    pub(super) fn records(&self, seed: u64) -> impl Iterator<Item = (ProductId, NaiveDate, String)> {
+    /// The record of every call that has one, as far as its day is known.
+    pub(super) fn records(&self, seed: u64) -> impl Iterator<Item = KnownRecord> {
         let calls = self.by_call_id.iter().flat_map(|(id, calls)| calls.iter().map(move |call| (id, call)));
-        let known = calls.filter(|(_, call)| call.prod_id != ANY_PRODUCT && call.day != ANY_DAY);
-        known.filter_map(move |(call_id, call)| {
-            let query = CallQuery { call_id, prod_id: call.prod_id.0, day: call.day };
-            match self.reply(seed, &query) {
-                Reply::Data(data) => Some((call.prod_id, call.day, data)),
+        calls.filter_map(move |(call_id, call)| {
+            let day = Some(call.day).filter(|day| *day != ANY_DAY);
+            let day = day.or_else(|| called_at_of(call_id).map(day_of))?;
+            let product = Some(call.prod_id).filter(|product| *product != ANY_PRODUCT);
+            match call.reply(seed, call_id, day) {
+                Reply::Data(data) => Some(KnownRecord { product, day, data }),
                 _ => None,
             }
         })
@@ -135,11 +149,7 @@ impl LedgerCalls {
         let Some(call) = calls.and_then(|calls| calls.iter().find(matches)) else {
             return Reply::NoRecord;
         };
-        let record = generated::record_for_row(seed, query.call_id, query.day, &call.expected);
-        match call.plant {
-            None => Reply::Data(record.data()),
-            Some(plant) => plant.apply(record),
-        }
+        call.reply(seed, query.call_id, query.day)
     }
 }
 

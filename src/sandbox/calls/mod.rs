@@ -5,6 +5,7 @@
 
 mod from_ledger;
 mod generated;
+mod known_record;
 mod plant;
 mod record;
 mod replay;
@@ -12,7 +13,6 @@ mod sample;
 
 use std::path::Path;
 
-use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::call_query::CallQuery;
@@ -21,18 +21,12 @@ use super::reply::Reply;
 use crate::error::Result;
 use crate::recording;
 use from_ledger::LedgerCalls;
-use reconcile_core::product::ProductId;
 use replay::RecordedCalls;
 use sample::SampleCalls;
 
+pub(super) use known_record::KnownRecord;
+pub(crate) use plant::later;
 pub(crate) use record::{interim, malformed, with_unknown_state};
-
-/// The `Data` of a known call.
-pub(super) struct KnownRecord {
-    pub(super) product: ProductId,
-    pub(super) day: NaiveDate,
-    pub(super) data: String,
-}
 
 /// The known calls.
 pub struct Calls(Kind);
@@ -87,20 +81,12 @@ impl Calls {
         }
     }
 
-    /// The record of every known call, with product and day; `None` for a recording, which has
-    /// replies and no calls. Generated calls are not known.
+    /// The records of all known calls, in no order; `None` for a recording, which has replies and no
+    /// calls. Generated calls are not known.
     pub(super) fn records(&self, seed: u64) -> Option<Vec<KnownRecord>> {
         match &self.0 {
-            Kind::Sample(calls) => {
-                let records = calls.records();
-                let known =
-                    |(product, day, data): (_, _, &str)| KnownRecord { product, day, data: data.to_owned() };
-                Some(records.map(known).collect())
-            }
-            Kind::Ledger(calls) => {
-                let records = calls.records(seed);
-                Some(records.map(|(product, day, data)| KnownRecord { product, day, data }).collect())
-            }
+            Kind::Sample(calls) => Some(calls.records().collect()),
+            Kind::Ledger(calls) => Some(calls.records(seed).collect()),
             Kind::Recording(_) => None,
         }
     }
@@ -122,6 +108,18 @@ impl Calls {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::exit::Exit;
+    use crate::sandbox::faults::Faults;
+    use crate::sandbox::receipts;
+
+    #[test]
+    fn the_calls_of_a_recording_have_no_receipts() {
+        let calls = Calls(Kind::Recording(RecordedCalls::new(Vec::new())));
+        let path = tempfile::tempdir().unwrap().path().join("receipts.jsonl");
+        let error = receipts::write(&path, Some(&calls), 0, &Faults::default()).unwrap_err();
+        assert!(error.exit == Exit::Usage && error.what.contains("recording"), "{}", error.what);
+        assert!(!path.exists());
+    }
 
     #[test]
     fn the_same_call_always_has_the_same_record() {

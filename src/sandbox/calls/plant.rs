@@ -109,7 +109,7 @@ impl Plant {
 }
 
 /// A time some seconds later. Text that is not a time is returned unchanged.
-fn later(text: &str, seconds: i64) -> String {
+pub(crate) fn later(text: &str, seconds: i64) -> String {
     let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S");
     time.map_or_else(
         |_| text.to_owned(),

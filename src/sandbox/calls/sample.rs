@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::known_record::KnownRecord;
 use crate::error::{Error, Result};
 use crate::sandbox::call_query::CallQuery;
 use crate::sandbox::refusal::Refusal;
@@ -90,10 +91,10 @@ impl SampleCalls {
     }
 
     /// The record of every call that has one.
-    pub(super) fn records(&self) -> impl Iterator<Item = (ProductId, NaiveDate, &str)> {
+    pub(super) fn records(&self) -> impl Iterator<Item = KnownRecord> {
         self.0.values().filter_map(|call| {
-            let record = call.record.as_deref()?;
-            Some((ProductId(call.prod_id), call.day, record.get()))
+            let data = call.record.as_deref()?.get().to_owned();
+            Some(KnownRecord { product: Some(ProductId(call.prod_id)), day: call.day, data })
         })
     }
 

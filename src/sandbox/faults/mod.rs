@@ -4,6 +4,7 @@
 //! bursts and spells with times depend on the clock, which is an argument.
 
 mod effects;
+mod of_receipts;
 mod spell;
 mod table;
 
@@ -15,10 +16,12 @@ use super::chance::{Share, draw, parse_share};
 use super::history::RequestContext;
 use super::refusal::Refusal;
 use super::reply::{Effect, Step};
+use of_receipts::{RECEIPT_FAULTS, draws};
 use spell::{Span, Spell};
 use table::{Affects, CONDITIONS, FAULTS, Fault, refusal, unknown_fault};
 
 pub(crate) use effects::apply;
+pub(crate) use of_receipts::ReceiptFault;
 pub(crate) use table::step;
 
 pub use table::faults_help;
@@ -47,6 +50,7 @@ pub struct Faults {
     skew: TimeDelta,
     burst_every: Option<Duration>,
     spells: Vec<Spell>,
+    of_receipts: Vec<(ReceiptFault, Share)>,
 }
 
 impl Faults {
@@ -72,8 +76,14 @@ impl Faults {
             self.shares.push(FaultShare { fault, step: step(name)?, share });
             return Ok(());
         }
+        if let Some((_, fault, _)) = RECEIPT_FAULTS.iter().find(|(known, ..)| *known == name) {
+            let share = parse_share(value).map_err(|why| format!("`{name}={value}`: {why}"))?;
+            self.of_receipts.push((*fault, share));
+            return Ok(());
+        }
         let Some(condition) = CONDITIONS.iter().find(|condition| condition.name == name) else {
-            return Err(unknown_fault(name, CONDITIONS.iter().map(|condition| condition.name)));
+            let others = CONDITIONS.iter().map(|condition| condition.name);
+            return Err(unknown_fault(name, others.chain(RECEIPT_FAULTS.iter().map(|(known, ..)| *known))));
         };
         self.add_condition(condition.name, value)
             .ok_or_else(|| format!("`{name}={value}`: write {name}={}", condition.example))
@@ -96,6 +106,12 @@ impl Faults {
     /// How far the provider's clock is ahead of this machine's clock.
     pub(super) fn skew(&self) -> TimeDelta {
         self.skew
+    }
+
+    /// The fault of a call's receipt, if any: the first one listed that chance selects.
+    pub(super) fn of_receipt(&self, seed: u64, call_hash: u64) -> Option<ReceiptFault> {
+        let mut listed = self.of_receipts.iter().zip(1_u64..);
+        listed.find(|((_, share), no)| draws(*share, seed, call_hash, *no)).map(|((fault, _), _)| *fault)
     }
 
     /// The fault for a request, if any. If several match, spells and bursts come first, then the
@@ -187,6 +203,21 @@ mod tests {
             let at_second_attempt = injected(&faults, 0, &request(7, 2)).is_some();
             assert_eq!(at_second_attempt, fault.affects != Affects::FirstAttempts, "{name}");
         }
+    }
+
+    #[test]
+    fn every_fault_of_receipts_is_documented_and_kept_to_its_share() {
+        for (name, fault, about) in RECEIPT_FAULTS {
+            let faults = Faults::parse(&format!("{name}=10%,503=100%")).unwrap();
+            let count =
+                (0..10_000).filter(|call| faults.of_receipt(1, draw(0, *call, 0)) == Some(fault)).count();
+            assert!((850..1_150).contains(&count), "{name}: {count}");
+            assert_eq!(injected(&faults, 1, &request(7, 1)), Some("503"), "no request is affected");
+            assert!(faults_help().contains(name) && faults_help().contains(about));
+            assert!(DOCUMENTATION.contains(&format!("`{name}`")), "{name} is not documented");
+        }
+        assert!(Faults::parse("receipt-los=1%").unwrap_err().contains("did you mean `receipt-lost`"));
+        assert!(Faults::parse("receipt-lost=1").unwrap_err().contains("write a share"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use strsim::damerau_levenshtein;
 
 use Affects::{Calls, FirstAttempts, Requests};
 
+use super::of_receipts::RECEIPT_FAULTS;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::reply::{Effect, Step};
 
@@ -106,9 +107,11 @@ pub fn faults_help() -> String {
         .iter()
         .map(|condition| line(&format!("{}={}", condition.name, condition.example), condition.about))
         .collect();
+    let of_receipts: String = RECEIPT_FAULTS.iter().map(|(name, _, about)| line(name, about)).collect();
     format!(
         "Faults with a share of the requests, for example 503=2%:\n{}\
          Faults with a share of the calls:\n{}\
+         Faults with a share of the receipts of --receipts-out:\n{of_receipts}\
          Faults with other values:\n{conditions}",
         list(true),
         list(false),

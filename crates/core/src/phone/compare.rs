@@ -8,18 +8,41 @@ pub fn same_number(a: &str, b: &str) -> bool {
     a == b || normalize_number(a) == normalize_number(b)
 }
 
+/// True if two phone numbers may be equal: as [`same_number`], and a masked digit (`130****0000`)
+/// is equal to any digit.
+#[must_use]
+pub fn same_masked_number(a: &str, b: &str) -> bool {
+    if same_number(a, b) {
+        return true;
+    }
+    if !a.contains('*') && !b.contains('*') {
+        return false;
+    }
+    let [a, b] = [a, b].map(|number| without_country(bare(number), |b| b.is_ascii_digit() || b == b'*'));
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| a == b || a == b'*' || b == b'*')
+}
+
 /// A phone number in the form in which numbers are compared.
 ///
 /// Spaces of any width and `-` are removed, and `+86`, `0086` or `86` before a mainland mobile
 /// number (eleven digits that begin with 1). A lost leading zero stays a difference.
 #[must_use]
 pub fn normalize_number(text: &str) -> String {
-    let bare: String = text.chars().filter(|c| !is_space(*c) && *c != '-').collect();
+    without_country(bare(text), |b| b.is_ascii_digit())
+}
+
+/// A number without spaces and hyphens.
+fn bare(text: &str) -> String {
+    text.chars().filter(|c| !is_space(*c) && *c != '-').collect()
+}
+
+/// A bare number without the country code before a mainland mobile number.
+fn without_country(bare: String, is_digit: fn(u8) -> bool) -> String {
     for prefix in ["+86", "0086", "86"] {
         if let Some(rest) = bare.strip_prefix(prefix)
             && rest.len() == 11
             && rest.starts_with('1')
-            && rest.bytes().all(|b| b.is_ascii_digit())
+            && rest.bytes().all(is_digit)
         {
             return rest.to_owned();
         }
@@ -60,5 +83,19 @@ mod tests {
         );
         assert!(same_number("138 1234 5678", "+8613812345678"));
         assert!(!same_number("05344750000", "5344750000"), "a lost leading zero is a difference");
+    }
+
+    #[test]
+    fn a_masked_digit_is_equal_to_any() {
+        for same in ["13012340000", "+86 130-1234-0000", "130****0000", "8613*****0000", "***********"] {
+            assert!(
+                same_masked_number("130****0000", same) && same_masked_number(same, "130****0000"),
+                "{same}"
+            );
+        }
+        for other in ["13112340000", "1301234000", "130123400000", "", "130*****0000"] {
+            assert!(!same_masked_number("130****0000", other), "{other}");
+        }
+        assert!(!same_masked_number("13012340000", "13012340001"));
     }
 }

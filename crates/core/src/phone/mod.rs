@@ -22,7 +22,7 @@ mod mask;
 mod numbers;
 mod scan;
 
-pub use compare::{normalize_number, same_number};
+pub use compare::{normalize_number, same_masked_number, same_number};
 pub use digits::{digit_like, digits_of};
 pub use mask::{mask_known, mask_number, mask_planned, mask_text};
 pub use numbers::{MIN_DIGITS, Number, all_numbers_in, contains_number, mobile_numbers_in, numbers_in};

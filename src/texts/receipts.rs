@@ -1,0 +1,58 @@
+//! Why receipts cannot be read, and what to do about them.
+
+use crate::output::lang::Lang;
+use reconcile_core::receipt::ReceiptProblem;
+
+/// Why a receipt cannot be read, and what to do about it.
+#[must_use]
+pub fn receipt_problem(lang: Lang, problem: ReceiptProblem) -> String {
+    match lang {
+        Lang::En => problem.to_string(),
+        Lang::Zh => zh(problem),
+    }
+}
+
+fn zh(problem: ReceiptProblem) -> String {
+    let fixed = match problem {
+        ReceiptProblem::NotText => "不符合文件编码；请重新复制该文件",
+        ReceiptProblem::NotJson => "既不是 JSON，也不是 JSON 的 base64；可能已被截断",
+        ReceiptProblem::NotAnObject => "不是 JSON 对象；请每条回执写一个对象",
+        ReceiptProblem::TooLong => "超过 1 MiB；请检查文件是否损坏",
+        ReceiptProblem::UnclosedQuote => "引号未闭合；请补上引号",
+        ReceiptProblem::WrongWidth => "值多于列；含分隔符的值请加引号",
+        ReceiptProblem::NoCallId => "没有 call_id；无法对应任何通话",
+        ReceiptProblem::BadCallId => "call_id 已损坏；请按文本导出",
+        ReceiptProblem::Empty => "除 call_id 外没有任何内容",
+        ReceiptProblem::OtherMessage => "不是 VoiceReport 消息；请将各类消息分文件存放",
+        ReceiptProblem::Twice(field) => return format!("{} 出现两次且值不同", field.name()),
+        ReceiptProblem::NotAValue(field) => return format!("{} 既不是文本也不是整数", field.name()),
+        ReceiptProblem::NotATime(field) => {
+            return format!("{} 不是时间；请写 YYYY-MM-DD HH:MM:SS（UTC+8）", field.name());
+        }
+        ReceiptProblem::NotSeconds(field) => return format!("{} 不是整秒数", field.name()),
+    };
+    fixed.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reconcile_core::receipt::ReceiptField;
+
+    #[test]
+    fn both_languages_name_the_field() {
+        let field = ReceiptField::EndTime;
+        for problem in [
+            ReceiptProblem::Twice(field),
+            ReceiptProblem::NotAValue(field),
+            ReceiptProblem::NotATime(field),
+            ReceiptProblem::NotSeconds(field),
+        ] {
+            for lang in [Lang::En, Lang::Zh] {
+                let text = receipt_problem(lang, problem);
+                assert!(text.contains("end_time"), "{text}");
+            }
+        }
+        assert!(receipt_problem(Lang::Zh, ReceiptProblem::NotJson).contains("；"));
+    }
+}
