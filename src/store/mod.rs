@@ -44,7 +44,7 @@ pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
 pub use history::{AccountShares, Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use location::{DatabaseUrl, StoreLocation};
-pub use open::{copy, files_beside, open, open_existing, open_or_wait, open_reader};
+pub use open::{copy, files_beside, open, open_existing, open_or_wait, open_reader, upgrade_copies};
 pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use places::Places;

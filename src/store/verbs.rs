@@ -84,8 +84,8 @@ pub trait Store: RequestLog {
     /// The origin of its answers.
     fn origin(&self) -> Origin;
 
-    /// What its user should know about its place; `None` if it is as it should be.
-    fn note(&self) -> Option<StoreNote>;
+    /// What its user should know about it; nothing if it is as it should be.
+    fn notes(&self) -> Vec<StoreNote>;
 
     /// Random bytes of this store, drawn at the first call. A recording derives its replacements of
     /// phone numbers from them. So the next run with this store can continue the recording.

@@ -50,6 +50,10 @@ fn zh(note: &Note) -> String {
             "存储库所在的数据库有备库，但都不是同步备库；故障切换可能丢失最新的请求记录，从而突破速率上限：请在服务器上启用同步复制"
                 .to_owned()
         }
+        Note::Store(StoreNote::Upgraded { copy }) => format!(
+            "存储库已升级到本版本；“{}”是升级前的副本；如需退回旧版本，请保留该副本，否则可将其删除",
+            copy.display()
+        ),
         Note::Answers(note) => answers(note),
         Note::Resolutions(note) => resolutions(note),
         Note::Outage(OutageNote { count: 1, total, cause }) => {
@@ -339,6 +343,7 @@ mod tests {
             Note::ReadableFile(readable(SecretFile::NotifySecret)),
             Note::Store(StoreNote::FileSystem(UnknownFileSystem { kind: "fuse.x".into() })),
             Note::Store(StoreNote::NoSynchronousStandby),
+            Note::Store(StoreNote::Upgraded { copy: "r.db.v1.bak".into() }),
             Note::Answers(suspicion(Suspicion::NoPermission)),
             Note::Answers(suspicion(Suspicion::WrongDays)),
             Note::Answers(AnswerNote::WrongClock { minutes: 75, is_ahead: true }),
@@ -361,7 +366,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for it in of_ledger().into_iter().map(Note::Ledger).chain(others()) {
             let (en, zh) = (note(Lang::En, &it), note(Lang::Zh, &it));
-            let foreign = ["dyvms:QueryCallDetailByCallId", "callee_1", "callee_2", "r.csv"];
+            let foreign = ["dyvms:QueryCallDetailByCallId", "callee_1", "callee_2", "r.csv", "r.db.v1.bak"];
             assert_translated(&en, &zh, &[&ALLOWED[..], &foreign].concat());
             assert!(!zh.contains("--"), "an option is named: {zh}");
             assert_eq!(crate::shown::shown(&zh), zh, "a number of the text itself is masked");

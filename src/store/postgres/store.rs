@@ -150,8 +150,9 @@ impl Store for PostgresStore {
         self.origin.get()
     }
 
-    fn note(&self) -> Option<StoreNote> {
-        self.database.run(|link| replication::note(&mut link.client)).ok().flatten()
+    fn notes(&self) -> Vec<StoreNote> {
+        let note = self.database.run(|link| replication::note(&mut link.client)).ok().flatten();
+        note.into_iter().collect()
     }
 
     fn secret(&self) -> Result<Vec<u8>> {

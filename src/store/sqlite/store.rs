@@ -1,6 +1,6 @@
 //! The verbs of the store, in SQLite: WAL, `synchronous=FULL`, one writing connection.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use super::database::Database;
 use super::errors::InStore as _;
 use super::lock::StoreLock;
+use super::prepare::Prepared;
 use super::reader::SqliteReader;
 use super::sessions::NewSessions;
 use super::{
@@ -46,6 +47,8 @@ pub(crate) struct SqliteStore {
     /// True if the store lacks sessions that the lock file names, because it was deleted or
     /// restored.
     lacks_sessions: AtomicBool,
+    /// The copy that was made before the upgrade.
+    copy: Option<PathBuf>,
 }
 
 impl SqliteStore {
@@ -74,7 +77,7 @@ impl SqliteStore {
         let lock = StoreLock::take(&path)?;
         checks::check_log(&path, lock.session_in_file())?;
         let connection = Connection::open(&path).in_store(&path, "open")?;
-        let origin = prepare::prepare(&connection, &path, expected)?;
+        let Prepared { origin, copy } = prepare::prepare(&connection, &path, expected)?;
         // Only a run counts under the cap; erasing is always possible.
         expected.map_or(Ok(()), |_| meta::check_in_use(&connection, &path))?;
         let is_final = meta::has_answers(&connection).in_store(&path, "read")?;
@@ -82,7 +85,7 @@ impl SqliteStore {
         database.check_held()?;
         let commits = GroupCommit::new(database.clone());
         let origin = CurrentOrigin::new(origin, is_final);
-        Ok(Self { commits, database, clock, origin, lacks_sessions: AtomicBool::new(false) })
+        Ok(Self { commits, database, clock, origin, lacks_sessions: AtomicBool::new(false), copy })
     }
 }
 
@@ -133,8 +136,9 @@ impl Store for SqliteStore {
         self.origin.get()
     }
 
-    fn note(&self) -> Option<StoreNote> {
-        file_system::note(self.database.path()).map(StoreNote::FileSystem)
+    fn notes(&self) -> Vec<StoreNote> {
+        let file_system = file_system::note(self.database.path()).map(StoreNote::FileSystem);
+        file_system.into_iter().chain(self.copy.clone().map(|copy| StoreNote::Upgraded { copy })).collect()
     }
 
     fn secret(&self) -> Result<Vec<u8>> {
