@@ -8,6 +8,6 @@ mod file;
 mod fill_in;
 mod note;
 
-pub use file::load;
+pub use file::{load, on_day};
 pub use fill_in::{FillIn, FilledIn};
 pub use note::{LeftOver, ResolutionNote};

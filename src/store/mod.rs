@@ -49,7 +49,7 @@ pub use open_items::{OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use places::Places;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
-pub use run_identity::{AccountCap, RunIdentity};
+pub use run_identity::{AccountCap, Destination, RunIdentity};
 pub use store_note::StoreNote;
 pub use stored_word::{StoredWord, Word};
 pub use verbs::{Reader, RequestLog, Store};

@@ -19,7 +19,7 @@ use super::open_items::{OpenItem, OpenItems};
 use super::origin::Origin;
 use super::places::Places;
 use super::request::{BegunRequest, NewRequest, RequestEnd};
-use super::run_identity::{AccountCap, RunIdentity};
+use super::run_identity::{AccountCap, Destination, RunIdentity};
 use super::store_note::StoreNote;
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
@@ -112,17 +112,19 @@ pub trait Store: RequestLog {
     fn begin_sessions(
         &self,
         identity: &RunIdentity,
-        timeout: Duration,
+        destination: &Destination,
         caps: &[AccountCap],
     ) -> Result<Vec<Scope>>;
 
-    /// Begins the session of a run with one account, which has no name.
+    /// Begins the session of a run with one account, which has no name, at an address that is not
+    /// recorded.
     ///
     /// # Errors
     ///
     /// As [`Store::begin_sessions`].
     fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
-        let scopes = self.begin_sessions(identity, timeout, &[AccountCap { account: None, rate }])?;
+        let destination = Destination { endpoint: None, timeout };
+        let scopes = self.begin_sessions(identity, &destination, &[AccountCap { account: None, rate }])?;
         scopes.into_iter().next().ok_or_else(|| Error::bug("the store began no session"))
     }
 

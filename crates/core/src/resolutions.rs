@@ -83,6 +83,15 @@ impl Resolutions {
         Ok(own)
     }
 
+    /// The same entries, with the decisions that hold on another day.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolutions::new`].
+    pub fn on_day(self, today: NaiveDate) -> Result<Self, SecondDecision> {
+        Self::new(self.entries, today)
+    }
+
     /// True without any entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -33,7 +33,7 @@ use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{RunIdentity, Store};
+use crate::store::{Destination, RunIdentity, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
@@ -164,7 +164,9 @@ fn run_with_store(
     let providers =
         providers.map(|providers| connect::recorded(providers, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
-    let accounts = begin_sessions(settings, store.as_ref(), &identity, keys, &stop)?;
+    let endpoint = providers.iter().flatten().next().map(HttpProvider::address);
+    let destination = Destination { endpoint, timeout: settings.timeout };
+    let accounts = begin_sessions(settings, store.as_ref(), (&identity, &destination), keys, &stop)?;
     let mut run = RunContext {
         settings,
         console,
@@ -184,7 +186,11 @@ fn run_with_store(
         let caps = run.accounts.iter().map(|account| (account.account.name.clone(), account.account.rate));
         metrics.begin(started_at, caps.collect(), run.is_sandbox());
     }
-    let ended = collect_and_publish(&mut run, providers);
+    let loaded = std::mem::take(&mut run.resolutions);
+    let ended = decisions::of_run(settings, loaded, run.scope().run_started_at).and_then(|resolutions| {
+        run.resolutions = resolutions;
+        collect_and_publish(&mut run, providers)
+    });
     ended.map_err(|error| {
         // The run stays open, so the same command resumes it. If this fails too, only the first
         // error is reported.
@@ -197,13 +203,13 @@ fn run_with_store(
 fn begin_sessions<'a>(
     settings: &'a Settings,
     store: &dyn Store,
-    identity: &RunIdentity,
+    (identity, destination): (&RunIdentity, &Destination),
     keys: Option<Vec<Arc<CredentialCache>>>,
     stop: &Stop,
 ) -> Result<Vec<ActiveAccount<'a>>> {
     let list = &settings.accounts.list;
     let caps = account_caps(settings, keys.as_deref())?;
-    let scopes = store.begin_sessions(identity, settings.timeout, &caps)?;
+    let scopes = store.begin_sessions(identity, destination, &caps)?;
     if scopes.len() != list.len() || scopes.is_empty() {
         return Err(Error::bug("the store did not begin a session for each account"));
     }

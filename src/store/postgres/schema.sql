@@ -124,7 +124,7 @@ CREATE TABLE request (
   request_id TEXT,                     -- of the response
   recheck BOOLEAN NOT NULL DEFAULT false, -- true if a final record is looked at again
   PRIMARY KEY (session_no, request_no)
-) WITH (fillfactor = 45);
+) WITH (fillfactor = 36);
 
 -- Calls without a lasting answer after a run: pending, not_found, deferred, or failed for now.
 CREATE TABLE open_item (

@@ -33,7 +33,7 @@ use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
-use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
 use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
 use crate::store::wait::Wait;
@@ -162,12 +162,12 @@ impl Store for PostgresStore {
     fn begin_sessions(
         &self,
         identity: &RunIdentity,
-        timeout: Duration,
+        destination: &Destination,
         caps: &[AccountCap],
     ) -> Result<Vec<Scope>> {
         let new = NewSessions {
             identity: identity.clone(),
-            timeout,
+            destination: destination.clone(),
             caps: caps.to_vec(),
             host: host_name(),
             boot_id: self.clock.boot_id().to_owned(),

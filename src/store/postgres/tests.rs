@@ -49,6 +49,7 @@ fn ended(store: &Arc<dyn Store>) -> RequestEnd {
         provider_at: None,
         http_status: Some(200),
         code: "OK".into(),
+        request_id: None,
         throttled: false,
         decision: Decision::Answered,
         pause: None,
@@ -287,7 +288,8 @@ async fn an_account_counts_its_own_requests() {
         let caps: Vec<_> =
             accounts.iter().map(|name| AccountCap { account: Some((*name).to_owned()), rate }).collect();
         let identity = RunIdentity { input_sha256: "a".into(), refresh: false };
-        store.begin_sessions(&identity, Duration::from_secs(10), &caps).unwrap()
+        let destination = Destination { endpoint: None, timeout: Duration::from_secs(10) };
+        store.begin_sessions(&identity, &destination, &caps).unwrap()
     };
     let scopes = begin_for(&["east", "west", ""]);
     for (scope, calls) in scopes.iter().zip([1, 2, 4]) {

@@ -4,6 +4,7 @@ ALTER TABLE session ADD COLUMN endpoint TEXT;
 ALTER TABLE call ADD COLUMN checked_session_no BIGINT;
 ALTER TABLE request ADD COLUMN request_id TEXT;
 ALTER TABLE request ADD COLUMN recheck BOOLEAN NOT NULL DEFAULT false;
+ALTER TABLE request SET (fillfactor = 36);
 ALTER TABLE open_item ADD COLUMN account TEXT COLLATE "C" NOT NULL DEFAULT '';
 
 CREATE TABLE other_answer (

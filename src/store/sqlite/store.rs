@@ -32,7 +32,7 @@ use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
-use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
 use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
 
@@ -148,14 +148,14 @@ impl Store for SqliteStore {
     fn begin_sessions(
         &self,
         identity: &RunIdentity,
-        timeout: Duration,
+        destination: &Destination,
         caps: &[AccountCap],
     ) -> Result<Vec<Scope>> {
         let (boot_id, now) = (self.clock.boot_id(), self.clock.now());
         let after = self.database.lock().last_session();
         let newest = self.database.read(sessions::newest)?;
         self.lacks_sessions.store(after > newest, Ordering::Relaxed);
-        let new = NewSessions { identity, timeout, caps, boot_id, now, after };
+        let new = NewSessions { identity, destination, caps, boot_id, now, after };
         let scopes = self.database.write(|c| sessions::begin(c, &new))?;
         let newest = scopes.iter().map(|scope| scope.session_no).max();
         newest.map_or(Ok(()), |newest| self.database.has_begun(newest))?;

@@ -257,6 +257,7 @@ async fn a_lost_store_is_noticed_at_the_next_commit() {
             provider_at: None,
             http_status: Some(200),
             code: "OK".into(),
+            request_id: None,
             throttled: false,
             decision: crate::store::Decision::Answered,
             pause: None,

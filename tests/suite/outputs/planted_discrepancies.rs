@@ -205,6 +205,7 @@ async fn store_answer(store: &dyn Store, scope: &Scope, call: usize) {
         provider_at: None,
         http_status: Some(200),
         code: code.clone(),
+        request_id: None,
         throttled: false,
         decision,
         pause: None,
