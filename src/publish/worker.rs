@@ -210,7 +210,9 @@ impl UnitRows<'_> {
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
         self.encoder.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
-            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
+            let at_stake = own.iter().filter(|row| !row.is_settled()).map(|row| row.at_stake_s);
+            let seconds = at_stake.fold(0, u64::saturating_add);
+            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status, seconds });
         }
         if let Some(of_account) = self.of_account(&row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));

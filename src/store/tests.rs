@@ -669,7 +669,7 @@ fn the_secret_of_a_store_never_changes() {
 fn open_items_keep_the_day_on_which_they_were_first_seen() {
     let Some(machine) = Machine::new() else { return };
     let store = machine.open();
-    let item = |n, status| OpenItem { key: key(n), status };
+    let item = |n, status| OpenItem { key: key(n), status, seconds: 60 + u64::from(n) };
     let first = begin(&store);
     store.note_open(&first, &[item(1, Status::NotFound), item(2, Status::Pending)]).unwrap();
     store.end_session(&first, Some(true)).unwrap();
@@ -677,7 +677,7 @@ fn open_items_keep_the_day_on_which_they_were_first_seen() {
     let second = begin(&store);
     store.note_open(&second, &[item(1, Status::NotFound)]).unwrap();
     let open_items = store.open_items(&second).unwrap();
-    let [OpenAge { nights: 2, status, calls: 1, .. }] = open_items.by_age.as_slice() else {
+    let [OpenAge { nights: 2, status, calls: 1, seconds: 61, .. }] = open_items.by_age.as_slice() else {
         panic!("{open_items:?}")
     };
     assert_eq!(*status, StoredWord::Known(Status::NotFound));

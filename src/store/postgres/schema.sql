@@ -137,6 +137,7 @@ CREATE TABLE open_item (
   last_run_no BIGINT NOT NULL,         -- last run whose ledger names it
   cleared_run_no BIGINT,               -- run that settled it
   account TEXT COLLATE "C" NOT NULL DEFAULT '', -- that is asked; '': the only one, or not known
+  seconds BIGINT NOT NULL DEFAULT 0,   -- talk seconds at stake
   PRIMARY KEY (call_id, prod_id, call_date)
 );
 

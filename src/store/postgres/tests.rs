@@ -80,7 +80,8 @@ async fn a_session_that_was_taken_over_writes_nothing_more() {
     let rows = database.value(before);
     let end = store.end_request(&scope, begun, ended(&store), Some(answer("{}"))).await.unwrap_err();
     let new = store.begin_request(&scope, request("2")).await.unwrap_err();
-    let item = OpenItem { key: request("1").key, status: reconcile_core::status::Status::Pending };
+    let item =
+        OpenItem { key: request("1").key, status: reconcile_core::status::Status::Pending, seconds: 0 };
     let open = store.note_open(&scope, &[item]).unwrap_err();
     let last = store.end_session(&scope, Some(true)).unwrap_err();
     for refusal in [end, new, open, last] {
