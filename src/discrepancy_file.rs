@@ -29,12 +29,13 @@ pub(crate) enum Known {
     Callee,
     CalledAt,
     SecondsAtStake,
+    Resolution,
     Account,
 }
 
 impl Known {
     /// Every column with its name. Files of version 0.1 lack those from `callee` on.
-    const ALL: [(Self, &'static str); 14] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::CallId, "call_id"),
         (Self::LedgerLine, "ledger_line"),
         (Self::Kind, "kind"),
@@ -48,6 +49,7 @@ impl Known {
         (Self::Callee, "callee"),
         (Self::CalledAt, "called_at"),
         (Self::SecondsAtStake, "seconds_at_stake"),
+        (Self::Resolution, "resolution"),
         (Self::Account, "account"),
     ];
     /// Number of columns that every discrepancy file has.
@@ -183,6 +185,11 @@ impl DiscrepancyFile {
     /// Exit 2 if it cannot be read.
     pub(crate) fn sha256(&self) -> Result<String> {
         self.input.sha256().map_err(|e| self.failed(&e))
+    }
+
+    /// Whether a CSV file for the same people needs a byte order mark.
+    pub(crate) fn needs_byte_order_mark(&self) -> bool {
+        self.table.needs_byte_order_mark()
     }
 
     /// Whether a row so far had a guard against formulas, which is not among its texts.

@@ -57,11 +57,11 @@ fn decided_twice(path: &Path, second: SecondDecision) -> Error {
 ///
 /// Exit 2 when the file cannot be read, or a row of it has no meaning.
 pub(super) fn read(path: &Path, each: &mut dyn FnMut([&str; COLUMNS.len()], Option<Entry>)) -> Result<bool> {
-    let mut table = open_table(path, "file of resolutions", None)?;
+    let mut table = open_table(path)?;
     let columns = columns(path, table.names())?;
     let width = table.names().len();
     for row in table.by_ref() {
-        let (line, cells) = match row.map_err(|e| unreadable("file of resolutions", e))? {
+        let (line, cells) = match row.map_err(unreadable)? {
             TableRow::Texts(line, cells) => (line, cells),
             TableRow::Unreadable(line, problem) => {
                 return Err(mistake(path, line, &problem.to_string()).hint("correct the line"));
@@ -80,13 +80,13 @@ pub(super) fn read(path: &Path, each: &mut dyn FnMut([&str; COLUMNS.len()], Opti
     Ok(table.needs_byte_order_mark())
 }
 
-/// The table in a file. `what` names it in messages; `sheet` is that of a workbook.
+/// The table in a file.
 ///
 /// # Errors
 ///
 /// Exit 2 when it cannot be read.
-pub(super) fn open_table(path: &Path, what: &str, sheet: Option<&str>) -> Result<TableRows> {
-    let refused = |problem: &str| Error::usage(format!("the {what} {} {problem}", name(path)));
+fn open_table(path: &Path) -> Result<TableRows> {
+    let refused = |problem: &str| Error::usage(format!("the file of resolutions {} {problem}", name(path)));
     if path == Path::new("-") {
         return Err(refused("cannot be standard input").hint("name a file"));
     }
@@ -97,17 +97,17 @@ pub(super) fn open_table(path: &Path, what: &str, sheet: Option<&str>) -> Result
     if path.is_dir() {
         return Err(refused("is a folder").hint("name a file in it"));
     }
-    let opened = Input::open(path).and_then(|input| TableRows::open(&input, sheet));
-    opened.map_err(|e| unreadable(what, e))
+    let opened = Input::open(path).and_then(|input| TableRows::open(&input, None));
+    opened.map_err(unreadable)
 }
 
-pub(super) fn unreadable(what: &str, error: LedgerError) -> Error {
+fn unreadable(error: LedgerError) -> Error {
     let error = Error::from(error);
-    Error { what: format!("the {what} cannot be read: {}", error.what), ..error }
+    Error { what: format!("the file of resolutions cannot be read: {}", error.what), ..error }
 }
 
 /// The path as messages show it.
-pub(super) fn name(path: &Path) -> String {
+fn name(path: &Path) -> String {
     shown(&path.display().to_string())
 }
 

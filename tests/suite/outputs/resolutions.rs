@@ -384,7 +384,11 @@ fn a_new_file_keeps_the_decisions_of_the_old_one() {
     let refused = bench.run_exactly(&[&from[..], &["--to", "calls.csv"]].concat(), &[]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     let no_discrepancies = bench.run_exactly(&["resolutions", "--from", "calls.csv"], &[]);
-    assert!(no_discrepancies.stderr.contains("there is no column kind"), "{}", no_discrepancies.stderr);
+    assert!(
+        no_discrepancies.stderr.contains("it has no column `ledger_line`"),
+        "{}",
+        no_discrepancies.stderr
+    );
 }
 
 #[test]
