@@ -80,8 +80,10 @@ impl Columns {
     fn new(names: &[String]) -> Self {
         let position = |name: &str| names.iter().position(|column| column == name);
         let positions = Known::ALL.map(|(_, name)| position(name));
+        // The file's name is no part of a row.
         let is_carried = |at: &usize| {
-            names[*at].starts_with("ledger_") && positions[Known::LedgerLine as usize] != Some(*at)
+            let name = &names[*at];
+            name.starts_with("ledger_") && name != "ledger_file" && name != Known::LedgerLine.name()
         };
         let carried = (0..names.len()).filter(is_carried).collect();
         Self { names: names.to_vec(), positions, carried }

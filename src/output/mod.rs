@@ -35,7 +35,7 @@ pub use encoded_rows::{EncodedRows, RowEncoder, RowForms};
 pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;
-pub use provenance::Provenance;
+pub use provenance::{LedgerFile, Provenance};
 pub use rejects::OldRejects;
 pub(crate) use report::{KnownCall, masked};
 pub use summary::{AccountSummary, Summary, with_shown_codes};

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{BatchParser, RawBatch, Repeat};
 use crate::locked::lock;
 use crate::output::{KnownCall, RowEncoder, RowForms, own_numbers};
+use crate::shown::shown;
 use crate::store::{OpenItem, Reader};
 use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::is_open;
@@ -20,6 +21,7 @@ use reconcile_core::compare::compare;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
+use reconcile_core::message::Message;
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
 
@@ -33,6 +35,8 @@ pub(super) struct Worker<'a> {
     forms: Arc<RowForms>,
     parser: BatchParser,
     reader: Box<dyn Reader>,
+    /// Names of the carried values that duplicates compare.
+    compared_columns: Arc<[String]>,
 }
 
 impl<'a> Worker<'a> {
@@ -47,7 +51,9 @@ impl<'a> Worker<'a> {
         forms: Arc<RowForms>,
         parser: BatchParser,
     ) -> Result<Self> {
-        Ok(Self { sources, later_values, forms, parser, reader: sources.store.reader()? })
+        let compared_columns = sources.ledger.compared_columns().into();
+        let reader = sources.store.reader()?;
+        Ok(Self { sources, later_values, forms, parser, reader, compared_columns })
     }
 
     /// Works on units until there are no more, or nobody wants the results.
@@ -78,6 +84,7 @@ impl<'a> Worker<'a> {
             encoder: RowEncoder::new(self.forms.clone()),
             counted: Counted::new(self.sources.rules.tolerances),
             open: Vec::new(),
+            compared_columns: self.compared_columns.clone(),
         };
         let mut first_rows = first_rows.iter();
         let mut repeats = self.sources.ledger.scan.duplicate_calls.among(batch.rows()).iter().peekable();
@@ -160,6 +167,8 @@ struct UnitRows<'a> {
     encoder: RowEncoder,
     counted: Counted,
     open: Vec<OpenItem>,
+    /// Names of the carried values that duplicates compare.
+    compared_columns: Arc<[String]>,
 }
 
 impl UnitRows<'_> {
@@ -278,8 +287,13 @@ impl UnitRows<'_> {
         let Sources { ledger, rules, session_no, .. } = self.sources;
         let lookup = look_up(&filled, stored, rules.settle, session_no);
         let is_rest_settled = self.is_settled(&filled, &lookup);
-        let (call, carried) = ((lookup.found_on, lookup.status), &ledger.scan.carried);
-        let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, carried);
+        let call = (lookup.found_on, lookup.status);
+        let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, &self.compared_columns);
+        if let (Some(at), Message::SameCall { file, .. }) =
+            (ledger.scan.layout.file_column, &mut discrepancy.what.message)
+        {
+            *file = first.carried.get(at).map(|name| shown(name).into()).unwrap_or_default();
+        }
         if self.needs_own_numbers(&discrepancy) {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.expected, None));

@@ -98,4 +98,6 @@ pub struct CapRecord {
     /// How many names (hard links) the file has. With several, a run under another name may have
     /// recorded its requests elsewhere.
     pub names: u64,
+    /// The store of which this one is an unfinished copy. Then requests may be missing.
+    pub copy_of: Option<String>,
 }

@@ -44,7 +44,7 @@ fn zh(note: &Note) -> String {
         }
         Note::ReadableFile(file) => readable_file(file),
         Note::Store(StoreNote::FileSystem(UnknownFileSystem { kind })) => format!(
-            "本地库所在文件系统的类型为 {kind}；如果其他机器也能访问，请将本地库移至本机磁盘，因为锁只在本机有效"
+            "存储库所在文件系统的类型为 {kind}；如果其他机器也能访问，请将存储库移至本机磁盘，因为锁只在本机有效"
         ),
         Note::Store(StoreNote::NoSynchronousStandby) => {
             "存储库所在的数据库有备库，但都不是同步备库；故障切换可能丢失最新的请求记录，从而突破速率上限：请在服务器上启用同步复制"
@@ -79,6 +79,7 @@ fn resolutions(note: &ResolutionNote) -> String {
 
 fn ledger(note: &LedgerNote) -> String {
     match note {
+        LedgerNote::OfFile { file, note } => format!("“{file}”：{}", ledger(note)),
         LedgerNote::Form(LedgerForm::Parquet) => {
             "台账按 Parquet 文件读取，其第一行数据计为第 2 行".to_owned()
         }
@@ -163,6 +164,7 @@ fn column(note: &ColumnNote) -> String {
     let name =
         |field: &str| words::field(Lang::Zh, field).map_or_else(|| format!("“{field}”"), str::to_owned);
     match note {
+        ColumnNote::OfFile { file, note } => format!("“{file}”：{}", column(note)),
         ColumnNote::Second { field, header, read } => {
             format!("列“{header}”仅原样带出，未读取：{}取自列“{read}”；如应读取此列，请指定", name(field))
         }
@@ -226,7 +228,8 @@ fn most_frequent(reasons: &[Reason]) -> String {
         let field =
             words::field(Lang::Zh, reason.field).map(|field| format!("{field}：")).unwrap_or_default();
         let rows = affected(reason.affected_rows()).replace('（', "，").replace('）', "");
-        format!("{field}{}（{rows}）", rows::short_reason(Lang::Zh, &reason.problem))
+        let file = reason.file.as_ref().map(|file| format!("，“{file}”")).unwrap_or_default();
+        format!("{field}{}（{rows}{file}）", rows::short_reason(Lang::Zh, &reason.problem))
     };
     let mut texts: Vec<String> = reasons.iter().take(REASONS_SHOWN).map(text).collect();
     if reasons.len() > REASONS_SHOWN {
@@ -270,7 +273,7 @@ mod tests {
     ];
 
     fn reason(problem: RowProblem, field: &'static str, rows: u64) -> Reason {
-        Reason { field, problem, rows, first_line: 3 }
+        Reason { field, problem, rows, first_line: 3, file: None }
     }
 
     /// Every note on a ledger.

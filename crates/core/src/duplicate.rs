@@ -12,19 +12,19 @@ use crate::phone::{NUMBER_FIELDS, same_number};
 /// The discrepancy of a later row that names the same call. Its field is the first one that
 /// differs; its message names all of them.
 ///
-/// `carried` are the names of the columns carried through.
+/// `carried` are the names of the columns carried through. One with an empty name is not compared.
 #[must_use]
 pub fn duplicate_of(first: &LedgerRow, later: &LedgerRow, carried: &[String]) -> Discrepancy {
-    let line = first.line;
+    let (line, file) = (first.line, CompactString::default());
     let mut differing = values(first, carried)
         .into_iter()
         .zip(values(later, carried))
         .filter(|(first, later)| !is_same_value(first, later));
     let Some((first, later)) = differing.next() else {
-        return Discrepancy::new(Kind::Duplicate, Message::SameCall { line, fields: Box::default() });
+        return Discrepancy::new(Kind::Duplicate, Message::SameCall { line, file, fields: Box::default() });
     };
     let fields = std::iter::once(first.field.clone()).chain(differing.map(|(other, _)| other.field));
-    Discrepancy::new(Kind::Duplicate, Message::SameCall { line, fields: fields.collect() })
+    Discrepancy::new(Kind::Duplicate, Message::SameCall { line, file, fields: fields.collect() })
         .field(first.field)
         .values(first.value, later.value)
 }
@@ -158,7 +158,7 @@ fn values(row: &LedgerRow, carried: &[String]) -> Vec<FieldValue> {
         ("query_date", time(row.query_date)),
     ];
     let own = numbers.chain(other).map(|(field, value)| FieldValue { field: field.to_owned(), value });
-    let carried = carried.iter().zip(&row.carried);
+    let carried = carried.iter().zip(&row.carried).filter(|(field, _)| !field.is_empty());
     own.chain(carried.map(|(field, value)| FieldValue { field: field.clone(), value: Some(value.clone()) }))
         .collect()
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use compact_str::CompactString;
 
 use crate::phone::{mask_planned, mask_text};
 use crate::product::ProductId;
@@ -51,6 +52,8 @@ pub enum Message {
     SameCall {
         /// The line of the call's first row.
         line: u64,
+        /// The file of this row, if the ledger has several; else empty.
+        file: CompactString,
         /// The fields in which the rows differ.
         fields: Box<[String]>,
     },
@@ -166,15 +169,16 @@ impl fmt::Display for Message {
                 return write!(f, "{field} differs; the ledger's value is on line {later_line}");
             }
             Self::Contradiction(rule) => return write!(f, "{}: {}", rule.name(), rule.rule()),
-            Self::SameCall { line, fields } if fields.is_empty() => {
-                return write!(f, "names the same call as line {line}, with the same values");
-            }
-            Self::SameCall { line, fields } => {
+            Self::SameCall { line, file, fields } => {
+                let of = if file.is_empty() { "" } else { " of " };
+                if fields.is_empty() {
+                    return write!(f, "names the same call as line {line}{of}{file}, with the same values");
+                }
                 let fields = fields.join(", ");
                 return write!(
                     f,
-                    "names the same call as line {line}; differs in {fields}; line {line} counts, and a later row \
-                     only where it has no value"
+                    "names the same call as line {line}{of}{file}; differs in {fields}; line {line}{of}{file} \
+                     counts, and a later row only where it has no value"
                 );
             }
             Self::Unusable(unusable) => return unusable.fmt(f),

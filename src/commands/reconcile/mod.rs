@@ -59,7 +59,7 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     let steps = async |stop| run_steps(settings.clone(), console.clone(), at, stop).await;
     let ended = while_store_returns(&settings, &signals, steps).await;
     if let Some(target) = &settings.notify {
-        let files = Files { ledger: &settings.input, ca_file: settings.access.ca_file.as_deref() };
+        let files = Files { ledger: &settings.inputs, ca_file: settings.access.ca_file.as_deref() };
         target.post(&ended, files).await;
     }
     ended.map(|run| run.exit)
@@ -87,7 +87,7 @@ async fn run_steps(
 ///
 /// Exit 2 when it cannot be read, has too few usable rows, or is one of the outputs.
 pub(crate) fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldRejects)> {
-    let input = open_ledger(&settings.input, &settings.access)?;
+    let input = open_ledger(&settings.inputs, &settings.access)?;
     output_paths::check(settings, &input)?;
     let options = ledger::Options { now: Some(Utc::now()), ..settings.ledger.clone() };
     let source = ScannedLedger::scan(input, options)?;

@@ -9,9 +9,10 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::failures::{Cause, Failures};
 use crate::incomplete::{Incomplete, StoppedAccount};
+use crate::ledger::{LedgerScan, ScannedFile};
 use crate::note::Note;
 use crate::objects::PublishedRun;
-use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
+use crate::output::{AccountSummary, LedgerFile, Outputs, Paths, Provenance, Summary, with_shown_codes};
 use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
 use crate::store::OpenItems;
@@ -51,8 +52,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&entries);
-    let later_change = run.source.input.later_change().map(Note::Ledger);
-    let late_notes = Vec::from_iter(later_change.into_iter().chain(decisions::notes(settings, &left_over)));
+    let later_changes = run.source.input.later_changes().into_iter().map(Note::Ledger);
+    let late_notes = Vec::from_iter(later_changes.chain(decisions::notes(settings, &left_over)));
     late_notes.iter().for_each(|note| run.console.note(note));
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
@@ -180,12 +181,24 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, O
     Ok((counted, run.store.open_items(run.scope())?))
 }
 
+/// The files of a ledger that has several; none of a ledger that is one file.
+fn files_of_ledger(scan: &LedgerScan) -> Vec<LedgerFile> {
+    let file = |file: &ScannedFile| LedgerFile {
+        name: shown(&file.name),
+        sha256: file.sha256.clone(),
+        rows: file.rows,
+    };
+    let files = scan.files.iter().map(file);
+    files.filter(|_| scan.files.len() > 1).collect()
+}
+
 fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {
     Provenance {
         version: env!("CARGO_PKG_VERSION"),
         run_id: run.scope().run_id.clone(),
         input: shown(run.source.input.name()),
         input_sha256: run.source.scan.sha256.clone(),
+        files: files_of_ledger(&run.source.scan),
         started_at: run.started_at,
         sandbox: run.is_sandbox(),
         cap,

@@ -539,6 +539,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         run_id: scope.run_id.clone(),
         input: "calls.csv".into(),
         input_sha256: source.scan.sha256.clone(),
+        files: Vec::new(),
         started_at: chrono::DateTime::UNIX_EPOCH,
         sandbox: false,
         cap: "100/min".parse().unwrap(),
