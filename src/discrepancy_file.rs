@@ -7,8 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 use crate::ledger::{Input, LedgerError, TableKind, TextTable};
-use crate::output::csv_form::without_guard;
-use crate::output::timestamp;
+use crate::output::csv_form::{timestamp, without_guard};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::discrepancy_identity::{Subject, discrepancy_identity};
 use reconcile_core::quick_parse;

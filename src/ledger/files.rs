@@ -79,7 +79,10 @@ impl LedgerFiles {
         let files: Vec<OneOfSeveral> = self.short_names().into_iter().map(OneOfSeveral::new).collect();
         let mut joined = JoinedColumns::default();
         for (input, several) in self.files.iter().zip(&files) {
-            joined.add(input.ledger(&of_file(several.clone()))?.header());
+            let reader = input.ledger(&of_file(several.clone()))?;
+            let header = reader.header();
+            let own = header.keys().into_iter().map(|(at, key)| (key, header.names[at].clone()));
+            joined.add(&header.carried.names, own.collect());
         }
         let joined = Arc::new(joined);
         Ok(files.into_iter().map(|several| of_file(several.with(joined.clone()))).collect())

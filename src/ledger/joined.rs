@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::header::Header;
-
 /// Output name of the column with the name of a row's file.
 pub(super) const FILE_COLUMN: &str = "ledger_file";
 
@@ -47,16 +45,17 @@ pub(super) enum ColumnKey {
 }
 
 impl JoinedColumns {
-    /// Adds the columns of a file.
-    pub(super) fn add(&mut self, header: &Header) {
-        for name in &header.carried.names {
+    /// Adds the columns of a file: the output names of those that it carries, and what each of its
+    /// own is, with its header.
+    pub(super) fn add(&mut self, carried: &[String], own: Vec<(ColumnKey, String)>) {
+        for name in carried {
             if self.position_of(name).is_none() {
                 self.carried.push(name.clone());
             }
         }
-        for (at, key) in header.keys() {
+        for (key, header) in own {
             if self.own.iter().all(|(known, _)| *known != key) {
-                self.own.push((key, header.names[at].clone()));
+                self.own.push((key, header));
             }
         }
     }

@@ -12,14 +12,13 @@ use std::thread;
 
 use reconcile_core::duplicate::given_values;
 use reconcile_core::ledger_row::Record;
-
 use sha2::{Digest as _, Sha256};
 
 use super::batches::{self, BatchLimit, BatchParser, BatchReader};
 use super::columns::{Column, ColumnNote};
 use super::duplicates::DuplicateCalls;
 use super::error::{LedgerError, Result};
-use super::files::{LedgerFiles, LedgerRows};
+use super::files::LedgerFiles;
 use super::fingerprints::{Fingerprints, RowOfCall};
 use super::input::{ChangeTime, Digests, Input};
 use super::layout::Layout;
@@ -29,147 +28,11 @@ use super::options::Options;
 use super::raw_batch::RawBatch;
 use super::reader::LedgerReader;
 use super::reasons::{self, Reason};
-use super::records::OpenRow;
 use super::row::RowReader;
+use super::scanned_file::ScannedFile;
 use crate::hex::hex;
 use crate::locked::lock;
 use crate::threads;
-
-/// A ledger that was read once from end to end. Both passes read it again.
-#[derive(Debug)]
-pub struct ScannedLedger {
-    /// Its files.
-    pub input: LedgerFiles,
-    /// The settings for reading it.
-    pub options: Options,
-    /// The same for each file.
-    options_of_files: Vec<Options>,
-    /// What the first reading found.
-    pub scan: LedgerScan,
-}
-
-impl ScannedLedger {
-    /// Reads the whole ledger.
-    ///
-    /// # Errors
-    /// The ledger cannot be read, its header row cannot be used, or a temporary file cannot be
-    /// written.
-    pub fn scan(input: impl Into<LedgerFiles>, options: Options) -> Result<Self> {
-        let input = input.into();
-        let options_of_files = input.options(&options)?;
-        let scan = scan(&input, &options_of_files, threads::cores())?;
-        let ledger = Self { input, options, options_of_files, scan };
-        Ok(ledger.without_half_row()?.unwrap_or(ledger))
-    }
-
-    /// This ledger without the last row of a file, if another program was still writing this row at
-    /// the start; else `None`.
-    ///
-    /// Such a row has no line end, and the file has grown by something else than a line end.
-    ///
-    /// # Errors
-    /// The ledger cannot be read any more, or is packed and has grown in the middle of a row.
-    pub fn without_half_row(&self) -> Result<Option<Self>> {
-        let (mut input, mut notes) = (self.input.clone(), Vec::new());
-        for (at, (file, scanned)) in self.input.files().iter().zip(&self.scan.files).enumerate() {
-            let Some(offset) = scanned.half_row(file)? else { continue };
-            input = input.with(at, file.first(offset));
-            notes.push(LedgerNote::HalfRow { ledger: file.name().to_owned() });
-        }
-        if notes.is_empty() {
-            return Ok(None);
-        }
-        let (options, options_of_files) = (self.options.clone(), self.options_of_files.clone());
-        let mut scan = scan(&input, &options_of_files, threads::cores())?;
-        scan.notes.append(&mut notes);
-        Ok(Some(Self { input, options, options_of_files, scan }))
-    }
-
-    /// Reads the ledger again from its beginning.
-    ///
-    /// # Errors
-    /// The ledger cannot be opened any more, or has changed and cannot be used.
-    pub fn read(&self) -> Result<LedgerRows> {
-        LedgerRows::open(&self.input, &self.options_of_files)
-    }
-
-    /// Whether a later reading with these checksums read the same bytes of each file. If a file was
-    /// changed in any way since the first reading, its SHA-256 must be the same too.
-    ///
-    /// # Errors
-    /// The ledger cannot be read any more.
-    pub fn is_same(&self, crc32: &[u32]) -> Result<bool> {
-        for ((file, scanned), crc32) in self.input.files().iter().zip(&self.scan.files).zip(crc32) {
-            if *crc32 != scanned.crc32 {
-                return Ok(false);
-            }
-            let is_untouched = scanned.changed_at.is_some() && file.changed_at() == scanned.changed_at;
-            if !is_untouched && file.digests()?.sha256 != scanned.sha256 {
-                return Ok(false);
-            }
-        }
-        Ok(crc32.len() == self.scan.files.len())
-    }
-
-    /// Whether the file at a path of the ledger has changed in any way since the first reading.
-    /// False if there is no file any more, or if the ledger could be read only once.
-    #[must_use]
-    pub fn is_outdated(&self) -> bool {
-        let is_outdated = |(file, scanned): (&Input, &ScannedFile)| match file.later_change() {
-            Some(LedgerNote::Removed { .. }) => false,
-            Some(_) => true,
-            None => file.changed_at() != scanned.changed_at,
-        };
-        self.input.files().iter().zip(&self.scan.files).any(is_outdated)
-    }
-
-    /// Reads the ledger again, for several threads.
-    ///
-    /// # Errors
-    /// As [`ScannedLedger::read`].
-    pub fn read_in_batches(&self) -> Result<(BatchReader, BatchParser)> {
-        batches::open(self.input.files(), &self.options_of_files)
-    }
-
-    /// The names of a row's carried values, as duplicates compare them: empty for the name of the
-    /// file, in which rows of one call may differ.
-    #[must_use]
-    pub fn compared_columns(&self) -> Vec<String> {
-        let mut names = self.scan.carried.clone();
-        self.scan.layout.file_column.and_then(|at| names.get_mut(at)).into_iter().for_each(String::clear);
-        names
-    }
-}
-
-/// A file of the ledger after the first reading.
-#[derive(Debug)]
-pub struct ScannedFile {
-    /// Its name.
-    pub name: String,
-    /// Records below its header row, without those that are passed over.
-    pub rows: u64,
-    /// SHA-256 of its bytes, in lower-case hex.
-    pub sha256: String,
-    /// CRC-32 of its bytes: later readings compare it.
-    crc32: u32,
-    /// When it was changed last, before it was read.
-    changed_at: Option<ChangeTime>,
-    /// The last row, if no line end follows it.
-    open_row: Option<OpenRow>,
-}
-
-impl ScannedFile {
-    /// Where the last row begins, if another program was still writing it at the start.
-    fn half_row(&self, file: &Input) -> Result<Option<u64>> {
-        let Some(open_row) = self.open_row else { return Ok(None) };
-        let appended = file.first_appended()?;
-        if appended.is_empty() || open_row.is_ended_by(&appended) {
-            return Ok(None);
-        }
-        let changed = || LedgerError::Changed { ledger: file.name().to_owned() };
-        open_row.offset.map(Some).ok_or_else(changed)
-    }
-}
 
 /// The result of the first reading.
 #[derive(Debug)]
@@ -221,7 +84,7 @@ const BATCH: BatchLimit = BatchLimit { records: 256, bytes: 1 << 18 };
 const BATCHES_PER_PARSER: usize = 8;
 
 /// Reads the whole ledger: one thread splits it into records, the others parse their values.
-fn scan(input: &LedgerFiles, options: &[Options], parsers: usize) -> Result<LedgerScan> {
+pub(super) fn scan(input: &LedgerFiles, options: &[Options], parsers: usize) -> Result<LedgerScan> {
     let changed_at: Vec<_> = input.files().iter().map(Input::changed_at).collect();
     let (reader, parser) = batches::open(input.files(), options)?;
     let tally = Mutex::new(Tally::new(input.files().len()));
@@ -480,7 +343,7 @@ mod tests {
         assert_eq!(on_one_thread.notes().len(), 4, "{:?}", on_one_thread.notes());
         for parsers in [1, 2, 2, 3, 8] {
             assert_eq!(
-                scan(&input.clone().into(), &[options.clone()], parsers).unwrap().notes,
+                scan(&input.clone().into(), std::slice::from_ref(&options), parsers).unwrap().notes,
                 on_one_thread.notes()
             );
         }

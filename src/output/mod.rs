@@ -30,7 +30,6 @@ mod workbook;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
 pub use csv_form::{ByteOrderMark, CsvForm};
-pub(crate) use discrepancies::timestamp;
 pub use encoded_rows::{EncodedRows, RowEncoder, RowForms};
 pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};

@@ -33,9 +33,10 @@ fn zh(message: &Message) -> String {
         Message::Failed(failure) => failed(failure),
         Message::UnknownState => "状态码不在服务商的任何码表中".to_owned(),
         Message::OtherDay => "服务商的记录在相邻日期".to_owned(),
-        Message::Differs { field, later_line: 0 } => format!("{}不一致", name(field)),
-        Message::Differs { field, later_line } => {
-            format!("{}不一致；台账的值取自第 {later_line} 行", name(field))
+        Message::Differs { field, later_line: 0, .. } => format!("{}不一致", name(field)),
+        Message::Differs { field, later_line, file } => {
+            let of = if file.is_empty() { String::new() } else { format!("“{file}”") };
+            format!("{}不一致；台账的值取自{of}第 {later_line} 行", name(field))
         }
         Message::Contradiction(rule) => contradiction(*rule).to_owned(),
         Message::SameCall { line, file, fields } => {
@@ -122,7 +123,7 @@ mod tests {
         ];
         all.extend(Contradiction::ALL.map(Message::Contradiction));
         for field in FIELDS {
-            all.extend([0, 9].map(|later_line| Message::Differs { field, later_line }));
+            all.extend([0, 9].map(|later_line| Message::Differs { field, later_line, file: "".into() }));
         }
         all
     }

@@ -45,6 +45,8 @@ pub enum Message {
         field: &'static str,
         /// The line of the ledger's value if a later row gives it, else 0.
         later_line: u64,
+        /// The file of this line, if the ledger has several; else empty.
+        file: CompactString,
     },
     /// The provider contradicts itself.
     Contradiction(Contradiction),
@@ -164,9 +166,10 @@ impl fmt::Display for Message {
             }
             Self::UnknownState => "the state code is in none of the provider's tables",
             Self::OtherDay => "the provider has the record on the neighbouring day",
-            Self::Differs { field, later_line: 0 } => return write!(f, "{field} differs"),
-            Self::Differs { field, later_line } => {
-                return write!(f, "{field} differs; the ledger's value is on line {later_line}");
+            Self::Differs { field, later_line: 0, .. } => return write!(f, "{field} differs"),
+            Self::Differs { field, later_line, file } => {
+                let of = if file.is_empty() { "" } else { " of " };
+                return write!(f, "{field} differs; the ledger's value is on line {later_line}{of}{file}");
             }
             Self::Contradiction(rule) => return write!(f, "{}: {}", rule.name(), rule.rule()),
             Self::SameCall { line, file, fields } => {

@@ -181,10 +181,13 @@ mod tests {
 
     /// The discrepancy of a call's talk time: the ledger says 30, the provider `actual`.
     fn row(call_id: &str, actual: i64) -> DiscrepancyRow {
-        let what = Discrepancy::new(Kind::Mismatch, Message::Differs { field: "duration_s", later_line: 0 })
-            .field("duration_s")
-            .values(Some("30".into()), Some(actual.to_string().into()))
-            .delta(Some(actual - 30));
+        let what = Discrepancy::new(
+            Kind::Mismatch,
+            Message::Differs { field: "duration_s", later_line: 0, file: "".into() },
+        )
+        .field("duration_s")
+        .values(Some("30".into()), Some(actual.to_string().into()))
+        .delta(Some(actual - 30));
         DiscrepancyRow {
             call_id: Some(call_id.into()),
             ledger_line: 2,

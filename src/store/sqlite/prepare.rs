@@ -19,7 +19,8 @@ pub(super) struct Prepared {
     pub(super) copy: Option<PathBuf>,
 }
 
-/// Creates the tables in an empty file; otherwise checks the store and upgrades it. Without `expected`, the store must exist and may be of any origin.
+/// Creates the tables in an empty file; otherwise checks the store and upgrades it. Without
+/// `expected`, the store must exist and may be of any origin.
 ///
 /// # Errors
 ///

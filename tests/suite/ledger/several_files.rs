@@ -109,6 +109,18 @@ fn several_files_are_one_ledger_with_all_columns() {
 }
 
 #[test]
+fn a_value_from_another_file_is_named_with_its_file() {
+    let bench = bench();
+    bench.write("a.csv", &ledger_of([id(0)]));
+    let header = "call_id,prod_id,called_at,duration\n";
+    bench.write("b.csv", &format!("{header}\n\n{},{PRODUCT},2024-05-26,999\n", id(0)));
+    run(&bench, &["-i", "a.csv", "-i", "b.csv"]).exits(0);
+    let message =
+        bench.discrepancies().iter().find(|row| cell(row, "kind") == "mismatch").unwrap()["message"].clone();
+    assert_eq!(message, "duration_s differs; the ledger's value is on line 4 of b.csv");
+}
+
+#[test]
 fn the_summary_names_each_file_and_one_digest_for_all() {
     let bench = two_files();
     run(&bench, &TWO).exits(0).says("south.csv: the ledger is read as").says("(1 row, line 4 of south.csv)");
