@@ -76,6 +76,7 @@ fn write_the_details(bencher: Bencher<'_, '_>) {
         run_id: "bench".into(),
         input: "calls.csv".into(),
         input_sha256: String::new(),
+        files: Vec::new(),
         started_at: chrono::Utc::now(),
         sandbox: false,
         cap: "100/min".parse().unwrap(),

@@ -7,8 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 use crate::ledger::{Input, LedgerError, TableKind, TextTable};
-use crate::output::csv_form::without_guard;
-use crate::output::timestamp;
+use crate::output::csv_form::{timestamp, without_guard};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::discrepancy_identity::{Subject, discrepancy_identity};
 use reconcile_core::quick_parse;
@@ -29,12 +28,13 @@ pub(crate) enum Known {
     Callee,
     CalledAt,
     SecondsAtStake,
+    Resolution,
     Account,
 }
 
 impl Known {
     /// Every column with its name. Files of version 0.1 lack those from `callee` on.
-    const ALL: [(Self, &'static str); 14] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::CallId, "call_id"),
         (Self::LedgerLine, "ledger_line"),
         (Self::Kind, "kind"),
@@ -48,6 +48,7 @@ impl Known {
         (Self::Callee, "callee"),
         (Self::CalledAt, "called_at"),
         (Self::SecondsAtStake, "seconds_at_stake"),
+        (Self::Resolution, "resolution"),
         (Self::Account, "account"),
     ];
     /// Number of columns that every discrepancy file has.
@@ -78,8 +79,10 @@ impl Columns {
     fn new(names: &[String]) -> Self {
         let position = |name: &str| names.iter().position(|column| column == name);
         let positions = Known::ALL.map(|(_, name)| position(name));
+        // The file's name is no part of a row.
         let is_carried = |at: &usize| {
-            names[*at].starts_with("ledger_") && positions[Known::LedgerLine as usize] != Some(*at)
+            let name = &names[*at];
+            name.starts_with("ledger_") && name != "ledger_file" && name != Known::LedgerLine.name()
         };
         let carried = (0..names.len()).filter(is_carried).collect();
         Self { names: names.to_vec(), positions, carried }
@@ -183,6 +186,11 @@ impl DiscrepancyFile {
     /// Exit 2 if it cannot be read.
     pub(crate) fn sha256(&self) -> Result<String> {
         self.input.sha256().map_err(|e| self.failed(&e))
+    }
+
+    /// Whether a CSV file for the same people needs a byte order mark.
+    pub(crate) fn needs_byte_order_mark(&self) -> bool {
+        self.table.needs_byte_order_mark()
     }
 
     /// Whether a row so far had a guard against formulas, which is not among its texts.

@@ -5,7 +5,7 @@
 //! program can read each other's figures.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -46,10 +46,11 @@ impl KeptFigures {
     }
 }
 
-/// The series of a ledger. Ledgers whose names differ only in digits are of one series, if the same
+/// The series of a ledger, by its first file. Ledgers whose names differ only in digits are of one series, if the same
 /// account is asked: `calls-2026-11-25.csv` and `calls-2026-11-26.csv`.
-pub(crate) fn series(ledger: &Path, account: Option<&str>) -> String {
-    let name = ledger.file_name().unwrap_or(ledger.as_os_str()).to_string_lossy();
+pub(crate) fn series(ledger: &[PathBuf], account: Option<&str>) -> String {
+    let first = ledger.first().map_or(Path::new(""), PathBuf::as_path);
+    let name = first.file_name().unwrap_or(first.as_os_str()).to_string_lossy();
     let name: String = name.chars().filter(|c| !c.is_numeric()).take(MAX_NAME).collect();
     account.map_or_else(|| name.clone(), |account| format!("{account}: {name}"))
 }
@@ -85,13 +86,13 @@ mod tests {
 
     #[test]
     fn ledgers_whose_names_differ_in_digits_are_one_series() {
-        let of = |ledger: &str| series(Path::new(ledger), None);
+        let of = |ledger: &str| series(&[PathBuf::from(ledger)], None);
         assert_eq!(of("in/calls-2026-11-25.csv"), "calls---.csv");
         assert_eq!(of("in/calls-2026-11-25.csv"), of("s3://b/x/calls-2026-11-26.csv"));
         assert_eq!(of("/a/话单１１月.csv"), "话单月.csv");
         assert_eq!((of("-").as_str(), of("13812345678").as_str()), ("-", ""));
         assert_ne!(of("calls.csv"), of("bills.csv"));
-        assert_eq!(series(Path::new("calls.csv"), Some("shop1")), "shop1: calls.csv");
+        assert_eq!(series(&[PathBuf::from("calls.csv")], Some("shop1")), "shop1: calls.csv");
         assert!(of(&"长".repeat(9_000)).chars().count() <= MAX_NAME);
     }
 

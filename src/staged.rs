@@ -140,6 +140,23 @@ impl Staged {
         regular_file::set_mode(&self.file, 0o644).map_err(|e| unwritable(&self.target, e))
     }
 
+    /// Gives the file the permissions of another one.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if they cannot be read or changed.
+    pub(crate) fn take_permissions_of(&self, other: &Path) -> Result<()> {
+        let permissions = other.metadata().map(|metadata| metadata.permissions());
+        let set = permissions.and_then(|permissions| self.file.set_permissions(permissions));
+        set.map_err(|e| unwritable(&self.target, e))
+    }
+
+    /// Path of the file until it is renamed.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.beside
+    }
+
     /// Path of the finished file, as it was named.
     #[must_use]
     pub(crate) fn target(&self) -> &Path {

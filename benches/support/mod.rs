@@ -189,6 +189,7 @@ pub(crate) async fn store_call(store: &dyn Store, scope: &Scope, no: usize) {
         provider_at: None,
         http_status: Some(200),
         code: "OK".into(),
+        request_id: None,
         throttled: false,
         decision: Decision::Answered,
         pause: None,

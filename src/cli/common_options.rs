@@ -104,6 +104,7 @@ pub struct LedgerArgs {
 impl LedgerArgs {
     pub(super) fn options(&self) -> ledger::Options {
         ledger::Options {
+            several: None,
             prod_id: self.prod_id,
             call_date: self.call_date,
             accounts: Vec::new(),

@@ -327,7 +327,9 @@ fn as_toml(arg: &Arg, values: &[String]) -> String {
     };
     match arg.get_action() {
         ArgAction::SetTrue => values.first().is_some_and(|value| value == "true").to_string(),
-        ArgAction::Append => format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+        ArgAction::Append if values.len() != 1 => {
+            format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", "))
+        }
         _ => values.first().map(quoted).unwrap_or_default(),
     }
 }

@@ -70,9 +70,9 @@ pub(super) enum CsvBom {
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
     /// Ledger: CSV (also .gz or .zst), .xlsx or Parquet; `-` is standard input, s3://BUCKET/KEY and
-    /// oss://BUCKET/KEY are objects of a bucket
+    /// oss://BUCKET/KEY are objects of a bucket; several files are read as one ledger
     #[arg(short, long, required = true, env = "RECONCILE_INPUT", value_name = "PATH")]
-    pub(super) input: Option<PathBuf>,
+    pub(super) input: Vec<PathBuf>,
     /// Parquet file for the call details; the other outputs are written beside it. With
     /// s3://BUCKET/FOLDER or oss://BUCKET/FOLDER the run is published there
     #[arg(short, long, required = true, env = "RECONCILE_OUT", value_name = "PATH")]

@@ -35,15 +35,16 @@ impl JobArgs {
         let missing = |name: &str| {
             Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
         };
-        let input = self.input.clone().ok_or_else(|| missing("--input"))?;
-        object_outputs::check_input(&input)?;
+        let inputs = self.input.clone();
+        let first = inputs.first().ok_or_else(|| missing("--input"))?.clone();
+        inputs.iter().try_for_each(|input| object_outputs::check_input(input))?;
         let out = self.out.clone().ok_or_else(|| missing("--out"))?;
         let (store, outputs) = (self.store_location(&out), self.output_paths(&out)?);
         let needs_profiles = !self.sandbox && !self.offline;
         let accounts = self.accounts.clone().accounts(self.rate, self.burst, needs_profiles)?;
         let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
             self.notify.settings(self.lang, self.access.insecure_http())?;
-        let push = |url: &str| PushTarget::parse(url, &input, self.access.insecure_http());
+        let push = |url: &str| PushTarget::parse(url, &first, self.access.insecure_http());
         let metrics_push = self.metrics_push.as_deref().map(push).transpose()?;
         let MaskSettings { mask, note: mask_note } =
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
@@ -59,7 +60,7 @@ impl JobArgs {
             mask,
             secret_notes: [mask_note, notify_note].into_iter().flatten().collect(),
             mask_key: self.mask_key_file,
-            input,
+            inputs,
             wire_format: self.wire_format,
             access: self.access.access(),
             record: self.record,

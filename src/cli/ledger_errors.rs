@@ -37,6 +37,7 @@ pub(crate) fn missing_default_note(count: u64, what: &str, option: &str) -> Stri
 pub(crate) fn column_note(note: &ColumnNote) -> String {
     let either = |texts: Vec<String>| texts.join(" or ");
     match note {
+        ColumnNote::OfFile { file, note } => format!("{file}: {}", column_note(note)),
         ColumnNote::Second { field, header, read } => format!(
             "column `{header}` is carried, not read: `{field}` is read from column `{read}`; --map \
              '{field}={header}' reads it instead"

@@ -38,8 +38,8 @@ pub enum Answers {
 pub struct Settings {
     /// The configuration file.
     pub config: Option<PathBuf>,
-    /// The ledger; `-` is standard input.
-    pub input: PathBuf,
+    /// The files of the ledger; `-` is standard input.
+    pub inputs: Vec<PathBuf>,
     /// How the ledger is read.
     pub ledger: ledger::Options,
     /// How many rows of the ledger the run needs.

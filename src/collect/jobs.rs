@@ -8,7 +8,7 @@ use compact_str::CompactString;
 
 use crate::error::Result;
 use crate::fetch::Job;
-use crate::ledger::{DuplicateCalls, LedgerReader, ScannedLedger};
+use crate::ledger::{DuplicateCalls, LedgerRows, ScannedLedger};
 use crate::store::Reader;
 use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
@@ -47,13 +47,13 @@ pub(super) struct CallPlace {
 }
 
 /// The distinct calls of a ledger: the first row of each call.
-struct DistinctCalls<'a, R> {
+struct DistinctCalls<'a> {
     /// With the number of each record.
-    ledger: Enumerate<LedgerReader<R>>,
+    ledger: Enumerate<LedgerRows>,
     duplicates: &'a DuplicateCalls,
 }
 
-impl<R: std::io::Read> Iterator for DistinctCalls<'_, R> {
+impl Iterator for DistinctCalls<'_> {
     type Item = Result<(u64, LedgerRow)>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -221,7 +221,7 @@ mod tests {
         std::thread::scope(|scope| {
             let accounts = &accounts;
             let sent = scope.spawn(move || {
-                let scope = Scope::of_new_store(false);
+                let scope = Scope::of_new_store(false, chrono::Utc::now());
                 let source = CallSource { ledger: source, scope: &scope, reader: None, accounts };
                 send_jobs(source, reached, all_queues).unwrap()
             });

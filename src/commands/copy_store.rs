@@ -21,5 +21,12 @@ pub fn copy_store(args: &CopyArgs) -> Result<Exit> {
     };
     copied.tables.iter().try_for_each(|copied| messages::print_line(&table(copied)))?;
     messages::print(&format!("copied {} to {}; no run uses {0} any more", args.from, args.to))?;
+    for copy in store::upgrade_copies(&args.from) {
+        let copy = copy.display();
+        messages::print_line(&format!(
+            "{copy} is a copy of {} from before an upgrade; use it no more",
+            args.from
+        ))?;
+    }
     Ok(Exit::Success)
 }

@@ -11,8 +11,8 @@ use crate::console::messages;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::export::{self, ExportFolder, Found};
-use crate::store::{self, Erased};
-use crate::words::plural;
+use crate::store::{self, Erased, StoreLocation};
+use crate::words::{count, plural};
 use reconcile_core::calendar::day_of;
 use reconcile_core::phone::{self, digits_of};
 
@@ -44,6 +44,7 @@ fn purge_calls(args: &PurgeArgs) -> Result<Exit> {
         plural(erased.requests, "request"),
         sizes(&erased)
     ))?;
+    name_copies(&args.store.location())?;
     Ok(Exit::Success)
 }
 
@@ -69,6 +70,7 @@ fn forget_number(args: &ForgetArgs) -> Result<Exit> {
     let exports = exports.map(ExportFolder::open).transpose()?;
     let erased = store.forget(&number)?;
     say_erased(&erased, &number)?;
+    name_copies(&args.store.location())?;
     exports.map_or(Ok(()), |folder| name_files(&export::search(&folder, &number)?))?;
     Ok(Exit::Success)
 }
@@ -86,6 +88,20 @@ fn say_erased(erased: &Erased, number: &str) -> Result<()> {
         "{done}; {}; earlier outputs, ledgers and backups may still contain the number",
         sizes(erased)
     ))
+}
+
+/// Names the copies of the store from before an upgrade: erasing does not reach them.
+fn name_copies(location: &StoreLocation) -> Result<()> {
+    let copies = store::upgrade_copies(location);
+    let heading = match copies.len() as u64 {
+        0 => return Ok(()),
+        1 => "1 copy of the store from before an upgrade was not changed; delete it, too:".to_owned(),
+        n => format!(
+            "{} copies of the store from before an upgrade were not changed; delete them, too:",
+            count(n)
+        ),
+    };
+    name_paths(&heading, &copies)
 }
 
 /// Names the exported files that still contain the number. The names go to standard output, because

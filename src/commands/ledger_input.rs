@@ -1,20 +1,43 @@
-//! Opens a ledger: a file, standard input, or an object of a bucket.
+//! Opens a ledger: files, standard input, or objects of a bucket.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::error::Result;
-use crate::ledger::Input;
+use crate::error::{Error, Result};
+use crate::ledger::{Input, LedgerFiles};
 use crate::objects::{ObjectUrl, download};
+use crate::place::Place;
 use crate::provider::credentials::Access;
 
-/// The ledger at a path or URL. An object is copied to a temporary file first, like standard input.
+/// The ledger at these paths and URLs. Objects are copied to temporary files first, like standard
+/// input.
 ///
 /// # Errors
 ///
-/// Exit 2 if it cannot be read, exit 6 if it cannot be copied.
-pub(crate) fn open_ledger(path: &Path, access: &Access) -> Result<Input> {
+/// Exit 2 if one cannot be read or is named twice, exit 6 if it cannot be copied.
+pub(crate) fn open_ledger(paths: &[PathBuf], access: &Access) -> Result<LedgerFiles> {
+    refuse_twice(paths)?;
+    let files = paths.iter().map(|path| open_file(path, access)).collect::<Result<Vec<_>>>()?;
+    Ok(LedgerFiles::new(files))
+}
+
+fn open_file(path: &Path, access: &Access) -> Result<Input> {
     match path.to_str().and_then(|text| ObjectUrl::parse(text).ok()) {
         Some(object) => Ok(Input::of_copy(object.to_string(), download(&object, access)?)?),
         None => Ok(Input::open(path)?),
     }
+}
+
+/// Refuses a file that is named twice: each of its rows would be a duplicate.
+fn refuse_twice(paths: &[PathBuf]) -> Result<()> {
+    let is_same = |one: &Path, other: &Path| {
+        one == other || matches!((Place::of(one), Place::of(other)), (Ok(one), Ok(other)) if one.is(&other))
+    };
+    for (no, path) in paths.iter().enumerate() {
+        if let Some(earlier) = paths[..no].iter().find(|earlier| is_same(earlier, path)) {
+            let (path, earlier) = (path.display(), earlier.display());
+            return Err(Error::usage(format!("the ledger {path} is the same file as {earlier}"))
+                .hint("name each file of the ledger once"));
+        }
+    }
+    Ok(())
 }

@@ -108,7 +108,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let scope = match &reader {
         Some(reader) => reader.preview_session(&identity, &clock)?,
-        None => Scope::of_new_store(identity.refresh),
+        None => Scope::of_new_store(identity.refresh, started_at),
     };
     let calls = CallSource {
         ledger: &source,

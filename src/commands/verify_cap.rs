@@ -211,7 +211,7 @@ impl Session {
 ///
 /// Exit 2 when there is no store; exit 6 when it cannot be read.
 pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
-    let CapRecord { sessions, accounts, missing_sessions, names } =
+    let CapRecord { sessions, accounts, missing_sessions, names, copy_of } =
         open_store(&args.store.location())?.cap_record()?;
     let sessions: Vec<Session> = sessions.into_iter().map(Session::new).collect();
     let accounts: Vec<Account> = accounts.into_iter().map(Account::new).collect();
@@ -224,6 +224,12 @@ pub fn verify_cap(args: &VerifyCapArgs) -> Result<Exit> {
         verdict = verdict.max(Verdict::CannotBeProven);
         doubts.push(format!(
             "The store has {names} names (hard links). A run under another name may have recorded its requests elsewhere."
+        ));
+    }
+    if let Some(source) = copy_of {
+        verdict = verdict.max(Verdict::CannotBeProven);
+        doubts.push(format!(
+            "The store is an unfinished copy of {source}, so requests may be missing. Verify that store."
         ));
     }
     let result = Answer {

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::provider::codes::Class;
-use crate::provider::wire::{self, Answer, Body, Received, Reply};
+use crate::provider::wire::{self, Answer, Body, Reply};
 use crate::provider::{Provider, Question};
 use crate::stop::{Reason, Stop};
 use crate::store::{BegunRequest, Decision, NewRequest, Origin, Purpose, RequestEnd, RequestLog};
@@ -184,9 +184,7 @@ impl<P: Provider> Fetcher<P> {
         // never count more requests in a window than the cap allowed.
         let (at, taken_at) = (self.store.moment(), ready.place.taken_at());
         self.end_place(ready.place, &reply);
-        if let Reply::Received(received) = &reply {
-            self.admit(received, &begun, at).await?;
-        }
+        self.admit(&reply, &begun, at).await?;
         let answer = self.call_limits.settle(wire::understand(&reply), tries.kind());
         let throttled = answer.body == Body::Error(Class::Throttle);
         if throttled {
@@ -213,8 +211,8 @@ impl<P: Provider> Fetcher<P> {
         // A record that is asked for again is another call's; the provider's code for it is OK.
         let is_doubted = kept.is_none() && matches!(answer.body, Body::Data(_));
         let code = if is_doubted { Contradiction::OtherCall.name().to_owned() } else { answer.code.clone() };
-        let http_status = answer.http_status;
-        let end = RequestEnd { at, provider_at, http_status, code, throttled, decision, pause };
+        let (http_status, request_id) = (answer.http_status, answer.request_id);
+        let end = RequestEnd { at, provider_at, http_status, code, request_id, throttled, decision, pause };
         if let Verdict::Stop(advice) = verdict {
             let (code, message) = (answer.code, phone::mask_text(&answer.message));
             self.stop.stop(Reason::Fatal { code, message, advice });
@@ -288,13 +286,20 @@ impl<P: Provider> Fetcher<P> {
 
     /// Checks that an answer has the same origin as the store. An answer of the other origin stops
     /// the run; its request is recorded, but the answer is not.
-    async fn admit(&self, received: &Received, begun: &BegunRequest, at: Moment) -> Result<()> {
+    async fn admit(&self, reply: &Reply, begun: &BegunRequest, at: Moment) -> Result<()> {
+        let Reply::Received(received) = reply else { return Ok(()) };
         let origin = if received.is_sandbox { Origin::Sandbox } else { Origin::Provider };
         let Err(error) = self.store.admit(origin) else { return Ok(()) };
-        let (code, decision) = ("other_nature".to_owned(), Decision::Stopped);
-        let http_status = Some(received.status);
-        let (provider_at, pause) = (None, None);
-        let end = RequestEnd { at, provider_at, http_status, code, throttled: false, decision, pause };
+        let end = RequestEnd {
+            at,
+            provider_at: None,
+            http_status: Some(received.status),
+            code: "other_nature".to_owned(),
+            request_id: wire::understand(reply).request_id,
+            throttled: false,
+            decision: Decision::Stopped,
+            pause: None,
+        };
         self.store.end_request(&self.scope, begun.clone(), end, None).await?;
         Err(error)
     }

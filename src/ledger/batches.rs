@@ -4,7 +4,9 @@
 use reconcile_core::ledger_row::Record;
 
 use super::error::Result;
+use super::input::Input;
 use super::ledger_bytes::LedgerBytes;
+use super::options::Options;
 use super::raw_batch::RawBatch;
 use super::raw_record::RawRecord;
 use super::records::Records;
@@ -21,75 +23,94 @@ pub struct BatchLimit {
 
 /// Splits a ledger into records.
 pub struct BatchReader {
-    records: Records<LedgerBytes>,
+    /// The files.
+    records: Vec<Records<LedgerBytes>>,
+    /// The file that is read, from 0.
+    file: usize,
     raw: RawRecord,
     /// Number of the next record, from 0.
     next: u64,
 }
 
-impl BatchReader {
-    pub(super) fn new(records: Records<LedgerBytes>) -> Self {
-        Self { records, raw: RawRecord::default(), next: 0 }
-    }
+/// Opens all files of a ledger, to be read in batches.
+///
+/// # Errors
+/// A file cannot be opened any more, or has changed and cannot be used.
+pub(super) fn open(files: &[Input], options: &[Options]) -> Result<(BatchReader, BatchParser)> {
+    let parts = files.iter().zip(options).map(|(input, options)| Ok(input.ledger(options)?.into_parts()));
+    let (records, rows) = parts.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let reader = BatchReader { records, file: 0, raw: RawRecord::default(), next: 0 };
+    Ok((reader, BatchParser::new(rows)))
+}
 
-    /// Replaces the records of the batch by the next ones. Which records are in a batch depends
-    /// only on the ledger and the limit. Without records, the ledger has ended.
+impl BatchReader {
+    /// Replaces the records of the batch by the next ones, which are of one file. Which records are
+    /// in a batch depends only on the ledger and the limit. Without records, the ledger has ended.
     ///
     /// # Errors
     /// The ledger cannot be read any further.
     pub fn fill(&mut self, batch: &mut RawBatch, limit: BatchLimit) -> Result<()> {
-        batch.clear(self.next);
-        while batch.len() < limit.records
-            && batch.bytes() < limit.bytes
-            && self.records.advance(&mut self.raw)?
-        {
-            batch.push(&mut self.raw);
+        loop {
+            batch.clear(self.next, self.file);
+            let Some(records) = self.records.get_mut(self.file) else { return Ok(()) };
+            while batch.len() < limit.records
+                && batch.bytes() < limit.bytes
+                && records.advance(&mut self.raw)?
+            {
+                batch.push(&mut self.raw);
+            }
+            if !batch.is_empty() {
+                self.next = batch.rows().end;
+                return Ok(());
+            }
+            self.file += 1;
         }
-        self.next = batch.rows().end;
-        Ok(())
     }
 
-    /// Reads the rest of the ledger and returns the checksum (CRC-32) of all its bytes.
+    /// Reads the rest of the ledger and returns the checksum (CRC-32) of all bytes of each file.
     ///
     /// # Errors
     /// The ledger cannot be read to its end.
-    pub fn finish(self) -> Result<u32> {
-        self.records.finish()
+    pub fn finish(self) -> Result<Vec<u32>> {
+        self.records.into_iter().map(Records::finish).collect()
     }
 
-    pub(super) fn into_records(self) -> Records<LedgerBytes> {
+    pub(super) fn into_records(self) -> Vec<Records<LedgerBytes>> {
         self.records
     }
 }
 
 /// Parses the records of batches.
 pub struct BatchParser {
-    rows: RowReader,
+    /// Of each file.
+    rows: Vec<RowReader>,
     raw: RawRecord,
 }
 
 impl BatchParser {
-    pub(super) fn new(rows: RowReader) -> Self {
+    fn new(rows: Vec<RowReader>) -> Self {
         Self { rows, raw: RawRecord::default() }
     }
 
     /// A parser of the same ledger for another thread.
     #[must_use]
     pub fn for_another_thread(&self) -> Self {
-        Self::new(self.rows.for_another_thread())
+        Self::new(self.rows.iter().map(RowReader::for_another_thread).collect())
     }
 
     /// The record at this position of the batch; `None` beyond its last one.
     pub fn record(&mut self, batch: &RawBatch, at: usize) -> Option<Record> {
-        batch.copy_to(at, &mut self.raw).then(|| self.rows.parse(&mut self.raw).0)
+        let rows = self.rows.get(batch.file())?;
+        batch.copy_to(at, &mut self.raw).then(|| rows.parse(&mut self.raw).0)
     }
 
     /// The same. The record also counts among the findings.
     pub(super) fn first_seen(&mut self, batch: &RawBatch, at: usize) -> Option<Record> {
-        batch.copy_to(at, &mut self.raw).then(|| self.rows.read(&mut self.raw))
+        let rows = self.rows.get_mut(batch.file())?;
+        batch.copy_to(at, &mut self.raw).then(|| rows.read(&mut self.raw))
     }
 
-    pub(super) fn into_rows(self) -> RowReader {
+    pub(super) fn into_rows(self) -> Vec<RowReader> {
         self.rows
     }
 }

@@ -3,16 +3,18 @@
 use std::collections::HashSet;
 
 use super::header_text::printable;
+use super::joined::{FILE_COLUMN, JoinedColumns};
 use super::note::LedgerNote;
 
-/// Names that the outputs use for their own columns.
-const RESERVED: [&str; 1] = ["ledger_line"];
+/// Names that the outputs use for their own columns. Only a ledger of several files has the second.
+const RESERVED: [&str; 2] = ["ledger_line", FILE_COLUMN];
 
 /// The columns of a ledger that hold no field.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Carried {
-    /// Their positions, from 0, ascending.
-    pub(super) columns: Vec<usize>,
+    /// Their positions, from 0, in the order of the names. `None` if only other files of the ledger
+    /// have the column.
+    pub(super) columns: Vec<Option<usize>>,
     /// Their output names, `ledger_<header>`.
     pub(super) names: Vec<String>,
     /// One note for each column whose output name differs from its header.
@@ -21,12 +23,13 @@ pub(super) struct Carried {
 
 impl Carried {
     /// Names the columns at these positions. Two names never differ only by case.
-    pub(super) fn new(headers: &[String], columns: Vec<usize>) -> Self {
+    pub(super) fn new(headers: &[String], columns: Vec<usize>, is_one_of_several: bool) -> Self {
         // A renamed column never takes the name of a later column: in `x, x, x_2` the second one
         // becomes `x_3`.
         let own_names: HashSet<String> =
             columns.iter().map(|at| own_name(headers, *at).to_lowercase()).collect();
-        let mut taken: HashSet<String> = RESERVED.map(str::to_owned).into();
+        let reserved = RESERVED.into_iter().take(if is_one_of_several { 2 } else { 1 });
+        let mut taken: HashSet<String> = reserved.map(str::to_owned).collect();
         let (mut names, mut notes) = (Vec::new(), Vec::new());
         for at in &columns {
             let own = own_name(headers, *at);
@@ -40,7 +43,18 @@ impl Carried {
             }
             names.push(name);
         }
-        Self { columns, names, notes }
+        Self { columns: columns.into_iter().map(Some).collect(), names, notes }
+    }
+
+    /// The same columns among those of all files.
+    pub(super) fn among(self, joined: &JoinedColumns) -> Self {
+        let own: Vec<String> = self.names.iter().map(|name| name.to_lowercase()).collect();
+        let place = |name: &String| {
+            let key = name.to_lowercase();
+            own.iter().position(|own| *own == key).and_then(|at| self.columns[at])
+        };
+        let columns = joined.carried.iter().map(place).collect();
+        Self { columns, names: joined.carried.clone(), notes: self.notes }
     }
 }
 

@@ -27,6 +27,13 @@ pub enum Role {
 /// A note on columns that are carried although they look like a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ColumnNote {
+    /// On a column of one file of several.
+    OfFile {
+        /// The file.
+        file: String,
+        /// What is noted on the column.
+        note: Box<ColumnNote>,
+    },
     /// Another column is read as the field.
     Second {
         /// The field.

@@ -3,10 +3,13 @@
 //! A field is never taken from a guessed column: an ambiguous header is an error that names both
 //! columns.
 
+use compact_str::CompactString;
+
 use super::carried::Carried;
 use super::columns::{Column, ColumnNote, REASON_COLUMN, Role};
 use super::error::{HeaderError, LedgerError};
 use super::header_text::{distance, looks_like_data, printable};
+use super::joined::{ColumnKey, FILE_COLUMN, JoinedColumns, OneOfSeveral};
 use super::options::Options;
 use super::similar::similar_fields;
 use reconcile_core::ledger_field::{FIELD_COUNT, Field, Match, normalized};
@@ -27,10 +30,23 @@ pub(super) struct Header {
     pub(super) has_account: bool,
     /// The columns that hold no field.
     pub(super) carried: Carried,
+    /// Set in a file of several that are one ledger.
+    pub(super) among: Option<Among>,
     /// The column with the reasons of earlier rejects: it is ignored.
     pub(super) ignored: Option<usize>,
     /// Notes on columns that look like a field but are carried.
     pub(super) notes: Vec<ColumnNote>,
+}
+
+/// A file's place among several that are one ledger.
+#[derive(Debug, Clone)]
+pub(super) struct Among {
+    /// The file's name in the outputs.
+    pub(super) file: CompactString,
+    /// The headers of all files.
+    headers: Vec<String>,
+    /// The file's own column for each of them.
+    pub(super) places: Vec<Option<usize>>,
 }
 
 /// How well a header row suits a ledger. The greatest value suits best.
@@ -56,14 +72,62 @@ impl Header {
         let is_free = |at: &usize| !columns.contains(&Some(*at)) && ignored != Some(*at);
         let rest: Vec<usize> = (0..names.len()).filter(is_free).collect();
         notes.extend(similar_columns(names, &rest, &columns, options));
-        let carried = Carried::new(names, rest);
-        Ok(Self { names: names.to_vec(), columns, has_account, carried, ignored, notes })
+        let carried = Carried::new(names, rest, options.several.is_some());
+        let own = Self { names: names.to_vec(), columns, has_account, carried, among: None, ignored, notes };
+        Ok(match &options.several {
+            Some(several) => own.among(several),
+            None => own,
+        })
+    }
+
+    /// The same columns among those of all files.
+    fn among(self, OneOfSeveral { name, joined }: &OneOfSeveral) -> Self {
+        if **joined == JoinedColumns::default() {
+            return self;
+        }
+        let places = joined.places(&self.keys());
+        let among = Among { file: name.clone(), headers: joined.headers(), places };
+        Self { carried: self.carried.among(joined), among: Some(among), ..self }
+    }
+
+    /// Where the columns are, and what makes each the same as another file's.
+    pub(super) fn keys(&self) -> Vec<(usize, ColumnKey)> {
+        let field = |at: usize| Field::all().find(|field| self.column(*field) == Some(at));
+        let carried = |at: usize| self.carried.columns.iter().position(|column| *column == Some(at));
+        let key = |at: usize| match (field(at), carried(at)) {
+            (Some(field), _) => Some((at, ColumnKey::Field(field.name()))),
+            (None, Some(no)) => Some((at, ColumnKey::Carried(self.carried.names[no].to_lowercase()))),
+            (None, None) => None,
+        };
+        (0..self.names.len()).filter_map(key).collect()
+    }
+
+    /// The headers of the rejects: those of all files, without the reasons of earlier rejects.
+    pub(super) fn own_headers(&self) -> Vec<String> {
+        if let Some(among) = &self.among {
+            return among.headers.clone();
+        }
+        let names = self.names.iter().enumerate();
+        names.filter(|(at, _)| Some(*at) != self.ignored).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// The file's name in the outputs, if the ledger has several.
+    pub(super) fn file_name(&self) -> Option<String> {
+        self.among.as_ref().map(|among| among.file.to_string())
+    }
+
+    /// The values of a row before its carried columns, if it cannot be read at all.
+    pub(super) fn values_of_unreadable(&self) -> Vec<CompactString> {
+        let account = self.has_account.then(CompactString::default);
+        let file = self.among.as_ref().map(|among| among.file.clone());
+        file.map_or(Vec::new(), |file| account.into_iter().chain([file]).collect())
     }
 
     /// The names of a row's carried values in the outputs.
     pub(super) fn carried_names(&self) -> Vec<String> {
         let account = self.has_account.then(|| Field::Account.name().to_owned());
-        account.into_iter().chain(self.carried.names.iter().cloned()).collect()
+        let file = self.among.is_some().then(|| FILE_COLUMN.to_owned());
+        account.into_iter().chain(file).chain(self.carried.names.iter().cloned()).collect()
     }
 
     /// How well these columns suit a ledger.
@@ -91,7 +155,7 @@ impl Header {
     pub(super) fn uses(&self) -> Vec<Column> {
         let role = |at: usize| {
             let field = Field::all().find(|field| self.column(*field) == Some(at));
-            let carried = || self.carried.columns.iter().position(|column| *column == at);
+            let carried = || self.carried.columns.iter().position(|column| *column == Some(at));
             match (field, self.ignored == Some(at)) {
                 (Some(field), _) => Role::Read(field.name()),
                 (None, true) => Role::Ignored,
@@ -328,7 +392,7 @@ mod tests {
         let carried = header.carried;
         assert_eq!(carried.names[..5], names);
         assert_eq!(carried.names[5], "ledger_Line_2");
-        assert_eq!(carried.columns, [0, 2, 3, 4, 5, 6]);
+        assert_eq!(carried.columns, [0, 2, 3, 4, 5, 6].map(Some));
         assert_eq!(carried.notes.len(), 2);
         assert!(carried.notes[0].to_string().contains("ledger_dept_3"), "{:?}", carried.notes);
     }
@@ -400,7 +464,7 @@ mod tests {
     #[test]
     fn between_two_synonyms_nothing_is_guessed() {
         let header = read(&["call_id", "被叫", "CalledNumber"], &[]).unwrap();
-        assert_eq!((header.column(Field::Callee), header.carried.columns), (None, vec![1, 2]));
+        assert_eq!((header.column(Field::Callee), header.carried.columns), (None, vec![Some(1), Some(2)]));
         let undecided =
             ColumnNote::Undecided { field: "callee", headers: owned(&["被叫", "CalledNumber"]) };
         assert_eq!(header.notes, [undecided]);
@@ -422,13 +486,13 @@ mod tests {
     #[test]
     fn a_field_mapped_to_nothing_is_not_read() {
         let header = read(&["call_id", "产品"], &[("prod_id", "")]).unwrap();
-        assert_eq!((header.column(Field::ProdId), header.carried.columns), (None, vec![1]));
+        assert_eq!((header.column(Field::ProdId), header.carried.columns), (None, vec![Some(1)]));
     }
 
     #[test]
     fn the_reasons_of_earlier_rejects_are_ignored() {
         let header = read(&["call_id", "dept", "reconcile_reason"], &[]).unwrap();
-        assert_eq!((header.ignored, header.carried.columns.clone()), (Some(2), vec![1]));
+        assert_eq!((header.ignored, header.carried.columns.clone()), (Some(2), vec![Some(1)]));
         let roles: Vec<Role> = header.uses().into_iter().map(|column| column.role).collect();
         assert_eq!(roles, [Role::Read("call_id"), Role::Carried("ledger_dept".to_owned()), Role::Ignored]);
     }

@@ -133,10 +133,11 @@ impl Input {
             TableForm::Parquet => LedgerReader::open_parquet(bytes, &self.name, options),
             TableForm::Text => LedgerReader::open(bytes, &self.name, options),
         };
-        match (&options.sheet, opened) {
+        // Of several files, only the workbooks have sheets.
+        match (&options.sheet.as_ref().filter(|_| options.several.is_none()), opened) {
             (Some(_), Err(error @ LedgerError::OtherKind { .. })) => Err(error),
             (Some(sheet), _) => {
-                Err(LedgerError::NotWorkbook { ledger: self.name.clone(), sheet: sheet.clone() })
+                Err(LedgerError::NotWorkbook { ledger: self.name.clone(), sheet: (*sheet).clone() })
             }
             (None, opened) => opened,
         }
@@ -153,6 +154,14 @@ impl Input {
             TableForm::Parquet => Records::open_parquet(bytes, &self.name),
             TableForm::Text => Records::open_csv(bytes, &self.name, options),
         }
+    }
+
+    /// True if it is a workbook.
+    ///
+    /// # Errors
+    /// Its first bytes cannot be read, or it is an encrypted workbook.
+    pub(super) fn is_workbook(&self) -> Result<bool> {
+        Ok(matches!(self.form()?, TableForm::Workbook))
     }
 
     /// The form by the first bytes.

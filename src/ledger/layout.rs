@@ -11,4 +11,6 @@ pub struct Layout {
     /// True if the rejects need a byte order mark: the ledger had one, or was not UTF-8. Its
     /// owner's program may not recognize UTF-8 without the mark.
     pub byte_order_mark: bool,
+    /// Which of a row's carried values is the name of its file; `None` if the ledger is one file.
+    pub file_column: Option<usize>,
 }

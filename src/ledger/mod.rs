@@ -14,6 +14,8 @@
 //! [`InvalidRow`](reconcile_core::ledger_row::InvalidRow). A [`LedgerError`] means that the file as
 //! a whole cannot be read.
 //!
+//! Several files may be one ledger ([`LedgerFiles`]): their rows follow each other.
+//!
 //! Memory holds only the current record, of at most 1 MiB, and the buffers of the stages. A longer
 //! record is nearly always a quote that is never closed. It becomes an invalid row, and reading
 //! resumes on the line after that quote.
@@ -30,12 +32,14 @@ mod encoding;
 mod error;
 mod escapes;
 mod file_kind;
+mod files;
 mod findings;
 mod fingerprints;
 mod form;
 mod header;
 mod header_text;
 mod input;
+mod joined;
 mod layout;
 mod ledger_bytes;
 mod note;
@@ -50,6 +54,8 @@ mod reasons;
 mod records;
 mod row;
 mod scan;
+mod scanned_file;
+mod scanned_ledger;
 mod similar;
 mod split;
 mod table_rows;
@@ -64,6 +70,7 @@ pub use columns::{Column, ColumnNote, REASON_COLUMN, Role};
 pub use duplicates::{DuplicateCalls, Repeat};
 pub use error::{HeaderError, LedgerError};
 pub use file_kind::{FileKind, Packing};
+pub use files::{LedgerFiles, LedgerRows};
 pub use form::LedgerForm;
 pub use input::{Input, TableForm};
 pub use layout::Layout;
@@ -73,7 +80,9 @@ pub use options::Options;
 pub use raw_batch::RawBatch;
 pub use reader::LedgerReader;
 pub use reasons::{Reason, SHOWN as REASONS_SHOWN, most_frequent};
-pub use scan::{LedgerScan, ScannedLedger};
+pub use scan::LedgerScan;
+pub use scanned_file::ScannedFile;
+pub use scanned_ledger::ScannedLedger;
 pub use table_rows::{TableRow, TableRows};
 pub use text_file::TextFile;
 pub use text_table::{TableKind, TextTable};

@@ -10,6 +10,13 @@ use crate::words::plural;
 /// A note on a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerNote {
+    /// On one file of several.
+    OfFile {
+        /// The file.
+        file: String,
+        /// What is noted on it.
+        note: Box<LedgerNote>,
+    },
     /// The ledger has an unusual form.
     Form(LedgerForm),
     /// A column has another name in the outputs.
@@ -81,6 +88,7 @@ pub enum Finding {
 impl fmt::Display for LedgerNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OfFile { file, note } => write!(f, "{file}: {note}"),
             Self::Form(form) => write!(f, "the ledger is read as {form}"),
             Self::RenamedColumn { column, name } => {
                 write!(f, "column {column} of the ledger is named `{name}` in the outputs")

@@ -6,6 +6,8 @@ use reconcile_core::ledger_field::Field;
 use reconcile_core::ledger_record::Defaults;
 use reconcile_core::product::ProductId;
 
+use super::joined::OneOfSeveral;
+
 /// Settings for reading a ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
@@ -26,6 +28,8 @@ pub struct Options {
     pub sheet: Option<String>,
     /// The current time, to notice calls that are ahead of it; `None` does not look for them.
     pub now: Option<DateTime<Utc>>,
+    /// Set for each file of several that are one ledger.
+    pub several: Option<OneOfSeveral>,
 }
 
 impl Options {

@@ -11,6 +11,8 @@ use super::raw_record::{RawRecord, UnusableCell};
 #[derive(Default)]
 pub struct RawBatch {
     first: u64,
+    /// The file of its records, from 0.
+    file: usize,
     bytes: Vec<u8>,
     /// End of each cell among the bytes of its record.
     cell_ends: Vec<u32>,
@@ -58,9 +60,15 @@ impl RawBatch {
         self.first..self.first + self.records.len() as u64
     }
 
-    /// Removes all records. The next one has the number `first`.
-    pub(super) fn clear(&mut self, first: u64) {
+    /// The file of its records, from 0.
+    pub(super) fn file(&self) -> usize {
+        self.file
+    }
+
+    /// Removes all records. The next one has the number `first`, and is of this file.
+    pub(super) fn clear(&mut self, first: u64, file: usize) {
         self.first = first;
+        self.file = file;
         self.bytes.clear();
         self.cell_ends.clear();
         self.records.clear();

@@ -4,7 +4,6 @@ use std::io::Read;
 
 use reconcile_core::ledger_row::Record;
 
-use super::batches::{BatchParser, BatchReader};
 use super::columns::{Column, ColumnNote};
 use super::error::{LedgerError, Result};
 use super::findings::Findings;
@@ -42,6 +41,11 @@ impl<R: Read> LedgerReader<R> {
 
     pub(super) fn from_parts(records: Records<R>, rows: RowReader) -> Self {
         Self { records, rows, raw: RawRecord::default(), failed: false }
+    }
+
+    /// Its columns.
+    pub(super) fn header(&self) -> &Header {
+        &self.rows.header
     }
 
     /// What was noticed in the rows read so far.
@@ -94,10 +98,9 @@ impl<R: Read> LedgerReader<R> {
     /// The ledger's own columns.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        let ignored = self.rows.header.ignored;
-        let names = self.rows.header.names.iter().enumerate();
-        let own = names.filter(|(at, _)| Some(*at) != ignored).map(|(_, name)| name.clone()).collect();
-        self.records.layout(own)
+        let header = &self.rows.header;
+        let file_column = header.among.as_ref().map(|_| usize::from(header.has_account));
+        Layout { file_column, ..self.records.layout(header.own_headers()) }
     }
 
     /// Encoding, delimiter and packing, as far as the ledger was read.
@@ -122,9 +125,9 @@ impl<R: Read> LedgerReader<R> {
 }
 
 impl LedgerReader<LedgerBytes> {
-    /// The two stages of reading, for different threads.
-    pub(super) fn into_batches(self) -> (BatchReader, BatchParser) {
-        (BatchReader::new(self.records), BatchParser::new(self.rows))
+    /// The two stages of reading: the records, and the values of their rows.
+    pub(super) fn into_parts(self) -> (Records<LedgerBytes>, RowReader) {
+        (self.records, self.rows)
     }
 
     /// Reads the footer of a Parquet file.

@@ -18,6 +18,8 @@ pub struct Reason {
     pub rows: u64,
     /// Physical line of the first.
     pub first_line: u64,
+    /// Its file, if the ledger has several.
+    pub file: Option<String>,
 }
 
 impl Reason {
@@ -37,7 +39,8 @@ pub fn most_frequent(reasons: &[Reason]) -> String {
     let text = |reason: &Reason| {
         let field = if reason.field.is_empty() { String::new() } else { format!("{}: ", reason.field) };
         let rows = reason.affected_rows().to_string().replace(" (", ", ").replace(')', "");
-        format!("{field}{} ({rows})", reason.problem.what())
+        let file = reason.file.as_ref().map(|file| format!(" of {file}")).unwrap_or_default();
+        format!("{field}{} ({rows}{file})", reason.problem.what())
     };
     let mut texts: Vec<String> = reasons.iter().take(SHOWN).map(text).collect();
     if reasons.len() > SHOWN {
@@ -86,6 +89,7 @@ impl Reasons {
                 problem: problem.clone(),
                 rows: rows.count,
                 first_line: rows.first_line,
+                file: None,
             })
             .collect();
         reasons.sort_by_cached_key(|reason| {
@@ -93,6 +97,25 @@ impl Reasons {
         });
         reasons
     }
+}
+
+/// The reasons of several files, each with the name of its first file. The most frequent one comes
+/// first.
+pub(super) fn of_several(files: Vec<(String, Vec<Reason>)>) -> Vec<Reason> {
+    let mut all: Vec<(String, Reason)> = Vec::new();
+    for (file, reason) in
+        files.into_iter().flat_map(|(file, of)| of.into_iter().map(move |r| (file.clone(), r)))
+    {
+        let key = without_numbers(&reason.problem.what());
+        match all.iter_mut().find(|(known, first)| first.field == reason.field && *known == key) {
+            Some((_, first)) => first.rows += reason.rows,
+            None => all.push((key, Reason { file: Some(file), ..reason })),
+        }
+    }
+    let mut reasons: Vec<Reason> = all.into_iter().map(|(_, reason)| reason).collect();
+    // Of equally frequent ones, that of the earlier file stays first.
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.rows));
+    reasons
 }
 
 /// The text with `0` for each run of digits.
@@ -134,7 +157,8 @@ mod tests {
         one.add(&row(4, "prod_id", RowProblem::UnknownProduct));
         other.add(&row(3, "", width(12)));
         one.merge(&other);
-        let reason = |field, problem, rows, first_line| Reason { field, problem, rows, first_line };
+        let reason =
+            |field, problem, rows, first_line| Reason { field, problem, rows, first_line, file: None };
         let wanted = [reason("", width(12), 2, 3), reason("prod_id", RowProblem::UnknownProduct, 1, 4)];
         assert_eq!(one.sorted(), wanted);
         let words = "the row has 12 fields, but the header has 5 (2 rows, first: line 3); prod_id: not a \

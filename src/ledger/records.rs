@@ -229,7 +229,7 @@ impl<R: Read> Records<R> {
             // Spreadsheet programs recognize UTF-8 only by its mark.
             Format::Workbook { .. } => (b',', true),
         };
-        Layout { names, delimiter, byte_order_mark }
+        Layout { names, delimiter, byte_order_mark, file_column: None }
     }
 
     /// Encoding, delimiter and packing, as far as the ledger was read.

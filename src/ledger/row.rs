@@ -51,7 +51,10 @@ impl RowReader {
     /// Parses a record.
     pub(super) fn parse(&self, raw: &mut RawRecord) -> (Record, Remarks) {
         match raw.unsplittable.take() {
-            Some(row) => (Record::Invalid(row), Remarks::default()),
+            Some(row) => {
+                let carried = self.header.values_of_unreadable();
+                (Record::Invalid(InvalidRow { carried, ..row }), Remarks::default())
+            }
             None => RowParser::new(&self.header, &self.options, raw).parse(),
         }
     }
@@ -203,9 +206,15 @@ impl<'a> RowParser<'a> {
 
     fn carried(&self) -> Result<Vec<CompactString>, InvalidValue> {
         let columns = &self.header.carried;
-        let mut carried = Vec::with_capacity(columns.columns.len() + usize::from(self.header.has_account));
+        let before = usize::from(self.header.has_account) + usize::from(self.header.among.is_some());
+        let mut carried = Vec::with_capacity(columns.columns.len() + before);
         carried.extend(self.account()?);
+        carried.extend(self.file());
         for (at, name) in columns.columns.iter().zip(&columns.names) {
+            let Some(at) = at else {
+                carried.push(CompactString::default());
+                continue;
+            };
             match self.cell(*at) {
                 None => {}
                 Some(Ok(text)) => carried.push(text.into()),
@@ -217,6 +226,25 @@ impl<'a> RowParser<'a> {
             }
         }
         Ok(carried)
+    }
+
+    /// The name of the file, if the ledger has several.
+    fn file(&self) -> Option<CompactString> {
+        self.header.among.as_ref().map(|among| among.file.clone())
+    }
+
+    /// The row's cells for the rejects: of several files in the columns of all of them.
+    fn original(&self, is_whole: bool) -> Vec<String> {
+        let text = |cell: &[u8]| String::from_utf8_lossy(cell).into_owned();
+        match self.header.among.as_ref().filter(|_| is_whole) {
+            Some(among) => {
+                let cell = |at: &Option<usize>| {
+                    at.and_then(|at| self.raw.cells.get(at)).map_or_else(String::new, text)
+                };
+                among.places.iter().map(cell).collect()
+            }
+            None => self.own_cells().map(text).collect(),
+        }
     }
 
     fn invalid_bytes(&self, field: &'static str, column: &str, bytes: &[u8]) -> InvalidValue {
@@ -262,9 +290,13 @@ impl<'a> RowParser<'a> {
             duration_s: self.seconds(Field::DurationS).ok().flatten().filter(|_| is_whole),
             carried: account
                 .into_iter()
-                .chain(carried.iter().map_while(|at| cells.get(*at).map(lossy)))
+                .chain(self.file())
+                .chain(carried.iter().map_while(|at| match at {
+                    Some(at) => cells.get(*at).map(lossy),
+                    None => Some(CompactString::default()),
+                }))
                 .collect(),
-            original: self.own_cells().map(|cell| lossy(cell).into()).collect(),
+            original: self.original(is_whole),
         }
     }
 }

@@ -12,113 +12,27 @@ use std::thread;
 
 use reconcile_core::duplicate::given_values;
 use reconcile_core::ledger_row::Record;
+use sha2::{Digest as _, Sha256};
 
-use super::batches::{BatchLimit, BatchParser, BatchReader};
+use super::batches::{self, BatchLimit, BatchParser, BatchReader};
 use super::columns::{Column, ColumnNote};
 use super::duplicates::DuplicateCalls;
 use super::error::{LedgerError, Result};
-use super::findings::Findings;
+use super::files::LedgerFiles;
 use super::fingerprints::{Fingerprints, RowOfCall};
-use super::input::{ChangeTime, Input};
+use super::input::{ChangeTime, Digests, Input};
 use super::layout::Layout;
 use super::ledger_bytes::LedgerBytes;
 use super::note::LedgerNote;
 use super::options::Options;
 use super::raw_batch::RawBatch;
 use super::reader::LedgerReader;
-use super::reasons::Reason;
-use super::records::OpenRow;
+use super::reasons::{self, Reason};
 use super::row::RowReader;
+use super::scanned_file::ScannedFile;
+use crate::hex::hex;
 use crate::locked::lock;
 use crate::threads;
-
-/// A ledger that was read once from end to end. Both passes read it again.
-#[derive(Debug)]
-pub struct ScannedLedger {
-    /// The source of its bytes.
-    pub input: Input,
-    /// The settings for reading it.
-    pub options: Options,
-    /// What the first reading found.
-    pub scan: LedgerScan,
-}
-
-impl ScannedLedger {
-    /// Reads the whole ledger.
-    ///
-    /// # Errors
-    /// The ledger cannot be read, its header row cannot be used, or a temporary file cannot be
-    /// written.
-    pub fn scan(input: Input, options: Options) -> Result<Self> {
-        let scan = scan(&input, &options, threads::cores())?;
-        let ledger = Self { input, options, scan };
-        Ok(ledger.without_half_row()?.unwrap_or(ledger))
-    }
-
-    /// This ledger without its last row, if another program was still writing this row at the
-    /// start; else `None`.
-    ///
-    /// Such a row has no line end, and the file has grown by something else than a line end.
-    ///
-    /// # Errors
-    /// The ledger cannot be read any more, or is packed and has grown in the middle of a row.
-    pub fn without_half_row(&self) -> Result<Option<Self>> {
-        let Some(open_row) = self.scan.open_row else { return Ok(None) };
-        let appended = self.input.first_appended()?;
-        if appended.is_empty() || open_row.is_ended_by(&appended) {
-            return Ok(None);
-        }
-        let name = self.input.name();
-        let Some(offset) = open_row.offset else {
-            return Err(LedgerError::Changed { ledger: name.to_owned() });
-        };
-        let (input, options) = (self.input.first(offset), self.options.clone());
-        let mut scan = scan(&input, &options, threads::cores())?;
-        scan.notes.push(LedgerNote::HalfRow { ledger: name.to_owned() });
-        Ok(Some(Self { input, options, scan }))
-    }
-
-    /// Reads the ledger again from its beginning.
-    ///
-    /// # Errors
-    /// The ledger cannot be opened any more, or has changed and cannot be used.
-    pub fn read(&self) -> Result<LedgerReader<LedgerBytes>> {
-        self.input.ledger(&self.options)
-    }
-
-    /// Whether a later reading with this checksum read the same bytes. If the file was changed in
-    /// any way since the first reading, its SHA-256 must be the same too.
-    ///
-    /// # Errors
-    /// The ledger cannot be read any more.
-    pub fn is_same(&self, crc32: u32) -> Result<bool> {
-        let scan = &self.scan;
-        if crc32 != scan.crc32 {
-            return Ok(false);
-        }
-        let is_untouched = scan.changed_at.is_some() && self.input.changed_at() == scan.changed_at;
-        Ok(is_untouched || self.input.digests()?.sha256 == scan.sha256)
-    }
-
-    /// Whether the file at the ledger's path has changed in any way since the first reading. False
-    /// if there is no file any more, or if the ledger could be read only once.
-    #[must_use]
-    pub fn is_outdated(&self) -> bool {
-        match self.input.later_change() {
-            Some(LedgerNote::Removed { .. }) => false,
-            Some(_) => true,
-            None => self.input.changed_at() != self.scan.changed_at,
-        }
-    }
-
-    /// Reads the ledger again, for several threads.
-    ///
-    /// # Errors
-    /// As [`ScannedLedger::read`].
-    pub fn read_in_batches(&self) -> Result<(BatchReader, BatchParser)> {
-        Ok(self.read()?.into_batches())
-    }
-}
 
 /// The result of the first reading.
 #[derive(Debug)]
@@ -131,12 +45,11 @@ pub struct LedgerScan {
     pub duplicates: u64,
     /// Distinct calls.
     pub calls: u64,
-    /// SHA-256 of the file, in lower-case hex.
+    /// SHA-256 of the file, in lower-case hex. Of several files: that of their digests in hex, each
+    /// with a line end, in their order.
     pub sha256: String,
-    /// CRC-32 of the file: later readings compare it.
-    crc32: u32,
-    /// When the file was changed last, before it was read.
-    changed_at: Option<ChangeTime>,
+    /// The files.
+    pub files: Vec<ScannedFile>,
     /// The calls named by more than one row.
     pub duplicate_calls: DuplicateCalls,
     /// True if the account is a field of the ledger.
@@ -162,8 +75,6 @@ pub struct LedgerScan {
     pub without_product: u64,
     /// Rows that are unusable because they have no day.
     pub without_day: u64,
-    /// The last row, if no line end follows it.
-    open_row: Option<OpenRow>,
 }
 
 /// The largest batch.
@@ -173,12 +84,13 @@ const BATCH: BatchLimit = BatchLimit { records: 256, bytes: 1 << 18 };
 const BATCHES_PER_PARSER: usize = 8;
 
 /// Reads the whole ledger: one thread splits it into records, the others parse their values.
-fn scan(input: &Input, options: &Options, parsers: usize) -> Result<LedgerScan> {
-    let changed_at = input.changed_at();
-    let (reader, parser) = input.ledger(options)?.into_batches();
-    let tally = Mutex::new(Tally::default());
+pub(super) fn scan(input: &LedgerFiles, options: &[Options], parsers: usize) -> Result<LedgerScan> {
+    let changed_at: Vec<_> = input.files().iter().map(Input::changed_at).collect();
+    let (reader, parser) = batches::open(input.files(), options)?;
+    let tally = Mutex::new(Tally::new(input.files().len()));
     let (reader, rows, digests) = thread::scope(|scope| {
-        let digesting = threads::start_in(scope, "digest", || input.digests());
+        let digest = || input.files().iter().map(Input::digests).collect::<Result<Vec<_>>>();
+        let digesting = threads::start_in(scope, "digest", digest);
         let digesting = digesting.map_err(LedgerError::no_thread)?;
         let (filled, to_parse) = sync_channel(parsers * BATCHES_PER_PARSER);
         let (emptied, to_fill) = channel();
@@ -197,52 +109,114 @@ fn scan(input: &Input, options: &Options, parsers: usize) -> Result<LedgerScan> 
         let others: Vec<_> = others.into_iter().map(threads::result_of).collect();
         let reader = threads::result_of(splitting);
         let mut rows = parsed?;
-        others.into_iter().try_for_each(|other| other.map(|other| rows.findings.merge(&other.findings)))?;
+        for other in others {
+            let merge = |(rows, other): (&mut RowReader, RowReader)| rows.findings.merge(&other.findings);
+            rows.iter_mut().zip(other?).for_each(merge);
+        }
         Ok((reader?, rows, threads::result_of(digesting)?))
     })?;
     let tally = std::mem::take(&mut *lock(&tally));
-    let scan = found(input, LedgerReader::from_parts(reader.into_records(), rows), &tally, digests.sha256)?;
-    if scan.crc32 != digests.crc32 {
-        return Err(LedgerError::Changed { ledger: input.name().to_owned() });
-    }
-    Ok(LedgerScan { changed_at, ..scan })
+    let readers = reader.into_records().into_iter().zip(rows);
+    let readers = readers.map(|(records, rows)| LedgerReader::from_parts(records, rows)).collect();
+    found(input, readers, &tally, (digests, changed_at))
 }
 
-/// What the reading found, from the counts and from the ledger's reader at its end.
+/// What the reading found, from the counts and from the files' readers at their ends.
 fn found(
-    input: &Input,
-    ledger: LedgerReader<LedgerBytes>,
+    input: &LedgerFiles,
+    readers: Vec<LedgerReader<LedgerBytes>>,
     tally: &Tally,
-    sha256: String,
+    (digests, changed_at): (Vec<Digests>, Vec<Option<ChangeTime>>),
 ) -> Result<LedgerScan> {
-    let findings = ledger.findings();
-    let &Findings { days_from_call_id, without_product, without_day, .. } = findings;
-    let (reasons, lost_digits) = (findings.reasons.sorted(), findings.lost_digits().count);
     let (duplicate_calls, calls) = DuplicateCalls::count(&tally.usable, threads::cores())?;
-    let (columns, column_notes) = ledger.columns();
-    tracing::debug!("{} is {}", input.name(), ledger.form());
-    Ok(LedgerScan {
-        rows: tally.rows,
+    let rows = tally.rows.iter().sum::<u64>();
+    let mut scan = LedgerScan {
+        rows,
         invalid: tally.invalid,
-        duplicates: tally.rows - tally.invalid - calls,
+        duplicates: rows - tally.invalid - calls,
         calls,
-        has_account: ledger.has_account(),
-        carried: ledger.carried(),
-        layout: ledger.layout(),
-        columns,
-        column_notes,
-        notes: ledger.notes(),
-        reasons,
-        lost_digits,
-        days_from_call_id,
-        without_product,
-        without_day,
-        open_row: ledger.open_row(),
-        crc32: ledger.finish()?,
-        changed_at: None,
-        sha256,
+        sha256: sha256_of_all(&digests),
+        files: Vec::new(),
         duplicate_calls,
-    })
+        has_account: false,
+        carried: Vec::new(),
+        layout: Layout::default(),
+        columns: Vec::new(),
+        column_notes: Vec::new(),
+        notes: Vec::new(),
+        reasons: Vec::new(),
+        lost_digits: 0,
+        days_from_call_id: 0,
+        without_product: 0,
+        without_day: 0,
+    };
+    let names: Vec<Option<String>> = readers.iter().map(|reader| reader.header().file_name()).collect();
+    let mut reasons = Vec::new();
+    for ((reader, name), rows) in readers.into_iter().zip(names).zip(&tally.rows) {
+        let (file, digests) = (&input.files()[scan.files.len()], &digests[scan.files.len()]);
+        reasons.push((name.clone().unwrap_or_default(), reader.findings().reasons.sorted()));
+        scan.add(&reader, name.as_deref());
+        tracing::debug!("{} is {}", file.name(), reader.form());
+        let scanned = ScannedFile {
+            name: file.name().to_owned(),
+            rows: *rows,
+            sha256: digests.sha256.clone(),
+            changed_at: changed_at[scan.files.len()],
+            open_row: reader.open_row(),
+            crc32: reader.finish()?,
+        };
+        if scanned.crc32 != digests.crc32 {
+            return Err(LedgerError::Changed { ledger: file.name().to_owned() });
+        }
+        scan.files.push(scanned);
+    }
+    scan.reasons = match reasons.pop() {
+        Some((_, only)) if reasons.is_empty() => only,
+        last => reasons::of_several(reasons.into_iter().chain(last).collect()),
+    };
+    Ok(scan)
+}
+
+/// The SHA-256 of a ledger whose files have these digests.
+fn sha256_of_all(digests: &[Digests]) -> String {
+    if let [only] = digests {
+        return only.sha256.clone();
+    }
+    let mut all = Sha256::new();
+    digests.iter().for_each(|digests| all.update(format!("{}\n", digests.sha256)));
+    hex(&all.finalize())
+}
+
+impl LedgerScan {
+    /// Adds what the reader of a file has found; of several files also the file's name.
+    fn add(&mut self, reader: &LedgerReader<LedgerBytes>, name: Option<&str>) {
+        let findings = reader.findings();
+        self.lost_digits += findings.lost_digits().count;
+        self.days_from_call_id += findings.days_from_call_id;
+        self.without_product += findings.without_product;
+        self.without_day += findings.without_day;
+        let layout = reader.layout();
+        if self.files.is_empty() {
+            (self.has_account, self.carried, self.layout) = (reader.has_account(), reader.carried(), layout);
+        } else {
+            self.layout.byte_order_mark |= layout.byte_order_mark;
+        }
+        let (columns, column_notes) = reader.columns();
+        for column in columns {
+            if name.is_none() || !self.columns.contains(&column) {
+                self.columns.push(column);
+            }
+        }
+        let (notes, Some(name)) = (reader.notes(), name) else {
+            self.notes = reader.notes();
+            self.column_notes = column_notes;
+            return;
+        };
+        let of_file = |note| LedgerNote::OfFile { file: name.to_owned(), note: Box::new(note) };
+        self.notes.extend(notes.into_iter().map(of_file));
+        let of_file = |note| ColumnNote::OfFile { file: name.to_owned(), note: Box::new(note) };
+        self.column_notes.extend(column_notes.into_iter().map(of_file));
+    }
 }
 
 /// Where a parser takes filled batches from, and where it returns them.
@@ -257,7 +231,7 @@ fn parse_batches(
     mut parser: BatchParser,
     tally: &Mutex<Tally>,
     BatchSource { filled, emptied }: BatchSource,
-) -> Result<RowReader> {
+) -> Result<Vec<RowReader>> {
     let mut keys = Vec::with_capacity(BATCH.records);
     loop {
         let batch = lock(&filled).recv();
@@ -267,10 +241,10 @@ fn parse_batches(
             Record::Row(row) => Some((row.key.fingerprint(), given_values(&row.expected))),
             Record::Invalid(_) => None,
         }));
-        let first = batch.rows().start;
+        let (first, file) = (batch.rows().start, batch.file());
         // Sending fails if the splitter has ended. Then the batch is not needed.
         let _ = emptied.send(batch);
-        lock(tally).add(first, keys.drain(..)).map_err(LedgerError::temporary_file)?;
+        lock(tally).add((first, file), keys.drain(..)).map_err(LedgerError::temporary_file)?;
     }
 }
 
@@ -291,18 +265,27 @@ fn split_into_batches(
 
 #[derive(Default)]
 struct Tally {
-    rows: u64,
+    /// Of each file.
+    rows: Vec<u64>,
     invalid: u64,
     /// The usable rows.
     usable: Fingerprints,
 }
 
 impl Tally {
+    fn new(files: usize) -> Self {
+        Self { rows: vec![0; files], ..Self::default() }
+    }
+
     /// Adds consecutive rows by fingerprint and given values. `first` is the number of the first of
-    /// them. An invalid row is `None`.
-    fn add(&mut self, first: u64, rows: impl Iterator<Item = Option<(u128, u16)>>) -> std::io::Result<()> {
+    /// them, and `file` their file. An invalid row is `None`.
+    fn add(
+        &mut self,
+        (first, file): (u64, usize),
+        rows: impl Iterator<Item = Option<(u128, u16)>>,
+    ) -> std::io::Result<()> {
         for (row, usable) in (first..).zip(rows) {
-            self.rows += 1;
+            self.rows[file] += 1;
             match usable {
                 Some((fingerprint, given)) => self.usable.push(RowOfCall::new(fingerprint, row, given))?,
                 None => self.invalid += 1,
@@ -328,7 +311,8 @@ mod tests {
               ,1,2026-06-01,\n\nb,1,2026-06-01,\na,1,1780272000,\n1671552000000^9,1,,\n",
         )
         .unwrap();
-        let scan = scan(&Input::open(file.path()).unwrap(), &Options::default(), 1).unwrap();
+        let input = Input::open(file.path()).unwrap().into();
+        let scan = scan(&input, &[Options::default()], 1).unwrap();
         assert_eq!((scan.rows, scan.invalid, scan.duplicates, scan.calls), (8, 1, 2, 5));
         assert_eq!(scan.rows, scan.invalid + scan.duplicates + scan.calls);
         assert_eq!(scan.days_from_call_id, 1);
@@ -358,7 +342,10 @@ mod tests {
         assert_eq!(on_one_thread.by_ref().count(), 40 * BATCH.records);
         assert_eq!(on_one_thread.notes().len(), 4, "{:?}", on_one_thread.notes());
         for parsers in [1, 2, 2, 3, 8] {
-            assert_eq!(scan(&input, &options, parsers).unwrap().notes, on_one_thread.notes());
+            assert_eq!(
+                scan(&input.clone().into(), std::slice::from_ref(&options), parsers).unwrap().notes,
+                on_one_thread.notes()
+            );
         }
     }
 }

@@ -87,6 +87,11 @@ impl TextTable {
         &self.names
     }
 
+    /// Whether a CSV file for the same people needs a byte order mark.
+    pub fn needs_byte_order_mark(&self) -> bool {
+        matches!(&self.form, Form::Rows { rows, .. } if rows.needs_byte_order_mark())
+    }
+
     /// The texts of the next row, in the order of the names; `None` at the end. A missing value is
     /// empty.
     ///

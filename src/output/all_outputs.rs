@@ -114,6 +114,7 @@ impl Outputs {
             largest: Arc::new(LargestForm::new(lang, carried, OPEN_ROWS)),
             settled: Arc::new(LargestForm::new(lang, carried, SETTLED_ROWS)),
             reject_delimiter: layout.delimiter,
+            file_column: layout.file_column,
             discrepancy_columns: discrepancy_types.len(),
         };
         let [largest, settled] = [&forms.largest, &forms.settled].map(|form| Largest::new(form.clone()));

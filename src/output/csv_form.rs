@@ -1,10 +1,13 @@
-//! The form of the CSV files: the byte order mark, and the guard against formulas.
+//! The form of the CSV files: the byte order mark, times, and the guard against formulas.
 //!
 //! Spreadsheets take a cell that begins with one of [`RISKY`] for a formula. The guard writes a `'`
 //! before such a cell. It also writes one before a cell that begins with `'`. Without one leading
 //! `'`, each cell has its unguarded text again.
 
 use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use reconcile_core::calendar::provider_local;
 
 /// Whether the CSV files begin with a byte order mark. Excel needs one to recognize UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +62,11 @@ pub(crate) fn without_guard(cell: &str) -> &str {
 /// The text of a guarded cell.
 pub(super) fn unguarded(cell: &str) -> &str {
     cell.strip_prefix('\'').unwrap_or(cell)
+}
+
+/// An instant in UTC+8 with its offset, such as `2026-11-16 10:00:00+08:00`.
+pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
+    provider_local(at).format("%F %T%.f+08:00").to_string()
 }
 
 #[cfg(test)]

@@ -5,11 +5,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use serde::Serializer as _;
 use serde_json::Value;
 
-use super::csv_form::{MARK, guarded};
+use super::csv_form::{MARK, guarded, timestamp};
 use super::file_format::FileFormat;
 use super::packed_rows::PackedRows;
 use super::paths::Paths;
@@ -17,7 +16,6 @@ use super::schema::{Cell, ColumnType, DISCREPANCIES};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::staged::{Staged, unwritable};
-use reconcile_core::calendar::provider_local;
 use reconcile_core::columns::of_discrepancy;
 use reconcile_core::discrepancy::DiscrepancyRow;
 
@@ -222,16 +220,12 @@ fn json_value(cell: Cell<'_>) -> Value {
     }
 }
 
-/// An instant in UTC+8 with its offset, such as `2026-11-16 10:00:00+08:00`.
-pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
-    provider_local(at).format("%F %T%.f+08:00").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::output::read_back::count_discrepancies;
+    use chrono::DateTime;
     use reconcile_core::call::CallKey;
     use reconcile_core::discrepancy::{Discrepancy, Kind};
     use reconcile_core::message::Message;
@@ -248,10 +242,13 @@ mod tests {
         paths.csv.guard = guard;
         let mut file =
             Discrepancies::create(&paths, guard, &["ledger_note".into(), "ledger_b".into()], &[]).unwrap();
-        let what = Discrepancy::new(Kind::Mismatch, Message::Differs { field: "duration_s", later_line: 0 })
-            .field("duration_s")
-            .values(Some("7".into()), Some("5".into()))
-            .delta(Some(-2));
+        let what = Discrepancy::new(
+            Kind::Mismatch,
+            Message::Differs { field: "duration_s", later_line: 0, file: "".into() },
+        )
+        .field("duration_s")
+        .values(Some("7".into()), Some("5".into()))
+        .delta(Some(-2));
         let row = DiscrepancyRow {
             call_id: Some("-1^2".into()),
             ledger_line: 3,

@@ -38,6 +38,8 @@ pub struct RowForms {
     pub(super) largest: Arc<LargestForm>,
     pub(super) settled: Arc<LargestForm>,
     pub(super) reject_delimiter: u8,
+    /// As in [`Layout`](crate::ledger::Layout).
+    pub(super) file_column: Option<usize>,
     /// Columns of a discrepancy, the carried ones included.
     pub(super) discrepancy_columns: usize,
 }
@@ -83,7 +85,7 @@ impl RowEncoder {
             details: forms.details.encoder(),
             is_row_group_full: false,
             text: forms.discrepancies.clone().filter(|form| form.is_text()).map(DiscrepancyEncoder::new),
-            rejects: RejectsEncoder::new(forms.reject_delimiter),
+            rejects: RejectsEncoder::new(forms.reject_delimiter, forms.file_column),
             packed: PackedRows::default(),
             counted: Written::default(),
             largest: Largest::new(forms.largest.clone()),

@@ -32,12 +32,11 @@ mod workbook;
 
 pub use all_outputs::{ClosedOutputs, Outputs};
 pub use csv_form::{ByteOrderMark, CsvForm};
-pub(crate) use discrepancies::timestamp;
 pub use encoded_rows::{EncodedRows, RowEncoder, RowForms};
 pub use lang::Lang;
 pub use mask::{MaskPhones, TokenKey, own_numbers};
 pub use paths::Paths;
-pub use provenance::Provenance;
+pub use provenance::{LedgerFile, Provenance};
 pub use rejects::OldRejects;
 pub(crate) use report::{KnownCall, masked};
 pub use summary::{AccountSummary, MoneySummary, Summary, with_shown_codes};

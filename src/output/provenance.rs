@@ -7,6 +7,17 @@ use super::schema::SCHEMA_VERSION;
 use reconcile_core::rate::Rate;
 use reconcile_core::traffic::Traffic;
 
+/// A file of a ledger that has several.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LedgerFile {
+    /// As named on the command line; phone numbers masked.
+    pub name: String,
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// Its rows.
+    pub rows: u64,
+}
+
 /// The run that writes the files.
 #[derive(Debug, Clone)]
 pub struct Provenance {
@@ -18,6 +29,8 @@ pub struct Provenance {
     pub input: String,
     /// SHA-256 of the ledger's bytes, in hexadecimal digits.
     pub input_sha256: String,
+    /// The files of a ledger that has several.
+    pub files: Vec<LedgerFile>,
     /// Start of this process.
     pub started_at: DateTime<Utc>,
     /// Whether the answers are simulated.

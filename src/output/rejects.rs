@@ -67,6 +67,8 @@ pub(super) struct Rejects {
 /// Encodes rejects on one thread.
 pub(super) struct RejectsEncoder {
     delimiter: u8,
+    /// Which of a row's carried values is the name of its file; `None` for a ledger of one file.
+    file_column: Option<usize>,
     csv: csv::Writer<Vec<u8>>,
     first_has_zero_byte: Option<bool>,
 }
@@ -78,8 +80,8 @@ pub(super) struct EncodedRejects {
 }
 
 impl RejectsEncoder {
-    pub(super) fn new(delimiter: u8) -> Self {
-        Self { delimiter, csv: csv_writer(delimiter, Vec::new()), first_has_zero_byte: None }
+    pub(super) fn new(delimiter: u8, file_column: Option<usize>) -> Self {
+        Self { delimiter, file_column, csv: csv_writer(delimiter, Vec::new()), first_has_zero_byte: None }
     }
 
     /// Adds a row with all the values it has.
@@ -89,7 +91,11 @@ impl RejectsEncoder {
     /// Exit 6 if it cannot be encoded, which is a bug.
     pub(super) fn push(&mut self, row: &InvalidRow) -> Result<()> {
         self.first_has_zero_byte.get_or_insert_with(|| row.original.iter().any(|value| value.contains('\0')));
-        let reason = row.message().to_string();
+        let mut reason = row.message().to_string();
+        // The columns are those of all files, so the row says where it is from.
+        if let Some(file) = self.file_column.and_then(|at| row.carried.get(at)) {
+            reason.push_str(&format!(" ({file}, line {})", row.line));
+        }
         let values = row.original.iter().chain([&reason]);
         self.csv.write_record(values).map_err(|e| Error::bug(format!("cannot encode a reject: {e}")))
     }
@@ -252,11 +258,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("d.rejects.csv");
         let names = ["call_id", "note; with \"quotes\"\nand a line"].map(str::to_owned).to_vec();
-        let layout = Layout { names, delimiter: b';', byte_order_mark: true };
+        let layout = Layout { names, delimiter: b';', byte_order_mark: true, file_column: None };
         let old = || OldRejects::at(&path, &layout);
         assert_eq!(old(), OldRejects::Replaceable, "nothing is there");
         let mut rejects = Rejects::new(&path, &layout);
-        let mut rows = RejectsEncoder::new(layout.delimiter);
+        let mut rows = RejectsEncoder::new(layout.delimiter, None);
         rows.push(&row()).unwrap();
         rejects.append(&rows.take().unwrap().unwrap()).unwrap();
         let mut closed = rejects.finish();

@@ -61,19 +61,22 @@ pub(super) struct AgeClass {
     /// `None` if there is no upper end.
     to: Option<i64>,
     calls: u64,
+    /// Their talk seconds at stake.
+    seconds: u64,
 }
 
 /// The open calls by age.
 pub(super) fn age_classes(open: &OpenItems) -> Vec<AgeClass> {
-    classes(&open.by_age.iter().map(|age| (age.nights, age.calls)).collect::<Vec<_>>())
+    classes(&open.by_age.iter().map(|age| (age.nights, age.calls, age.seconds)).collect::<Vec<_>>())
 }
 
-/// The classes of ages in nights, each with its number of calls.
-fn classes(ages: &[(i64, u64)]) -> Vec<AgeClass> {
+/// The classes of ages in nights. Each age has its number of calls and their seconds at stake.
+fn classes(ages: &[(i64, u64, u64)]) -> Vec<AgeClass> {
     let class = |(from, to): (i64, Option<i64>)| {
         let is_in = |nights: i64| nights.max(0) >= from && to.is_none_or(|to| nights <= to);
-        let calls = ages.iter().filter(|(nights, _)| is_in(*nights)).map(|(_, calls)| calls).sum();
-        AgeClass { from, to, calls }
+        let of_class = ages.iter().filter(|(nights, ..)| is_in(*nights));
+        let (calls, seconds) = of_class.fold((0, 0), |(n, s), (_, calls, seconds)| (n + calls, s + seconds));
+        AgeClass { from, to, calls, seconds }
     };
     [(0, Some(1)), (2, Some(7)), (8, Some(30)), (31, None)].map(class).into()
 }
@@ -92,9 +95,10 @@ mod tests {
 
     #[test]
     fn every_age_is_in_one_class() {
-        let ages = [-1, 0, 1, 2, 7, 8, 30, 31, 1_000].map(|nights| (nights, 1));
+        let ages = [-1, 0, 1, 2, 7, 8, 30, 31, 1_000].map(|nights| (nights, 1, 10));
         let classes = classes(&ages);
         assert_eq!(classes.iter().map(|class| class.calls).collect::<Vec<_>>(), [3, 2, 2, 2]);
+        assert_eq!(classes.iter().map(|class| class.seconds).collect::<Vec<_>>(), [30, 20, 20, 20]);
     }
 
     #[test]

@@ -65,6 +65,8 @@ struct SummaryJson<'a> {
     elapsed_s: f64,
     input: &'a str,
     input_sha256: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    inputs: &'a [super::provenance::LedgerFile],
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     incomplete_because: Option<String>,
@@ -298,6 +300,7 @@ impl<'a> SummaryJson<'a> {
             elapsed_s: summary.elapsed_s(),
             input: &p.input,
             input_sha256: &p.input_sha256,
+            inputs: &p.files,
             complete: summary.complete(),
             incomplete_because: summary.incomplete_because.map(|because| shown(&because.to_string())),
             go_on: summary.incomplete_because.and(summary.go_on).map(shown),

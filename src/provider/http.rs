@@ -112,6 +112,13 @@ impl HttpProvider {
         Self { recorder: Some(recorder), ..self }
     }
 
+    /// The provider's address: scheme, host, and a port other than the scheme's. Never user,
+    /// password, path or parameters.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.endpoint.origin().ascii_serialization()
+    }
+
     /// Adds a response to the recording, with the headers that affect how it is read.
     fn record(&self, question: &Question, received: Option<&Received>) {
         let Some(recorder) = &self.recorder else { return };

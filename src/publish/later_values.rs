@@ -11,6 +11,7 @@ use std::collections::hash_map::Entry;
 use super::units::changed;
 use crate::error::Result;
 use crate::ledger::{BatchLimit, RawBatch, Repeat, ScannedLedger};
+use crate::shown::shown;
 use reconcile_core::duplicate::LaterValues;
 use reconcile_core::ledger_row::{Expected, Record};
 
@@ -54,7 +55,9 @@ pub(super) fn read(ledger: &ScannedLedger) -> Result<ByCall> {
                         return Err(changed(ledger));
                     };
                     let values = found.entry(first).or_default();
-                    values.add(&call.get().first, &row);
+                    let file = ledger.scan.layout.file_column.and_then(|at| row.carried.get(at));
+                    let file = file.map(|name| shown(name)).unwrap_or_default();
+                    values.add_of_file(&call.get().first, &row, &file);
                     if values.is_empty() {
                         found.remove(&first);
                     }

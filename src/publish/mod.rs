@@ -105,11 +105,11 @@ pub fn publish(
         // A thread that fails closes its channels, and then the others end too. So the first error
         // in the order of the ledger is the cause.
         let counted = write(in_order, sources, outputs, remember);
-        let checksum = threads::result_of(splitting)?;
+        let checksums = threads::result_of(splitting)?;
         threads.into_iter().for_each(threads::result_of);
         let counted = counted?;
-        match checksum {
-            Some(checksum) if ledger.is_same(checksum)? => Ok(counted),
+        match checksums {
+            Some(checksums) if ledger.is_same(&checksums)? => Ok(counted),
             _ => Err(units::changed(ledger)),
         }
     })

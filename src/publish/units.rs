@@ -63,14 +63,14 @@ impl<'a> UnitReader<'a> {
         Self { ledger, records, parser, open_calls: HashMap::new() }
     }
 
-    /// Sends all units, and where the results of each will come from. Returns the ledger's
-    /// checksum; `None` if the workers ended first.
+    /// Sends all units, and where the results of each will come from. Returns the checksums of the
+    /// ledger's files; `None` if the workers ended first.
     pub(super) fn run(
         mut self,
         to_fill: Receiver<RawBatch>,
         units: &Sender<Unit>,
         order: &Sender<Receiver<Result<Done>>>,
-    ) -> Result<Option<u32>> {
+    ) -> Result<Option<Vec<u32>>> {
         for mut batch in to_fill {
             self.records.fill(&mut batch, UNIT)?;
             if batch.is_empty() {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{BatchParser, RawBatch, Repeat};
 use crate::locked::lock;
 use crate::output::{KnownCall, RowEncoder, RowForms, own_numbers};
+use crate::shown::shown;
 use crate::store::{NewDiscrepancy, OpenItem, Reader};
 use chrono::NaiveDate;
 use reconcile_core::answer::StoredCall;
@@ -22,6 +23,7 @@ use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::discrepancy_identity::{Subject, call_id_digest};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
+use reconcile_core::message::Message;
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
 
@@ -35,6 +37,8 @@ pub(super) struct Worker<'a> {
     forms: Arc<RowForms>,
     parser: BatchParser,
     reader: Box<dyn Reader>,
+    /// Names of the carried values that duplicates compare.
+    compared_columns: Arc<[String]>,
 }
 
 impl<'a> Worker<'a> {
@@ -49,7 +53,9 @@ impl<'a> Worker<'a> {
         forms: Arc<RowForms>,
         parser: BatchParser,
     ) -> Result<Self> {
-        Ok(Self { sources, later_values, forms, parser, reader: sources.store.reader()? })
+        let compared_columns = sources.ledger.compared_columns().into();
+        let reader = sources.store.reader()?;
+        Ok(Self { sources, later_values, forms, parser, reader, compared_columns })
     }
 
     /// Works on units until there are no more, or nobody wants the results.
@@ -80,6 +86,7 @@ impl<'a> Worker<'a> {
             encoder: RowEncoder::new(self.forms.clone()),
             counted: Counted::new(self.sources.rules.tolerances),
             found: Found::default(),
+            compared_columns: self.compared_columns.clone(),
         };
         let mut first_rows = first_rows.iter();
         let mut repeats = self.sources.ledger.scan.duplicate_calls.among(batch.rows()).iter().peekable();
@@ -162,6 +169,8 @@ struct UnitRows<'a> {
     encoder: RowEncoder,
     counted: Counted,
     found: Found,
+    /// Names of the carried values that duplicates compare.
+    compared_columns: Arc<[String]>,
 }
 
 impl UnitRows<'_> {
@@ -225,7 +234,9 @@ impl UnitRows<'_> {
             );
         }
         if is_open(&lookup) {
-            self.found.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
+            let at_stake = own.iter().filter(|row| !row.is_settled()).map(|row| row.at_stake_s);
+            let seconds = at_stake.fold(0, u64::saturating_add);
+            self.found.open.push(OpenItem { key: row.key.clone(), status: lookup.status, seconds });
         }
         if let Some(of_account) = self.of_account(&row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));
@@ -317,8 +328,13 @@ impl UnitRows<'_> {
         let Sources { ledger, rules, session_no, .. } = self.sources;
         let lookup = look_up(&filled, stored, rules.settle, session_no);
         let is_rest_settled = self.is_settled(&filled, &lookup);
-        let (call, carried) = ((lookup.found_on, lookup.status), &ledger.scan.carried);
-        let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, carried);
+        let call = (lookup.found_on, lookup.status);
+        let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, &self.compared_columns);
+        if let (Some(at), Message::SameCall { file, .. }) =
+            (ledger.scan.layout.file_column, &mut discrepancy.what.message)
+        {
+            *file = first.carried.get(at).map(|name| shown(name).into()).unwrap_or_default();
+        }
         if self.needs_own_numbers(&discrepancy) {
             discrepancy.own_numbers = own_numbers(&row.expected, None);
             discrepancy.own_numbers.extend(own_numbers(&first.expected, None));

@@ -11,7 +11,7 @@ use crate::ledger::{Input, LedgerError, TableRow, TableRows};
 use crate::output::csv_form::without_guard;
 use crate::shown::shown;
 use reconcile_core::resolution_entry::{COLUMNS, Entry, REQUIRED, column_of};
-use reconcile_core::resolutions::Resolutions;
+use reconcile_core::resolutions::{Resolutions, SecondDecision};
 
 /// A row of the file, in the order of [`COLUMNS`].
 pub(super) type Texts = [String; COLUMNS.len()];
@@ -33,10 +33,21 @@ pub fn load(path: &Path, today: NaiveDate) -> Result<Resolutions> {
 ///
 /// Exit 2 when two of them decide on one discrepancy.
 pub(super) fn decisions(path: &Path, entries: Vec<Entry>, today: NaiveDate) -> Result<Resolutions> {
-    Resolutions::new(entries, today).map_err(|second| {
-        let what = format!("line {} already decides on this discrepancy", second.first);
-        mistake(path, second.line, &what).hint("keep one of the two lines")
-    })
+    Resolutions::new(entries, today).map_err(|second| decided_twice(path, second))
+}
+
+/// The decisions of a loaded file that hold on another day, in UTC+8.
+///
+/// # Errors
+///
+/// Exit 2 when two of them decide on one discrepancy.
+pub fn on_day(path: &Path, loaded: Resolutions, today: NaiveDate) -> Result<Resolutions> {
+    loaded.on_day(today).map_err(|second| decided_twice(path, second))
+}
+
+fn decided_twice(path: &Path, second: SecondDecision) -> Error {
+    let what = format!("line {} already decides on this discrepancy", second.first);
+    mistake(path, second.line, &what).hint("keep one of the two lines")
 }
 
 /// Passes each row of the file to `each`, with what it decides. Returns whether a file for the same
@@ -97,7 +108,7 @@ pub(crate) fn unreadable(what: &str, error: LedgerError) -> Error {
 }
 
 /// The path as messages show it.
-pub(super) fn name(path: &Path) -> String {
+fn name(path: &Path) -> String {
     shown(&path.display().to_string())
 }
 

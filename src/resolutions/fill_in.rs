@@ -10,7 +10,7 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 
-use super::discrepancy_file::{DiscrepancyFile, FoundRow};
+use super::discrepancy_file::{FoundRow, FoundRows};
 use super::file::{self, Texts};
 use crate::error::{Error, Result};
 use crate::output::csv_form::{MARK, guarded};
@@ -64,7 +64,7 @@ impl FillIn<'_> {
         let old = self.old.map(|path| Old::read(path, self.today)).transpose()?;
         let is_new = old.is_none();
         let Old { rows, decisions, mut undecided, byte_order_mark } = old.unwrap_or_default();
-        let found = DiscrepancyFile::open(self.from)?;
+        let found = FoundRows::open(self.from)?;
         let mut into = into;
         if byte_order_mark || found.needs_byte_order_mark() {
             into.write_all(MARK).map_err(|e| failed(e.into()))?;

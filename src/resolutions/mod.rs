@@ -8,7 +8,7 @@ mod file;
 mod fill_in;
 mod note;
 
-pub use file::load;
+pub use file::{load, on_day};
 pub(crate) use file::{open_table, unreadable};
 pub use fill_in::{FillIn, FilledIn};
 pub use note::{LeftOver, ResolutionNote};

@@ -35,7 +35,7 @@ fn open_in(folder: &TempDir) -> Arc<dyn Store> {
 fn begin(store: &Arc<dyn Store>, ledger: &str, accounts: &[Option<&str>]) -> Vec<Scope> {
     let caps: Vec<AccountCap> = accounts.iter().map(|account| cap_of(*account)).collect();
     let identity = RunIdentity { input_sha256: ledger.into(), refresh: false };
-    store.begin_sessions(&identity, TIMEOUT, &caps).unwrap()
+    store.begin_sessions(&identity, &Destination { endpoint: None, timeout: TIMEOUT }, &caps).unwrap()
 }
 
 async fn send(store: &Arc<dyn Store>, scope: &Scope, call: usize) {
@@ -48,6 +48,7 @@ async fn send(store: &Arc<dyn Store>, scope: &Scope, call: usize) {
         provider_at: None,
         http_status: Some(200),
         code: "OK".into(),
+        request_id: None,
         throttled: false,
         decision: Decision::GaveUp,
         pause: None,

@@ -22,6 +22,7 @@ use crate::locked::lock;
 use crate::threads;
 
 /// A command to the committing thread: what to write for one request.
+#[allow(clippy::large_enum_variant, reason = "each request has one of both, so boxes would only cost")]
 pub(super) enum Command {
     /// A request that will be sent.
     Begin { session_no: i64, request: NewRequest, at: Moment },

@@ -16,6 +16,9 @@ pub struct Attempt {
     pub session_no: i64,
     /// The account that was asked; `None` if the store knows only one account.
     pub account: Option<String>,
+    /// The address that was asked, such as `https://dyvmsapi.aliyuncs.com`; `None` if the store
+    /// does not know it.
+    pub endpoint: Option<String>,
     /// The day that it asked for, as stored: `YYYY-MM-DD`.
     pub asked_date: String,
     /// Why it was sent.
@@ -30,6 +33,8 @@ pub struct Attempt {
     pub http_status: Option<u16>,
     /// The provider's code, or a word for the transport error; `None` while it is in flight.
     pub code: Option<String>,
+    /// `RequestId` of the response; `None` without one, and in requests of earlier schemas.
+    pub request_id: Option<String>,
     /// True if the provider throttled.
     pub throttled: bool,
     /// What happened to the call next; `None` while it is in flight, and in requests of schema 1.
@@ -93,4 +98,6 @@ pub struct CapRecord {
     /// How many names (hard links) the file has. With several, a run under another name may have
     /// recorded its requests elsewhere.
     pub names: u64,
+    /// The store of which this one is an unfinished copy. Then requests may be missing.
+    pub copy_of: Option<String>,
 }

@@ -7,7 +7,7 @@ use super::copy::{self, Copied, CopySide, key};
 use super::location::StoreLocation;
 use super::origin::{ExpectedOrigin, Origin};
 use super::postgres::{PostgresCopy, PostgresReader, PostgresStore};
-use super::sqlite::{SqliteCopy, SqliteReader, SqliteStore};
+use super::sqlite::{SqliteCopy, SqliteReader, SqliteStore, copies_beside, names_of_next_copies};
 use super::stored_word::Word as _;
 use super::verbs::{Reader, Store};
 use super::wait::{Wait, stand_by};
@@ -113,15 +113,24 @@ pub fn copy(from: &StoreLocation, to: &StoreLocation, clock: &dyn Clock) -> Resu
 /// exist.
 pub fn files_beside(path: &Path) -> impl Iterator<Item = (&'static str, PathBuf)> {
     let store = resolve(path).unwrap_or_else(|_| path.to_owned());
+    let copies = names_of_next_copies(&store).into_iter().map(|copy| ("the store's copy", copy));
     let suffixes = [
         ("the store's log", "-wal"),
         ("the store's shared memory", "-shm"),
         ("the store's journal", "-journal"),
         ("the store's lock file", ".lock"),
     ];
-    suffixes.into_iter().map(move |(name, suffix)| {
+    let others = suffixes.into_iter().map(move |(name, suffix)| {
         let mut beside = store.clone().into_os_string();
         beside.push(suffix);
         (name, beside.into())
-    })
+    });
+    others.chain(copies)
+}
+
+/// The copies of a store that were made before it was upgraded, by name. A database has none.
+#[must_use]
+pub fn upgrade_copies(location: &StoreLocation) -> Vec<PathBuf> {
+    let path = location.file().and_then(|path| resolve(path).ok());
+    path.map_or(Vec::new(), |path| copies_beside(&path))
 }

@@ -14,6 +14,18 @@ pub struct OpenItem {
     pub key: CallKey,
     /// Its status in this run's details.
     pub status: Status,
+    /// Talk seconds at stake in its unsettled discrepancies.
+    pub seconds: u64,
+}
+
+/// More seconds of one call are stored as this number, so that no sum in the store overflows.
+const MOST_SECONDS: u64 = 1 << 32;
+
+impl OpenItem {
+    /// The seconds at stake, as they are stored.
+    pub(super) fn stored_seconds(&self) -> i64 {
+        self.seconds.min(MOST_SECONDS).cast_signed()
+    }
 }
 
 /// The number of open calls with one status that were first seen on one day.
@@ -27,6 +39,8 @@ pub struct OpenAge {
     pub status: StoredWord<Status>,
     /// The number of calls.
     pub calls: u64,
+    /// Their talk seconds at stake.
+    pub seconds: u64,
 }
 
 impl OpenAge {
@@ -34,11 +48,12 @@ impl OpenAge {
     pub(super) fn new(
         first_seen_us: i64,
         status: StoredWord<Status>,
-        calls: u64,
+        (calls, seconds): (u64, u64),
         now: DateTime<Utc>,
     ) -> Self {
         let first_seen = day_of(DateTime::from_timestamp_micros(first_seen_us).unwrap_or(now));
-        Self { first_seen, nights: (day_of(now) - first_seen).num_days().max(0), status, calls }
+        let nights = (day_of(now) - first_seen).num_days().max(0);
+        Self { first_seen, nights, status, calls, seconds }
     }
 }
 

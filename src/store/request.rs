@@ -96,6 +96,8 @@ pub struct RequestEnd {
     pub http_status: Option<u16>,
     /// The provider's code, or a word for the transport error.
     pub code: String,
+    /// `RequestId` of the response; `None` without one.
+    pub request_id: Option<String>,
     /// True if the provider throttled.
     pub throttled: bool,
     /// What happens to the call next.
@@ -113,6 +115,7 @@ impl RequestEnd {
             provider_at: None,
             http_status: None,
             code: WITHDRAWN.to_owned(),
+            request_id: None,
             throttled: false,
             decision: Decision::Again,
             pause: None,

@@ -1,4 +1,6 @@
-//! What a run is: its identity, and the caps under which it sends.
+//! What a run is: its identity, where it sends requests, and under which caps.
+
+use std::time::Duration;
 
 use reconcile_core::rate::Rate;
 
@@ -9,6 +11,15 @@ pub struct RunIdentity {
     pub input_sha256: String,
     /// True if settled calls are asked again.
     pub refresh: bool,
+}
+
+/// Where the requests of a session go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The provider's address, such as `https://dyvmsapi.aliyuncs.com`; `None` offline.
+    pub endpoint: Option<String>,
+    /// The time limit of one request.
+    pub timeout: Duration,
 }
 
 /// The cap under which a session sends.

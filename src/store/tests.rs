@@ -131,6 +131,7 @@ fn end(store: &Arc<dyn Store>, code: &str) -> RequestEnd {
         provider_at: None,
         http_status: Some(200),
         code: code.into(),
+        request_id: None,
         throttled: false,
         decision: Decision::Answered,
         pause: None,
@@ -457,6 +458,78 @@ async fn purge_keeps_what_the_cap_counts_under_any_wall_clock() {
 }
 
 #[tokio::test]
+async fn a_resumed_run_keeps_its_start() {
+    let Some(machine) = Machine::new() else { return };
+    let store = machine.open();
+    let began = machine.clock.now().wall;
+    assert_eq!(begin(&store).run_started_at, began);
+    drop(store);
+    machine.clock.pass(19 * 3_600);
+    let store = machine.open();
+    let preview = store.reader().unwrap().preview_session(&identity("a"), machine.clock.as_ref());
+    assert_eq!(preview.unwrap().run_started_at, began);
+    let resumed = begin(&store);
+    assert_eq!((resumed.run_started_at, resumed.resumed), (began, true));
+    store.end_session(&resumed, Some(RunEnd::without_outputs(false))).unwrap();
+    // The run after an incomplete one is a run of its own.
+    assert_eq!(begin(&store).run_started_at, machine.clock.now().wall);
+}
+
+/// Asks for a call without an answer; the response has this `RequestId`.
+async fn ask_with_id(store: &Arc<dyn Store>, scope: &Scope, n: u32, request_id: &str) {
+    let begun = store.begin_request(scope, request(n, Purpose::First)).await.unwrap();
+    let end = RequestEnd {
+        request_id: Some(request_id.into()),
+        throttled: true,
+        decision: Decision::Again,
+        ..end(store, "Throttling.User")
+    };
+    store.end_request(scope, begun, end, None).await.unwrap();
+}
+
+fn attempts(store: &Arc<dyn Store>, n: u32) -> Vec<Attempt> {
+    let mut known = store.reader().unwrap().calls_named(&key(n).call_id).unwrap();
+    known.pop().map(|known| known.attempts).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn attempts_have_their_request_id_and_endpoint() {
+    let Some(machine) = Machine::new() else { return };
+    let store = machine.open();
+    let destination = Destination { endpoint: Some("https://a.example:8443".into()), timeout: TIMEOUT };
+    let caps = [AccountCap { account: None, rate: rate() }];
+    let scope = store.begin_sessions(&identity("a"), &destination, &caps).unwrap().remove(0);
+    let odd = "R\u{0}1\u{10FFFF}号";
+    ask_with_id(&store, &scope, 1, odd).await;
+    ask(&store, &scope, 1, AnswerKind::Final, Some("{}")).await;
+    store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
+    let second = begin(&store);
+    ask_with_id(&store, &second, 1, "R3").await;
+    let found = attempts(&store, 1);
+    let of = |attempt: &Attempt| (attempt.request_id.clone(), attempt.endpoint.clone());
+    let endpoint = || destination.endpoint.clone();
+    assert_eq!(
+        found.iter().map(of).collect::<Vec<_>>(),
+        [(Some(odd.into()), endpoint()), (None, endpoint()), (Some("R3".into()), None)]
+    );
+}
+
+#[tokio::test]
+async fn forget_deletes_request_ids_with_the_number() {
+    let Some(machine) = Machine::new() else { return };
+    let store = machine.open();
+    let scope = begin(&store);
+    for (n, id) in [(1, "R-138 1234 5678"), (1, "R-2"), (2, "x8613812345678"), (3, "R-99138123456789")] {
+        ask_with_id(&store, &scope, n, id).await;
+    }
+    store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
+    store.forget("13812345678").unwrap();
+    let ids = |n| attempts(&store, n).into_iter().map(|attempt| attempt.request_id).collect::<Vec<_>>();
+    assert_eq!(ids(1), [None, Some("R-2".into())]);
+    assert_eq!((ids(2), ids(3)), (vec![None], vec![Some("R-99138123456789".into())]));
+}
+
+#[tokio::test]
 async fn other_boots_count_until_this_one_has_sent_for_a_while() {
     let Some(mut machine) = Machine::new() else { return };
     let store = machine.open();
@@ -659,7 +732,7 @@ fn the_secret_of_a_store_never_changes() {
 fn open_items_keep_the_day_on_which_they_were_first_seen() {
     let Some(machine) = Machine::new() else { return };
     let store = machine.open();
-    let item = |n, status| OpenItem { key: key(n), status };
+    let item = |n, status| OpenItem { key: key(n), status, seconds: 60 + u64::from(n) };
     let first = begin(&store);
     store.note_open(&first, &[item(1, Status::NotFound), item(2, Status::Pending)]).unwrap();
     store.end_session(&first, Some(RunEnd::without_outputs(true))).unwrap();
@@ -667,7 +740,7 @@ fn open_items_keep_the_day_on_which_they_were_first_seen() {
     let second = begin(&store);
     store.note_open(&second, &[item(1, Status::NotFound)]).unwrap();
     let open_items = store.open_items(&second).unwrap();
-    let [OpenAge { nights: 2, status, calls: 1, .. }] = open_items.by_age.as_slice() else {
+    let [OpenAge { nights: 2, status, calls: 1, seconds: 61, .. }] = open_items.by_age.as_slice() else {
         panic!("{open_items:?}")
     };
     assert_eq!(*status, StoredWord::Known(Status::NotFound));

@@ -22,7 +22,7 @@ use super::origin::Origin;
 use super::places::Places;
 use super::request::{BegunRequest, NewRequest, RequestEnd};
 use super::run_history::{RunFigures, RunHistory, StoredRun};
-use super::run_identity::{AccountCap, RunIdentity};
+use super::run_identity::{AccountCap, Destination, RunIdentity};
 use super::store_note::StoreNote;
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
@@ -87,8 +87,8 @@ pub trait Store: RequestLog {
     /// The origin of its answers.
     fn origin(&self) -> Origin;
 
-    /// What its user should know about its place; `None` if it is as it should be.
-    fn note(&self) -> Option<StoreNote>;
+    /// What its user should know about it; nothing if it is as it should be.
+    fn notes(&self) -> Vec<StoreNote>;
 
     /// Random bytes of this store, drawn at the first call. A recording derives its replacements of
     /// phone numbers from them. So the next run with this store can continue the recording.
@@ -115,17 +115,19 @@ pub trait Store: RequestLog {
     fn begin_sessions(
         &self,
         identity: &RunIdentity,
-        timeout: Duration,
+        destination: &Destination,
         caps: &[AccountCap],
     ) -> Result<Vec<Scope>>;
 
-    /// Begins the session of a run with one account, which has no name.
+    /// Begins the session of a run with one account, which has no name, at an address that is not
+    /// recorded.
     ///
     /// # Errors
     ///
     /// As [`Store::begin_sessions`].
     fn begin_session(&self, identity: &RunIdentity, rate: Rate, timeout: Duration) -> Result<Scope> {
-        let scopes = self.begin_sessions(identity, timeout, &[AccountCap { account: None, rate }])?;
+        let destination = Destination { endpoint: None, timeout };
+        let scopes = self.begin_sessions(identity, &destination, &[AccountCap { account: None, rate }])?;
         scopes.into_iter().next().ok_or_else(|| Error::bug("the store began no session"))
     }
 

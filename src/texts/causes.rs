@@ -83,7 +83,7 @@ fn stopped(reason: &Reason) -> String {
         Reason::NoKey(_) => "无法取得访问密钥，原因见运行日志".to_owned(),
         Reason::Fatal { code, .. } => format!("服务商拒绝请求，返回码 {code}"),
         Reason::Unreachable(silence) | Reason::Silent(silence) => silent(silence),
-        Reason::Failed(_) => "本地库或台账出错，原因见运行日志".to_owned(),
+        Reason::Failed(_) => "存储库或台账出错，原因见运行日志".to_owned(),
     }
 }
 

@@ -33,18 +33,21 @@ fn zh(message: &Message) -> String {
         Message::Failed(failure) => failed(failure),
         Message::UnknownState => "状态码不在服务商的任何码表中".to_owned(),
         Message::OtherDay => "服务商的记录在相邻日期".to_owned(),
-        Message::Differs { field, later_line: 0 } => format!("{}不一致", name(field)),
-        Message::Differs { field, later_line } => {
-            format!("{}不一致；台账的值取自第 {later_line} 行", name(field))
+        Message::Differs { field, later_line: 0, .. } => format!("{}不一致", name(field)),
+        Message::Differs { field, later_line, file } => {
+            let of = if file.is_empty() { String::new() } else { format!("“{file}”") };
+            format!("{}不一致；台账的值取自{of}第 {later_line} 行", name(field))
         }
         Message::Contradiction(rule) => contradiction(*rule).to_owned(),
-        Message::SameCall { line, fields } if fields.is_empty() => {
-            format!("与第 {line} 行为同一通话，各项相同")
-        }
-        Message::SameCall { line, fields } => {
+        Message::SameCall { line, file, fields } => {
+            let of = if file.is_empty() { String::new() } else { format!("“{file}”") };
+            let row = format!("{of}第 {line} 行");
+            if fields.is_empty() {
+                return format!("与{row}为同一通话，各项相同");
+            }
             let fields: Vec<String> = fields.iter().map(|field| name(field)).collect();
             let fields = fields.join("、");
-            format!("与第 {line} 行为同一通话；{fields}不同；以第 {line} 行为准，仅在其无值时取本行")
+            format!("与{row}为同一通话；{fields}不同；以{row}为准，仅在其无值时取本行")
         }
         Message::Unusable(row) => rows::unusable(Lang::Zh, row),
         Message::Masked(text) => text.to_string(),
@@ -92,6 +95,7 @@ mod tests {
         let day = NaiveDate::default();
         let same = |fields: &[&str]| Message::SameCall {
             line: 7,
+            file: "".into(),
             fields: fields.iter().map(ToString::to_string).collect(),
         };
         let row = Unusable {
@@ -119,7 +123,7 @@ mod tests {
         ];
         all.extend(Contradiction::ALL.map(Message::Contradiction));
         for field in FIELDS {
-            all.extend([0, 9].map(|later_line| Message::Differs { field, later_line }));
+            all.extend([0, 9].map(|later_line| Message::Differs { field, later_line, file: "".into() }));
         }
         all
     }
@@ -142,7 +146,8 @@ mod tests {
         let zh = message(Lang::Zh, &it);
         assert_eq!(zh, "服务商返回 isv.X：“号码 138****5678 无效”；以后的运行不再查询，除非要求全部重查");
         assert!(message(Lang::En, &it).starts_with("isv.X: 号码 138****5678 无效; "));
-        let column = Message::SameCall { line: 2, fields: ["ledger_13812345678".into()].into() };
+        let column =
+            Message::SameCall { line: 2, file: "b.csv".into(), fields: ["ledger_13812345678".into()].into() };
         let shown = crate::shown::shown(&message(Lang::Zh, &column));
         assert!(shown.contains("138****5678") && !shown.contains("13812345678"), "{shown}");
     }

@@ -45,12 +45,16 @@ fn zh(note: &Note) -> String {
         }
         Note::ReadableFile(file) => readable_file(file),
         Note::Store(StoreNote::FileSystem(UnknownFileSystem { kind })) => format!(
-            "本地库所在文件系统的类型为 {kind}；如果其他机器也能访问，请将本地库移至本机磁盘，因为锁只在本机有效"
+            "存储库所在文件系统的类型为 {kind}；如果其他机器也能访问，请将存储库移至本机磁盘，因为锁只在本机有效"
         ),
         Note::Store(StoreNote::NoSynchronousStandby) => {
             "存储库所在的数据库有备库，但都不是同步备库；故障切换可能丢失最新的请求记录，从而突破速率上限：请在服务器上启用同步复制"
                 .to_owned()
         }
+        Note::Store(StoreNote::Upgraded { copy }) => format!(
+            "存储库已升级到本版本；“{}”是升级前的副本；如需退回旧版本，请保留该副本，否则可将其删除",
+            copy.display()
+        ),
         Note::Answers(note) => answers(note),
         Note::Resolutions(note) => resolutions(note),
         Note::NotRemembered { discrepancies } => format!(
@@ -82,6 +86,7 @@ fn resolutions(note: &ResolutionNote) -> String {
 
 fn ledger(note: &LedgerNote) -> String {
     match note {
+        LedgerNote::OfFile { file, note } => format!("“{file}”：{}", ledger(note)),
         LedgerNote::Form(LedgerForm::Parquet) => {
             "台账按 Parquet 文件读取，其第一行数据计为第 2 行".to_owned()
         }
@@ -166,6 +171,7 @@ fn column(note: &ColumnNote) -> String {
     let name =
         |field: &str| words::field(Lang::Zh, field).map_or_else(|| format!("“{field}”"), str::to_owned);
     match note {
+        ColumnNote::OfFile { file, note } => format!("“{file}”：{}", column(note)),
         ColumnNote::Second { field, header, read } => {
             format!("列“{header}”仅原样带出，未读取：{}取自列“{read}”；如应读取此列，请指定", name(field))
         }
@@ -229,7 +235,8 @@ fn most_frequent(reasons: &[Reason]) -> String {
         let field =
             words::field(Lang::Zh, reason.field).map(|field| format!("{field}：")).unwrap_or_default();
         let rows = affected(reason.affected_rows()).replace('（', "，").replace('）', "");
-        format!("{field}{}（{rows}）", rows::short_reason(Lang::Zh, &reason.problem))
+        let file = reason.file.as_ref().map(|file| format!("，“{file}”")).unwrap_or_default();
+        format!("{field}{}（{rows}{file}）", rows::short_reason(Lang::Zh, &reason.problem))
     };
     let mut texts: Vec<String> = reasons.iter().take(REASONS_SHOWN).map(text).collect();
     if reasons.len() > REASONS_SHOWN {
@@ -273,7 +280,7 @@ mod tests {
     ];
 
     fn reason(problem: RowProblem, field: &'static str, rows: u64) -> Reason {
-        Reason { field, problem, rows, first_line: 3 }
+        Reason { field, problem, rows, first_line: 3, file: None }
     }
 
     /// Every note on a ledger.
@@ -346,6 +353,7 @@ mod tests {
             Note::ReadableFile(readable(SecretFile::NotifySecret)),
             Note::Store(StoreNote::FileSystem(UnknownFileSystem { kind: "fuse.x".into() })),
             Note::Store(StoreNote::NoSynchronousStandby),
+            Note::Store(StoreNote::Upgraded { copy: "r.db.v1.bak".into() }),
             Note::Answers(suspicion(Suspicion::NoPermission)),
             Note::Answers(suspicion(Suspicion::WrongDays)),
             Note::Answers(AnswerNote::WrongClock { minutes: 75, is_ahead: true }),
@@ -368,7 +376,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for it in of_ledger().into_iter().map(Note::Ledger).chain(others()) {
             let (en, zh) = (note(Lang::En, &it), note(Lang::Zh, &it));
-            let foreign = ["dyvms:QueryCallDetailByCallId", "callee_1", "callee_2", "r.csv"];
+            let foreign = ["dyvms:QueryCallDetailByCallId", "callee_1", "callee_2", "r.csv", "r.db.v1.bak"];
             assert_translated(&en, &zh, &[&ALLOWED[..], &foreign].concat());
             assert!(!zh.contains("--"), "an option is named: {zh}");
             assert_eq!(crate::shown::shown(&zh), zh, "a number of the text itself is masked");

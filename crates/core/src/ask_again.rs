@@ -1,6 +1,6 @@
 //! What a later run asks again.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use memchr::memmem;
 
 use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
@@ -18,6 +18,9 @@ pub struct Scope {
     pub run_id: String,
     /// The run's number in the store.
     pub run_no: i64,
+    /// When the run's first session began. Days of the run are counted from here, so a killed run
+    /// gives the same outputs when it is resumed on a later day.
+    pub run_started_at: DateTime<Utc>,
     /// This session's number in the store.
     pub session_no: i64,
     /// The number of the run's first session.
@@ -42,12 +45,13 @@ pub enum NextRequest {
 }
 
 impl Scope {
-    /// The scope of the first run of a new store.
+    /// The scope of the first run of a new store, which begins now.
     #[must_use]
-    pub fn of_new_store(refresh: bool) -> Self {
+    pub fn of_new_store(refresh: bool, now: DateTime<Utc>) -> Self {
         Self {
             run_id: String::new(),
             run_no: 1,
+            run_started_at: now,
             session_no: 1,
             run_from: 1,
             chain_from: 1,
@@ -147,6 +151,7 @@ mod tests {
         Scope {
             run_id: String::new(),
             run_no: 2,
+            run_started_at: DateTime::UNIX_EPOCH,
             session_no: 5,
             run_from: 4,
             chain_from: 3,

@@ -195,7 +195,11 @@ fn comparable_called_at(expected: &Expected) -> Option<LedgerTime> {
 }
 
 fn differs(field: &'static str) -> Discrepancy {
-    Discrepancy::new(Kind::Mismatch, Message::Differs { field, later_line: 0 }).field(field)
+    Discrepancy::new(
+        Kind::Mismatch,
+        Message::Differs { field, later_line: 0, file: CompactString::default() },
+    )
+    .field(field)
 }
 
 pub(crate) fn value<T: PartialEq + ToCompactString>(

@@ -12,19 +12,19 @@ use crate::phone::{NUMBER_FIELDS, same_number};
 /// The discrepancy of a later row that names the same call. Its field is the first one that
 /// differs; its message names all of them.
 ///
-/// `carried` are the names of the columns carried through.
+/// `carried` are the names of the columns carried through. One with an empty name is not compared.
 #[must_use]
 pub fn duplicate_of(first: &LedgerRow, later: &LedgerRow, carried: &[String]) -> Discrepancy {
-    let line = first.line;
+    let (line, file) = (first.line, CompactString::default());
     let mut differing = values(first, carried)
         .into_iter()
         .zip(values(later, carried))
         .filter(|(first, later)| !is_same_value(first, later));
     let Some((first, later)) = differing.next() else {
-        return Discrepancy::new(Kind::Duplicate, Message::SameCall { line, fields: Box::default() });
+        return Discrepancy::new(Kind::Duplicate, Message::SameCall { line, file, fields: Box::default() });
     };
     let fields = std::iter::once(first.field.clone()).chain(differing.map(|(other, _)| other.field));
-    Discrepancy::new(Kind::Duplicate, Message::SameCall { line, fields: fields.collect() })
+    Discrepancy::new(Kind::Duplicate, Message::SameCall { line, file, fields: fields.collect() })
         .field(first.field)
         .values(first.value, later.value)
 }
@@ -35,6 +35,8 @@ pub struct LaterValues {
     expected: Expected,
     /// The line of each value, in the order of [`FIELDS`]; 0 without a value.
     lines: [u64; FIELDS.len()],
+    /// The file of each value, if the ledger has several.
+    files: Option<Box<[CompactString; FIELDS.len()]>>,
 }
 
 /// Which values a row expects: a bit for each of [`FIELDS`].
@@ -64,6 +66,11 @@ fn time_of_day(at: Option<LedgerTime>) -> Option<LedgerTime> {
 impl LaterValues {
     /// Adds a later row. A value of an earlier row is kept.
     pub fn add(&mut self, first: &Expected, later: &LedgerRow) {
+        self.add_of_file(first, later, "");
+    }
+
+    /// Adds a later row of this file; the name is empty if the ledger is one file.
+    pub fn add_of_file(&mut self, first: &Expected, later: &LedgerRow, file: &str) {
         let (own, row) = (&mut self.expected, &later.expected);
         let is_new = [
             add(&mut own.caller, &first.caller, &row.caller),
@@ -77,8 +84,11 @@ impl LaterValues {
             add(&mut own.started_at, &first.started_at, &row.started_at),
             add(&mut own.ended_at, &first.ended_at, &row.ended_at),
         ];
-        for (line, _) in self.lines.iter_mut().zip(is_new).filter(|(_, is_new)| *is_new) {
-            *line = later.line;
+        for (at, _) in is_new.into_iter().enumerate().filter(|(_, is_new)| *is_new) {
+            self.lines[at] = later.line;
+            if !file.is_empty() {
+                self.files.get_or_insert_default()[at] = file.into();
+            }
         }
     }
 
@@ -106,9 +116,10 @@ impl LaterValues {
     /// Names the line of the ledger's value in each mismatch that a later row causes.
     pub fn name_lines(&self, discrepancies: &mut [Discrepancy]) {
         for mismatch in discrepancies {
-            if let Message::Differs { field, later_line } = &mut mismatch.message {
-                let at = FIELDS.iter().position(|known| known == field);
-                *later_line = at.map_or(0, |at| self.lines[at]);
+            if let Message::Differs { field, later_line, file } = &mut mismatch.message {
+                let Some(at) = FIELDS.iter().position(|known| known == field) else { continue };
+                *later_line = self.lines[at];
+                *file = self.files.as_ref().map(|files| files[at].clone()).unwrap_or_default();
             }
         }
     }
@@ -158,7 +169,7 @@ fn values(row: &LedgerRow, carried: &[String]) -> Vec<FieldValue> {
         ("query_date", time(row.query_date)),
     ];
     let own = numbers.chain(other).map(|(field, value)| FieldValue { field: field.to_owned(), value });
-    let carried = carried.iter().zip(&row.carried);
+    let carried = carried.iter().zip(&row.carried).filter(|(field, _)| !field.is_empty());
     own.chain(carried.map(|(field, value)| FieldValue { field: field.clone(), value: Some(value.clone()) }))
         .collect()
 }
@@ -246,7 +257,11 @@ mod tests {
         values.fill(&mut filled);
         let wanted = Expected { duration_s: Some(31), called_at: Some(noon), ..first };
         assert_eq!(filled, wanted);
-        let mismatches = ["callee", "duration_s"].map(|field| Message::Differs { field, later_line: 0 });
+        let mismatches = ["callee", "duration_s"].map(|field| Message::Differs {
+            field,
+            later_line: 0,
+            file: CompactString::default(),
+        });
         let mut mismatches = mismatches.map(|message| Discrepancy::new(Kind::Mismatch, message));
         values.name_lines(&mut mismatches);
         let words = ["callee differs", "duration_s differs; the ledger's value is on line 4"];

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use compact_str::CompactString;
 
 use crate::phone::{mask_planned, mask_text};
 use crate::product::ProductId;
@@ -44,6 +45,8 @@ pub enum Message {
         field: &'static str,
         /// The line of the ledger's value if a later row gives it, else 0.
         later_line: u64,
+        /// The file of this line, if the ledger has several; else empty.
+        file: CompactString,
     },
     /// The provider contradicts itself.
     Contradiction(Contradiction),
@@ -51,6 +54,8 @@ pub enum Message {
     SameCall {
         /// The line of the call's first row.
         line: u64,
+        /// The file of this row, if the ledger has several; else empty.
+        file: CompactString,
         /// The fields in which the rows differ.
         fields: Box<[String]>,
     },
@@ -161,20 +166,22 @@ impl fmt::Display for Message {
             }
             Self::UnknownState => "the state code is in none of the provider's tables",
             Self::OtherDay => "the provider has the record on the neighbouring day",
-            Self::Differs { field, later_line: 0 } => return write!(f, "{field} differs"),
-            Self::Differs { field, later_line } => {
-                return write!(f, "{field} differs; the ledger's value is on line {later_line}");
+            Self::Differs { field, later_line: 0, .. } => return write!(f, "{field} differs"),
+            Self::Differs { field, later_line, file } => {
+                let of = if file.is_empty() { "" } else { " of " };
+                return write!(f, "{field} differs; the ledger's value is on line {later_line}{of}{file}");
             }
             Self::Contradiction(rule) => return write!(f, "{}: {}", rule.name(), rule.rule()),
-            Self::SameCall { line, fields } if fields.is_empty() => {
-                return write!(f, "names the same call as line {line}, with the same values");
-            }
-            Self::SameCall { line, fields } => {
+            Self::SameCall { line, file, fields } => {
+                let of = if file.is_empty() { "" } else { " of " };
+                if fields.is_empty() {
+                    return write!(f, "names the same call as line {line}{of}{file}, with the same values");
+                }
                 let fields = fields.join(", ");
                 return write!(
                     f,
-                    "names the same call as line {line}; differs in {fields}; line {line} counts, and a later row \
-                     only where it has no value"
+                    "names the same call as line {line}{of}{file}; differs in {fields}; line {line}{of}{file} \
+                     counts, and a later row only where it has no value"
                 );
             }
             Self::Unusable(unusable) => return unusable.fmt(f),

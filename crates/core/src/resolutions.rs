@@ -83,6 +83,15 @@ impl Resolutions {
         Ok(own)
     }
 
+    /// The same entries, with the decisions that hold on another day.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolutions::new`].
+    pub fn on_day(self, today: NaiveDate) -> Result<Self, SecondDecision> {
+        Self::new(self.entries, today)
+    }
+
     /// True without any entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -172,10 +181,13 @@ mod tests {
 
     /// The discrepancy of a call's talk time: the ledger says 30, the provider `actual`.
     fn row(call_id: &str, actual: i64) -> DiscrepancyRow {
-        let what = Discrepancy::new(Kind::Mismatch, Message::Differs { field: "duration_s", later_line: 0 })
-            .field("duration_s")
-            .values(Some("30".into()), Some(actual.to_string().into()))
-            .delta(Some(actual - 30));
+        let what = Discrepancy::new(
+            Kind::Mismatch,
+            Message::Differs { field: "duration_s", later_line: 0, file: "".into() },
+        )
+        .field("duration_s")
+        .values(Some("30".into()), Some(actual.to_string().into()))
+        .delta(Some(actual - 30));
         DiscrepancyRow {
             call_id: Some(call_id.into()),
             ledger_line: 2,

@@ -67,6 +67,7 @@ struct AttemptLine {
     sent_at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
+    endpoint: Option<String>,
     asked_date: String,
     /// Unix milliseconds, as they were sent.
     query_date: Option<i64>,
@@ -77,7 +78,7 @@ struct AttemptLine {
     throttled: bool,
     decision: String,
     pause_ms: Option<f64>,
-    /// The store keeps only that of the answer.
+    /// Stores of earlier versions keep only that of the answer.
     request_id: Option<String>,
 }
 
@@ -136,6 +137,7 @@ impl Explanation {
             read: normalized(&lookup, zone::date_and_time),
             rows: explained,
             account: account(call),
+            endpoint: endpoint(call, context),
             own_numbers: own_numbers(&filled.expected, lookup.detail.as_ref()),
             ..Self::unknown(key, context)
         }
@@ -203,7 +205,14 @@ impl Explanation {
             return lines;
         }
         lines.push(format!("\n{}:", plural(self.attempts.len() as u64, "request")));
-        lines.extend(self.attempts.iter().map(AttemptLine::line));
+        let mut endpoint = None;
+        for attempt in &self.attempts {
+            if attempt.endpoint != endpoint {
+                endpoint.clone_from(&attempt.endpoint);
+                lines.extend(endpoint.iter().map(|endpoint| format!("  at {endpoint}:")));
+            }
+            lines.push(attempt.line());
+        }
         lines.push("\nanswer:".into());
         match &self.answer {
             None => lines.push("  none yet".into()),
@@ -221,7 +230,16 @@ fn account(call: &KnownCall) -> Option<String> {
     call.attempts.iter().rev().find_map(|attempt| attempt.account.as_deref().map(shown))
 }
 
-/// The requests of a call. The one that brought the answer has the answer's `RequestId`.
+/// The address that was asked last. Without one in the store it is that of the options; `None` if
+/// the answers are simulated.
+fn endpoint(call: &KnownCall, context: &Context) -> Option<String> {
+    let of_options = context.endpoint.clone()?;
+    let asked = call.attempts.iter().rev().find_map(|attempt| attempt.endpoint.clone());
+    Some(asked.unwrap_or(of_options))
+}
+
+/// The requests of a call. The one that brought the answer has the answer's `RequestId`, also in a
+/// store of an earlier version.
 fn attempts(call: &KnownCall) -> Vec<AttemptLine> {
     let mut lines: Vec<AttemptLine> = call.attempts.iter().map(AttemptLine::new).collect();
     let Some(stored) = &call.stored.answer else { return lines };
@@ -231,8 +249,9 @@ fn attempts(call: &KnownCall) -> Vec<AttemptLine> {
             && attempt.asked_date == answer.found_date.to_string()
             && attempt.code.as_deref() == Some(&*answer.code)
     };
-    if let Some(at) = call.attempts.iter().rposition(brought_it) {
-        lines[at].request_id.clone_from(&answer.request_id);
+    let at = call.attempts.iter().rposition(brought_it);
+    if let Some(line) = at.and_then(|at| lines.get_mut(at)) {
+        line.request_id = line.request_id.take().or_else(|| answer.request_id.clone());
     }
     lines
 }
@@ -244,6 +263,7 @@ impl AttemptLine {
         Self {
             sent_at: attempt.sent_at,
             account: attempt.account.as_deref().map(shown),
+            endpoint: attempt.endpoint.clone(),
             asked_date: attempt.asked_date.clone(),
             query_date: quick_parse::day(&attempt.asked_date).map(midnight_ms),
             purpose: attempt.purpose.as_str().to_owned(),
@@ -256,7 +276,7 @@ impl AttemptLine {
                 .as_ref()
                 .map_or_else(String::new, |decision| decision.as_str().to_owned()),
             pause_ms: attempt.pause_us.map(ms),
-            request_id: None,
+            request_id: attempt.request_id.clone(),
         }
     }
 
@@ -271,8 +291,9 @@ impl AttemptLine {
             "" => String::new(),
             decision => format!(" -> {decision}{pause}"),
         };
+        let id = self.request_id.as_ref().map(|id| format!("; request id {id}")).unwrap_or_default();
         format!(
-            "  {}  {} for {}{account}: {}{http}{took}{throttled}{decision}",
+            "  {}  {} for {}{account}: {}{http}{took}{throttled}{decision}{id}",
             zone::date_and_time(self.sent_at),
             self.purpose,
             self.asked_date,

@@ -24,7 +24,7 @@ impl LedgerRows {
     /// Exit 2 if it cannot be read.
     pub(super) fn of_call(call_id: &str, path: Option<&Path>, options: Options) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
-        let source = ScannedLedger::scan(open_ledger(path, &Access::default())?, options)?;
+        let source = ScannedLedger::scan(open_ledger(&[path.to_owned()], &Access::default())?, options)?;
         let mut rows = Vec::new();
         for record in source.read()? {
             if let Record::Row(row) = record?

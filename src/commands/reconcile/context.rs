@@ -98,7 +98,7 @@ impl RunContext<'_> {
     pub(super) fn notes(&self) -> Vec<Note> {
         let keys = self.accounts.iter().filter_map(|account| account.keys.as_deref());
         let mut notes = notes::at_start(self.settings, &self.source.scan, keys, self.old_rejects);
-        notes.extend(self.store.note().map(Note::Store));
+        notes.extend(self.store.notes().into_iter().map(Note::Store));
         notes
     }
 

@@ -33,6 +33,20 @@ pub(crate) fn money(settings: &Settings) -> Result<MoneyRules> {
     Ok(MoneyRules { tariffs: settings.money.tariffs.clone(), bill: bill.transpose()? })
 }
 
+/// The decisions for a run that began at this time. A resumed run began earlier than this process.
+///
+/// # Errors
+///
+/// Exit 2 when two entries decide on one discrepancy on that day.
+pub(super) fn of_run(
+    settings: &Settings,
+    loaded: Resolutions,
+    run_started_at: DateTime<Utc>,
+) -> Result<Resolutions> {
+    let Some(file) = settings.resolutions.as_deref() else { return Ok(loaded) };
+    resolutions::on_day(file, loaded, day_of(run_started_at))
+}
+
 /// The notes on entries of the file that decided nothing.
 pub(super) fn notes(settings: &Settings, left_over: &LeftOver) -> Vec<Note> {
     let file = settings.resolutions.as_ref().and_then(|path| path.file_name()).unwrap_or_default();

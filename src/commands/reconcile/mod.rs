@@ -35,7 +35,7 @@ use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{RunIdentity, Store};
+use crate::store::{Destination, RunIdentity, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
@@ -62,7 +62,7 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     let steps = async |stop| run_steps(settings.clone(), console.clone(), at, stop).await;
     let ended = while_store_returns(&settings, &signals, steps).await;
     if let Some(target) = &settings.notify {
-        let files = Files { ledger: &settings.input, ca_file: settings.access.ca_file.as_deref() };
+        let files = Files { ledger: &settings.inputs, ca_file: settings.access.ca_file.as_deref() };
         target.post(&ended, files).await;
     }
     ended.map(|run| run.exit)
@@ -94,7 +94,7 @@ async fn run_steps(
 ///
 /// Exit 2 when it cannot be read, has too few usable rows, or is one of the outputs.
 pub(crate) fn read_ledger(settings: &Settings) -> Result<(ScannedLedger, OldRejects)> {
-    let input = open_ledger(&settings.input, &settings.access)?;
+    let input = open_ledger(&settings.inputs, &settings.access)?;
     output_paths::check(settings, &input)?;
     let options = ledger::Options { now: Some(Utc::now()), ..settings.ledger.clone() };
     let source = ScannedLedger::scan(input, options)?;
@@ -172,7 +172,9 @@ fn run_with_store(
     let providers =
         providers.map(|providers| connect::recorded(providers, settings, store.as_ref())).transpose()?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
-    let accounts = begin_sessions(settings, store.as_ref(), &identity, keys, &stop)?;
+    let endpoint = providers.iter().flatten().next().map(HttpProvider::address);
+    let destination = Destination { endpoint, timeout: settings.timeout };
+    let accounts = begin_sessions(settings, store.as_ref(), (&identity, &destination), keys, &stop)?;
     let mut run = RunContext {
         settings,
         console,
@@ -193,7 +195,11 @@ fn run_with_store(
         let caps = run.accounts.iter().map(|account| (account.account.name.clone(), account.account.rate));
         metrics.begin(started_at, caps.collect(), run.is_sandbox());
     }
-    let ended = collect_and_publish(&mut run, providers);
+    let loaded = std::mem::take(&mut run.resolutions);
+    let ended = decisions::of_run(settings, loaded, run.scope().run_started_at).and_then(|resolutions| {
+        run.resolutions = resolutions;
+        collect_and_publish(&mut run, providers)
+    });
     ended.map_err(|error| {
         // The run stays open, so the same command resumes it. If this fails too, only the first
         // error is reported.
@@ -206,13 +212,13 @@ fn run_with_store(
 fn begin_sessions<'a>(
     settings: &'a Settings,
     store: &dyn Store,
-    identity: &RunIdentity,
+    (identity, destination): (&RunIdentity, &Destination),
     keys: Option<Vec<Arc<CredentialCache>>>,
     stop: &Stop,
 ) -> Result<Vec<ActiveAccount<'a>>> {
     let list = &settings.accounts.list;
     let caps = account_caps(settings, keys.as_deref())?;
-    let scopes = store.begin_sessions(identity, settings.timeout, &caps)?;
+    let scopes = store.begin_sessions(identity, destination, &caps)?;
     if scopes.len() != list.len() || scopes.is_empty() {
         return Err(Error::bug("the store did not begin a session for each account"));
     }

@@ -37,7 +37,7 @@ impl TonightsFigures {
             [only] => only.account.name.as_deref(),
             _ => None,
         };
-        let series = series(&run.settings.input, account);
+        let series = series(&run.settings.inputs, account);
         let history = run.store.run_history(run.scope(), &series)?;
         let duration = run.store.moment().wall - history.started_at;
         let duration_s = duration.num_seconds().max(0).unsigned_abs();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Settings;
 use crate::error::{Error, Result};
-use crate::ledger::{Input, LedgerScan};
+use crate::ledger::{Input, LedgerFiles, LedgerScan};
 use crate::output::OldRejects;
 use crate::place::{self, Place};
 use crate::provider::credentials::{self, Environment};
@@ -32,7 +32,7 @@ struct NamedFile {
 /// Exit 2 when an output cannot be a file at its path or would overwrite another file of the run,
 /// or when recording or metrics file are another kind of file; exit 6 when a folder cannot be
 /// written to.
-pub(crate) fn check(settings: &Settings, input: &Input) -> Result<()> {
+pub(crate) fn check(settings: &Settings, input: &LedgerFiles) -> Result<()> {
     let files = files(settings, input);
     for (no, file) in files.iter().enumerate() {
         for earlier in &files[..no] {
@@ -74,7 +74,7 @@ fn refused(file: &NamedFile, problem: &str) -> Error {
 
 /// All files of the run, those that are only read first. A file whose folder does not exist is left
 /// out: it is refused elsewhere if it is needed.
-fn files(settings: &Settings, input: &Input) -> Vec<NamedFile> {
+fn files(settings: &Settings, input: &LedgerFiles) -> Vec<NamedFile> {
     let file = |(name, path): (String, PathBuf), is_written| {
         let place = Place::of(&path).ok()?;
         Some(NamedFile { name, path: Some(path), place, is_written })
@@ -97,9 +97,8 @@ fn files(settings: &Settings, input: &Input) -> Vec<NamedFile> {
 }
 
 /// The files that the run reads, or that hold a secret that it may use.
-fn read_files(settings: &Settings, input: &Input) -> Vec<(String, PathBuf)> {
+fn read_files(settings: &Settings, input: &LedgerFiles) -> Vec<(String, PathBuf)> {
     let given = [
-        ("the ledger", input.path().map(Path::to_owned)),
         ("the file of resolutions", settings.resolutions.clone()),
         ("the configuration file", settings.config.clone()),
         ("the accounts file", settings.accounts.file.clone()),
@@ -108,9 +107,11 @@ fn read_files(settings: &Settings, input: &Input) -> Vec<(String, PathBuf)> {
         ("the file of certificates", settings.access.ca_file.clone()),
     ];
     let secrets = credentials::files_of(&Environment::of_process());
+    let ledger = input.files().iter().filter_map(Input::path).map(|path| ("the ledger", path.to_owned()));
     let given = given.into_iter().filter_map(|(name, path)| Some((name, path?)));
     let bills = settings.bills.iter().map(|path| ("the bill", path.clone()));
-    given
+    ledger
+        .chain(given)
         .chain(bills)
         .chain(secrets.into_iter().map(|path| ("a file of credentials", path)))
         .map(named)

@@ -11,10 +11,13 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::failures::{Cause, Failures};
 use crate::incomplete::{Incomplete, StoppedAccount};
+use crate::ledger::{LedgerScan, ScannedFile};
 use crate::money::MoneyNote;
 use crate::note::Note;
 use crate::objects::PublishedRun;
-use crate::output::{AccountSummary, MoneySummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
+use crate::output::{
+    AccountSummary, LedgerFile, MoneySummary, Outputs, Paths, Provenance, Summary, with_shown_codes,
+};
 use crate::publish::{self, AccountTotals, Counted, Sources};
 use crate::shown::shown;
 use crate::store::{DiscrepancyChanges, OpenItems, RunEnd};
@@ -191,8 +194,8 @@ fn late_notes(
     changes: &DiscrepancyChanges,
     of_money: Vec<MoneyNote>,
 ) -> Result<Vec<Note>> {
-    let later_change = run.source.input.later_change().map(Note::Ledger);
-    let notes = later_change.into_iter().chain(decisions::notes(run.settings, left_over));
+    let later_changes = run.source.input.later_changes().into_iter().map(Note::Ledger);
+    let notes = later_changes.chain(decisions::notes(run.settings, left_over));
     let notes = notes.chain(remembering::note(changes)?);
     let notes = Vec::from_iter(notes.chain(of_money.into_iter().map(Note::Money)));
     notes.iter().for_each(|note| run.console.note(note));
@@ -223,12 +226,24 @@ fn write_rows(
     Ok((counted, open_items, DiscrepancyChanges { before, marks, new }))
 }
 
+/// The files of a ledger that has several; none of a ledger that is one file.
+fn files_of_ledger(scan: &LedgerScan) -> Vec<LedgerFile> {
+    let file = |file: &ScannedFile| LedgerFile {
+        name: shown(&file.name),
+        sha256: file.sha256.clone(),
+        rows: file.rows,
+    };
+    let files = scan.files.iter().map(file);
+    files.filter(|_| scan.files.len() > 1).collect()
+}
+
 fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {
     Provenance {
         version: env!("CARGO_PKG_VERSION"),
         run_id: run.scope().run_id.clone(),
         input: shown(run.source.input.name()),
         input_sha256: run.source.scan.sha256.clone(),
+        files: files_of_ledger(&run.source.scan),
         started_at: run.started_at,
         sandbox: run.is_sandbox(),
         cap,

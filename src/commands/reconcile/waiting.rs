@@ -70,7 +70,7 @@ pub(super) async fn while_store_returns<T>(
     signals: &Stop,
     mut attempt: impl AsyncFnMut(Stop) -> Result<T>,
 ) -> Result<T> {
-    let stand_by = settings.stand_by.filter(|_| settings.input.as_os_str() != "-");
+    let stand_by = settings.stand_by.filter(|_| settings.inputs.iter().all(|input| input.as_os_str() != "-"));
     let (mut away_since, mut has_sent): (Option<Instant>, bool) = (None, false);
     loop {
         let (stop, begun) = (Stop::default(), Instant::now());

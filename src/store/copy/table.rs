@@ -166,6 +166,7 @@ pub(in crate::store) const OPEN_ITEM: Table = Table {
         (Int, "last_run_no"),
         (Int, "cleared_run_no"),
         (Text, "account"),
+        (Int, "seconds"),
     ],
 };
 

@@ -39,10 +39,11 @@ macro_rules! end {
         ", ended AS (
           UPDATE request AS r SET replied_at = e.replied_at, replied_boot_us = e.replied_boot_us,
                  http_status = e.http_status, code = e.code, throttled = e.throttled, decision = e.decision,
-                 pause_us = e.pause_us
+                 pause_us = e.pause_us, request_id = e.request_id
           FROM unnest($11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::int[], $16::text[], $17::bool[],
-                      $18::text[], $19::bigint[])
-            AS e (session_no, request_no, replied_at, replied_boot_us, http_status, code, throttled, decision, pause_us)
+                      $18::text[], $19::bigint[], $20::text[])
+            AS e (session_no, request_no, replied_at, replied_boot_us, http_status, code, throttled, decision, pause_us,
+                  request_id)
           WHERE (SELECT all_are FROM live) AND r.session_no = e.session_no AND r.request_no = e.request_no)"
     };
 }
@@ -54,8 +55,8 @@ macro_rules! answer {
           UPDATE call AS c SET answer = a.answer, session_no = a.session_no, fetched_at = a.fetched_at,
                  found_date = a.found_date, next_date = a.next_date, request_id = a.request_id, code = a.code,
                  message = a.message, data = a.data, checksum = a.checksum
-          FROM unnest($20::bigint[], $21::text[], $22::bigint[], $23::bigint[], $24::date[], $25::date[], $26::text[],
-                      $27::text[], $28::text[], $29::text[], $30::bigint[])
+          FROM unnest($21::bigint[], $22::text[], $23::bigint[], $24::bigint[], $25::date[], $26::date[], $27::text[],
+                      $28::text[], $29::text[], $30::text[], $31::bigint[])
             AS a (call_no, answer, session_no, fetched_at, found_date, next_date, request_id, code, message, data, checksum)
           WHERE (SELECT all_are FROM live) AND c.call_no = a.call_no
             AND (a.answer IN ('final', 'interim') OR c.answer IS NULL OR c.answer NOT IN ('final', 'interim')))"

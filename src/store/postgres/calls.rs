@@ -62,7 +62,7 @@ pub(super) fn named(t: &mut Transaction<'_>, call_id: &str) -> Done<Vec<KnownCal
 fn attempts(t: &mut Transaction<'_>, call_no: i64) -> Done<Vec<Attempt>> {
     let rows = t.query(
         "SELECT session_no, asked_date, purpose, sent_at, replied_at, replied_boot_us - sent_boot_us, http_status, code,
-                throttled, decision, pause_us, nullif(account, '')
+                throttled, decision, pause_us, nullif(account, ''), endpoint, request_id
          FROM request JOIN session USING (session_no) WHERE call_no = $1 ORDER BY session_no, request_no",
         &[&call_no],
     )?;
@@ -71,7 +71,10 @@ fn attempts(t: &mut Transaction<'_>, call_no: i64) -> Done<Vec<Attempt>> {
 
 fn attempt(row: &Row) -> Result<Attempt, postgres::Error> {
     let status: Option<i32> = row.try_get(6)?;
-    let code: Option<&str> = row.try_get(7)?;
+    let text = |column: usize| -> Result<Option<String>, postgres::Error> {
+        let text: Option<&str> = row.try_get(column)?;
+        Ok(text.map(|text| values::read(text).into_owned()))
+    };
     Ok(Attempt {
         session_no: row.try_get(0)?,
         asked_date: row.try_get::<_, Day>(1)?.0.to_string(),
@@ -80,11 +83,13 @@ fn attempt(row: &Row) -> Result<Attempt, postgres::Error> {
         replied: row.try_get::<_, Option<i64>>(4)?.is_some(),
         took_us: row.try_get(5)?,
         http_status: status.and_then(|status| u16::try_from(status).ok()),
-        code: code.map(|code| values::read(code).into_owned()),
+        code: text(7)?,
         throttled: row.try_get(8)?,
         decision: row.try_get::<_, Option<&str>>(9)?.map(StoredWord::parse),
         pause_us: row.try_get(10)?,
         account: row.try_get(11)?,
+        endpoint: row.try_get(12)?,
+        request_id: text(13)?,
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use chrono::NaiveDate;
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::{Client, Row, Transaction};
 use reconcile_core::call::CallKey;
 use reconcile_core::discrepancy_identity::Subject;
@@ -145,9 +146,10 @@ fn forget_answer(t: &mut Transaction<'_>, row: &Row) -> Done<()> {
     Ok(())
 }
 
-/// Replaces the provider's codes that contain the number in the record of requests. Deletes the
-/// open items whose CallId contains it, also those without a call, with their open discrepancies.
-/// Deletes the open discrepancies whose field contains it, and those of all unusable rows.
+/// Replaces the provider's codes that contain the number in the record of requests, and deletes its
+/// request ids that do. Deletes the open items whose CallId contains it, also those without a call,
+/// with their open discrepancies. Deletes the open discrepancies whose field contains it, and those
+/// of all unusable rows.
 pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
     t.batch_execute("SET LOCAL enable_seqscan = on")?;
     let mut with_number = |sql: &str| -> Done<Vec<String>> {
@@ -174,5 +176,26 @@ pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
     let subjects: Vec<i64> = t.query(deleted, &[&ids])?.iter().map(subject).collect::<Result<_, _>>()?;
     open_discrepancies::forget_calls(t, &subjects)?;
     t.execute("DELETE FROM open_discrepancy WHERE field = ANY ($1)", &[&fields])?;
-    open_discrepancies::forget_rows(t)
+    open_discrepancies::forget_rows(t)?;
+    forget_request_ids(t, number)
+}
+
+/// Each request has an id of its own, so they are read one by one.
+fn forget_request_ids(t: &mut Transaction<'_>, number: &str) -> Done<()> {
+    let (mut sessions, mut requests): (Vec<i64>, Vec<i64>) = Default::default();
+    let sql = "SELECT session_no, request_no, request_id FROM request WHERE request_id IS NOT NULL";
+    let mut rows = t.query_raw(sql, std::iter::empty::<&str>())?;
+    while let Some(row) = rows.next()? {
+        if contains_number(&values::read(row.try_get(2)?), number) {
+            sessions.push(row.try_get(0)?);
+            requests.push(row.try_get(1)?);
+        }
+    }
+    drop(rows);
+    t.execute(
+        "UPDATE request SET request_id = NULL
+         WHERE (session_no, request_no) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[]))",
+        &[&sessions, &requests],
+    )?;
+    Ok(())
 }

@@ -31,15 +31,16 @@ pub(super) fn note(t: &mut Transaction<'_>, run_no: i64, now: DateTime<Utc>, ite
         let products: Vec<_> = items.iter().map(|item| item.key.prod_id.0).collect();
         let days: Vec<_> = items.iter().map(|item| Day(item.key.day)).collect();
         let statuses: Vec<_> = items.iter().map(|item| item.status.as_str()).collect();
+        let seconds: Vec<_> = items.iter().map(|item| item.stored_seconds()).collect();
         t.execute(
             "INSERT INTO open_item AS o
-               (call_id, prod_id, call_date, status, first_run_no, first_seen_at, last_run_no)
-             SELECT *, $5, $6, $5 FROM unnest($1::text[], $2::bigint[], $3::date[], $4::text[])
+               (call_id, prod_id, call_date, status, seconds, first_run_no, first_seen_at, last_run_no)
+             SELECT *, $6, $7, $6 FROM unnest($1::text[], $2::bigint[], $3::date[], $4::text[], $5::bigint[])
              ON CONFLICT (call_id, prod_id, call_date) DO UPDATE SET
-               status = excluded.status, last_run_no = excluded.last_run_no, cleared_run_no = NULL,
+               status = excluded.status, seconds = excluded.seconds, last_run_no = excluded.last_run_no, cleared_run_no = NULL,
                first_run_no = CASE WHEN o.cleared_run_no IS NULL THEN o.first_run_no ELSE excluded.first_run_no END,
                first_seen_at = CASE WHEN o.cleared_run_no IS NULL THEN o.first_seen_at ELSE excluded.first_seen_at END",
-            &[&ids, &products, &days, &statuses, &run_no, &time_us(now)],
+            &[&ids, &products, &days, &statuses, &seconds, &run_no, &time_us(now)],
         )?;
     }
     Ok(())
@@ -62,14 +63,14 @@ pub(super) fn clear(t: &mut Transaction<'_>, run_no: i64) -> Done<()> {
 /// items that only other ledgers name.
 pub(super) fn summarize(t: &mut Transaction<'_>, run_no: i64, now: DateTime<Utc>) -> Done<OpenItems> {
     let rows = t.query(
-        "SELECT (first_seen_at + 28800000000) / 86400000000 AS day, min(first_seen_at), status, count(*)
+        "SELECT (first_seen_at + 28800000000) / 86400000000 AS day, min(first_seen_at), status, count(*), sum(seconds)::bigint
          FROM open_item WHERE cleared_run_no IS NULL AND last_run_no = $1
          GROUP BY day, status ORDER BY day, status",
         &[&run_no],
     )?;
     let by_age = rows.iter().map(|row| {
         let status = StoredWord::parse(row.try_get(2)?);
-        Ok(OpenAge::new(row.try_get(1)?, status, count_of(row.try_get(3)?), now))
+        Ok(OpenAge::new(row.try_get(1)?, status, (count_of(row.try_get(3)?), count_of(row.try_get(4)?)), now))
     });
     let by_age = by_age.collect::<Result<_, postgres::Error>>()?;
     let row = t.query_one(

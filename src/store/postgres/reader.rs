@@ -19,6 +19,7 @@ use super::{calls, meta, prepare, run_history, sessions, shares, traffic};
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
+use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::location::DatabaseUrl;
 use crate::store::origin::{ExpectedOrigin, Origin};
@@ -151,7 +152,8 @@ impl Reader for PostgresReader {
         self.read(|t| {
             let missing_sessions = traffic::missing_sessions(t)?;
             let (sessions, accounts) = (traffic::evidence(t)?, shares::of_accounts(t)?);
-            Ok(CapRecord { sessions, accounts, missing_sessions, names: 1 })
+            let copy_of = meta::value(t, key::COPY_OF)?;
+            Ok(CapRecord { sessions, accounts, missing_sessions, names: 1, copy_of })
         })
     }
 

@@ -139,7 +139,7 @@ fn new_columns(new: &[NumberedRequest]) -> [Column<'_>; 9] {
     ]
 }
 
-fn end_columns(ended: &[Ended]) -> [Column<'_>; 9] {
+fn end_columns(ended: &[Ended]) -> [Column<'_>; 10] {
     [
         column(ended, |e| e.session_no),
         column(ended, |e| e.begun.request_no),
@@ -150,6 +150,7 @@ fn end_columns(ended: &[Ended]) -> [Column<'_>; 9] {
         column(ended, |e| e.end.throttled),
         column(ended, |e| e.end.decision.word()),
         column(ended, |e| e.end.pause.map(duration_us)),
+        column(ended, |e| e.end.request_id.as_deref().map(stored)),
     ]
 }
 

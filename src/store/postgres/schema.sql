@@ -124,7 +124,7 @@ CREATE TABLE request (
   request_id TEXT,                     -- of the response
   recheck BOOLEAN NOT NULL DEFAULT false, -- true if a final record is looked at again
   PRIMARY KEY (session_no, request_no)
-) WITH (fillfactor = 45);
+) WITH (fillfactor = 36);
 
 -- Calls without a lasting answer after a run: pending, not_found, deferred, or failed for now.
 CREATE TABLE open_item (
@@ -137,6 +137,7 @@ CREATE TABLE open_item (
   last_run_no BIGINT NOT NULL,         -- last run whose ledger names it
   cleared_run_no BIGINT,               -- run that settled it
   account TEXT COLLATE "C" NOT NULL DEFAULT '', -- that is asked; '': the only one, or not known
+  seconds BIGINT NOT NULL DEFAULT 0,   -- talk seconds at stake
   PRIMARY KEY (call_id, prod_id, call_date)
 );
 

@@ -1,7 +1,5 @@
 //! The tables `run` and `session`: which run a session works on, and the sessions of a process.
 
-use std::time::Duration;
-
 use postgres::{GenericClient, Transaction};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::rate::Rate;
@@ -12,7 +10,7 @@ use super::{lease, places};
 use crate::clock::Moment;
 use crate::store::lease::{Claim, Holder};
 use crate::store::next_run::{NextRun, RunRow, resumable_since_us};
-use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
 use crate::store::units::{duration_us, rate_of, time_of, time_us};
 
 /// Lets sessions begin and end one after the other until the transaction ends: so their numbers
@@ -25,7 +23,7 @@ pub(super) fn one_after_the_other(c: &mut impl GenericClient) -> Done<()> {
 #[derive(Clone)]
 pub(super) struct NewSessions {
     pub(super) identity: RunIdentity,
-    pub(super) timeout: Duration,
+    pub(super) destination: Destination,
     pub(super) caps: Vec<AccountCap>,
     pub(super) host: String,
     pub(super) boot_id: String,
@@ -105,8 +103,8 @@ fn insert(t: &mut Transaction<'_>, new: &NewSessions, scope: Scope, cap: &Accoun
     )?;
     t.execute(
         "INSERT INTO session (session_no, run_no, account, version, host, pid, boot_id, started_at, cap_requests,
-                              cap_window_us, timeout_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                              cap_window_us, timeout_us, endpoint)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &[
             &scope.session_no,
             &scope.run_no,
@@ -118,7 +116,8 @@ fn insert(t: &mut Transaction<'_>, new: &NewSessions, scope: Scope, cap: &Accoun
             &time_us(new.now.wall),
             &requests,
             &window_us,
-            &duration_us(new.timeout),
+            &duration_us(new.destination.timeout),
+            &new.destination.endpoint,
         ],
     )?;
     Ok(scope)
@@ -152,7 +151,7 @@ pub(super) fn preview_run(t: &mut Transaction<'_>, identity: &RunIdentity, now: 
 
 fn next_run(t: &mut Transaction<'_>, identity: &RunIdentity, now: Moment) -> Done<NextRun> {
     let row = t.query_opt(
-        "SELECT run_no, run_id, chain_no, ended_at IS NULL, coalesce(complete, false) FROM run
+        "SELECT run_no, run_id, chain_no, ended_at IS NULL, coalesce(complete, false), started_at FROM run
          WHERE input_sha256 = $1 AND refresh = $2 AND started_at > $3 ORDER BY run_no DESC LIMIT 1",
         &[&identity.input_sha256, &identity.refresh, &resumable_since_us(now)],
     )?;
@@ -163,10 +162,11 @@ fn next_run(t: &mut Transaction<'_>, identity: &RunIdentity, now: Moment) -> Don
             chain_no: row.try_get(2)?,
             is_open: row.try_get(3)?,
             is_complete: row.try_get(4)?,
+            started_at_us: row.try_get(5)?,
         })
     });
     let new_no = t.query_one("SELECT coalesce(max(run_no), 0) + 1 FROM run", &[])?.try_get(0)?;
-    Ok(NextRun::after(newest.transpose()?, new_no))
+    Ok(NextRun::after(newest.transpose()?, new_no, now))
 }
 
 fn scope(t: &mut Transaction<'_>, run: NextRun, identity: &RunIdentity) -> Done<Scope> {

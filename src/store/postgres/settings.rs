@@ -67,7 +67,7 @@ impl Settings {
         let config = Some(url).filter(|url| url.has_known_scheme()).and_then(|_| plain_url.parse().ok());
         let mut config: Config = config.ok_or_else(|| unreadable(&shown))?;
         // A password behind the database's name would be shown as a part of it.
-        if config.get_dbname().is_some_and(|name| name.contains([';', '=', ' '])) {
+        if config.get_dbname().is_some_and(|name| name.contains([';', '=', ' '])) || has_zero_byte(&config) {
             return Err(unreadable(&shown));
         }
         fill_from(&mut config, environment)?;
@@ -143,6 +143,13 @@ impl OwnParameters {
     }
 }
 
+/// True if a setting has a zero byte, which the server's protocol cannot carry.
+fn has_zero_byte(config: &Config) -> bool {
+    let texts = [config.get_user(), config.get_dbname(), config.get_options(), config.get_application_name()];
+    let password = config.get_password().unwrap_or_default();
+    texts.into_iter().flatten().map(str::as_bytes).chain([password]).any(|text| text.contains(&0))
+}
+
 /// Fills what the URL does not say.
 fn fill_from(config: &mut Config, environment: Environment<'_>) -> Result<()> {
     let variable = |name: &'static str| environment(name).filter(|value| !value.is_empty());
@@ -188,20 +195,20 @@ fn default_host() -> String {
 /// Exit 2 if the mode is unknown, or the server's name cannot be verified.
 fn needs_tls(word: Option<&str>, config: &Config) -> Result<bool> {
     let hosts = config.get_hosts();
-    let is_socket = |host: &Host| matches!(host, Host::Unix(_));
-    if !hosts.is_empty() && hosts.iter().all(is_socket) {
-        return Ok(false);
-    }
+    let is_socket = !hosts.is_empty() && hosts.iter().all(|host| matches!(host, Host::Unix(_)));
     let is_elsewhere =
         !hosts.iter().all(is_this_machine) || !config.get_hostaddrs().iter().all(IpAddr::is_loopback);
-    match word.unwrap_or("prefer") {
-        "disable" => Ok(false),
-        "prefer" => Ok(is_elsewhere),
-        "require" | "verify-full" => Ok(true),
-        _ => Err(Error::usage("the store's sslmode is unknown").hint(
-            "set sslmode in the store's URL, or PGSSLMODE, to disable, prefer, require or verify-full",
-        )),
-    }
+    let needs_tls = match word.unwrap_or("prefer") {
+        "disable" => false,
+        "prefer" => is_elsewhere,
+        "require" | "verify-full" => true,
+        _ => {
+            return Err(Error::usage("the store's sslmode is unknown").hint(
+                "set sslmode in the store's URL, or PGSSLMODE, to disable, prefer, require or verify-full",
+            ));
+        }
+    };
+    Ok(needs_tls && !is_socket)
 }
 
 fn is_this_machine(host: &Host) -> bool {
@@ -272,7 +279,30 @@ mod tests {
             let variables: &[_] = if mode.is_empty() { &[] } else { &[("PGSSLMODE", mode)] };
             assert_eq!(read(url, variables).unwrap().tls, tls, "{url} {mode}");
         }
-        assert!(read("postgres://me@db/n?sslmode=allow", &[]).unwrap_err().what.contains("sslmode"));
+        for url in
+            ["postgres://me@db/n", "postgres://me@%2Frun%2Fpostgresql/n", "postgres:///n?host=/tmp&user=me"]
+        {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            let refused = read(&format!("{url}{separator}sslmode=allow"), &[]).unwrap_err();
+            assert!(refused.what.contains("sslmode"), "{url}");
+            assert!(read(url, &[("PGSSLMODE", "bogus")]).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_zero_byte_is_wrong_usage() {
+        for url in [
+            "postgres://db/n?user=a%00x",
+            "postgres://a%00x@db/n",
+            "postgres://me@db/n%00x",
+            "postgres://me:p%00x@db/n",
+            "postgres://me@db/n?options=a%00x",
+            "postgres://me@db/n?application_name=a%00x",
+        ] {
+            let refused = read(url, &[]).unwrap_err();
+            assert_eq!(refused.exit, crate::exit::Exit::Usage, "{url}");
+            assert!(refused.what.contains("cannot be read"), "{url}: {refused}");
+        }
     }
 
     #[test]

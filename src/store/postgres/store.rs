@@ -38,7 +38,7 @@ use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::store::run_history::{RunFigures, RunHistory};
-use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
 use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
 use crate::store::wait::Wait;
@@ -155,8 +155,9 @@ impl Store for PostgresStore {
         self.origin.get()
     }
 
-    fn note(&self) -> Option<StoreNote> {
-        self.database.run(|link| replication::note(&mut link.client)).ok().flatten()
+    fn notes(&self) -> Vec<StoreNote> {
+        let note = self.database.run(|link| replication::note(&mut link.client)).ok().flatten();
+        note.into_iter().collect()
     }
 
     fn secret(&self) -> Result<Vec<u8>> {
@@ -166,12 +167,12 @@ impl Store for PostgresStore {
     fn begin_sessions(
         &self,
         identity: &RunIdentity,
-        timeout: Duration,
+        destination: &Destination,
         caps: &[AccountCap],
     ) -> Result<Vec<Scope>> {
         let new = NewSessions {
             identity: identity.clone(),
-            timeout,
+            destination: destination.clone(),
             caps: caps.to_vec(),
             host: host_name(),
             boot_id: self.clock.boot_id().to_owned(),

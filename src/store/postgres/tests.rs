@@ -49,6 +49,7 @@ fn ended(store: &Arc<dyn Store>) -> RequestEnd {
         provider_at: None,
         http_status: Some(200),
         code: "OK".into(),
+        request_id: None,
         throttled: false,
         decision: Decision::Answered,
         pause: None,
@@ -79,7 +80,8 @@ async fn a_session_that_was_taken_over_writes_nothing_more() {
     let rows = database.value(before);
     let end = store.end_request(&scope, begun, ended(&store), Some(answer("{}"))).await.unwrap_err();
     let new = store.begin_request(&scope, request("2")).await.unwrap_err();
-    let item = OpenItem { key: request("1").key, status: reconcile_core::status::Status::Pending };
+    let item =
+        OpenItem { key: request("1").key, status: reconcile_core::status::Status::Pending, seconds: 0 };
     let open = store.note_open(&scope, &[item]).unwrap_err();
     let last = store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap_err();
     for refusal in [end, new, open, last] {
@@ -287,7 +289,8 @@ async fn an_account_counts_its_own_requests() {
         let caps: Vec<_> =
             accounts.iter().map(|name| AccountCap { account: Some((*name).to_owned()), rate }).collect();
         let identity = RunIdentity { input_sha256: "a".into(), refresh: false };
-        store.begin_sessions(&identity, Duration::from_secs(10), &caps).unwrap()
+        let destination = Destination { endpoint: None, timeout: Duration::from_secs(10) };
+        store.begin_sessions(&identity, &destination, &caps).unwrap()
     };
     let scopes = begin_for(&["east", "west", ""]);
     for (scope, calls) in scopes.iter().zip([1, 2, 4]) {

@@ -4,7 +4,9 @@ ALTER TABLE session ADD COLUMN endpoint TEXT;
 ALTER TABLE call ADD COLUMN checked_session_no BIGINT;
 ALTER TABLE request ADD COLUMN request_id TEXT;
 ALTER TABLE request ADD COLUMN recheck BOOLEAN NOT NULL DEFAULT false;
+ALTER TABLE request SET (fillfactor = 36);
 ALTER TABLE open_item ADD COLUMN account TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE open_item ADD COLUMN seconds BIGINT NOT NULL DEFAULT 0;
 
 CREATE TABLE other_answer (
   call_no BIGINT NOT NULL,

@@ -115,7 +115,7 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
         }
         erased.calls += 1;
     }
-    forget_codes(c, has_number)?;
+    forget_in_requests(c, has_number)?;
     forget_open_items(c, has_number)?;
     forget_fields(c, has_number)?;
     open_discrepancies::forget_rows(c)?;
@@ -147,12 +147,22 @@ fn forget_answer(c: &Connection, call_no: i64, row: &Row<'_>) -> rusqlite::Resul
     .map(drop)
 }
 
-/// Replaces the provider's codes in the record of requests.
-fn forget_codes(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+/// Replaces the provider's codes in the record of requests, and deletes its request ids.
+fn forget_in_requests(c: &Connection, has_number: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
     let codes = texts(c, "SELECT DISTINCT code FROM request WHERE code IS NOT NULL")?;
     codes.iter().filter(|code| has_number(code)).try_for_each(|code| {
         c.execute("UPDATE request SET code = ?2 WHERE code = ?1", [code, FORGOTTEN]).map(drop)
-    })
+    })?;
+    // Each request has an id of its own, so they are read one by one.
+    let mut ids = c.prepare("SELECT request_no, request_id FROM request WHERE request_id IS NOT NULL")?;
+    let mut rows = ids.query([])?;
+    let mut erase = c.prepare("UPDATE request SET request_id = NULL WHERE request_no = ?1")?;
+    while let Some(row) = rows.next()? {
+        if has_number(&String::from_utf8_lossy(row.get_ref(1)?.as_bytes()?)) {
+            erase.execute([row.get::<_, i64>(0)?])?;
+        }
+    }
+    Ok(())
 }
 
 /// Deletes the open items whose CallId contains the number, also those without a call, with their

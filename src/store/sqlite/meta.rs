@@ -33,12 +33,18 @@ pub(super) fn check_origin(c: &Connection, path: &Path, expected: Option<Expecte
 ///
 /// Exit 2.
 pub(super) fn check_in_use(c: &Connection, path: &Path) -> Result<()> {
-    let value = |key: &str| -> Result<Option<String>> {
-        let sql = "SELECT value FROM meta WHERE key = ?1";
-        c.query_row(sql, [key], |row| row.get(0)).optional().in_store(path, "read")
-    };
-    let (copied_to, copy_of) = (value(key::RETIRED_TO)?, value(key::COPY_OF)?);
+    let (copied_to, copy_of) = (value(c, path, key::RETIRED_TO)?, value(c, path, key::COPY_OF)?);
     refuse_copied(path.display(), copied_to, copy_of)
+}
+
+/// A value of the table.
+///
+/// # Errors
+///
+/// Exit 6 if it cannot be read.
+pub(super) fn value(c: &Connection, path: &Path, key: &str) -> Result<Option<String>> {
+    let sql = "SELECT value FROM meta WHERE key = ?1";
+    c.query_row(sql, [key], |row| row.get(0)).optional().in_store(path, "read")
 }
 
 fn read_origin(c: &Connection) -> rusqlite::Result<Option<Origin>> {

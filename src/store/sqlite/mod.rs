@@ -28,10 +28,12 @@ mod schema;
 mod sessions;
 mod store;
 mod traffic;
+mod upgrade_copy;
 
 pub(super) use copying::SqliteCopy;
 pub(super) use reader::SqliteReader;
 pub(super) use store::SqliteStore;
+pub(super) use upgrade_copy::{copies_beside, names_of_next_copies};
 
 #[cfg(test)]
 mod audit_tests;

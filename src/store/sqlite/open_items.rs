@@ -16,17 +16,19 @@ pub(super) fn note(
     items: &[OpenItem],
 ) -> rusqlite::Result<()> {
     let mut note = c.prepare_cached(
-        "INSERT INTO open_item (call_id, prod_id, call_date, status, first_run_no, first_seen_at, last_run_no)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5)
+        "INSERT INTO open_item (call_id, prod_id, call_date, status, first_run_no, first_seen_at, last_run_no, seconds)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7)
          ON CONFLICT (call_id, prod_id, call_date) DO UPDATE SET
-           status = excluded.status, last_run_no = excluded.last_run_no, cleared_run_no = NULL,
+           status = excluded.status, seconds = excluded.seconds, last_run_no = excluded.last_run_no, cleared_run_no = NULL,
            first_run_no = iif(cleared_run_no IS NULL, first_run_no, excluded.first_run_no),
            first_seen_at = iif(cleared_run_no IS NULL, first_seen_at, excluded.first_seen_at)",
     )?;
     let now = time_us(now);
-    items.iter().try_for_each(|OpenItem { key, status }| {
-        let day = key.day.to_string();
-        note.execute(params![key.call_id, key.prod_id.0, day, status.as_str(), run_no, now]).map(drop)
+    items.iter().try_for_each(|item| {
+        let OpenItem { key, status, .. } = item;
+        let (day, seconds) = (key.day.to_string(), item.stored_seconds());
+        note.execute(params![key.call_id, key.prod_id.0, day, status.as_str(), run_no, now, seconds])
+            .map(drop)
     })
 }
 
@@ -46,13 +48,13 @@ pub(super) fn clear(c: &Connection, run_no: i64) -> rusqlite::Result<()> {
 /// items that only other ledgers name.
 pub(super) fn summarize(c: &Connection, run_no: i64, now: DateTime<Utc>) -> rusqlite::Result<OpenItems> {
     let mut query = c.prepare(
-        "SELECT (first_seen_at + 28800000000) / 86400000000 AS day, min(first_seen_at), status, count(*)
+        "SELECT (first_seen_at + 28800000000) / 86400000000 AS day, min(first_seen_at), status, count(*), sum(seconds)
          FROM open_item WHERE cleared_run_no IS NULL AND last_run_no = ?1
          GROUP BY day, status ORDER BY day, status",
     )?;
     let by_age = query.query_map([run_no], |row| {
         let status = StoredWord::parse(row.get_ref(2)?.as_str()?);
-        Ok(OpenAge::new(row.get(1)?, status, count_of(row.get(3)?), now))
+        Ok(OpenAge::new(row.get(1)?, status, (count_of(row.get(3)?), count_of(row.get(4)?)), now))
     })?;
     let number = |sql: &str| c.query_row(sql, [run_no], |row| Ok(count_of(row.get(0)?)));
     Ok(OpenItems {

@@ -1,6 +1,6 @@
 //! Turns an open file into a usable store: creates it, or checks and upgrades it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -8,28 +8,37 @@ use rusqlite::Connection;
 use super::checks::{check_kind, check_whole};
 use super::errors::{InStore as _, not_a_store};
 use super::meta::check_origin;
-use super::schema;
+use super::{schema, upgrade_copy};
 use crate::error::Result;
 use crate::store::origin::{ExpectedOrigin, Origin};
 
-/// Creates the tables in an empty file; otherwise checks the store and upgrades it. Returns its
-/// origin. Without `expected`, the store must exist and may be of any origin.
+/// A store that is ready for use.
+pub(super) struct Prepared {
+    pub(super) origin: Origin,
+    /// The copy of the store that was made before it was upgraded.
+    pub(super) copy: Option<PathBuf>,
+}
+
+/// Creates the tables in an empty file; otherwise checks the store and upgrades it. Without
+/// `expected`, the store must exist and may be of any origin.
 ///
 /// # Errors
 ///
 /// Exit 2 if the file is not a store, is newer than this program, or has another origin; exit 6 if
-/// it is damaged or cannot be written.
-pub(super) fn prepare(c: &Connection, path: &Path, expected: Option<ExpectedOrigin>) -> Result<Origin> {
+/// it is damaged, or if the store or its copy cannot be written.
+pub(super) fn prepare(c: &Connection, path: &Path, expected: Option<ExpectedOrigin>) -> Result<Prepared> {
     check_kind(c, path)?;
     configure(c).in_store(path, "open")?;
     if schema::is_empty(c).in_store(path, "read")? {
         let origin = expected.ok_or_else(|| not_a_store(path))?.of_new_store();
-        return schema::create(c, origin).in_store(path, "write").map(|()| origin);
+        let created = schema::create(c, origin).in_store(path, "write");
+        return created.map(|()| Prepared { origin, copy: None });
     }
     check_whole(c, path)?;
     let origin = check_origin(c, path, expected)?;
+    let copy = upgrade_copy::copy_if_older(c, path)?;
     schema::migrate(c).in_store(path, "upgrade")?;
-    Ok(origin)
+    Ok(Prepared { origin, copy })
 }
 
 fn configure(c: &Connection) -> rusqlite::Result<()> {

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
 use crate::store::call_row::CallRow;
+use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::run_history::StoredRun;
@@ -175,7 +176,8 @@ impl Reader for SqliteReader {
         let names = std::fs::metadata(&self.path).map_or(1, |metadata| held_file::names_of(&metadata));
         let missing_sessions = self.read(sessions::missing)?;
         let sessions = self.read(traffic::evidence)?;
-        Ok(CapRecord { sessions, accounts: Vec::new(), missing_sessions, names })
+        let copy_of = meta::value(&self.connection, &self.path, key::COPY_OF)?;
+        Ok(CapRecord { sessions, accounts: Vec::new(), missing_sessions, names, copy_of })
     }
 
     fn origin(&self) -> Result<Origin> {

@@ -60,7 +60,7 @@ fn begin_request(
 fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd) -> rusqlite::Result<()> {
     c.prepare_cached(
         "UPDATE request SET replied_at = ?2, replied_boot_us = ?3, http_status = ?4, code = ?5, throttled = ?6,
-                decision = ?7, pause_us = ?8
+                decision = ?7, pause_us = ?8, request_id = ?9
          WHERE request_no = ?1",
     )?
     .execute(params![
@@ -71,7 +71,8 @@ fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd) -> rusqli
         end.code,
         end.throttled,
         end.decision.word(),
-        end.pause.map(duration_us)
+        end.pause.map(duration_us),
+        end.request_id
     ])?;
     if end.code == WITHDRAWN {
         c.prepare_cached("UPDATE call SET attempts = attempts - 1 WHERE call_no = ?1")?

@@ -40,7 +40,7 @@ pub(super) fn preview_run(c: &Connection, identity: &RunIdentity, now: Moment) -
 }
 
 fn next_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::Result<NextRun> {
-    Ok(NextRun::after(newest_run(c, identity, now)?, next_number(c, "run")?))
+    Ok(NextRun::after(newest_run(c, identity, now)?, next_number(c, "run")?, now))
 }
 
 fn scope(c: &Connection, run: NextRun, identity: &RunIdentity, after: i64) -> rusqlite::Result<Scope> {
@@ -61,7 +61,7 @@ fn next_number(c: &Connection, table: &str) -> rusqlite::Result<i64> {
 /// The newest run with this identity that can still be resumed.
 fn newest_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::Result<Option<RunRow>> {
     c.query_row(
-        "SELECT run_no, run_id, chain_no, ended_at IS NULL, coalesce(complete, 0) FROM run
+        "SELECT run_no, run_id, chain_no, ended_at IS NULL, coalesce(complete, 0), started_at FROM run
          WHERE input_sha256 = ?1 AND refresh = ?2 AND started_at > ?3 ORDER BY run_no DESC LIMIT 1",
         params![identity.input_sha256, identity.refresh, resumable_since_us(now)],
         |row| {
@@ -71,6 +71,7 @@ fn newest_run(c: &Connection, identity: &RunIdentity, now: Moment) -> rusqlite::
                 chain_no: row.get(2)?,
                 is_open: row.get(3)?,
                 is_complete: row.get(4)?,
+                started_at_us: row.get(5)?,
             })
         },
     )

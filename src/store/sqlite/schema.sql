@@ -102,6 +102,7 @@ CREATE TABLE open_item (
   last_run_no INTEGER NOT NULL,        -- last run whose ledger names it
   cleared_run_no INTEGER,              -- run that settled it
   account TEXT,                        -- that is asked; NULL: the only account, or not known
+  seconds INTEGER NOT NULL DEFAULT 0,  -- talk seconds at stake
   PRIMARY KEY (call_id, prod_id, call_date)
 ) STRICT, WITHOUT ROWID;
 

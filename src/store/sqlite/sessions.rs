@@ -1,20 +1,18 @@
 //! The table `session`: one row per process and account.
 
-use std::time::Duration;
-
 use reconcile_core::ask_again::Scope;
 use rusqlite::{Connection, params};
 
 use super::{open_discrepancies, places, runs};
 use crate::clock::Moment;
 use crate::store::open_discrepancies::RunEnd;
-use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
 use crate::store::units::{count_of, duration_us, time_us};
 
 /// The values of new sessions.
 pub(super) struct NewSessions<'a> {
     pub(super) identity: &'a RunIdentity,
-    pub(super) timeout: Duration,
+    pub(super) destination: &'a Destination,
     pub(super) caps: &'a [AccountCap],
     pub(super) boot_id: &'a str,
     pub(super) now: Moment,
@@ -41,8 +39,8 @@ fn insert(
 ) -> rusqlite::Result<Scope> {
     c.execute(
         "INSERT INTO session (session_no, run_no, version, pid, boot_id, started_at, cap_requests,
-                              cap_window_us, timeout_us, account, first_request_no)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                              cap_window_us, timeout_us, account, endpoint, first_request_no)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
                  (SELECT coalesce(max(request_no), 0) + 1 FROM request))",
         params![
             scope.session_no,
@@ -53,8 +51,9 @@ fn insert(
             started_at,
             cap.rate.requests.get(),
             cap.rate.window_us(),
-            duration_us(new.timeout),
-            cap.account
+            duration_us(new.destination.timeout),
+            cap.account,
+            new.destination.endpoint
         ],
     )?;
     Ok(scope)

@@ -1,6 +1,6 @@
 //! The verbs of the store, in SQLite: WAL, `synchronous=FULL`, one writing connection.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use rusqlite::Connection;
 use super::database::Database;
 use super::errors::InStore as _;
 use super::lock::StoreLock;
+use super::prepare::Prepared;
 use super::reader::SqliteReader;
 use super::sessions::NewSessions;
 use super::{
@@ -35,7 +36,7 @@ use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::store::run_history::{RunFigures, RunHistory};
-use crate::store::run_identity::{AccountCap, RunIdentity};
+use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
 use crate::store::store_note::StoreNote;
 use crate::store::verbs::{Reader, RequestLog, Store};
 
@@ -50,6 +51,8 @@ pub(crate) struct SqliteStore {
     /// True if the store lacks sessions that the lock file names, because it was deleted or
     /// restored.
     lacks_sessions: AtomicBool,
+    /// The copy that was made before the upgrade.
+    copy: Option<PathBuf>,
 }
 
 impl SqliteStore {
@@ -78,7 +81,7 @@ impl SqliteStore {
         let lock = StoreLock::take(&path)?;
         checks::check_log(&path, lock.session_in_file())?;
         let connection = Connection::open(&path).in_store(&path, "open")?;
-        let origin = prepare::prepare(&connection, &path, expected)?;
+        let Prepared { origin, copy } = prepare::prepare(&connection, &path, expected)?;
         // Only a run counts under the cap; erasing is always possible.
         expected.map_or(Ok(()), |_| meta::check_in_use(&connection, &path))?;
         let is_final = meta::has_answers(&connection).in_store(&path, "read")?;
@@ -86,7 +89,7 @@ impl SqliteStore {
         database.check_held()?;
         let commits = GroupCommit::new(database.clone());
         let origin = CurrentOrigin::new(origin, is_final);
-        Ok(Self { commits, database, clock, origin, lacks_sessions: AtomicBool::new(false) })
+        Ok(Self { commits, database, clock, origin, lacks_sessions: AtomicBool::new(false), copy })
     }
 }
 
@@ -137,8 +140,9 @@ impl Store for SqliteStore {
         self.origin.get()
     }
 
-    fn note(&self) -> Option<StoreNote> {
-        file_system::note(self.database.path()).map(StoreNote::FileSystem)
+    fn notes(&self) -> Vec<StoreNote> {
+        let file_system = file_system::note(self.database.path()).map(StoreNote::FileSystem);
+        file_system.into_iter().chain(self.copy.clone().map(|copy| StoreNote::Upgraded { copy })).collect()
     }
 
     fn secret(&self) -> Result<Vec<u8>> {
@@ -148,14 +152,14 @@ impl Store for SqliteStore {
     fn begin_sessions(
         &self,
         identity: &RunIdentity,
-        timeout: Duration,
+        destination: &Destination,
         caps: &[AccountCap],
     ) -> Result<Vec<Scope>> {
         let (boot_id, now) = (self.clock.boot_id(), self.clock.now());
         let after = self.database.lock().last_session();
         let newest = self.database.read(sessions::newest)?;
         self.lacks_sessions.store(after > newest, Ordering::Relaxed);
-        let new = NewSessions { identity, timeout, caps, boot_id, now, after };
+        let new = NewSessions { identity, destination, caps, boot_id, now, after };
         let scopes = self.database.write(|c| sessions::begin(c, &new))?;
         let newest = scopes.iter().map(|scope| scope.session_no).max();
         newest.map_or(Ok(()), |newest| self.database.has_begun(newest))?;

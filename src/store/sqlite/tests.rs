@@ -103,7 +103,7 @@ async fn unknown_words_are_shown_as_stored() {
     let key = CallKey { call_id: "1^1".into(), prod_id: ProductId(11_000_000_300_006), day };
     let request = NewRequest { key: key.clone(), asked_date: day, purpose: Purpose::First };
     store.begin_request(&scope, request).await.unwrap();
-    store.note_open(&scope, &[OpenItem { key, status: Status::Pending }]).unwrap();
+    store.note_open(&scope, &[OpenItem { key, status: Status::Pending, seconds: 0 }]).unwrap();
     folder.execute("UPDATE request SET decision = 'put_off'; UPDATE open_item SET status = 'disputed'");
 
     let known = store.reader().unwrap().calls_named("1^1").unwrap();
@@ -257,6 +257,7 @@ async fn a_lost_store_is_noticed_at_the_next_commit() {
             provider_at: None,
             http_status: Some(200),
             code: "OK".into(),
+            request_id: None,
             throttled: false,
             decision: crate::store::Decision::Answered,
             pause: None,

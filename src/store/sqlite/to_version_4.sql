@@ -5,6 +5,7 @@ ALTER TABLE call ADD COLUMN checked_session_no INTEGER;
 ALTER TABLE request ADD COLUMN request_id TEXT;
 ALTER TABLE request ADD COLUMN recheck INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE open_item ADD COLUMN account TEXT;
+ALTER TABLE open_item ADD COLUMN seconds INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE other_answer (
   call_no INTEGER NOT NULL,

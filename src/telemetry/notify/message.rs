@@ -5,7 +5,7 @@
 //! message is at most [`MAX_BYTES`] long, and its link is never cut.
 
 use std::cmp::Reverse;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -75,7 +75,12 @@ pub(super) struct Message {
 
 impl Message {
     /// The message on a run over this ledger, which ended so.
-    pub(super) fn new(ended: &Result<WrittenRun>, ledger: &Path, lang: Lang, link: Option<&str>) -> Self {
+    pub(super) fn new(
+        ended: &Result<WrittenRun>,
+        ledger: &[PathBuf],
+        lang: Lang,
+        link: Option<&str>,
+    ) -> Self {
         let (exit, mut lines, link_text) = match ended {
             Ok(run) => (run.exit, lines_of_run(run, lang), lang.choose("Open the report", "打开报告")),
             Err(error) => (
@@ -89,7 +94,8 @@ impl Message {
             Lang::Zh => format!("退出码 {}：{}", exit.code(), exit_words(exit, lang)),
         };
         lines.push(meaning);
-        let name = foreign(&ledger_name(ledger, lang), MAX_NAME_BYTES);
+        let names: Vec<String> = ledger.iter().map(|file| file_name(file, lang)).collect();
+        let name = foreign(&names.join(lang.choose(", ", "、")), MAX_NAME_BYTES);
         Self {
             exit,
             title: match lang {
@@ -102,8 +108,8 @@ impl Message {
     }
 }
 
-/// The ledger's file name.
-fn ledger_name(ledger: &Path, lang: Lang) -> String {
+/// The name of a file of the ledger.
+fn file_name(ledger: &Path, lang: Lang) -> String {
     if ledger == Path::new("-") {
         return lang.choose("standard input", "标准输入").to_owned();
     }
@@ -131,8 +137,8 @@ fn exit_words(exit: Exit, lang: Lang) -> &'static str {
         Exit::Incomplete => {
             (exit.meaning(), "不完整（截止时间、信号，或所有尝试均失败的通话）；再次执行同一命令即可继续")
         }
-        Exit::Busy => (exit.meaning(), "另一个运行正在使用本地库"),
-        Exit::Output => (exit.meaning(), "输出文件或本地库无法写入；数据没有丢失"),
+        Exit::Busy => (exit.meaning(), "另一个运行正在使用存储库"),
+        Exit::Output => (exit.meaning(), "输出文件或存储库无法写入；数据没有丢失"),
     };
     lang.choose(en, zh)
 }
@@ -325,7 +331,7 @@ mod tests {
     }
 
     fn message(ended: &Result<WrittenRun>, ledger: &str, lang: Lang) -> Message {
-        Message::new(ended, Path::new(ledger), lang, Some("https://files.example.com/night"))
+        Message::new(ended, &[ledger.into()], lang, Some("https://files.example.com/night"))
     }
 
     #[test]
@@ -470,7 +476,7 @@ mod tests {
             let failed = |exit| Err(Error::new(exit, long.clone()).hint(long.clone()));
             for lang in [Lang::En, Lang::Zh] {
                 for ended in Exit::ALL.map(failed).into_iter().chain([Ok(written.clone())]) {
-                    let message = Message::new(&ended, Path::new(&long), lang, Some(&link));
+                    let message = Message::new(&ended, &[long.clone().into()], lang, Some(&link));
                     assert!(length(&message) <= MAX_BYTES, "{} {part:?}", length(&message));
                     assert_eq!(message.link.as_ref().unwrap().1, link);
                     let last = message.lines.last().unwrap();

@@ -12,7 +12,7 @@ mod message;
 mod platform;
 mod reply;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -52,8 +52,8 @@ impl std::fmt::Debug for Target {
 /// The files that a notification tells of or needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
-    /// The ledger; `-` is standard input, and it may be in object storage.
-    pub ledger: &'a Path,
+    /// The files of the ledger; `-` is standard input, and they may be in object storage.
+    pub ledger: &'a [PathBuf],
     /// PEM file of certificates to trust besides the platform's.
     pub ca_file: Option<&'a Path>,
 }

@@ -5,3 +5,4 @@ mod erasing;
 mod every_write;
 mod mixed;
 mod night;
+mod upgrading;

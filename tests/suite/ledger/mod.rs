@@ -22,6 +22,7 @@ mod fuzz;
 mod parquet;
 mod parquet_bombs;
 mod parquet_fuzz;
+mod several_files;
 mod usable_rows;
 mod whole_runs;
 mod workbooks;

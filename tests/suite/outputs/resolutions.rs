@@ -384,7 +384,11 @@ fn a_new_file_keeps_the_decisions_of_the_old_one() {
     let refused = bench.run_exactly(&[&from[..], &["--to", "calls.csv"]].concat(), &[]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     let no_discrepancies = bench.run_exactly(&["resolutions", "--from", "calls.csv"], &[]);
-    assert!(no_discrepancies.stderr.contains("there is no column kind"), "{}", no_discrepancies.stderr);
+    assert!(
+        no_discrepancies.stderr.contains("it has no column `ledger_line`"),
+        "{}",
+        no_discrepancies.stderr
+    );
 }
 
 #[test]
@@ -509,4 +513,25 @@ fn the_file_may_be_a_workbook_with_numbers_and_dates() {
     bench.run(&options).exits(0).says("7 discrepancies (6 open, 1 settled)");
     let first = &bench.discrepancies()[0];
     assert_eq!((cell(first, "resolution"), cell(first, "reason")), ("written_off", "四舍五入"));
+}
+
+#[test]
+fn a_resumed_run_decides_by_the_day_on_which_it_began() {
+    let bench = night();
+    let day = |days: i64| (chrono::Utc::now() + chrono::TimeDelta::days(days)).date_naive().to_string();
+    write_decisions(&bench, &[on_missing(5, "accepted", &day(2)), on_missing(6, "accepted", &day(9))]);
+    let decided = |days: i64| {
+        bench.run(&["--resolutions", "decisions.csv"]).exits(0);
+        let all = decisions(&bench.discrepancies());
+        // As after a kill: the run goes on, and it began on another day.
+        let began = format!("unixepoch('now', '{days} days') * 1000000");
+        let store = rusqlite::Connection::open(bench.path("reconcile.db")).unwrap();
+        let sql = format!("UPDATE run SET ended_at = NULL, complete = NULL, started_at = {began}");
+        store.execute_batch(&sql).unwrap();
+        [5, 6].map(|i| all[&id(i)].clone())
+    };
+    assert_eq!(decided(5), ["accepted", "accepted"]);
+    assert_eq!(decided(12), ["", "accepted"], "the run began in five days");
+    assert_eq!(decided(0), ["", ""], "it began in twelve days");
+    assert_eq!(decided(0), ["accepted", "accepted"]);
 }

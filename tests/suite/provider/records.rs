@@ -140,8 +140,16 @@ fn store_as_final(path: &Path, day: NaiveDate, record: &Value) {
         let begun = store.begin_request(&scope, request).await?;
         let (at, decision) = (store.moment(), Decision::Answered);
         let (http_status, code) = (Some(200), "OK".to_owned());
-        let end =
-            RequestEnd { at, provider_at: None, http_status, code, throttled: false, decision, pause: None };
+        let end = RequestEnd {
+            at,
+            provider_at: None,
+            http_status,
+            code,
+            request_id: None,
+            throttled: false,
+            decision,
+            pause: None,
+        };
         store.end_request(&scope, begun, end, Some(answer)).await
     };
     tokio::runtime::Runtime::new().unwrap().block_on(stored).unwrap();

@@ -55,7 +55,7 @@ fn every_call_of_a_file_has_all_that_support_asks_for() {
     let in_file = bench.discrepancies();
     assert_eq!(listed, in_file.iter().filter(|row| cell(row, "kind") != "invalid_row").count());
     for call in &calls {
-        assert_eq!(call["endpoint"], "https://provider.example");
+        assert_eq!(call["endpoint"], bench.provider.endpoint(), "the address that was asked");
         assert_eq!(call["operation"], "QueryCallDetailByCallId");
         assert_eq!((&call["version"], &call["sandbox"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(false)));
         assert_eq!((&call["prod_id"], &call["in_store"]), (&json!(11_000_000_300_006_i64), &json!(true)));
@@ -69,7 +69,10 @@ fn every_call_of_a_file_has_all_that_support_asks_for() {
         // The request that brought the answer is the last one.
         let ids: Vec<&Value> = attempts.iter().map(|attempt| &attempt["request_id"]).collect();
         assert_eq!(ids.last(), Some(&&call["answer"]["request_id"]));
-        assert_eq!(ids.iter().filter(|id| id.is_string()).count(), 1);
+        // A gateway's empty body has none.
+        let with_id = attempts.iter().filter(|attempt| attempt["http_status"] != 503).count();
+        assert_eq!(ids.iter().filter(|id| id.is_string()).count(), with_id);
+        assert!(attempts.iter().all(|attempt| attempt["endpoint"] == bench.provider.endpoint()));
     }
     let answer = &calls[1]["answer"];
     let data = detail(&id(1)).to_string();
@@ -183,4 +186,30 @@ fn calls_that_the_store_does_not_know_are_noted() {
     assert!(run.stderr.contains("1 call of the file is not in the store"), "{}", run.stderr);
     let run = explain(&bench, &["--from", "details.parquet"]);
     assert!(run.code == Some(2) && run.stderr.contains("is no discrepancy file"), "{}", run.stderr);
+}
+
+#[test]
+fn every_attempt_has_its_request_id_and_address() {
+    let bench = night();
+    let words = explain(&bench, &[&id(1)]).stdout;
+    assert!(words.contains(&format!("\n  at {}:\n", bench.provider.endpoint())), "{words}");
+    assert_eq!(words.matches("; request id ").count(), 2, "{words}");
+    // Only an address is stored, never path or parameters. A password is refused.
+    let secret = bench.provider.endpoint() + "/gate?token=s3cret";
+    bench.run(&["--refresh", "--max-unusable", "9", "--endpoint", &secret]);
+    assert_eq!(bench.number_in_store("SELECT count(*) FROM session WHERE endpoint LIKE 'http%'"), 2);
+    let store = std::fs::read(bench.path("reconcile.db")).unwrap();
+    assert!(!store.windows(6).any(|bytes| bytes == b"s3cret"));
+    // A store of an earlier version knows neither; the answer's request id is that of its request.
+    let store = rusqlite::Connection::open(bench.path("reconcile.db")).unwrap();
+    store.execute_batch("UPDATE request SET request_id = NULL; UPDATE session SET endpoint = NULL").unwrap();
+    drop(store);
+    let calls = explained(&bench, &["--endpoint", "https://provider.example"]);
+    for call in &calls {
+        assert_eq!(call["endpoint"], "https://provider.example");
+        let ids: Vec<&Value> =
+            call["attempts"].as_array().unwrap().iter().map(|a| &a["request_id"]).collect();
+        assert_eq!(ids.last(), Some(&&call["answer"]["request_id"]));
+        assert_eq!(ids.iter().filter(|id| id.is_string()).count(), 1);
+    }
 }

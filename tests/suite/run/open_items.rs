@@ -135,3 +135,40 @@ fn an_unfinished_run_of_another_day_is_not_resumed() {
     assert!(asked_since(&bench, seen).contains(&id(0)));
     assert_eq!(column(&bench.details(), "status"), ["found"; 12]);
 }
+
+#[test]
+fn open_calls_have_their_seconds_at_stake_by_age() {
+    let row = |i, seconds| format!("{},11000000300006,2024-05-26,{seconds}\n", id(i));
+    let ledger = |rows: &[(usize, u64)]| {
+        rows.iter()
+            .fold("call_id,prod_id,called_at,duration\n".to_owned(), |text, (i, s)| text + &row(*i, *s))
+    };
+    let bench = Bench::new(&ledger(&[(0, 30), (1, 70), (2, 500)]));
+    for i in [0, 1, 2, 3] {
+        bench.provider.script(&id(i), vec![Reply::without_data(); 9]);
+    }
+    bench.run(&[]).exits(0);
+    a_day_passes(&bench);
+    a_day_passes(&bench);
+    // Call 1 has another duration now, call 2 is settled, call 3 is new.
+    bench.write("calls.csv", &ledger(&[(0, 30), (1, 71), (2, 500), (3, 9)]));
+    let decision = format!("{},11000000300006,2024-05-26,not_found,,,,accepted,x,,,,\n", id(2));
+    let header = "call_id,prod_id,call_date,kind,field,expected,actual,decision,reason,by,on,until,ticket\n";
+    bench.write("decisions.csv", &(header.to_owned() + &decision));
+    bench.run(&["--resolutions", "decisions.csv"]).exits(0);
+    let summary = bench.summary().0;
+    let ages = json!([
+        {"first_seen": summary["open_items"]["by_age"][0]["first_seen"], "nights": 2, "status": "not_found",
+         "calls": 3, "seconds": 101},
+        {"first_seen": summary["open_items"]["by_age"][1]["first_seen"], "nights": 0, "status": "not_found",
+         "calls": 1, "seconds": 9},
+    ]);
+    assert_eq!(summary["open_items"]["by_age"], ages);
+    let classes = json!([
+        {"from": 0, "to": 1, "calls": 1, "seconds": 9}, {"from": 2, "to": 7, "calls": 3, "seconds": 101},
+        {"from": 8, "to": 30, "calls": 0, "seconds": 0}, {"from": 31, "to": null, "calls": 0, "seconds": 0},
+    ]);
+    assert_eq!(summary["open_ages"], classes);
+    let page = std::fs::read_to_string(bench.path("details.report.html")).unwrap();
+    assert!(page.contains("<data value=\"101\" data-at=\"/open_ages/1/seconds\""), "the page has the same");
+}

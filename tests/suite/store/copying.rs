@@ -41,3 +41,27 @@ fn a_store_that_a_run_holds_is_not_copied() {
         .exits(2)
         .says("no store");
 }
+
+#[test]
+fn verify_cap_names_an_unfinished_copy() {
+    let database = Database::create();
+    let url = database.as_ref().map(Database::url);
+    for store in std::iter::once("reconcile.db").chain(url.as_deref()) {
+        let bench = Bench::new(&ledger(3));
+        bench.run(&["--store", store]).exits(0);
+        let mark = "INSERT INTO {} (key, value) VALUES ('copy_of', 'old.db')";
+        match &database {
+            Some(database) if store != "reconcile.db" => {
+                database.execute(&mark.replace("{}", "reconcile.meta"))
+            }
+            _ => {
+                let file = rusqlite::Connection::open(bench.path(store)).unwrap();
+                file.execute_batch(&mark.replace("{}", "meta")).unwrap();
+            }
+        }
+        let run = bench.run_exactly(&["verify-cap", "--store", store], &[]);
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(run.stdout.contains("CANNOT BE PROVEN"), "{}", run.stdout);
+        assert!(run.stdout.contains("an unfinished copy of old.db"), "{}", run.stdout);
+    }
+}

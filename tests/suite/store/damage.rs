@@ -6,6 +6,7 @@ use std::fs;
 
 use rusqlite::Connection;
 
+use super::upgrading::of_version;
 use crate::support::provider::Reply;
 use crate::support::{Bench, Row, Run, cell, column, id, ledger, without_run_columns};
 
@@ -178,16 +179,6 @@ fn a_store_of_a_newer_version_is_refused_unchanged() {
     let before = broken.store();
     broken.bench.run(&[]).exits(2).says("newer").says("update reconcile");
     assert_eq!(broken.store(), before);
-}
-
-/// A store of an older schema, kept in the repository.
-fn of_version(schema: u32) -> Bench {
-    let kept = |name: &str| {
-        fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name)).unwrap()
-    };
-    let bench = Bench::new(&String::from_utf8(kept("v1.csv")).unwrap());
-    fs::write(bench.path("reconcile.db"), kept(&format!("v{schema}.db"))).unwrap();
-    bench
 }
 
 #[test]

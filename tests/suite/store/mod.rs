@@ -15,3 +15,4 @@ mod postgres;
 mod refused;
 mod resume;
 mod standby;
+pub mod upgrading;
