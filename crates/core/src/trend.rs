@@ -1,8 +1,9 @@
 //! Whether a night is as the nights before it were.
 //!
 //! Six series are looked at. For each, the usual range is that of the earlier nights: their median
-//! ± 3 robust standard deviations (1.4826 × the median absolute deviation), and at least their span
-//! without the highest and the lowest tenth. So a few odd nights neither widen the range nor move
+//! ± 3 × (1 + 5/n) robust standard deviations (1.4826 × the median absolute deviation) of the n
+//! earlier nights, because few nights say little; and at least their span without the highest and
+//! the lowest tenth. So a few odd nights neither widen the range nor move
 //! it, and nights that are regularly different, such as weekends, are usual. The range also has a
 //! least width, so that tiny changes of a constant series are usual.
 
@@ -14,8 +15,11 @@ pub const NIGHTS: usize = 30;
 pub const LEAST_EARLIER: usize = 7;
 /// Makes the median absolute deviation of normal values their standard deviation.
 const MAD_TO_DEVIATION: f64 = 1.4826;
-/// Half the width of the usual range in deviations.
+/// Half the width of the usual range in deviations, for very many earlier nights.
 const DEVIATIONS: f64 = 3.0;
+/// With so many earlier nights the range is twice as wide. About 3 in 100 ordinary values are
+/// outside of it after 7 nights, and 1 in 200 after 29.
+const TWICE_AT: f64 = 5.0;
 /// One in so many earlier nights may be odd at each end, and always one.
 const ODD_ONE_IN: usize = 10;
 
@@ -180,7 +184,9 @@ impl Usual {
         }
         let median = median(&mut values);
         let mut deviations: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
-        let half_width = (DEVIATIONS * MAD_TO_DEVIATION * self::median(&mut deviations)).max(least(median));
+        let deviation = MAD_TO_DEVIATION * self::median(&mut deviations);
+        let for_few = 1.0 + TWICE_AT / to_f64(values.len() as u64);
+        let half_width = (DEVIATIONS * for_few * deviation).max(least(median));
         let odd = (values.len() / ODD_ONE_IN).max(1);
         let low = (median - half_width).min(values[odd]);
         let high = (median + half_width).max(values[values.len() - 1 - odd]);
@@ -307,9 +313,9 @@ mod tests {
         let earlier = [8, 9, 4, 12, 7, 8, 10];
         assert_eq!(unusual(&trend(&earlier, 81)), ["agree_percent", "missing_percent", "at_stake_s"]);
         assert_eq!(unusual(&trend(&earlier, 12)), [""; 0]);
-        // The median absolute deviation is 0.1 points: 0.8 ± 3 × 1.4826 × 0.1, and 1.0 is usual.
-        assert_eq!(missing(&trend(&earlier, 0)), Usual { median: 0.8, low: 0.35, high: 1.25 });
-        assert_eq!(unusual(&trend(&earlier, 3)), ["agree_percent", "missing_percent", "at_stake_s"]);
+        // The median absolute deviation is 0.1 points: 0.8 ± 3 × (1 + 5/7) × 1.4826 × 0.1.
+        assert_eq!(missing(&trend(&earlier, 0)), Usual { median: 0.8, low: 0.03, high: 1.57 });
+        assert_eq!(unusual(&trend(&earlier, 0)), ["agree_percent", "missing_percent", "at_stake_s"]);
     }
 
     #[test]
@@ -334,6 +340,26 @@ mod tests {
         };
         let small = Trend::new((0..9).map(|n| of_20(n, 0)).collect(), of_20(99, 3));
         assert!(!small.lines[3].is_unusual(), "{:?}", small.lines[3]);
+    }
+
+    #[test]
+    fn ordinary_nights_are_seldom_unusual() {
+        // Sums of twelve evenly distributed numbers, which are nearly normal.
+        let mut state = 7_u64;
+        let mut even = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            to_f64(state >> 11) / to_f64(1 << 53)
+        };
+        let mut value = || (0..12).map(|_| even()).sum::<f64>();
+        let mut odd_of_a_thousand = |earlier: usize| {
+            let mut is_odd = || {
+                let values: Vec<f64> = (0..earlier).map(|_| value()).collect();
+                !Usual::of(&values, |_| 0.0).unwrap().has(value())
+            };
+            (0..20_000).filter(|_| is_odd()).count() / 20
+        };
+        let odd = [7, 14, 29].map(&mut odd_of_a_thousand);
+        assert!(odd[0] <= 35 && odd[1] <= 13 && (1..=7).contains(&odd[2]), "{odd:?}");
     }
 
     #[test]
