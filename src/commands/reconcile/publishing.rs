@@ -21,6 +21,7 @@ use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::bill_check::BillCheck;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -43,10 +44,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let (
-        Counted { totals, by_account, figures, money, entries, failed_calls, exhausted_calls, .. },
-        open_items,
-    ) = write_rows(run, &mut outputs)?;
+    let (counted, open_items) = write_rows(run, &mut outputs)?;
+    let Counted { totals, by_account, figures, money, entries, failed_calls, exhausted_calls, .. } = counted;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -55,12 +54,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&entries);
-    let later_change = run.source.input.later_change().map(Note::Ledger);
     let check = BillCheck::new(&run.money, &money);
-    let of_money = MoneyNote::all(&run.money, &money, check.as_ref()).into_iter().map(Note::Money);
-    let of_decisions = decisions::notes(settings, &left_over).into_iter();
-    let late_notes = Vec::from_iter(later_change.into_iter().chain(of_decisions).chain(of_money));
-    late_notes.iter().for_each(|note| run.console.note(note));
+    let late_notes = say_late_notes(run, &left_over, MoneyNote::all(&run.money, &money, check.as_ref()));
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
     let summary = Summary {
@@ -78,7 +73,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         cause: failures.most_frequent(),
         left_over: settings.resolutions.as_ref().map(|_| &left_over),
         limits: &limits,
-        money: (!run.money.is_empty()).then_some(MoneySummary { figures: &money, check: check.as_ref() }),
+        money: MoneySummary::new(&run.money, &money, check.as_ref()),
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
@@ -108,6 +103,16 @@ fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffi
     let lang = settings.lang;
     let money = (!run.money.tariffs.is_empty()).then_some(usize::from(scan.has_account));
     Outputs::create(&settings.outputs, &scan.carried, money, &scan.layout, provenance, traffic, lang)
+}
+
+/// The notes that only the rows give, printed.
+fn say_late_notes(run: &RunContext<'_>, left_over: &LeftOver, of_money: Vec<MoneyNote>) -> Vec<Note> {
+    let later_change = run.source.input.later_change().map(Note::Ledger);
+    let of_decisions = decisions::notes(run.settings, left_over).into_iter();
+    let of_money = of_money.into_iter().map(Note::Money);
+    let notes: Vec<Note> = later_change.into_iter().chain(of_decisions).chain(of_money).collect();
+    notes.iter().for_each(|note| run.console.note(note));
+    notes
 }
 
 /// The caps and the requests of all accounts. Their totals are counted later.
