@@ -77,7 +77,8 @@ fn create_views(paths: &Paths, target: &Path) -> Result<Staged> {
 
 impl Outputs {
     /// Starts all files. `carried` names the ledger columns that details and discrepancies carry
-    /// through. With tariffs, `money` is how many of them come before the columns of money. The rejects have the ledger's `layout`. The report is written in `lang`.
+    /// through. With tariffs, `money` is how many of them come before the columns of money. The
+    /// rejects have the ledger's `layout`. The report is written in `lang`.
     ///
     /// # Errors
     ///

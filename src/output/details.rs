@@ -208,8 +208,8 @@ impl ClosedDetails {
     }
 }
 
-/// All columns but those that only carry a text through. `accounts` is 1 if the accounts come before
-/// the money, and 0 if there are none or no money.
+/// All columns but those that only carry a text through. `accounts` is 1 if the accounts come
+/// before the money, and 0 if there are none or no money.
 fn columns(accounts: usize, has_money: bool) -> Vec<Column> {
     let account = std::iter::repeat_n(optional("account", ColumnType::Text), accounts);
     DETAILS.into_iter().chain(account).chain(MONEY.into_iter().filter(|_| has_money)).collect()

@@ -13,7 +13,7 @@ use reconcile_core::accounts::AccountFigures;
 use reconcile_core::bill_check::BillCheck;
 use reconcile_core::figures::Figures;
 use reconcile_core::materiality::Measured;
-use reconcile_core::money::MoneyFigures;
+use reconcile_core::money::{MoneyFigures, MoneyRules};
 use reconcile_core::resolutions::LeftOver;
 use reconcile_core::since::SinceLast;
 use reconcile_core::tie_out::TieOutLine;
@@ -40,6 +40,18 @@ pub struct MoneySummary<'a> {
     pub figures: &'a MoneyFigures,
     /// The bill against the calls; `None` without a bill.
     pub check: Option<&'a BillCheck<'a>>,
+}
+
+impl<'a> MoneySummary<'a> {
+    /// The money of a run with these rules; `None` without any.
+    #[must_use]
+    pub fn new(
+        rules: &MoneyRules,
+        figures: &'a MoneyFigures,
+        check: Option<&'a BillCheck<'a>>,
+    ) -> Option<Self> {
+        (!rules.is_empty()).then_some(Self { figures, check })
+    }
 }
 
 /// The content of summary and report.

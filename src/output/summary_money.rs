@@ -147,8 +147,8 @@ struct ProductBillJson {
     incomplete_days: u64,
     calls: u64,
     without_amount: u64,
-    computed: Decimal,
-    difference: Decimal,
+    computed: Option<Decimal>,
+    difference: Option<Decimal>,
     #[serde(flatten)]
     bill: BilledJson,
     rule: RuleJson,

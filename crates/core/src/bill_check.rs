@@ -46,9 +46,9 @@ pub struct ProductBill {
     pub calls: u64,
     /// Calls of these days without an amount: the difference may come from them.
     pub without_amount: u64,
-    /// What the calls of these days cost.
-    pub computed: Decimal,
-    /// The bill of these days.
+    /// What the calls of these days cost; `None` without such a day.
+    pub computed: Option<Decimal>,
+    /// The bill of these days; without such a day, of all days with calls.
     pub billed: Billed,
     /// Days with calls whose bill is missing.
     pub days_without_bill: u64,
@@ -62,10 +62,10 @@ pub struct ProductBill {
 }
 
 impl ProductBill {
-    /// The bill's amount less that of the calls.
+    /// The bill's amount less that of the calls; `None` without a day on which both are known.
     #[must_use]
-    pub fn difference(&self) -> Decimal {
-        self.billed.amount().minus(self.computed)
+    pub fn difference(&self) -> Option<Decimal> {
+        Some(self.billed.amount().minus(self.computed?))
     }
 }
 
@@ -132,24 +132,25 @@ impl<'a> BillCheck<'a> {
             days: 0,
             calls: 0,
             without_amount: 0,
-            computed: Decimal::ZERO,
+            computed: None,
             billed: Billed::default(),
             days_without_bill: 0,
             incomplete_days: 0,
             rule: RuleSearch::NoDays,
             closest: None,
         };
-        let (mut all, mut complete) = (Vec::new(), Vec::new());
+        let (mut all, mut complete, mut of_all_days) = (Vec::new(), Vec::new(), Billed::default());
         for day in self.days.iter().filter(|day| day.product == product) {
             let Some(bill) = day.bill else {
                 sum.days_without_bill += 1;
                 continue;
             };
+            of_all_days.add(&bill.billed);
             if let Some(computed) = day.computed {
                 sum.days += 1;
                 sum.calls += day.calls.calls;
                 sum.without_amount += day.calls.without_amount;
-                sum.computed = sum.computed.plus(computed);
+                sum.computed = Some(sum.computed.unwrap_or_default().plus(computed));
                 sum.billed.add(&bill.billed);
             }
             sum.incomplete_days += u64::from(day.calls.unknown > 0);
@@ -158,6 +159,9 @@ impl<'a> BillCheck<'a> {
             if day.calls.unknown == 0 {
                 complete.push((used, day.calls.sums));
             }
+        }
+        if sum.computed.is_none() {
+            sum.billed = of_all_days;
         }
         sum.rule = RuleSearch::over(&complete);
         sum.closest = closest(&all);
@@ -225,7 +229,10 @@ mod tests {
         assert_eq!(days, [("0.22".into(), zero.clone()), ("0.165".into(), zero), ("0.055".into(), None)]);
         let product = &check.products[0];
         assert_eq!((product.days, product.calls, product.days_without_bill), (2, 4, 1));
-        assert_eq!((product.computed.short(), product.difference().short()), ("0.385".into(), "0.00".into()));
+        assert_eq!(
+            (product.computed.unwrap().short(), product.difference().unwrap().short()),
+            ("0.385".into(), "0.00".into())
+        );
         assert_eq!(product.rule, RuleSearch::One(BillingRule::CallMinutes));
         assert_eq!((check.other_days, check.other_billed.amount().short()), (1, "0.495".into()));
     }
@@ -238,7 +245,7 @@ mod tests {
         figures.days.line(&key).unknown = 1;
         let check = BillCheck::new(&rules, &figures).unwrap();
         assert_eq!((&check.products[0].rule, check.products[0].incomplete_days), (&RuleSearch::NoDays, 1));
-        assert_eq!(check.products[0].difference().short(), "0.055");
+        assert_eq!(check.products[0].difference().unwrap().short(), "0.055");
         assert_eq!(check.products[0].closest, Some((BillingRule::CallMinutes, Decimal::whole(60))));
     }
 
@@ -259,6 +266,10 @@ mod tests {
         let figures = figures(&[("2026-11-16", &[61, 59, 12])]);
         let check = BillCheck::new(&rules, &figures).unwrap();
         assert_eq!((check.days[0].computed, check.products[0].days), (None, 0));
+        assert_eq!(
+            (check.products[0].difference(), check.products[0].billed.amount().short()),
+            (None, "0.22".into())
+        );
         assert_eq!(check.products[0].rule, RuleSearch::One(BillingRule::CallMinutes), "by its use");
     }
 

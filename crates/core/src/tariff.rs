@@ -4,11 +4,11 @@
 //! each further increment that has begun. The price is that of one unit, and a unit has `next`
 //! seconds. So the first increment counts `first` / `next` units, which must be a whole number.
 //!
-//! | contract | `first` | `next` | `price` | 1 s | 60 s | 61 s |
+//! | contract | `first` | `next` | `price` | units of 1 s | 60 s | 61 s |
 //! | --- | --- | --- | --- | --- | --- | --- |
-//! | 0.055 a minute, begun minutes count | 60 | 60 | 0.055 | 1 unit, 0.055 | 1 unit | 2 units, 0.11 |
-//! | 0.0055 for 6 seconds | 6 | 6 | 0.0055 | 1 unit, 0.0055 | 10 units | 11 units, 0.0605 |
-//! | the same, at least 30 seconds | 30 | 6 | 0.0055 | 5 units, 0.0275 | 10 units | 11 units, 0.0605 |
+//! | 0.055 a begun minute | 60 | 60 | 0.055 | 1 | 1 | 2 |
+//! | 0.0055 for 6 seconds | 6 | 6 | 0.0055 | 1 | 10 | 11 |
+//! | the same, 30 seconds at least | 30 | 6 | 0.0055 | 5 | 10 | 11 |
 //!
 //! A call of 0 seconds has 0 units. A call has an amount of at most six places, because its price
 //! has: so nothing is ever rounded.

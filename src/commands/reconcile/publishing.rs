@@ -80,7 +80,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         limits: &limits,
         trend: &tonight.trend,
         since_last,
-        money: (!run.money.is_empty()).then_some(MoneySummary { figures: &money, check: check.as_ref() }),
+        money: MoneySummary::new(&run.money, &money, check.as_ref()),
         open_items: &open_items,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };

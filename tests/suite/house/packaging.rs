@@ -87,13 +87,15 @@ fn the_packaged_configuration_can_be_read() {
             let option = line
                 .strip_prefix("# ")
                 .filter(|rest| rest.split(" = ").next().is_some_and(|key| !key.contains(' ')));
-            format!("{}\n", option.filter(|rest| rest.contains(" = ")).unwrap_or(line))
+            let is_set = |rest: &&str| rest.contains(" = ") || rest.starts_with('[');
+            format!("{}\n", option.filter(is_set).unwrap_or(line))
         })
         .collect();
     let bench = Bench::new(&ledger(0));
     bench.write("all.toml", &all);
     let dump = bench.bare(&["config", "--config", "all.toml"]);
     assert!(dump.contains("mask-phones = \"partial\"") && dump.contains("# notify-url is set"), "{dump}");
+    assert!(dump.contains("[[tariff.\"voice-notification\"]]") && dump.contains("[bill]"), "{dump}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! bill.
 
 mod bill;
+mod docs;
 mod mistakes;
 mod tariff;
 
