@@ -228,34 +228,37 @@ impl Given {
         let is_text = matches!(value, DeValue::String(_));
         let seconds = text.parse().ok().filter(|_| !is_text);
         match key {
-            "first" | "next" if seconds.is_none() => wrong("a whole number of seconds", "60"),
-            "first" => Ok(self.first = seconds),
-            "next" => Ok(self.next = seconds),
-            "price" if !is_text => wrong("a decimal number in quotes, since it is exact", "\"0.055\""),
+            "first" | "next" if seconds.is_none() => return wrong("a whole number of seconds", "60"),
+            "first" => self.first = seconds,
+            "next" => self.next = seconds,
+            "price" if !is_text => {
+                return wrong("a decimal number in quotes, since it is exact", "\"0.055\"");
+            }
             "price" => match Decimal::parse(&text) {
-                Ok(price) => Ok(self.price = Some(price)),
+                Ok(price) => self.price = Some(price),
                 Err(problem) => {
                     let what = format!("{table}.price cannot be \"{}\": {problem}", shown(&text));
-                    Err((what, "write price = \"0.055\"".to_owned()))
+                    return Err((what, "write price = \"0.055\"".to_owned()));
                 }
             },
-            "currency" if !is_text => wrong("a code in quotes", "\"CNY\""),
-            "currency" => Ok(self.currency = Some(text)),
+            "currency" if !is_text => return wrong("a code in quotes", "\"CNY\""),
+            "currency" => self.currency = Some(text),
             "legs" => match (is_text, text.as_str()) {
-                (false, "1") => Ok(self.legs = Legs::One),
-                (false, "2") => Ok(self.legs = Legs::Two),
-                _ => wrong("1 or 2", "1"),
+                (false, "1") => self.legs = Legs::One,
+                (false, "2") => self.legs = Legs::Two,
+                _ => return wrong("1 or 2", "1"),
             },
             "from" | "to" => match quick_parse::day(&text) {
-                None => wrong("a day", "2026-01-01"),
-                day if key == "from" => Ok(self.from = day),
-                day => Ok(self.to = day),
+                None => return wrong("a day", "2026-01-01"),
+                day if key == "from" => self.from = day,
+                day => self.to = day,
             },
             _ => {
                 let what = format!("{table} has an unknown key `{}`", escape(key));
-                Err((what, format!("it may have {}", KEYS.join(", "))))
+                return Err((what, format!("it may have {}", KEYS.join(", "))));
             }
         }
+        Ok(())
     }
 }
 

@@ -102,7 +102,7 @@ impl BillOut {
         let name = product.name().map_or_else(|| product.0.to_string(), str::to_owned);
         let item = self.items.iter().find(|(_, own)| **own == product).map(|(item, _)| item.to_string());
         let seconds = Decimal::whole(sum.units).times(tariff.increments.next().into()).unwrap_or_default();
-        let is_in_minutes = tariff.increments.next() % 60 == 0;
+        let is_in_minutes = tariff.increments.next().is_multiple_of(60);
         let (usage, unit) = match is_in_minutes {
             true => (seconds.millionths() / 60_000_000, "minutes"),
             false => (seconds.millionths() / 1_000_000, "seconds"),

@@ -118,7 +118,7 @@ fn value(lang: Lang, series: Series, value: f64, decimals: usize) -> String {
     if series != Series::DurationS {
         return count(whole);
     }
-    let shown = if whole < HOUR_S { whole } else { (whole + 30) / 60 * 60 };
+    let shown = if whole < HOUR_S { whole } else { whole.saturating_add(30) / 60 * 60 };
     let shown = Duration::from_secs(shown);
     if lang == Lang::En { whole_seconds(shown) } else { span(shown) }
 }
@@ -177,6 +177,16 @@ mod tests {
             "unusual: 90.2% agree, usually 97% to 99%"
         );
         assert_eq!(unusual(Lang::En, &trend(&[(Series::Calls, 5.0, 4.0, 9.0)])), None);
+    }
+
+    #[test]
+    fn damaged_figures_make_no_text_panic() {
+        for all in [0.0, 1e19, f64::MAX] {
+            let values = Series::ALL.map(|series| (series, all, 1.0, 2.0));
+            for lang in [Lang::En, Lang::Zh] {
+                assert!(unusual(lang, &trend(&values)).is_some_and(|text| text.len() < 3_000), "{all}");
+            }
+        }
     }
 
     #[test]

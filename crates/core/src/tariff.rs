@@ -117,7 +117,7 @@ impl Increments {
                 return Err(TariffProblem::Increment(name));
             }
         }
-        if first % next == 0 {
+        if first.is_multiple_of(next) {
             Ok(Self { first, next })
         } else {
             Err(TariffProblem::NoMultiple { first, next })
