@@ -19,7 +19,7 @@ use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::product::ProductId;
 use reconcile_core::resolution::Decision;
 use reconcile_core::status::Lookup;
-use reconcile_core::tie_out::Written;
+use reconcile_core::tie_out::{About, Written};
 
 /// Rows that need this many bytes are written before further ones are encoded, but for those of a
 /// row group.
@@ -132,7 +132,9 @@ impl RowEncoder {
         }
         if self.forms.has_workbook {
             let decision = row.decision().map_or("", Decision::as_str);
-            self.counted.add_discrepancy(row.what.kind.as_str(), decision, call_of(&row).as_ref());
+            let call = call_of(&row);
+            let about = About::new(row.ledger_line.is_some(), call.as_ref());
+            self.counted.add_discrepancy(row.what.kind.as_str(), decision, about);
         }
         self.text.as_mut().map_or(Ok(()), |text| text.push(&row, &message))
     }

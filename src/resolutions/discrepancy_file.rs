@@ -157,7 +157,7 @@ fn found_row(line: u64, texts: Vec<String>) -> Result<FoundRow, String> {
         .delta(number(&delta, "delta")?);
     let row = DiscrepancyRow {
         call_id: given(call_id),
-        ledger_line: line,
+        ledger_line: Some(line),
         what,
         call_date,
         prod_id: number(&prod_id, "prod_id")?,

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use crate::call::CallKey;
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use crate::duplicate::duplicate_of;
@@ -38,7 +39,7 @@ pub fn of_invalid_row(row: InvalidRow) -> DiscrepancyRow {
         .values(row.expected, Some(row.found));
     DiscrepancyRow {
         call_id: row.call_id,
-        ledger_line: row.line,
+        ledger_line: Some(row.line),
         what,
         call_date: None,
         prod_id: None,
@@ -52,6 +53,30 @@ pub fn of_invalid_row(row: InvalidRow) -> DiscrepancyRow {
     }
 }
 
+/// The row of an amendment of a call that the ledger does not name. `record` is the one that counts
+/// now, which was found on this day.
+#[must_use]
+pub fn of_other_call(
+    key: CallKey,
+    (record, found_on): (&CallDetail, NaiveDate),
+    what: Discrepancy,
+) -> DiscrepancyRow {
+    DiscrepancyRow {
+        at_stake_s: seconds_at_stake(None, Some(record), &what),
+        resolution: None,
+        own_numbers: Vec::new(),
+        call_id: Some(key.call_id),
+        ledger_line: None,
+        what,
+        call_date: Some(found_on),
+        prod_id: Some(key.prod_id.0),
+        status: None,
+        callee: record.callee.clone(),
+        called_at: record.created_at,
+        carried: Vec::new(),
+    }
+}
+
 fn of_row(
     row: &LedgerRow,
     detail: Option<&CallDetail>,
@@ -60,11 +85,11 @@ fn of_row(
 ) -> DiscrepancyRow {
     let expected = &row.expected;
     DiscrepancyRow {
-        at_stake_s: seconds_at_stake(row, detail, &what),
+        at_stake_s: seconds_at_stake(Some(row), detail, &what),
         resolution: None,
         own_numbers: Vec::new(),
         call_id: Some(row.key.call_id.clone()),
-        ledger_line: row.line,
+        ledger_line: Some(row.line),
         what,
         call_date: Some(call_date),
         prod_id: Some(row.key.prod_id.0),

@@ -24,6 +24,7 @@
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
 //! | Which discrepancies of two nights are the same? | [`discrepancy_identity`] |
+//! | Did a record change after it was final? | [`amended`] |
 //! | What is known of a call? | [`call_result`] |
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
@@ -41,6 +42,7 @@
 //! | What does the cap mean, and did it hold? | [`rate`], [`arrival`], [`cap_audit`] |
 
 pub mod accounts;
+pub mod amended;
 pub mod answer;
 pub mod arrival;
 pub mod ask_again;

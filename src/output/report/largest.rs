@@ -30,7 +30,8 @@ const MAX_WHOLE_BYTES: usize = 4 << 10;
 /// A discrepancy as the report shows it, with phone numbers masked.
 #[derive(Debug, Serialize)]
 pub(super) struct ListedRow {
-    line: u64,
+    /// `None` for a call that the ledger does not name.
+    line: Option<u64>,
     call: String,
     kind: &'static str,
     field: String,
@@ -302,7 +303,7 @@ mod tests {
         let what = Discrepancy::new(kind, Message::NotAsked).field(field).values(Some(expected.into()), None);
         DiscrepancyRow {
             call_id: Some(call_id.into()),
-            ledger_line: 2,
+            ledger_line: Some(2),
             what,
             call_date: None,
             prod_id: None,
@@ -367,11 +368,11 @@ mod tests {
             // Half of the rows have long texts.
             let text = "x".repeat(if line % 8 < 4 { 5_000 } else { 100 });
             let mut row = discrepancy("", Kind::NotFound, "1^2", &text);
-            (row.ledger_line, row.at_stake_s) = (line, line % 4);
+            (row.ledger_line, row.at_stake_s) = (Some(line), line % 4);
             largest.add(&row, None).unwrap();
         }
         let rows = largest.into_rows().unwrap();
-        let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
+        let lines: Vec<u64> = rows.iter().filter_map(|row| row.line).collect();
         assert_eq!(lines, (0..2_000).map(|n| n * 4 + 3).collect::<Vec<_>>());
         let lengths: BTreeSet<usize> = rows.iter().map(|row| row.ledger.chars().count()).collect();
         assert_eq!(lengths, BTreeSet::from([100, 301]));
