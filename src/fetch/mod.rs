@@ -70,6 +70,8 @@ pub struct Job {
     pub first_day: NaiveDate,
     /// The day to ask next if the first day has no record.
     pub other_day: Option<NaiveDate>,
+    /// True if it looks at a final record again.
+    pub recheck: bool,
 }
 
 /// How a job ended in this run.
@@ -146,7 +148,7 @@ impl<P: Provider> Fetcher<P> {
         let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
         let (mut tries, mut purpose) = (Tries::default(), first);
         loop {
-            let request = NewRequest { key: job.key.clone(), asked_date: day, purpose };
+            let request = NewRequest { key: job.key.clone(), asked_date: day, purpose, recheck: job.recheck };
             let waiting = call.wait().await;
             let attempt = self.attempt(&question, request, other_day, &mut tries, waiting);
             let Some((verdict, kind)) = attempt.await? else { break };

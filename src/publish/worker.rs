@@ -210,7 +210,7 @@ impl UnitRows<'_> {
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
         self.encoder.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
-            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status });
+            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status, account: None });
         }
         if let Some(of_account) = self.of_account(&row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));

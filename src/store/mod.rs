@@ -7,7 +7,9 @@
 //!
 //! This file only collects names. The files below import from each other, never from here.
 
+mod amendments;
 mod answered;
+mod beside;
 mod call_row;
 mod checksum;
 mod copy;
@@ -29,6 +31,7 @@ mod places;
 mod postgres;
 mod request;
 mod run_identity;
+mod second_look;
 mod sent_requests;
 mod sqlite;
 mod store_note;
@@ -38,7 +41,9 @@ mod verbs;
 mod wait;
 mod windows;
 
+pub use amendments::{Amendment, OtherAnswer, changes};
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
+pub use beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
 pub use copy::{Copied, CopiedTable};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;

@@ -14,6 +14,8 @@ pub struct OpenItem {
     pub key: CallKey,
     /// Its status in this run's details.
     pub status: Status,
+    /// The account that is asked; `None` if it has no name.
+    pub account: Option<String>,
 }
 
 /// The number of open calls with one status that were first seen on one day.

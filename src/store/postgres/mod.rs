@@ -4,6 +4,7 @@
 //! This file only collects names. The files below import from each other, never from here.
 
 mod batch_sql;
+mod beside;
 mod call_row;
 mod calls;
 mod connect;
@@ -16,6 +17,7 @@ mod lease;
 mod leases;
 mod meta;
 mod open_items;
+mod other_answers;
 mod password_file;
 mod places;
 mod prepare;

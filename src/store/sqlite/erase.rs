@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::database::Database;
+use super::other_answers;
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::store::checksum::checksum;
@@ -59,6 +60,10 @@ pub(super) fn purge(
         "UPDATE request SET call_no = 0 WHERE call_no IN (SELECT call_no FROM call WHERE call_date < ?1)",
         [&day],
     )?;
+    c.execute(
+        "DELETE FROM other_answer WHERE call_no IN (SELECT call_no FROM call WHERE call_date < ?1)",
+        [&day],
+    )?;
     let calls = c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
     c.execute("DELETE FROM open_item WHERE call_date < ?1", [&day])?;
     // The newest requests stay: the cap of the next session counts them, and the next request must
@@ -87,7 +92,8 @@ pub(super) fn purge(
 /// Erases every trace of a phone number.
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
-/// whose CallId contains it is deleted with its open item; its requests stay for the cap.
+/// whose CallId contains it is deleted with its open item; its requests stay for the cap. The answers
+/// beside that of the call are deleted if any of its answers contains it.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
     let has_number = |text: &str| contains_number(text, number);
     let mut erased = ErasedRows::default();
@@ -104,9 +110,10 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
             delete_call(c, call_no)?;
         } else if ANSWER_TEXTS.into_iter().any(is_in) {
             forget_answer(c, call_no, row)?;
-        } else {
+        } else if !other_answers::texts(c, call_no)?.iter().any(|text| has_number(text)) {
             continue;
         }
+        other_answers::delete(c, call_no)?;
         erased.calls += 1;
     }
     forget_codes(c, has_number)?;

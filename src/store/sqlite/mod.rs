@@ -5,6 +5,7 @@
 mod answers;
 mod arrivals;
 mod attempts;
+mod beside;
 mod call_row;
 mod checks;
 mod copying;
@@ -16,6 +17,7 @@ mod held_file;
 mod lock;
 mod meta;
 mod open_items;
+mod other_answers;
 mod places;
 mod prepare;
 mod read_ahead;

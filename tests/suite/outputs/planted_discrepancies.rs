@@ -196,7 +196,7 @@ async fn store_answer(store: &dyn Store, scope: &Scope, call: usize) {
         Fate::Ringing => (AnswerKind::Interim, "OK", Some(truth.record(call))),
         _ => (AnswerKind::Final, "OK", Some(truth.record(call))),
     };
-    let request = NewRequest { key: key(call), asked_date: day(26), purpose: Purpose::First };
+    let request = NewRequest { key: key(call), asked_date: day(26), purpose: Purpose::First, recheck: false };
     let begun = store.begin_request(scope, request).await.unwrap();
     let (at, code) = (store.moment(), code.to_owned());
     let decision = Decision::Answered;
