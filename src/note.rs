@@ -55,6 +55,11 @@ pub enum Note {
     Answers(AnswerNote),
     /// The provider could not be reached.
     Outage(OutageNote),
+    /// The run stopped looking at calls beside its ledger.
+    Beside {
+        /// Why.
+        reason: String,
+    },
     /// Entries of the file of resolutions decide nothing.
     Resolutions(ResolutionNote),
 }
@@ -92,6 +97,12 @@ impl fmt::Display for Note {
             Self::Store(file_system) => file_system.fmt(f),
             Self::Answers(note) => note.fmt(f),
             Self::Outage(note) => note.fmt(f),
+            Self::Beside { reason } => {
+                write!(
+                    f,
+                    "not all earlier calls were looked at: {reason}; all calls of this ledger were asked"
+                )
+            }
             Self::Resolutions(note) => note.fmt(f),
         }
     }

@@ -59,6 +59,10 @@ pub trait Monitor: Send + Sync {
     fn throttled(&self);
     /// A call has its answer.
     fn ended(&self, kind: AnswerKind);
+    /// All calls of the ledger have their answer; at most this many follow beside them.
+    fn begins_beside(&self, calls: u64);
+    /// A call beside those of the ledger has its answer.
+    fn ended_beside(&self);
 }
 
 /// A call to ask for.
@@ -110,6 +114,12 @@ pub struct Fetcher<P> {
 }
 
 impl<P: Provider> Fetcher<P> {
+    /// Notes that all calls of the ledger have their answer. What follows is beside them.
+    pub fn own_calls_are_answered(&self) {
+        self.stop.own_calls_are_answered();
+        self.outage.give_up_soon();
+    }
+
     /// Asks until the call has an answer or the run stops. Its room in work is left to other calls
     /// while it waits for its own limit.
     ///
@@ -202,7 +212,10 @@ impl<P: Provider> Fetcher<P> {
         }
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, ready.key).await };
-        self.anomalies.observe(&answer);
+        // Calls that were not found before say nothing new about key and days.
+        if !self.stop.is_beside() {
+            self.anomalies.observe(&answer);
+        }
         let effect = self.outage.ended(&turn, request.key.fingerprint(), response);
         drop(turn);
         let provider_at = self.anomalies.provider_time(&answer, asked_at, at.wall);

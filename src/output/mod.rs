@@ -38,5 +38,5 @@ pub use paths::Paths;
 pub use provenance::Provenance;
 pub use rejects::OldRejects;
 pub(crate) use report::{KnownCall, masked};
-pub use summary::{AccountSummary, Summary, with_shown_codes};
+pub use summary::{AccountSummary, Rechecked, Summary, with_shown_codes};
 pub(crate) use table::ROW_GROUP;

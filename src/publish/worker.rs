@@ -4,9 +4,12 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 
 use super::counted::Counted;
+use super::decisions::decide;
 use super::later_values;
 use super::sources::Sources;
 use super::units::{Done, Unit, changed};
+use compact_str::CompactString;
+
 use crate::error::{Error, Result};
 use crate::ledger::{BatchParser, RawBatch, Repeat};
 use crate::locked::lock;
@@ -202,15 +205,18 @@ impl UnitRows<'_> {
         let Sources { rules, session_no, .. } = self.sources;
         let CallResult { row, lookup, compared, own_s } =
             CallResult::new(row, later, stored, rules, session_no);
-        let discrepancies = compared.discrepancies.len() as u64 + later_rows;
-        let own: Vec<DiscrepancyRow> =
-            compared.discrepancies.iter().map(|what| self.decided(&row, &lookup, what.clone())).collect();
+        let amended = self.sources.beside.of_call(&row.key);
+        let own = amended.iter().chain(&compared.discrepancies);
+        let own: Vec<DiscrepancyRow> = own.map(|what| self.decided(&row, &lookup, what.clone())).collect();
+        let discrepancies = own.len() as u64 + later_rows;
         self.count_call(&row, &lookup, compared.is_compared(), discrepancies, &own);
         self.counted.figures.add_fields(&compared.fields);
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
         self.encoder.add_call(&row, &lookup, discrepancies)?;
         if is_open(&lookup) {
-            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status, account: None });
+            let account = row.carried.first().filter(|_| self.sources.by_account).map(CompactString::as_str);
+            let account = account.or(self.sources.account).map(str::to_owned);
+            self.open.push(OpenItem { key: row.key.clone(), status: lookup.status, account });
         }
         if let Some(of_account) = self.of_account(&row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));
@@ -235,28 +241,20 @@ impl UnitRows<'_> {
         if self.sources.resolutions.is_empty() || !matches!(lookup.status, Status::Found | Status::NotFound) {
             return false;
         }
-        let mut found = compare(first, lookup, self.sources.rules.tolerances).discrepancies.into_iter();
+        let compared = compare(first, lookup, self.sources.rules.tolerances).discrepancies;
+        let amended = self.sources.beside.of_call(&first.key);
+        let mut found = amended.iter().cloned().chain(compared);
         found.all(|what| self.decided(first, lookup, what).is_settled())
     }
 
     /// Whether the numbers of its call are masked anywhere. The report may list a settled row that
     /// has few seconds.
     fn needs_own_numbers(&self, row: &DiscrepancyRow) -> bool {
-        !self.sources.resolutions.is_empty() || self.encoder.needs_own_numbers(row.at_stake_s)
+        !self.sources.resolutions.is_empty() || self.encoder.needs_own_numbers(row.what.kind, row.at_stake_s)
     }
 
-    /// Looks up the decision on a discrepancy, by its values and by those that the file will show.
     fn decide(&mut self, row: &mut DiscrepancyRow) {
-        let resolutions = self.sources.resolutions;
-        if resolutions.is_empty() {
-            return;
-        }
-        let used = &mut self.counted.entries;
-        let found = match self.encoder.masked(row) {
-            Some(masked) => resolutions.find(&[row, &masked], used),
-            None => resolutions.find(&[row], used),
-        };
-        row.resolution = found.cloned();
+        decide(self.sources.resolutions, &self.encoder, row, &mut self.counted.entries);
     }
 
     /// A later row of the call whose first row has this number.

@@ -50,7 +50,7 @@ pub use file_system::UnknownFileSystem;
 pub use history::{AccountShares, Attempt, CapRecord, KnownCall, SessionEvidence};
 pub use location::{DatabaseUrl, StoreLocation};
 pub use open::{copy, files_beside, open, open_existing, open_or_wait, open_reader};
-pub use open_items::{OpenAge, OpenItem, OpenItems};
+pub use open_items::{EarlierCalls, OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use places::Places;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};

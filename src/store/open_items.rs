@@ -44,6 +44,21 @@ impl OpenAge {
     }
 }
 
+/// Open calls of earlier ledgers that the run's ledger does not name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct EarlierCalls {
+    /// Those that were open before the run: `asked` and `not_asked`.
+    pub open: u64,
+    /// Those that the run has asked: `settled` and `still_open`.
+    pub asked: u64,
+    /// Those that have a lasting answer now.
+    pub settled: u64,
+    /// Those that were asked and are still open.
+    pub still_open: u64,
+    /// Those that the run has not asked: time or cap left no room, or their account is unknown.
+    pub not_asked: u64,
+}
+
 /// The open items after a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct OpenItems {

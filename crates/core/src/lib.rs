@@ -29,6 +29,7 @@
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
+//! | Which calls are in a sample? | [`sample`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
 //! | Which decision holds for a discrepancy? | [`resolutions`], [`resolution_entry`] |
 //! | Which limits must a night keep? | [`materiality`] |
@@ -84,6 +85,7 @@ pub mod resolution;
 pub mod resolution_entry;
 pub mod resolutions;
 pub mod row_problem;
+pub mod sample;
 pub mod seconds_at_stake;
 pub mod settle;
 pub mod states;

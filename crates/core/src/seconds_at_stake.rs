@@ -1,12 +1,11 @@
 //! The seconds at stake: the talk time that a discrepancy puts in doubt.
 
 use crate::amended::LOST;
-use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::LedgerRow;
 
 /// The talk seconds that a discrepancy puts in doubt. `row` is `None` for a call that the ledger
-/// does not name.
+/// does not name, `provider_s` the talk seconds of the provider's record.
 ///
 /// - A different duration, also of a record that was amended: the difference.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the ledger's
@@ -14,9 +13,9 @@ use crate::ledger_row::LedgerRow;
 /// - An unknown state, or a record that the provider lost: the provider's duration.
 /// - Every other discrepancy: 0.
 #[must_use]
-pub fn seconds_at_stake(row: Option<&LedgerRow>, detail: Option<&CallDetail>, what: &Discrepancy) -> u64 {
+pub fn seconds_at_stake(row: Option<&LedgerRow>, provider_s: Option<i64>, what: &Discrepancy) -> u64 {
     let ledger = || row.and_then(|row| row.expected.duration_s).map_or(0, i64::unsigned_abs);
-    let provider = || detail.and_then(|d| d.duration_s).map_or(0, i64::unsigned_abs);
+    let provider = || provider_s.map_or(0, i64::unsigned_abs);
     match what.kind {
         Kind::Amended | Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
             what.delta.map_or(0, i64::unsigned_abs)
@@ -58,7 +57,7 @@ mod tests {
         let stake = |kind, field: &str, delta| {
             seconds_at_stake(
                 Some(&row),
-                Some(&detail),
+                detail.duration_s,
                 &Discrepancy::new(kind, Message::NotAsked).field(field).delta(delta),
             )
         };

@@ -11,10 +11,10 @@ use crate::failures::{Cause, Failures};
 use crate::incomplete::{Incomplete, StoppedAccount};
 use crate::note::Note;
 use crate::objects::PublishedRun;
-use crate::output::{AccountSummary, Outputs, Paths, Provenance, Summary, with_shown_codes};
-use crate::publish::{self, AccountTotals, Counted, Sources};
+use crate::output::{AccountSummary, Outputs, Paths, Provenance, Rechecked, Summary, with_shown_codes};
+use crate::publish::{self, AccountTotals, BesideCalls, Counted, Sources};
 use crate::shown::shown;
-use crate::store::OpenItems;
+use crate::store::{EarlierCalls, OpenItems};
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::discrepancy::Kind;
@@ -41,8 +41,9 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_items) =
-        write_rows(run, &mut outputs)?;
+    let beside = beside_calls(run)?;
+    let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_counts) =
+        write_rows(run, &mut outputs, &beside)?;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -71,7 +72,9 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         cause: failures.most_frequent(),
         left_over: settings.resolutions.as_ref().map(|_| &left_over),
         limits: &limits,
-        open_items: &open_items,
+        open_items: &open_counts.items,
+        earlier_calls: &open_counts.earlier,
+        rechecked: open_counts.rechecked,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
     outputs.finish(&summary)?;
@@ -93,6 +96,12 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         totals,
         summary: text,
     })
+}
+
+/// What the run learned beside its ledger.
+fn beside_calls(run: &RunContext<'_>) -> Result<BesideCalls> {
+    let (reader, days) = (run.store.reader()?, run.beside_wanted().open_days);
+    BesideCalls::read(reader.as_ref(), run.scope().run_no, days)
 }
 
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
@@ -157,8 +166,19 @@ fn upload(run: &RunContext<'_>, provenance: &Provenance, complete: bool) -> Resu
     Ok(paths.in_folder(&folder))
 }
 
+/// What the store says about open calls and changed records.
+struct OpenCounts {
+    items: OpenItems,
+    earlier: EarlierCalls,
+    rechecked: Rechecked,
+}
+
 /// Writes details and discrepancies, and the open calls to the store.
-fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, OpenItems)> {
+fn write_rows(
+    run: &RunContext<'_>,
+    outputs: &mut Outputs,
+    beside: &BesideCalls,
+) -> Result<(Counted, OpenCounts)> {
     let mut open = Vec::new();
     let mut on_open = |item| {
         open.push(item);
@@ -173,11 +193,17 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, O
         rules: run.settings.rules,
         resolutions: &run.resolutions,
         session_no: run.scope().session_no,
+        beside,
+        account: run.only_account(),
         by_account: run.settings.accounts.file.is_some(),
     };
     let counted = publish::publish(sources, publish::workers(), outputs, &mut on_open)?;
     run.store.note_open(run.scope(), &open)?;
-    Ok((counted, run.store.open_items(run.scope())?))
+    let (reader, days) = (run.store.reader()?, run.beside_wanted().open_days);
+    let earlier = beside.earlier_calls(reader.as_ref(), run.scope(), days)?;
+    let (changed, lost) = beside.changed_and_lost();
+    let rechecked = Rechecked { asked: reader.rechecked_calls(run.scope().run_no)?, changed, lost };
+    Ok((counted, OpenCounts { items: run.store.open_items(run.scope())?, earlier, rechecked }))
 }
 
 fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {

@@ -20,6 +20,8 @@ use reconcile_core::resolution::Decision;
 pub(crate) const OPEN_ROWS: usize = 2_000;
 /// Settled rows in the report.
 pub(crate) const SETTLED_ROWS: usize = 100;
+/// Amendments in the report.
+pub(crate) const AMENDED_ROWS: usize = 100;
 /// Rows that wait before the smallest are dropped, beside those that stay.
 const MORE_WAITING: usize = 500;
 /// Columns of the ledger that a row shows.
@@ -38,8 +40,8 @@ pub(super) struct ListedRow {
     /// The ledger's value. An unusable row's own text is the ledger's.
     ledger: String,
     provider: String,
-    /// The value that the kind compares with: a duplicate's first row, or what the provider's other
-    /// values give.
+    /// The value that the kind compares with: a duplicate's first row, the record before it was
+    /// amended, or what the provider's other values give.
     other: String,
     message: String,
     seconds: u64,
@@ -66,6 +68,7 @@ impl ListedRow {
             // What was expected is in the message.
             Kind::InvalidRow => (actual, String::new(), String::new()),
             Kind::Duplicate => (actual, String::new(), expected),
+            Kind::Amended => (String::new(), actual, expected),
             Kind::Inconsistent if what.field != "call_id" => {
                 let ledger = call.and_then(|call| call.expected(&what.field));
                 (value(ledger.as_deref()), actual, expected)

@@ -144,7 +144,7 @@
       onclick: () => toggle(row, button, made),
     }, String(row.line ?? "–"));
     const other = row.other && element("span", { class: "soft" },
-      ` ${texts[row.kind === "duplicate" ? "other_duplicate" : "other_inconsistent"]}${texts.colon}${row.other}`);
+      ` ${texts[`other_${row.kind}`]}${texts.colon}${row.other}`);
     const decision = row.resolution ? [element("span", { class: "soft" },
       ` ${named("resolution", row.resolution)}${row.reason && texts.colon + row.reason}`)] : [];
     const cell = (name, label, ...children) =>

@@ -21,7 +21,7 @@ pub(super) fn text(lang: Lang, key: &str) -> &'static str {
 }
 
 /// Keys of the script's texts.
-const SCRIPT_KEYS: [&str; 25] = [
+const SCRIPT_KEYS: [&str; 26] = [
     "actual",
     "all",
     "colon",
@@ -37,6 +37,7 @@ const SCRIPT_KEYS: [&str; 25] = [
     "more_lookup",
     "more_record",
     "open_row",
+    "other_amended",
     "other_duplicate",
     "other_inconsistent",
     "product",
@@ -138,6 +139,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("expected", "ledger says", "台账"),
     ("actual", "provider says", "服务商"),
     ("message", "message", "说明"),
+    ("other_amended", "before", "此前"),
     ("other_duplicate", "first row", "首行"),
     ("other_inconsistent", "its other values give", "按其他数值应为"),
     ("filters", "Filter the discrepancies", "筛选差异"),
@@ -169,6 +171,18 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("unused", "unused", "未匹配"),
     ("settled_elsewhere", "Settled ones are listed under the decisions.", "已处理的差异列于处理结果一节。"),
     ("settled_rows", "Settled discrepancies, at most one hundred", "已处理的差异（最多一百条）"),
+    ("amended", "Records that changed", "已变更的记录"),
+    ("rechecked", "Final records looked at again", "已核查的终结记录"),
+    ("changed", "calls whose record changed", "记录有变更的通话"),
+    ("lost", "calls whose record is gone", "记录已消失的通话"),
+    (
+        "amended_text",
+        "The store keeps both answers. What changed is compared with the ledger as it is now; a record that is gone still counts.",
+        "本地缓存保留前后两次结果。变更后的记录以现值与台账比对；已消失的记录仍然有效。",
+    ),
+    ("amended_rows", "Changed fields, at most one hundred", "变更的字段（最多一百条）"),
+    ("before", "before", "变更前"),
+    ("now", "now", "现在"),
     ("above_limit", "Above the limit", "超过限额"),
     ("within_limit", "Within the limit", "未超限额"),
     ("limit", "limit", "限额"),
@@ -238,6 +252,10 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("status", "status", "状态"),
     ("cleared", "Open before and settled now", "此前挂账、本次已结"),
     ("elsewhere", "open and only in earlier ledgers", "挂账且仅见于更早的台账"),
+    ("earlier_open", "Open calls of earlier ledgers, within 14 days", "更早台账的挂账通话（14 天内）"),
+    ("earlier_settled", "settled now", "本次已结"),
+    ("earlier_still", "asked and still open", "已查询、仍挂账"),
+    ("earlier_not_asked", "not asked", "本次未查询"),
     ("behaviour", "Call behaviour", "呼叫情况"),
     ("outcome", "outcome", "呼叫结果"),
     ("outcomes_caption", "Calls by outcome", "各呼叫结果的通话数"),

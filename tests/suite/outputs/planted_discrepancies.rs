@@ -13,10 +13,10 @@ use fastrand::Rng;
 use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
 use reconcile::ledger::{Input, Options, ScannedLedger};
-use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
-use reconcile::publish::{Counted, Rules, Sources, publish};
+use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Rechecked, Summary};
+use reconcile::publish::{BesideCalls, Counted, Rules, Sources, publish};
 use reconcile::store::{
-    Decision, NewRequest, OpenItems, Origin, Purpose, RequestEnd, RunIdentity, Store, open,
+    Decision, EarlierCalls, NewRequest, OpenItems, Origin, Purpose, RequestEnd, RunIdentity, Store, open,
 };
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
@@ -551,7 +551,17 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let rules = Rules { settle: TimeDelta::minutes(5), tolerances: TOLERANCES };
     let resolutions = &Resolutions::default();
     let session_no = i64::MAX;
-    let sources = Sources { ledger: &source, store, rules, resolutions, session_no, by_account: false };
+    let beside = &BesideCalls::default();
+    let sources = Sources {
+        ledger: &source,
+        store,
+        rules,
+        resolutions,
+        session_no,
+        beside,
+        account: None,
+        by_account: false,
+    };
     let counted = publish(sources, workers, &mut outputs, &mut |_| Ok(())).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
@@ -572,6 +582,8 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         left_over: None,
         limits: &[],
         open_items: &OpenItems::default(),
+        earlier_calls: &EarlierCalls::default(),
+        rechecked: Rechecked::default(),
         notes: &[],
     };
     outputs.finish(&summary).unwrap();

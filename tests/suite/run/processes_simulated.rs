@@ -221,6 +221,8 @@ impl Monitor for NoMonitor {
     fn came_back(&self, _code: &str) {}
     fn throttled(&self) {}
     fn ended(&self, _kind: AnswerKind) {}
+    fn begins_beside(&self, _calls: u64) {}
+    fn ended_beside(&self) {}
 }
 
 fn job(n: usize) -> Job {
