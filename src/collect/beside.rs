@@ -43,7 +43,7 @@ pub struct BesideWanted {
 }
 
 /// How many calls an account may ask beside its ledger.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct BesideCounts {
     /// Open calls of earlier ledgers.
     pub open: u64,

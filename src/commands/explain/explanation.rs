@@ -6,16 +6,18 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use super::ledger_rows::LedgerRows;
-use super::row::Row;
+use super::row::{ExplainedDiscrepancy, Row};
 use crate::commands::answer::table;
 use crate::hex::hex;
 use crate::output::{MaskPhones, own_numbers};
 use crate::provider::OPERATION;
 use crate::publish::Rules;
 use crate::shown::shown;
-use crate::store::{Attempt, KnownCall};
+use crate::store::{Attempt, KnownCall, OtherAnswer, changes};
 use crate::words::plural;
 use crate::zone;
+use reconcile_core::amended::{amendments, record};
+use reconcile_core::answer;
 use reconcile_core::calendar::{midnight_ms, provider_text};
 use reconcile_core::compare;
 use reconcile_core::detail::CallDetail;
@@ -49,6 +51,8 @@ pub(super) struct Explanation {
     sandbox: bool,
     attempts: Vec<AttemptLine>,
     answer: Option<StoredAnswer>,
+    /// Oldest first.
+    earlier_answers: Vec<EarlierAnswer>,
     status: &'static str,
     normalized: Vec<(&'static str, String)>,
     /// The same with the times for people.
@@ -97,6 +101,15 @@ struct StoredAnswer {
     damaged: bool,
 }
 
+/// An answer beside the one that counts, and what changed after it.
+#[derive(Serialize)]
+struct EarlierAnswer {
+    #[serde(flatten)]
+    answer: StoredAnswer,
+    /// The fields that differ in the next record; of an answer without a record, the lost record.
+    changes: Vec<ExplainedDiscrepancy>,
+}
+
 /// JSON has the times as the provider writes them, in UTC+8.
 fn as_provider_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&provider_text(*at))
@@ -131,12 +144,13 @@ impl Explanation {
             in_store: true,
             attempts: attempts(call),
             answer: StoredAnswer::new(call),
+            earlier_answers: earlier_answers(call),
             status: lookup.status.as_str(),
             normalized: normalized(&lookup, |at| provider_text(at).into()),
             read: normalized(&lookup, zone::date_and_time),
             rows: explained,
             account: account(call),
-            own_numbers: own_numbers(&filled.expected, lookup.detail.as_ref()),
+            own_numbers: all_numbers(&filled.expected, &lookup, call),
             ..Self::unknown(key, context)
         }
     }
@@ -155,6 +169,7 @@ impl Explanation {
             sandbox: context.endpoint.is_none(),
             attempts: Vec::new(),
             answer: None,
+            earlier_answers: Vec::new(),
             status: "",
             normalized: Vec::new(),
             read: Vec::new(),
@@ -179,11 +194,13 @@ impl Explanation {
         for (field, value) in self.normalized.iter_mut().chain(&mut self.read) {
             *value = mask.text(field, value, &own);
         }
-        if let Some(answer) = &mut self.answer {
+        let earlier = self.earlier_answers.iter_mut().map(|earlier| &mut earlier.answer);
+        for answer in self.answer.iter_mut().chain(earlier) {
             answer.data = None;
             [&mut answer.code, &mut answer.message].into_iter().for_each(mask_text);
         }
-        for found in self.rows.iter_mut().flat_map(|row| &mut row.discrepancies) {
+        let changes = self.earlier_answers.iter_mut().flat_map(|earlier| &mut earlier.changes);
+        for found in self.rows.iter_mut().flat_map(|row| &mut row.discrepancies).chain(changes) {
             for value in [&mut found.expected, &mut found.actual].into_iter().flatten() {
                 *value = mask.text(&found.field, value, &own);
             }
@@ -209,11 +226,40 @@ impl Explanation {
             None => lines.push("  none yet".into()),
             Some(answer) => lines.extend(answer.lines().into_iter().map(|line| format!("  {line}"))),
         }
+        lines.extend(self.earlier_answers.iter().flat_map(EarlierAnswer::lines));
         lines.push(format!("\nread as {}:", self.status));
         lines.extend(table(&self.read).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.rows.iter().flat_map(Row::lines));
         lines
     }
+}
+
+/// The answers beside the one that counts.
+fn earlier_answers(call: &KnownCall) -> Vec<EarlierAnswer> {
+    let changes = changes(&call.others, call.stored.answer.as_ref().filter(|_| call.is_whole));
+    let of = |other: &OtherAnswer| {
+        let change = changes.iter().find(|(noted, ..)| *noted == other.noted_session_no);
+        let (_, before, after) = change?;
+        let after = after.map(|after| record(&after.answer));
+        if after.as_ref().is_some_and(Option::is_none) {
+            return None;
+        }
+        Some(amendments(&record(&before.answer)?, after.flatten().as_ref()))
+    };
+    let earlier = call.others.iter().map(|other| EarlierAnswer {
+        answer: StoredAnswer::of(&other.stored, true),
+        changes: of(other).unwrap_or_default().into_iter().map(Into::into).collect(),
+    });
+    earlier.collect()
+}
+
+/// The phone numbers of a call in all its answers.
+fn all_numbers(expected: &Expected, lookup: &Lookup, call: &KnownCall) -> Vec<String> {
+    let mut numbers = own_numbers(expected, lookup.detail.as_ref());
+    for other in &call.others {
+        numbers.extend(own_numbers(&Expected::default(), record(&other.stored.answer).as_ref()));
+    }
+    numbers
 }
 
 /// The account that was asked last; `None` if the store knows only one account.
@@ -281,11 +327,28 @@ impl AttemptLine {
     }
 }
 
+impl EarlierAnswer {
+    fn lines(&self) -> Vec<String> {
+        let StoredAnswer { kind, fetched_at, request_id, .. } = &self.answer;
+        let request_id = request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default();
+        let fetched_at = zone::date_and_time(*fetched_at);
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        let changes = self.changes.iter().map(|change| {
+            format!("  {}: {} -> {}", change.field, value(&change.expected), value(&change.actual))
+        });
+        let heading = format!("\nearlier answer: {kind}, fetched at {fetched_at}{request_id}");
+        std::iter::once(heading).chain(changes).collect()
+    }
+}
+
 impl StoredAnswer {
     fn new(call: &KnownCall) -> Option<Self> {
-        let stored = call.stored.answer.as_ref()?;
+        call.stored.answer.as_ref().map(|stored| Self::of(stored, call.is_whole))
+    }
+
+    fn of(stored: &answer::StoredAnswer, is_whole: bool) -> Self {
         let answer = &stored.answer;
-        Some(Self {
+        Self {
             kind: answer.kind.as_str(),
             fetched_at: stored.fetched_at,
             found_date: answer.found_date.to_string(),
@@ -294,8 +357,8 @@ impl StoredAnswer {
             message: answer.message.to_string(),
             data: answer.data.clone(),
             data_sha256: answer.data.as_ref().map(|data| hex(&Sha256::digest(data))),
-            damaged: !call.is_whole,
-        })
+            damaged: !is_whole,
+        }
     }
 
     fn lines(&self) -> Vec<String> {

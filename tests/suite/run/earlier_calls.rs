@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{Days, FixedOffset, NaiveDate, Utc};
 use serde_json::{Value, json};
 
+use super::recheck::a_minute_passes;
 use crate::support::keys;
 use crate::support::provider::Reply;
 use crate::support::{Bench, column, id};
@@ -88,6 +89,7 @@ fn offline_and_without_time_they_are_not_asked() {
     let seen = bench.provider.seen();
     bench.run(&["--offline"]).exits(0);
     assert_eq!((bench.provider.seen(), earlier(&bench)), (seen, counts(1, 0, 0, 0, 1)));
+    a_minute_passes(&bench);
     // The own calls fill the window, and the run ends before the next one.
     bench.write("calls.csv", &ledger([10, 11], 1));
     bench.run(&["--rate", "2/30s", "--max-duration", "2s"]).exits(0);

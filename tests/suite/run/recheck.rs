@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::provider::{Reply, detail, talk_seconds};
@@ -22,6 +23,17 @@ fn after_a_night(calls: usize, ledger: impl IntoIterator<Item = usize>) -> Bench
     bench.run(&[]).exits(0);
     bench.write("calls.csv", &ledger_of(ledger.into_iter().map(id)));
     bench
+}
+
+/// Makes all requests so old that they take no place under the cap.
+pub(super) fn a_minute_passes(bench: &Bench) {
+    Connection::open(bench.path("reconcile.db"))
+        .unwrap()
+        .execute_batch(
+            "UPDATE request SET sent_at = sent_at - 60000000, sent_boot_us = sent_boot_us - 60000000,
+                    replied_at = replied_at - 60000000, replied_boot_us = replied_boot_us - 60000000",
+        )
+        .unwrap();
 }
 
 /// The calls that were asked since the provider had seen this many requests, in their order.
@@ -128,6 +140,7 @@ fn explain_shows_both_answers() {
 #[test]
 fn rechecks_take_only_what_the_cap_leaves() {
     let bench = after_a_night(30, 40..50);
+    a_minute_passes(&bench);
     let seen = bench.provider.seen();
     bench.run(&["--recheck", "3d", "--rate", "6/2s", "--max-duration", "3s"]).exits(0);
     let asked = asked_since(&bench, seen);
@@ -193,12 +206,14 @@ fn a_sample_is_a_share_of_the_other_records() {
 #[test]
 fn the_least_recently_checked_records_come_first() {
     let bench = after_a_night(6, [10]);
+    a_minute_passes(&bench);
     // One window of the cap has room for the own call and three others.
     let limited = ["--recheck", "3d", "--rate", "4/10s", "--max-duration", "2s"];
     let seen = bench.provider.seen();
     bench.run(&limited).exits(0);
     let first: BTreeSet<String> = asked_since(&bench, seen).into_iter().collect();
     assert_eq!(first, [10, 0, 1, 2].map(id).into());
+    a_minute_passes(&bench);
     let seen = bench.provider.seen();
     bench.run(&["--recheck", "3d", "--concurrency", "1"]).exits(0);
     let order = asked_since(&bench, seen);
