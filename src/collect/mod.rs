@@ -72,8 +72,8 @@ pub struct AskedAccount<'a, P> {
 /// the source, in their order.
 ///
 /// Returns for each account whether every call of the ledger was answered; false if the account was
-/// stopped first. An error of the ledger or the store stops the run through [`Stop`], which keeps the
-/// error.
+/// stopped first. An error of the ledger or the store stops the run through [`Stop`], which keeps
+/// the error.
 pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P>]) -> Vec<bool> {
     let (queues, receivers) = queues::queues(asked.len());
     let reached = asked.iter().map(|account| {

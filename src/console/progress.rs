@@ -5,7 +5,6 @@
 //! not depend on the number of requests a second.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::console::messages::say;
+use crate::console::progress_form::MINUTE;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::locked::lock;
@@ -26,34 +26,7 @@ use crate::zone;
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A bar, redrawn in place.
-    Bar,
-    /// A plain line a minute.
-    Lines,
-    /// Nothing.
-    Silent,
-}
-
-impl Form {
-    /// A bar if standard error is a terminal that can draw one, else plain lines.
-    #[must_use]
-    pub fn automatic() -> Self {
-        let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
-        if std::io::stderr().is_terminal() && !dumb { Self::Bar } else { Self::Lines }
-    }
-
-    fn pace(self) -> Duration {
-        match self {
-            Self::Bar => Duration::from_millis(200),
-            Self::Lines | Self::Silent => MINUTE,
-        }
-    }
-}
+pub use crate::console::progress_form::Form;
 
 /// Results of this run's requests so far.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ mod concurrency;
 pub mod deadline;
 pub mod outage;
 mod outage_note;
+mod outage_policy;
 mod ready;
 pub mod retry;
 mod shape;
@@ -212,10 +213,7 @@ impl<P: Provider> Fetcher<P> {
         }
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, ready.key).await };
-        // Calls that were not found before say nothing new about key and days.
-        if !self.stop.is_beside() {
-            self.anomalies.observe(&answer);
-        }
+        self.observe(&answer);
         let effect = self.outage.ended(&turn, request.key.fingerprint(), response);
         drop(turn);
         let provider_at = self.anomalies.provider_time(&answer, asked_at, at.wall);
@@ -238,6 +236,13 @@ impl<P: Provider> Fetcher<P> {
         }
         slot.store(self.store.end_request(&self.scope, begun, end, kept)).await?;
         Ok(Some((verdict, kind)))
+    }
+
+    /// Notes what an answer says about all calls. Earlier calls without a record say nothing new.
+    fn observe(&self, answer: &Answer) {
+        if !self.stop.is_beside() {
+            self.anomalies.observe(answer);
+        }
     }
 
     /// Frees the place of a request that has ended. A reply proves that the request has arrived, so

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::outage_note::OutageNote;
+use super::outage_policy::SOON;
 use crate::failures::Cause;
 use crate::locked::lock;
 use crate::provider::wire::{Answer, Reply};
@@ -26,39 +27,11 @@ use crate::provider::{LostReason, LostRequest};
 use crate::stop::{Reason, Silence};
 use crate::words::whole_seconds;
 
+pub use super::outage_policy::OutagePolicy;
+
 /// Different calls that fail in a row before the run is in an outage; as many connections in a row
 /// that cannot be made; and the requests in flight at once before the first usable response.
 const IN_A_ROW: usize = 3;
-
-/// How long the run probes if it can do without the answers.
-const SOON: Duration = Duration::from_secs(60);
-
-/// The pauses of an outage, and when the run gives up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutagePolicy {
-    /// The pause before the first probe. It doubles before each further probe.
-    pub first_pause: Duration,
-    /// The longest pause.
-    pub longest_pause: Duration,
-    /// How long the run probes if no connection was ever made.
-    pub start_limit: Duration,
-    /// Maximum number of requests if no connection was ever made.
-    pub start_requests: u32,
-    /// How long the run probes otherwise; `None` if a deadline ends the run.
-    pub gives_up_after: Option<Duration>,
-}
-
-impl Default for OutagePolicy {
-    fn default() -> Self {
-        Self {
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(60),
-            start_limit: Duration::from_secs(45),
-            start_requests: 20,
-            gives_up_after: Some(Duration::from_secs(30 * 60)),
-        }
-    }
-}
 
 /// What the end of a request says about the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -67,8 +67,8 @@ pub trait RequestLog: Send + Sync {
     /// this returns.
     ///
     /// Only a record replaces a record: a later failure, or a later answer without a record, is
-    /// ignored. If a final record changed, or the provider has none any more, both answers are kept:
-    /// [`Reader::amended`] finds them.
+    /// ignored. If a final record changed, or the provider has none any more, both answers are
+    /// kept: [`Reader::amended`] finds them.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ use from_ledger::LedgerCalls;
 use replay::RecordedCalls;
 use sample::SampleCalls;
 
-pub(crate) use record::{interim, malformed, with_unknown_state};
+pub(crate) use record::{amended, interim, malformed, with_unknown_state};
 
 /// The known calls.
 pub struct Calls(Kind);

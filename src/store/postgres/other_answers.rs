@@ -7,28 +7,34 @@ use reconcile_core::answer::{AnswerKind, NewAnswer};
 
 use super::call_row::{COLUMNS, read};
 use super::errors::Done;
-use super::record::Ended;
 use super::values::{self, Day, stored};
 use crate::store::amendments::{Amendment, OtherAnswer, changes};
 use crate::store::call_row::CallRow;
 use crate::store::checksum::checksum;
+use crate::store::request::BegunRequest;
 use crate::store::second_look::Effect;
 
 /// Does what an answer to a call with a final record needs besides being written. Returns whether
 /// it is written. If it was done before, it changes nothing.
-pub(super) fn look_again(t: &mut Transaction<'_>, ended: &Ended, answer: &NewAnswer) -> Done<bool> {
-    let (call_no, session_no) = (ended.begun.call_no, ended.session_no);
+pub(super) fn look_again(
+    t: &mut Transaction<'_>,
+    session_no: i64,
+    begun: &BegunRequest,
+    answer: &NewAnswer,
+    fetched_at_us: i64,
+) -> Done<bool> {
+    let call_no = begun.call_no;
     let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no = $1 FOR UPDATE");
     let Some(row) = t.query_opt(&sql, &[&call_no])? else { return Ok(true) };
     let row = read(&row)?;
     let stored = row.stored.answer.filter(|_| row.is_whole);
     let newest = beside(t, call_no)?.last().map(|other| other.stored.answer.kind);
-    let effect = Effect::new(stored.as_ref(), answer, newest, ended.begun.recheck);
+    let effect = Effect::new(stored.as_ref(), answer, newest, begun.recheck);
     match effect {
         Effect::Write => return Ok(true),
         Effect::Check => {}
         Effect::Replace => keep_record(t, call_no, session_no)?,
-        Effect::KeepBeside => keep_no_record(t, ended, answer)?,
+        Effect::KeepBeside => keep_no_record(t, session_no, begun, answer, fetched_at_us)?,
     }
     t.execute("UPDATE call SET checked_session_no = $2 WHERE call_no = $1", &[&call_no, &session_no])?;
     Ok(effect.writes_answer())
@@ -47,7 +53,13 @@ fn keep_record(t: &mut Transaction<'_>, call_no: i64, session_no: i64) -> Done<(
     Ok(())
 }
 
-fn keep_no_record(t: &mut Transaction<'_>, ended: &Ended, answer: &NewAnswer) -> Done<()> {
+fn keep_no_record(
+    t: &mut Transaction<'_>,
+    session_no: i64,
+    BegunRequest { call_no, key, .. }: &BegunRequest,
+    answer: &NewAnswer,
+    fetched_at_us: i64,
+) -> Done<()> {
     let text = |text: &Option<String>| text.as_deref().map(|text| stored(text).into_owned());
     t.execute(
         "INSERT INTO other_answer (call_no, noted_session_no, answer, session_no, fetched_at, found_date, request_id,
@@ -55,16 +67,16 @@ fn keep_no_record(t: &mut Transaction<'_>, ended: &Ended, answer: &NewAnswer) ->
          VALUES ($1, $2, $3, $2, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT DO NOTHING",
         &[
-            &ended.begun.call_no,
-            &ended.session_no,
+            call_no,
+            &session_no,
             &AnswerKind::NoRecord.as_str(),
-            &ended.fetched_at(),
+            &fetched_at_us,
             &Day(answer.found_date),
             &text(&answer.request_id),
             &stored(&answer.code),
             &stored(&answer.message),
             &text(&answer.data),
-            &checksum(&ended.begun.key, answer, ended.session_no, ended.fetched_at()),
+            &checksum(key, answer, session_no, fetched_at_us),
         ],
     )?;
     Ok(())

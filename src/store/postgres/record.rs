@@ -105,10 +105,8 @@ fn lock_sessions(t: &mut Transaction<'_>, batch: &Batch) -> Done<()> {
 fn look_again(t: &mut Transaction<'_>, ended: &[Ended]) -> Done<Vec<Ended>> {
     let mut ended = ended.to_vec();
     for end in &mut ended {
-        let answer = end.answer.clone().filter(|_| end.begun.had_final);
-        if let Some(answer) = answer
-            && !other_answers::look_again(t, end, &answer)?
-        {
+        let Some(answer) = end.answer.as_ref().filter(|_| end.begun.had_final) else { continue };
+        if !other_answers::look_again(t, end.session_no, &end.begun, answer, end.fetched_at())? {
             end.answer = None;
         }
     }

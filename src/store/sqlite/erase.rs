@@ -92,8 +92,8 @@ pub(super) fn purge(
 /// Erases every trace of a phone number.
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
-/// whose CallId contains it is deleted with its open item; its requests stay for the cap. The answers
-/// beside that of the call are deleted if any of its answers contains it.
+/// whose CallId contains it is deleted with its open item; its requests stay for the cap. The
+/// answers beside that of the call are deleted if any of its answers contains it.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
     let has_number = |text: &str| contains_number(text, number);
     let mut erased = ErasedRows::default();
