@@ -62,6 +62,11 @@ pub enum Note {
         /// How many it does not remember.
         discrepancies: u64,
     },
+    /// The run stopped looking at calls beside its ledger.
+    Beside {
+        /// Why.
+        reason: String,
+    },
     /// Entries of the file of resolutions decide nothing.
     Resolutions(ResolutionNote),
     /// On tariffs and bill.
@@ -108,6 +113,12 @@ impl fmt::Display for Note {
                 count(*discrepancies),
                 if *discrepancies == 1 { "counts" } else { "count" }
             ),
+            Self::Beside { reason } => {
+                write!(
+                    f,
+                    "not all earlier calls were looked at: {reason}; all calls of this ledger were asked"
+                )
+            }
             Self::Resolutions(note) => note.fmt(f),
             Self::Money(note) => note.fmt(f),
         }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
@@ -95,6 +95,11 @@ impl fmt::Display for Silence {
 }
 
 impl Reason {
+    /// True if it is the provider's or the account's, and no other part of the run met it.
+    fn is_of_provider(&self) -> bool {
+        self.is_of_account() || matches!(self, Self::Unreachable(_))
+    }
+
     /// True if it concerns only the account that met it: its key is refused or cannot be obtained,
     /// or the provider stopped answering it. A connection that cannot be made is the same for all.
     fn is_of_account(&self) -> bool {
@@ -109,6 +114,8 @@ pub struct Stop {
     sender: watch::Sender<Option<Reason>>,
     /// `None` if it stops the run itself.
     run: Option<Arc<AccountsOfRun>>,
+    /// True once the account has the answers to all its own calls.
+    is_beside: Arc<AtomicBool>,
 }
 
 /// A run whose accounts can be stopped one by one.
@@ -121,7 +128,7 @@ struct AccountsOfRun {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { sender: watch::Sender::new(None), run: None }
+        Self { sender: watch::Sender::new(None), run: None, is_beside: Arc::default() }
     }
 }
 
@@ -136,9 +143,22 @@ impl Stop {
         (0..accounts).map(|_| Self { run: Some(run.clone()), ..Self::default() }).collect()
     }
 
+    /// Notes that the account has the answers to all its own calls. A reason of the provider or of
+    /// the account then stops only what it asks beside them.
+    pub fn own_calls_are_answered(&self) {
+        self.is_beside.store(true, Ordering::SeqCst);
+    }
+
+    /// True once the account asks only for calls beside its own.
+    #[must_use]
+    pub fn is_beside(&self) -> bool {
+        self.is_beside.load(Ordering::SeqCst)
+    }
+
     /// Stops the run, or the account. A later reason changes nothing.
     pub fn stop(&self, reason: Reason) {
         match &self.run {
+            Some(_) if self.is_beside() && reason.is_of_provider() => drop(self.set(&reason)),
             Some(run) if !reason.is_of_account() => run.stop.stop(reason),
             Some(run) => {
                 let is_last = self.set(&reason) && run.running.fetch_sub(1, Ordering::SeqCst) == 1;
@@ -167,10 +187,18 @@ impl Stop {
         self.own_reason().or_else(|| self.run.as_ref()?.stop.reason())
     }
 
-    /// The reason, if this account was stopped and not the whole run.
+    /// The reason, if this account was stopped before its own calls were answered, and not the
+    /// whole run.
     #[must_use]
     pub fn own_reason(&self) -> Option<Reason> {
-        self.sender.borrow().clone()
+        self.sender.borrow().clone().filter(|_| !self.is_beside())
+    }
+
+    /// The reason, if this account was stopped after its own calls were answered, and not the whole
+    /// run.
+    #[must_use]
+    pub fn reason_beside(&self) -> Option<Reason> {
+        self.sender.borrow().clone().filter(|_| self.is_beside())
     }
 
     /// True if the run or the account was stopped.
@@ -217,6 +245,20 @@ mod tests {
         run.stopped().await;
         assert_eq!(run.reason().unwrap().to_string(), "the provider refused with B");
         assert_eq!(accounts[0].reason().unwrap().to_string(), "the provider refused with A");
+    }
+
+    #[tokio::test]
+    async fn beside_its_own_calls_an_account_stops_alone() {
+        let run = Stop::default();
+        let accounts = run.for_accounts(2, 1);
+        accounts[0].own_calls_are_answered();
+        accounts[0].stop(refused("A"));
+        accounts[0].stopped().await;
+        assert!(!run.is_stopped() && accounts[0].own_reason().is_none());
+        assert_eq!(accounts[0].reason_beside().unwrap().to_string(), "the provider refused with A");
+        accounts[1].own_calls_are_answered();
+        accounts[1].stop(Reason::Signal("SIGTERM"));
+        assert!(run.is_stopped() && accounts[1].reason_beside().is_none());
     }
 
     #[tokio::test]

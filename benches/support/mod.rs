@@ -182,7 +182,7 @@ pub(crate) fn write_answers(path: &Path, calls: usize) {
 pub(crate) async fn store_call(store: &dyn Store, scope: &Scope, no: usize) {
     let call = Call::new(no);
     let key = call.key();
-    let request = NewRequest { asked_date: key.day, key, purpose: Purpose::First };
+    let request = NewRequest { asked_date: key.day, key, purpose: Purpose::First, recheck: false };
     let begun = store.begin_request(scope, request).await.unwrap();
     let end = RequestEnd {
         at: store.moment(),

@@ -302,6 +302,16 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) refresh: bool,
+    /// Look again at final records younger than this (3d), with what the cap leaves over; a changed
+    /// one is `amended`
+    ///
+    /// The run asks for all its own calls first, then for open calls of earlier ledgers. A run that
+    /// ends before all records were looked at is complete nevertheless.
+    #[arg(long, env = "RECONCILE_RECHECK", value_name = "DURATION", value_parser = values::duration, help_heading = "Run", hide_short_help = true)]
+    pub(super) recheck: Option<Duration>,
+    /// Look again at this share of all other final records of the store, for example 1%
+    #[arg(long, env = "RECONCILE_RECHECK_SAMPLE", value_name = "P%", value_parser = values::percent, help_heading = "Run", hide_short_help = true)]
+    pub(super) recheck_sample: Option<f64>,
     /// Send nothing; use only stored answers
     #[arg(long, env = "RECONCILE_OFFLINE", help_heading = "Run", hide_short_help = true)]
     pub(super) offline: bool,

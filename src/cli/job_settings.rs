@@ -66,6 +66,8 @@ impl JobArgs {
             record: self.record,
             offline: self.offline,
             refresh: self.refresh,
+            recheck: self.recheck,
+            recheck_sample: self.recheck_sample,
             accounts,
             concurrency: self.concurrency,
             max_attempts: self.max_attempts,

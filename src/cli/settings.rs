@@ -68,6 +68,10 @@ pub struct Settings {
     pub offline: bool,
     /// Ask again even for settled calls.
     pub refresh: bool,
+    /// Final records younger than this are looked at again.
+    pub recheck: Option<Duration>,
+    /// The percentage of all other final records that is looked at again.
+    pub recheck_sample: Option<f64>,
     /// The accounts that are asked, each with its cap.
     pub accounts: Accounts,
     /// Requests in flight at once, of each account.

@@ -148,6 +148,15 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
     Limit::parse(text).ok_or_else(|| needs.into())
 }
 
+/// A share, such as `1%`.
+pub(super) fn percent(text: &str) -> Result<f64, String> {
+    let digits = text.strip_suffix('%').filter(|text| text.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    let percent: Option<f64> = digits.and_then(|digits| digits.parse().ok());
+    percent
+        .filter(|percent| *percent > 0.0 && *percent <= 100.0)
+        .ok_or_else(|| "needs a percentage above 0, for example 1% or 0.5%".into())
+}
+
 /// A duration that may be zero.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)

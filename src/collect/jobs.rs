@@ -126,13 +126,13 @@ fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
     let key = row.key.clone();
     match next {
         NextRequest::Nothing => None,
-        NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None }),
+        NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None, recheck: false }),
         NextRequest::Day => {
             let called_at = row.expected.called_at.and_then(LedgerTime::instant);
             // The provider has no record on a day that has not begun.
             let has_begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();
             let other_day = called_at.and_then(neighbour_day).filter(has_begun);
-            Some(Job { first_day: key.day, other_day, key })
+            Some(Job { first_day: key.day, other_day, key, recheck: false })
         }
     }
 }

@@ -6,7 +6,11 @@
 //!
 //! If the time is too short for all calls of an account, its oldest calls come first: the calls are
 //! divided into a few groups by age, and the ledger is read once for each group.
+//!
+//! An account that has the answers to all its own calls goes on with calls beside them
+//! (`beside.rs`), as long as the cap leaves room before the run is stopped.
 
+mod beside;
 mod jobs;
 mod queues;
 mod readings;
@@ -15,13 +19,14 @@ mod workload;
 use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use compact_str::CompactString;
 use futures::StreamExt as _;
 use futures::future::join_all;
 
 use crate::error::Result;
-use crate::fetch::{Ended, Fetcher};
+use crate::fetch::{Ended, Fetcher, Job};
 use crate::ledger::ScannedLedger;
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
@@ -31,6 +36,7 @@ use queues::JobQueue;
 use readings::Reached;
 use reconcile_core::ask_again::Scope;
 
+pub use beside::{Beside, BesideCounts, BesideWanted};
 pub use jobs::{CallSource, Hour};
 pub use workload::{Workload, workloads};
 
@@ -48,6 +54,8 @@ pub struct JobSource {
     pub reader: Box<dyn Reader>,
     /// As in [`CallSource::accounts`].
     pub accounts: Vec<CompactString>,
+    /// The calls beside those of the ledger.
+    pub beside: Arc<Beside>,
     /// Stops the run.
     pub stop: Stop,
 }
@@ -63,9 +71,9 @@ pub struct AskedAccount<'a, P> {
 /// Asks for all calls that need a request, under all accounts side by side. `asked` are those of
 /// the source, in their order.
 ///
-/// Returns for each account whether every call was answered; false if the account was stopped
-/// first. An error of the ledger or the store stops the run through [`Stop`], which keeps the
-/// error.
+/// Returns for each account whether every call of the ledger was answered; false if the account was
+/// stopped first. An error of the ledger or the store stops the run through [`Stop`], which keeps
+/// the error.
 pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P>]) -> Vec<bool> {
     let (queues, receivers) = queues::queues(asked.len());
     let reached = asked.iter().map(|account| {
@@ -73,7 +81,7 @@ pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P
         Reached::new(order, account.fetcher.stop.clone())
     });
     let reached: Vec<Reached> = reached.collect();
-    let stop = source.stop.clone();
+    let (stop, beside) = (source.stop.clone(), source.beside.clone());
     let send = async {
         let send_jobs = move || send_jobs(&source, reached, queues);
         threads::run("jobs", send_jobs).await.unwrap_or_else(|error| {
@@ -81,7 +89,13 @@ pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P
             vec![false; asked.len()]
         })
     };
-    let fetch = asked.iter().zip(receivers).map(|(account, queue)| fetch_all(account.fetcher, queue));
+    let fetch = asked.iter().zip(receivers).enumerate().map(async |(at, (account, queue))| {
+        let is_answered = fetch_all(account.fetcher, queue).await;
+        if is_answered {
+            fetch_beside(account.fetcher, &beside, at).await;
+        }
+        is_answered
+    });
     let (sent, answered) = futures::join!(send, join_all(fetch));
     sent.into_iter().zip(answered).map(|(sent, answered)| sent && answered).collect()
 }
@@ -98,6 +112,7 @@ fn send_jobs(source: &JobSource, reached: Vec<Reached>, queues: queues::Queues) 
 
 /// Asks for the calls of one account. Returns true if every call was answered.
 async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue) -> bool {
+    let completeness = queue.completeness();
     let jobs = futures::stream::unfold(queue, async |mut queue| {
         let job = queue.next().await?;
         let call = fetcher.slots.enter().await;
@@ -111,5 +126,43 @@ async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue) -> bool {
             Ended::Deferred => all_answered = false,
         }
     }
-    all_answered
+    all_answered && completeness.load(Ordering::SeqCst)
+}
+
+/// Asks for the calls beside those of one account, until there are no more or it is stopped.
+async fn fetch_beside<P: Provider>(fetcher: &Fetcher<P>, beside: &Arc<Beside>, account: usize) {
+    fetcher.own_calls_are_answered();
+    let counts = beside.clone();
+    let counts = threads::run("jobs", move || counts.counts_once()).await;
+    // Only the display needs it.
+    fetcher.monitor.begins_beside(counts.map_or(0, |counts| counts[account].total()));
+    let jobs = futures::stream::unfold(Vec::new().into_iter(), async |mut found| {
+        let job = match found.next() {
+            Some(job) => job,
+            None => {
+                found = next_beside(fetcher, beside, account).await.into_iter();
+                found.next()?
+            }
+        };
+        let call = fetcher.slots.enter().await;
+        Some(((job, call), found))
+    });
+    let mut ended = pin!(jobs.map(|(job, call)| fetcher.fetch(job, call)).buffer_unordered(MAX_TAKEN));
+    while let Some(ended) = ended.next().await {
+        if ended != Ended::Deferred {
+            fetcher.monitor.ended_beside();
+        }
+    }
+}
+
+/// The next jobs beside those of an account; none if it is stopped.
+async fn next_beside<P: Provider>(fetcher: &Fetcher<P>, beside: &Arc<Beside>, account: usize) -> Vec<Job> {
+    if fetcher.stop.is_stopped() {
+        return Vec::new();
+    }
+    let beside = beside.clone();
+    threads::run("jobs", move || beside.next(account)).await.unwrap_or_else(|error| {
+        fetcher.stop.stop(Reason::Failed(Arc::new(error)));
+        Vec::new()
+    })
 }

@@ -1,6 +1,7 @@
 //! Bounded queues of jobs, one for each account: from the thread that finds them to the fetch
 //! stage.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use tokio::sync::mpsc;
@@ -53,6 +54,8 @@ impl Taken {
 pub(super) struct Queues {
     /// `None` once the account gets no more jobs.
     senders: Vec<Option<mpsc::Sender<Job>>>,
+    /// Of each queue: whether all its jobs were put into it.
+    complete: Vec<Arc<AtomicBool>>,
     bound: usize,
     taken: Arc<Taken>,
 }
@@ -61,18 +64,21 @@ pub(super) struct Queues {
 pub(super) struct JobQueue {
     receiver: mpsc::Receiver<Job>,
     taken: Arc<Taken>,
+    is_complete: Arc<AtomicBool>,
 }
 
 /// This number of empty queues.
 pub(super) fn queues(number: usize) -> (Queues, Vec<JobQueue>) {
     let (bound, taken) = (bound(number), Arc::<Taken>::default());
-    let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+    let (mut senders, mut receivers, mut complete) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..number {
         let (sender, receiver) = mpsc::channel(bound);
         senders.push(Some(sender));
-        receivers.push(JobQueue { receiver, taken: taken.clone() });
+        let is_complete = Arc::<AtomicBool>::default();
+        complete.push(is_complete.clone());
+        receivers.push(JobQueue { receiver, taken: taken.clone(), is_complete });
     }
-    (Queues { senders, bound, taken }, receivers)
+    (Queues { senders, complete, bound, taken }, receivers)
 }
 
 impl JobQueue {
@@ -81,6 +87,11 @@ impl JobQueue {
         let job = self.receiver.recv().await;
         self.taken.tell();
         job
+    }
+
+    /// True once all jobs of the account were put into the queue.
+    pub(super) fn completeness(&self) -> Arc<AtomicBool> {
+        self.is_complete.clone()
     }
 }
 
@@ -120,6 +131,12 @@ impl Queues {
     /// True if nobody takes jobs from it any more.
     pub(super) fn is_abandoned(&self, queue: usize) -> bool {
         self.senders[queue].as_ref().is_none_or(mpsc::Sender::is_closed)
+    }
+
+    /// The queue has got all its jobs.
+    pub(super) fn complete(&mut self, queue: usize) {
+        self.complete[queue].store(true, Ordering::SeqCst);
+        self.close(queue);
     }
 
     /// The queue gets no more jobs.

@@ -155,7 +155,9 @@ impl Readings {
     /// Closes the queues of accounts that get no more jobs.
     fn close_ended(&mut self) {
         for at in 0..self.accounts.len() {
-            if self.accounts[at].is_done() || self.has_stopped(at) {
+            if self.accounts[at].is_done() {
+                self.queues.complete(at);
+            } else if self.has_stopped(at) {
                 self.queues.close(at);
             }
         }

@@ -178,9 +178,9 @@ impl Group {
 fn listed_line(row: &ListedRow) -> String {
     let value = |value: &String| if value.is_empty() { "-".to_owned() } else { value.clone() };
     let name = [row.kind.as_str(), &row.field].join(" ");
+    let line = row.ledger_line.map(|line| format!("line {line}, ")).unwrap_or_default();
     format!(
-        "line {}, call {}, {}: expected {}, actual {}; {} s",
-        row.ledger_line.unwrap_or_default(),
+        "{line}call {}, {}: expected {}, actual {}; {} s",
         value(&row.call_id),
         name.trim_end(),
         value(&row.expected),

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::answer::{answer, table};
 use crate::cli::{Account, Settings};
 use crate::clock::SystemClock;
-use crate::collect::{CallSource, Workload, workloads};
+use crate::collect::{Beside, BesideCounts, CallSource, Workload, workloads};
+use crate::commands::reconcile::beside::wanted;
 use crate::commands::reconcile::{decisions, notes, read_ledger};
 use crate::console::opening::{done_in, schedule};
 use crate::error::Result;
@@ -38,6 +39,8 @@ struct Plan {
     schedule: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     accounts: Vec<PlannedAccount>,
+    /// What follows with the rest of the cap.
+    beside: BesideCounts,
     ready_in_s: u64,
     ready_at: Option<String>,
     limit: Option<Limit>,
@@ -122,9 +125,22 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let tasks: Vec<Task<'_>> = workloads.map(task).collect::<Result<_>>()?;
     let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at, settings.timezone)?;
     let deadline = Deadline::first(&deadlines);
-    let plan = Plan::new(settings, &source.scan, &tasks, deadline, started_at, scope.resumed);
+    let beside = beside(settings, &scope, started_at)?;
+    let plan =
+        Plan { beside, ..Plan::new(settings, &source.scan, &tasks, deadline, started_at, scope.resumed) };
     answer(json, &plan, || plan.lines())?;
     Ok(Exit::Success)
+}
+
+/// The calls that may follow beside those of the ledger. Without a key the account of a database
+/// has no name; then only calls without an account count.
+fn beside(settings: &Settings, scope: &Scope, started_at: DateTime<Utc>) -> Result<BesideCounts> {
+    let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
+    let Some(reader) = reader.filter(|_| !settings.offline) else { return Ok(BesideCounts::default()) };
+    let accounts = settings.accounts.list.iter().map(|account| account.name.clone()).collect();
+    let counts = Beside::new(reader, wanted(settings, scope, accounts, started_at)).counts()?;
+    let sum = |of: fn(&BesideCounts) -> u64| counts.iter().map(of).sum();
+    Ok(BesideCounts { open: sum(|counts| counts.open), records: sum(|counts| counts.records) })
 }
 
 impl<'a> Task<'a> {
@@ -199,6 +215,7 @@ impl Plan {
             cap,
             schedule,
             accounts: tasks.iter().filter_map(planned).collect(),
+            beside: BesideCounts::default(),
             ready_in_s: ready_in.as_secs(),
             ready_at: zone::end_at(ready_in, started_at).map(zone::rfc3339),
             limit: deadline.map(|deadline| Limit::new(deadline, tasks, to_ask, ready_in, started_at)),
@@ -235,6 +252,9 @@ impl Plan {
             ("done in", done_in.to_owned()),
         ];
         pairs.extend(self.accounts.iter().map(|account| ("account", account.line())));
+        if self.beside.total() > 0 {
+            pairs.push(("then", beside_line(self.beside)));
+        }
         if let Some(limit) = &self.limit {
             pairs.push(("time limit", limit.line(self.to_ask)));
         }
@@ -250,6 +270,13 @@ impl Plan {
         let notes = self.notes.iter().map(|note| format!("note: {note}"));
         table(&pairs).into_iter().chain(notes).collect()
     }
+}
+
+fn beside_line(BesideCounts { open, records }: BesideCounts) -> String {
+    let open = (open > 0).then(|| format!("{} of earlier ledgers", plural(open, "open call")));
+    let records = (records > 0).then(|| format!("{} to look at again", plural(records, "final record")));
+    let both: Vec<String> = open.into_iter().chain(records).collect();
+    format!("{}, with what the cap leaves over", both.join(" and "))
 }
 
 impl PlannedColumn {

@@ -25,6 +25,29 @@ pub struct Closing<'a> {
     pub exit: Exit,
 }
 
+/// What became of earlier open calls and of final records that were looked at again.
+fn earlier_calls(summary: &Summary<'_>) -> Vec<String> {
+    let (earlier, records) = (summary.earlier_calls, summary.rechecked);
+    let open = (earlier.open > 0).then(|| {
+        format!(
+            "{} of earlier ledgers: {} settled now, {} still open, {} not asked",
+            plural(earlier.open, "open call"),
+            count(earlier.settled),
+            count(earlier.still_open),
+            count(earlier.not_asked)
+        )
+    });
+    let looked_at = (records.asked + records.changed + records.lost > 0).then(|| {
+        format!(
+            "{} looked at again: {} changed, {} lost",
+            plural(records.asked, "final record"),
+            count(records.changed),
+            count(records.lost)
+        )
+    });
+    open.into_iter().chain(looked_at).collect()
+}
+
 impl Closing<'_> {
     /// Prints it, in the form that suits standard error. With `quiet`, only what is wrong.
     pub fn say(&self, quiet: bool) {
@@ -90,6 +113,7 @@ impl Closing<'_> {
         let summary = self.summary;
         let because = summary.incomplete_because.map(ToString::to_string).unwrap_or_default();
         let cause = summary.cause.map(ToString::to_string).filter(|cause| !because.contains(cause));
+        let earlier = earlier_calls(summary);
         let elsewhere = match summary.open_items.elsewhere {
             0 => None,
             1 => Some("1 open call of an earlier ledger is not in this one".to_owned()),
@@ -97,7 +121,12 @@ impl Closing<'_> {
         };
         let cause = cause.map(|cause| format!("the most frequent cause of failures: {cause}"));
         let limits = summary.limits.iter().map(|measured| texts::limit(Lang::En, measured).to_lowercase());
-        limits.chain(summary.traffic.slowdown.sentences()).chain(cause).chain(elsewhere).collect()
+        limits
+            .chain(summary.traffic.slowdown.sentences())
+            .chain(cause)
+            .chain(earlier)
+            .chain(elsewhere)
+            .collect()
     }
 
     /// The advice for an incomplete run, with its command if it can be shown.

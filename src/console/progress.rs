@@ -5,7 +5,6 @@
 //! not depend on the number of requests a second.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::console::messages::say;
+use crate::console::progress_form::MINUTE;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
 use crate::locked::lock;
@@ -26,34 +26,7 @@ use crate::zone;
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A bar, redrawn in place.
-    Bar,
-    /// A plain line a minute.
-    Lines,
-    /// Nothing.
-    Silent,
-}
-
-impl Form {
-    /// A bar if standard error is a terminal that can draw one, else plain lines.
-    #[must_use]
-    pub fn automatic() -> Self {
-        let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
-        if std::io::stderr().is_terminal() && !dumb { Self::Bar } else { Self::Lines }
-    }
-
-    fn pace(self) -> Duration {
-        match self {
-            Self::Bar => Duration::from_millis(200),
-            Self::Lines | Self::Silent => MINUTE,
-        }
-    }
-}
+pub use crate::console::progress_form::Form;
 
 /// Results of this run's requests so far.
 #[derive(Debug, Default)]
@@ -62,6 +35,8 @@ struct Counts {
     found: AtomicU64,
     throttled: AtomicU64,
     by_kind: Mutex<BTreeMap<&'static str, u64>>,
+    /// Calls beside those of the ledger: those to look at, and those that have their answer.
+    beside: [AtomicU64; 2],
     by_code: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -84,6 +59,8 @@ pub struct AccountProgress {
 struct AccountCounts {
     all: Arc<Counts>,
     done: AtomicU64,
+    /// As in [`Counts`].
+    beside: [AtomicU64; 2],
 }
 
 impl Monitor for AccountCounts {
@@ -98,6 +75,16 @@ impl Monitor for AccountCounts {
     fn ended(&self, kind: AnswerKind) {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.all.ended(kind);
+    }
+
+    fn begins_beside(&self, calls: u64) {
+        self.beside[0].fetch_add(calls, Ordering::Relaxed);
+        self.all.begins_beside(calls);
+    }
+
+    fn ended_beside(&self) {
+        self.beside[1].fetch_add(1, Ordering::Relaxed);
+        self.all.ended_beside();
     }
 }
 
@@ -127,6 +114,14 @@ impl Monitor for Counts {
         *lock(&self.by_kind).entry(kind.as_str()).or_default() += 1;
         self.done.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn begins_beside(&self, calls: u64) {
+        self.beside[0].fetch_add(calls, Ordering::Relaxed);
+    }
+
+    fn ended_beside(&self) {
+        self.beside[1].fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// How far a run is.
@@ -138,6 +133,8 @@ struct Snapshot {
     throttled: u64,
     /// Requests that the caps of all accounts allow in a window.
     allowed: u64,
+    /// Calls beside those of the ledger: those to look at, and those that have their answer.
+    beside: [u64; 2],
     /// Of all accounts together; the time is that of the slowest.
     forecast: Forecast,
 }
@@ -148,13 +145,16 @@ impl Snapshot {
             if self.throttled > 0 { format!(", {} throttled", count(self.throttled)) } else { String::new() };
         // The two counters may be read one answer apart.
         let others = self.done.saturating_sub(self.found);
-        format!(
-            "{} found, {} other answers{throttled}, {} of {} requests in the window",
-            count(self.found),
-            count(others),
-            self.forecast.taken,
-            self.allowed
-        )
+        let answers = match self.is_beside() {
+            true => "earlier calls".to_owned(),
+            false => format!("{} found, {} other answers", count(self.found), count(others)),
+        };
+        format!("{answers}{throttled}, {} of {} requests in the window", self.forecast.taken, self.allowed)
+    }
+
+    /// True if only calls beside those of the ledger are left.
+    fn is_beside(&self) -> bool {
+        self.beside[0] > 0 && self.done >= self.total
     }
 
     fn time_left(&self) -> String {
@@ -163,8 +163,12 @@ impl Snapshot {
     }
 
     fn line(&self, done_by: Option<&str>) -> String {
-        let (done, total) = (count(self.done), count(self.total));
         let done_by = done_by.map_or_else(String::new, |time| format!("; done by {time}"));
+        if self.is_beside() {
+            let [total, done] = self.beside.map(count);
+            return format!("{done} of {total} {}{done_by}", self.counts());
+        }
+        let (done, total) = (count(self.done), count(self.total));
         format!("{done} of {total} calls asked: {}{done_by}", self.counts())
     }
 
@@ -213,8 +217,10 @@ impl ShownAccount {
     /// The state of its cap, and the time that its calls still need: none if it was stopped.
     fn forecast(&self) -> Forecast {
         let in_flight = self.account.cap.forecast(0).in_flight as u64;
-        let known = self.counts.done.load(Ordering::Relaxed) + in_flight;
-        let left = self.account.to_ask.saturating_sub(known);
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let [to_look_at, looked_at] = [0, 1].map(|at| get(&self.counts.beside[at]));
+        let known = get(&self.counts.done) + looked_at + in_flight;
+        let left = (self.account.to_ask + to_look_at).saturating_sub(known);
         self.account.cap.forecast(if self.account.stop.is_stopped() { 0 } else { left })
     }
 }
@@ -334,6 +340,7 @@ impl Display {
             done: get(&self.counts.done),
             found: get(&self.counts.found),
             throttled: get(&self.counts.throttled),
+            beside: [0, 1].map(|at| get(&self.counts.beside[at])),
             allowed: self.accounts.iter().map(|account| u64::from(account.account.rate.requests.get())).sum(),
             forecast,
         }
@@ -345,7 +352,11 @@ impl Display {
         match self.form {
             Form::Silent => {}
             Form::Bar => {
-                self.bar.set_position(now.done);
+                let [to_look_at, looked_at] = now.beside;
+                let (length, position) =
+                    if now.is_beside() { (to_look_at, looked_at) } else { (now.total, now.done) };
+                self.bar.set_length(length);
+                self.bar.set_position(position);
                 self.bar.set_message(format!("{} · {}", now.counts(), now.time_left()));
             }
             Form::Lines => now.say(lock(&self.counts.by_code).values().sum()),
@@ -375,6 +386,7 @@ mod tests {
             done: 50,
             found: 47,
             throttled: 1,
+            beside: [0; 2],
             allowed: 100,
             forecast: Forecast { in_flight: 0, taken: 100, all_sent_in: Duration::from_millis(120_900) },
         }
@@ -389,6 +401,8 @@ mod tests {
              done by 03:12 UTC+8"
         );
         assert_eq!(now.time_left(), "2m left");
+        let beside = Snapshot { done: 250, beside: [1_200, 7], throttled: 0, ..now };
+        assert_eq!(beside.line(None), "7 of 1,200 earlier calls, 100 of 100 requests in the window");
     }
 
     /// Collects the fields of events.

@@ -12,6 +12,7 @@ mod concurrency;
 pub mod deadline;
 pub mod outage;
 mod outage_note;
+mod outage_policy;
 mod ready;
 pub mod retry;
 mod shape;
@@ -59,6 +60,10 @@ pub trait Monitor: Send + Sync {
     fn throttled(&self);
     /// A call has its answer.
     fn ended(&self, kind: AnswerKind);
+    /// All calls of the ledger have their answer; at most this many follow beside them.
+    fn begins_beside(&self, calls: u64);
+    /// A call beside those of the ledger has its answer.
+    fn ended_beside(&self);
 }
 
 /// A call to ask for.
@@ -70,6 +75,8 @@ pub struct Job {
     pub first_day: NaiveDate,
     /// The day to ask next if the first day has no record.
     pub other_day: Option<NaiveDate>,
+    /// True if it looks at a final record again.
+    pub recheck: bool,
 }
 
 /// How a job ended in this run.
@@ -108,6 +115,12 @@ pub struct Fetcher<P> {
 }
 
 impl<P: Provider> Fetcher<P> {
+    /// Notes that all calls of the ledger have their answer. What follows is beside them.
+    pub fn own_calls_are_answered(&self) {
+        self.stop.own_calls_are_answered();
+        self.outage.give_up_soon();
+    }
+
     /// Asks until the call has an answer or the run stops. Its room in work is left to other calls
     /// while it waits for its own limit.
     ///
@@ -146,7 +159,7 @@ impl<P: Provider> Fetcher<P> {
         let question = Question { call_id: job.key.call_id.clone(), prod_id: job.key.prod_id, day };
         let (mut tries, mut purpose) = (Tries::default(), first);
         loop {
-            let request = NewRequest { key: job.key.clone(), asked_date: day, purpose };
+            let request = NewRequest { key: job.key.clone(), asked_date: day, purpose, recheck: job.recheck };
             let waiting = call.wait().await;
             let attempt = self.attempt(&question, request, other_day, &mut tries, waiting);
             let Some((verdict, kind)) = attempt.await? else { break };
@@ -198,7 +211,7 @@ impl<P: Provider> Fetcher<P> {
         }
         let corrections =
             Corrections { clock: self.correct_clock(&answer), key: self.renew_key(&answer, ready.key).await };
-        self.anomalies.observe(&answer);
+        self.observe(&answer);
         let effect = self.outage.ended(&turn, request.key.fingerprint(), response);
         drop(turn);
         let provider_at = self.anomalies.provider_time(&answer, asked_at, at.wall);
@@ -221,6 +234,13 @@ impl<P: Provider> Fetcher<P> {
         }
         slot.store(self.store.end_request(&self.scope, begun, end, kept)).await?;
         Ok(Some((verdict, kind)))
+    }
+
+    /// Notes what an answer says about all calls. Earlier calls without a record say nothing new.
+    fn observe(&self, answer: &Answer) {
+        if !self.stop.is_beside() {
+            self.anomalies.observe(answer);
+        }
     }
 
     /// Frees the place of a request that has ended. A reply proves that the request has arrived, so

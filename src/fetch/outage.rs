@@ -12,12 +12,14 @@
 
 use std::pin::pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::outage_note::OutageNote;
+use super::outage_policy::SOON;
 use crate::failures::Cause;
 use crate::locked::lock;
 use crate::provider::wire::{Answer, Reply};
@@ -25,36 +27,11 @@ use crate::provider::{LostReason, LostRequest};
 use crate::stop::{Reason, Silence};
 use crate::words::whole_seconds;
 
+pub use super::outage_policy::OutagePolicy;
+
 /// Different calls that fail in a row before the run is in an outage; as many connections in a row
 /// that cannot be made; and the requests in flight at once before the first usable response.
 const IN_A_ROW: usize = 3;
-
-/// The pauses of an outage, and when the run gives up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutagePolicy {
-    /// The pause before the first probe. It doubles before each further probe.
-    pub first_pause: Duration,
-    /// The longest pause.
-    pub longest_pause: Duration,
-    /// How long the run probes if no connection was ever made.
-    pub start_limit: Duration,
-    /// Maximum number of requests if no connection was ever made.
-    pub start_requests: u32,
-    /// How long the run probes otherwise; `None` if a deadline ends the run.
-    pub gives_up_after: Option<Duration>,
-}
-
-impl Default for OutagePolicy {
-    fn default() -> Self {
-        Self {
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(60),
-            start_limit: Duration::from_secs(45),
-            start_requests: 20,
-            gives_up_after: Some(Duration::from_secs(30 * 60)),
-        }
-    }
-}
 
 /// What the end of a request says about the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +90,8 @@ pub struct Outage {
     change: Notify,
     /// Counts the beginnings and ends of outages.
     changes: watch::Sender<u64>,
+    /// True if the run gives up after [`SOON`].
+    gives_up_soon: AtomicBool,
 }
 
 /// The kind of a call that waits for its turn. Probes are of both in turn: one call may fail for
@@ -198,7 +177,14 @@ impl Outage {
             queues: Default::default(),
             change: Notify::new(),
             changes: watch::Sender::new(0),
+            gives_up_soon: AtomicBool::new(false),
         }
+    }
+
+    /// From now on the run gives up after a minute of silence: it waits for calls that it can do
+    /// without.
+    pub(super) fn give_up_soon(&self) {
+        self.gives_up_soon.store(true, Ordering::Relaxed);
     }
 
     /// Waits until a request may be sent: at once without an outage. A dropped future leaves the
@@ -300,7 +286,11 @@ impl Outage {
     fn probe_failed(&self, state: &mut State) -> Option<Effect> {
         let (now, policy) = (Instant::now(), &self.policy);
         let Phase::Outage { pause, announced, .. } = state.phase else { return None };
-        let limit = if state.reached { policy.gives_up_after } else { Some(policy.start_limit) };
+        let limit = match state.reached {
+            true if self.gives_up_soon.load(Ordering::Relaxed) => Some(SOON),
+            true => policy.gives_up_after,
+            false => Some(policy.start_limit),
+        };
         let give_up_at = limit.zip(state.silent_since).map(|(limit, since)| since + limit);
         let too_many = !state.reached && state.failures >= policy.start_requests;
         if too_many || give_up_at.is_some_and(|at| at <= now) {

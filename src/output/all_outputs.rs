@@ -18,7 +18,7 @@ use super::provenance::Provenance;
 use super::read_back::{count_details, count_discrepancies};
 use super::rejects::{ClosedRejects, Rejects};
 use super::renames::{Rename, rename_all};
-use super::report::{self, Largest, LargestForm, OPEN_ROWS, SETTLED_ROWS};
+use super::report::{self, AMENDED_ROWS, Largest, LargestForm, OPEN_ROWS, SETTLED_ROWS};
 use super::schema::{ColumnType, DISCREPANCIES};
 use super::summary::Summary;
 use super::workbook::Workbook;
@@ -54,10 +54,13 @@ struct OtherFiles {
     largest: Largest,
     /// The settled discrepancies that it lists.
     settled: Largest,
+    /// The amendments that it lists.
+    amended: Largest,
 }
 
 impl OtherFiles {
-    fn create(paths: &Paths, layout: &Layout, largest: Largest, settled: Largest) -> Result<Self> {
+    /// The lists are those of open and disputed rows, of settled ones, and of amendments.
+    fn create(paths: &Paths, layout: &Layout, [largest, settled, amended]: [Largest; 3]) -> Result<Self> {
         Ok(Self {
             report: Staged::create(&paths.report)?,
             summary: Staged::create(&paths.summary)?,
@@ -65,6 +68,7 @@ impl OtherFiles {
             views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
             largest,
             settled,
+            amended,
         })
     }
 }
@@ -114,12 +118,13 @@ impl Outputs {
             mask: provenance.mask.clone(),
             largest: Arc::new(LargestForm::new(lang, carried, OPEN_ROWS)),
             settled: Arc::new(LargestForm::new(lang, carried, SETTLED_ROWS)),
+            amended: Arc::new(LargestForm::new(lang, carried, AMENDED_ROWS)),
             reject_delimiter: layout.delimiter,
             file_column: layout.file_column,
             discrepancy_columns: discrepancy_types.len(),
         };
-        let [largest, settled] = [&forms.largest, &forms.settled].map(|form| Largest::new(form.clone()));
-        let others = OtherFiles::create(paths, layout, largest, settled)?;
+        let lists = [&forms.largest, &forms.settled, &forms.amended].map(|form| Largest::new(form.clone()));
+        let others = OtherFiles::create(paths, layout, lists)?;
         let (guard, forms) = (paths.csv.guard, Arc::new(forms));
         Ok(Self { details, discrepancies, workbooks, discrepancy_types, guard, others, forms })
     }
@@ -146,6 +151,7 @@ impl Outputs {
         }
         self.others.largest.append(rows.largest);
         self.others.settled.append(rows.settled);
+        self.others.amended.append(rows.amended);
         rows.rejects.map_or(Ok(()), |rejects| self.others.rejects.append(&rejects))
     }
 
@@ -210,6 +216,7 @@ impl ClosedOutputs {
             views,
             largest,
             settled,
+            amended,
         } = others;
         let mut files = Vec::from_iter(discrepancies);
         for workbook in workbooks {
@@ -231,7 +238,7 @@ impl ClosedOutputs {
             files.first().map(|file| report::link(report_file.target(), file.target())).unwrap_or_default();
         let page =
             report::Content { summary, files: &digests, summary_file: &summary_digest, discrepancy_file };
-        report_file.write_text(&report::render(&page, largest, settled)?)?;
+        report_file.write_text(&report::render(&page, [largest, settled, amended])?)?;
         files.extend([report_file, summary_file]);
         files.extend(views);
         details.sync()?;

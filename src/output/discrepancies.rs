@@ -232,7 +232,7 @@ mod tests {
     use reconcile_core::product::ProductId;
     use reconcile_core::quick_parse;
     use reconcile_core::status::Status;
-    use reconcile_core::tie_out::Written;
+    use reconcile_core::tie_out::{About, Written};
 
     /// The bytes of a file with one row; with `guard`, guarded and with a byte order mark.
     fn written(name: &str, guard: bool) -> Vec<u8> {
@@ -251,7 +251,7 @@ mod tests {
         .delta(Some(-2));
         let row = DiscrepancyRow {
             call_id: Some("-1^2".into()),
-            ledger_line: 3,
+            ledger_line: Some(3),
             what,
             call_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 16),
             prod_id: Some(11_000_000_300_006),
@@ -279,7 +279,7 @@ mod tests {
         let mut expected = Written::default();
         let day = quick_parse::day("2026-11-16").unwrap();
         let call = CallKey { call_id: "-1^2".into(), prod_id: ProductId(11_000_000_300_006), day };
-        expected.add_discrepancy("mismatch", "", Some(&call));
+        expected.add_discrepancy("mismatch", "", About::Call(&call));
         assert_eq!(read_back, expected, "{name}");
         staged.sync().unwrap();
         staged.rename().unwrap();

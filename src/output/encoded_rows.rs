@@ -14,13 +14,13 @@ use super::rejects::{EncodedRejects, RejectsEncoder};
 use super::report::{KnownCall, Largest, LargestForm};
 use crate::error::{Error, Result};
 use reconcile_core::call::CallKey;
-use reconcile_core::discrepancy::DiscrepancyRow;
+use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::money::CallMoney;
 use reconcile_core::product::ProductId;
 use reconcile_core::resolution::Decision;
 use reconcile_core::status::Lookup;
-use reconcile_core::tie_out::Written;
+use reconcile_core::tie_out::{About, Written};
 
 /// Rows that need this many bytes are written before further ones are encoded, but for those of a
 /// row group.
@@ -37,6 +37,7 @@ pub struct RowForms {
     pub(super) mask: MaskPhones,
     pub(super) largest: Arc<LargestForm>,
     pub(super) settled: Arc<LargestForm>,
+    pub(super) amended: Arc<LargestForm>,
     pub(super) reject_delimiter: u8,
     /// As in [`Layout`](crate::ledger::Layout).
     pub(super) file_column: Option<usize>,
@@ -64,6 +65,7 @@ pub struct RowEncoder {
     counted: Written,
     largest: Largest,
     settled: Largest,
+    amended: Largest,
 }
 
 /// Rows that are ready to be written.
@@ -75,6 +77,7 @@ pub struct EncodedRows {
     pub(super) counted: Written,
     pub(super) largest: Largest,
     pub(super) settled: Largest,
+    pub(super) amended: Largest,
 }
 
 impl RowEncoder {
@@ -90,15 +93,16 @@ impl RowEncoder {
             counted: Written::default(),
             largest: Largest::new(forms.largest.clone()),
             settled: Largest::new(forms.settled.clone()),
+            amended: Largest::new(forms.amended.clone()),
             forms,
         }
     }
 
     /// Whether the numbers of a discrepancy's call are masked anywhere: in the data files, or in
-    /// the report, if it lists a discrepancy with this many seconds at stake.
+    /// the report, if it lists a discrepancy of this kind with this many seconds at stake.
     #[must_use]
-    pub fn needs_own_numbers(&self, at_stake_s: u64) -> bool {
-        self.forms.mask.is_on() || self.largest.lists(at_stake_s)
+    pub fn needs_own_numbers(&self, kind: Kind, at_stake_s: u64) -> bool {
+        self.forms.mask.is_on() || self.largest.lists(at_stake_s) || kind == Kind::Amended
     }
 
     /// The row as the discrepancy file shows it; `None` if it masks no numbers.
@@ -135,7 +139,10 @@ impl RowEncoder {
         call: Option<KnownCall<'_>>,
     ) -> Result<()> {
         let list = if row.is_settled() { &mut self.settled } else { &mut self.largest };
-        let listed = list.add(row, call);
+        let mut listed = list.add(row, call);
+        if row.what.kind == Kind::Amended {
+            listed = listed.and_then(|()| self.amended.add(row, call));
+        }
         listed.map_err(|e| Error::bug("cannot list a discrepancy in the report").because(e))?;
         let row = self.forms.mask.mask_discrepancy(row);
         let message = row.what.message.to_string();
@@ -144,7 +151,9 @@ impl RowEncoder {
         }
         if self.forms.has_workbook {
             let decision = row.decision().map_or("", Decision::as_str);
-            self.counted.add_discrepancy(row.what.kind.as_str(), decision, call_of(&row).as_ref());
+            let call = call_of(&row);
+            let about = About::new(row.ledger_line.is_some(), call.as_ref());
+            self.counted.add_discrepancy(row.what.kind.as_str(), decision, about);
         }
         self.text.as_mut().map_or(Ok(()), |text| text.push(&row, &message))
     }
@@ -187,6 +196,7 @@ impl RowEncoder {
     fn take(&mut self, at_end: bool) -> Result<EncodedRows> {
         let largest = Largest::new(self.forms.largest.clone());
         let settled = Largest::new(self.forms.settled.clone());
+        let amended = Largest::new(self.forms.amended.clone());
         Ok(EncodedRows {
             details: self.details.take(at_end)?,
             text: self.text.as_mut().map_or(Ok(Vec::new()), DiscrepancyEncoder::take)?,
@@ -195,6 +205,7 @@ impl RowEncoder {
             counted: std::mem::take(&mut self.counted),
             largest: std::mem::replace(&mut self.largest, largest),
             settled: std::mem::replace(&mut self.settled, settled),
+            amended: std::mem::replace(&mut self.amended, amended),
         })
     }
 }

@@ -39,5 +39,5 @@ pub use paths::Paths;
 pub use provenance::{LedgerFile, Provenance};
 pub use rejects::OldRejects;
 pub(crate) use report::{KnownCall, masked};
-pub use summary::{AccountSummary, MoneySummary, Summary, with_shown_codes};
+pub use summary::{AccountSummary, MoneySummary, Rechecked, Summary, with_shown_codes};
 pub(crate) use table::ROW_GROUP;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::staged::{Staged, unreadable};
 use crate::threads::{self, Share};
 use reconcile_core::quick_parse;
-use reconcile_core::tie_out::Written;
+use reconcile_core::tie_out::{About, Written};
 
 /// Receives the cells of each row.
 type EachRow<'a> = &'a mut dyn FnMut(&[Cell<'_>]) -> Result<()>;
@@ -67,8 +67,9 @@ fn count_calls(file: File, target: &Path, share: Share, written: &mut Written) -
     })
 }
 
-/// The columns that name a row's call, its kind and its decision.
-pub(super) const COUNTED_COLUMNS: [&str; 5] = ["call_id", "prod_id", "call_date", "kind", "resolution"];
+/// The columns that name a row's call, its line in the ledger, its kind and its decision.
+pub(super) const COUNTED_COLUMNS: [&str; 6] =
+    ["call_id", "prod_id", "call_date", "ledger_line", "kind", "resolution"];
 
 /// Adds the rows of the discrepancy file to `written`. The text cells of a CSV file may be guarded
 /// against formulas.
@@ -79,10 +80,15 @@ pub(super) const COUNTED_COLUMNS: [&str; 5] = ["call_id", "prod_id", "call_date"
 pub(super) fn count_discrepancies(staged: &Staged, guard: bool, written: &mut Written) -> Result<()> {
     let (file, target) = (staged.reader()?, staged.target());
     let mut count_row = |row: &[Cell<'_>]| {
-        let [.., Cell::Text(Some(kind)), Cell::Text(resolution)] = row else {
+        let [.., Cell::Integer(line), Cell::Text(Some(kind)), Cell::Text(resolution)] = row else {
             return Err(unreadable(target, "a row has no kind"));
         };
-        written.add_discrepancy(kind, resolution.unwrap_or_default(), call_key(row).as_ref());
+        let call = call_key(row);
+        written.add_discrepancy(
+            kind,
+            resolution.unwrap_or_default(),
+            About::new(line.is_some(), call.as_ref()),
+        );
         Ok(())
     };
     match FileFormat::from_extension(target).unwrap_or(FileFormat::Csv) {
@@ -122,10 +128,11 @@ fn read_jsonl(file: File, target: &Path, each: EachRow<'_>) -> Result<()> {
 }
 
 /// Cells of [`COUNTED_COLUMNS`]. Empty text is null.
-pub(super) fn cells_of_texts([id, prod_id, day, kind, resolution]: [&str; 5]) -> [Cell<'_>; 5] {
+pub(super) fn cells_of_texts(texts: [&str; COUNTED_COLUMNS.len()]) -> [Cell<'_>; COUNTED_COLUMNS.len()] {
+    let [id, prod_id, day, line, kind, resolution] = texts;
     fn text(text: &str) -> Cell<'_> {
         Cell::Text(Some(text).filter(|text| !text.is_empty()))
     }
-    let (prod_id, day) = (prod_id.parse().ok(), quick_parse::day(day));
-    [text(id), Cell::Integer(prod_id), Cell::Date(day), text(kind), text(resolution)]
+    let (prod_id, day, line) = (prod_id.parse().ok(), quick_parse::day(day), line.parse().ok());
+    [text(id), Cell::Integer(prod_id), Cell::Date(day), Cell::Integer(line), text(kind), text(resolution)]
 }

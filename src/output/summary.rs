@@ -8,7 +8,7 @@ use crate::failures::Cause;
 use crate::incomplete::Incomplete;
 use crate::note::Note;
 use crate::shown::shown;
-use crate::store::OpenItems;
+use crate::store::{EarlierCalls, OpenItems};
 use reconcile_core::accounts::AccountFigures;
 use reconcile_core::bill_check::BillCheck;
 use reconcile_core::figures::Figures;
@@ -54,6 +54,17 @@ impl<'a> MoneySummary<'a> {
     }
 }
 
+/// Final records that were looked at again, and calls whose record the run found amended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Rechecked {
+    /// Records that were looked at again for the sake of it.
+    pub asked: u64,
+    /// Calls whose record changed, also those that were asked again as the ledger's own.
+    pub changed: u64,
+    /// Calls whose record the provider lost.
+    pub lost: u64,
+}
+
 /// The content of summary and report.
 #[derive(Debug)]
 pub struct Summary<'a> {
@@ -93,6 +104,10 @@ pub struct Summary<'a> {
     pub money: Option<MoneySummary<'a>>,
     /// Open items carried from run to run.
     pub open_items: &'a OpenItems,
+    /// Open calls of earlier ledgers.
+    pub earlier_calls: &'a EarlierCalls,
+    /// Final records that were looked at again.
+    pub rechecked: Rechecked,
     /// Notes on the ledger and the run.
     pub notes: &'a [Note],
 }

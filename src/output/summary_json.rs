@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::digests::WrittenFile;
 use super::schema::SCHEMA_VERSION;
-use super::summary::{AccountSummary, Summary, rounded_seconds as seconds};
+use super::summary::{AccountSummary, Rechecked, Summary, rounded_seconds as seconds};
 use super::summary_decisions::{AgeClass, LimitJson, ResolutionsJson, age_classes, whole_or_float};
 use super::summary_money::MoneyJson;
 use super::summary_trend::TrendJson;
 use crate::error::{Error, Result};
 use crate::shown::shown;
-use crate::store::OpenItems;
+use crate::store::{EarlierCalls, OpenItems};
 use reconcile_core::accounts::AccountFigures;
 use reconcile_core::bridge::Bridge;
 use reconcile_core::compared::{FIELDS, FieldCounts};
@@ -113,6 +113,8 @@ struct SummaryJson<'a> {
     sending: &'a Sending,
     open_items: &'a OpenItems,
     open_ages: Vec<AgeClass>,
+    earlier_calls: &'a EarlierCalls,
+    rechecked: Rechecked,
     tie_out: &'a [TieOutLine],
     notes: Vec<String>,
     files: &'a [WrittenFile],
@@ -341,6 +343,8 @@ impl<'a> SummaryJson<'a> {
             sending: summary.sending,
             open_items: summary.open_items,
             open_ages: age_classes(summary.open_items),
+            earlier_calls: summary.earlier_calls,
+            rechecked: summary.rechecked,
             tie_out: summary.tie_out,
             notes: summary.notes.iter().map(|note| shown(&note.to_string())).collect(),
             files,

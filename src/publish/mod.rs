@@ -16,8 +16,11 @@
 //! holds the first rows of calls whose later rows are still to come, and the values that only such
 //! later rows give. Nothing else grows with the ledger.
 
+mod beside;
 mod counted;
+mod decisions;
 mod later_values;
+mod others;
 mod sources;
 mod units;
 mod worker;
@@ -35,6 +38,7 @@ use reconcile_core::merge::Merge as _;
 use units::{Done, Found, UnitReader};
 use worker::Worker;
 
+pub use beside::BesideCalls;
 pub use counted::{AccountTotals, Counted};
 pub use reconcile_core::call_result::Rules;
 pub use sources::Sources;
@@ -107,7 +111,8 @@ pub fn publish(
         let counted = write(in_order, sources, outputs, remember);
         let checksums = threads::result_of(splitting)?;
         threads.into_iter().for_each(threads::result_of);
-        let counted = counted?;
+        let mut counted = counted?;
+        others::write(sources, outputs, &mut counted)?;
         match checksums {
             Some(checksums) if ledger.is_same(&checksums)? => Ok(counted),
             _ => Err(units::changed(ledger)),

@@ -1,5 +1,6 @@
 //! What the published rows are made of.
 
+use super::beside::BesideCalls;
 use crate::ledger::ScannedLedger;
 use crate::store::Store;
 use reconcile_core::call_result::Rules;
@@ -24,6 +25,10 @@ pub struct Sources<'a> {
     pub money: &'a MoneyRules,
     /// The running session: answers of earlier ones come from the store.
     pub session_no: i64,
+    /// What the run learned beside the ledger.
+    pub beside: &'a BesideCalls,
+    /// The name of the only account in the store; `None` if it has none, or if there are several.
+    pub account: Option<&'a str>,
     /// True if the totals of each account are counted. Then each row names one of the accounts
     /// before its carried columns.
     pub by_account: bool,

@@ -4,9 +4,12 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 
 use super::counted::Counted;
+use super::decisions::decide;
 use super::later_values;
 use super::sources::Sources;
 use super::units::{Done, Found, Unit, changed};
+use compact_str::CompactString;
+
 use crate::error::{Error, Result};
 use crate::ledger::{BatchParser, RawBatch, Repeat};
 use crate::locked::lock;
@@ -213,9 +216,11 @@ impl UnitRows<'_> {
         let Sources { rules, session_no, .. } = self.sources;
         let CallResult { row, lookup, compared, own_s } =
             CallResult::new(row, later, stored, rules, session_no);
-        let discrepancies = compared.discrepancies.len() as u64 + later_rows;
+        let amended = self.sources.beside.of_call(&row.key);
+        let own = amended.iter().chain(&compared.discrepancies);
         let mut own: Vec<DiscrepancyRow> =
-            compared.discrepancies.iter().map(|what| self.decided(&row, &lookup, what.clone())).collect();
+            own.map(|what| self.decided(&row, &lookup, what.clone())).collect();
+        let discrepancies = own.len() as u64 + later_rows;
         self.date_call(&row.key, &lookup, &mut own);
         self.count_call(&row, &lookup, compared.is_compared(), discrepancies, &own);
         self.counted.figures.add_fields(&compared.fields);
@@ -234,9 +239,7 @@ impl UnitRows<'_> {
             );
         }
         if is_open(&lookup) {
-            let at_stake = own.iter().filter(|row| !row.is_settled()).map(|row| row.at_stake_s);
-            let seconds = at_stake.fold(0, u64::saturating_add);
-            self.found.open.push(OpenItem { key: row.key.clone(), status: lookup.status, seconds });
+            self.found.open.push(self.open_item(&row, lookup.status, &own));
         }
         if let Some(of_account) = self.of_account(&row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));
@@ -261,28 +264,32 @@ impl UnitRows<'_> {
         if self.sources.resolutions.is_empty() || !matches!(lookup.status, Status::Found | Status::NotFound) {
             return false;
         }
-        let mut found = compare(first, lookup, self.sources.rules.tolerances).discrepancies.into_iter();
+        let compared = compare(first, lookup, self.sources.rules.tolerances).discrepancies;
+        let amended = self.sources.beside.of_call(&first.key);
+        let mut found = amended.iter().cloned().chain(compared);
         found.all(|what| self.decided(first, lookup, what).is_settled())
     }
 
     /// Whether the numbers of its call are masked anywhere. The report may list a settled row that
     /// has few seconds.
     fn needs_own_numbers(&self, row: &DiscrepancyRow) -> bool {
-        !self.sources.resolutions.is_empty() || self.encoder.needs_own_numbers(row.at_stake_s)
+        !self.sources.resolutions.is_empty() || self.encoder.needs_own_numbers(row.what.kind, row.at_stake_s)
     }
 
-    /// Looks up the decision on a discrepancy, by its values and by those that the file will show.
     fn decide(&mut self, row: &mut DiscrepancyRow) {
-        let resolutions = self.sources.resolutions;
-        if resolutions.is_empty() {
-            return;
+        decide(self.sources.resolutions, &self.encoder, row, &mut self.counted.entries);
+    }
+
+    /// A call that is open, with its discrepancies.
+    fn open_item(&self, row: &LedgerRow, status: Status, own: &[DiscrepancyRow]) -> OpenItem {
+        let at_stake = own.iter().filter(|row| !row.is_settled()).map(|row| row.at_stake_s);
+        let account = row.carried.first().filter(|_| self.sources.by_account).map(CompactString::as_str);
+        OpenItem {
+            key: row.key.clone(),
+            status,
+            seconds: at_stake.fold(0, u64::saturating_add),
+            account: account.or(self.sources.account).map(str::to_owned),
         }
-        let used = &mut self.counted.entries;
-        let found = match self.encoder.masked(row) {
-            Some(masked) => resolutions.find(&[row, &masked], used),
-            None => resolutions.find(&[row], used),
-        };
-        row.resolution = found.cloned();
     }
 
     /// Says since when the discrepancies of a call are open, without those of its later rows.

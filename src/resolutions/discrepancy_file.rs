@@ -70,7 +70,7 @@ fn found_row(columns: &Columns, row: &[String]) -> Result<FoundRow, String> {
         .delta(number(Known::Delta)?);
     let row = DiscrepancyRow {
         call_id: given(Known::CallId).map(Into::into),
-        ledger_line: 0,
+        ledger_line: None,
         what,
         call_date: given(Known::CallDate).map(day).transpose()?,
         prod_id: number(Known::ProdId)?,

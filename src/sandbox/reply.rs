@@ -44,6 +44,8 @@ pub(super) enum Effect {
     NoRecord,
     /// The record, with a state that is not final.
     Interim,
+    /// The record, with another talk time; of an unanswered call, with another description.
+    Amended,
     /// No record on the first day asked for. On any other day, the record of that first day.
     OtherDay,
     /// The record, as text that is not JSON.

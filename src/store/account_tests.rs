@@ -41,7 +41,7 @@ fn begin(store: &Arc<dyn Store>, ledger: &str, accounts: &[Option<&str>]) -> Vec
 async fn send(store: &Arc<dyn Store>, scope: &Scope, call: usize) {
     let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
     let key = CallKey { call_id: format!("{call}^1"), prod_id: ProductId(11_000_000_300_006), day };
-    let request = NewRequest { key, asked_date: day, purpose: Purpose::First };
+    let request = NewRequest { key, asked_date: day, purpose: Purpose::First, recheck: false };
     let begun = store.begin_request(scope, request).await.unwrap();
     let end = RequestEnd {
         at: store.moment(),

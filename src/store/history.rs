@@ -6,6 +6,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::cap_audit::{Evidence, Shares};
 use reconcile_core::rate::Rate;
 
+use super::amendments::OtherAnswer;
 use super::request::{Decision, Purpose};
 use super::stored_word::StoredWord;
 
@@ -52,6 +53,8 @@ pub struct KnownCall {
     pub stored: StoredCall,
     /// True if the answer's checksum is right.
     pub is_whole: bool,
+    /// Whole answers beside the one that counts, in the order in which they were noted.
+    pub others: Vec<OtherAnswer>,
     /// Its requests, in the order in which they were sent.
     pub attempts: Vec<Attempt>,
 }

@@ -7,7 +7,9 @@
 //!
 //! This file only collects names. The files below import from each other, never from here.
 
+mod amendments;
 mod answered;
+mod beside;
 mod call_row;
 mod checksum;
 mod copy;
@@ -31,6 +33,7 @@ mod postgres;
 mod request;
 mod run_history;
 mod run_identity;
+mod second_look;
 mod sent_requests;
 mod sqlite;
 mod store_note;
@@ -40,7 +43,9 @@ mod verbs;
 mod wait;
 mod windows;
 
+pub use amendments::{Amendment, OtherAnswer, changes};
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
+pub use beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
 pub use copy::{Copied, CopiedTable};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;
@@ -48,7 +53,7 @@ pub use history::{AccountShares, Attempt, CapRecord, KnownCall, SessionEvidence}
 pub use location::{DatabaseUrl, StoreLocation};
 pub use open::{copy, files_beside, open, open_existing, open_or_wait, open_reader, upgrade_copies};
 pub use open_discrepancies::{DiscrepancyChanges, NewDiscrepancies, NewDiscrepancy, RunEnd};
-pub use open_items::{OpenAge, OpenItem, OpenItems};
+pub use open_items::{EarlierCalls, OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use places::Places;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};

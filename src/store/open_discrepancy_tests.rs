@@ -194,8 +194,14 @@ async fn purge_and_forget_reach_open_discrepancies() {
     let scope = begin(&store);
     // One call is only an open item, one is stored, one has no number.
     let [open, asked] = [with_number(new), with_number(new.succ_opt().unwrap())];
-    store.note_open(&scope, &[OpenItem { key: open.clone(), status: Status::Deferred, seconds: 0 }]).unwrap();
-    let request = NewRequest { key: asked.clone(), asked_date: asked.day, purpose: Purpose::First };
+    store
+        .note_open(
+            &scope,
+            &[OpenItem { key: open.clone(), status: Status::Deferred, seconds: 0, account: None }],
+        )
+        .unwrap();
+    let request =
+        NewRequest { key: asked.clone(), asked_date: asked.day, purpose: Purpose::First, recheck: false };
     let begun = store.begin_request(&scope, request).await.unwrap();
     store
         .end_request(&scope, begun, end(&store, "OK"), Some(answer(AnswerKind::NoRecord, None)))

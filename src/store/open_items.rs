@@ -16,6 +16,8 @@ pub struct OpenItem {
     pub status: Status,
     /// Talk seconds at stake in its unsettled discrepancies.
     pub seconds: u64,
+    /// The account that is asked; `None` if it has no name.
+    pub account: Option<String>,
 }
 
 /// More seconds of one call are stored as this number, so that no sum in the store overflows.
@@ -55,6 +57,21 @@ impl OpenAge {
         let nights = (day_of(now) - first_seen).num_days().max(0);
         Self { first_seen, nights, status, calls, seconds }
     }
+}
+
+/// Open calls of earlier ledgers that the run's ledger does not name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct EarlierCalls {
+    /// Those that were open before the run: `asked` and `not_asked`.
+    pub open: u64,
+    /// Those that the run has asked: `settled` and `still_open`.
+    pub asked: u64,
+    /// Those that have a lasting answer now.
+    pub settled: u64,
+    /// Those that were asked and are still open.
+    pub still_open: u64,
+    /// Those that the run has not asked: time or cap left no room, or their account is unknown.
+    pub not_asked: u64,
 }
 
 /// The open items after a run.

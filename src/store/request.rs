@@ -40,6 +40,8 @@ pub struct NewRequest {
     pub asked_date: NaiveDate,
     /// Why it is sent.
     pub purpose: Purpose,
+    /// True if it looks at a final record again.
+    pub recheck: bool,
 }
 
 /// A recorded request that has not ended.
@@ -49,6 +51,10 @@ pub struct BegunRequest {
     pub(super) request_no: i64,
     pub(super) call_no: i64,
     pub(super) key: CallKey,
+    /// True if the call had a final record when the request was recorded.
+    pub(super) had_final: bool,
+    /// As in [`NewRequest::recheck`].
+    pub(super) recheck: bool,
 }
 
 /// What the program decided after a request.

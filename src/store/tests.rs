@@ -18,6 +18,9 @@ use tempfile::TempDir;
 
 #[path = "open_discrepancy_tests.rs"]
 mod open_discrepancy_tests;
+#[allow(clippy::duplicate_mod, reason = "one suite for both implementations")]
+#[path = "second_look_tests.rs"]
+mod second_look_tests;
 
 use super::IS_DATABASE;
 use crate::clock::{Clock, Moment};
@@ -121,7 +124,7 @@ fn key(n: u32) -> CallKey {
 }
 
 fn request(n: u32, purpose: Purpose) -> NewRequest {
-    NewRequest { key: key(n), asked_date: key(n).day, purpose }
+    NewRequest { key: key(n), asked_date: key(n).day, purpose, recheck: false }
 }
 
 /// An answered request that ends now.
@@ -732,7 +735,7 @@ fn the_secret_of_a_store_never_changes() {
 fn open_items_keep_the_day_on_which_they_were_first_seen() {
     let Some(machine) = Machine::new() else { return };
     let store = machine.open();
-    let item = |n, status| OpenItem { key: key(n), status, seconds: 60 + u64::from(n) };
+    let item = |n, status| OpenItem { key: key(n), status, seconds: 60 + u64::from(n), account: None };
     let first = begin(&store);
     store.note_open(&first, &[item(1, Status::NotFound), item(2, Status::Pending)]).unwrap();
     store.end_session(&first, Some(RunEnd::without_outputs(true))).unwrap();

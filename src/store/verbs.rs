@@ -13,7 +13,9 @@ use reconcile_core::rate::Rate;
 use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 
+use super::amendments::Amendment;
 use super::answered::{AnswerGroup, AnsweredCall, Sessions};
+use super::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
 use super::erased::Erased;
 use super::history::{CapRecord, KnownCall};
 use super::open_discrepancies::RunEnd;
@@ -68,7 +70,8 @@ pub trait RequestLog: Send + Sync {
     /// this returns.
     ///
     /// Only a record replaces a record: a later failure, or a later answer without a record, is
-    /// ignored.
+    /// ignored. If a final record changed, or the provider has none any more, both answers are
+    /// kept: [`Reader::amended`] finds them.
     ///
     /// # Errors
     ///
@@ -338,6 +341,50 @@ pub trait Reader: Send {
     ///
     /// Exit 6 if the store cannot be read, or does not say so.
     fn origin(&self) -> Result<Origin>;
+
+    /// Passes the changes of final records that the sessions of a run have noted to `each`, by the
+    /// number of their call.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read; else the error of `each`.
+    fn amended(&self, run_no: i64, each: &mut dyn FnMut(Amendment) -> Result<()>) -> Result<()>;
+
+    /// The days in this range on which [`Reader::open_calls`] finds calls, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn open_days(&self, run_no: i64, days: RangeInclusive<NaiveDate>) -> Result<Vec<NaiveDate>>;
+
+    /// The next open calls of earlier ledgers, at most a thousand. None follow the last ones.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn open_calls(&self, wanted: &OpenCallsOf) -> Result<Vec<OpenCall>>;
+
+    /// The numbers of the first and the last call, in windows, each for [`Reader::final_calls`].
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn call_windows(&self) -> Result<Vec<CallNumbers>>;
+
+    /// The calls with a final record in a window of numbers, by number. A record that an older
+    /// version stored as final may still change under today's rules.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn final_calls(&self, window: &CallNumbers) -> Result<Vec<FinalCall>>;
+
+    /// The number of final records that a run has looked at again.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn rechecked_calls(&self, run_no: i64) -> Result<u64>;
 
     /// The sessions. An answer of an ended session never changes again; an answer of a later
     /// session may replace it.

@@ -33,6 +33,8 @@ fn zh(message: &Message) -> String {
         Message::Failed(failure) => failed(failure),
         Message::UnknownState => "状态码不在服务商的任何码表中".to_owned(),
         Message::OtherDay => "服务商的记录在相邻日期".to_owned(),
+        Message::Amended { field } => format!("记录终结后，服务商更改了{}", name(field)),
+        Message::RecordLost => "服务商曾有已终结的记录，现已无记录；仍以已存的记录为准".to_owned(),
         Message::Differs { field, later_line: 0, .. } => format!("{}不一致", name(field)),
         Message::Differs { field, later_line, file } => {
             let of = if file.is_empty() { String::new() } else { format!("“{file}”") };
@@ -117,6 +119,9 @@ mod tests {
             failed("HTTP 503", "not the provider's answer: down", FailureKind::Exhausted),
             Message::UnknownState,
             Message::OtherDay,
+            Message::Amended { field: "duration_s" },
+            Message::Amended { field: "b_end_at" },
+            Message::RecordLost,
             same(&[]),
             same(&["duration_s", "callee", "ledger_dept"]),
             Message::Unusable(Box::new(row)),

@@ -63,6 +63,7 @@ fn zh(note: &Note) -> String {
             count(*discrepancies)
         ),
         Note::Money(note) => money::note(note),
+        Note::Beside { reason } => format!("未能核查全部此前的通话（“{reason}”）；本台账的通话均已查询"),
         Note::Outage(OutageNote { count: 1, total, cause }) => {
             let cause = causes::cause(Lang::Zh, cause);
             format!("有 {} 无法连接服务商：{cause}", causes::span(*total))

@@ -12,7 +12,7 @@ pub fn tie_out_rule(lang: Lang, rule: Rule) -> &'static str {
         Rule::Rows => "行数 = 无法使用的行 + 重复行 + 通话",
         Rule::Calls => "通话 = 已查得 + 服务商无记录 + 待结果 + 查询失败 + 未查询",
         Rule::Found => "已查得 = 一致 + 有差异 + 无可比对项",
-        Rule::Discrepancies => "差异 = 无法使用的行 + 各通话的差异",
+        Rule::Discrepancies => "差异 = 无法使用的行 + 台账通话的差异 + 其他通话的差异",
         Rule::DiscrepanciesOfEachCall => "各通话的差异条数与明细行一致；有差异的通话",
         Rule::Decisions => "差异 = 未处理 + 接受 + 争议 + 已更正 + 核销",
         Rule::AsCounted => "文件内容与计数一致",

@@ -15,6 +15,7 @@ use reconcile_core::status::Status;
 #[must_use]
 pub fn kind(lang: Lang, kind: Kind) -> &'static str {
     match kind {
+        Kind::Amended => lang.choose("record changed later", "记录事后变更"),
         Kind::Deferred => lang.choose("not asked", "未查询"),
         Kind::Duplicate => lang.choose("duplicate row", "重复行"),
         Kind::Failed => lang.choose("lookup failed", "查询失败"),
@@ -33,6 +34,7 @@ pub fn kind(lang: Lang, kind: Kind) -> &'static str {
 #[must_use]
 pub fn kind_rule(lang: Lang, kind: Kind) -> &'static str {
     let zh = match kind {
+        Kind::Amended => "服务商更改或删除了已终结的记录",
         Kind::Deferred => "时间用完、离线运行或所属账号被中止，尚未查询",
         Kind::Duplicate => "后续行重复列出同一通话；以第一行为准，其缺失的值取自后续行",
         Kind::Failed => "查询以错误结束",
@@ -107,6 +109,15 @@ pub fn field(lang: Lang, code: &str) -> Option<&'static str> {
         "duration_s" => ("talk time", "通话时长"),
         "started_at" => ("start", "开始时间"),
         "ended_at" => ("end", "结束时间"),
+        "created_at" => ("accepted at", "受理时间"),
+        "a_ring_at" => ("caller’s phone rang at", "主叫振铃时间"),
+        "a_end_at" => ("caller’s leg ended at", "主叫结束时间"),
+        "b_ring_at" => ("callee’s phone rang at", "被叫振铃时间"),
+        "b_start_at" => ("callee answered at", "被叫接听时间"),
+        "b_end_at" => ("callee’s leg ended at", "被叫结束时间"),
+        "hangup_by" => ("ended by", "挂断方"),
+        "state_desc" => ("state in words", "状态说明"),
+        "status" => ("status", "状态"),
         _ => return None,
     };
     Some(lang.choose(en, zh))
@@ -199,6 +210,7 @@ mod tests {
 
     use super::*;
     use crate::texts::checks::assert_translated;
+    use reconcile_core::amended::MORE_FIELDS;
     use reconcile_core::bridge::Bridge;
     use reconcile_core::compared::FIELDS;
     use reconcile_core::product::PRODUCTS;
@@ -230,6 +242,7 @@ mod tests {
     #[test]
     fn every_field_outcome_and_product_has_a_name() {
         let fields = FIELDS.into_iter().chain(["call_id", "prod_id", "query_date", "call_date"]);
+        let fields = fields.chain(MORE_FIELDS);
         let fields: Vec<&str> = fields.collect();
         assert_names(|lang| fields.iter().filter_map(|code| field(lang, code)).collect());
         assert_eq!(fields.iter().filter_map(|code| field(Lang::Zh, code)).count(), fields.len());

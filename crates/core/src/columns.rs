@@ -106,7 +106,7 @@ pub const MONEY: [Column; 3] = [
 /// Columns of the discrepancies. The columns carried through from the ledger follow them.
 pub const DISCREPANCIES: [Column; 18] = [
     optional("call_id", Text),
-    required("ledger_line", Integer),
+    optional("ledger_line", Integer),
     required("kind", Text),
     optional("field", Text),
     optional("expected", Text),
@@ -213,7 +213,7 @@ pub fn of_discrepancy<'a>(row: &'a DiscrepancyRow, message: &'a str) -> [Cell<'a
     let text = |value: Option<_>| Cell::Text(value.filter(|value: &&str| !value.is_empty()));
     [
         text(row.call_id.as_deref()),
-        count_cell(row.ledger_line),
+        row.ledger_line.map_or(Cell::Integer(None), count_cell),
         Cell::Text(Some(what.kind.as_str())),
         text(Some(&what.field)),
         text(what.expected.as_deref()),

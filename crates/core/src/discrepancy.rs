@@ -15,6 +15,7 @@ use crate::status::Status;
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "`rule` says what each kind means")]
 pub enum Kind {
+    Amended,
     Deferred,
     Duplicate,
     Failed,
@@ -30,7 +31,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the output files.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::Amended,
         Self::Deferred,
         Self::Duplicate,
         Self::Failed,
@@ -49,6 +51,7 @@ impl Kind {
     #[inline]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Amended => "amended",
             Self::Deferred => "deferred",
             Self::Duplicate => "duplicate",
             Self::Failed => "failed",
@@ -72,25 +75,14 @@ impl Kind {
     /// Whether it is told once, by the run that notices it. The store does not remember it as open.
     #[must_use]
     pub fn is_event(self) -> bool {
-        match self {
-            Self::Deferred
-            | Self::Duplicate
-            | Self::Failed
-            | Self::Inconsistent
-            | Self::InvalidRow
-            | Self::Malformed
-            | Self::Mismatch
-            | Self::NotFound
-            | Self::OtherDay
-            | Self::Pending
-            | Self::UnknownState => false,
-        }
+        self == Self::Amended
     }
 
     /// When there is a discrepancy of this kind, in words.
     #[must_use]
     pub fn rule(self) -> &'static str {
         match self {
+            Self::Amended => "the provider changed or lost a record that was final",
             Self::Deferred => "not asked: the time ran out, the run was offline, or its account was stopped",
             Self::Duplicate => {
                 "a later row names the same call; it counts only where the first row has no value"
@@ -119,9 +111,9 @@ pub struct Discrepancy {
     pub kind: Kind,
     /// The field concerned; empty if there is none.
     pub field: String,
-    /// What the ledger says.
+    /// What the ledger says; of an amendment, the record before.
     pub expected: Option<CompactString>,
-    /// What the provider says.
+    /// What the provider says; of an amendment, the record now.
     pub actual: Option<CompactString>,
     /// Actual − expected in seconds; `None` if the field is not measured in seconds.
     pub delta: Option<i64>,
@@ -173,8 +165,8 @@ pub struct Since {
 pub struct DiscrepancyRow {
     /// The CallId; `None` if an unusable row has none.
     pub call_id: Option<String>,
-    /// The line of the ledger.
-    pub ledger_line: u64,
+    /// The line of the ledger; `None` for a call that the ledger does not name.
+    pub ledger_line: Option<u64>,
     /// The difference.
     pub what: Discrepancy,
     /// The day in the details; `None` for an unusable row.

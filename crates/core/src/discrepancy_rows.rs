@@ -1,7 +1,9 @@
 //! The rows of the discrepancy file: a discrepancy with the call that it concerns.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use compact_str::CompactString;
 
+use crate::call::CallKey;
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use crate::duplicate::duplicate_of;
@@ -38,7 +40,7 @@ pub fn of_invalid_row(row: InvalidRow) -> DiscrepancyRow {
         .values(row.expected, Some(row.found));
     DiscrepancyRow {
         call_id: row.call_id,
-        ledger_line: row.line,
+        ledger_line: Some(row.line),
         what,
         call_date: None,
         prod_id: None,
@@ -53,6 +55,51 @@ pub fn of_invalid_row(row: InvalidRow) -> DiscrepancyRow {
     }
 }
 
+/// A call that the ledger does not name: what its rows say of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherCall {
+    key: CallKey,
+    found_on: NaiveDate,
+    callee: Option<CompactString>,
+    called_at: Option<DateTime<Utc>>,
+    duration_s: Option<i64>,
+}
+
+impl OtherCall {
+    /// The call with this key. `record` is the one that counts now, which was found on this day.
+    #[must_use]
+    pub fn new(key: CallKey, found_on: NaiveDate, record: &CallDetail) -> Self {
+        let (callee, called_at) = (record.callee.clone(), record.created_at);
+        Self { key, found_on, callee, called_at, duration_s: record.duration_s }
+    }
+
+    /// What the rows of such calls are sorted by: day, CallId and product.
+    #[must_use]
+    pub fn order(&self) -> (NaiveDate, &str, i64) {
+        (self.found_on, &self.key.call_id, self.key.prod_id.0)
+    }
+}
+
+/// The row of an amendment of a call that the ledger does not name.
+#[must_use]
+pub fn of_other_call(call: &OtherCall, what: Discrepancy) -> DiscrepancyRow {
+    DiscrepancyRow {
+        at_stake_s: seconds_at_stake(None, call.duration_s, &what),
+        since: None,
+        resolution: None,
+        own_numbers: Vec::new(),
+        call_id: Some(call.key.call_id.clone()),
+        ledger_line: None,
+        what,
+        call_date: Some(call.found_on),
+        prod_id: Some(call.key.prod_id.0),
+        status: None,
+        callee: call.callee.clone(),
+        called_at: call.called_at,
+        carried: Vec::new(),
+    }
+}
+
 fn of_row(
     row: &LedgerRow,
     detail: Option<&CallDetail>,
@@ -61,12 +108,12 @@ fn of_row(
 ) -> DiscrepancyRow {
     let expected = &row.expected;
     DiscrepancyRow {
-        at_stake_s: seconds_at_stake(row, detail, &what),
+        at_stake_s: seconds_at_stake(Some(row), detail.and_then(|detail| detail.duration_s), &what),
         since: None,
         resolution: None,
         own_numbers: Vec::new(),
         call_id: Some(row.key.call_id.clone()),
-        ledger_line: row.line,
+        ledger_line: Some(row.line),
         what,
         call_date: Some(call_date),
         prod_id: Some(row.key.prod_id.0),

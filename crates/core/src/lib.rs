@@ -26,10 +26,12 @@
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
 //! | Which discrepancies of two nights are the same? | [`discrepancy_identity`] |
 //! | Which ones are new, and which are resolved? | [`since`] |
+//! | Did a record change after it was final? | [`amended`] |
 //! | What is known of a call? | [`call_result`] |
 //! | What does it say in words? | [`message`], [`row_problem`] |
 //! | What was compared, and what not? | [`compared`] |
 //! | When are two phone numbers equal, and how are they masked? | [`phone`] |
+//! | Which calls are in a sample? | [`sample`] |
 //! | How many seconds are at stake? | [`seconds_at_stake`] |
 //! | What does a call cost, exactly? | [`tariff`], [`decimal`] |
 //! | What do all calls cost, and how much money is at stake? | [`money`], [`money_at_stake`] |
@@ -48,6 +50,7 @@
 //! | What does the cap mean, and did it hold? | [`rate`], [`arrival`], [`cap_audit`] |
 
 pub mod accounts;
+pub mod amended;
 pub mod answer;
 pub mod arrival;
 pub mod ask_again;
@@ -97,6 +100,7 @@ pub mod resolution;
 pub mod resolution_entry;
 pub mod resolutions;
 pub mod row_problem;
+pub mod sample;
 pub mod seconds_at_stake;
 pub mod settle;
 pub mod since;

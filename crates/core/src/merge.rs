@@ -144,7 +144,11 @@ mod tests {
             let own_s = ledger_row.expected.duration_s;
             self.figures.bridge.add_call(own_s, own_s.or(Some(3)), &lookup);
             for what in compared.discrepancies {
-                let at_stake_s = seconds_at_stake(&ledger_row, lookup.detail.as_ref(), &what);
+                let at_stake_s = seconds_at_stake(
+                    Some(&ledger_row),
+                    lookup.detail.as_ref().and_then(|d| d.duration_s),
+                    &what,
+                );
                 let decision = Decision::ALL.into_iter().nth(usize::from(row.kind) % 7);
                 self.totals.add_discrepancy(what.kind, decision);
                 let is_settled = decision.is_some_and(Decision::is_settled);

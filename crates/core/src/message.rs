@@ -39,6 +39,13 @@ pub enum Message {
     UnknownState,
     /// The record is on the neighbouring day.
     OtherDay,
+    /// A field of a final record has another value now.
+    Amended {
+        /// The field.
+        field: &'static str,
+    },
+    /// The provider no longer has a final record.
+    RecordLost,
     /// The values of a field differ.
     Differs {
         /// The field.
@@ -166,6 +173,12 @@ impl fmt::Display for Message {
             }
             Self::UnknownState => "the state code is in none of the provider's tables",
             Self::OtherDay => "the provider has the record on the neighbouring day",
+            Self::Amended { field } => {
+                return write!(f, "the provider changed {field} after the record was final");
+            }
+            Self::RecordLost => {
+                "the provider had a final record and has none now; the stored record still counts"
+            }
             Self::Differs { field, later_line: 0, .. } => return write!(f, "{field} differs"),
             Self::Differs { field, later_line, file } => {
                 let of = if file.is_empty() { "" } else { " of " };

@@ -1,6 +1,7 @@
 //! The money at stake: the amount that a discrepancy puts in doubt. The seconds are in
 //! [`seconds_at_stake`](crate::seconds_at_stake).
 
+use crate::amended::LOST;
 use crate::decimal::Decimal;
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
@@ -9,11 +10,11 @@ use crate::tariff::{Legs, Tariff};
 
 /// The amount that a discrepancy puts in doubt; `None` if a value for it is missing.
 ///
-/// - A different duration: the difference between the charges for the two durations. So it is 0
+/// - A different duration, also of a record that changed: the difference between the charges for the two durations. So it is 0
 ///   where both are billed as the same units.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the charge
 ///   for the ledger's duration. A call that was not asked puts nothing in doubt.
-/// - An unknown state: the charge for the provider's record.
+/// - An unknown state, or a record that the provider lost: the charge for the provider's record.
 /// - Every other discrepancy: 0.
 #[must_use]
 pub fn money_at_stake(
@@ -23,7 +24,7 @@ pub fn money_at_stake(
     what: &Discrepancy,
 ) -> Option<Decimal> {
     match what.kind {
-        Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
+        Kind::Mismatch | Kind::Inconsistent | Kind::Amended if what.field == "duration_s" => {
             let Some(delta) = what.delta else { return Some(Decimal::ZERO) };
             if tariff.legs == Legs::Two {
                 return None;
@@ -36,10 +37,14 @@ pub fn money_at_stake(
         Kind::NotFound | Kind::Pending | Kind::Failed | Kind::Malformed | Kind::Duplicate => {
             tariff.of_ledger(expected).map(|charge| charge.amount)
         }
+        Kind::Amended if what.field == LOST => tariff.of_record(detail?).map(|charge| charge.amount),
         Kind::UnknownState => tariff.of_record(detail?).map(|charge| charge.amount),
-        Kind::Mismatch | Kind::Inconsistent | Kind::InvalidRow | Kind::OtherDay | Kind::Deferred => {
-            Some(Decimal::ZERO)
-        }
+        Kind::Amended
+        | Kind::Mismatch
+        | Kind::Inconsistent
+        | Kind::InvalidRow
+        | Kind::OtherDay
+        | Kind::Deferred => Some(Decimal::ZERO),
     }
 }
 

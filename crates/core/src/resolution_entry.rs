@@ -7,6 +7,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use compact_str::CompactString;
 
+use crate::amended::MORE_FIELDS;
 use crate::compared::FIELDS;
 use crate::discrepancy::{DiscrepancyRow, Kind};
 use crate::ledger_field::normalized;
@@ -198,7 +199,7 @@ impl fmt::Display for EntryProblem {
                 f,
                 "the field {:?} is unknown; use one of {}, or a column of the ledger such as ledger_note",
                 shown(name),
-                FIELDS.into_iter().chain(OTHER_FIELDS).collect::<Vec<_>>().join(", ")
+                FIELDS.into_iter().chain(OTHER_FIELDS).chain(MORE_FIELDS).collect::<Vec<_>>().join(", ")
             ),
             Self::Product(text) => write!(
                 f,
@@ -272,7 +273,8 @@ fn field_of(name: &str) -> Result<CompactString, EntryProblem> {
     let is_known = name.is_empty()
         || name.starts_with("ledger_")
         || FIELDS.contains(&name)
-        || OTHER_FIELDS.contains(&name);
+        || OTHER_FIELDS.contains(&name)
+        || MORE_FIELDS.contains(&name);
     if is_known { Ok(name.into()) } else { Err(EntryProblem::Field(name.into())) }
 }
 
@@ -356,7 +358,7 @@ mod tests {
     #[test]
     fn a_text_without_a_meaning_is_refused() {
         wrong(with("decision", "ok"), "use accepted, disputed, corrected or written_off");
-        wrong(with("kind", ""), "the kind is missing; use deferred, duplicate");
+        wrong(with("kind", ""), "the kind is missing; use amended, deferred");
         wrong(with("field", "duration"), "the field \"duration\" is unknown; use one of caller");
         wrong(with("prod_id", "1.1E+13"), "the product \"1.1E+13\" is unknown");
         wrong(with("call_date", "16.11."), "call_date is \"16.11.\"; write the day as 2026-11-16");

@@ -190,7 +190,7 @@ mod tests {
         .delta(Some(actual - 30));
         DiscrepancyRow {
             call_id: Some(call_id.into()),
-            ledger_line: 2,
+            ledger_line: Some(2),
             what,
             call_date: quick_parse::day("2026-11-16"),
             prod_id: Some(7),

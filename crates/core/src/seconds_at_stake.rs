@@ -1,26 +1,34 @@
 //! The seconds at stake: the talk time that a discrepancy puts in doubt.
 
-use crate::detail::CallDetail;
+use crate::amended::LOST;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::LedgerRow;
 
-/// The talk seconds that a discrepancy puts in doubt.
+/// The talk seconds that a discrepancy puts in doubt. `row` is `None` for a call that the ledger
+/// does not name, `provider_s` the talk seconds of the provider's record.
 ///
-/// - A different duration: the difference.
+/// - A different duration, also of a record that was amended: the difference.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the ledger's
 ///   duration. A call that was not asked puts nothing in doubt.
-/// - An unknown state: the provider's duration.
+/// - An unknown state, or a record that the provider lost: the provider's duration.
 /// - Every other discrepancy: 0.
 #[must_use]
-pub fn seconds_at_stake(row: &LedgerRow, detail: Option<&CallDetail>, what: &Discrepancy) -> u64 {
-    let ledger = row.expected.duration_s.map_or(0, i64::unsigned_abs);
+pub fn seconds_at_stake(row: Option<&LedgerRow>, provider_s: Option<i64>, what: &Discrepancy) -> u64 {
+    let ledger = || row.and_then(|row| row.expected.duration_s).map_or(0, i64::unsigned_abs);
+    let provider = || provider_s.map_or(0, i64::unsigned_abs);
     match what.kind {
-        Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
+        Kind::Amended | Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
             what.delta.map_or(0, i64::unsigned_abs)
         }
-        Kind::NotFound | Kind::Pending | Kind::Failed | Kind::Malformed | Kind::Duplicate => ledger,
-        Kind::UnknownState => detail.and_then(|d| d.duration_s).map_or(0, i64::unsigned_abs),
-        Kind::Mismatch | Kind::Inconsistent | Kind::InvalidRow | Kind::OtherDay | Kind::Deferred => 0,
+        Kind::NotFound | Kind::Pending | Kind::Failed | Kind::Malformed | Kind::Duplicate => ledger(),
+        Kind::Amended if what.field == LOST => provider(),
+        Kind::UnknownState => provider(),
+        Kind::Amended
+        | Kind::Mismatch
+        | Kind::Inconsistent
+        | Kind::InvalidRow
+        | Kind::OtherDay
+        | Kind::Deferred => 0,
     }
 }
 
@@ -48,13 +56,16 @@ mod tests {
         let detail = normalize(r#"{"duration":7,"state":"1"}"#).unwrap();
         let stake = |kind, field: &str, delta| {
             seconds_at_stake(
-                &row,
-                Some(&detail),
+                Some(&row),
+                detail.duration_s,
                 &Discrepancy::new(kind, Message::NotAsked).field(field).delta(delta),
             )
         };
         assert_eq!(stake(Kind::Mismatch, "duration_s", Some(-54)), 54);
         assert_eq!(stake(Kind::Mismatch, "called_at", Some(28_800)), 0);
+        assert_eq!(stake(Kind::Amended, "duration_s", Some(3)), 3);
+        assert_eq!(stake(Kind::Amended, "status", None), 7);
+        assert_eq!(stake(Kind::Amended, "ended_at", Some(3)), 0);
         assert_eq!(stake(Kind::NotFound, "", None), 61);
         assert_eq!(stake(Kind::Duplicate, "", None), 61);
         assert_eq!(stake(Kind::Deferred, "", None), 0);

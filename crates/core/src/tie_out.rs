@@ -54,7 +54,7 @@ impl Rule {
             Self::Rows => "rows = invalid + duplicates + calls",
             Self::Calls => "calls = found + not_found + pending + failed + deferred",
             Self::Found => "found = clean + with_discrepancies + not_compared",
-            Self::Discrepancies => "discrepancies = invalid + those of the calls",
+            Self::Discrepancies => "discrepancies = invalid + those of the calls + those of other calls",
             Self::DiscrepanciesOfEachCall => "each call has as many discrepancies as its row says",
             Self::Decisions => "discrepancies = open + accepted + disputed + corrected + written_off",
             Self::AsCounted => "the files hold what was counted",
@@ -169,8 +169,33 @@ pub struct Written {
     by_kind: BTreeMap<String, u64>,
     /// Rows of the discrepancy file by the word in the column `resolution`.
     by_decision: BTreeMap<String, u64>,
-    /// The sum of the fingerprints of the calls in the discrepancy file.
+    /// The sum of the fingerprints of the ledger's calls in the discrepancy file.
     named_by_call: u128,
+    /// Rows of the discrepancy file about calls that the ledger does not name.
+    of_other_calls: u64,
+}
+
+/// What a row of the discrepancy file is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<'a> {
+    /// A call of the ledger.
+    Call(&'a CallKey),
+    /// An unusable row of the ledger.
+    UnusableRow,
+    /// A call that the ledger does not name.
+    OtherCall,
+}
+
+impl<'a> About<'a> {
+    /// What a row is about that names this call. `has_line` is true if it has a line of the ledger.
+    #[must_use]
+    pub fn new(has_line: bool, call: Option<&'a CallKey>) -> Self {
+        match call {
+            _ if !has_line => Self::OtherCall,
+            Some(call) => Self::Call(call),
+            None => Self::UnusableRow,
+        }
+    }
 }
 
 impl Written {
@@ -191,12 +216,16 @@ impl Written {
     }
 
     /// Counts a row of the discrepancy file by its `kind` and its `resolution`, which is empty for
-    /// an open one. `call` is `None` for an unusable row of the ledger.
-    pub fn add_discrepancy(&mut self, kind: &str, resolution: &str, call: Option<&CallKey>) {
+    /// an open one.
+    pub fn add_discrepancy(&mut self, kind: &str, resolution: &str, about: About<'_>) {
         add(&mut self.by_kind, kind);
         add(&mut self.by_decision, if resolution.is_empty() { OPEN } else { resolution });
-        if let Some(call) = call {
-            self.named_by_call = self.named_by_call.wrapping_add(call.fingerprint());
+        match about {
+            About::Call(call) => {
+                self.named_by_call = self.named_by_call.wrapping_add(call.fingerprint());
+            }
+            About::UnusableRow => {}
+            About::OtherCall => self.of_other_calls += 1,
         }
     }
 
@@ -211,6 +240,7 @@ impl Written {
             by_kind,
             by_decision,
             named_by_call,
+            of_other_calls,
         } = other;
         for (counts, others) in [
             (&mut self.by_status, by_status),
@@ -224,6 +254,7 @@ impl Written {
         self.counted += counted;
         self.counted_by_call = self.counted_by_call.wrapping_add(counted_by_call);
         self.named_by_call = self.named_by_call.wrapping_add(named_by_call);
+        self.of_other_calls += of_other_calls;
     }
 
     /// True if these are all rows of `other` that have a decision, and only these.
@@ -261,6 +292,7 @@ impl Written {
                 == (t.clean + t.not_compared, t.with_discrepancies)
             && (self.of_kind(Kind::InvalidRow), self.of_kind(Kind::Duplicate)) == (t.invalid, t.duplicates)
             && self.by_kind == kinds.collect()
+            && self.of_other_calls == t.of_other_calls
             && self.by_decision() == t.decisions.by_word().map(|(_, n)| n)
     }
 }
@@ -285,12 +317,17 @@ fn sum(rule: Rule, whole: u64, parts: &[u64]) -> TieOutLine {
 #[must_use]
 pub fn of_totals(t: &Totals) -> Vec<TieOutLine> {
     let of_kinds = |kinds: &[Kind]| kinds.iter().filter_map(|kind| t.discrepancies.get(kind)).sum::<u64>();
-    let rest = t.discrepancies_total() - of_kinds(&[Kind::InvalidRow, Kind::Duplicate]);
+    let others = of_kinds(&[Kind::InvalidRow, Kind::Duplicate]) + t.of_other_calls;
+    let rest = t.discrepancies_total() - others;
     vec![
         sum(Rule::Rows, t.rows, &[t.invalid, t.duplicates, t.calls]),
         sum(Rule::Calls, t.calls, &Status::ALL.map(|status| t.with_status(status))),
         sum(Rule::Found, t.found, &[t.clean, t.with_discrepancies, t.not_compared]),
-        sum(Rule::Discrepancies, t.discrepancies_total(), &[t.invalid, t.duplicates + rest]),
+        sum(
+            Rule::Discrepancies,
+            t.discrepancies_total(),
+            &[t.invalid, t.duplicates + rest, t.of_other_calls],
+        ),
         sum(Rule::Decisions, t.discrepancies_total(), &t.decisions.by_word().map(|(_, n)| n)),
     ]
 }
@@ -314,7 +351,7 @@ pub fn tie_out(t: &Totals, w: &Written, x: &Traffic, cap_requests: u64) -> Vec<T
             found,
             &[w.without_discrepancies.saturating_sub(t.not_compared), w.with_discrepancies, t.not_compared],
         ),
-        sum(Rule::Discrepancies, rows, &[invalid, w.counted]),
+        sum(Rule::Discrepancies, rows, &[invalid, w.counted, w.of_other_calls]),
         line(
             Rule::DiscrepanciesOfEachCall,
             Numbers::PartOfCalls { part: calls.saturating_sub(w.without_discrepancies), calls },
@@ -373,7 +410,10 @@ mod tests {
             w.add_call(status, *n);
             w.add_discrepancies_of(&call(id), *n);
         }
-        discrepancies.iter().for_each(|(kind, id)| w.add_discrepancy(kind, "", id.map(call).as_ref()));
+        for (kind, id) in discrepancies {
+            let call = id.map(call);
+            w.add_discrepancy(kind, "", About::new(true, call.as_ref()));
+        }
         w
     }
 
@@ -404,7 +444,7 @@ mod tests {
                 "calls = found + not_found + pending + failed + deferred",
             ),
             (&[("a", "found", 1), ("b", "found", 1)], &good, "the files hold what was counted"),
-            (&details, &good[1..], "discrepancies = invalid + those of the calls"),
+            (&details, &good[1..], Rule::Discrepancies.as_str()),
             (&details, &[good[0], ("mismatch", Some("a")), good[2]], each_call),
             (&details, &[good[0], ("other_day", Some("b")), good[2]], "the files hold what was counted"),
         ];
@@ -415,10 +455,27 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_other_calls_are_beside_those_of_the_calls() {
+        let details = [("a", "found", 0), ("b", "found", 2)];
+        let good = [("mismatch", Some("b")), ("mismatch", Some("b")), ("invalid_row", None)];
+        let mut w = written(&details, &good);
+        w.add_discrepancy("amended", "", About::OtherCall);
+        assert!(broken(&w).contains(&Rule::AsCounted.as_str()), "it was not counted");
+        let mut t = counted();
+        t.add_discrepancy(Kind::Amended, None);
+        assert!(!tie_out(&t, &w, &Traffic::default(), 100).iter().all(|line| line.adds_up));
+        t.of_other_calls += 1;
+        let lines = tie_out(&t, &w, &Traffic::default(), 100);
+        assert!(lines.iter().all(|line| line.adds_up), "{lines:?}");
+        assert_eq!(lines[3].numbers.to_string(), "4 = 1 + 2 + 1");
+        assert_eq!(of_totals(&t)[3].numbers.to_string(), "4 = 1 + 2 + 1");
+    }
+
+    #[test]
     fn the_decisions_of_the_file_are_those_that_were_counted() {
         let rules = |word: &str| {
             let mut w = written(&[("a", "found", 1)], &[]);
-            w.add_discrepancy("mismatch", word, Some(&call("a")));
+            w.add_discrepancy("mismatch", word, About::Call(&call("a")));
             let mut t = Totals { rows: 1, ..Totals::default() };
             t.add_call(Status::Found, 1, true);
             t.add_discrepancy(Kind::Mismatch, Some(Decision::Accepted));

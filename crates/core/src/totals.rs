@@ -117,6 +117,9 @@ pub struct Totals {
     pub not_compared: u64,
     /// Discrepancies by kind.
     pub discrepancies: BTreeMap<Kind, u64>,
+    /// Discrepancies of calls that the ledger does not name.
+    #[serde(default)]
+    pub of_other_calls: u64,
     /// Discrepancies by decision.
     #[serde(default)]
     pub decisions: DecisionCounts,
@@ -210,6 +213,7 @@ impl Merge for Totals {
             with_discrepancies,
             not_compared,
             discrepancies,
+            of_other_calls,
             decisions,
             settled_calls,
             from_store,
@@ -228,6 +232,7 @@ impl Merge for Totals {
         self.with_discrepancies.merge(with_discrepancies);
         self.not_compared.merge(not_compared);
         merge_maps(&mut self.discrepancies, discrepancies);
+        self.of_other_calls.merge(of_other_calls);
         self.decisions.merge(decisions);
         self.settled_calls.merge(settled_calls);
         self.from_store.merge(from_store);

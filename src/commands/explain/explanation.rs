@@ -2,14 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;
-use serde::{Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
+use serde::Serialize;
 
+use super::answers::{EarlierAnswer, StoredAnswer, all_numbers, as_provider_text, earlier_answers};
 use super::ledger_rows::LedgerRows;
 use super::row::Row;
 use crate::commands::answer::table;
-use crate::hex::hex;
-use crate::output::{MaskPhones, own_numbers};
+use crate::output::MaskPhones;
 use crate::provider::OPERATION;
 use crate::publish::Rules;
 use crate::shown::shown;
@@ -49,6 +48,8 @@ pub(super) struct Explanation {
     sandbox: bool,
     attempts: Vec<AttemptLine>,
     answer: Option<StoredAnswer>,
+    /// Oldest first.
+    earlier_answers: Vec<EarlierAnswer>,
     status: &'static str,
     normalized: Vec<(&'static str, String)>,
     /// The same with the times for people.
@@ -82,27 +83,6 @@ struct AttemptLine {
     request_id: Option<String>,
 }
 
-/// The answer in the store.
-#[derive(Serialize)]
-struct StoredAnswer {
-    kind: &'static str,
-    #[serde(serialize_with = "as_provider_text")]
-    fetched_at: DateTime<Utc>,
-    found_date: String,
-    request_id: Option<String>,
-    code: String,
-    message: String,
-    data: Option<String>,
-    /// SHA-256 of `Data` as it was received, also where `data` is left out.
-    data_sha256: Option<String>,
-    damaged: bool,
-}
-
-/// JSON has the times as the provider writes them, in UTC+8.
-fn as_provider_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&provider_text(*at))
-}
-
 impl Explanation {
     /// What is known of a call of the store.
     pub(super) fn new(call: &KnownCall, ledger: &LedgerRows, context: &Context) -> Self {
@@ -132,13 +112,14 @@ impl Explanation {
             in_store: true,
             attempts: attempts(call),
             answer: StoredAnswer::new(call),
+            earlier_answers: earlier_answers(call),
             status: lookup.status.as_str(),
             normalized: normalized(&lookup, |at| provider_text(at).into()),
             read: normalized(&lookup, zone::date_and_time),
             rows: explained,
             account: account(call),
             endpoint: endpoint(call, context),
-            own_numbers: own_numbers(&filled.expected, lookup.detail.as_ref()),
+            own_numbers: all_numbers(&filled.expected, &lookup, call),
             ..Self::unknown(key, context)
         }
     }
@@ -157,6 +138,7 @@ impl Explanation {
             sandbox: context.endpoint.is_none(),
             attempts: Vec::new(),
             answer: None,
+            earlier_answers: Vec::new(),
             status: "",
             normalized: Vec::new(),
             read: Vec::new(),
@@ -181,11 +163,13 @@ impl Explanation {
         for (field, value) in self.normalized.iter_mut().chain(&mut self.read) {
             *value = mask.text(field, value, &own);
         }
-        if let Some(answer) = &mut self.answer {
+        let earlier = self.earlier_answers.iter_mut().map(|earlier| &mut earlier.answer);
+        for answer in self.answer.iter_mut().chain(earlier) {
             answer.data = None;
             [&mut answer.code, &mut answer.message].into_iter().for_each(mask_text);
         }
-        for found in self.rows.iter_mut().flat_map(|row| &mut row.discrepancies) {
+        let changes = self.earlier_answers.iter_mut().flat_map(|earlier| &mut earlier.changes);
+        for found in self.rows.iter_mut().flat_map(|row| &mut row.discrepancies).chain(changes) {
             for value in [&mut found.expected, &mut found.actual].into_iter().flatten() {
                 *value = mask.text(&found.field, value, &own);
             }
@@ -218,6 +202,7 @@ impl Explanation {
             None => lines.push("  none yet".into()),
             Some(answer) => lines.extend(answer.lines().into_iter().map(|line| format!("  {line}"))),
         }
+        lines.extend(self.earlier_answers.iter().flat_map(EarlierAnswer::lines));
         lines.push(format!("\nread as {}:", self.status));
         lines.extend(table(&self.read).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.rows.iter().flat_map(Row::lines));
@@ -299,40 +284,6 @@ impl AttemptLine {
             self.asked_date,
             self.code
         )
-    }
-}
-
-impl StoredAnswer {
-    fn new(call: &KnownCall) -> Option<Self> {
-        let stored = call.stored.answer.as_ref()?;
-        let answer = &stored.answer;
-        Some(Self {
-            kind: answer.kind.as_str(),
-            fetched_at: stored.fetched_at,
-            found_date: answer.found_date.to_string(),
-            request_id: answer.request_id.clone(),
-            code: answer.code.to_string(),
-            message: answer.message.to_string(),
-            data: answer.data.clone(),
-            data_sha256: answer.data.as_ref().map(|data| hex(&Sha256::digest(data))),
-            damaged: !call.is_whole,
-        })
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let mut lines = table(&[
-            ("kind", self.kind.to_owned()),
-            ("fetched at", zone::date_and_time(self.fetched_at)),
-            ("day", self.found_date.clone()),
-            ("request id", self.request_id.clone().unwrap_or_default()),
-            ("code", self.code.clone()),
-            ("message", self.message.clone()),
-            ("data", self.data.clone().unwrap_or_default()),
-        ]);
-        if self.damaged {
-            lines.push("damaged (wrong checksum): not used; the next run asks again".into());
-        }
-        lines
     }
 }
 

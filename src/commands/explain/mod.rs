@@ -4,6 +4,7 @@
 //! Phone numbers are printed in full, as in the data files, unless the options mask them: they are
 //! the requested data.
 
+mod answers;
 mod explanation;
 mod from_file;
 mod ledger_rows;

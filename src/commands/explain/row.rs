@@ -33,6 +33,9 @@ impl Row {
     /// The lines for people.
     pub(super) fn lines(&self) -> Vec<String> {
         let heading = match self.line {
+            0 if self.discrepancies.iter().any(|found| found.kind == Kind::Amended.as_str()) => {
+                "\ndiscrepancies of a call that the ledger does not name:".into()
+            }
             0 => "\ndiscrepancies without a ledger (--input adds one):".into(),
             line => format!("\ndiscrepancies of ledger line {line}:"),
         };

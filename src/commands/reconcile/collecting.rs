@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::context::{ActiveAccount, RunContext};
 use crate::cli::ShowProgress;
-use crate::collect::{AskedAccount, CallSource, JobSource, Workload, collect, workloads};
+use crate::collect::{AskedAccount, Beside, CallSource, JobSource, Workload, collect, workloads};
 use crate::console::progress::{AccountProgress, Form, Progress};
 use crate::error::Result;
 use crate::failures::Failures;
@@ -48,7 +48,8 @@ impl Collected {
         self.slowdowns.push(fetcher.cap.slowdown());
         self.failed_requests.merge(fetcher.anomalies.failures());
         let answers = fetcher.anomalies.notes().into_iter().map(Note::Answers);
-        for note in answers.chain(fetcher.outage.note().map(Note::Outage)) {
+        let beside = fetcher.stop.reason_beside().map(|reason| Note::Beside { reason: reason.to_string() });
+        for note in answers.chain(fetcher.outage.note().map(Note::Outage)).chain(beside) {
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
@@ -69,6 +70,8 @@ pub(super) fn collect_on_own_event_loop(
 /// What one account has to do.
 struct Task {
     workload: Workload,
+    /// Calls that may follow beside its own.
+    beside: u64,
     cap: Arc<Cap>,
     /// The shortest time in which the cap allows its requests.
     ready_in: Duration,
@@ -76,7 +79,8 @@ struct Task {
 
 async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -> Result<Collected> {
     let settings = run.settings;
-    let tasks = tasks(run)?;
+    let beside = Arc::new(Beside::new(run.store.reader()?, run.beside_wanted()));
+    let tasks = tasks(run, &beside)?;
     stop_one_by_one(run, &tasks);
     let to_ask = tasks.iter().map(|task| task.workload.to_ask).sum();
     let ready_in = tasks.iter().map(|task| task.ready_in).max().unwrap_or_default();
@@ -109,12 +113,13 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
         scope: run.scope().clone(),
         reader: run.store.reader()?,
         accounts: settings.accounts.names_in_ledger(),
+        beside,
         stop: run.stop.clone(),
     };
     let deadlines: Vec<_> =
         deadlines.into_iter().map(|deadline| deadline.start(run.started, run.stop.clone())).collect();
     // With no call to ask for, the ledger is not read again.
-    let all_asked = match to_ask {
+    let all_asked = match to_ask + tasks.iter().map(|task| task.beside).sum::<u64>() {
         0 => vec![true; asked.len()],
         _ => collect(source, &asked).await,
     };
@@ -129,19 +134,22 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
 }
 
 /// What each account has to do, in the order of the accounts.
-fn tasks(run: &RunContext<'_>) -> Result<Vec<Task>> {
-    let tasks = run.accounts.iter().zip(open_calls(run)?).map(|(account, workload)| {
-        let cap = cap_of(run, account, &workload)?;
+fn tasks(run: &RunContext<'_>, beside: &Beside) -> Result<Vec<Task>> {
+    let workloads = open_calls(run)?;
+    let tasks = run.accounts.iter().zip(workloads).zip(beside.counts()?);
+    let tasks = tasks.map(|((account, workload), beside)| {
+        let beside = beside.total();
+        let cap = cap_of(run, account, workload.to_ask + beside > 0)?;
         let ready_in = cap.forecast(workload.to_ask).all_sent_in;
-        Ok(Task { workload, cap, ready_in })
+        Ok(Task { workload, beside, cap, ready_in })
     });
     tasks.collect()
 }
 
-/// The cap of an account's session.
-fn cap_of(run: &RunContext<'_>, account: &ActiveAccount<'_>, workload: &Workload) -> Result<Arc<Cap>> {
+/// The cap of an account's session, with places if it may send requests.
+fn cap_of(run: &RunContext<'_>, account: &ActiveAccount<'_>, may_send: bool) -> Result<Arc<Cap>> {
     let cap = Arc::new(Cap::without_places(account.account.rate, account.account.burst));
-    if workload.to_ask > 0 {
+    if may_send {
         run.store.hold_places(&account.scope, account.account.rate, cap.clone(), &run.stop)?;
     }
     Ok(cap)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::cli::{Account, Settings};
+use crate::collect::BesideWanted;
 use crate::console::Console;
 use crate::console::opening::Opening;
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
 use reconcile_core::traffic::Traffic;
 
+use super::beside;
 use super::notes;
 use super::upload::Upload;
 
@@ -51,6 +53,8 @@ pub(super) struct RunContext<'a> {
 pub(super) struct ActiveAccount<'a> {
     pub(super) account: &'a Account,
     pub(super) scope: Scope,
+    /// Its name in the store; `None` if it has none.
+    pub(super) name_in_store: Option<String>,
     /// Stops the account; also if the whole run stops.
     pub(super) stop: Stop,
     /// The access key that signs its requests; `None` offline.
@@ -68,6 +72,20 @@ impl RunContext<'_> {
     /// The run, and the first of its sessions. All of them have consecutive numbers.
     pub(super) fn scope(&self) -> &Scope {
         &self.accounts[0].scope
+    }
+
+    /// What the run asks beside its ledger.
+    pub(super) fn beside_wanted(&self) -> BesideWanted {
+        let accounts = self.accounts.iter().map(|account| account.name_in_store.clone()).collect();
+        beside::wanted(self.settings, self.scope(), accounts, self.started_at)
+    }
+
+    /// The name of the only account in the store; `None` if it has none, or if there are several.
+    pub(super) fn only_account(&self) -> Option<&str> {
+        match self.accounts.as_slice() {
+            [only] => only.name_in_store.as_deref(),
+            _ => None,
+        }
     }
 
     /// The requests of each account.

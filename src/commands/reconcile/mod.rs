@@ -6,6 +6,7 @@
 //! renamed to their paths before the run counts as ended.
 
 mod account_caps;
+pub(crate) mod beside;
 mod collecting;
 mod connect;
 mod context;
@@ -35,7 +36,7 @@ use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{Destination, RunIdentity, Store};
+use crate::store::{AccountCap, Destination, RunIdentity, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
@@ -223,8 +224,14 @@ fn begin_sessions<'a>(
         return Err(Error::bug("the store did not begin a session for each account"));
     }
     let (mut keys, stops) = (keys.into_iter().flatten(), stop.for_accounts(list.len(), 0));
-    let active = |((account, scope), stop)| ActiveAccount { account, scope, stop, keys: keys.next() };
-    Ok(list.iter().zip(scopes).zip(stops).map(active).collect())
+    let active = |(((account, scope), AccountCap { account: name_in_store, .. }), stop)| ActiveAccount {
+        account,
+        scope,
+        name_in_store,
+        stop,
+        keys: keys.next(),
+    };
+    Ok(list.iter().zip(scopes).zip(caps).zip(stops).map(active).collect())
 }
 
 /// Pass 1, then pass 2; without a provider (offline) only pass 2.

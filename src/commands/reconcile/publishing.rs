@@ -16,11 +16,12 @@ use crate::money::MoneyNote;
 use crate::note::Note;
 use crate::objects::PublishedRun;
 use crate::output::{
-    AccountSummary, LedgerFile, MoneySummary, Outputs, Paths, Provenance, Summary, with_shown_codes,
+    AccountSummary, LedgerFile, MoneySummary, Outputs, Paths, Provenance, Rechecked, Summary,
+    with_shown_codes,
 };
-use crate::publish::{self, AccountTotals, Counted, Sources};
+use crate::publish::{self, AccountTotals, BesideCalls, Counted, Sources};
 use crate::shown::shown;
-use crate::store::{DiscrepancyChanges, OpenItems, RunEnd};
+use crate::store::{DiscrepancyChanges, EarlierCalls, OpenItems, RunEnd};
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::bill_check::BillCheck;
@@ -46,7 +47,9 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let (counted, open_items, changes) = write_rows(run, &mut outputs)?;
+    let beside = beside_calls(run)?;
+    let RowsWritten { counted, open_items, earlier_calls, rechecked, changes } =
+        write_rows(run, &mut outputs, &beside)?;
     let Counted { totals, by_account, figures, money, since_last, failed_calls, exhausted_calls, .. } =
         counted;
     set_totals(run, &mut accounts, &totals, by_account);
@@ -82,6 +85,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         since_last,
         money: MoneySummary::new(&run.money, &money, check.as_ref()),
         open_items: &open_items,
+        earlier_calls: &earlier_calls,
+        rechecked,
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
     outputs.finish(&summary)?;
@@ -105,6 +110,12 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         totals,
         summary: text,
     })
+}
+
+/// What the run learned beside its ledger.
+fn beside_calls(run: &RunContext<'_>) -> Result<BesideCalls> {
+    let (reader, days) = (run.store.reader()?, run.beside_wanted().open_days);
+    BesideCalls::read(reader.as_ref(), run.scope().run_no, days)
 }
 
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
@@ -202,12 +213,18 @@ fn late_notes(
     Ok(notes)
 }
 
+/// The rows that were written, and what the store says about open calls and changed records.
+struct RowsWritten {
+    counted: Counted,
+    open_items: OpenItems,
+    earlier_calls: EarlierCalls,
+    rechecked: Rechecked,
+    changes: DiscrepancyChanges,
+}
+
 /// Writes details and discrepancies, and the open calls to the store. The discrepancies change only
 /// when the run ends.
-fn write_rows(
-    run: &RunContext<'_>,
-    outputs: &mut Outputs,
-) -> Result<(Counted, OpenItems, DiscrepancyChanges)> {
+fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs, beside: &BesideCalls) -> Result<RowsWritten> {
     let before = run.store.open_before(run.scope())?;
     let mut remembering = Remembering::new(run);
     let sources = Sources {
@@ -218,12 +235,20 @@ fn write_rows(
         open_before: &before,
         money: &run.money,
         session_no: run.scope().session_no,
+        beside,
+        account: run.only_account(),
         by_account: run.settings.accounts.file.is_some(),
     };
     let mut counted = publish::publish(sources, publish::workers(), outputs, &mut remembering)?;
+    let (reader, days) = (run.store.reader()?, run.beside_wanted().open_days);
+    // They are counted before the store clears what is settled.
+    let earlier_calls = beside.earlier_calls(reader.as_ref(), run.scope(), days)?;
     let (open_items, new) = remembering.finish()?;
+    let (changed, lost) = beside.changed_and_lost();
+    let rechecked = Rechecked { asked: reader.rechecked_calls(run.scope().run_no)?, changed, lost };
     let marks = std::mem::take(&mut counted.marks);
-    Ok((counted, open_items, DiscrepancyChanges { before, marks, new }))
+    let changes = DiscrepancyChanges { before, marks, new };
+    Ok(RowsWritten { counted, open_items, earlier_calls, rechecked, changes })
 }
 
 /// The files of a ledger that has several; none of a ledger that is one file.

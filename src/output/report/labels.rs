@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::texts::text;
 use crate::output::lang::Lang;
 use crate::texts;
+use reconcile_core::amended::MORE_FIELDS;
 use reconcile_core::compared::FIELDS;
 use reconcile_core::detail::Outcome;
 use reconcile_core::discrepancy::Kind;
@@ -30,19 +31,10 @@ pub(super) struct Labels {
     resolution: Words,
 }
 
-/// Fields of a record or a lookup that no ledger has. The key of the text begins with `field_`.
-const MORE_FIELDS: [&str; 19] = [
+/// Other values of a record or a lookup. The key of the text begins with `field_`.
+const OF_LOOKUPS: [&str; 10] = [
     "product",
-    "state_desc",
     "outcome",
-    "created_at",
-    "a_ring_at",
-    "a_end_at",
-    "b_ring_at",
-    "b_start_at",
-    "b_end_at",
-    "hangup_by",
-    "status",
     "day_asked",
     "day_found",
     "attempts",
@@ -85,8 +77,9 @@ impl Labels {
 }
 
 fn fields(lang: Lang) -> Words {
-    let of_ledger = FIELDS.into_iter().chain(["call_id", "prod_id", "query_date", "call_date"]);
-    let of_ledger = of_ledger.filter_map(|code| Some((code.to_owned(), texts::field(lang, code)?)));
-    let more = MORE_FIELDS.map(|code| (code.to_owned(), text(lang, &format!("field_{code}"))));
-    of_ledger.chain(more).collect()
+    let of_calls = FIELDS.into_iter().chain(["call_id", "prod_id", "query_date", "call_date"]);
+    let of_calls =
+        of_calls.chain(MORE_FIELDS).filter_map(|code| Some((code.to_owned(), texts::field(lang, code)?)));
+    let more = OF_LOOKUPS.map(|code| (code.to_owned(), text(lang, &format!("field_{code}"))));
+    of_calls.chain(more).collect()
 }

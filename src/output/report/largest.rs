@@ -20,6 +20,8 @@ use reconcile_core::resolution::Decision;
 pub(crate) const OPEN_ROWS: usize = 2_000;
 /// Settled rows in the report.
 pub(crate) const SETTLED_ROWS: usize = 100;
+/// Amendments in the report.
+pub(crate) const AMENDED_ROWS: usize = 100;
 /// Rows that wait before the smallest are dropped, beside those that stay.
 const MORE_WAITING: usize = 500;
 /// Columns of the ledger that a row shows.
@@ -30,15 +32,16 @@ const MAX_WHOLE_BYTES: usize = 4 << 10;
 /// A discrepancy as the report shows it, with phone numbers masked.
 #[derive(Debug, Serialize)]
 pub(super) struct ListedRow {
-    line: u64,
+    /// `None` for a call that the ledger does not name.
+    line: Option<u64>,
     call: String,
     kind: &'static str,
     field: String,
     /// The ledger's value. An unusable row's own text is the ledger's.
     ledger: String,
     provider: String,
-    /// The value that the kind compares with: a duplicate's first row, or what the provider's other
-    /// values give.
+    /// The value that the kind compares with: a duplicate's first row, the record before it was
+    /// amended, or what the provider's other values give.
     other: String,
     message: String,
     seconds: u64,
@@ -74,6 +77,7 @@ impl ListedRow {
             // What was expected is in the message.
             Kind::InvalidRow => (actual, String::new(), String::new()),
             Kind::Duplicate => (actual, String::new(), expected),
+            Kind::Amended => (String::new(), actual, expected),
             Kind::Inconsistent if what.field != "call_id" => {
                 let ledger = call.and_then(|call| call.expected(&what.field));
                 (value(ledger.as_deref()), actual, expected)
@@ -313,7 +317,7 @@ mod tests {
         let what = Discrepancy::new(kind, Message::NotAsked).field(field).values(Some(expected.into()), None);
         DiscrepancyRow {
             call_id: Some(call_id.into()),
-            ledger_line: 2,
+            ledger_line: Some(2),
             what,
             call_date: None,
             prod_id: None,
@@ -379,11 +383,11 @@ mod tests {
             // Half of the rows have long texts.
             let text = "x".repeat(if line % 8 < 4 { 5_000 } else { 100 });
             let mut row = discrepancy("", Kind::NotFound, "1^2", &text);
-            (row.ledger_line, row.at_stake_s) = (line, line % 4);
+            (row.ledger_line, row.at_stake_s) = (Some(line), line % 4);
             largest.add(&row, None).unwrap();
         }
         let rows = largest.into_rows().unwrap();
-        let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
+        let lines: Vec<u64> = rows.iter().filter_map(|row| row.line).collect();
         assert_eq!(lines, (0..2_000).map(|n| n * 4 + 3).collect::<Vec<_>>());
         let lengths: BTreeSet<usize> = rows.iter().map(|row| row.ledger.chars().count()).collect();
         assert_eq!(lengths, BTreeSet::from([100, 301]));

@@ -15,6 +15,6 @@ mod svg;
 mod texts;
 
 pub(crate) use known_call::KnownCall;
-pub(crate) use largest::{Largest, LargestForm, OPEN_ROWS, SETTLED_ROWS, masked};
+pub(crate) use largest::{AMENDED_ROWS, Largest, LargestForm, OPEN_ROWS, SETTLED_ROWS, masked};
 pub(crate) use link::link;
 pub(crate) use page::{Content, render};

@@ -93,6 +93,7 @@ struct Page<'a> {
     /// The words of the decisions.
     decisions: [&'static str; 5],
     settled: Vec<ListedRow>,
+    amended: Vec<ListedRow>,
     discrepancy_file: &'a Link,
     reasons: Vec<Option<String>>,
     coverage: Vec<BarRow>,
@@ -133,12 +134,13 @@ fn reason(lang: Lang, key: Option<&(&str, String)>, rows: &RejectedRows) -> Opti
     Some(shown(&words::reason(lang, reason)))
 }
 
-/// The page as HTML. `largest` are the rows that are at stake, `settled` the others.
+/// The page as HTML. The lists are those of the rows that are at stake, of the settled ones, and of
+/// the amendments.
 ///
 /// # Errors
 ///
 /// Exit 6 if the template fails, which is a bug.
-pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) -> Result<String> {
+pub(crate) fn render(content: &Content<'_>, [largest, settled, amended]: [Largest; 3]) -> Result<String> {
     let summary = content.summary;
     let numbers = Arc::new(summary_json::to_value(summary, content.files)?);
     let (lang, figures) = (summary.lang, summary.figures);
@@ -178,6 +180,7 @@ pub(crate) fn render(content: &Content<'_>, largest: Largest, settled: Largest) 
         calm: summary.is_calm(),
         decisions: summary.totals.decisions.by_word().map(|(word, _)| word),
         settled,
+        amended: amended.into_rows().map_err(bug)?,
         discrepancy_file: &content.discrepancy_file,
         reasons: figures.rejected.iter().map(|(key, rows)| reason(lang, key, rows)).collect(),
         tie_out: summary.tie_out.iter().map(|line| TieOutRow::new(lang, line)).collect(),

@@ -21,7 +21,7 @@
   const named = (group, code) => (Object.hasOwn(labels[group] ?? {}, code) ? labels[group][code] : code);
   // The columns, in order: what a row is sorted by.
   const keys = [
-    (row) => row.line,
+    (row) => row.line ?? Infinity,
     (row) => row.call,
     (row) => `${named("kind", row.kind)} ${row.field && named("field", row.field)}`,
     (row) => row.ledger,
@@ -143,11 +143,11 @@
   function line(row) {
     const isOpen = state.open.has(row.index);
     const button = element("button", {
-      type: "button", "aria-expanded": isOpen, "aria-label": `${row.line} – ${texts.open_row}`,
+      type: "button", "aria-expanded": isOpen, "aria-label": `${row.line ?? row.call} – ${texts.open_row}`,
       onclick: () => toggle(row, button, made),
-    }, String(row.line));
+    }, String(row.line ?? "–"));
     const other = row.other && element("span", { class: "soft" },
-      ` ${texts[row.kind === "duplicate" ? "other_duplicate" : "other_inconsistent"]}${texts.colon}${row.other}`);
+      ` ${texts[`other_${row.kind}`]}${texts.colon}${row.other}`);
     const decision = row.resolution ? [element("span", { class: "soft" },
       ` ${named("resolution", row.resolution)}${row.reason && texts.colon + row.reason}`)] : [];
     const since = row.since ? [element("span", { class: "soft" }, ` ${dated(row)}`)] : [];

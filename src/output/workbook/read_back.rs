@@ -11,10 +11,10 @@ use super::sheets::SheetNames;
 use crate::caught::caught;
 use crate::error::{Error, Result};
 use crate::output::read_back::{COUNTED_COLUMNS, cells_of_texts};
-use crate::output::schema::call_key;
+use crate::output::schema::{Cell, call_key};
 use crate::staged::{Staged, unreadable};
 use crate::threads;
-use reconcile_core::tie_out::Written;
+use reconcile_core::tie_out::{About, Written};
 
 /// Checks that the sheet of all discrepancies, those of the kinds and that of the decisions hold
 /// what was `counted` while they were written. Reads them on two threads.
@@ -72,8 +72,8 @@ struct CountedRow {
     /// The row in the sheet, counted from 0. Row 0 is the header.
     at: u32,
     /// The columns of [`COUNTED_COLUMNS`] in this sheet.
-    columns: [Option<u32>; 5],
-    texts: [String; 5],
+    columns: [Option<u32>; COUNTED_COLUMNS.len()],
+    texts: [String; COUNTED_COLUMNS.len()],
 }
 
 impl CountedRow {
@@ -95,16 +95,19 @@ impl CountedRow {
             return;
         }
         let row = cells_of_texts(texts.each_ref().map(String::as_str));
-        let [.., kind, resolution] = &texts;
-        written.add_discrepancy(kind, resolution, call_key(&row).as_ref());
+        let [.., Cell::Integer(line), _, _] = row else { return };
+        let ([.., kind, resolution], call) = (&texts, call_key(&row));
+        written.add_discrepancy(kind, resolution, About::new(line.is_some(), call.as_ref()));
     }
 }
 
-/// The text of a cell, or the day of a date. The counted columns have no other values.
+/// The text of a cell, the day of a date, or a whole number.
 fn text(value: &DataRef<'_>) -> String {
     match value {
         DataRef::String(text) => text.clone(),
         DataRef::DateTime(at) => day_of_serial(at.as_f64()).map(|day| day.to_string()).unwrap_or_default(),
+        DataRef::Float(number) => number.to_string(),
+        DataRef::Int(number) => number.to_string(),
         _ => String::new(),
     }
 }

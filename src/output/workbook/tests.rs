@@ -15,14 +15,14 @@ use crate::staged::Staged;
 use reconcile_core::call::CallKey;
 use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse;
-use reconcile_core::tie_out::Written;
+use reconcile_core::tie_out::{About, Written};
 
 /// A row of the discrepancies with these values, and empty cells.
 fn row<'a>(call_id: &'a str, kind: &'a str, carried: &[&'a str]) -> Vec<Cell<'a>> {
     let cell = |name: &str| match name {
         "call_id" => Cell::Text(Some(call_id)),
         "kind" => Cell::Text(Some(kind)),
-        "prod_id" => Cell::Integer(Some(7)),
+        "prod_id" | "ledger_line" => Cell::Integer(Some(7)),
         "call_date" => Cell::Date(quick_parse::day("2026-11-16")),
         _ => Cell::Text(None),
     };
@@ -33,7 +33,7 @@ fn row<'a>(call_id: &'a str, kind: &'a str, carried: &[&'a str]) -> Vec<Cell<'a>
 fn count(written: &mut Written, call_id: &str, kind: &str) {
     let day = quick_parse::day("2026-11-16").unwrap();
     let call = CallKey { call_id: call_id.into(), prod_id: ProductId(7), day };
-    written.add_discrepancy(kind, "", Some(&call));
+    written.add_discrepancy(kind, "", About::Call(&call));
 }
 
 /// A workbook of these rows, with `sheet_rows` in a sheet.

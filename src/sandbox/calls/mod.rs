@@ -25,8 +25,8 @@ use replay::RecordedCalls;
 use sample::SampleCalls;
 
 pub(super) use known_record::KnownRecord;
-pub(crate) use plant::later;
-pub(crate) use record::{interim, malformed, with_unknown_state};
+pub(super) use record::later;
+pub(crate) use record::{amended, interim, malformed, with_unknown_state};
 
 /// The known calls.
 pub struct Calls(Kind);

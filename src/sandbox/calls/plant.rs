@@ -1,12 +1,9 @@
 //! The discrepancies that can be planted in a ledger's call, and how each changes the call's
 //! record.
 
-use chrono::{NaiveDateTime, TimeDelta};
-
-use super::record::{CallRecord, interim, malformed};
+use super::record::{CallRecord, interim, later, malformed};
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::reply::Reply;
-use reconcile_core::calendar::{from_provider_local, provider_text};
 use reconcile_core::ledger_row::{Expected, LedgerTime};
 
 /// State codes of unanswered calls. A planted state is the next one in this list.
@@ -106,13 +103,4 @@ impl Plant {
         }
         Reply::Data(record.data())
     }
-}
-
-/// A time some seconds later. Text that is not a time is returned unchanged.
-pub(crate) fn later(text: &str, seconds: i64) -> String {
-    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S");
-    time.map_or_else(
-        |_| text.to_owned(),
-        |time| provider_text(from_provider_local(time) + TimeDelta::seconds(seconds)).into(),
-    )
 }

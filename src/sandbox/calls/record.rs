@@ -1,7 +1,10 @@
 //! A call record as the provider writes it, and changes to its text.
 
+use chrono::{NaiveDateTime, TimeDelta};
 use serde::Serialize;
 use serde_json::Value;
+
+use reconcile_core::calendar::{from_provider_local, provider_text};
 
 /// A call record with the provider's names and order of fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,6 +53,30 @@ pub(crate) fn interim(data: &str) -> String {
             ("startDate", empty()),
             ("endDate", empty()),
         ],
+    )
+}
+
+/// `Data` with a talk that is 7 seconds longer; of an unanswered call, with another description.
+pub(crate) fn amended(data: &str) -> String {
+    let Ok(record) = serde_json::from_str::<Value>(data) else { return data.to_owned() };
+    let text = |name: &str| record[name].as_str().unwrap_or_default();
+    match record["duration"].as_i64().filter(|seconds| *seconds > 0) {
+        None => with_fields(data, &[("stateDesc", format!("{}（更正）", text("stateDesc")).into())]),
+        Some(seconds) => {
+            let ends = ["endDate", "bEndTime"].into_iter().filter(|name| record[name].is_string());
+            let ends = ends.map(|name| (name, later(text(name), 7).into()));
+            let fields: Vec<(&str, Value)> = ends.chain([("duration", (seconds + 7).into())]).collect();
+            with_fields(data, &fields)
+        }
+    }
+}
+
+/// A time some seconds later. Text that is not a time is returned unchanged.
+pub(in crate::sandbox) fn later(text: &str, seconds: i64) -> String {
+    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S");
+    time.map_or_else(
+        |_| text.to_owned(),
+        |time| provider_text(from_provider_local(time) + TimeDelta::seconds(seconds)).into(),
     )
 }
 

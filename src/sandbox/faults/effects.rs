@@ -1,6 +1,6 @@
 //! How an effect changes a reply.
 
-use crate::sandbox::calls::{interim, malformed, with_unknown_state};
+use crate::sandbox::calls::{amended, interim, malformed, with_unknown_state};
 use crate::sandbox::reply::{Effect, Reply};
 
 /// The reply after an effect.
@@ -19,6 +19,7 @@ pub(crate) fn apply(
         Effect::Page { status } => return Reply::Page { status: *status },
         Effect::OtherDay => return other_day_reply().unwrap_or(Reply::NoRecord),
         Effect::Interim => interim,
+        Effect::Amended => amended,
         Effect::Malformed => malformed,
         Effect::UnknownState => with_unknown_state,
         // These change only how the response is sent.
@@ -51,6 +52,7 @@ mod tests {
             Ok(normalize(&data))
         };
         assert!(changed(Effect::Malformed).unwrap().is_err());
+        assert_eq!(changed(Effect::Amended).unwrap().unwrap().duration_s, Some(11));
         assert!(!changed(Effect::Interim).unwrap().unwrap().is_final);
         assert!(!changed(Effect::UnknownState).unwrap().unwrap().state_known);
         assert_eq!(changed(Effect::OtherDay), Err(Reply::NoRecord));

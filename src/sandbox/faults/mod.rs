@@ -152,7 +152,8 @@ impl FaultShare {
         let attempt = match self.fault.affects {
             Affects::Requests => u64::from(request.attempt),
             Affects::FirstAttempts if request.attempt > 1 => return false,
-            Affects::FirstAttempts | Affects::Calls => 0,
+            Affects::LaterAttempts if request.attempt == 1 => return false,
+            Affects::FirstAttempts | Affects::LaterAttempts | Affects::Calls => 0,
         };
         self.share.includes(draw(seed, request.call_hash, no << 32 | attempt))
     }
@@ -195,13 +196,15 @@ mod tests {
         for fault in &FAULTS {
             let name = fault.name;
             let faults = Faults::parse(&format!("{name}=100%")).unwrap();
-            let injection = faults.inject(0, &request(7, 1)).unwrap();
+            let attempt = if fault.affects == Affects::LaterAttempts { 2 } else { 1 };
+            let injection = faults.inject(0, &request(7, attempt)).unwrap();
             assert_eq!(injection.name, name);
             assert!(injection.step.effect != Effect::Record || !injection.step.drip.is_zero(), "{name}");
             assert!(faults_help().contains(name) && faults_help().contains(fault.about));
             assert!(DOCUMENTATION.contains(&format!("`{name}`")), "{name} is not documented");
-            let at_second_attempt = injected(&faults, 0, &request(7, 2)).is_some();
-            assert_eq!(at_second_attempt, fault.affects != Affects::FirstAttempts, "{name}");
+            let [first, second] = [1, 2].map(|attempt| injected(&faults, 0, &request(7, attempt)).is_some());
+            assert_eq!(first, fault.affects != Affects::LaterAttempts, "{name}");
+            assert_eq!(second, fault.affects != Affects::FirstAttempts, "{name}");
         }
     }
 

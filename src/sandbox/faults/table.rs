@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strsim::damerau_levenshtein;
 
-use Affects::{Calls, FirstAttempts, Requests};
+use Affects::{Calls, FirstAttempts, LaterAttempts, Requests};
 
 use super::of_receipts::RECEIPT_FAULTS;
 use crate::sandbox::refusal::Refusal;
@@ -17,6 +17,8 @@ pub(super) enum Affects {
     Requests,
     /// A share of the calls, at their first attempt only.
     FirstAttempts,
+    /// A share of the calls, at every attempt but the first.
+    LaterAttempts,
     /// A share of the calls, at every attempt.
     Calls,
 }
@@ -35,7 +37,7 @@ const fn fault(name: &'static str, affects: Affects, about: &'static str) -> Fau
 }
 
 /// All faults, in the order of the help.
-pub(super) const FAULTS: [Fault; 25] = [
+pub(super) const FAULTS: [Fault; 27] = [
     fault("500", Requests, "InternalError, HTTP 500"),
     fault("502", Requests, "a proxy's page, HTTP 502"),
     fault("503", Requests, "ServiceUnavailable, HTTP 503"),
@@ -56,6 +58,8 @@ pub(super) const FAULTS: [Fault; 25] = [
     fault("slow", Requests, "two seconds from the first byte to the last"),
     fault("not-yet", FirstAttempts, "no record at the first attempt, then the record"),
     fault("interim", FirstAttempts, "a state that is not final at the first attempt, then the record"),
+    fault("amended", LaterAttempts, "another record from the second attempt on"),
+    fault("lost", LaterAttempts, "no record from the second attempt on"),
     fault("other-day", Calls, "the record is found only on the neighbouring day"),
     fault("other-product", Calls, "no record at any attempt, as for a wrong product"),
     fault("malformed", Calls, "Data that is not JSON"),
@@ -129,7 +133,7 @@ pub(crate) fn step(name: &str) -> Result<Step, String> {
     }
     let effect = match name {
         "record" => Effect::Record,
-        "no-record" | "not-yet" | "other-product" => Effect::NoRecord,
+        "no-record" | "not-yet" | "lost" | "other-product" => Effect::NoRecord,
         "502" => Effect::Page { status: 502 },
         "504" => Effect::Page { status: 504 },
         "html" => Effect::Page { status: 200 },
@@ -140,6 +144,7 @@ pub(crate) fn step(name: &str) -> Result<Step, String> {
         "stall" => Effect::Never,
         "slow" => return Ok(Step { drip: Duration::from_secs(2), ..Effect::Record.into() }),
         "interim" => Effect::Interim,
+        "amended" => Effect::Amended,
         "other-day" => Effect::OtherDay,
         "malformed" => Effect::Malformed,
         "unknown-state" => Effect::UnknownState,

@@ -16,18 +16,18 @@ macro_rules! begin {
     () => {
         ", new AS (
           SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::text[],
-                               $9::bigint[], $10::bigint[])
-            AS n (session_no, request_no, call_id, prod_id, call_date, asked_date, purpose, sent_at, sent_boot_us)
+                               $9::bigint[], $10::bigint[], $31::bool[])
+            AS n (session_no, request_no, call_id, prod_id, call_date, asked_date, purpose, sent_at, sent_boot_us, recheck)
           WHERE (SELECT all_are FROM live) AND NOT EXISTS
             (SELECT FROM request AS r WHERE r.session_no = n.session_no AND r.request_no = n.request_no)),
         called AS (
           INSERT INTO call AS c (call_id, prod_id, call_date, attempts, first_session_no)
           SELECT call_id, prod_id, call_date, count(*), min(session_no) FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
           ON CONFLICT (call_id, prod_id, call_date) DO UPDATE SET attempts = c.attempts + excluded.attempts
-          RETURNING call_no, call_id, prod_id, call_date),
+          RETURNING call_no, call_id, prod_id, call_date, coalesce(c.answer = 'final', false) AS had_final),
         begun AS (
-          INSERT INTO request (session_no, request_no, call_no, asked_date, purpose, sent_at, sent_boot_us)
-          SELECT session_no, request_no, call_no, asked_date, purpose, sent_at, sent_boot_us
+          INSERT INTO request (session_no, request_no, call_no, asked_date, purpose, sent_at, sent_boot_us, recheck)
+          SELECT session_no, request_no, call_no, asked_date, purpose, sent_at, sent_boot_us, recheck
           FROM new JOIN called USING (prod_id, call_date, call_id)
           RETURNING session_no, request_no, call_no)"
     };
@@ -64,7 +64,7 @@ macro_rules! answer {
 }
 
 /// Writes a whole batch. Returns whether all sessions are live; then the number of the call of each
-/// new request, one row for each.
+/// new request and whether it has a final record, one row for each.
 ///
 /// No call may have both a new request and an answer: a statement cannot change a row twice.
 pub(super) const WRITE: &str = concat!(
@@ -72,11 +72,12 @@ pub(super) const WRITE: &str = concat!(
     begin!(),
     end!(),
     answer!(),
-    " SELECT NULL::bigint, NULL::bigint, NULL::bigint FROM live WHERE all_are
-      UNION ALL SELECT * FROM begun
-      UNION ALL SELECT r.session_no, r.request_no, r.call_no
+    " SELECT NULL::bigint, NULL::bigint, NULL::bigint, NULL::bool FROM live WHERE all_are
+      UNION ALL SELECT session_no, request_no, call_no, had_final FROM begun JOIN called USING (call_no)
+      UNION ALL SELECT r.session_no, r.request_no, r.call_no, coalesce(c.answer = 'final', false)
         FROM unnest($2::bigint[], $3::bigint[]) AS n (session_no, request_no)
         JOIN request AS r ON r.session_no = n.session_no AND r.request_no = n.request_no
+        JOIN call AS c ON c.call_no = r.call_no
         WHERE (SELECT all_are FROM live)"
 );
 

@@ -11,6 +11,7 @@ use reconcile_core::call::CallKey;
 use super::call_row::{COLUMNS, read};
 use super::connection::Link;
 use super::errors::Done;
+use super::other_answers;
 use super::values::{self, Day, stored};
 use crate::store::answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 use crate::store::call_row::CallRow;
@@ -53,7 +54,13 @@ pub(super) fn named(t: &mut Transaction<'_>, call_id: &str) -> Done<Vec<KnownCal
     for row in t.query(&sql, &[&stored(call_id)])? {
         let CallRow { call_no, key, stored, is_whole } = read(&row)?;
         let Some(key) = key else { continue };
-        calls.push(KnownCall { key, stored, is_whole, attempts: attempts(t, call_no)? });
+        calls.push(KnownCall {
+            key,
+            stored,
+            is_whole,
+            attempts: attempts(t, call_no)?,
+            others: other_answers::beside(t, call_no)?,
+        });
     }
     Ok(calls)
 }

@@ -9,7 +9,7 @@ use postgres::error::SqlState;
 
 use super::connection::{Connection, LONGEST_ANSWER, Link};
 use super::errors::{Done, Failure, InStore as _, failed};
-use super::record::{self, Batch, Ended, NumberedRequest, RequestNo};
+use super::record::{self, AskedCall, Batch, Ended, NumberedRequest, RequestNo};
 use crate::error::{Error, Result};
 use crate::locked::lock;
 use crate::store::group_commit::{Batches, Command};
@@ -198,7 +198,7 @@ impl Batches for Database {
     fn commit(&self, commands: Vec<Command>) -> Done<Vec<BegunRequest>> {
         let batch = self.numbered(&commands);
         let new: Vec<RequestNo> = batch.new.iter().map(|n| (n.session_no, n.request_no)).collect();
-        let begun: BTreeMap<RequestNo, i64> =
+        let begun: BTreeMap<RequestNo, AskedCall> =
             self.connection.run_here(|link| undisturbed(link, |link| record::write(link, &batch)))?;
         let mut last = lock(&self.last_requests);
         last.extend(new.iter().copied());
@@ -207,8 +207,9 @@ impl Batches for Database {
             Command::End { begun, .. } => Ok(begun),
             Command::Begin { request, .. } => {
                 let no = new.next().ok_or(Failure::TakenOver)?;
-                let call_no = *begun.get(&no).ok_or(Failure::TakenOver)?;
-                Ok(BegunRequest { request_no: no.1, call_no, key: request.key })
+                let AskedCall { call_no, had_final } = *begun.get(&no).ok_or(Failure::TakenOver)?;
+                let recheck = request.recheck;
+                Ok(BegunRequest { request_no: no.1, call_no, key: request.key, had_final, recheck })
             }
         };
         commands.into_iter().map(begun_request).collect()

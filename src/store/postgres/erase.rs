@@ -13,8 +13,8 @@ use reconcile_core::product::ProductId;
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::errors::Done;
-use super::open_discrepancies;
 use super::values::{self, Day};
+use super::{open_discrepancies, other_answers};
 use crate::clock::Moment;
 use crate::store::checksum::checksum;
 use crate::store::erasing::{FORGOTTEN, KEPT_FOR_THE_CAP, forgotten};
@@ -25,7 +25,7 @@ const CALL_ID: usize = 1;
 /// The positions of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
 const ANSWER_TEXTS: [usize; 4] = [10, 11, 12, 13];
 /// The tables that erasing makes smaller.
-const TABLES: [&str; 4] = ["call", "request", "open_item", "open_discrepancy"];
+const TABLES: [&str; 5] = ["call", "request", "open_item", "open_discrepancy", "other_answer"];
 
 /// The size of the tables and their indexes in bytes.
 pub(super) fn size(c: &mut Client) -> Done<u64> {
@@ -45,6 +45,9 @@ pub(super) fn purge_calls(
     window: &RangeInclusive<i64>,
     before: NaiveDate,
 ) -> Done<u64> {
+    let sql = "DELETE FROM other_answer USING call WHERE call.call_no = other_answer.call_no
+                 AND call.call_no BETWEEN $1 AND $2 AND call_date < $3";
+    t.execute(sql, &[window.start(), window.end(), &Day(before)])?;
     let sql = "DELETE FROM call WHERE call_no BETWEEN $1 AND $2 AND call_date < $3";
     Ok(t.execute(sql, &[window.start(), window.end(), &Day(before)])?)
 }
@@ -104,6 +107,7 @@ fn old_sessions(t: &mut Transaction<'_>, boot_id: &str, now: Moment) -> Done<Vec
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
 /// whose CallId contains it is deleted with its open discrepancies; its requests stay for the cap.
+/// The answers beside that of the call are deleted if any of its answers contains it.
 pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>, number: &str) -> Done<u64> {
     let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no BETWEEN $1 AND $2");
     let mut calls = 0;
@@ -112,15 +116,17 @@ pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>
             let text: Option<&str> = row.try_get(column)?;
             Ok(text.is_some_and(|text| contains_number(&values::read(text), number)))
         };
+        let call_no: i64 = row.try_get(0)?;
         let mut texts = ANSWER_TEXTS.into_iter();
         if is_in(CALL_ID)? {
             open_discrepancies::forget_calls(t, &[Subject::of_call(&key_of(&row)?).digest()])?;
-            t.execute("DELETE FROM call WHERE call_no = $1", &[&row.try_get::<_, i64>(0)?])?;
+            t.execute("DELETE FROM call WHERE call_no = $1", &[&call_no])?;
         } else if texts.try_fold(false, |found, column| Ok::<_, postgres::Error>(found || is_in(column)?))? {
             forget_answer(t, &row)?;
-        } else {
+        } else if !other_answers::texts(t, call_no)?.iter().any(|text| contains_number(text, number)) {
             continue;
         }
+        other_answers::delete(t, call_no)?;
         calls += 1;
     }
     Ok(calls)

@@ -4,6 +4,7 @@
 //! This file only collects names. The files below import from each other, never from here.
 
 mod batch_sql;
+mod beside;
 mod call_row;
 mod calls;
 mod connect;
@@ -17,6 +18,7 @@ mod leases;
 mod meta;
 mod open_discrepancies;
 mod open_items;
+mod other_answers;
 mod password_file;
 mod places;
 mod prepare;

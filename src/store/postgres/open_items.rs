@@ -32,15 +32,18 @@ pub(super) fn note(t: &mut Transaction<'_>, run_no: i64, now: DateTime<Utc>, ite
         let days: Vec<_> = items.iter().map(|item| Day(item.key.day)).collect();
         let statuses: Vec<_> = items.iter().map(|item| item.status.as_str()).collect();
         let seconds: Vec<_> = items.iter().map(|item| item.stored_seconds()).collect();
+        let accounts: Vec<_> = items.iter().map(|item| item.account.as_deref().unwrap_or_default()).collect();
         t.execute(
             "INSERT INTO open_item AS o
-               (call_id, prod_id, call_date, status, seconds, first_run_no, first_seen_at, last_run_no)
-             SELECT *, $6, $7, $6 FROM unnest($1::text[], $2::bigint[], $3::date[], $4::text[], $5::bigint[])
+               (call_id, prod_id, call_date, status, seconds, account, first_run_no, first_seen_at, last_run_no)
+             SELECT *, $7, $8, $7
+             FROM unnest($1::text[], $2::bigint[], $3::date[], $4::text[], $5::bigint[], $6::text[])
              ON CONFLICT (call_id, prod_id, call_date) DO UPDATE SET
                status = excluded.status, seconds = excluded.seconds, last_run_no = excluded.last_run_no, cleared_run_no = NULL,
+               account = coalesce(nullif(excluded.account, ''), o.account),
                first_run_no = CASE WHEN o.cleared_run_no IS NULL THEN o.first_run_no ELSE excluded.first_run_no END,
                first_seen_at = CASE WHEN o.cleared_run_no IS NULL THEN o.first_seen_at ELSE excluded.first_seen_at END",
-            &[&ids, &products, &days, &statuses, &seconds, &run_no, &time_us(now)],
+            &[&ids, &products, &days, &statuses, &seconds, &accounts, &run_no, &time_us(now)],
         )?;
     }
     Ok(())

@@ -15,10 +15,12 @@ use super::connection::Connection;
 use super::errors::Done;
 use super::places::{self, Counted};
 use super::settings::Settings;
-use super::{calls, meta, prepare, run_history, sessions, shares, traffic};
+use super::{beside, calls, meta, other_answers, prepare, run_history, sessions, shares, traffic};
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
+use crate::store::amendments::Amendment;
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
+use crate::store::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
 use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::location::DatabaseUrl;
@@ -27,6 +29,9 @@ use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::verbs::Reader;
 use crate::store::windows::windows;
+
+/// Amended calls that one transaction reads.
+const AMENDED_AT_ONCE: usize = 256;
 
 /// A connection that only reads.
 pub(crate) struct PostgresReader {
@@ -159,6 +164,38 @@ impl Reader for PostgresReader {
 
     fn origin(&self) -> Result<Origin> {
         prepare::read_origin(&self.connection)?.check(self.connection.store(), None)
+    }
+
+    fn amended(&self, run_no: i64, each: &mut dyn FnMut(Amendment) -> Result<()>) -> Result<()> {
+        let calls = self.read(move |t| other_answers::amended_calls(t, run_no))?;
+        for calls in calls.chunks(AMENDED_AT_ONCE) {
+            let calls = calls.to_vec();
+            let amended = self.read(move |t| other_answers::amended(t, run_no, &calls))?;
+            amended.into_iter().try_for_each(&mut *each)?;
+        }
+        Ok(())
+    }
+
+    fn open_days(&self, run_no: i64, days: RangeInclusive<NaiveDate>) -> Result<Vec<NaiveDate>> {
+        self.read(move |t| beside::open_days(t, run_no, &days))
+    }
+
+    fn open_calls(&self, wanted: &OpenCallsOf) -> Result<Vec<OpenCall>> {
+        let wanted = wanted.clone();
+        self.read(move |t| beside::open_calls(t, &wanted))
+    }
+
+    fn call_windows(&self) -> Result<Vec<CallNumbers>> {
+        Ok(self.read(calls::numbers)?.into_iter().flat_map(windows).collect())
+    }
+
+    fn final_calls(&self, window: &CallNumbers) -> Result<Vec<FinalCall>> {
+        let window = window.clone();
+        self.read(move |t| beside::final_calls(t, &window))
+    }
+
+    fn rechecked_calls(&self, run_no: i64) -> Result<u64> {
+        self.read(move |t| beside::rechecked(t, run_no))
     }
 
     fn sessions(&self) -> Result<Sessions> {

@@ -13,6 +13,7 @@ use reconcile_core::call::CallKey;
 use super::batch_sql::{WITHDRAW, WRITE};
 use super::connection::Link;
 use super::errors::{Done, Failure};
+use super::other_answers;
 use super::values::{Day, stored};
 use crate::clock::Moment;
 use crate::store::checksum::checksum;
@@ -38,6 +39,13 @@ pub(super) struct Ended {
     pub(super) answer: Option<NewAnswer>,
 }
 
+impl Ended {
+    /// When its answer was fetched, in microseconds since 1970.
+    pub(super) fn fetched_at(&self) -> i64 {
+        time_us(self.end.provider_at.unwrap_or(self.end.at.wall))
+    }
+}
+
 /// What one transaction writes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
@@ -48,19 +56,28 @@ pub(super) struct Batch {
 /// The number of a request: that of its session, and its own.
 pub(super) type RequestNo = (i64, i64);
 
-/// Writes a batch. Returns the numbers of the calls of its new requests.
+/// The call of a new request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AskedCall {
+    pub(super) call_no: i64,
+    pub(super) had_final: bool,
+}
+
+/// Writes a batch. Returns the calls of its new requests.
 ///
-/// Nearly every batch is one statement. If requests are withdrawn, or a call has both an answer and
-/// a new request, it is a transaction of several.
-pub(super) fn write(link: &mut Link, batch: &Batch) -> Done<BTreeMap<RequestNo, i64>> {
+/// Nearly every batch is one statement. If requests are withdrawn, a call has both an answer and a
+/// new request, or a call with a final record has an answer, it is a transaction of several.
+pub(super) fn write(link: &mut Link, batch: &Batch) -> Done<BTreeMap<RequestNo, AskedCall>> {
     let statement = link.prepared(WRITE)?;
     if is_one_statement(batch) {
         return execute(&mut link.client, &statement, &batch.new, &batch.ended);
     }
     let withdraw = link.prepared(WITHDRAW)?;
     let mut t = link.client.transaction()?;
+    lock_sessions(&mut t, batch)?;
     take_back(&mut t, &withdraw, &batch.ended)?;
-    execute(&mut t, &statement, &[], &batch.ended)?;
+    let ended = look_again(&mut t, &batch.ended)?;
+    execute(&mut t, &statement, &[], &ended)?;
     let begun = execute(&mut t, &statement, &batch.new, &[])?;
     t.commit()?;
     Ok(begun)
@@ -70,7 +87,30 @@ pub(super) fn write(link: &mut Link, batch: &Batch) -> Done<BTreeMap<RequestNo, 
 fn is_one_statement(batch: &Batch) -> bool {
     let new: BTreeSet<_> = batch.new.iter().map(|n| call_of(&n.request.key)).collect();
     let mut ended = batch.ended.iter();
-    ended.all(|e| e.end.code != WITHDRAWN && (e.answer.is_none() || !new.contains(&call_of(&e.begun.key))))
+    ended.all(|e| {
+        let is_plain = e.answer.is_none() || !(e.begun.had_final || new.contains(&call_of(&e.begun.key)));
+        e.end.code != WITHDRAWN && is_plain
+    })
+}
+
+/// Locks the sessions of a batch against a take-over.
+fn lock_sessions(t: &mut Transaction<'_>, batch: &Batch) -> Done<()> {
+    let of = batch.new.iter().map(|n| n.session_no).chain(batch.ended.iter().map(|e| e.session_no));
+    let ours = sessions(of);
+    let sql = "SELECT FROM session WHERE session_no = ANY ($1) AND fence = 0 FOR KEY SHARE";
+    if t.query(sql, &[&ours])?.len() == ours.len() { Ok(()) } else { Err(Failure::TakenOver) }
+}
+
+/// The same ends without the answers that are not written, because their call has a final record.
+fn look_again(t: &mut Transaction<'_>, ended: &[Ended]) -> Done<Vec<Ended>> {
+    let mut ended = ended.to_vec();
+    for end in &mut ended {
+        let Some(answer) = end.answer.as_ref().filter(|_| end.begun.had_final) else { continue };
+        if !other_answers::look_again(t, end.session_no, &end.begun, answer, end.fetched_at())? {
+            end.answer = None;
+        }
+    }
+    Ok(ended)
 }
 
 fn call_of(key: &CallKey) -> (&str, i64, NaiveDate) {
@@ -95,13 +135,14 @@ fn execute(
     statement: &Statement,
     new: &[NumberedRequest],
     ended: &[Ended],
-) -> Done<BTreeMap<RequestNo, i64>> {
+) -> Done<BTreeMap<RequestNo, AskedCall>> {
     let of = new.iter().map(|n| n.session_no).chain(ended.iter().map(|e| e.session_no));
     let ours: Column<'_> = Box::new(sessions(of));
     let columns: Vec<Column<'_>> = std::iter::once(ours)
         .chain(new_columns(new))
         .chain(end_columns(ended))
         .chain(answer_columns(ended))
+        .chain([column(new, |n| n.request.recheck)])
         .collect();
     let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(AsRef::as_ref).collect();
     let rows = c.query(statement, &parameters)?;
@@ -111,7 +152,8 @@ fn execute(
     let mut begun = BTreeMap::new();
     for row in rows {
         if let Some(session_no) = row.try_get(0)? {
-            begun.insert((session_no, row.try_get(1)?), row.try_get(2)?);
+            let call = AskedCall { call_no: row.try_get(2)?, had_final: row.try_get(3)? };
+            begun.insert((session_no, row.try_get(1)?), call);
         }
     }
     Ok(begun)
@@ -161,11 +203,6 @@ struct Answered<'a> {
 }
 
 impl Answered<'_> {
-    /// When it was fetched, in microseconds since 1970.
-    fn fetched_at(&self) -> i64 {
-        time_us(self.ended.end.provider_at.unwrap_or(self.ended.end.at.wall))
-    }
-
     fn is_record(&self) -> bool {
         matches!(self.answer.kind, AnswerKind::Final | AnswerKind::Interim)
     }
@@ -195,10 +232,11 @@ fn answer_columns<'a>(ended: &'a [Ended]) -> [Column<'a>; 11] {
         Box::new(answers.iter().map(|a| value(a.ended, a.answer)).collect::<Vec<T>>())
     }
     let text = |text: &'a Option<String>| text.as_deref().map(stored);
-    let sums =
-        answers.iter().map(|a| checksum(&a.ended.begun.key, a.answer, a.ended.session_no, a.fetched_at()));
+    let sums = answers
+        .iter()
+        .map(|a| checksum(&a.ended.begun.key, a.answer, a.ended.session_no, a.ended.fetched_at()));
     let sums: Column<'a> = Box::new(sums.collect::<Vec<i64>>());
-    let fetched: Column<'a> = Box::new(answers.iter().map(Answered::fetched_at).collect::<Vec<i64>>());
+    let fetched: Column<'a> = Box::new(answers.iter().map(|a| a.ended.fetched_at()).collect::<Vec<i64>>());
     [
         of(&answers, |ended, _| ended.begun.call_no),
         of(&answers, |_, answer| answer.kind.as_str()),

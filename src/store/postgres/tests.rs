@@ -40,7 +40,7 @@ fn begin(store: &Arc<dyn Store>, ledger: &str) -> Scope {
 fn request(call_id: &str) -> NewRequest {
     let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
     let key = CallKey { call_id: call_id.into(), prod_id: ProductId(11_000_000_300_006), day };
-    NewRequest { key, asked_date: day, purpose: Purpose::First }
+    NewRequest { key, asked_date: day, purpose: Purpose::First, recheck: false }
 }
 
 fn ended(store: &Arc<dyn Store>) -> RequestEnd {
@@ -80,8 +80,12 @@ async fn a_session_that_was_taken_over_writes_nothing_more() {
     let rows = database.value(before);
     let end = store.end_request(&scope, begun, ended(&store), Some(answer("{}"))).await.unwrap_err();
     let new = store.begin_request(&scope, request("2")).await.unwrap_err();
-    let item =
-        OpenItem { key: request("1").key, status: reconcile_core::status::Status::Pending, seconds: 0 };
+    let item = OpenItem {
+        key: request("1").key,
+        status: reconcile_core::status::Status::Pending,
+        seconds: 0,
+        account: None,
+    };
     let open = store.note_open(&scope, &[item]).unwrap_err();
     let last = store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap_err();
     for refusal in [end, new, open, last] {

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use reconcile_core::quick_parse;
 use rusqlite::{Connection, Row, params};
 
+use super::beside::numbers;
 use super::call_row::{COLUMNS, read};
 use crate::store::answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 use crate::store::call_row::CallRow;
@@ -41,14 +42,12 @@ pub(super) fn sessions(c: &Connection) -> rusqlite::Result<Sessions> {
 /// The answers by session and day. Reads every call once, but not its texts.
 pub(super) fn groups(c: &Connection) -> rusqlite::Result<Vec<AnswerGroup>> {
     let mut groups: BTreeMap<_, AnswerGroup> = BTreeMap::new();
-    let all: (Option<i64>, Option<i64>) =
-        c.query_row("SELECT min(call_no), max(call_no) FROM call", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(first), Some(last)) = all else { return Ok(Vec::new()) };
+    let Some(numbers) = numbers(c)? else { return Ok(Vec::new()) };
     let mut query = c.prepare(
         "SELECT call_no, session_no, call_date FROM call
          WHERE call_no BETWEEN ?1 AND ?2 AND answer IS NOT NULL AND session_no IS NOT NULL ORDER BY call_no",
     )?;
-    for window in windows(first..=last) {
+    for window in windows(numbers) {
         let mut rows = query.query(params![window.start(), window.end()])?;
         while let Some(row) = rows.next()? {
             let (call_no, session_no): (i64, i64) = (row.get(0)?, row.get(1)?);

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::database::Database;
-use super::open_discrepancies;
+use super::{open_discrepancies, other_answers};
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::store::checksum::checksum;
@@ -60,6 +60,10 @@ pub(super) fn purge(
         "UPDATE request SET call_no = 0 WHERE call_no IN (SELECT call_no FROM call WHERE call_date < ?1)",
         [&day],
     )?;
+    c.execute(
+        "DELETE FROM other_answer WHERE call_no IN (SELECT call_no FROM call WHERE call_date < ?1)",
+        [&day],
+    )?;
     let calls = c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
     c.execute("DELETE FROM open_item WHERE call_date < ?1", [&day])?;
     open_discrepancies::purge(c, before)?;
@@ -90,7 +94,7 @@ pub(super) fn purge(
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
 /// whose CallId contains it is deleted with its open item and open discrepancies; its requests stay
-/// for the cap.
+/// for the cap. The answers beside that of the call are deleted if any of its answers contains it.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
     let has_number = |text: &str| contains_number(text, number);
     let mut erased = ErasedRows::default();
@@ -110,9 +114,10 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
             delete_call(c, call_no)?;
         } else if ANSWER_TEXTS.into_iter().any(is_in) {
             forget_answer(c, call_no, row)?;
-        } else {
+        } else if !other_answers::texts(c, call_no)?.iter().any(|text| has_number(text)) {
             continue;
         }
+        other_answers::delete(c, call_no)?;
         erased.calls += 1;
     }
     forget_in_requests(c, has_number)?;

@@ -5,6 +5,7 @@
 mod answers;
 mod arrivals;
 mod attempts;
+mod beside;
 mod call_row;
 mod checks;
 mod copying;
@@ -17,6 +18,7 @@ mod lock;
 mod meta;
 mod open_discrepancies;
 mod open_items;
+mod other_answers;
 mod places;
 mod prepare;
 mod read_ahead;

@@ -16,18 +16,20 @@ pub(super) fn note(
     items: &[OpenItem],
 ) -> rusqlite::Result<()> {
     let mut note = c.prepare_cached(
-        "INSERT INTO open_item (call_id, prod_id, call_date, status, first_run_no, first_seen_at, last_run_no, seconds)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7)
+        "INSERT INTO open_item
+           (call_id, prod_id, call_date, status, first_run_no, first_seen_at, last_run_no, seconds, account)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7, ?8)
          ON CONFLICT (call_id, prod_id, call_date) DO UPDATE SET
            status = excluded.status, seconds = excluded.seconds, last_run_no = excluded.last_run_no, cleared_run_no = NULL,
+           account = coalesce(excluded.account, account),
            first_run_no = iif(cleared_run_no IS NULL, first_run_no, excluded.first_run_no),
            first_seen_at = iif(cleared_run_no IS NULL, first_seen_at, excluded.first_seen_at)",
     )?;
     let now = time_us(now);
     items.iter().try_for_each(|item| {
-        let OpenItem { key, status, .. } = item;
+        let OpenItem { key, status, account, .. } = item;
         let (day, seconds) = (key.day.to_string(), item.stored_seconds());
-        note.execute(params![key.call_id, key.prod_id.0, day, status.as_str(), run_no, now, seconds])
+        note.execute(params![key.call_id, key.prod_id.0, day, status.as_str(), run_no, now, seconds, account])
             .map(drop)
     })
 }

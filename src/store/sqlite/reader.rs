@@ -15,11 +15,14 @@ use super::call_row::{self, COLUMNS};
 use super::errors::InStore as _;
 use super::read_ahead::{ROWS_PER_READ, ReadAhead};
 use super::{
-    answers, attempts, checks, held_file, lock, meta, places, run_history, runs, schema, sessions, traffic,
+    answers, attempts, beside, checks, held_file, lock, meta, other_answers, places, run_history, runs,
+    schema, sessions, traffic,
 };
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::store::amendments::Amendment;
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
+use crate::store::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
 use crate::store::call_row::CallRow;
 use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
@@ -27,6 +30,7 @@ use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::verbs::Reader;
+use crate::store::windows::windows;
 
 /// A read-only connection.
 pub(crate) struct SqliteReader {
@@ -152,7 +156,13 @@ impl Reader for SqliteReader {
                 let CallRow { call_no, key, stored, is_whole } = row?;
                 // A call without its day has no key, so it is left out.
                 let Some(key) = key else { continue };
-                calls.push(KnownCall { key, stored, is_whole, attempts: attempts::of_call(c, call_no)? });
+                calls.push(KnownCall {
+                    key,
+                    stored,
+                    is_whole,
+                    attempts: attempts::of_call(c, call_no)?,
+                    others: other_answers::beside(c, call_no)?,
+                });
             }
             Ok(calls)
         })
@@ -182,6 +192,37 @@ impl Reader for SqliteReader {
 
     fn origin(&self) -> Result<Origin> {
         meta::check_origin(&self.connection, &self.path, None)
+    }
+
+    fn amended(&self, run_no: i64, each: &mut dyn FnMut(Amendment) -> Result<()>) -> Result<()> {
+        let mut done = Ok(());
+        self.read(|c| {
+            other_answers::amended(c, run_no, |amendment| {
+                done = each(amendment);
+                done.is_ok()
+            })
+        })?;
+        done
+    }
+
+    fn open_days(&self, run_no: i64, days: RangeInclusive<NaiveDate>) -> Result<Vec<NaiveDate>> {
+        self.read(|c| beside::open_days(c, run_no, &days))
+    }
+
+    fn open_calls(&self, wanted: &OpenCallsOf) -> Result<Vec<OpenCall>> {
+        self.read(|c| beside::open_calls(c, wanted))
+    }
+
+    fn call_windows(&self) -> Result<Vec<CallNumbers>> {
+        Ok(self.read(beside::numbers)?.into_iter().flat_map(windows).collect())
+    }
+
+    fn final_calls(&self, window: &CallNumbers) -> Result<Vec<FinalCall>> {
+        self.read(|c| beside::final_calls(c, window))
+    }
+
+    fn rechecked_calls(&self, run_no: i64) -> Result<u64> {
+        self.read(|c| beside::rechecked(c, run_no))
     }
 
     fn sessions(&self) -> Result<Sessions> {

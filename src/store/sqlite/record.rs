@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use reconcile_core::answer::NewAnswer;
 use rusqlite::{Connection, params};
 
+use super::other_answers;
 use crate::clock::Moment;
 use crate::store::checksum::checksum;
 use crate::store::group_commit::Command;
@@ -19,7 +20,11 @@ pub(super) fn write(c: &Connection, command: Command) -> rusqlite::Result<BegunR
             end_request(c, &begun, &end)?;
             if let Some(answer) = answer {
                 let fetched_at = end.provider_at.unwrap_or(end.at.wall);
-                store_answer(c, session_no, &begun, &answer, fetched_at)?;
+                let is_written = !begun.had_final
+                    || other_answers::look_again(c, session_no, &begun, &answer, time_us(fetched_at))?;
+                if is_written {
+                    store_answer(c, session_no, &begun, &answer, fetched_at)?;
+                }
             }
             Ok(begun)
         }
@@ -34,16 +39,18 @@ fn begin_request(
     at: Moment,
 ) -> rusqlite::Result<BegunRequest> {
     let key = request.key;
-    let call_no = c
+    let (call_no, had_final) = c
         .prepare_cached(
             "INSERT INTO call (call_id, prod_id, call_date, attempts, first_session_no) VALUES (?1, ?2, ?3, 1, ?4)
              ON CONFLICT (call_id, prod_id, call_date) DO UPDATE SET attempts = attempts + 1
-             RETURNING call_no",
+             RETURNING call_no, coalesce(answer = 'final', 0)",
         )?
-        .query_row(params![key.call_id, key.prod_id.0, key.day.to_string(), session_no], |row| row.get(0))?;
+        .query_row(params![key.call_id, key.prod_id.0, key.day.to_string(), session_no], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     c.prepare_cached(
-        "INSERT INTO request (session_no, call_no, asked_date, purpose, sent_at, sent_boot_us)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO request (session_no, call_no, asked_date, purpose, sent_at, sent_boot_us, recheck)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         session_no,
@@ -51,9 +58,11 @@ fn begin_request(
         request.asked_date.to_string(),
         request.purpose.word(),
         time_us(at.wall),
-        at.boot_us
+        at.boot_us,
+        request.recheck
     ])?;
-    Ok(BegunRequest { request_no: c.last_insert_rowid(), call_no, key })
+    let recheck = request.recheck;
+    Ok(BegunRequest { request_no: c.last_insert_rowid(), call_no, key, had_final, recheck })
 }
 
 /// Writes the end of a request. A withdrawn one is no attempt of its call.

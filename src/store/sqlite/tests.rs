@@ -101,9 +101,9 @@ async fn unknown_words_are_shown_as_stored() {
     let scope = store.begin_session(&identity, "1/s".parse().unwrap(), Duration::from_secs(1)).unwrap();
     let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
     let key = CallKey { call_id: "1^1".into(), prod_id: ProductId(11_000_000_300_006), day };
-    let request = NewRequest { key: key.clone(), asked_date: day, purpose: Purpose::First };
+    let request = NewRequest { key: key.clone(), asked_date: day, purpose: Purpose::First, recheck: false };
     store.begin_request(&scope, request).await.unwrap();
-    store.note_open(&scope, &[OpenItem { key, status: Status::Pending, seconds: 0 }]).unwrap();
+    store.note_open(&scope, &[OpenItem { key, status: Status::Pending, seconds: 0, account: None }]).unwrap();
     folder.execute("UPDATE request SET decision = 'put_off'; UPDATE open_item SET status = 'disputed'");
 
     let known = store.reader().unwrap().calls_named("1^1").unwrap();
@@ -127,7 +127,7 @@ fn begin(store: &SqliteStore) -> reconcile_core::ask_again::Scope {
 fn first_request() -> NewRequest {
     let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
     let key = CallKey { call_id: "1^1".into(), prod_id: ProductId(11_000_000_300_006), day };
-    NewRequest { key, asked_date: day, purpose: Purpose::First }
+    NewRequest { key, asked_date: day, purpose: Purpose::First, recheck: false }
 }
 
 #[cfg(unix)]

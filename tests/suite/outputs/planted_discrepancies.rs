@@ -14,11 +14,11 @@ use futures::StreamExt as _;
 use reconcile::clock::SystemClock;
 use reconcile::error::Result;
 use reconcile::ledger::{Input, Options, ScannedLedger};
-use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Summary};
-use reconcile::publish::{Counted, Remember, Rules, Sources, publish};
+use reconcile::output::{Lang, MaskPhones, Outputs, Paths, Provenance, Rechecked, Summary};
+use reconcile::publish::{BesideCalls, Counted, Remember, Rules, Sources, publish};
 use reconcile::store::{
-    Decision, NewDiscrepancy, NewRequest, OpenItem, OpenItems, Origin, Purpose, RequestEnd, RunIdentity,
-    Store, open,
+    Decision, EarlierCalls, NewDiscrepancy, NewRequest, OpenItem, OpenItems, Origin, Purpose, RequestEnd,
+    RunIdentity, Store, open,
 };
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use reconcile_core::ask_again::Scope;
@@ -214,7 +214,7 @@ async fn store_answer(store: &dyn Store, scope: &Scope, call: usize) {
         Fate::Ringing => (AnswerKind::Interim, "OK", Some(truth.record(call))),
         _ => (AnswerKind::Final, "OK", Some(truth.record(call))),
     };
-    let request = NewRequest { key: key(call), asked_date: day(26), purpose: Purpose::First };
+    let request = NewRequest { key: key(call), asked_date: day(26), purpose: Purpose::First, recheck: false };
     let begun = store.begin_request(scope, request).await.unwrap();
     let (at, code) = (store.moment(), code.to_owned());
     let decision = Decision::Answered;
@@ -572,9 +572,19 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let resolutions = &Resolutions::default();
     let open_before = &OpenBefore::new(NaiveDate::default());
     let session_no = i64::MAX;
-    let (by_account, money) = (false, &MoneyRules::default());
-    let sources =
-        Sources { ledger: &source, store, rules, resolutions, open_before, money, session_no, by_account };
+    let (beside, money) = (&BesideCalls::default(), &MoneyRules::default());
+    let sources = Sources {
+        ledger: &source,
+        store,
+        rules,
+        resolutions,
+        open_before,
+        money,
+        session_no,
+        beside,
+        account: None,
+        by_account: false,
+    };
     let counted = publish(sources, workers, &mut outputs, &mut Forgetful).unwrap();
     let (outputs, written) = outputs.close().unwrap();
     let tie_out = tie_out(&counted.totals, &written, &traffic, 100);
@@ -598,6 +608,8 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         since_last: counted.since_last,
         money: None,
         open_items: &OpenItems::default(),
+        earlier_calls: &EarlierCalls::default(),
+        rechecked: Rechecked::default(),
         notes: &[],
     };
     outputs.finish(&summary).unwrap();

@@ -136,7 +136,7 @@ fn store_as_final(path: &Path, day: NaiveDate, record: &Value) {
         data: Some(record.to_string()),
     };
     let stored = async {
-        let request = NewRequest { key, asked_date: day, purpose: Purpose::First };
+        let request = NewRequest { key, asked_date: day, purpose: Purpose::First, recheck: false };
         let begun = store.begin_request(&scope, request).await?;
         let (at, decision) = (store.moment(), Decision::Answered);
         let (http_status, code) = (Some(200), "OK".to_owned());

@@ -223,12 +223,14 @@ impl Monitor for NoMonitor {
     fn came_back(&self, _code: &str) {}
     fn throttled(&self) {}
     fn ended(&self, _kind: AnswerKind) {}
+    fn begins_beside(&self, _calls: u64) {}
+    fn ended_beside(&self) {}
 }
 
 fn job(n: usize) -> Job {
     let day = NaiveDate::from_ymd_opt(2024, 5, 26).unwrap();
     let key = CallKey { call_id: crate::support::id(n), prod_id: ProductId(11_000_000_300_006), day };
-    Job { key, first_day: day, other_day: None }
+    Job { key, first_day: day, other_day: None, recheck: false }
 }
 
 /// A store and the processes that use it.

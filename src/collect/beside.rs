@@ -1,0 +1,378 @@
+//! The calls that a run asks beside those of its ledger, with what the cap leaves over: open calls
+//! of earlier ledgers, then final records that it looks at again.
+//!
+//! An account takes them in small parts, once all its own calls have their answer. Nothing but a
+//! position is kept from part to part, so memory grows neither with the store nor with the calls.
+//! A call that the run has asked is left out, so none is asked twice, however often the run is
+//! resumed.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Mutex;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use reconcile_core::answer::{AnswerKind, StoredCall};
+use reconcile_core::ask_again::{NextRequest, Scope, kind_today};
+use reconcile_core::call::CallKey;
+use reconcile_core::sample::Sample;
+
+use crate::error::Result;
+use crate::fetch::Job;
+use crate::locked::lock;
+use crate::store::{FinalCall, OpenCall, OpenCallsOf, Reader};
+
+/// Final records of one part.
+const RECORDS_AT_ONCE: usize = 256;
+/// Numbers of calls that are searched at a time.
+const NUMBERS_AT_ONCE: i64 = 8_192;
+
+/// What a run asks beside its ledger.
+#[derive(Debug, Clone)]
+pub struct BesideWanted {
+    /// The run. Only open calls that it has not asked, and records that it has not looked at, are
+    /// asked.
+    pub scope: Scope,
+    /// The days of the open calls.
+    pub open_days: RangeInclusive<NaiveDate>,
+    /// Final records that were fetched since then are looked at again; `None` for none of them.
+    pub records_since: Option<DateTime<Utc>>,
+    /// Of all other final records this percentage is looked at again.
+    pub sample_percent: Option<f64>,
+    /// The accounts by their names in the store, in their order; `None` if the only one has none.
+    pub accounts: Vec<Option<String>>,
+}
+
+/// How many calls an account may ask beside its ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct BesideCounts {
+    /// Open calls of earlier ledgers.
+    pub open: u64,
+    /// Final records.
+    pub records: u64,
+}
+
+impl BesideCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.open + self.records
+    }
+}
+
+impl BesideWanted {
+    /// The place of the account that asks for a call of `account`; `None` if no account may. A call
+    /// whose account is unknown is asked by the only one.
+    #[must_use]
+    pub fn asked_by(&self, account: Option<&str>) -> Option<usize> {
+        match account {
+            Some(name) => self.accounts.iter().position(|own| own.as_deref() == Some(name)),
+            None => (self.accounts.len() == 1).then_some(0),
+        }
+    }
+
+    fn wants_records(&self) -> bool {
+        self.records_since.is_some() || self.sample_percent.is_some()
+    }
+
+    /// Whether a record is young enough to be looked at again.
+    fn is_young(&self, call: &FinalCall) -> bool {
+        self.records_since.is_some_and(|since| call.fetched_at >= since)
+    }
+
+    fn sample(&self) -> Sample {
+        Sample::new(&self.scope.run_id, self.sample_percent.unwrap_or(0.0))
+    }
+
+    /// The job of an open call; `None` if it is settled, or was asked in this run.
+    fn open_job(&self, key: &CallKey, stored: Option<&StoredCall>) -> Option<Job> {
+        // A settled call is not asked again, even by a run that asks for all its own calls.
+        let scope = Scope { refresh: false, ..self.scope.clone() };
+        let (key, recheck) = (key.clone(), false);
+        match scope.next_request(stored) {
+            NextRequest::Nothing => None,
+            NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None, recheck }),
+            NextRequest::Day => {
+                // An earlier run knew from its ledger that the call was made near midnight.
+                let asked_last = stored.and_then(|s| s.answer.as_ref()).map(|a| a.answer.found_date);
+                let other_day = asked_last.filter(|day| *day != key.day);
+                Some(Job { first_day: key.day, other_day, key, recheck })
+            }
+        }
+    }
+
+    /// The job that looks at a final record again; `None` if it is none under today's rules.
+    fn record_job(&self, key: &CallKey, stored: Option<&StoredCall>) -> Option<Job> {
+        let stored = stored.and_then(|stored| stored.answer.as_ref())?;
+        let is_final = kind_today(stored) == AnswerKind::Final && stored.session_no < self.scope.run_from;
+        // A record does not move to another day.
+        let first_day = stored.answer.found_date;
+        is_final.then(|| Job { key: key.clone(), first_day, other_day: None, recheck: true })
+    }
+}
+
+/// Finds the calls. All accounts share it.
+pub struct Beside(Mutex<State>);
+
+struct State {
+    reader: Box<dyn Reader>,
+    wanted: BesideWanted,
+    /// `None` until the first account needs it.
+    records: Option<Records>,
+    positions: Vec<Position>,
+    /// `None` until the first account goes on with calls beside its own.
+    counts: Option<Vec<BesideCounts>>,
+}
+
+/// The final records that may be looked at again.
+#[derive(Default)]
+struct Records {
+    /// The young ones, by the session that looked at them last, and by account.
+    young: BTreeMap<(i64, usize), Found>,
+    /// The others in the sample, by account.
+    sampled: BTreeMap<usize, Found>,
+}
+
+/// Some records: their number, and the numbers of the first and the last.
+#[derive(Clone, Copy)]
+struct Found {
+    records: u64,
+    first: i64,
+    last: i64,
+}
+
+/// How far the calls of an account were found.
+enum Position {
+    Start,
+    /// On these days, the next one last.
+    Open {
+        days: Vec<NaiveDate>,
+        after: Option<CallKey>,
+    },
+    /// By these searches, the next one last.
+    Records(Vec<Search>),
+}
+
+/// Numbers of calls in which records are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Search {
+    numbers: RangeInclusive<i64>,
+    /// The session that looked at them last; `None` searches the sample.
+    looked_at_by: Option<i64>,
+}
+
+impl Beside {
+    /// Nothing is found yet.
+    #[must_use]
+    pub fn new(reader: Box<dyn Reader>, wanted: BesideWanted) -> Self {
+        let positions = wanted.accounts.iter().map(|_| Position::Start).collect();
+        Self(Mutex::new(State { reader, wanted, records: None, positions, counts: None }))
+    }
+
+    /// The next jobs of an account; none after the last ones. May read much of the store.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    pub fn next(&self, account: usize) -> Result<Vec<Job>> {
+        lock(&self.0).next(account)
+    }
+
+    /// How many calls each account would ask now.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    pub fn counts(&self) -> Result<Vec<BesideCounts>> {
+        lock(&self.0).counts()
+    }
+
+    /// The same, as it was at the first call.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    pub fn counts_once(&self) -> Result<Vec<BesideCounts>> {
+        let mut state = lock(&self.0);
+        if let Some(counts) = &state.counts {
+            return Ok(counts.clone());
+        }
+        let counts = state.counts()?;
+        state.counts = Some(counts.clone());
+        Ok(counts)
+    }
+}
+
+impl State {
+    fn next(&mut self, account: usize) -> Result<Vec<Job>> {
+        loop {
+            let (jobs, next) = match std::mem::replace(&mut self.positions[account], Position::Start) {
+                Position::Start => {
+                    let mut days = self.open_days()?;
+                    days.reverse();
+                    (Vec::new(), Position::Open { days, after: None })
+                }
+                Position::Open { days, after } => self.open_jobs(account, days, after)?,
+                Position::Records(searches) if searches.is_empty() => {
+                    self.positions[account] = Position::Records(searches);
+                    return Ok(Vec::new());
+                }
+                Position::Records(searches) => self.record_jobs(account, searches)?,
+            };
+            self.positions[account] = next;
+            if !jobs.is_empty() {
+                return Ok(jobs);
+            }
+        }
+    }
+
+    /// The days that have open calls, the newest first: these are the likeliest to be answered now.
+    fn open_days(&self) -> Result<Vec<NaiveDate>> {
+        self.reader.open_days(self.wanted.scope.run_no, self.wanted.open_days.clone())
+    }
+
+    fn open_calls(&self, day: NaiveDate, after: Option<CallKey>) -> Result<Vec<OpenCall>> {
+        self.reader.open_calls(&OpenCallsOf { run_no: self.wanted.scope.run_no, day, after })
+    }
+
+    fn open_jobs(
+        &mut self,
+        account: usize,
+        mut days: Vec<NaiveDate>,
+        after: Option<CallKey>,
+    ) -> Result<(Vec<Job>, Position)> {
+        let Some(day) = days.last().copied() else {
+            return Ok((Vec::new(), Position::Records(self.searches(account)?)));
+        };
+        let calls = self.open_calls(day, after)?;
+        let Some(last) = calls.last().map(|call| call.key.clone()) else {
+            days.pop();
+            return Ok((Vec::new(), Position::Open { days, after: None }));
+        };
+        let asked_by = |call: &&OpenCall| self.wanted.asked_by(call.account.as_deref()) == Some(account);
+        let keys: Vec<&CallKey> = calls.iter().filter(asked_by).map(|call| &call.key).collect();
+        let jobs = self.jobs(&keys, BesideWanted::open_job)?;
+        Ok((jobs, Position::Open { days, after: Some(last) }))
+    }
+
+    /// The jobs of these calls. The store is asked for them together.
+    fn jobs(
+        &self,
+        keys: &[&CallKey],
+        job: impl Fn(&BesideWanted, &CallKey, Option<&StoredCall>) -> Option<Job>,
+    ) -> Result<Vec<Job>> {
+        let stored = self.reader.lookup_all(keys)?;
+        let jobs =
+            keys.iter().zip(&stored).filter_map(|(key, stored)| job(&self.wanted, key, stored.as_ref()));
+        Ok(jobs.collect())
+    }
+
+    /// The searches for the records of an account, the first one last: the young records, the least
+    /// recently checked first; then the sample, from a place that differs from run to run.
+    fn searches(&mut self, account: usize) -> Result<Vec<Search>> {
+        if self.records.is_none() {
+            self.records = Some(self.find_records()?);
+        }
+        let Some(records) = &self.records else { return Ok(Vec::new()) };
+        let mut searches: Vec<Search> = Vec::new();
+        if let Some(Found { first, last, .. }) = records.sampled.get(&account) {
+            let length = last.abs_diff(*first) + 1;
+            let start = first.saturating_add_unsigned(self.wanted.sample().start(length));
+            for numbers in [*first..=start - 1, start..=*last] {
+                searches.push(Search { numbers, looked_at_by: None });
+            }
+        }
+        let young = records.young.iter().rev().filter(|((_, of), _)| *of == account);
+        searches.extend(young.map(|((session_no, _), found)| Search {
+            numbers: found.first..=found.last,
+            looked_at_by: Some(*session_no),
+        }));
+        Ok(searches)
+    }
+
+    /// Reads all final records once, without their texts.
+    fn find_records(&self) -> Result<Records> {
+        let mut records = Records::default();
+        if !self.wanted.wants_records() {
+            return Ok(records);
+        }
+        let sample = self.wanted.sample();
+        for window in self.reader.call_windows()? {
+            for call in self.reader.final_calls(&window)? {
+                let Some(account) = self.wanted.asked_by(call.account.as_deref()) else { continue };
+                let no = call.call_no;
+                let found = if call.looked_at_by >= self.wanted.scope.run_from {
+                    continue;
+                } else if self.wanted.is_young(&call) {
+                    records.young.entry((call.looked_at_by, account)).or_insert(Found::none_from(no))
+                } else if sample.contains(no) {
+                    records.sampled.entry(account).or_insert(Found::none_from(no))
+                } else {
+                    continue;
+                };
+                (found.records, found.last) = (found.records + 1, no);
+            }
+        }
+        Ok(records)
+    }
+
+    fn record_jobs(&self, account: usize, mut searches: Vec<Search>) -> Result<(Vec<Job>, Position)> {
+        let Some(Search { numbers, looked_at_by }) = searches.pop() else {
+            return Ok((Vec::new(), Position::Records(searches)));
+        };
+        let (first, last) = numbers.into_inner();
+        if first > last {
+            return Ok((Vec::new(), Position::Records(searches)));
+        }
+        let window = first..=last.min(first.saturating_add(NUMBERS_AT_ONCE - 1));
+        let sample = self.wanted.sample();
+        let is_wanted = |call: &FinalCall| {
+            self.wanted.asked_by(call.account.as_deref()) == Some(account)
+                && match looked_at_by {
+                    Some(session_no) => call.looked_at_by == session_no && self.wanted.is_young(call),
+                    None => {
+                        call.looked_at_by < self.wanted.scope.run_from
+                            && !self.wanted.is_young(call)
+                            && sample.contains(call.call_no)
+                    }
+                }
+        };
+        let mut calls = self.reader.final_calls(&window)?;
+        calls.retain(is_wanted);
+        let rest_from = match calls.get(RECORDS_AT_ONCE) {
+            Some(next) => next.call_no,
+            None => window.end().saturating_add(1),
+        };
+        calls.truncate(RECORDS_AT_ONCE);
+        searches.push(Search { numbers: rest_from..=last, looked_at_by });
+        let keys: Vec<&CallKey> = calls.iter().map(|call| &call.key).collect();
+        Ok((self.jobs(&keys, BesideWanted::record_job)?, Position::Records(searches)))
+    }
+
+    fn counts(&self) -> Result<Vec<BesideCounts>> {
+        let mut counts = vec![BesideCounts::default(); self.wanted.accounts.len()];
+        for day in self.open_days()? {
+            let mut after = None;
+            loop {
+                let calls = self.open_calls(day, after)?;
+                let Some(last) = calls.last() else { break };
+                after = Some(last.key.clone());
+                let keys: Vec<&CallKey> = calls.iter().map(|call| &call.key).collect();
+                for (call, stored) in calls.iter().zip(self.reader.lookup_all(&keys)?) {
+                    let account = self.wanted.asked_by(call.account.as_deref());
+                    let job = self.wanted.open_job(&call.key, stored.as_ref());
+                    account.filter(|_| job.is_some()).into_iter().for_each(|at| counts[at].open += 1);
+                }
+            }
+        }
+        let Records { young, sampled } = self.find_records()?;
+        young.iter().for_each(|((_, account), found)| counts[*account].records += found.records);
+        sampled.iter().for_each(|(account, found)| counts[*account].records += found.records);
+        Ok(counts)
+    }
+}
+
+impl Found {
+    fn none_from(first: i64) -> Self {
+        Self { records: 0, first, last: first }
+    }
+}

@@ -1,0 +1,126 @@
+//! The answers of a call, as `reconcile explain` shows them.
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use super::row::ExplainedDiscrepancy;
+use crate::commands::answer::table;
+use crate::hex::hex;
+use crate::output::own_numbers;
+use crate::store::{KnownCall, OtherAnswer, changes};
+use crate::zone;
+use reconcile_core::amended::{amendments, record};
+use reconcile_core::answer;
+use reconcile_core::calendar::provider_text;
+use reconcile_core::ledger_row::Expected;
+use reconcile_core::status::Lookup;
+
+/// The answer in the store.
+#[derive(Serialize)]
+pub(super) struct StoredAnswer {
+    kind: &'static str,
+    #[serde(serialize_with = "as_provider_text")]
+    fetched_at: DateTime<Utc>,
+    found_date: String,
+    request_id: Option<String>,
+    pub(super) code: String,
+    pub(super) message: String,
+    pub(super) data: Option<String>,
+    /// SHA-256 of `Data` as it was received, also where `data` is left out.
+    data_sha256: Option<String>,
+    damaged: bool,
+}
+
+/// An answer beside the one that counts, and what changed after it.
+#[derive(Serialize)]
+pub(super) struct EarlierAnswer {
+    #[serde(flatten)]
+    pub(super) answer: StoredAnswer,
+    /// The fields that differ in the next record; of an answer without a record, the lost record.
+    pub(super) changes: Vec<ExplainedDiscrepancy>,
+}
+
+/// JSON has the times as the provider writes them, in UTC+8.
+pub(super) fn as_provider_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&provider_text(*at))
+}
+
+/// The answers beside the one that counts.
+pub(super) fn earlier_answers(call: &KnownCall) -> Vec<EarlierAnswer> {
+    let changes = changes(&call.others, call.stored.answer.as_ref().filter(|_| call.is_whole));
+    let of = |other: &OtherAnswer| {
+        let change = changes.iter().find(|(noted, ..)| *noted == other.noted_session_no);
+        let (_, before, after) = change?;
+        let after = after.map(|after| record(&after.answer));
+        if after.as_ref().is_some_and(Option::is_none) {
+            return None;
+        }
+        Some(amendments(&record(&before.answer)?, after.flatten().as_ref()))
+    };
+    let earlier = call.others.iter().map(|other| EarlierAnswer {
+        answer: StoredAnswer::of(&other.stored, true),
+        changes: of(other).unwrap_or_default().into_iter().map(Into::into).collect(),
+    });
+    earlier.collect()
+}
+
+/// The phone numbers of a call in all its answers.
+pub(super) fn all_numbers(expected: &Expected, lookup: &Lookup, call: &KnownCall) -> Vec<String> {
+    let mut numbers = own_numbers(expected, lookup.detail.as_ref());
+    for other in &call.others {
+        numbers.extend(own_numbers(&Expected::default(), record(&other.stored.answer).as_ref()));
+    }
+    numbers
+}
+
+impl EarlierAnswer {
+    pub(super) fn lines(&self) -> Vec<String> {
+        let StoredAnswer { kind, fetched_at, request_id, .. } = &self.answer;
+        let request_id = request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default();
+        let fetched_at = zone::date_and_time(*fetched_at);
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        let changes = self.changes.iter().map(|change| {
+            format!("  {}: {} -> {}", change.field, value(&change.expected), value(&change.actual))
+        });
+        let heading = format!("\nearlier answer: {kind}, fetched at {fetched_at}{request_id}");
+        std::iter::once(heading).chain(changes).collect()
+    }
+}
+
+impl StoredAnswer {
+    pub(super) fn new(call: &KnownCall) -> Option<Self> {
+        call.stored.answer.as_ref().map(|stored| Self::of(stored, call.is_whole))
+    }
+
+    fn of(stored: &answer::StoredAnswer, is_whole: bool) -> Self {
+        let answer = &stored.answer;
+        Self {
+            kind: answer.kind.as_str(),
+            fetched_at: stored.fetched_at,
+            found_date: answer.found_date.to_string(),
+            request_id: answer.request_id.clone(),
+            code: answer.code.to_string(),
+            message: answer.message.to_string(),
+            data: answer.data.clone(),
+            data_sha256: answer.data.as_ref().map(|data| hex(&Sha256::digest(data))),
+            damaged: !is_whole,
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = table(&[
+            ("kind", self.kind.to_owned()),
+            ("fetched at", zone::date_and_time(self.fetched_at)),
+            ("day", self.found_date.clone()),
+            ("request id", self.request_id.clone().unwrap_or_default()),
+            ("code", self.code.clone()),
+            ("message", self.message.clone()),
+            ("data", self.data.clone().unwrap_or_default()),
+        ]);
+        if self.damaged {
+            lines.push("damaged (wrong checksum): not used; the next run asks again".into());
+        }
+        lines
+    }
+}

@@ -1,0 +1,153 @@
+//! The table `other_answer`: answers beside those that count.
+
+use std::collections::BTreeSet;
+
+use postgres::{Row, Transaction};
+use reconcile_core::answer::{AnswerKind, NewAnswer};
+
+use super::call_row::{COLUMNS, read};
+use super::errors::Done;
+use super::values::{self, Day, stored};
+use crate::store::amendments::{Amendment, OtherAnswer, changes};
+use crate::store::call_row::CallRow;
+use crate::store::checksum::checksum;
+use crate::store::request::BegunRequest;
+use crate::store::second_look::Effect;
+
+/// Does what an answer to a call with a final record needs besides being written. Returns whether
+/// it is written. If it was done before, it changes nothing.
+pub(super) fn look_again(
+    t: &mut Transaction<'_>,
+    session_no: i64,
+    begun: &BegunRequest,
+    answer: &NewAnswer,
+    fetched_at_us: i64,
+) -> Done<bool> {
+    let call_no = begun.call_no;
+    let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no = $1 FOR UPDATE");
+    let Some(row) = t.query_opt(&sql, &[&call_no])? else { return Ok(true) };
+    let row = read(&row)?;
+    let stored = row.stored.answer.filter(|_| row.is_whole);
+    let newest = beside(t, call_no)?.last().map(|other| other.stored.answer.kind);
+    let effect = Effect::new(stored.as_ref(), answer, newest, begun.recheck);
+    match effect {
+        Effect::Write => return Ok(true),
+        Effect::Check => {}
+        Effect::Replace => keep_record(t, call_no, session_no)?,
+        Effect::KeepBeside => keep_no_record(t, session_no, begun, answer, fetched_at_us)?,
+    }
+    t.execute("UPDATE call SET checked_session_no = $2 WHERE call_no = $1", &[&call_no, &session_no])?;
+    Ok(effect.writes_answer())
+}
+
+/// Keeps the record that counts beside the one that will.
+fn keep_record(t: &mut Transaction<'_>, call_no: i64, session_no: i64) -> Done<()> {
+    t.execute(
+        "INSERT INTO other_answer (call_no, noted_session_no, answer, session_no, fetched_at, found_date, request_id,
+                                   code, message, data, checksum)
+         SELECT call_no, $2, answer, session_no, fetched_at, found_date, request_id, code, message, data, checksum
+         FROM call WHERE call_no = $1
+         ON CONFLICT DO NOTHING",
+        &[&call_no, &session_no],
+    )?;
+    Ok(())
+}
+
+fn keep_no_record(
+    t: &mut Transaction<'_>,
+    session_no: i64,
+    BegunRequest { call_no, key, .. }: &BegunRequest,
+    answer: &NewAnswer,
+    fetched_at_us: i64,
+) -> Done<()> {
+    let text = |text: &Option<String>| text.as_deref().map(|text| stored(text).into_owned());
+    t.execute(
+        "INSERT INTO other_answer (call_no, noted_session_no, answer, session_no, fetched_at, found_date, request_id,
+                                   code, message, data, checksum)
+         VALUES ($1, $2, $3, $2, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT DO NOTHING",
+        &[
+            call_no,
+            &session_no,
+            &AnswerKind::NoRecord.as_str(),
+            &fetched_at_us,
+            &Day(answer.found_date),
+            &text(&answer.request_id),
+            &stored(&answer.code),
+            &stored(&answer.message),
+            &text(&answer.data),
+            &checksum(key, answer, session_no, fetched_at_us),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The whole answers beside that of a call, in the order in which they were noted.
+pub(super) fn beside(t: &mut Transaction<'_>, call_no: i64) -> Done<Vec<OtherAnswer>> {
+    let rows = t.query(
+        "SELECT c.call_no, c.call_id, c.prod_id, c.call_date, c.attempts, o.answer, o.session_no, o.fetched_at,
+                o.found_date, NULL::date, o.request_id, o.code, o.message, o.data, o.checksum, o.noted_session_no
+         FROM other_answer AS o JOIN call AS c USING (call_no) WHERE call_no = $1 ORDER BY noted_session_no",
+        &[&call_no],
+    )?;
+    let other = |row: &Row| -> Result<Option<OtherAnswer>, postgres::Error> {
+        let CallRow { stored, is_whole, .. } = read(row)?;
+        let (answer, noted_session_no) = (stored.answer.filter(|_| is_whole), row.try_get(15)?);
+        Ok(answer.map(|stored| OtherAnswer { noted_session_no, stored }))
+    };
+    Ok(rows.iter().filter_map(|row| other(row).transpose()).collect::<Result<_, _>>()?)
+}
+
+/// The calls of which the sessions of a run have noted a change, by number.
+pub(super) fn amended_calls(t: &mut Transaction<'_>, run_no: i64) -> Done<Vec<i64>> {
+    let rows = t.query(
+        "SELECT DISTINCT call_no FROM other_answer JOIN session ON session.session_no = noted_session_no
+         WHERE run_no = $1 ORDER BY call_no",
+        &[&run_no],
+    )?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// The changes of these calls that the sessions of a run have noted.
+pub(super) fn amended(t: &mut Transaction<'_>, run_no: i64, calls: &[i64]) -> Done<Vec<Amendment>> {
+    let sessions = t.query("SELECT session_no FROM session WHERE run_no = $1", &[&run_no])?;
+    let sessions = sessions.iter().map(|row| row.try_get(0)).collect::<Result<BTreeSet<i64>, _>>()?;
+    let mut amended = Vec::new();
+    for call_no in calls {
+        let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no = $1");
+        let Some(row) = t.query_opt(&sql, &[call_no])? else { continue };
+        let CallRow { key: Some(key), stored, is_whole, .. } = read(&row)? else { continue };
+        let (others, current) = (beside(t, *call_no)?, stored.answer.filter(|_| is_whole));
+        for (noted, before, after) in changes(&others, current.as_ref()) {
+            if sessions.contains(&noted) {
+                let (key, before, after) = (key.clone(), before.clone(), after.cloned());
+                amended.push(Amendment { key, account: account(t, noted)?, before, after });
+            }
+        }
+    }
+    Ok(amended)
+}
+
+fn account(t: &mut Transaction<'_>, session_no: i64) -> Done<Option<String>> {
+    let row = t.query_opt("SELECT nullif(account, '') FROM session WHERE session_no = $1", &[&session_no])?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
+}
+
+/// Deletes the answers beside that of a call.
+pub(super) fn delete(t: &mut Transaction<'_>, call_no: i64) -> Done<()> {
+    t.execute("DELETE FROM other_answer WHERE call_no = $1", &[&call_no])?;
+    Ok(())
+}
+
+/// The texts of the answers beside that of a call, also of damaged ones.
+pub(super) fn texts(t: &mut Transaction<'_>, call_no: i64) -> Done<Vec<String>> {
+    let sql = "SELECT request_id, code, message, data FROM other_answer WHERE call_no = $1";
+    let mut texts = Vec::new();
+    for row in t.query(sql, &[&call_no])? {
+        for column in 0..4 {
+            let text: Option<&str> = row.try_get(column)?;
+            texts.extend(text.map(|text| values::read(text).into_owned()));
+        }
+    }
+    Ok(texts)
+}
