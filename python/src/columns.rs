@@ -60,13 +60,19 @@ impl<'a> Columns<'a> {
     pub(crate) fn times(&self, name: &str) -> Result<TimestampMicrosecondArray, InputError> {
         let column = self.column(name)?;
         let micros = arrays::microseconds(&column);
-        micros.map(|micros| arrays::in_utc(&micros)).map_err(|_| self.wrong_type(name, &column, "a timestamp"))
+        micros
+            .map(|micros| arrays::in_utc(&micros))
+            .map_err(|_| self.wrong_type(name, &column, "a timestamp"))
     }
 
     fn column(&self, name: &str) -> Result<ArrayRef, InputError> {
         let found = self.batch.column_by_name(name).ok_or_else(|| {
             let whose = self.input.source();
-            InputError::column(self.input, name, format!("there is no such column; give the columns of {whose}"))
+            InputError::column(
+                self.input,
+                name,
+                format!("there is no such column; give the columns of {whose}"),
+            )
         })?;
         arrays::plain(found).map_err(|error| InputError::column(self.input, name, error))
     }

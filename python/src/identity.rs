@@ -21,7 +21,8 @@ pub(crate) const COLUMNS: [Column; 2] =
 /// A column is missing or has another type.
 pub(crate) fn identities(batch: &RecordBatch) -> Result<RecordBatch, InputError> {
     let columns = Columns::new(batch, Input::Discrepancies);
-    let [call_id, kind, field, actual] = ["call_id", "kind", "field", "actual"].map(|name| columns.texts(name));
+    let [call_id, kind, field, actual] =
+        ["call_id", "kind", "field", "actual"].map(|name| columns.texts(name));
     let (call_id, kind, field, actual) = (call_id?, kind?, field?, actual?);
     let (prod_id, call_date) = (columns.integers("prod_id")?, columns.days("call_date")?);
     let carried = carried(batch)?;
@@ -59,7 +60,7 @@ fn carried(batch: &RecordBatch) -> Result<Vec<(String, Texts)>, InputError> {
         .map(|(field, array)| {
             let name = field.name().clone();
             let texts = arrays::shown(array);
-            let texts = texts.map_err(|error| InputError::column(Input::Discrepancies, &name, error.to_string()))?;
+            let texts = texts.map_err(|error| InputError::column(Input::Discrepancies, &name, error))?;
             Ok((name, texts))
         });
     carried.collect()

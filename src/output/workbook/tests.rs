@@ -116,7 +116,7 @@ fn columns_without_room_are_left_out() {
     count(&mut counted, "1^1", "mismatch");
     check(&staged, &names, &counted).unwrap();
     let note = open(&staged).worksheet_range("Night").unwrap();
-    let words = "the sheets have the first 16384 of 16401 columns";
+    let words = "the sheets have the first 16384 of 16402 columns";
     assert_eq!(note.get_value((0, 1)), Some(&Data::String(words.into())));
 }
 

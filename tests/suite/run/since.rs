@@ -299,6 +299,22 @@ fn purge_and_forget_make_a_discrepancy_new_again() {
 }
 
 #[test]
+fn an_older_store_remembers_from_its_next_run_on() {
+    let kept = |name: &str| {
+        fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name)).unwrap()
+    };
+    for version in ["v1.db", "v2.db"] {
+        let bench = Bench::new(&String::from_utf8(kept("v1.csv")).unwrap());
+        fs::write(bench.path("reconcile.db"), kept(version)).unwrap();
+        bench.run(&["--offline"]).exits(0);
+        let all = bench.summary().number("discrepancies_total");
+        assert_eq!(changes(&bench), [all, 0, 0], "{version}");
+        bench.run(&["--offline"]).exits(0);
+        assert_eq!(changes(&bench), [0, all, 0], "{version}");
+    }
+}
+
+#[test]
 fn discrepancies_beyond_the_bound_stay_new() {
     let bench = small_night();
     bench.run(&[]).exits(0);
