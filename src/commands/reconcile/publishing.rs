@@ -19,6 +19,7 @@ use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
+use reconcile_core::resolutions::LeftOver;
 use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
@@ -41,9 +42,8 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let traffic = traffic_of_all(&accounts);
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let beside = beside_calls(run)?;
     let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_counts) =
-        write_rows(run, &mut outputs, &beside)?;
+        write_rows(run, &mut outputs)?;
     set_totals(run, &mut accounts, &totals, by_account);
     // Why calls failed; without such calls, why requests failed.
     let failures = if failed_calls.total() > 0 { &failed_calls } else { &collected.failed_requests };
@@ -52,8 +52,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let (outputs, written) = outputs.close()?;
     let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&entries);
-    let later_change = run.source.input.later_change().map(Note::Ledger);
-    let late_notes = Vec::from_iter(later_change.into_iter().chain(decisions::notes(settings, &left_over)));
+    let late_notes = late_notes(run, &left_over);
     late_notes.iter().for_each(|note| run.console.note(note));
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
@@ -102,6 +101,12 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
 fn beside_calls(run: &RunContext<'_>) -> Result<BesideCalls> {
     let (reader, days) = (run.store.reader()?, run.beside_wanted().open_days);
     BesideCalls::read(reader.as_ref(), run.scope().run_no, days)
+}
+
+/// The notes that are known only after the rows are written.
+fn late_notes(run: &RunContext<'_>, left_over: &LeftOver) -> Vec<Note> {
+    let later_change = run.source.input.later_change().map(Note::Ledger);
+    later_change.into_iter().chain(decisions::notes(run.settings, left_over)).collect()
 }
 
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
@@ -174,11 +179,8 @@ struct OpenCounts {
 }
 
 /// Writes details and discrepancies, and the open calls to the store.
-fn write_rows(
-    run: &RunContext<'_>,
-    outputs: &mut Outputs,
-    beside: &BesideCalls,
-) -> Result<(Counted, OpenCounts)> {
+fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<(Counted, OpenCounts)> {
+    let beside = &beside_calls(run)?;
     let mut open = Vec::new();
     let mut on_open = |item| {
         open.push(item);
