@@ -38,8 +38,7 @@ const OPEN_AT_ONCE: usize = 1_000;
 pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<WrittenRun> {
     let settings = run.settings;
     let mut accounts = figures_of_accounts(run, collected)?;
-    let nearest = nearest_to_cap(&accounts);
-    let traffic = traffic_of_all(&accounts);
+    let (nearest, traffic) = (nearest_to_cap(&accounts), traffic_of_all(&accounts));
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
     let (Counted { totals, by_account, figures, entries, failed_calls, exhausted_calls, .. }, open_counts) =
