@@ -21,7 +21,7 @@ pub fn tie_out_rule(lang: Lang, rule: Rule) -> &'static str {
         Rule::Accounts => "各账号之和与总数一致，且各账号均未超过上限",
     };
     let en = match rule {
-        Rule::Discrepancies => "discrepancies = invalid rows + those of the calls",
+        Rule::Discrepancies => "discrepancies = invalid rows + those of the calls + those of other calls",
         Rule::DiscrepanciesOfEachCall => {
             "each call has as many discrepancies as its row says; calls with any"
         }

@@ -43,13 +43,11 @@ use reconcile_core::traffic::Traffic;
 pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<WrittenRun> {
     let settings = run.settings;
     let mut accounts = figures_of_accounts(run, collected)?;
-    let nearest = nearest_to_cap(&accounts);
-    let traffic = traffic_of_all(&accounts);
+    let (nearest, traffic) = (nearest_to_cap(&accounts), traffic_of_all(&accounts));
     let provenance = provenance(run, accounts[nearest].cap);
     let mut outputs = start_outputs(run, &provenance, &traffic)?;
-    let beside = beside_calls(run)?;
     let RowsWritten { counted, open_items, earlier_calls, rechecked, changes } =
-        write_rows(run, &mut outputs, &beside)?;
+        write_rows(run, &mut outputs)?;
     let Counted { totals, by_account, figures, money, since_last, failed_calls, exhausted_calls, .. } =
         counted;
     set_totals(run, &mut accounts, &totals, by_account);
@@ -116,6 +114,12 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
 fn beside_calls(run: &RunContext<'_>) -> Result<BesideCalls> {
     let (reader, days) = (run.store.reader()?, run.beside_wanted().open_days);
     BesideCalls::read(reader.as_ref(), run.scope().run_no, days)
+}
+
+/// The notes that are known only after the rows are written.
+fn late_notes(run: &RunContext<'_>, left_over: &LeftOver) -> Vec<Note> {
+    let later_change = run.source.input.later_change().map(Note::Ledger);
+    later_change.into_iter().chain(decisions::notes(run.settings, left_over)).collect()
 }
 
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
@@ -224,8 +228,8 @@ struct RowsWritten {
 
 /// Writes details and discrepancies, and the open calls to the store. The discrepancies change only
 /// when the run ends.
-fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs, beside: &BesideCalls) -> Result<RowsWritten> {
-    let before = run.store.open_before(run.scope())?;
+fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<RowsWritten> {
+    let (before, beside) = (run.store.open_before(run.scope())?, &beside_calls(run)?);
     let mut remembering = Remembering::new(run);
     let sources = Sources {
         ledger: &run.source,

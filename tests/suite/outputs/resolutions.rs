@@ -303,7 +303,7 @@ fn a_wrong_file_stops_the_run_before_it_sends_anything() {
         (format!("{HEADER}\n{}\n", on_missing(1, "accepted", "soon")), "until is \"soon\"; write the day as"),
         (
             format!("{HEADER}\n\n{}\n", on_talk_time(1, 31, "accepted").replace("mismatch", "missmatch")),
-            "line 3 of decisions.csv: the kind \"missmatch\" is unknown; use deferred",
+            "line 3 of decisions.csv: the kind \"missmatch\" is unknown; use amended, deferred",
         ),
         (
             format!("{HEADER}\n{}\n", on_talk_time(1, 31, "accepted").replace("duration_s", "talk")),

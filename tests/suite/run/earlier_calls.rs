@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::recheck::a_minute_passes;
 use crate::support::keys;
-use crate::support::provider::Reply;
+use crate::support::postgres::Database;
+use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, column, id};
 
 /// The day this many days ago in UTC+8.
@@ -152,4 +153,36 @@ fn each_account_asks_for_its_own_earlier_calls() {
     assert_eq!((of_account("one"), of_account("two")), (vec![id(0), id(10)], vec![id(1), id(2)]));
     assert_eq!(earlier(&bench), counts(3, 3, 3, 0, 0));
     bench.summary().assert_totals();
+}
+
+#[test]
+fn a_database_and_a_file_report_the_same() {
+    let Some(database) = Database::create() else { return };
+    let outputs = |store: &str| {
+        let bench = Bench::new(&ledger(0..4, 1));
+        let without = |calls: [usize; 2]| {
+            bench.provider.answer_with(move |request| {
+                let is_without = calls.iter().any(|no| id(*no) == request.call_id());
+                if is_without { Reply::without_data() } else { Reply::record() }
+            });
+        };
+        without([2, 3]);
+        bench.run(&["--store", store]).exits(0);
+        // Call 0 changes, call 1 is lost, call 2 is found now.
+        without([1, 3]);
+        let mut changed = detail(&id(0));
+        changed["callee"] = "13900139000".into();
+        bench.provider.script(&id(0), [Reply::ok(&changed)]);
+        bench.write("calls.csv", &ledger([10], 1));
+        bench.run(&["--store", store, "--recheck", "3d"]).exits(0);
+        let summary = bench.summary();
+        summary.assert_totals();
+        let counts = ["earlier_calls", "rechecked", "discrepancies"].map(|key| summary.0[key].clone());
+        (counts, bench.comparable_outputs().1)
+    };
+    let (with_file, with_database) = (outputs("reconcile.db"), outputs(&database.url()));
+    assert_eq!(with_database, with_file);
+    assert_eq!(with_file.0[0], counts(2, 2, 1, 1, 0));
+    assert_eq!(with_file.0[1], json!({"asked": 2, "changed": 1, "lost": 1}));
+    assert_eq!(with_file.0[2]["amended"], 2);
 }

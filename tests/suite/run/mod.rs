@@ -14,6 +14,7 @@ mod early_signals;
 mod failures;
 mod fatal;
 mod faults;
+mod five_nights;
 mod hosts_simulated;
 mod ledger_changes;
 mod logs;
