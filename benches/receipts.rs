@@ -1,8 +1,8 @@
 //! Reading receipts and joining them with a ledger: receipts per second and peak memory.
 //!
-//! Of every 20 calls of the ledger 19 have a receipt, every hundredth receipt comes twice, and every
-//! thousandth names a call that the ledger lacks. The receipts are in the order of their times, the
-//! ledger is not. Each measurement runs in a separate process.
+//! Of every 20 calls of the ledger 19 have a receipt, every hundredth receipt comes twice, and
+//! every thousandth names a call that the ledger lacks. The receipts are in the order of their
+//! times, the ledger is not. Each measurement runs in a separate process.
 //!
 //! `RECONCILE_BENCH_ROWS` sets the number of calls (100,000).
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]

@@ -49,6 +49,7 @@ pub struct JoinedReceipts {
 }
 
 /// What the receipts of a call are to the ledger.
+#[derive(Clone, Copy)]
 enum Relation {
     Answers(NamedCall),
     NotAnswering,
@@ -83,6 +84,8 @@ impl JoinedReceipts {
                 joined.add(&receipt, relation, places, (group[0].no, number))?;
             }
         }
+        // Frees their temporary files.
+        drop((receipts, calls));
         joined.counts.duplicates = joined.counts.receipts - joined.counts.calls;
         Ok(joined)
     }

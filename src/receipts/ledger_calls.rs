@@ -23,6 +23,7 @@ pub struct LedgerCalls {
 }
 
 /// A call of the ledger at its place.
+#[derive(Clone, Copy)]
 pub(super) struct NamedCall {
     pub(super) place: u64,
     pub(super) prod_id: ProductId,

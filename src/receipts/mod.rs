@@ -17,10 +17,10 @@
 //! What a run does with them:
 //!
 //! 1. **Before it asks**: [`Receipts::collect`], [`LedgerCalls::of`], [`JoinedReceipts::join`].
-//!    Then [`JoinedReceipts::answered`] gives each call that a receipt answers, with its key, in the
-//!    order of the ledger. The store keeps each of these receipts, as `Receipt::to_data` writes it.
-//!    A call without a lasting answer of the operation is then answered by its receipt, unless
-//!    `ReceiptsTrust::asks` says that it is asked for all the same.
+//!    Then [`JoinedReceipts::answered`] gives each call that a receipt answers, with its key, in
+//!    the order of the ledger. The store keeps each receipt as `Receipt::to_answer` gives it. Of it
+//!    and the operation's answer, `Source::counting` says which counts. A call that its receipt
+//!    answers is asked for only if `ReceiptsTrust::asks` says so.
 //! 2. **While it asks**: for each such call that is answered, `differences` of record and receipt.
 //!    Once `refutes` is true, all calls with receipts are asked for.
 //! 3. **When it publishes**: the stored receipt is read by the same `normalize` as a record.

@@ -110,8 +110,8 @@ impl<R: Read> Pieces<R> {
         }
     }
 
-    /// Length of the object at the start, whole or broken. It is above [`MAX_PIECE`] if the object is
-    /// too long.
+    /// Length of the object at the start, whole or broken. It is above [`MAX_PIECE`] if the object
+    /// is too long.
     fn object(&mut self) -> Result<usize> {
         let mut scan = Scan::default();
         loop {

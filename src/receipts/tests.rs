@@ -99,9 +99,12 @@ fn a_too_long_object_is_passed_over() {
     }
 }
 
-/// The lines of the receipts and of the problems in a file; `None` if it cannot be read or holds no
+/// The lines of the receipts, and of the problems.
+type Lines = (Vec<u64>, Vec<(u64, ReceiptProblem)>);
+
+/// The lines of a file; `None` if it cannot be read or holds no
 /// receipts.
-fn lines_of(path: &Path) -> Option<(Vec<u64>, Vec<(u64, ReceiptProblem)>)> {
+fn lines_of(path: &Path) -> Option<Lines> {
     let form = form_of(&Input::open(path).unwrap(), path).ok()?;
     if matches!(form, form::Form::Other) {
         return None;
@@ -117,7 +120,7 @@ fn lines_of(path: &Path) -> Option<(Vec<u64>, Vec<(u64, ReceiptProblem)>)> {
     done.ok().map(|()| (receipts, problems))
 }
 
-fn lines_in(bytes: &[u8], suffix: &str) -> Option<(Vec<u64>, Vec<(u64, ReceiptProblem)>)> {
+fn lines_in(bytes: &[u8], suffix: &str) -> Option<Lines> {
     let mut file = tempfile::Builder::new().suffix(suffix).tempfile().unwrap();
     std::io::Write::write_all(&mut file, bytes).unwrap();
     lines_of(file.path())
