@@ -18,8 +18,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("without", "no amount", "无金额"),
     (
         "sides_text",
-        "Only calls with an amount on both sides are summed. The others are counted as no amount.",
-        "仅汇总双方均有金额的通话；其余计入“无金额”。",
+        "Only calls with an amount on both sides are summed. The last column counts the others: without one by the ledger, without one by the provider.",
+        "仅汇总双方均有金额的通话；最后一列为其余通话数：台账无金额、服务商无金额。",
     ),
     ("bridge", "From the ledger’s amount to the provider’s", "从台账金额到服务商金额"),
     (
@@ -27,7 +27,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "The steps add up. Unusable rows are not in it, because they name no product.",
         "各步相加等于服务商合计。无法使用的行不指明产品，故不计入。",
     ),
-    ("at_stake", "money at stake", "涉及金额"),
+    ("at_stake", "Money at stake", "涉及金额"),
     ("unknown", "Discrepancies whose money at stake is not known", "涉及金额未知的差异数"),
     ("settled", "Money that decisions have settled", "已由处理决定结清的金额"),
     ("no_tariff", "Calls without a tariff on their day", "当日没有资费的通话数"),
