@@ -116,12 +116,6 @@ fn beside_calls(run: &RunContext<'_>) -> Result<BesideCalls> {
     BesideCalls::read(reader.as_ref(), run.scope().run_no, days)
 }
 
-/// The notes that are known only after the rows are written.
-fn late_notes(run: &RunContext<'_>, left_over: &LeftOver) -> Vec<Note> {
-    let later_change = run.source.input.later_change().map(Note::Ledger);
-    later_change.into_iter().chain(decisions::notes(run.settings, left_over)).collect()
-}
-
 fn start_outputs(run: &RunContext<'_>, provenance: &Provenance, traffic: &Traffic) -> Result<Outputs> {
     let (scan, settings) = (&run.source.scan, run.settings);
     let lang = settings.lang;
