@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Input, LedgerError, TableKind, TextTable};
 use crate::output::csv_form::{timestamp, without_guard};
 use reconcile_core::discrepancy::Kind;
-use reconcile_core::discrepancy_identity::{Subject, discrepancy_identity};
+use reconcile_core::discrepancy_identity::{Subject, discrepancy_identity, is_part_of_row};
 use reconcile_core::quick_parse;
 
 /// A column that the program reads.
@@ -79,11 +79,7 @@ impl Columns {
     fn new(names: &[String]) -> Self {
         let position = |name: &str| names.iter().position(|column| column == name);
         let positions = Known::ALL.map(|(_, name)| position(name));
-        // The file's name is no part of a row.
-        let is_carried = |at: &usize| {
-            let name = &names[*at];
-            name.starts_with("ledger_") && name != "ledger_file" && name != Known::LedgerLine.name()
-        };
+        let is_carried = |at: &usize| is_part_of_row(&names[*at]) && names[*at] != Known::LedgerLine.name();
         let carried = (0..names.len()).filter(is_carried).collect();
         Self { names: names.to_vec(), positions, carried }
     }

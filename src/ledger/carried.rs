@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use super::header_text::printable;
-use super::joined::{FILE_COLUMN, JoinedColumns};
+use super::joined::JoinedColumns;
 use super::note::LedgerNote;
+use reconcile_core::discrepancy_identity::LEDGER_FILE;
 
 /// Names that the outputs use for their own columns. Only a ledger of several files has the second.
-const RESERVED: [&str; 2] = ["ledger_line", FILE_COLUMN];
+const RESERVED: [&str; 2] = ["ledger_line", LEDGER_FILE];
 
 /// The columns of a ledger that hold no field.
 #[derive(Debug, Clone, Default)]

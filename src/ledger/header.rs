@@ -9,9 +9,10 @@ use super::carried::Carried;
 use super::columns::{Column, ColumnNote, REASON_COLUMN, Role};
 use super::error::{HeaderError, LedgerError};
 use super::header_text::{distance, looks_like_data, printable};
-use super::joined::{ColumnKey, FILE_COLUMN, JoinedColumns, OneOfSeveral};
+use super::joined::{ColumnKey, JoinedColumns, OneOfSeveral};
 use super::options::Options;
 use super::similar::similar_fields;
+use reconcile_core::discrepancy_identity::LEDGER_FILE;
 use reconcile_core::ledger_field::{FIELD_COUNT, Field, Match, normalized};
 
 /// The column of each field, from 0.
@@ -126,7 +127,7 @@ impl Header {
     /// The names of a row's carried values in the outputs.
     pub(super) fn carried_names(&self) -> Vec<String> {
         let account = self.has_account.then(|| Field::Account.name().to_owned());
-        let file = self.among.is_some().then(|| FILE_COLUMN.to_owned());
+        let file = self.among.is_some().then(|| LEDGER_FILE.to_owned());
         account.into_iter().chain(file).chain(self.carried.names.iter().cloned()).collect()
     }
 

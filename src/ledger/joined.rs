@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-/// Output name of the column with the name of a row's file.
-pub(super) const FILE_COLUMN: &str = "ledger_file";
-
 /// A file of several that are one ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneOfSeveral {

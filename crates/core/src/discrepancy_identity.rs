@@ -28,7 +28,7 @@ pub enum Subject<'a> {
         call_id: &'a str,
         /// The value at fault; empty if the whole row is at fault.
         value: &'a str,
-        /// The columns `ledger_…` with the row's values. The account is none of them.
+        /// The columns `ledger_…` with the row's values. See [`is_part_of_row`].
         carried: &'a [(&'a str, &'a str)],
     },
 }
@@ -47,12 +47,22 @@ pub fn discrepancy_identity(subject: Subject<'_>, kind: &str, field: &str) -> u1
     first_half(hash)
 }
 
+/// The carried column that names the file of a row, if the ledger has several files.
+pub const LEDGER_FILE: &str = "ledger_file";
+
+/// True if a carried column is part of what an unusable row says. Account and file are not: the
+/// same row may come in another file tomorrow.
+#[must_use]
+pub fn is_part_of_row(column: &str) -> bool {
+    column.starts_with("ledger_") && column != LEDGER_FILE
+}
+
 impl<'a> Subject<'a> {
     /// The subject of an unusable row. `names` are those of its carried columns.
     #[must_use]
     pub fn digest_of_row(row: &'a InvalidRow, names: &'a [String]) -> i64 {
         let columns = names.iter().zip(&row.carried).map(|(name, value)| (name.as_str(), value.as_str()));
-        let carried: Vec<_> = columns.filter(|(name, _)| name.starts_with("ledger_")).collect();
+        let carried: Vec<_> = columns.filter(|(name, _)| is_part_of_row(name)).collect();
         let call_id = row.call_id.as_deref().unwrap_or_default();
         Subject::Row { call_id, value: &row.found, carried: &carried }.digest()
     }

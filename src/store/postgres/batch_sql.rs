@@ -16,7 +16,7 @@ macro_rules! begin {
     () => {
         ", new AS (
           SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::text[],
-                               $9::bigint[], $10::bigint[], $31::bool[])
+                               $9::bigint[], $10::bigint[], $32::bool[])
             AS n (session_no, request_no, call_id, prod_id, call_date, asked_date, purpose, sent_at, sent_boot_us, recheck)
           WHERE (SELECT all_are FROM live) AND NOT EXISTS
             (SELECT FROM request AS r WHERE r.session_no = n.session_no AND r.request_no = n.request_no)),
