@@ -402,7 +402,7 @@ mod tests {
         );
         assert_eq!(now.time_left(), "2m left");
         let beside = Snapshot { done: 250, beside: [1_200, 7], throttled: 0, ..now };
-        assert_eq!(beside.line(None), "7 of 1,200 earlier calls, 100 of 100 requests in the window");
+        assert_eq!(beside.line(None), "7 of 1200 earlier calls, 100 of 100 requests in the window");
     }
 
     /// Collects the fields of events.
