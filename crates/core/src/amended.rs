@@ -92,7 +92,7 @@ pub fn amendments(before: &CallDetail, after: Option<&CallDetail>) -> Vec<Discre
         return vec![Discrepancy::new(Kind::Amended, Message::RecordLost).field(LOST).values(before, after)];
     };
     let pairs = fields(before).into_iter().zip(fields(after));
-    pairs.filter_map(|((field, before), (_, after))| amended(field, before, after)).collect()
+    pairs.filter_map(|((field, before), (_, after))| amended(field, &before, &after)).collect()
 }
 
 /// The value of a field.
@@ -122,7 +122,7 @@ impl Value {
     }
 }
 
-fn amended(field: &'static str, before: Value, after: Value) -> Option<Discrepancy> {
+fn amended(field: &'static str, before: &Value, after: &Value) -> Option<Discrepancy> {
     if before == after {
         return None;
     }
