@@ -46,8 +46,8 @@ impl KeptFigures {
     }
 }
 
-/// The series of a ledger, by its first file. Ledgers whose names differ only in digits are of one series, if the same
-/// account is asked: `calls-2026-11-25.csv` and `calls-2026-11-26.csv`.
+/// The series of a ledger, by its first file. Ledgers whose names differ only in digits are of one
+/// series, if the same account is asked: `calls-2026-11-25.csv` and `calls-2026-11-26.csv`.
 pub(crate) fn series(ledger: &[PathBuf], account: Option<&str>) -> String {
     let first = ledger.first().map_or(Path::new(""), PathBuf::as_path);
     let name = first.file_name().unwrap_or(first.as_os_str()).to_string_lossy();

@@ -22,6 +22,7 @@ mod decisions;
 mod later_values;
 mod others;
 mod sources;
+mod unit_row;
 mod units;
 mod worker;
 

@@ -3,15 +3,16 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 
+use compact_str::CompactString;
+
 use super::counted::Counted;
 use super::decisions::decide;
 use super::later_values;
 use super::sources::Sources;
+use super::unit_row::UnitRow;
 use super::units::{Done, Found, Unit, changed};
-use compact_str::CompactString;
-
 use crate::error::{Error, Result};
-use crate::ledger::{BatchParser, RawBatch, Repeat};
+use crate::ledger::{BatchParser, RawBatch};
 use crate::locked::lock;
 use crate::output::{KnownCall, RowEncoder, RowForms, own_numbers};
 use crate::shown::shown;
@@ -25,7 +26,7 @@ use reconcile_core::compare::compare;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use reconcile_core::discrepancy_identity::{Subject, call_id_digest};
 use reconcile_core::discrepancy_rows;
-use reconcile_core::ledger_row::{InvalidRow, LedgerRow, Record};
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::message::Message;
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
@@ -114,54 +115,6 @@ impl<'a> Worker<'a> {
 
 fn send(results: &SyncSender<Result<Done>>, done: Done) -> Result<()> {
     results.send(Ok(done)).map_err(|_| Error::bug("the thread that writes the files has stopped"))
-}
-
-/// A row of a unit.
-enum UnitRow<'a> {
-    Invalid(InvalidRow),
-    /// The first row of a call, which has this number and this many later rows.
-    First {
-        row: LedgerRow,
-        number: u64,
-        later_rows: u64,
-    },
-    /// A later row of the call whose first row has this number.
-    Later {
-        row: LedgerRow,
-        first: &'a LedgerRow,
-        number: u64,
-    },
-}
-
-impl<'a> UnitRow<'a> {
-    /// `None` if the row is not what the first reading found.
-    fn new(
-        record: Option<Record>,
-        repeat: Option<Repeat>,
-        number: u64,
-        first_rows: &mut std::slice::Iter<'a, Arc<LedgerRow>>,
-    ) -> Option<Self> {
-        match (record?, repeat) {
-            (Record::Invalid(row), None) => Some(Self::Invalid(row)),
-            (Record::Row(row), None) => Some(Self::First { row, number, later_rows: 0 }),
-            (Record::Row(row), Some(Repeat::First { later_rows })) => {
-                Some(Self::First { row, number, later_rows })
-            }
-            (Record::Row(row), Some(Repeat::Later { first: number })) => {
-                Some(Self::Later { row, first: first_rows.next()?, number })
-            }
-            (Record::Invalid(_), Some(_)) => None,
-        }
-    }
-
-    /// The call that the row names.
-    fn key(&self) -> Option<&CallKey> {
-        match self {
-            Self::Invalid(_) => None,
-            Self::First { row, .. } => Some(&row.key),
-            Self::Later { first, .. } => Some(&first.key),
-        }
-    }
 }
 
 /// The rows of a unit while they are worked on.

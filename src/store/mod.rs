@@ -30,6 +30,7 @@ mod open_items;
 mod origin;
 mod places;
 mod postgres;
+mod reader;
 mod request;
 mod run_history;
 mod run_identity;
@@ -56,12 +57,13 @@ pub use open_discrepancies::{DiscrepancyChanges, NewDiscrepancies, NewDiscrepanc
 pub use open_items::{EarlierCalls, OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use places::Places;
+pub use reader::Reader;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_history::{RunFigures, RunHistory, StoredRun};
 pub use run_identity::{AccountCap, Destination, RunIdentity};
 pub use store_note::StoreNote;
 pub use stored_word::{StoredWord, Word};
-pub use verbs::{Reader, RequestLog, Store};
+pub use verbs::{RequestLog, Store};
 pub use wait::Wait;
 
 #[cfg(test)]

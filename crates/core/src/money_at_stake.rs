@@ -10,8 +10,8 @@ use crate::tariff::{Legs, Tariff};
 
 /// The amount that a discrepancy puts in doubt; `None` if a value for it is missing.
 ///
-/// - A different duration, also of a record that changed: the difference between the charges for the two durations. So it is 0
-///   where both are billed as the same units.
+/// - A different duration, also of a record that changed: the difference between the charges for
+///   the two durations. So it is 0 where both are billed as the same units.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the charge
 ///   for the ledger's duration. A call that was not asked puts nothing in doubt.
 /// - An unknown state, or a record that the provider lost: the charge for the provider's record.

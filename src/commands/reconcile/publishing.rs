@@ -88,24 +88,43 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         notes: &[run.notes(), collected.notes.clone(), late_notes].concat(),
     };
     outputs.finish(&summary)?;
-    let text = std::fs::read_to_string(&settings.outputs.summary).map_err(|e| e.to_string());
+    end_run(run, &summary, &tonight, changes, &left_over)
+}
+
+/// Uploads the files if they are published, ends the run in the store, and prints the result.
+/// Returns what the notification tells of it.
+///
+/// # Errors
+///
+/// Exit 6 if a file cannot be uploaded, or the store cannot be written.
+fn end_run(
+    run: &RunContext<'_>,
+    summary: &Summary<'_>,
+    tonight: &TonightsFigures,
+    changes: DiscrepancyChanges,
+    left_over: &LeftOver,
+) -> Result<WrittenRun> {
+    let text = std::fs::read_to_string(&run.settings.outputs.summary).map_err(|e| e.to_string());
+    let paths = upload(run, summary.provenance, summary.complete())?;
+    tonight.note(run, &paths)?;
     let ended = RunEnd::with_outputs(summary.complete(), changes);
-    let paths = end_run(run, &provenance, &tonight, ended)?;
+    run.store.end_session(run.scope(), Some(ended))?;
+    let Summary { totals, since_last, limits, .. } = *summary;
     if let Some(metrics) = &run.metrics {
-        metrics.published(&totals, since_last, &left_over, run.is_sandbox());
+        metrics.published(totals, since_last, left_over, run.is_sandbox());
     }
-    let exit = Exit::of_written_run(summary.complete(), decisions::is_above(settings, &totals, &limits));
-    Closing { summary: &summary, paths: &paths, exit }.say(run.console.quiet);
+    let exit = Exit::of_written_run(summary.complete(), decisions::is_above(run.settings, totals, limits));
+    Closing { summary, paths: &paths, exit }.say(run.console.quiet);
     Ok(WrittenRun {
         exit,
         is_sandbox: run.is_sandbox(),
-        at_stake_s,
+        totals: totals.clone(),
+        at_stake_s: summary.figures.at_stake_s.values().sum(),
         since_last,
-        limits,
-        trend: tonight.trend,
-        cause: failures.most_frequent().cloned(),
-        incomplete_because: because,
-        totals,
+        limits: limits.to_vec(),
+        trend: summary.trend.clone(),
+        incomplete_because: summary.incomplete_because.cloned(),
+        cause: summary.cause.cloned(),
         summary: text,
     })
 }
@@ -163,23 +182,6 @@ fn accounts_of_summary(run: &RunContext<'_>, figures: &[AccountFigures]) -> Vec<
         })
     });
     accounts.collect()
-}
-
-/// Uploads the files if they are published, and ends the run in the store. Returns their paths.
-///
-/// # Errors
-///
-/// Exit 6 if a file cannot be uploaded, or the store cannot be written.
-fn end_run(
-    run: &RunContext<'_>,
-    provenance: &Provenance,
-    tonight: &TonightsFigures,
-    ended: RunEnd,
-) -> Result<Paths> {
-    let paths = upload(run, provenance, ended.complete)?;
-    tonight.note(run, &paths)?;
-    run.store.end_session(run.scope(), Some(ended))?;
-    Ok(paths)
 }
 
 /// Makes the files visible in object storage if the run is published there. Returns their paths.

@@ -81,8 +81,8 @@ impl Calls {
         }
     }
 
-    /// The records of all known calls, in no order; `None` for a recording, which has replies and no
-    /// calls. Generated calls are not known.
+    /// The records of all known calls, in no order; `None` for a recording, which has replies and
+    /// no calls. Generated calls are not known.
     pub(super) fn records(&self, seed: u64) -> Option<Vec<KnownRecord>> {
         match &self.0 {
             Kind::Sample(calls) => Some(calls.records().collect()),

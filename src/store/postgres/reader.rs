@@ -25,9 +25,9 @@ use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::location::DatabaseUrl;
 use crate::store::origin::{ExpectedOrigin, Origin};
+use crate::store::reader::Reader;
 use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
-use crate::store::verbs::Reader;
 use crate::store::windows::windows;
 
 /// Amended calls that one transaction reads.

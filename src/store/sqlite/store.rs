@@ -34,11 +34,12 @@ use crate::store::open_discrepancies::RunEnd;
 use crate::store::open_items::{OpenItem, OpenItems};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::places::Places;
+use crate::store::reader::Reader;
 use crate::store::request::{BegunRequest, NewRequest, RequestEnd};
 use crate::store::run_history::{RunFigures, RunHistory};
 use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
 use crate::store::store_note::StoreNote;
-use crate::store::verbs::{Reader, RequestLog, Store};
+use crate::store::verbs::{RequestLog, Store};
 
 /// A store that this process has opened and locked.
 ///

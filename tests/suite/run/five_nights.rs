@@ -186,7 +186,7 @@ fn five_nights(n: &Nights) {
         ])
     );
 
-    // Night 2: the same ledger. One decision; the provider found a record, changed one and lost one.
+    // Night 2: the same ledger, with a decision. A record is found, one has changed, one is lost.
     n.a_day_passes();
     n.provider_says(3, Some(30));
     n.provider_says(4, Some(40));
