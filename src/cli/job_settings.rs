@@ -32,9 +32,6 @@ impl JobArgs {
         money: MoneyTables,
         timezone: Zone,
     ) -> Result<Settings> {
-        let missing = |name: &str| {
-            Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
-        };
         let inputs = self.input.clone();
         let first = inputs.first().ok_or_else(|| missing("--input"))?.clone();
         inputs.iter().try_for_each(|input| object_outputs::check_input(input))?;
@@ -88,6 +85,10 @@ impl JobArgs {
             notify_secret,
         })
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::usage(format!("{name} is missing")).hint("`reconcile --help` shows all options")
 }
 
 impl JobArgs {

@@ -98,11 +98,8 @@ struct SummaryJson<'a> {
     outcomes: BTreeMap<&'static str, u64>,
     by_hour: &'a [HourOfDay],
     rejected: Vec<RejectedLine>,
-    requests: u64,
-    first_tries: u64,
-    retries: u64,
-    other_day_tries: u64,
-    throttled: u64,
+    #[serde(flatten)]
+    requests: RequestsJson,
     from_store: u64,
     most_in_any_window: u64,
     cap: CapJson,
@@ -118,6 +115,23 @@ struct SummaryJson<'a> {
     tie_out: &'a [TieOutLine],
     notes: Vec<String>,
     files: &'a [WrittenFile],
+}
+
+/// The requests of the session, by their purpose.
+#[derive(Serialize)]
+struct RequestsJson {
+    requests: u64,
+    first_tries: u64,
+    retries: u64,
+    other_day_tries: u64,
+    throttled: u64,
+}
+
+impl RequestsJson {
+    fn new(traffic: &Traffic) -> Self {
+        let Traffic { requests, first_tries, retries, other_day_tries, throttled, .. } = *traffic;
+        Self { requests, first_tries, retries, other_day_tries, throttled }
+    }
 }
 
 /// The rows and calls of the ledger.
@@ -329,11 +343,7 @@ impl<'a> SummaryJson<'a> {
             outcomes: f.outcomes.iter().map(|(outcome, n)| (outcome.as_str(), *n)).collect(),
             by_hour: &f.hours,
             rejected: rejected_lines(f),
-            requests: x.requests,
-            first_tries: x.first_tries,
-            retries: x.retries,
-            other_day_tries: x.other_day_tries,
-            throttled: x.throttled,
+            requests: RequestsJson::new(x),
             from_store: t.from_store,
             most_in_any_window: x.evidence.most_in_any_window,
             cap: CapJson::new(p.cap),

@@ -146,10 +146,8 @@ pub(crate) fn render(content: &Content<'_>, [largest, settled, amended]: [Larges
     let (lang, figures) = (summary.lang, summary.figures);
     let products = figures.by_product.iter().filter_map(|(name, _)| name.map(String::as_str));
     let labels = Labels::new(lang, products);
-    let [rows, settled] = [largest, settled].map(|list| listed_rows(summary, list));
-    let (rows, settled) = (rows?, settled?);
-    let charts = Charts::draw(summary);
-    let observed = &figures.observed;
+    let (rows, settled) = (listed_rows(summary, largest)?, listed_rows(summary, settled)?);
+    let (charts, observed) = (Charts::draw(summary), &figures.observed);
     let page = Page {
         s: &numbers,
         t: texts(lang),
@@ -198,10 +196,8 @@ pub(crate) fn render(content: &Content<'_>, [largest, settled, amended]: [Larges
         summary_bytes: group_thousands(&content.summary_file.bytes),
     };
     let environment = environment(&numbers, lang);
-    let rendered = environment
-        .template_from_str(TEMPLATE)
-        .and_then(|template| template.render(minijinja::value::Serde(&page)));
-    rendered.map_err(bug)
+    let template = environment.template_from_str(TEMPLATE).map_err(bug)?;
+    template.render(minijinja::value::Serde(&page)).map_err(bug)
 }
 
 /// The rows of a list. If all discrepancies are new, the page says it once, and not in each row.
