@@ -140,3 +140,16 @@ mod tests {
         assert!(of_open_file(std::fs::File::open("/dev/null").unwrap()).is_none());
     }
 }
+
+/// A path that is the same file as an earlier one, and that one; `None` without such a path.
+pub(crate) fn same_file<P: AsRef<Path>>(paths: &[P]) -> Option<(&Path, &Path)> {
+    let is_same = |one: &Path, other: &Path| {
+        one == other || matches!((Place::of(one), Place::of(other)), (Ok(one), Ok(other)) if one.is(&other))
+    };
+    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+    let mut pairs = paths
+        .iter()
+        .enumerate()
+        .filter_map(|(no, path)| Some((*path, *paths[..no].iter().find(|earlier| is_same(earlier, path))?)));
+    pairs.next()
+}

@@ -28,6 +28,8 @@ use reconcile_core::quick_parse;
 use reconcile_core::tariff::{Increments, Legs, Tariff, Tariffs};
 
 /// The keys of a tariff.
+/// The highest price. Any sum of a night then fits into its column.
+const MOST: Decimal = Decimal::whole(1_000);
 const KEYS: [&str; 7] = ["first", "next", "price", "currency", "legs", "from", "to"];
 const CURRENCY: &str = "CNY";
 const FORM: &str = "write [tariff.\"voice-notification\"] with first = 60, next = 60 (seconds) and \
@@ -235,6 +237,10 @@ impl Given {
                 return wrong("a decimal number in quotes, since it is exact", "\"0.055\"");
             }
             "price" => match Decimal::parse(&text) {
+                Ok(price) if price > MOST => {
+                    let what = format!("{table}.price is over {}", MOST.short());
+                    return Err((what, "write the price of `next` seconds".to_owned()));
+                }
                 Ok(price) => self.price = Some(price),
                 Err(problem) => {
                     let what = format!("{table}.price cannot be \"{}\": {problem}", shown(&text));

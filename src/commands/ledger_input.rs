@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::ledger::{Input, LedgerFiles};
 use crate::objects::{ObjectUrl, download};
-use crate::place::Place;
+use crate::place::same_file;
 use crate::provider::credentials::Access;
 
 /// The ledger at these paths and URLs. Objects are copied to temporary files first, like standard
@@ -29,15 +29,8 @@ fn open_file(path: &Path, access: &Access) -> Result<Input> {
 
 /// Refuses a file that is named twice: each of its rows would be a duplicate.
 fn refuse_twice(paths: &[PathBuf]) -> Result<()> {
-    let is_same = |one: &Path, other: &Path| {
-        one == other || matches!((Place::of(one), Place::of(other)), (Ok(one), Ok(other)) if one.is(&other))
-    };
-    for (no, path) in paths.iter().enumerate() {
-        if let Some(earlier) = paths[..no].iter().find(|earlier| is_same(earlier, path)) {
-            let (path, earlier) = (path.display(), earlier.display());
-            return Err(Error::usage(format!("the ledger {path} is the same file as {earlier}"))
-                .hint("name each file of the ledger once"));
-        }
-    }
-    Ok(())
+    let Some((path, earlier)) = same_file(paths) else { return Ok(()) };
+    let (path, earlier) = (path.display(), earlier.display());
+    Err(Error::usage(format!("the ledger {path} is the same file as {earlier}"))
+        .hint("name each file of the ledger once"))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::ledger::TableRow;
+use crate::place::same_file;
 use crate::resolutions::{open_table, unreadable};
 use crate::shown::shown;
 use reconcile_core::bill::{Bill, ItemProducts};
@@ -17,8 +18,12 @@ const BILL: &str = "bill";
 ///
 /// # Errors
 ///
-/// Exit 2 when a file cannot be read, or a row of it has no meaning.
+/// Exit 2 when a file cannot be read or is named twice, or a row of it has no meaning.
 pub(crate) fn load(paths: &[impl AsRef<Path>], items: &ItemProducts) -> Result<Bill> {
+    if let Some((path, earlier)) = same_file(paths) {
+        return Err(Error::usage(format!("the bill {} is the same file as {}", name(path), name(earlier)))
+            .hint("name each bill once"));
+    }
     let mut bill = Bill::new(items.clone());
     paths.iter().try_for_each(|path| read(path.as_ref(), &mut bill))?;
     Ok(bill)

@@ -20,7 +20,7 @@ use reconcile_core::discrepancy_rows::{OtherCall, of_other_call};
 
 use crate::error::Result;
 use crate::output::own_numbers;
-use crate::store::{Amendment, EarlierCalls, OpenCall, OpenCallsOf, Reader};
+use crate::store::{Amendment, AmendmentNo, EarlierCalls, OpenCall, OpenCallsOf, Reader};
 use reconcile_core::ledger_row::Expected;
 
 /// The calls of a run beside its ledger, and which of them the ledger names after all.
@@ -32,9 +32,10 @@ pub struct BesideCalls {
     open: Vec<u128>,
     /// Of each of them: whether the ledger names it.
     is_open_named: Vec<AtomicBool>,
+    told: Vec<AmendmentNo>,
 }
 
-/// A call whose final record changed in this run.
+/// A call whose final record changed, which this run tells.
 struct AmendedCall {
     call: OtherCall,
     account: Option<String>,
@@ -71,7 +72,8 @@ impl BesideCalls {
         Ok(beside)
     }
 
-    fn add(&mut self, Amendment { key, account, before, after }: Amendment) {
+    fn add(&mut self, Amendment { no, key, account, before, after }: Amendment) {
+        self.told.push(no);
         let Some(old) = record(&before.answer) else { return };
         let new = match &after {
             Some(after) => match record(&after.answer) {
@@ -130,6 +132,12 @@ impl BesideCalls {
                 },
             })
         })
+    }
+
+    /// The changes that the outputs tell, for the store.
+    #[must_use]
+    pub fn told(&self) -> &[AmendmentNo] {
+        &self.told
     }
 
     /// The number of calls whose record changed, and of those whose record the provider lost.

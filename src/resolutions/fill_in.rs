@@ -1,6 +1,8 @@
 //! Makes a file of resolutions to fill in: the rows of an old one, and a row for each discrepancy
 //! that is still open.
 //!
+//! An event gets no row: it is told once, so a decision could only be made when it is over.
+//!
 //! Memory holds the old file. The discrepancies pass through, but for the keys of duplicates and
 //! unusable rows, of which several may be alike.
 
@@ -78,6 +80,9 @@ impl FillIn<'_> {
         let mut used = EntryUse::default();
         for row in found {
             let row = row?;
+            if row.row.what.kind.is_event() {
+                continue;
+            }
             let is_open =
                 if is_new { !row.is_decided } else { decisions.find(&[&row.row], &mut used).is_none() };
             let Some(key) = row.key().filter(|_| is_open) else {

@@ -22,9 +22,20 @@ fn is_record(stored: &StoredAnswer) -> bool {
     matches!(stored.answer.kind, AnswerKind::Final | AnswerKind::Interim)
 }
 
+/// Which answer beside that of a call proves a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AmendmentNo {
+    /// The number of the call.
+    pub call_no: i64,
+    /// The session that noted it.
+    pub noted_session_no: i64,
+}
+
 /// A final record that the provider changed or lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amendment {
+    /// Its number, to note that it was told.
+    pub no: AmendmentNo,
     /// The call.
     pub key: CallKey,
     /// The account that was asked; `None` if the store knows only one account.

@@ -44,7 +44,7 @@ mod verbs;
 mod wait;
 mod windows;
 
-pub use amendments::{Amendment, OtherAnswer, changes};
+pub use amendments::{Amendment, AmendmentNo, OtherAnswer, changes};
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 pub use beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
 pub use copy::{Copied, CopiedTable};

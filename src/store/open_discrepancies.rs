@@ -11,6 +11,7 @@ use compact_str::CompactString;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::since::{Fate, MAX_REMEMBERED, Marks, OpenBefore, OpenKey, REMEMBERED_DAYS};
 
+use super::amendments::AmendmentNo;
 use super::units::time_us;
 use crate::parts::{PARTS, Parts};
 
@@ -46,6 +47,8 @@ pub struct DiscrepancyChanges {
     pub marks: Marks,
     /// Those that are open now and were not before.
     pub new: NewDiscrepancies,
+    /// The changes of final records that the outputs tell.
+    pub told: Vec<AmendmentNo>,
 }
 
 impl DiscrepancyChanges {
@@ -64,7 +67,7 @@ impl DiscrepancyChanges {
 
     /// At most this many rows of the store change.
     pub(super) fn rows(&self) -> usize {
-        self.before.len() + self.new.rows
+        self.before.len() + self.new.rows + self.told.len()
     }
 
     /// New ones that can be remembered.
@@ -237,7 +240,7 @@ mod tests {
             })
             .unwrap();
         }
-        let changes = DiscrepancyChanges { before, marks, new };
+        let changes = DiscrepancyChanges { before, marks, new, told: Vec::new() };
         assert_eq!(changes.not_remembered().unwrap(), 1);
         let kept: Vec<i64> =
             changes.remembered().flat_map(|part| part.unwrap()).map(|new| new.subject).collect();

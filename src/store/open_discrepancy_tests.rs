@@ -48,7 +48,7 @@ fn compare(before: OpenBefore, calls: &[(u32, Status)], found: &[Found]) -> (Dis
         }
         dates.push(since);
     }
-    (DiscrepancyChanges { before, marks, new }, dates)
+    (DiscrepancyChanges { before, marks, new, told: Vec::new() }, dates)
 }
 
 /// A whole run. Returns the counts, and the days since which the discrepancies are open.
@@ -212,7 +212,11 @@ async fn purge_and_forget_reach_open_discrepancies() {
     push(Some(&other), "ledger_13812345678");
     push(None, "prod_id");
     let before = store.open_before(&scope).unwrap();
-    end_run(&store, &scope, DiscrepancyChanges { before, marks: Marks::default(), new: changes });
+    end_run(
+        &store,
+        &scope,
+        DiscrepancyChanges { before, marks: Marks::default(), new: changes, told: Vec::new() },
+    );
     let left = || {
         let scope = begin(&store);
         let left = store.open_before(&scope).unwrap().len();

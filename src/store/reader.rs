@@ -89,8 +89,9 @@ pub trait Reader: Send {
     /// Exit 6 if the store cannot be read, or does not say so.
     fn origin(&self) -> Result<Origin>;
 
-    /// Passes the changes of final records that the sessions of a run have noted to `each`, by the
-    /// number of their call.
+    /// Passes the changes of final records that a run has to tell to `each`, by the number of their
+    /// call: those that no outputs have told yet, and those of the chain, whose outputs the run
+    /// replaces. Changes that another live session has noted are left to its run.
     ///
     /// # Errors
     ///

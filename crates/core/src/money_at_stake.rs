@@ -10,8 +10,8 @@ use crate::tariff::{Legs, Tariff};
 
 /// The amount that a discrepancy puts in doubt; `None` if a value for it is missing.
 ///
-/// - A different duration, also of a record that changed: the difference between the charges for
-///   the two durations. So it is 0 where both are billed as the same units.
+/// - A different duration: the difference between the charges for the two durations. So it is 0
+///   where both are billed as the same units.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the charge
 ///   for the ledger's duration. A call that was not asked puts nothing in doubt.
 /// - An unknown state, or a record that the provider lost: the charge for the provider's record.
@@ -24,7 +24,7 @@ pub fn money_at_stake(
     what: &Discrepancy,
 ) -> Option<Decimal> {
     match what.kind {
-        Kind::Mismatch | Kind::Inconsistent | Kind::Amended if what.field == "duration_s" => {
+        Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
             let Some(delta) = what.delta else { return Some(Decimal::ZERO) };
             if tariff.legs == Legs::Two {
                 return None;

@@ -7,7 +7,8 @@ use crate::ledger_row::LedgerRow;
 /// The talk seconds that a discrepancy puts in doubt. `row` is `None` for a call that the ledger
 /// does not name, `provider_s` the talk seconds of the provider's record.
 ///
-/// - A different duration, also of a record that was amended: the difference.
+/// - A different duration: the difference. So is a changed duration of a call that the ledger does
+///   not name. If the ledger names the call, its comparison says whether they differ.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the ledger's
 ///   duration. A call that was not asked puts nothing in doubt.
 /// - An unknown state, or a record that the provider lost: the provider's duration.
@@ -17,6 +18,7 @@ pub fn seconds_at_stake(row: Option<&LedgerRow>, provider_s: Option<i64>, what: 
     let ledger = || row.and_then(|row| row.expected.duration_s).map_or(0, i64::unsigned_abs);
     let provider = || provider_s.map_or(0, i64::unsigned_abs);
     match what.kind {
+        Kind::Amended if row.is_some() && what.field != LOST => 0,
         Kind::Amended | Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
             what.delta.map_or(0, i64::unsigned_abs)
         }
@@ -63,7 +65,7 @@ mod tests {
         };
         assert_eq!(stake(Kind::Mismatch, "duration_s", Some(-54)), 54);
         assert_eq!(stake(Kind::Mismatch, "called_at", Some(28_800)), 0);
-        assert_eq!(stake(Kind::Amended, "duration_s", Some(3)), 3);
+        assert_eq!(stake(Kind::Amended, "duration_s", Some(3)), 0);
         assert_eq!(stake(Kind::Amended, "status", None), 7);
         assert_eq!(stake(Kind::Amended, "ended_at", Some(3)), 0);
         assert_eq!(stake(Kind::NotFound, "", None), 61);
@@ -71,5 +73,7 @@ mod tests {
         assert_eq!(stake(Kind::Deferred, "", None), 0);
         assert_eq!(stake(Kind::UnknownState, "state", None), 7);
         assert_eq!(stake(Kind::OtherDay, "call_date", None), 0);
+        let amended = Discrepancy::new(Kind::Amended, Message::NotAsked).field("duration_s").delta(Some(-3));
+        assert_eq!(seconds_at_stake(None, detail.duration_s, &amended), 3);
     }
 }

@@ -247,7 +247,7 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<RowsWritten
     let (changed, lost) = beside.changed_and_lost();
     let rechecked = Rechecked { asked: reader.rechecked_calls(run.scope().run_no)?, changed, lost };
     let marks = std::mem::take(&mut counted.marks);
-    let changes = DiscrepancyChanges { before, marks, new };
+    let changes = DiscrepancyChanges { before, marks, new, told: beside.told().to_vec() };
     Ok(RowsWritten { counted, open_items, earlier_calls, rechecked, changes })
 }
 

@@ -41,8 +41,12 @@ impl Numbers {
             Some(JsonValue::Null) => return Ok(Value::from("–")),
             _ => return Err(missing("amount", pointer)),
         };
-        let amount = Decimal::parse(text).map_err(|_| missing("amount", pointer))?;
-        let short = signed(is_signed && amount > Decimal::ZERO, &group_thousands(&amount.short()));
+        // A sum may be larger than an amount can be. It is shown with all its places.
+        let (is_positive, short) = match Decimal::parse(text) {
+            Ok(amount) => (amount > Decimal::ZERO, amount.short()),
+            Err(_) => (!text.starts_with('-'), text.clone()),
+        };
+        let short = signed(is_signed && is_positive, &group_thousands(&short));
         Ok(Value::from_safe_string(format!("<data value=\"{text}\" data-at=\"{pointer}\">{short}</data>")))
     }
 

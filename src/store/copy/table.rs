@@ -124,6 +124,7 @@ pub(in crate::store) const OTHER_ANSWER: Table = Table {
         (Text, "message"),
         (Text, "data"),
         (Int, "checksum"),
+        (Int, "told_run_no"),
     ],
 };
 

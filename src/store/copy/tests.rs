@@ -87,8 +87,8 @@ fn filled(folder: &TempDir) -> PathBuf {
              UPDATE call SET checked_session_no = 2 WHERE call_no < 9;
              UPDATE request SET request_id = 'R' || request_no, recheck = request_no % 2;
              UPDATE session SET endpoint = 'https://provider';
-             INSERT INTO other_answer VALUES (3, 2, 'final', 1, 3, '{day}', 'R3', 'OK', NULL, '{{}}', 7),
-                                             (3, 3, 'no_record', 3, 9, NULL, NULL, 'OK', NULL, NULL, 8);
+             INSERT INTO other_answer VALUES (3, 2, 'final', 1, 3, '{day}', 'R3', 'OK', NULL, '{{}}', 7, 1),
+                                             (3, 3, 'no_record', 3, 9, NULL, NULL, 'OK', NULL, NULL, 8, NULL);
              INSERT INTO open_item VALUES ('9^9', 1, '{day}', 'pending', 1, 1, 1, NULL, 'a', 60);
              INSERT INTO open_discrepancy VALUES (-7, 'mismatch', 'caller', '{day}', NULL, '{day}', 1, 1),
                                                  (7, 'invalid_row', '', NULL, 5, '{day}', 1, 1);

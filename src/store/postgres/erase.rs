@@ -106,7 +106,7 @@ fn old_sessions(t: &mut Transaction<'_>, boot_id: &str, now: Moment) -> Done<Vec
 /// Erases every trace of a phone number in calls with these numbers. Returns how many calls.
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
-/// whose CallId contains it is deleted with its open discrepancies; its requests stay for the cap.
+/// whose CallId contains it is deleted; its requests stay for the cap. The open discrepancies of both are deleted.
 /// The answers beside that of the call are deleted if any of its answers contains it.
 pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>, number: &str) -> Done<u64> {
     let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no BETWEEN $1 AND $2");
@@ -119,9 +119,10 @@ pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>
         let call_no: i64 = row.try_get(0)?;
         let mut texts = ANSWER_TEXTS.into_iter();
         if is_in(CALL_ID)? {
-            open_discrepancies::forget_calls(t, &[Subject::of_call(&key_of(&row)?).digest()])?;
+            forget_discrepancies(t, &row)?;
             t.execute("DELETE FROM call WHERE call_no = $1", &[&call_no])?;
         } else if texts.try_fold(false, |found, column| Ok::<_, postgres::Error>(found || is_in(column)?))? {
+            forget_discrepancies(t, &row)?;
             forget_answer(t, &row)?;
         } else if !other_answers::texts(t, call_no)?.iter().any(|text| contains_number(text, number)) {
             continue;
@@ -130,6 +131,12 @@ pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>
         calls += 1;
     }
     Ok(calls)
+}
+
+/// Deletes the open discrepancies of a call. Without its answer, nothing can say any more whether
+/// its values differ.
+fn forget_discrepancies(t: &mut Transaction<'_>, row: &Row) -> Done<()> {
+    open_discrepancies::forget_calls(t, &[Subject::of_call(&key_of(row)?).digest()])
 }
 
 /// Replaces an answer. What remains of a discarded one is emptied.

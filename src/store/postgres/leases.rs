@@ -10,9 +10,9 @@ use super::connection::LONGEST_ANSWER;
 use super::database::{Database, check_live};
 use super::errors::{Failure, busy, failed};
 use super::lease::{self, LeaseTable};
-use super::open_discrepancies;
 use super::sessions::{self, Begun, InTheWay, NewSessions};
 use super::settings::Settings;
+use super::{open_discrepancies, other_answers};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -185,6 +185,7 @@ impl Leases {
             if let Some(changes) = &changes {
                 check_live(t, &own)?;
                 open_discrepancies::change(t, run_no, changes)?;
+                other_answers::tell(t, run_no, &changes.told)?;
             }
             let claims = claims.get_or_init(|| stop_keeping(&keeper)).as_ref().ok_or(Failure::Silent)?;
             sessions::end(t, claims, run_no, complete, clock.now())

@@ -1,6 +1,6 @@
 //! The table `other_answer`: answers beside those that count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::{Row, Transaction};
 use reconcile_core::answer::{AnswerKind, NewAnswer};
@@ -8,7 +8,7 @@ use reconcile_core::answer::{AnswerKind, NewAnswer};
 use super::call_row::{COLUMNS, read};
 use super::errors::Done;
 use super::values::{self, Day, stored};
-use crate::store::amendments::{Amendment, OtherAnswer, changes};
+use crate::store::amendments::{Amendment, AmendmentNo, OtherAnswer, changes};
 use crate::store::call_row::CallRow;
 use crate::store::checksum::checksum;
 use crate::store::request::BegunRequest;
@@ -98,34 +98,52 @@ pub(super) fn beside(t: &mut Transaction<'_>, call_no: i64) -> Done<Vec<OtherAns
     Ok(rows.iter().filter_map(|row| other(row).transpose()).collect::<Result<_, _>>()?)
 }
 
-/// The calls of which the sessions of a run have noted a change, by number.
-pub(super) fn amended_calls(t: &mut Transaction<'_>, run_no: i64) -> Done<Vec<i64>> {
+/// The changes that a run has to tell: by call, the sessions that noted them.
+pub(super) fn untold(t: &mut Transaction<'_>, run_no: i64) -> Done<Vec<(i64, BTreeSet<i64>)>> {
     let rows = t.query(
-        "SELECT DISTINCT call_no FROM other_answer JOIN session ON session.session_no = noted_session_no
-         WHERE run_no = $1 ORDER BY call_no",
+        "SELECT call_no, noted_session_no
+         FROM other_answer AS o JOIN session AS s ON s.session_no = o.noted_session_no
+         WHERE told_run_no IN
+                 (SELECT run_no FROM run WHERE chain_no = (SELECT chain_no FROM run WHERE run_no = $1))
+            OR told_run_no IS NULL AND (s.run_no = $1 OR s.ended_at IS NOT NULL OR s.fence <> 0)",
         &[&run_no],
     )?;
-    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    let mut untold: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    for row in rows {
+        untold.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
+    }
+    Ok(untold.into_iter().collect())
 }
 
-/// The changes of these calls that the sessions of a run have noted.
-pub(super) fn amended(t: &mut Transaction<'_>, run_no: i64, calls: &[i64]) -> Done<Vec<Amendment>> {
-    let sessions = t.query("SELECT session_no FROM session WHERE run_no = $1", &[&run_no])?;
-    let sessions = sessions.iter().map(|row| row.try_get(0)).collect::<Result<BTreeSet<i64>, _>>()?;
+/// The changes of these calls that these sessions have noted.
+pub(super) fn amended(t: &mut Transaction<'_>, calls: &[(i64, BTreeSet<i64>)]) -> Done<Vec<Amendment>> {
     let mut amended = Vec::new();
-    for call_no in calls {
+    for (call_no, noted) in calls {
         let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no = $1");
         let Some(row) = t.query_opt(&sql, &[call_no])? else { continue };
         let CallRow { key: Some(key), stored, is_whole, .. } = read(&row)? else { continue };
         let (others, current) = (beside(t, *call_no)?, stored.answer.filter(|_| is_whole));
-        for (noted, before, after) in changes(&others, current.as_ref()) {
-            if sessions.contains(&noted) {
+        for (noted_session_no, before, after) in changes(&others, current.as_ref()) {
+            if noted.contains(&noted_session_no) {
+                let no = AmendmentNo { call_no: *call_no, noted_session_no };
                 let (key, before, after) = (key.clone(), before.clone(), after.cloned());
-                amended.push(Amendment { key, account: account(t, noted)?, before, after });
+                amended.push(Amendment { no, key, account: account(t, noted_session_no)?, before, after });
             }
         }
     }
     Ok(amended)
+}
+
+/// Notes that the outputs of a run tell these changes.
+pub(super) fn tell(t: &mut Transaction<'_>, run_no: i64, told: &[AmendmentNo]) -> Done<()> {
+    let (calls, noted): (Vec<i64>, Vec<i64>) =
+        told.iter().map(|no| (no.call_no, no.noted_session_no)).unzip();
+    t.execute(
+        "UPDATE other_answer AS o SET told_run_no = $3 FROM unnest($1::bigint[], $2::bigint[]) AS n (call_no, noted)
+         WHERE o.call_no = n.call_no AND o.noted_session_no = n.noted",
+        &[&calls, &noted, &run_no],
+    )?;
+    Ok(())
 }
 
 fn account(t: &mut Transaction<'_>, session_no: i64) -> Done<Option<String>> {

@@ -167,10 +167,10 @@ impl Reader for PostgresReader {
     }
 
     fn amended(&self, run_no: i64, each: &mut dyn FnMut(Amendment) -> Result<()>) -> Result<()> {
-        let calls = self.read(move |t| other_answers::amended_calls(t, run_no))?;
+        let calls = self.read(move |t| other_answers::untold(t, run_no))?;
         for calls in calls.chunks(AMENDED_AT_ONCE) {
             let calls = calls.to_vec();
-            let amended = self.read(move |t| other_answers::amended(t, run_no, &calls))?;
+            let amended = self.read(move |t| other_answers::amended(t, &calls))?;
             amended.into_iter().try_for_each(&mut *each)?;
         }
         Ok(())

@@ -155,11 +155,12 @@ CREATE TABLE other_answer (
   message TEXT,
   data TEXT,
   checksum BIGINT,                     -- as in the table call
+  told_run_no BIGINT,                  -- run whose outputs tell it; NULL: none yet
   PRIMARY KEY (call_no, noted_session_no)
 );
 
--- Finds the records that changed in a run.
-CREATE INDEX other_answer_by_session ON other_answer (noted_session_no);
+-- Finds the changes that a run has to tell.
+CREATE INDEX other_answer_by_run ON other_answer (told_run_no);
 
 -- The discrepancies that were open after the last run whose ledger names their call.
 CREATE TABLE open_discrepancy (

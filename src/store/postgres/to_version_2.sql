@@ -20,9 +20,10 @@ CREATE TABLE other_answer (
   message TEXT,
   data TEXT,
   checksum BIGINT,
+  told_run_no BIGINT,
   PRIMARY KEY (call_no, noted_session_no)
 );
-CREATE INDEX other_answer_by_session ON other_answer (noted_session_no);
+CREATE INDEX other_answer_by_run ON other_answer (told_run_no);
 CREATE TABLE open_discrepancy (
   subject BIGINT NOT NULL,
   kind TEXT COLLATE "C" NOT NULL,

@@ -93,8 +93,8 @@ pub(super) fn purge(
 /// Erases every trace of a phone number.
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
-/// whose CallId contains it is deleted with its open item and open discrepancies; its requests stay
-/// for the cap. The answers beside that of the call are deleted if any of its answers contains it.
+/// whose CallId contains it is deleted with its open item; its requests stay for the cap. The open
+/// discrepancies of both are deleted. The answers beside that of the call are deleted if any of its answers contains it.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
     let has_number = |text: &str| contains_number(text, number);
     let mut erased = ErasedRows::default();
@@ -107,12 +107,14 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
             let text = row.get_ref(column).ok().and_then(|value| value.as_bytes_or_null().ok().flatten());
             text.is_some_and(|bytes| has_number(&String::from_utf8_lossy(bytes)))
         };
-        if is_in(CALL_ID) {
-            if let Ok(Some(key)) = key_of(row) {
-                open_discrepancies::forget_call(c, &key)?;
-            }
+        let (is_in_id, is_in_answer) = (is_in(CALL_ID), ANSWER_TEXTS.into_iter().any(is_in));
+        // Without its answer, nothing can say any more whether its values differ.
+        if let Some(key) = key_of(row).ok().flatten().filter(|_| is_in_id || is_in_answer) {
+            open_discrepancies::forget_call(c, &key)?;
+        }
+        if is_in_id {
             delete_call(c, call_no)?;
-        } else if ANSWER_TEXTS.into_iter().any(is_in) {
+        } else if is_in_answer {
             forget_answer(c, call_no, row)?;
         } else if !other_answers::texts(c, call_no)?.iter().any(|text| has_number(text)) {
             continue;

@@ -1,12 +1,12 @@
 //! The table `other_answer`: answers beside those that count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_core::answer::{AnswerKind, NewAnswer};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::call_row::{COLUMNS, read};
-use crate::store::amendments::{Amendment, OtherAnswer, changes};
+use crate::store::amendments::{Amendment, AmendmentNo, OtherAnswer, changes};
 use crate::store::call_row::CallRow;
 use crate::store::checksum::checksum;
 use crate::store::request::BegunRequest;
@@ -95,38 +95,54 @@ pub(super) fn beside(c: &Connection, call_no: i64) -> rusqlite::Result<Vec<Other
     others.filter_map(Result::transpose).collect()
 }
 
-/// Passes the changes that the sessions of a run have noted to `each`, by the number of their call.
-/// Stops when `each` returns false.
+/// Passes the changes that a run has to tell to `each`, by the number of their call. Stops when
+/// `each` returns false.
 pub(super) fn amended(
     c: &Connection,
     run_no: i64,
     mut each: impl FnMut(Amendment) -> bool,
 ) -> rusqlite::Result<()> {
-    let numbers = |sql: &str| -> rusqlite::Result<BTreeSet<i64>> {
-        c.prepare(sql)?.query_map([run_no], |row| row.get(0))?.collect()
-    };
-    let sessions = numbers("SELECT session_no FROM session WHERE run_no = ?1")?;
-    let calls = numbers(
-        "SELECT call_no FROM other_answer WHERE noted_session_no IN (SELECT session_no FROM session WHERE run_no = ?1)",
-    )?;
-    for call_no in calls {
+    for (call_no, noted) in untold(c, run_no)? {
         let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no = ?1");
         let row = c.prepare_cached(&sql)?.query_row([call_no], read).optional()?;
         let Some(CallRow { key: Some(key), stored, is_whole, .. }) = row else { continue };
         let (others, current) = (beside(c, call_no)?, stored.answer.filter(|_| is_whole));
-        for (noted, before, after) in changes(&others, current.as_ref()) {
+        for (noted_session_no, before, after) in changes(&others, current.as_ref()) {
             let new = |account| Amendment {
+                no: AmendmentNo { call_no, noted_session_no },
                 key: key.clone(),
                 account,
                 before: before.clone(),
                 after: after.cloned(),
             };
-            if sessions.contains(&noted) && !each(new(account(c, noted)?)) {
+            if noted.contains(&noted_session_no) && !each(new(account(c, noted_session_no)?)) {
                 return Ok(());
             }
         }
     }
     Ok(())
+}
+
+/// The changes that a run has to tell: by call, the sessions that noted them.
+fn untold(c: &Connection, run_no: i64) -> rusqlite::Result<BTreeMap<i64, BTreeSet<i64>>> {
+    let mut query = c.prepare(
+        "SELECT call_no, noted_session_no FROM other_answer
+         WHERE told_run_no IS NULL OR told_run_no IN
+           (SELECT run_no FROM run WHERE chain_no = (SELECT chain_no FROM run WHERE run_no = ?1))",
+    )?;
+    let mut untold: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    let mut rows = query.query([run_no])?;
+    while let Some(row) = rows.next()? {
+        untold.entry(row.get(0)?).or_default().insert(row.get(1)?);
+    }
+    Ok(untold)
+}
+
+/// Notes that the outputs of a run tell these changes.
+pub(super) fn tell(c: &Connection, run_no: i64, told: &[AmendmentNo]) -> rusqlite::Result<()> {
+    let mut tell =
+        c.prepare("UPDATE other_answer SET told_run_no = ?3 WHERE call_no = ?1 AND noted_session_no = ?2")?;
+    told.iter().try_for_each(|no| tell.execute([no.call_no, no.noted_session_no, run_no]).map(drop))
 }
 
 fn account(c: &Connection, session_no: i64) -> rusqlite::Result<Option<String>> {

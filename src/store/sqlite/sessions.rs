@@ -3,7 +3,7 @@
 use reconcile_core::ask_again::Scope;
 use rusqlite::{Connection, params};
 
-use super::{open_discrepancies, places, runs};
+use super::{open_discrepancies, other_answers, places, runs};
 use crate::clock::Moment;
 use crate::store::open_discrepancies::RunEnd;
 use crate::store::run_identity::{AccountCap, Destination, RunIdentity};
@@ -83,7 +83,10 @@ pub(super) fn end(c: &Connection, run_no: i64, run: Option<&RunEnd>, now: Moment
         params![run_no, now],
     )?;
     if let Some(RunEnd { complete, discrepancies }) = run {
-        discrepancies.iter().try_for_each(|changes| open_discrepancies::change(c, run_no, changes))?;
+        if let Some(changes) = discrepancies {
+            open_discrepancies::change(c, run_no, changes)?;
+            other_answers::tell(c, run_no, &changes.told)?;
+        }
         c.execute(
             "UPDATE run SET ended_at = ?2, complete = ?3 WHERE run_no = ?1",
             params![run_no, now, complete],

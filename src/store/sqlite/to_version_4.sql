@@ -19,9 +19,10 @@ CREATE TABLE other_answer (
   message TEXT,
   data TEXT,
   checksum INTEGER,
+  told_run_no INTEGER,
   PRIMARY KEY (call_no, noted_session_no)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX other_answer_by_session ON other_answer (noted_session_no);
+CREATE INDEX other_answer_by_run ON other_answer (told_run_no);
 CREATE TABLE open_discrepancy (
   subject INTEGER NOT NULL,
   kind TEXT NOT NULL,

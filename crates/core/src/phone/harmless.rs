@@ -1,5 +1,5 @@
 //! Digits that are no phone number although there are many of them: dates and times, CallIds, known
-//! products, accounts, counts, IP addresses, process ids, ids of runs.
+//! products, accounts, counts, amounts, IP addresses, process ids, ids of runs.
 
 use super::scan::Span;
 use crate::product::PRODUCTS;
@@ -21,6 +21,7 @@ pub(super) fn is_harmless(span: Span<'_>) -> bool {
     (span.is_plain()
         && (is_product() || is_half_of_call_id(span, &digits) || is_account(span) || is_labelled(span)))
         || is_count(&span.text())
+        || is_amount(span)
         || is_address(span)
         || is_date(span)
         || is_in_run_id(span)
@@ -80,6 +81,19 @@ fn is_count(text: &str) -> bool {
         .is_some_and(|first| (1..=3).contains(&first.len()) && !first.starts_with('0') && is_digits(first));
     let groups: Vec<&str> = groups.collect();
     starts && groups.len() == 2 && groups.iter().all(|group| group.len() == 3 && is_digits(group))
+}
+
+/// An amount below a billion with its currency: `-86457.135 CNY`.
+fn is_amount(span: Span<'_>) -> bool {
+    let text = span.text();
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let Some((whole, places)) = text.split_once('.').filter(|(a, b)| is_digits(a) && is_digits(b)) else {
+        return false;
+    };
+    let after: Vec<char> = span.after().take(4).collect();
+    let has_currency = matches!(after[..], [' ', ref code @ ..] if code.iter().filter(|c| c.is_ascii_uppercase()).count() == 3);
+    // A phone number with a country code has more digits.
+    whole.len() <= 9 && (2..=6).contains(&places.len()) && has_currency
 }
 
 /// An IPv4 address in a URL or before its port.

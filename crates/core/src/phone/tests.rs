@@ -167,3 +167,13 @@ fn a_text_full_of_numbers_is_read_in_linear_time() {
         assert_eq!(mask_text(&text).is_empty(), text.is_empty());
     }
 }
+
+#[test]
+fn an_amount_with_its_currency_is_no_phone_number() {
+    for text in ["-86457.135 CNY", "1234567.89 USD, and", "(999999999.00 CNY)"] {
+        assert_eq!(mask_text(text), text);
+    }
+    for text in ["86457.135", "1380013.8000 cny", "1380013.8000 CN", "13800138000.00 CNY"] {
+        assert_ne!(mask_text(text), text, "{text}");
+    }
+}
