@@ -3,6 +3,8 @@
 
 use super::*;
 
+use reconcile_core::since::OpenBefore;
+
 const RECORD: &str = r#"{"state":"200000","duration":7,"callee":"13800138000"}"#;
 const CHANGED: &str = r#"{"state":"200000","duration":9,"callee":"13800138000"}"#;
 
@@ -49,6 +51,19 @@ async fn night(machine: &Machine) -> Arc<dyn Store> {
     store
 }
 
+/// Ends a run whose outputs tell all changes.
+fn tell_all(store: &Arc<dyn Store>, scope: &Scope, complete: bool) {
+    let mut told = Vec::new();
+    let mut each = |amendment: Amendment| {
+        told.push(amendment.no);
+        Ok(())
+    };
+    store.reader().unwrap().amended(scope.run_no, &mut each).unwrap();
+    let (marks, new) = Default::default();
+    let changes = DiscrepancyChanges { before: OpenBefore::new(NaiveDate::default()), marks, new, told };
+    store.end_session(scope, Some(RunEnd::with_outputs(complete, changes))).unwrap();
+}
+
 #[tokio::test]
 async fn a_second_look_keeps_both_answers() {
     let Some(machine) = Machine::new() else { return };
@@ -69,19 +84,26 @@ async fn a_second_look_keeps_both_answers() {
     let some = |data: &str| Some(data.to_owned());
     let wanted = vec![(2, some(RECORD), some(CHANGED)), (3, some(RECORD), None)];
     assert_eq!(changes_of(&store, scope.run_no), wanted);
-    assert_eq!(changes_of(&store, scope.run_no - 1), vec![]);
     let looked: Vec<i64> = finals(&store).iter().map(|call| call.looked_at_by).collect();
     let (now, before) = (scope.session_no, first.session_no);
     assert_eq!(looked, [now, now, now, before], "a failure is no look");
     assert_eq!(store.reader().unwrap().rechecked_calls(scope.run_no).unwrap(), 4);
 
-    // The next run: a loss is noted once, and a record that comes back is the same.
+    // The next run: a loss is noted once, and what no outputs have told is still to be told.
     store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
     let scope = begin(&store);
     look_again(&store, &scope, 3, AnswerKind::NoRecord, None).await;
     look_again(&store, &scope, 2, AnswerKind::Final, Some(RECORD)).await;
-    assert_eq!(changes_of(&store, scope.run_no), vec![(2, some(CHANGED), some(RECORD))]);
-    assert_eq!(changes_of(&store, scope.run_no - 1), wanted, "the history stays");
+    let back = (2, some(CHANGED), some(RECORD));
+    assert_eq!(changes_of(&store, scope.run_no), vec![wanted[0].clone(), back, wanted[1].clone()]);
+
+    // The run that goes on with an incomplete one replaces its outputs, so it tells them again.
+    tell_all(&store, &scope, false);
+    let scope = begin(&store);
+    assert_eq!(changes_of(&store, scope.run_no).len(), 3);
+    tell_all(&store, &scope, true);
+    let scope = begin(&store);
+    assert_eq!(changes_of(&store, scope.run_no), vec![], "they are told once");
     let known = store.reader().unwrap().calls_named("2^2").unwrap();
     let history: Vec<_> = known[0].others.iter().map(|other| other.stored.answer.data.clone()).collect();
     assert_eq!(history, [some(RECORD), some(CHANGED)]);

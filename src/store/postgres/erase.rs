@@ -106,8 +106,9 @@ fn old_sessions(t: &mut Transaction<'_>, boot_id: &str, now: Moment) -> Done<Vec
 /// Erases every trace of a phone number in calls with these numbers. Returns how many calls.
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
-/// whose CallId contains it is deleted; its requests stay for the cap. The open discrepancies of both are deleted.
-/// The answers beside that of the call are deleted if any of its answers contains it.
+/// whose CallId contains it is deleted; its requests stay for the cap. The open discrepancies of
+/// both are deleted. The answers beside that of the call are deleted if any of its answers
+/// contains it.
 pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>, number: &str) -> Done<u64> {
     let sql = format!("SELECT {COLUMNS} FROM call WHERE call_no BETWEEN $1 AND $2");
     let mut calls = 0;

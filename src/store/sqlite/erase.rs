@@ -94,7 +94,8 @@ pub(super) fn purge(
 ///
 /// A permanent error replaces an answer that contains it, so its call is not asked again. A call
 /// whose CallId contains it is deleted with its open item; its requests stay for the cap. The open
-/// discrepancies of both are deleted. The answers beside that of the call are deleted if any of its answers contains it.
+/// discrepancies of both are deleted. The answers beside that of the call are deleted if any of
+/// its answers contains it.
 pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRows> {
     let has_number = |text: &str| contains_number(text, number);
     let mut erased = ErasedRows::default();

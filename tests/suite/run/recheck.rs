@@ -77,7 +77,8 @@ fn a_changed_and_a_lost_record_are_amended() {
     let (old, new) = ("18512348980", "13900139000");
     let wanted = texts(&[
         ["2", &one, "callee", old, new, "", "0"],
-        ["2", &one, "duration_s", &before, &after, "9", "9"],
+        // The comparison with the ledger says what is at stake.
+        ["2", &one, "duration_s", &before, &after, "9", "0"],
         ["", &two, "callee", old, new, "", "0"],
         ["", &two, "duration_s", &before2, &after2, "9", "9"],
         ["", &three, "status", "found", "not_found", "", &lost_s],
@@ -304,4 +305,48 @@ fn a_plan_names_how_many_would_follow() {
     assert_eq!(plan(&["--recheck", "3d"])["beside"], json!({"open": 0, "records": 5}));
     assert_eq!(plan(&[])["beside"], json!({"open": 0, "records": 0}));
     assert_eq!(plan(&["--offline", "--recheck", "3d"])["beside"], json!({"open": 0, "records": 0}));
+}
+
+#[test]
+fn a_change_is_told_by_the_run_whose_outputs_name_it() {
+    let bench = after_a_night(3, [10]);
+    let own = id(10);
+    let fails = move |own_is_well: bool| {
+        let own = own.clone();
+        move |request: &crate::support::provider::Request| match request.call_id() {
+            call if call == own && !own_is_well => Reply::empty(503),
+            call if call == id(0) => Reply::ok(&changed(call)),
+            _ => Reply::record(),
+        }
+    };
+    let options = ["--recheck", "3d", "--max-attempts", "1"];
+    let told = |bench: &Bench| amended(&bench.discrepancies()).len();
+
+    // No call of the ledger is answered, so the old outputs stay.
+    bench.provider.answer_with(fails(false));
+    bench.run(&options).exits(4);
+    assert_eq!(told(&bench), 0);
+    bench.provider.answer_with(fails(true));
+    bench.run(&options).exits(0);
+    assert_eq!(told(&bench), 2, "callee and duration_s");
+    assert_eq!(bench.summary().0["rechecked"]["changed"], 1);
+    bench.run(&options).exits(0);
+    assert_eq!(told(&bench), 0, "it is told once");
+}
+
+#[test]
+fn the_end_of_an_incomplete_night_tells_its_changes_again() {
+    let bench = after_a_night(3, [1, 10]);
+    let fail = Reply::empty(503);
+    bench.provider.script(&id(10), [fail]);
+    bench.provider.answer_with(|request| match request.call_id() {
+        call if call == id(0) => Reply::ok(&changed(call)),
+        _ => Reply::record(),
+    });
+    let options = ["--recheck", "3d", "--max-attempts", "1"];
+    bench.run(&options).exits(4);
+    let first = amended(&bench.discrepancies());
+    assert_eq!(first.len(), 2);
+    bench.run(&options).exits(0);
+    assert_eq!(amended(&bench.discrepancies()), first);
 }
