@@ -90,8 +90,9 @@ pub trait Reader: Send {
     fn origin(&self) -> Result<Origin>;
 
     /// Passes the changes of final records that a run has to tell to `each`, by the number of their
-    /// call: those that no outputs have told yet, and those of the chain, whose outputs the run
-    /// replaces. Changes that another live session has noted are left to its run.
+    /// call: those that no outputs have told yet, and those that a run over the same ledger has
+    /// told on the same day (UTC+8) or in the same chain. Changes that another live session has
+    /// noted are left to its run.
     ///
     /// # Errors
     ///

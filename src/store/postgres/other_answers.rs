@@ -104,7 +104,9 @@ pub(super) fn untold(t: &mut Transaction<'_>, run_no: i64) -> Done<Vec<(i64, BTr
         "SELECT call_no, noted_session_no
          FROM other_answer AS o JOIN session AS s ON s.session_no = o.noted_session_no
          WHERE told_run_no IN
-                 (SELECT run_no FROM run WHERE chain_no = (SELECT chain_no FROM run WHERE run_no = $1))
+                 (SELECT r.run_no FROM run AS r JOIN run AS this USING (input_sha256)
+                  WHERE this.run_no = $1 AND (r.chain_no = this.chain_no OR
+                    (r.started_at + 28800000000) / 86400000000 = (this.started_at + 28800000000) / 86400000000))
             OR told_run_no IS NULL AND (s.run_no = $1 OR s.ended_at IS NOT NULL OR s.fence <> 0)",
         &[&run_no],
     )?;

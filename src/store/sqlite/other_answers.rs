@@ -128,7 +128,9 @@ fn untold(c: &Connection, run_no: i64) -> rusqlite::Result<BTreeMap<i64, BTreeSe
     let mut query = c.prepare(
         "SELECT call_no, noted_session_no FROM other_answer
          WHERE told_run_no IS NULL OR told_run_no IN
-           (SELECT run_no FROM run WHERE chain_no = (SELECT chain_no FROM run WHERE run_no = ?1))",
+           (SELECT r.run_no FROM run AS r JOIN run AS this USING (input_sha256)
+            WHERE this.run_no = ?1 AND (r.chain_no = this.chain_no OR
+              (r.started_at + 28800000000) / 86400000000 = (this.started_at + 28800000000) / 86400000000))",
     )?;
     let mut untold: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
     let mut rows = query.query([run_no])?;

@@ -186,7 +186,7 @@ fn what_holds_no_receipts_is_refused_with_a_way_out() {
         ),
         ("a.pdf", b"%PDF-1.4".to_vec(), "are a PDF document", "CSV"),
         ("cut.gz", gz[..gz.len() - 20].to_vec(), "cannot be read to their end", "copy the file again"),
-        ("13812345678.json", vec![], "138****5678.json cannot be opened", "check that the path exists"),
+        ("13812345678.json", vec![], "5678.json cannot be opened", "check that the path exists"),
     ] {
         let path = if name == "-" { name.into() } else { folder.path().join(name) };
         if !content.is_empty() {

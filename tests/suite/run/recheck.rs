@@ -331,6 +331,9 @@ fn a_change_is_told_by_the_run_whose_outputs_name_it() {
     assert_eq!(told(&bench), 2, "callee and duration_s");
     assert_eq!(bench.summary().0["rechecked"]["changed"], 1);
     bench.run(&options).exits(0);
+    assert_eq!(told(&bench), 2, "this run replaces the outputs of the same night");
+    bench.write("calls.csv", &ledger_of([1, 2].map(id)));
+    bench.run(&options).exits(0);
     assert_eq!(told(&bench), 0, "it is told once");
 }
 
