@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A receipt knows only a CallId, and files and ledger have different orders. So both are divided
-//! into 256 parts by a digest of the CallId ([`SortedRecords`](crate::sorted_records)), and joined
+//! into 256 parts by a digest of the CallId (`SortedRecords`), and joined
 //! part by part. What comes out is sorted again: the answered calls by their row, so that it can be
 //! read along with the ledger, and the receipts without a row in the order in which they were read.
 //! Memory holds one part of each; the rest is in temporary files without a name, of some 200 bytes

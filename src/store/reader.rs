@@ -37,10 +37,12 @@ pub trait Reader: Send {
         Ok(self.lookup_all(&[key])?.into_iter().next().flatten())
     }
 
-    /// The damaged answers that lookups have found since the last call, for [`Store::discard`].
+    /// The damaged answers that lookups have found since the last call, for
+    /// [`Store::discard`](super::Store::discard).
     fn take_damaged(&self) -> Vec<i64>;
 
-    /// The session that [`Store::begin_sessions`] would begin now. Writes nothing.
+    /// The session that [`Store::begin_sessions`](super::Store::begin_sessions) would begin now.
+    /// Writes nothing.
     ///
     /// # Errors
     ///

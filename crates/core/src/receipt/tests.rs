@@ -263,7 +263,7 @@ fn the_fuller_receipt_wins_and_the_other_fills_its_gaps() {
         "callee":"125****0001","end_time":"2026-11-16 10:00:38"}"#,
     );
     let whole = receipt(r#"{"call_id":"1^1","callee":"12500000001"}"#);
-    let merged = merge(vec![early.clone(), full.clone(), whole.clone()]).unwrap();
+    let merged = merge(vec![early, full.clone(), whole.clone()]).unwrap();
     assert!(merged.is_contradicted, "the state");
     let text = |field| merged.receipt.text(field);
     assert_eq!(text(ReceiptField::StatusCode), Some("200000"));

@@ -66,11 +66,14 @@ fn a_call_that_was_not_asked_resolves_nothing_but_duplicates() {
 /// A discrepancy that a night may have, by the number of its call or row.
 type Identity = (bool, usize, &'static str, &'static str);
 
+/// The kind and the field of a discrepancy.
+type KindAndField = (Kind, &'static str);
+
 /// One night: the calls with their outcomes, their discrepancies, and the unusable rows with the
 /// call that their CallId names.
 #[derive(Debug, Clone)]
 struct Night {
-    calls: Vec<(usize, Outcome, Vec<(Kind, &'static str)>)>,
+    calls: Vec<(usize, Outcome, Vec<KindAndField>)>,
     rows: Vec<(usize, Option<usize>)>,
 }
 
