@@ -62,14 +62,14 @@ pub(super) enum Wish {
 }
 
 impl Holding {
-    /// A session that has just begun: its row has beat 0 and no places.
-    pub(super) fn new(session_no: i64, account: String, cap: Rate, timeout: Duration) -> Self {
+    /// A session that has just begun: its row has this beat and no places.
+    pub(super) fn new((session_no, beat): (i64, i64), account: String, cap: Rate, timeout: Duration) -> Self {
         Self {
             session_no,
             account,
             cap,
             timeout,
-            beat: 0,
+            beat,
             row: 0,
             row_wants: false,
             attempt: None,

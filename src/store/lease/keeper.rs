@@ -74,10 +74,10 @@ impl Keeper {
         }
     }
 
-    /// Adds a session that this process has begun. Its row has beat 0, and no places. `timeout` is
-    /// the time limit of its requests.
-    pub fn add(&mut self, session_no: i64, account: &str, cap: Rate, timeout: Duration) {
-        self.holdings.push(Holding::new(session_no, account.to_owned(), cap, timeout));
+    /// Adds a session that this process has begun. Its row has this beat, and no places. `timeout`
+    /// is the time limit of its requests.
+    pub fn add(&mut self, (session_no, beat): (i64, i64), account: &str, cap: Rate, timeout: Duration) {
+        self.holdings.push(Holding::new((session_no, beat), account.to_owned(), cap, timeout));
     }
 
     /// The session has requests to send, under this cap. The cap has no place yet.

@@ -138,7 +138,8 @@ impl Leases {
         for (scope, cap) in scopes.iter().zip(&new.caps) {
             self.database.has_begun(scope.session_no);
             let account = cap.account.as_deref().unwrap_or_default();
-            keeper.add(scope.session_no, account, cap.rate, new.destination.timeout);
+            let row = (scope.session_no, new.first_beat);
+            keeper.add(row, account, cap.rate, new.destination.timeout);
         }
         let table = LeaseTable::open(self.settings.clone(), self.clock.clone())?;
         let store = self.database.store().to_owned();

@@ -56,7 +56,8 @@ CREATE TABLE session (
   cap_window_us BIGINT NOT NULL,
   timeout_us BIGINT NOT NULL,
   places INTEGER NOT NULL DEFAULT 0,   -- places under its account's cap that it holds
-  beat BIGINT NOT NULL DEFAULT 0,      -- rises with each renewal and each change of places
+  beat BIGINT NOT NULL DEFAULT 0,      -- random at first; rises with each renewal and each change
+                                       -- of places
   wants BOOLEAN NOT NULL DEFAULT false, -- true while it has requests to send
   fence INTEGER NOT NULL DEFAULT 0,    -- not 0 once another process has taken over
   endpoint TEXT,                       -- the address that it asks; NULL: offline, or not known

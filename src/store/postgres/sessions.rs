@@ -28,6 +28,9 @@ pub(super) struct NewSessions {
     pub(super) host: String,
     pub(super) boot_id: String,
     pub(super) now: Moment,
+    /// The beat of their rows, drawn at random. A failover may lose a session's row, and a later
+    /// session gets its number. The beat tells the two apart.
+    pub(super) first_beat: i64,
 }
 
 /// The result of an attempt to begin.
@@ -103,8 +106,8 @@ fn insert(t: &mut Transaction<'_>, new: &NewSessions, scope: Scope, cap: &Accoun
     )?;
     t.execute(
         "INSERT INTO session (session_no, run_no, account, version, host, pid, boot_id, started_at, cap_requests,
-                              cap_window_us, timeout_us, endpoint)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                              cap_window_us, timeout_us, endpoint, beat)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &[
             &scope.session_no,
             &scope.run_no,
@@ -118,6 +121,7 @@ fn insert(t: &mut Transaction<'_>, new: &NewSessions, scope: Scope, cap: &Accoun
             &window_us,
             &duration_us(new.destination.timeout),
             &new.destination.endpoint,
+            &new.first_beat,
         ],
     )?;
     Ok(scope)

@@ -178,6 +178,7 @@ impl Store for PostgresStore {
             host: host_name(),
             boot_id: self.clock.boot_id().to_owned(),
             now: self.clock.now(),
+            first_beat: fastrand::i64(0..1 << 62),
         };
         self.leases.begin(&new)
     }
