@@ -2,8 +2,9 @@
 //!
 //! A changed record of a call that the ledger names is a discrepancy of this call. The others
 //! follow the rows of the ledger. So both sets are in memory while the ledger is read, and each
-//! call that it names is marked. They hold what one run can ask: a few hundred bytes for each
-//! changed record, and 17 bytes for each earlier open call.
+//! call that it names is marked. They hold what one run can ask, and changes that no outputs
+//! have told yet: a few hundred bytes for each changed record, and 17 bytes for each earlier open
+//! call.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
