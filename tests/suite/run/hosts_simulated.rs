@@ -647,7 +647,7 @@ fn wrong_designs_are_caught() {
     let mut uncaught = Vec::new();
     for world in worlds_of_wrong_designs() {
         let n = world.rate.requests.get() as usize;
-        let most = most_over(300, &world);
+        let most = most_over(2_000, &world);
         if most <= n {
             uncaught.push(world.design);
         }
