@@ -30,6 +30,7 @@ mod open_items;
 mod origin;
 mod places;
 mod postgres;
+mod receipts;
 mod request;
 mod run_history;
 mod run_identity;

@@ -10,6 +10,7 @@ use reconcile_core::answer::{NewAnswer, StoredCall};
 use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::rate::Rate;
+use reconcile_core::receipt::Receipt;
 use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 
@@ -206,6 +207,14 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn discard(&self, damaged: &[i64]) -> Result<()>;
 
+    /// Keeps the receipts of calls. A stored receipt of a call stays, with what the new one adds by
+    /// the rule of [`merge`](reconcile_core::receipt::merge).
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn keep_receipts(&self, scope: &Scope, receipts: &[(CallKey, Receipt)]) -> Result<()>;
+
     /// Records calls of this run's ledger without a lasting answer.
     ///
     /// # Errors
@@ -252,7 +261,7 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written. Then nothing has changed.
     fn end_session(&self, scope: &Scope, run: Option<RunEnd>) -> Result<()>;
 
-    /// Erases all calls of days before this one, their requests and open discrepancies, and what is
+    /// Erases all calls of days before this one, their receipts, requests and open discrepancies, and what is
     /// remembered of unusable rows that only runs before this day have read.
     ///
     /// # Errors
@@ -261,7 +270,7 @@ pub trait Store: RequestLog {
     /// much free space as the store's size.
     fn purge(&self, before: NaiveDate) -> Result<Erased>;
 
-    /// Erases every answer that contains this phone number in any spelling. The calls are not asked
+    /// Erases every answer and receipt that contains this phone number in any spelling. The calls are not asked
     /// again. A call whose CallId contains the number is deleted with its open item and open
     /// discrepancies. Those of all unusable rows are deleted: nobody can tell which row had it.
     ///
@@ -273,8 +282,8 @@ pub trait Store: RequestLog {
 
 /// A read-only view of a store. It shows what this or another process writes.
 pub trait Reader: Send {
-    /// What the store has about each of these calls, in their order. An answer with a wrong
-    /// checksum counts as none. A database answers all of them in one exchange.
+    /// What the store has about each of these calls, in their order. An answer or a receipt with a
+    /// wrong checksum counts as none. A database answers all of them in one exchange.
     ///
     /// # Errors
     ///

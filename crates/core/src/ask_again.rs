@@ -143,7 +143,11 @@ mod tests {
             data: None,
         };
         let fetched_at = DateTime::UNIX_EPOCH;
-        StoredCall { attempts: 1, answer: Some(StoredAnswer { answer, fetched_at, session_no }) }
+        StoredCall {
+            attempts: 1,
+            answer: Some(StoredAnswer { answer, fetched_at, session_no }),
+            receipt: None,
+        }
     }
 
     /// Session 5 of a run that began with session 4, in a chain that began with session 3.

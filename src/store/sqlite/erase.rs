@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::database::Database;
-use super::{open_discrepancies, other_answers};
+use super::{open_discrepancies, other_answers, receipts};
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::store::checksum::checksum;
@@ -43,7 +43,7 @@ pub(super) fn erase(
     Ok(Erased { calls: calls as u64, requests: requests as u64, bytes_before, bytes_after: size() })
 }
 
-/// Deletes the calls of days before this one, and the requests of sessions that are older.
+/// Deletes the calls of days before this one, their receipts, and the requests of sessions that are older.
 ///
 /// The requests of sessions that began together are deleted together. So each session is recorded
 /// whole or not at all, and the audit can tell a purged session from a damaged one.
@@ -64,7 +64,8 @@ pub(super) fn purge(
         "DELETE FROM other_answer WHERE call_no IN (SELECT call_no FROM call WHERE call_date < ?1)",
         [&day],
     )?;
-    let calls = c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
+    let receipts = receipts::purge(c, before)?;
+    let calls = receipts + c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
     c.execute("DELETE FROM open_item WHERE call_date < ?1", [&day])?;
     open_discrepancies::purge(c, before)?;
     // The newest requests stay: the cap of the next session counts them, and the next request must
@@ -110,6 +111,7 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
         if is_in(CALL_ID) {
             if let Ok(Some(key)) = key_of(row) {
                 open_discrepancies::forget_call(c, &key)?;
+                receipts::delete(c, &key)?;
             }
             delete_call(c, call_no)?;
         } else if ANSWER_TEXTS.into_iter().any(is_in) {
@@ -124,6 +126,7 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
     forget_open_items(c, has_number)?;
     forget_fields(c, has_number)?;
     open_discrepancies::forget_rows(c)?;
+    erased.calls += receipts::forget(c, number)?;
     Ok(erased)
 }
 

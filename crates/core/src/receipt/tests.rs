@@ -208,11 +208,11 @@ fn a_stored_receipt_is_looked_up_as_a_record_is() {
         (r#"{"call_id":"1^1","status_code":"200000"}"#, AnswerKind::Interim, Status::Pending),
     ] {
         let fetched_at = end_of_day(row.key.day);
-        let answer = receipt(json).to_answer(row.key.day, fetched_at).unwrap();
-        assert_eq!((answer.kind, answer.found_date), (kind, row.key.day), "{json}");
+        let answer = Receipt::answer_of(receipt(json).to_data(), row.key.day);
         let stored = StoredAnswer { answer, fetched_at, session_no: 1 };
-        assert_eq!(kind_today(&stored), kind, "a later version reads it again");
-        let lookup = look_up(&row, Some(StoredCall { attempts: 0, answer: Some(stored) }), settle, 2);
+        assert_eq!(kind_today(&stored), kind, "{json}");
+        let lookup =
+            look_up(&row, Some(StoredCall { attempts: 0, answer: Some(stored), receipt: None }), settle, 2);
         assert_eq!(
             (lookup.status, lookup.found_on, lookup.request_id),
             (status, row.key.day, None),
@@ -228,7 +228,7 @@ fn a_lasting_answer_of_the_operation_counts_before_a_receipt() {
     let stored = |answer| StoredAnswer { answer, fetched_at: end_of_day(day), session_no: 1 };
     let pushed = |code: &str| {
         let json = format!(r#"{{"call_id":"1^1","status_code":"{code}","duration":0}}"#);
-        stored(receipt(&json).to_answer(day, end_of_day(day)).unwrap())
+        stored(Receipt::answer_of(receipt(&json).to_data(), day))
     };
     let asked = |kind| stored(NewAnswer { kind, ..pushed("200002").answer });
     let (whole, interim) = (pushed("200002"), pushed("200103"));
