@@ -261,8 +261,8 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written. Then nothing has changed.
     fn end_session(&self, scope: &Scope, run: Option<RunEnd>) -> Result<()>;
 
-    /// Erases all calls of days before this one, their receipts, requests and open discrepancies, and what is
-    /// remembered of unusable rows that only runs before this day have read.
+    /// Erases all calls of days before this one, their receipts, requests and open discrepancies,
+    /// and what is remembered of unusable rows that only runs before this day have read.
     ///
     /// # Errors
     ///
@@ -270,8 +270,8 @@ pub trait Store: RequestLog {
     /// much free space as the store's size.
     fn purge(&self, before: NaiveDate) -> Result<Erased>;
 
-    /// Erases every answer and receipt that contains this phone number in any spelling. The calls are not asked
-    /// again. A call whose CallId contains the number is deleted with its open item and open
+    /// Erases every answer and receipt that contains this phone number in any spelling. The calls
+    /// are not asked again. A call whose CallId contains the number is deleted with its open item and open
     /// discrepancies. Those of all unusable rows are deleted: nobody can tell which row had it.
     ///
     /// # Errors

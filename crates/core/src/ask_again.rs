@@ -1,11 +1,9 @@
 //! What a later run asks again.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use memchr::memmem;
 
 use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
-use crate::normalize::normalize;
-use crate::settle::may_change;
+use crate::settle::kind_today;
 use crate::status::{FailureKind, Lookup, Status};
 
 /// Which stored answers count for the current run.
@@ -83,29 +81,6 @@ impl Scope {
         };
         if counts { NextRequest::Nothing } else { NextRequest::Day }
     }
-}
-
-/// The kind of a stored answer under today's rules. A record that an older version stored as final
-/// is `Interim` if it may still change.
-#[must_use]
-pub fn kind_today(stored: &StoredAnswer) -> AnswerKind {
-    match stored.answer.kind {
-        AnswerKind::Final if !is_still_final(stored) => AnswerKind::Interim,
-        kind => kind,
-    }
-}
-
-/// False if a record that an older version stored as final may still change under today's rules.
-///
-/// Nearly all records have state and duration in their usual spelling. They are not read again.
-fn is_still_final(StoredAnswer { answer, fetched_at, .. }: &StoredAnswer) -> bool {
-    let Some(data) = &answer.data else { return true };
-    let duration = memmem::find(data.as_bytes(), b"\"duration\":").map(|at| &data.as_bytes()[at + 11..]);
-    let has_duration = matches!(duration, Some([b'0'..=b'9', ..] | [b'"', b'0'..=b'9', ..]));
-    if has_duration && memmem::find(data.as_bytes(), b"\"state\":").is_some() {
-        return true;
-    }
-    normalize(data).is_ok_and(|detail| !may_change(&detail, answer.found_date, *fetched_at))
 }
 
 /// True if the call is open: it has no lasting answer, so a later run asks again.

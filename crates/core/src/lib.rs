@@ -22,6 +22,7 @@
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What do the provider's receipts say, and how far are they trusted? | [`receipt`] |
+//! | Which answer counts, that of the operation or a receipt? | [`source`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
 //! | Which discrepancies of two nights are the same? | [`discrepancy_identity`] |
@@ -104,6 +105,7 @@ pub mod sample;
 pub mod seconds_at_stake;
 pub mod settle;
 pub mod since;
+pub mod source;
 pub mod states;
 pub mod status;
 pub mod tariff;

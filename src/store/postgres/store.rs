@@ -86,8 +86,8 @@ impl PostgresStore {
         Ok(Self { commits, leases, database, settings, clock, origin })
     }
 
-    /// Erases calls window by window, then the calls and requests that `last` erases. No run may work
-    /// in the store.
+    /// Erases calls window by window, then the calls and requests that `last` erases. No run may
+    /// work in the store.
     fn erase(
         &self,
         calls: impl Fn(&mut Transaction<'_>, &RangeInclusive<i64>) -> Done<u64> + Send + Sync + 'static,

@@ -43,7 +43,8 @@ pub(super) fn erase(
     Ok(Erased { calls: calls as u64, requests: requests as u64, bytes_before, bytes_after: size() })
 }
 
-/// Deletes the calls of days before this one, their receipts, and the requests of sessions that are older.
+/// Deletes the calls of days before this one, their receipts, and the requests of sessions that
+/// are older.
 ///
 /// The requests of sessions that began together are deleted together. So each session is recorded
 /// whole or not at all, and the audit can tell a purged session from a damaged one.

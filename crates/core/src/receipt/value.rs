@@ -126,7 +126,7 @@ impl Receipt {
     }
 
     /// Stored data of a receipt as an answer. The kind of such an answer follows from its data, by
-    /// [`kind_today`](crate::ask_again::kind_today).
+    /// [`kind_today`](crate::settle::kind_today).
     #[must_use]
     pub fn answer_of(data: String, day: NaiveDate) -> NewAnswer {
         NewAnswer {
