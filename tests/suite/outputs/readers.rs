@@ -164,7 +164,7 @@ fn files_of_every_released_version_are_still_read() {
             let rows: Vec<Row> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             // Version 0.1 had no source.
             let mut columns = details(&CARRIED);
-            columns.retain(|(name, _)| rows[0].contains_key(name));
+            columns.retain(|(name, _)| name != "source" || rows.iter().any(|row| row.contains_key("source")));
             all_read(&path, &columns, &rows);
             versions += 1;
         }
