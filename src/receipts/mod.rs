@@ -40,6 +40,7 @@ mod form;
 mod invalid;
 mod join;
 mod ledger_calls;
+mod note;
 mod pieces;
 mod read;
 #[cfg(test)]
@@ -51,3 +52,4 @@ pub use files::SkippedFiles;
 pub use invalid::{Examples, InvalidReceipts, MAX_EXAMPLES, Place};
 pub use join::{JoinCounts, JoinedReceipts};
 pub use ledger_calls::LedgerCalls;
+pub use note::ReceiptNote;

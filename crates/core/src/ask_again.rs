@@ -3,6 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
+use crate::call::CallKey;
+use crate::receipt::ReceiptsTrust;
 use crate::settle::kind_today;
 use crate::status::{FailureKind, Lookup, Status};
 
@@ -29,6 +31,24 @@ pub struct Scope {
     pub refresh: bool,
     /// True if an earlier session began this run.
     pub resumed: bool,
+}
+
+/// How far receipts save requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiptUse {
+    /// How far they are trusted.
+    pub trust: ReceiptsTrust,
+    /// Draws the sample.
+    pub seed: u64,
+}
+
+impl ReceiptUse {
+    /// Whether this answer, which a receipt gave to the call, makes a request needless.
+    #[must_use]
+    pub fn saves(self, key: &CallKey, receipt: &StoredAnswer) -> bool {
+        let is_lasting = matches!(kind_today(receipt), AnswerKind::Final | AnswerKind::Rejected);
+        is_lasting && !self.trust.asks(key.fingerprint(), self.seed)
+    }
 }
 
 /// The next request for a call.
@@ -65,6 +85,8 @@ impl Scope {
     ///   are: no record, a record that may still change, unreadable `Data`, every attempt failed.
     /// - "No record" counts for the whole chain: the run that continues an incomplete run does not
     ///   ask again, because that answer is only hours old.
+    ///
+    /// Receipts are left to [`Self::next_of_call`].
     #[must_use]
     pub fn next_request(&self, stored: Option<&StoredCall>) -> NextRequest {
         let Some(stored) = stored.and_then(|s| s.answer.as_ref()) else { return NextRequest::Day };
@@ -80,6 +102,21 @@ impl Scope {
             AnswerKind::Interim | AnswerKind::Malformed | AnswerKind::Exhausted => in_run,
         };
         if counts { NextRequest::Nothing } else { NextRequest::Day }
+    }
+
+    /// The next request for a call, which a receipt may save. `--refresh` asks all the same.
+    #[must_use]
+    pub fn next_of_call(
+        &self,
+        key: &CallKey,
+        stored: Option<&StoredCall>,
+        receipts: ReceiptUse,
+    ) -> NextRequest {
+        let receipt = stored.and_then(|stored| stored.receipt.as_ref()).filter(|_| !self.refresh);
+        match receipt {
+            Some(receipt) if receipts.saves(key, receipt) => NextRequest::Nothing,
+            _ => self.next_request(stored),
+        }
     }
 }
 
