@@ -272,7 +272,8 @@ pub trait Store: RequestLog {
 
     /// Erases every answer and receipt that contains this phone number in any spelling. The calls
     /// are not asked again. A call whose CallId contains the number is deleted with its open item
-    /// and open discrepancies. Those of all unusable rows are deleted: nobody can tell which row had it.
+    /// and open discrepancies. Those of all unusable rows are deleted: nobody can tell which row
+    /// had it.
     ///
     /// # Errors
     ///

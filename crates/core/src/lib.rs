@@ -22,6 +22,7 @@
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What do the provider's receipts say, and how far are they trusted? | [`receipt`] |
+//! | Where do receipt and record differ? | [`receipt_check`] |
 //! | Which answer counts, that of the operation or a receipt? | [`source`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
@@ -97,6 +98,7 @@ pub mod product;
 pub mod quick_parse;
 pub mod rate;
 pub mod receipt;
+pub mod receipt_check;
 pub mod resolution;
 pub mod resolution_entry;
 pub mod resolutions;

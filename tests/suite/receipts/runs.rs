@@ -1,6 +1,6 @@
 //! Runs with receipts: which requests they save, and what the outputs say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::support::sandbox::Server;
@@ -153,4 +153,42 @@ fn receipts_that_cannot_be_read_are_named_and_stop_no_run() {
     ] {
         night.run(&options).exits(2).says(says);
     }
+}
+
+#[test]
+fn a_record_that_differs_from_its_receipt_is_a_discrepancy() {
+    let night = Night::new(&["--faults", "receipt-differs=5%,receipt-lost=5%"]);
+    let asked = ["--receipts", "receipts.jsonl", "--receipts-trust", "sample=100%"];
+    night.run(&asked).exits(0);
+    let details = night.bench.details();
+    assert!(column(&details, "source").iter().all(|source| *source == "query"));
+    let records: BTreeMap<&str, &Row> = details.iter().map(|row| (cell(row, "call_id"), row)).collect();
+    let text = std::fs::read_to_string(night.bench.path("receipts.jsonl")).unwrap();
+    let mut contradicting = BTreeSet::new();
+    for line in text.lines() {
+        let receipt: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| receipt[name].as_str().map_or(receipt[name].to_string(), str::to_owned);
+        let id = text("call_id");
+        let record = records[id.as_str()];
+        if (text("duration"), text("status_code"))
+            != (cell(record, "duration_s").into(), cell(record, "state").into())
+        {
+            contradicting.insert(id);
+        }
+    }
+    let found = night.bench.discrepancies();
+    assert!(column(&found, "kind").iter().all(|kind| *kind == "receipt_differs"));
+    let ids: BTreeSet<String> = found.iter().map(|row| cell(row, "call_id").to_owned()).collect();
+    assert!(ids.len() > 10);
+    assert_eq!(ids, contradicting);
+    let longer = found.iter().find(|row| cell(row, "field") == "duration_s").unwrap();
+    let value = |column| cell(longer, column).parse::<i64>().unwrap();
+    assert_eq!(value("delta"), value("actual") - value("expected"));
+    assert_eq!(value("seconds_at_stake"), value("delta").abs());
+
+    // Both answers are in the store, so the next night finds the same.
+    night.run(&["--offline"]).exits(0);
+    let again: Vec<Row> = night.bench.discrepancies();
+    assert_eq!(again, found);
+    assert_eq!(night.bench.summary().0["since_last"]["recurring"], found.len());
 }
