@@ -8,6 +8,7 @@ use crate::fetch::{AnswerNote, OutageNote};
 use crate::ledger::{ColumnNote, LedgerNote, Reason, most_frequent};
 use crate::money::MoneyNote;
 use crate::provider::credentials::ReadableFile;
+use crate::receipts::ReceiptNote;
 use crate::resolutions::ResolutionNote;
 use crate::store::StoreNote;
 use crate::words::{count, plural};
@@ -71,6 +72,8 @@ pub enum Note {
     Resolutions(ResolutionNote),
     /// On tariffs and bill.
     Money(MoneyNote),
+    /// On the receipts.
+    Receipts(ReceiptNote),
 }
 
 impl fmt::Display for Note {
@@ -121,6 +124,7 @@ impl fmt::Display for Note {
             }
             Self::Resolutions(note) => note.fmt(f),
             Self::Money(note) => note.fmt(f),
+            Self::Receipts(note) => note.fmt(f),
         }
     }
 }

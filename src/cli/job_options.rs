@@ -18,6 +18,7 @@ use crate::output::Lang;
 use crate::provider::WireFormat;
 use reconcile_core::materiality::Limit;
 use reconcile_core::rate::Rate;
+use reconcile_core::receipt::ReceiptsTrust;
 
 /// When progress is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -109,6 +110,29 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) bill: Vec<PathBuf>,
+    /// Receipts that the provider pushed (VoiceReport): a file or a folder; repeatable
+    ///
+    /// A receipt answers its call without a request, and shows calls that the ledger lacks.
+    #[arg(
+        long,
+        env = "RECONCILE_RECEIPTS",
+        value_name = "PATH",
+        help_heading = "Ledger",
+        hide_short_help = true
+    )]
+    pub(super) receipts: Vec<PathBuf>,
+    /// How far receipts are trusted: `full`; `sample=2%`, which asks all the same for this share of
+    /// the calls with a receipt; or `none`, which only looks for calls that the ledger lacks
+    #[arg(
+        long,
+        env = "RECONCILE_RECEIPTS_TRUST",
+        value_name = "TRUST",
+        value_parser = values::receipts_trust,
+        default_value_t = ReceiptsTrust::DEFAULT,
+        help_heading = "Ledger",
+        hide_short_help = true
+    )]
+    pub(super) receipts_trust: ReceiptsTrust,
 
     /// Discrepancies as .csv, .jsonl, .parquet or .xlsx [default: --out with the ending
     /// .discrepancies.csv]

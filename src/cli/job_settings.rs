@@ -78,6 +78,8 @@ impl JobArgs {
             fail_above: self.fail_above,
             resolutions: self.resolutions,
             money,
+            receipts: self.receipts,
+            receipts_trust: self.receipts_trust,
             bills: self.bill,
             metrics_file: self.metrics_file,
             metrics_push,

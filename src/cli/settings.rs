@@ -23,6 +23,7 @@ use crate::telemetry::notify;
 use crate::telemetry::push::PushTarget;
 use crate::zone::Zone;
 use reconcile_core::materiality::Limit;
+use reconcile_core::receipt::ReceiptsTrust;
 
 /// Where the answers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,10 @@ pub struct Settings {
     pub resolutions: Option<PathBuf>,
     /// The tariffs, and the products of billing items.
     pub money: MoneyTables,
+    /// Files and folders with receipts.
+    pub receipts: Vec<PathBuf>,
+    /// How far receipts are trusted.
+    pub receipts_trust: ReceiptsTrust,
     /// The files of the provider's bill.
     pub bills: Vec<PathBuf>,
     /// The Prometheus text file.

@@ -16,6 +16,7 @@ use reconcile_core::arrival::LONGEST_TIMEOUT;
 use reconcile_core::materiality::Limit;
 use reconcile_core::product::{PRODUCTS, ProductId};
 use reconcile_core::rate::Rate;
+use reconcile_core::receipt::ReceiptsTrust;
 
 /// What is wrong with an option's value; the value is left out if it may be secret.
 pub(super) fn complaint(option: &str, value: Option<&str>, why: &str) -> String {
@@ -146,6 +147,11 @@ pub(super) fn wire_format(text: &str) -> Result<WireFormat, String> {
 pub(super) fn limit(text: &str) -> Result<Limit, String> {
     let needs = "needs a time at stake, a share of the calls or a number of rows: 30min, 0.5% or 10";
     Limit::parse(text).ok_or_else(|| needs.into())
+}
+
+/// How far receipts are trusted.
+pub(super) fn receipts_trust(text: &str) -> Result<ReceiptsTrust, String> {
+    ReceiptsTrust::parse(text).ok_or_else(|| "needs full, none, or a sample such as sample=2%".into())
 }
 
 /// A share, such as `1%`.

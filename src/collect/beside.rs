@@ -12,9 +12,10 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use reconcile_core::answer::{AnswerKind, StoredCall};
-use reconcile_core::ask_again::{NextRequest, Scope, kind_today};
+use reconcile_core::ask_again::{NextRequest, Scope};
 use reconcile_core::call::CallKey;
 use reconcile_core::sample::Sample;
+use reconcile_core::settle::kind_today;
 
 use crate::error::Result;
 use crate::fetch::Job;

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::fetch::Job;
 use crate::ledger::{DuplicateCalls, LedgerRows, ScannedLedger};
 use crate::store::Reader;
-use reconcile_core::ask_again::{NextRequest, Scope};
+use reconcile_core::ask_again::{NextRequest, ReceiptUse, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
 use reconcile_core::call::CallKey;
 use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
@@ -30,6 +30,8 @@ pub struct CallSource<'a> {
     pub scope: &'a Scope,
     /// `None` without a store.
     pub reader: Option<&'a dyn Reader>,
+    /// How far receipts save requests.
+    pub receipts: ReceiptUse,
     /// The names of the accounts in the ledger; none if one account is asked for all calls.
     pub accounts: &'a [CompactString],
 }
@@ -116,7 +118,7 @@ fn look_up(rows: &[(CallPlace, LedgerRow)], source: CallSource<'_>) -> Result<Ve
     let stored =
         source.reader.map_or_else(|| Ok(vec![None; keys.len()]), |reader| reader.lookup_all(&keys))?;
     let jobs = rows.iter().zip(stored).filter_map(|((place, row), stored)| {
-        Some((*place, job(row, source.scope.next_request(stored.as_ref()))?))
+        Some((*place, job(row, source.scope.next_of_call(&row.key, stored.as_ref(), source.receipts))?))
     });
     Ok(jobs.collect())
 }

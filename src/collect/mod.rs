@@ -34,11 +34,11 @@ use crate::store::Reader;
 use crate::threads;
 use queues::JobQueue;
 use readings::Reached;
-use reconcile_core::ask_again::Scope;
+use reconcile_core::ask_again::{ReceiptUse, Scope};
 
 pub use beside::{Beside, BesideCounts, BesideWanted};
 pub use jobs::{CallSource, Hour};
-pub use workload::{Workload, workloads};
+pub use workload::{Workload, workloads, workloads_after};
 
 /// Maximum number of calls that the fetch stage of an account has taken: those in work, at most
 /// three for each of 1,024 slots, and as many more that wait for their own limits.
@@ -52,6 +52,8 @@ pub struct JobSource {
     pub scope: Scope,
     /// The store.
     pub reader: Box<dyn Reader>,
+    /// As in [`CallSource::receipts`].
+    pub receipts: ReceiptUse,
     /// As in [`CallSource::accounts`].
     pub accounts: Vec<CompactString>,
     /// The calls beside those of the ledger.
@@ -105,6 +107,7 @@ fn send_jobs(source: &JobSource, reached: Vec<Reached>, queues: queues::Queues) 
         ledger: &source.ledger,
         scope: &source.scope,
         reader: Some(source.reader.as_ref()),
+        receipts: source.receipts,
         accounts: &source.accounts,
     };
     readings::send_jobs(calls, reached, queues).map(|sent| sent.all)

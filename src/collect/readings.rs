@@ -171,7 +171,8 @@ mod tests {
     use std::time::Duration;
 
     use compact_str::{CompactString, ToCompactString as _};
-    use reconcile_core::ask_again::Scope;
+    use reconcile_core::ask_again::{ReceiptUse, Scope};
+    use reconcile_core::receipt::ReceiptsTrust;
 
     use super::*;
     use crate::collect::queues::{JobQueue, bound, queues};
@@ -197,6 +198,8 @@ mod tests {
         let source = ScannedLedger::scan(Input::open(&path).unwrap(), options).unwrap();
         (path, source)
     }
+
+    const NO_RECEIPTS: ReceiptUse = ReceiptUse { trust: ReceiptsTrust::None, seed: 0 };
 
     fn all() -> Vec<RangeInclusive<Hour>> {
         vec![Hour::MIN..=Hour::MAX]
@@ -224,7 +227,13 @@ mod tests {
             let accounts = &accounts;
             let sent = scope.spawn(move || {
                 let scope = Scope::of_new_store(false, chrono::Utc::now());
-                let source = CallSource { ledger: source, scope: &scope, reader: None, accounts };
+                let source = CallSource {
+                    ledger: source,
+                    scope: &scope,
+                    reader: None,
+                    receipts: NO_RECEIPTS,
+                    accounts,
+                };
                 send_jobs(source, reached, all_queues).unwrap()
             });
             let mut calls = vec![Vec::new(); receivers.len()];

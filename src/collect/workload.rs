@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::jobs::{CallSource, Hour, for_each_job};
+use chrono::Utc;
+use reconcile_core::answer::StoredAnswer;
+use reconcile_core::ask_again::ReceiptUse;
+use reconcile_core::receipt::Receipt;
+
 use crate::error::Result;
+use crate::receipts::{AnsweredCall, JoinedReceipts};
 
 const ANY_HOUR: RangeInclusive<Hour> = Hour::MIN..=Hour::MAX;
 
@@ -16,6 +22,8 @@ pub struct Workload {
     /// The calls among them near midnight: they may need a second request, for the neighbouring
     /// day.
     pub near_midnight: u64,
+    /// Calls that would need one without the receipts.
+    pub saved: u64,
     /// Calls that need a request, by the hour in which they were made.
     by_hour: BTreeMap<Hour, u64>,
 }
@@ -53,15 +61,49 @@ impl Workload {
 ///
 /// Exit 2 if the ledger cannot be read, exit 6 if the store cannot be read.
 pub fn workloads(source: CallSource<'_>) -> Result<Vec<Workload>> {
+    workloads_after(source, None)
+}
+
+/// The same, once these receipts are in the store.
+///
+/// # Errors
+///
+/// As [`workloads`]; exit 6 also if a temporary file cannot be read.
+pub fn workloads_after(source: CallSource<'_>, receipts: Option<&JoinedReceipts>) -> Result<Vec<Workload>> {
     let mut workloads = vec![Workload::default(); source.accounts.len().max(1)];
+    let mut answered = receipts.filter(|_| !source.scope.refresh).map(JoinedReceipts::answered);
+    let (mut next, mut failed) = (None, None);
     for_each_job(source, &|_| true, &mut |place, job| {
         let workload = &mut workloads[place.account];
+        // Both are in the order of the ledger.
+        while let Some(answered) = &mut answered
+            && next.as_ref().is_none_or(|call: &AnsweredCall| call.place < place.record)
+        {
+            match answered.next().transpose() {
+                Ok(Some(call)) => next = Some(call),
+                Ok(None) => break,
+                Err(error) => {
+                    failed = Some(error);
+                    return false;
+                }
+            }
+        }
+        if next.as_ref().is_some_and(|call| call.place == place.record && saves(call, source.receipts)) {
+            workload.saved += 1;
+            return true;
+        }
         workload.to_ask += 1;
         workload.near_midnight += u64::from(job.other_day.is_some());
         *workload.by_hour.entry(place.hour).or_default() += 1;
         true
     })?;
-    Ok(workloads)
+    failed.map_or(Ok(workloads), Err)
+}
+
+/// Whether the receipt makes a request for its call needless. It is read now.
+fn saves(call: &AnsweredCall, receipts: ReceiptUse) -> bool {
+    let answer = Receipt::answer_of(call.receipt.to_data(), call.key.day);
+    receipts.saves(&call.key, &StoredAnswer { answer, fetched_at: Utc::now(), session_no: 0 })
 }
 
 #[cfg(test)]
@@ -70,7 +112,7 @@ mod tests {
 
     fn workload(by_hour: &[(Hour, u64)]) -> Workload {
         let to_ask = by_hour.iter().map(|(_, calls)| calls).sum();
-        Workload { to_ask, near_midnight: 0, by_hour: by_hour.iter().copied().collect() }
+        Workload { to_ask, by_hour: by_hour.iter().copied().collect(), ..Workload::default() }
     }
 
     #[test]

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::answer::{answer, table};
 use crate::cli::{Account, Settings};
 use crate::clock::SystemClock;
-use crate::collect::{Beside, BesideCounts, CallSource, Workload, workloads};
+use crate::collect::{Beside, BesideCounts, CallSource, Workload, workloads_after};
 use crate::commands::reconcile::beside::wanted;
+use crate::commands::reconcile::receipts::RunReceipts;
 use crate::commands::reconcile::{decisions, notes, read_ledger};
 use crate::console::opening::{done_in, schedule};
 use crate::error::Result;
@@ -18,11 +19,12 @@ use crate::exit::Exit;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
 use crate::ledger::{Column, LedgerScan, Role};
+use crate::note::Note;
 use crate::shown::shown;
 use crate::store::{self, AccountCap, Reader, RunIdentity};
 use crate::words::{count, plural};
 use crate::zone;
-use reconcile_core::ask_again::Scope;
+use reconcile_core::ask_again::{ReceiptUse, Scope};
 
 /// The answer; with `--json` these are its keys.
 #[derive(Serialize)]
@@ -32,6 +34,9 @@ struct Plan {
     duplicates: u64,
     calls: u64,
     already_stored: u64,
+    /// Calls that need no request because of the receipts; only with receipts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_by_receipts: Option<u64>,
     to_ask: u64,
     requests: u64,
     requests_at_most: u64,
@@ -106,6 +111,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
     let (source, _) = read_ledger(settings)?;
     decisions::read(settings, started_at)?;
     decisions::money(settings)?;
+    let receipts = RunReceipts::read(settings, &source)?;
     let clock = SystemClock::new();
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
@@ -117,17 +123,26 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
         ledger: &source,
         scope: &scope,
         reader: reader.as_deref(),
+        // The sample of a run has the same size.
+        receipts: ReceiptUse { trust: settings.receipts_trust, seed: 0 },
         accounts: &settings.accounts.names_in_ledger(),
     };
-    let workloads = settings.accounts.list.iter().zip(workloads(calls)?);
+    let workloads = settings
+        .accounts
+        .list
+        .iter()
+        .zip(workloads_after(calls, receipts.as_ref().map(|read| &read.joined))?);
     let task =
         |(account, workload)| Task::new(account, workload, reader.as_deref(), &clock, settings.offline);
     let tasks: Vec<Task<'_>> = workloads.map(task).collect::<Result<_>>()?;
     let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at, settings.timezone)?;
     let deadline = Deadline::first(&deadlines);
     let beside = beside(settings, &scope, started_at)?;
+    let of_receipts: Vec<Note> = receipts.iter().flat_map(RunReceipts::notes).collect();
+    let of_receipts: Vec<String> = of_receipts.iter().map(ToString::to_string).collect();
     let plan =
         Plan { beside, ..Plan::new(settings, &source.scan, &tasks, deadline, started_at, scope.resumed) };
+    let plan = Plan { notes: [plan.notes, of_receipts].concat(), ..plan };
     answer(json, &plan, || plan.lines())?;
     Ok(Exit::Success)
 }
@@ -193,7 +208,8 @@ impl Plan {
         going_on: bool,
     ) -> Self {
         let sum = |of: fn(&Workload) -> u64| tasks.iter().map(|task| of(&task.workload)).sum::<u64>();
-        let stored = scan.calls - sum(|workload| workload.to_ask);
+        let saved = sum(|workload| workload.saved);
+        let stored = scan.calls - saved - sum(|workload| workload.to_ask);
         let asked = u64::from(!settings.offline);
         let to_ask = asked * sum(|workload| workload.to_ask);
         let near_midnight = asked * sum(|workload| workload.near_midnight);
@@ -209,6 +225,7 @@ impl Plan {
             duplicates: scan.duplicates,
             calls: scan.calls,
             already_stored: stored,
+            saved_by_receipts: (!settings.receipts.is_empty()).then_some(saved),
             to_ask,
             requests: to_ask,
             requests_at_most: to_ask + near_midnight,
@@ -246,11 +263,13 @@ impl Plan {
             ("duplicates", self.duplicates.to_string()),
             ("calls", self.calls.to_string()),
             ("already stored", format!("{}{resuming}", self.already_stored)),
+            ("by receipts", self.saved_by_receipts.map_or(String::new(), |calls| calls.to_string())),
             ("to ask", self.to_ask.to_string()),
             ("requests", requests),
             ("cap", format!("{} ({})", self.cap, self.schedule)),
             ("done in", done_in.to_owned()),
         ];
+        pairs.retain(|(_, text)| !text.is_empty());
         pairs.extend(self.accounts.iter().map(|account| ("account", account.line())));
         if self.beside.total() > 0 {
             pairs.push(("then", beside_line(self.beside)));

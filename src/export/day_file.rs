@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use reconcile_core::answer::StoredAnswer;
-use reconcile_core::ask_again::kind_today;
 use reconcile_core::call::CallKey;
 use reconcile_core::columns::{optional, required};
+use reconcile_core::settle::kind_today;
 
 use crate::error::Result;
 use crate::output::schema::ColumnType::{Date, Integer, Text, Timestamp};

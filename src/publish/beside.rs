@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::NaiveDate;
 use reconcile_core::amended::{LOST, amendments, record};
 use reconcile_core::answer::{AnswerKind, StoredCall};
-use reconcile_core::ask_again::{Scope, kind_today};
+use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::discrepancy::{Discrepancy, DiscrepancyRow};
 use reconcile_core::discrepancy_rows::{OtherCall, of_other_call};
@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::output::own_numbers;
 use crate::store::{Amendment, AmendmentNo, EarlierCalls, OpenCall, OpenCallsOf, Reader};
 use reconcile_core::ledger_row::Expected;
+use reconcile_core::settle::kind_today;
 
 /// The calls of a run beside its ledger, and which of them the ledger names after all.
 #[derive(Default)]

@@ -28,6 +28,7 @@ use reconcile_core::discrepancy_identity::{Subject, call_id_digest};
 use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::message::Message;
+use reconcile_core::receipt_check::receipt_differs;
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
 
@@ -213,13 +214,13 @@ impl UnitRows<'_> {
 
     /// Whether the call counts as settled without its later rows. The entries that this uses are
     /// those that the first row uses, too.
-    fn is_settled(&mut self, first: &LedgerRow, lookup: &Lookup) -> bool {
+    fn is_settled(&mut self, first: &LedgerRow, lookup: &Lookup, differs: Vec<Discrepancy>) -> bool {
         if self.sources.resolutions.is_empty() || !matches!(lookup.status, Status::Found | Status::NotFound) {
             return false;
         }
         let compared = compare(first, lookup, self.sources.rules.tolerances).discrepancies;
         let amended = self.sources.beside.of_call(&first.key);
-        let mut found = amended.iter().cloned().chain(compared);
+        let mut found = amended.iter().cloned().chain(compared).chain(differs);
         found.all(|what| self.decided(first, lookup, what).is_settled())
     }
 
@@ -286,8 +287,9 @@ impl UnitRows<'_> {
             values.fill(&mut filled.expected);
         }
         let Sources { ledger, rules, session_no, .. } = self.sources;
+        let differs = receipt_differs(&filled, stored.as_ref(), rules.tolerances, rules.settle);
         let lookup = look_up(&filled, stored, rules.settle, session_no);
-        let is_rest_settled = self.is_settled(&filled, &lookup);
+        let is_rest_settled = self.is_settled(&filled, &lookup, differs);
         let call = (lookup.found_on, lookup.status);
         let mut discrepancy = discrepancy_rows::of_later_row(first, row, call, &self.compared_columns);
         if let (Some(at), Message::SameCall { file, .. }) =

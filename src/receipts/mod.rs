@@ -18,7 +18,7 @@
 //!
 //! 1. **Before it asks**: [`Receipts::collect`], [`LedgerCalls::of`], [`JoinedReceipts::join`].
 //!    Then [`JoinedReceipts::answered`] gives each call that a receipt answers, with its key, in
-//!    the order of the ledger. The store keeps each receipt as `Receipt::to_answer` gives it. Of it
+//!    the order of the ledger. The store keeps each receipt as `Receipt::to_data` gives it. Of it
 //!    and the operation's answer, `Source::counting` says which counts. A call that its receipt
 //!    answers is asked for only if `ReceiptsTrust::asks` says so.
 //! 2. **While it asks**: for each such call that is answered, `differences` of record and receipt.
@@ -40,6 +40,7 @@ mod form;
 mod invalid;
 mod join;
 mod ledger_calls;
+mod note;
 mod pieces;
 mod read;
 #[cfg(test)]
@@ -51,3 +52,4 @@ pub use files::SkippedFiles;
 pub use invalid::{Examples, InvalidReceipts, MAX_EXAMPLES, Place};
 pub use join::{JoinCounts, JoinedReceipts};
 pub use ledger_calls::LedgerCalls;
+pub use note::ReceiptNote;

@@ -1,12 +1,13 @@
 //! The history in the store: the requests of each call, and how each session kept the cap.
 
 use chrono::{DateTime, Utc};
-use reconcile_core::answer::StoredCall;
+use reconcile_core::answer::{StoredAnswer, StoredCall};
 use reconcile_core::call::CallKey;
 use reconcile_core::cap_audit::{Evidence, Shares};
 use reconcile_core::rate::Rate;
 
 use super::amendments::OtherAnswer;
+use super::receipts::call_with;
 use super::request::{Decision, Purpose};
 use super::stored_word::StoredWord;
 
@@ -57,6 +58,24 @@ pub struct KnownCall {
     pub others: Vec<OtherAnswer>,
     /// Its requests, in the order in which they were sent.
     pub attempts: Vec<Attempt>,
+}
+
+impl KnownCall {
+    /// Adds receipts to their calls. A call that has nothing else is added at the end.
+    pub(super) fn add_receipts(calls: &mut Vec<Self>, receipts: Vec<(CallKey, StoredAnswer)>) {
+        for (key, receipt) in receipts {
+            match calls.iter_mut().find(|call| call.key == key) {
+                Some(call) => call.stored.receipt = Some(receipt),
+                None => calls.push(Self {
+                    key,
+                    stored: call_with(receipt),
+                    is_whole: true,
+                    others: Vec::new(),
+                    attempts: Vec::new(),
+                }),
+            }
+        }
+    }
 }
 
 /// How one session kept the cap, recomputed from its stored requests.

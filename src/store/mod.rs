@@ -31,6 +31,7 @@ mod origin;
 mod places;
 mod postgres;
 mod reader;
+mod receipts;
 mod request;
 mod run_history;
 mod run_identity;

@@ -20,8 +20,8 @@ use crate::error::Result;
 
 /// A read-only view of a store. It shows what this or another process writes.
 pub trait Reader: Send {
-    /// What the store has about each of these calls, in their order. An answer with a wrong
-    /// checksum counts as none. A database answers all of them in one exchange.
+    /// What the store has about each of these calls, in their order. An answer or a receipt with a
+    /// wrong checksum counts as none. A database answers all of them in one exchange.
     ///
     /// # Errors
     ///

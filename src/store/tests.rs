@@ -19,6 +19,9 @@ use tempfile::TempDir;
 #[path = "open_discrepancy_tests.rs"]
 mod open_discrepancy_tests;
 #[allow(clippy::duplicate_mod, reason = "one suite for both implementations")]
+#[path = "receipt_tests.rs"]
+mod receipt_tests;
+#[allow(clippy::duplicate_mod, reason = "one suite for both implementations")]
 #[path = "second_look_tests.rs"]
 mod second_look_tests;
 

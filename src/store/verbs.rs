@@ -8,7 +8,9 @@ use chrono::NaiveDate;
 use futures::future::BoxFuture;
 use reconcile_core::answer::NewAnswer;
 use reconcile_core::ask_again::Scope;
+use reconcile_core::call::CallKey;
 use reconcile_core::rate::Rate;
+use reconcile_core::receipt::Receipt;
 use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 
@@ -202,6 +204,14 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written.
     fn discard(&self, damaged: &[i64]) -> Result<()>;
 
+    /// Keeps the receipts of calls. A stored receipt of a call stays, with what the new one adds by
+    /// the rule of [`merge`](reconcile_core::receipt::merge).
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be written.
+    fn keep_receipts(&self, scope: &Scope, receipts: &[(CallKey, Receipt)]) -> Result<()>;
+
     /// Records calls of this run's ledger without a lasting answer.
     ///
     /// # Errors
@@ -248,8 +258,8 @@ pub trait Store: RequestLog {
     /// Exit 6 if the store cannot be written. Then nothing has changed.
     fn end_session(&self, scope: &Scope, run: Option<RunEnd>) -> Result<()>;
 
-    /// Erases all calls of days before this one, their requests and open discrepancies, and what is
-    /// remembered of unusable rows that only runs before this day have read.
+    /// Erases all calls of days before this one, their receipts, requests and open discrepancies,
+    /// and what is remembered of unusable rows that only runs before this day have read.
     ///
     /// # Errors
     ///
@@ -257,9 +267,10 @@ pub trait Store: RequestLog {
     /// much free space as the store's size.
     fn purge(&self, before: NaiveDate) -> Result<Erased>;
 
-    /// Erases every answer that contains this phone number in any spelling. The calls are not asked
-    /// again. A call whose CallId contains the number is deleted with its open item and open
-    /// discrepancies. Those of all unusable rows are deleted: nobody can tell which row had it.
+    /// Erases every answer and receipt that contains this phone number in any spelling. The calls
+    /// are not asked again. A call whose CallId contains the number is deleted with its open item
+    /// and open discrepancies. Those of all unusable rows are deleted: nobody can tell which row
+    /// had it.
     ///
     /// # Errors
     ///

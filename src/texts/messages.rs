@@ -35,6 +35,8 @@ fn zh(message: &Message) -> String {
         Message::OtherDay => "服务商的记录在相邻日期".to_owned(),
         Message::Amended { field } => format!("记录终结后，服务商更改了{}", name(field)),
         Message::RecordLost => "服务商曾有已终结的记录，现已无记录；仍以已存的记录为准".to_owned(),
+        Message::ReceiptDiffers { field } => format!("记录的{}与回执不一致", name(field)),
+        Message::NoRecordOfReceipt => "服务商推送过回执，但没有记录".to_owned(),
         Message::Differs { field, later_line: 0, .. } => format!("{}不一致", name(field)),
         Message::Differs { field, later_line, file } => {
             let of = if file.is_empty() { String::new() } else { format!("“{file}”") };
@@ -120,6 +122,8 @@ mod tests {
             Message::UnknownState,
             Message::OtherDay,
             Message::Amended { field: "duration_s" },
+            Message::ReceiptDiffers { field: "duration_s" },
+            Message::NoRecordOfReceipt,
             Message::Amended { field: "b_end_at" },
             Message::RecordLost,
             same(&[]),

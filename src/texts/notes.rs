@@ -1,6 +1,6 @@
 //! The notes of a run.
 
-use super::{causes, money, rows, words};
+use super::{causes, money, receipts, rows, words};
 use crate::fetch::{AnswerNote, OutageNote, SUSPICIOUS_IN_A_ROW};
 use crate::ledger::{AffectedRows, ColumnNote, Finding, LedgerForm, LedgerNote, REASONS_SHOWN, Reason};
 use crate::note::Note;
@@ -63,6 +63,7 @@ fn zh(note: &Note) -> String {
             count(*discrepancies)
         ),
         Note::Money(note) => money::note(note),
+        Note::Receipts(note) => receipts::note(note),
         Note::Beside { reason } => format!("未能核查全部此前的通话（“{reason}”）；本台账的通话均已查询"),
         Note::Outage(OutageNote { count: 1, total, cause }) => {
             let cause = causes::cause(Lang::Zh, cause);

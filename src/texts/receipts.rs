@@ -1,6 +1,8 @@
 //! Why receipts cannot be read, and what to do about them.
 
 use crate::output::lang::Lang;
+use crate::receipts::{ReceiptNote, SkippedFiles};
+use crate::words::count;
 use reconcile_core::receipt::ReceiptProblem;
 
 /// Why a receipt cannot be read, and what to do about it.
@@ -9,6 +11,21 @@ pub fn receipt_problem(lang: Lang, problem: ReceiptProblem) -> String {
     match lang {
         Lang::En => problem.to_string(),
         Lang::Zh => zh(problem),
+    }
+}
+
+/// A note on receipts in Chinese.
+pub(super) fn note(note: &ReceiptNote) -> String {
+    let more = |others: u64| if others > 0 { format!("，另有 {}", count(others)) } else { String::new() };
+    match note {
+        ReceiptNote::Invalid { problem, examples } => {
+            let (number, places) = (count(examples.count), examples.places("、"));
+            format!("{number} 条回执无法读取：{}；{places}{}", zh(*problem), more(examples.others()))
+        }
+        ReceiptNote::Skipped(SkippedFiles { count: files, first }) => {
+            let others = more(files - first.len() as u64);
+            format!("{} 个文件不含回执：{}{others}", count(*files), first.join("、"))
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub fn kind(lang: Lang, kind: Kind) -> &'static str {
         Kind::NotFound => lang.choose("missing at the provider", "服务商无记录"),
         Kind::OtherDay => lang.choose("on the neighbouring day", "记录在相邻日期"),
         Kind::Pending => lang.choose("waiting for an answer", "待结果"),
+        Kind::ReceiptDiffers => lang.choose("receipt differs", "与回执不一致"),
         Kind::UnknownState => lang.choose("unknown state code", "未知状态码"),
     }
 }
@@ -45,6 +46,7 @@ pub fn kind_rule(lang: Lang, kind: Kind) -> &'static str {
         Kind::NotFound => "服务商在所查日期均无记录，且通话已超过等待时限",
         Kind::OtherDay => "已查得，但记录在相邻日期",
         Kind::Pending => "尚无记录且通话未满等待时限，或记录仍可能变化",
+        Kind::ReceiptDiffers => "服务商的记录与其推送的回执不一致",
         Kind::UnknownState => "状态码不在服务商的任何码表中",
     };
     lang.choose(kind.rule(), zh)

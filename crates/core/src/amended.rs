@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use compact_str::{CompactString, ToCompactString as _};
 
 use crate::answer::{AnswerKind, NewAnswer, StoredAnswer};
-use crate::ask_again::kind_today;
 use crate::calendar::provider_text;
 use crate::detail::{CallDetail, Party};
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::message::Message;
 use crate::normalize::normalize;
+use crate::settle::kind_today;
 use crate::status::Status;
 
 /// The field of a record that the provider no longer has.

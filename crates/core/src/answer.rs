@@ -82,6 +82,8 @@ pub struct StoredAnswer {
 pub struct StoredCall {
     /// Requests sent for this call so far.
     pub attempts: i64,
-    /// The answer that counts; `None` if none has come.
+    /// The operation's answer; `None` if none has come.
     pub answer: Option<StoredAnswer>,
+    /// What the provider pushed; `None` if no receipt was read.
+    pub receipt: Option<StoredAnswer>,
 }

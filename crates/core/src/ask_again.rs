@@ -1,11 +1,11 @@
 //! What a later run asks again.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use memchr::memmem;
 
 use crate::answer::{AnswerKind, StoredAnswer, StoredCall};
-use crate::normalize::normalize;
-use crate::settle::may_change;
+use crate::call::CallKey;
+use crate::receipt::ReceiptsTrust;
+use crate::settle::kind_today;
 use crate::status::{FailureKind, Lookup, Status};
 
 /// Which stored answers count for the current run.
@@ -31,6 +31,24 @@ pub struct Scope {
     pub refresh: bool,
     /// True if an earlier session began this run.
     pub resumed: bool,
+}
+
+/// How far receipts save requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiptUse {
+    /// How far they are trusted.
+    pub trust: ReceiptsTrust,
+    /// Draws the sample.
+    pub seed: u64,
+}
+
+impl ReceiptUse {
+    /// Whether this answer, which a receipt gave to the call, makes a request needless.
+    #[must_use]
+    pub fn saves(self, key: &CallKey, receipt: &StoredAnswer) -> bool {
+        let is_lasting = matches!(kind_today(receipt), AnswerKind::Final | AnswerKind::Rejected);
+        is_lasting && !self.trust.asks(key.fingerprint(), self.seed)
+    }
 }
 
 /// The next request for a call.
@@ -67,6 +85,8 @@ impl Scope {
     ///   are: no record, a record that may still change, unreadable `Data`, every attempt failed.
     /// - "No record" counts for the whole chain: the run that continues an incomplete run does not
     ///   ask again, because that answer is only hours old.
+    ///
+    /// Receipts are left to [`Self::next_of_call`].
     #[must_use]
     pub fn next_request(&self, stored: Option<&StoredCall>) -> NextRequest {
         let Some(stored) = stored.and_then(|s| s.answer.as_ref()) else { return NextRequest::Day };
@@ -83,29 +103,21 @@ impl Scope {
         };
         if counts { NextRequest::Nothing } else { NextRequest::Day }
     }
-}
 
-/// The kind of a stored answer under today's rules. A record that an older version stored as final
-/// is `Interim` if it may still change.
-#[must_use]
-pub fn kind_today(stored: &StoredAnswer) -> AnswerKind {
-    match stored.answer.kind {
-        AnswerKind::Final if !is_still_final(stored) => AnswerKind::Interim,
-        kind => kind,
+    /// The next request for a call, which a receipt may save. `--refresh` asks all the same.
+    #[must_use]
+    pub fn next_of_call(
+        &self,
+        key: &CallKey,
+        stored: Option<&StoredCall>,
+        receipts: ReceiptUse,
+    ) -> NextRequest {
+        let receipt = stored.and_then(|stored| stored.receipt.as_ref()).filter(|_| !self.refresh);
+        match receipt {
+            Some(receipt) if receipts.saves(key, receipt) => NextRequest::Nothing,
+            _ => self.next_request(stored),
+        }
     }
-}
-
-/// False if a record that an older version stored as final may still change under today's rules.
-///
-/// Nearly all records have state and duration in their usual spelling. They are not read again.
-fn is_still_final(StoredAnswer { answer, fetched_at, .. }: &StoredAnswer) -> bool {
-    let Some(data) = &answer.data else { return true };
-    let duration = memmem::find(data.as_bytes(), b"\"duration\":").map(|at| &data.as_bytes()[at + 11..]);
-    let has_duration = matches!(duration, Some([b'0'..=b'9', ..] | [b'"', b'0'..=b'9', ..]));
-    if has_duration && memmem::find(data.as_bytes(), b"\"state\":").is_some() {
-        return true;
-    }
-    normalize(data).is_ok_and(|detail| !may_change(&detail, answer.found_date, *fetched_at))
 }
 
 /// True if the call is open: it has no lasting answer, so a later run asks again.
@@ -143,7 +155,11 @@ mod tests {
             data: None,
         };
         let fetched_at = DateTime::UNIX_EPOCH;
-        StoredCall { attempts: 1, answer: Some(StoredAnswer { answer, fetched_at, session_no }) }
+        StoredCall {
+            attempts: 1,
+            answer: Some(StoredAnswer { answer, fetched_at, session_no }),
+            receipt: None,
+        }
     }
 
     /// Session 5 of a run that began with session 4, in a chain that began with session 3.

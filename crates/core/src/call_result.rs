@@ -7,6 +7,7 @@ use crate::compare::{Tolerances, compare};
 use crate::compared::Compared;
 use crate::duplicate::LaterValues;
 use crate::ledger_row::LedgerRow;
+use crate::receipt_check::receipt_differs;
 use crate::status::{Lookup, look_up};
 
 /// The options that decide the rows.
@@ -45,8 +46,12 @@ impl CallResult {
         if let Some(later) = later {
             later.fill(&mut row.expected);
         }
+        let differs = receipt_differs(&row, stored.as_ref(), rules.tolerances, rules.settle);
         let lookup = look_up(&row, stored, rules.settle, session_no);
         let mut compared = compare(&row, &lookup, rules.tolerances);
+        compared.discrepancies.extend(differs);
+        // A stable sort: it keeps the order within each kind.
+        compared.discrepancies.sort_by_key(|what| what.kind);
         if let Some(later) = later {
             later.name_lines(&mut compared.discrepancies);
         }

@@ -13,6 +13,7 @@ use crate::ledger_row::LedgerRow;
 use crate::money::CallMoney;
 use crate::product::ProductId;
 use crate::resolution::Decision;
+use crate::source::Source;
 use crate::status::{Lookup, Status};
 use crate::tariff::Charge;
 
@@ -61,7 +62,7 @@ pub const fn optional(name: &'static str, column_type: ColumnType) -> Column {
 }
 
 /// Columns of the details. The columns carried through from the ledger follow them.
-pub const DETAILS: [Column; 32] = [
+pub const DETAILS: [Column; 33] = [
     required("call_id", Text),
     required("prod_id", Integer),
     optional("product", Text),
@@ -94,6 +95,7 @@ pub const DETAILS: [Column; 32] = [
     required("discrepancies", Integer),
     required("ledger_line", Integer),
     optional("raw", Text),
+    optional("source", Text),
 ];
 
 /// Columns of the details that follow the others where there is a tariff.
@@ -192,6 +194,7 @@ pub fn of_call<'a>(row: &'a LedgerRow, lookup: &'a Lookup, discrepancies: u64) -
         count_cell(discrepancies),
         count_cell(row.line),
         Cell::Text(lookup.raw.as_deref()),
+        Cell::Text(lookup.source.map(Source::as_str)),
     ]
 }
 

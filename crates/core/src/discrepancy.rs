@@ -26,12 +26,13 @@ pub enum Kind {
     NotFound,
     OtherDay,
     Pending,
+    ReceiptDiffers,
     UnknownState,
 }
 
 impl Kind {
     /// Every kind, in the order of the output files.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Amended,
         Self::Deferred,
         Self::Duplicate,
@@ -43,6 +44,7 @@ impl Kind {
         Self::NotFound,
         Self::OtherDay,
         Self::Pending,
+        Self::ReceiptDiffers,
         Self::UnknownState,
     ];
 
@@ -62,6 +64,7 @@ impl Kind {
             Self::NotFound => "not_found",
             Self::OtherDay => "other_day",
             Self::Pending => "pending",
+            Self::ReceiptDiffers => "receipt_differs",
             Self::UnknownState => "unknown_state",
         }
     }
@@ -99,6 +102,7 @@ impl Kind {
             Self::Pending => {
                 "no record yet and the call is younger than the settle time, or the record may still change"
             }
+            Self::ReceiptDiffers => "the provider's record differs from the receipt that it pushed",
             Self::UnknownState => "the state code is in none of the provider's tables",
         }
     }
@@ -111,7 +115,8 @@ pub struct Discrepancy {
     pub kind: Kind,
     /// The field concerned; empty if there is none.
     pub field: String,
-    /// What the ledger says; of an amendment, the record before.
+    /// What the ledger says; of an amendment, the record before; of a receipt that differs, the
+    /// receipt.
     pub expected: Option<CompactString>,
     /// What the provider says; of an amendment, the record now.
     pub actual: Option<CompactString>,

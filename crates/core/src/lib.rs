@@ -22,6 +22,8 @@
 //! | Which status follows from an answer? | [`status`], with `--settle` in [`settle`] |
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What do the provider's receipts say, and how far are they trusted? | [`receipt`] |
+//! | Where do receipt and record differ? | [`receipt_check`] |
+//! | Which answer counts, that of the operation or a receipt? | [`source`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
 //! | Which discrepancies of two nights are the same? | [`discrepancy_identity`] |
@@ -96,6 +98,7 @@ pub mod product;
 pub mod quick_parse;
 pub mod rate;
 pub mod receipt;
+pub mod receipt_check;
 pub mod resolution;
 pub mod resolution_entry;
 pub mod resolutions;
@@ -104,6 +107,7 @@ pub mod sample;
 pub mod seconds_at_stake;
 pub mod settle;
 pub mod since;
+pub mod source;
 pub mod states;
 pub mod status;
 pub mod tariff;

@@ -46,6 +46,13 @@ pub enum Message {
     },
     /// The provider no longer has a final record.
     RecordLost,
+    /// A field of the record differs from the receipt.
+    ReceiptDiffers {
+        /// The field.
+        field: &'static str,
+    },
+    /// The provider pushed a receipt and has no record.
+    NoRecordOfReceipt,
     /// The values of a field differ.
     Differs {
         /// The field.
@@ -179,6 +186,10 @@ impl fmt::Display for Message {
             Self::RecordLost => {
                 "the provider had a final record and has none now; the stored record still counts"
             }
+            Self::ReceiptDiffers { field } => {
+                return write!(f, "{field} of the record differs from the receipt");
+            }
+            Self::NoRecordOfReceipt => "the provider pushed a receipt, but has no record",
             Self::Differs { field, later_line: 0, .. } => return write!(f, "{field} differs"),
             Self::Differs { field, later_line, file } => {
                 let of = if file.is_empty() { "" } else { " of " };

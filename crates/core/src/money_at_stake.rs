@@ -24,7 +24,7 @@ pub fn money_at_stake(
     what: &Discrepancy,
 ) -> Option<Decimal> {
     match what.kind {
-        Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
+        Kind::Mismatch | Kind::Inconsistent | Kind::ReceiptDiffers if what.field == "duration_s" => {
             let Some(delta) = what.delta else { return Some(Decimal::ZERO) };
             if tariff.legs == Legs::Two {
                 return None;
@@ -37,9 +37,12 @@ pub fn money_at_stake(
         Kind::NotFound | Kind::Pending | Kind::Failed | Kind::Malformed | Kind::Duplicate => {
             tariff.of_ledger(expected).map(|charge| charge.amount)
         }
-        Kind::Amended if what.field == LOST => tariff.of_record(detail?).map(|charge| charge.amount),
+        Kind::Amended | Kind::ReceiptDiffers if what.field == LOST => {
+            tariff.of_record(detail?).map(|charge| charge.amount)
+        }
         Kind::UnknownState => tariff.of_record(detail?).map(|charge| charge.amount),
         Kind::Amended
+        | Kind::ReceiptDiffers
         | Kind::Mismatch
         | Kind::Inconsistent
         | Kind::InvalidRow

@@ -19,13 +19,16 @@ pub fn seconds_at_stake(row: Option<&LedgerRow>, provider_s: Option<i64>, what: 
     let provider = || provider_s.map_or(0, i64::unsigned_abs);
     match what.kind {
         Kind::Amended if row.is_some() && what.field != LOST => 0,
-        Kind::Amended | Kind::Mismatch | Kind::Inconsistent if what.field == "duration_s" => {
+        Kind::Amended | Kind::Mismatch | Kind::Inconsistent | Kind::ReceiptDiffers
+            if what.field == "duration_s" =>
+        {
             what.delta.map_or(0, i64::unsigned_abs)
         }
         Kind::NotFound | Kind::Pending | Kind::Failed | Kind::Malformed | Kind::Duplicate => ledger(),
-        Kind::Amended if what.field == LOST => provider(),
+        Kind::Amended | Kind::ReceiptDiffers if what.field == LOST => provider(),
         Kind::UnknownState => provider(),
         Kind::Amended
+        | Kind::ReceiptDiffers
         | Kind::Mismatch
         | Kind::Inconsistent
         | Kind::InvalidRow

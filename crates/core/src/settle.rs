@@ -7,10 +7,13 @@
 //! The age is measured at the time of the answer, so publishing later changes no status.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use memchr::memmem;
 
+use crate::answer::{AnswerKind, StoredAnswer};
 use crate::calendar::end_of_day;
 use crate::detail::CallDetail;
 use crate::ledger_row::{LedgerRow, LedgerTime};
+use crate::normalize::normalize;
 
 /// How long the provider may take to fill in the duration of an answered call.
 pub const DURATION_WITHIN: TimeDelta = TimeDelta::days(3);
@@ -33,4 +36,27 @@ pub fn may_change(detail: &CallDetail, found_on: NaiveDate, fetched_at: DateTime
     let has_no_duration = detail.answered == Some(true) && detail.duration_s.is_none();
     let created_at = || detail.created_at.unwrap_or_else(|| end_of_day(found_on));
     !detail.is_final || (has_no_duration && fetched_at - created_at() < DURATION_WITHIN)
+}
+
+/// The kind of a stored answer under today's rules. A record that an older version stored as final
+/// is `Interim` if it may still change.
+#[must_use]
+pub fn kind_today(stored: &StoredAnswer) -> AnswerKind {
+    match stored.answer.kind {
+        AnswerKind::Final if !is_still_final(stored) => AnswerKind::Interim,
+        kind => kind,
+    }
+}
+
+/// False if a record that an older version stored as final may still change under today's rules.
+///
+/// Nearly all records have state and duration in their usual spelling. They are not read again.
+fn is_still_final(StoredAnswer { answer, fetched_at, .. }: &StoredAnswer) -> bool {
+    let Some(data) = &answer.data else { return true };
+    let duration = memmem::find(data.as_bytes(), b"\"duration\":").map(|at| &data.as_bytes()[at + 11..]);
+    let has_duration = matches!(duration, Some([b'0'..=b'9', ..] | [b'"', b'0'..=b'9', ..]));
+    if has_duration && memmem::find(data.as_bytes(), b"\"state\":").is_some() {
+        return true;
+    }
+    normalize(data).is_ok_and(|detail| !may_change(&detail, answer.found_date, *fetched_at))
 }

@@ -10,6 +10,7 @@ use crate::detail::CallDetail;
 use crate::ledger_row::LedgerRow;
 use crate::normalize::normalize;
 use crate::settle::{is_old_enough, may_change};
+use crate::source::Source;
 
 /// The status of a call in the details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,11 +74,13 @@ pub struct Lookup {
     pub status: Status,
     /// The record of a `found` call, or of a `pending` call whose record may still change.
     pub detail: Option<CallDetail>,
+    /// Where the answer that counts comes from; `None` if there is none.
+    pub source: Option<Source>,
     /// Why the lookup failed, for `failed`.
     pub failure: Option<Failure>,
     /// The day of the record; without one, the day in the ledger.
     pub found_on: NaiveDate,
-    /// The provider's `Data`, byte for byte.
+    /// The provider's `Data`, byte for byte; `None` for a receipt.
     pub raw: Option<String>,
     /// `RequestId` of the answer that counts.
     pub request_id: Option<String>,
@@ -96,6 +99,7 @@ impl Lookup {
         Self {
             status: Status::Deferred,
             detail: None,
+            source: None,
             failure: None,
             found_on: day,
             raw: None,
@@ -111,9 +115,9 @@ impl Lookup {
         self.failure = Some(Failure { kind, code, message });
     }
 
-    /// Normalizes `raw`, which is the record of the day `found_on` and came at `fetched_at`.
-    fn read_record(&mut self, found_on: NaiveDate, fetched_at: DateTime<Utc>) {
-        match normalize(self.raw.as_deref().unwrap_or_default()) {
+    /// Normalizes `data`, the record of the day `found_on`, which came at `fetched_at`.
+    fn read_record(&mut self, data: &str, found_on: NaiveDate, fetched_at: DateTime<Utc>) {
+        match normalize(data) {
             Ok(detail) => {
                 let may_change = may_change(&detail, found_on, fetched_at);
                 self.status = if may_change { Status::Pending } else { Status::Found };
@@ -131,10 +135,10 @@ impl Lookup {
 #[must_use]
 pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, session_no: i64) -> Lookup {
     let mut lookup = Lookup::deferred(row.key.day, stored.as_ref().map_or(0, |s| s.attempts));
-    let Some(StoredAnswer { answer, fetched_at, session_no: answered_in }) = stored.and_then(|s| s.answer)
-    else {
-        return lookup;
-    };
+    let Some(StoredCall { answer, receipt, .. }) = stored else { return lookup };
+    let source = Source::counting(answer.as_ref(), receipt.as_ref());
+    let counting = if source == Some(Source::Receipt) { receipt } else { answer };
+    let Some(StoredAnswer { answer, fetched_at, session_no: answered_in }) = counting else { return lookup };
     if answer.next_date.is_some() {
         // The neighbouring day has not been asked yet, so there is no answer yet.
         return lookup;
@@ -142,7 +146,8 @@ pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, s
     lookup.from_store = answered_in < session_no;
     lookup.request_id = answer.request_id;
     lookup.fetched_at = Some(fetched_at);
-    lookup.raw = answer.data;
+    lookup.source = source;
+    let data = answer.data;
     match answer.kind {
         AnswerKind::NoRecord if is_old_enough(row, fetched_at, settle) => lookup.status = Status::NotFound,
         AnswerKind::NoRecord => lookup.status = Status::Pending,
@@ -153,8 +158,10 @@ pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, s
             lookup.fail(FailureKind::Malformed, answer.code, answer.message);
         }
         AnswerKind::Final | AnswerKind::Interim | AnswerKind::Malformed => {
-            lookup.read_record(answer.found_date, fetched_at);
+            lookup.read_record(data.as_deref().unwrap_or_default(), answer.found_date, fetched_at);
         }
     }
+    // A receipt is no answer of the operation, so its text is not passed off as one.
+    lookup.raw = data.filter(|_| source == Some(Source::Query));
     lookup
 }

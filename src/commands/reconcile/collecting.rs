@@ -112,6 +112,7 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
         ledger: run.source.clone(),
         scope: run.scope().clone(),
         reader: run.store.reader()?,
+        receipts: run.receipt_use,
         accounts: settings.accounts.names_in_ledger(),
         beside,
         stop: run.stop.clone(),
@@ -216,6 +217,7 @@ fn open_calls(run: &RunContext<'_>) -> Result<Vec<Workload>> {
         ledger: &run.source,
         scope: run.scope(),
         reader: Some(reader.as_ref()),
+        receipts: run.receipt_use,
         accounts: &run.settings.accounts.names_in_ledger(),
     })?;
     let damaged = reader.take_damaged();

@@ -21,13 +21,14 @@ use crate::shown::shown;
 use crate::stop::{Reason, Stop};
 use crate::store::{Origin, Store};
 use crate::telemetry::metrics::Metrics;
-use reconcile_core::ask_again::Scope;
+use reconcile_core::ask_again::{ReceiptUse, Scope};
 use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
 use reconcile_core::traffic::Traffic;
 
 use super::beside;
 use super::notes;
+use super::receipts::RunReceipts;
 use super::upload::Upload;
 
 /// The parts of a run that do not change while it works.
@@ -42,6 +43,9 @@ pub(super) struct RunContext<'a> {
     pub(super) old_rejects: OldRejects,
     pub(super) resolutions: Resolutions,
     pub(super) money: MoneyRules,
+    /// `None` if none were given.
+    pub(super) receipts: Option<RunReceipts>,
+    pub(super) receipt_use: ReceiptUse,
     pub(super) started: Instant,
     pub(super) started_at: DateTime<Utc>,
     pub(super) metrics: Option<Arc<Metrics>>,
@@ -116,6 +120,7 @@ impl RunContext<'_> {
     pub(super) fn notes(&self) -> Vec<Note> {
         let keys = self.accounts.iter().filter_map(|account| account.keys.as_deref());
         let mut notes = notes::at_start(self.settings, &self.source.scan, keys, self.old_rejects);
+        notes.extend(self.receipts.iter().flat_map(RunReceipts::notes));
         notes.extend(self.store.notes().into_iter().map(Note::Store));
         notes
     }

@@ -15,6 +15,7 @@ mod night;
 pub(crate) mod notes;
 pub(crate) mod output_paths;
 mod publishing;
+pub(crate) mod receipts;
 mod remembering;
 mod sandbox;
 mod upload;
@@ -43,6 +44,7 @@ use crate::threads;
 use account_caps::account_caps;
 use connect::Connected;
 use context::{ActiveAccount, RunContext};
+use receipts::RunReceipts;
 use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
 use upload::Upload;
@@ -175,6 +177,8 @@ fn run_with_store(
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let endpoint = providers.iter().flatten().next().map(HttpProvider::address);
     let destination = Destination { endpoint, timeout: settings.timeout };
+    let receipts = RunReceipts::read(settings, &source)?;
+    let receipt_use = receipts::receipt_use(settings, store.as_ref())?;
     let accounts = begin_sessions(settings, store.as_ref(), (&identity, &destination), keys, &stop)?;
     let mut run = RunContext {
         settings,
@@ -186,6 +190,8 @@ fn run_with_store(
         old_rejects,
         resolutions,
         money,
+        receipts,
+        receipt_use,
         started,
         started_at,
         metrics,
@@ -238,6 +244,9 @@ fn begin_sessions<'a>(
 fn collect_and_publish(run: &mut RunContext<'_>, providers: Option<Vec<HttpProvider>>) -> Result<WrittenRun> {
     if let Some(upload) = &mut run.upload {
         upload.start(&run.accounts[0].scope.run_id)?;
+    }
+    if let Some(receipts) = &run.receipts {
+        receipts.keep(run.store.as_ref(), run.scope(), run.settings.receipts_trust)?;
     }
     let collected = match providers {
         Some(providers) => collecting::collect_on_own_event_loop(run, providers)?,

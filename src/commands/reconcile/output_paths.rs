@@ -109,10 +109,12 @@ fn read_files(settings: &Settings, input: &LedgerFiles) -> Vec<(String, PathBuf)
     let secrets = credentials::files_of(&Environment::of_process());
     let ledger = input.files().iter().filter_map(Input::path).map(|path| ("the ledger", path.to_owned()));
     let given = given.into_iter().filter_map(|(name, path)| Some((name, path?)));
+    let receipts = settings.receipts.iter().map(|path| ("the receipts", path.clone()));
     let bills = settings.bills.iter().map(|path| ("the bill", path.clone()));
     ledger
         .chain(given)
         .chain(bills)
+        .chain(receipts)
         .chain(secrets.into_iter().map(|path| ("a file of credentials", path)))
         .map(named)
         .collect()

@@ -77,7 +77,7 @@ impl ListedRow {
             // What was expected is in the message.
             Kind::InvalidRow => (actual, String::new(), String::new()),
             Kind::Duplicate => (actual, String::new(), expected),
-            Kind::Amended => (String::new(), actual, expected),
+            Kind::Amended | Kind::ReceiptDiffers => (String::new(), actual, expected),
             Kind::Inconsistent if what.field != "call_id" => {
                 let ledger = call.and_then(|call| call.expected(&what.field));
                 (value(ledger.as_deref()), actual, expected)

@@ -171,6 +171,21 @@ pub(in crate::store) const OPEN_ITEM: Table = Table {
     ],
 };
 
+/// The receipts.
+pub(in crate::store) const RECEIPT: Table = Table {
+    name: "receipt",
+    key: 3,
+    columns: &[
+        (Text, "call_id"),
+        (Int, "prod_id"),
+        (Day, "call_date"),
+        (Int, "session_no"),
+        (Int, "read_at"),
+        (Text, "data"),
+        (Int, "checksum"),
+    ],
+};
+
 /// The open discrepancies.
 pub(in crate::store) const OPEN_DISCREPANCY: Table = Table {
     name: "open_discrepancy",
@@ -192,5 +207,5 @@ pub(in crate::store) const RUN_FIGURES: Table =
     Table { name: "run_figures", key: 1, columns: &[(Int, "run_no"), (Text, "series"), (Text, "figures")] };
 
 /// All tables, each after those to which it refers.
-pub(in crate::store) const ALL: [&Table; 8] =
-    [&RUN, &SESSION, &CALL, &OTHER_ANSWER, &REQUEST, &OPEN_ITEM, &OPEN_DISCREPANCY, &RUN_FIGURES];
+pub(in crate::store) const ALL: [&Table; 9] =
+    [&RUN, &SESSION, &CALL, &OTHER_ANSWER, &REQUEST, &OPEN_ITEM, &RECEIPT, &OPEN_DISCREPANCY, &RUN_FIGURES];

@@ -20,7 +20,7 @@ pub(super) fn read(row: &Row) -> Result<CallRow, postgres::Error> {
     let has_answer = row.try_get::<_, Option<&str>>(5)?.is_some();
     let check = AnswerCheck { has_answer, fetched_at_us: row.try_get(7)?, checksum: row.try_get(14)? };
     let is_whole = check.is_whole(Some(&key), answer.as_ref());
-    let stored = StoredCall { attempts: row.try_get(4)?, answer };
+    let stored = StoredCall { attempts: row.try_get(4)?, answer, receipt: None };
     Ok(CallRow { call_no: row.try_get(0)?, key: Some(key), stored, is_whole })
 }
 

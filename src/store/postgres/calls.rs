@@ -11,21 +11,26 @@ use reconcile_core::call::CallKey;
 use super::call_row::{COLUMNS, read};
 use super::connection::Link;
 use super::errors::Done;
-use super::other_answers;
 use super::values::{self, Day, stored};
+use super::{other_answers, receipts};
 use crate::store::answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
 use crate::store::call_row::CallRow;
 use crate::store::history::{Attempt, KnownCall};
+use crate::store::receipts::call_with;
 use crate::store::stored_word::StoredWord;
 use crate::store::units::{count_of, time_of};
 
 /// One exchange for all keys. Each key is searched in the index.
 const LOOKUP: &str = "
-  SELECT c.*, no FROM unnest($1::text[], $2::bigint[], $3::date[]) WITH ORDINALITY AS k (id, product, day, no)
-  CROSS JOIN LATERAL (
+  SELECT c.*, no, r.* FROM unnest($1::text[], $2::bigint[], $3::date[]) WITH ORDINALITY AS k (id, product, day, no)
+  LEFT JOIN LATERAL (
     SELECT call_no, call_id, prod_id, call_date, attempts, answer, session_no, fetched_at, found_date, next_date,
            request_id, code, message, data, checksum
-    FROM call WHERE call_id = k.id AND prod_id = k.product AND call_date = k.day LIMIT 1) AS c";
+    FROM call WHERE call_id = k.id AND prod_id = k.product AND call_date = k.day LIMIT 1) AS c ON true
+  LEFT JOIN LATERAL (
+    SELECT session_no, read_at, data, checksum
+    FROM receipt WHERE call_id = k.id AND prod_id = k.product AND call_date = k.day LIMIT 1) AS r ON true
+  WHERE c.call_no IS NOT NULL OR r.session_no IS NOT NULL";
 
 /// The calls with these keys, in their order.
 pub(super) fn lookup(link: &mut Link, keys: &[CallKey]) -> Done<Vec<Option<CallRow>>> {
@@ -37,10 +42,20 @@ pub(super) fn lookup(link: &mut Link, keys: &[CallKey]) -> Done<Vec<Option<CallR
     let mut found: Vec<Option<CallRow>> = keys.iter().map(|_| None).collect();
     for row in &rows {
         let no: i64 = row.try_get(15)?;
-        let place = usize::try_from(no - 1).ok().and_then(|place| found.get_mut(place));
-        if let Some(place) = place {
-            *place = Some(read(row)?);
-        }
+        let Some(place) = usize::try_from(no - 1).ok().filter(|place| *place < found.len()) else { continue };
+        let receipt = receipts::of_call(row, 16, &keys[place])?;
+        found[place] = match row.try_get::<_, Option<i64>>(0)? {
+            Some(_) => {
+                let call = read(row)?;
+                Some(CallRow { stored: StoredCall { receipt, ..call.stored }, ..call })
+            }
+            None => receipt.map(|receipt| CallRow {
+                call_no: 0,
+                key: Some(keys[place].clone()),
+                stored: call_with(receipt),
+                is_whole: true,
+            }),
+        };
     }
     Ok(found)
 }
@@ -62,6 +77,7 @@ pub(super) fn named(t: &mut Transaction<'_>, call_id: &str) -> Done<Vec<KnownCal
             others: other_answers::beside(t, call_no)?,
         });
     }
+    KnownCall::add_receipts(&mut calls, receipts::named(t, call_id)?);
     Ok(calls)
 }
 
@@ -105,7 +121,8 @@ pub(super) fn similar(t: &mut Transaction<'_>, call_id: &str) -> Done<Vec<String
     let start: String = call_id.chars().take(6).collect();
     let end = format!("{}\u{10FFFF}2", stored(&start));
     let rows = t.query(
-        "SELECT DISTINCT call_id FROM call WHERE call_id >= $1 AND call_id < $2 ORDER BY call_id LIMIT 3",
+        "SELECT call_id FROM call WHERE call_id >= $1 AND call_id < $2
+         UNION SELECT call_id FROM receipt WHERE call_id >= $1 AND call_id < $2 ORDER BY 1 LIMIT 3",
         &[&stored(&start), &end],
     )?;
     let id = |row: &Row| row.try_get(0).map(|id| values::read(id).into_owned());
@@ -183,8 +200,8 @@ pub(super) fn answered(
 
 /// The call without a damaged answer.
 pub(super) fn whole(row: CallRow) -> StoredCall {
-    let StoredCall { attempts, answer } = row.stored;
-    StoredCall { attempts, answer: answer.filter(|_| row.is_whole) }
+    let StoredCall { attempts, answer, receipt } = row.stored;
+    StoredCall { attempts, answer: answer.filter(|_| row.is_whole), receipt }
 }
 
 /// The call with its answer; `None` if the row says no session.

@@ -14,7 +14,7 @@ use reconcile_core::product::ProductId;
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::errors::Done;
 use super::values::{self, Day};
-use super::{open_discrepancies, other_answers};
+use super::{open_discrepancies, other_answers, receipts};
 use crate::clock::Moment;
 use crate::store::checksum::checksum;
 use crate::store::erasing::{FORGOTTEN, KEPT_FOR_THE_CAP, forgotten};
@@ -25,7 +25,7 @@ const CALL_ID: usize = 1;
 /// The positions of the provider's texts in [`COLUMNS`]: request id, code, message and `Data`.
 const ANSWER_TEXTS: [usize; 4] = [10, 11, 12, 13];
 /// The tables that erasing makes smaller.
-const TABLES: [&str; 5] = ["call", "request", "open_item", "open_discrepancy", "other_answer"];
+const TABLES: [&str; 6] = ["call", "request", "open_item", "open_discrepancy", "other_answer", "receipt"];
 
 /// The size of the tables and their indexes in bytes.
 pub(super) fn size(c: &mut Client) -> Done<u64> {
@@ -48,29 +48,30 @@ pub(super) fn purge_calls(
     let sql = "DELETE FROM other_answer USING call WHERE call.call_no = other_answer.call_no
                  AND call.call_no BETWEEN $1 AND $2 AND call_date < $3";
     t.execute(sql, &[window.start(), window.end(), &Day(before)])?;
+    receipts::purge_calls(t, (window.start(), window.end()), before)?;
     let sql = "DELETE FROM call WHERE call_no BETWEEN $1 AND $2 AND call_date < $3";
     Ok(t.execute(sql, &[window.start(), window.end(), &Day(before)])?)
 }
 
-/// Deletes open items and open discrepancies of days before this one, and the requests of sessions
-/// that are older.
-/// Returns how many requests.
+/// Deletes open items, open discrepancies and the last receipts of days before this one, and the
+/// requests of sessions that are older. Returns how many receipts and requests.
 ///
 /// The requests of a session are deleted together. So each session is recorded whole or not at all,
 /// and the audit can tell a purged session from a damaged one.
-pub(super) fn purge_requests(
+pub(super) fn purge_others(
     t: &mut Transaction<'_>,
     before: NaiveDate,
     boot_id: &str,
     now: Moment,
-) -> Done<u64> {
+) -> Done<(u64, u64)> {
+    let receipts = receipts::purge_alone(t, before)?;
     t.execute("DELETE FROM open_item WHERE call_date < $1", &[&Day(before)])?;
     open_discrepancies::purge(t, before)?;
     let mut requests = 0;
     for session_no in old_sessions(t, boot_id, now)? {
         requests += t.execute("DELETE FROM request WHERE session_no = $1", &[&session_no])?;
     }
-    Ok(requests)
+    Ok((receipts, requests))
 }
 
 /// The sessions whose calls are all purged, and whose requests no cap counts any more.
@@ -121,6 +122,7 @@ pub(super) fn forget_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>
         let mut texts = ANSWER_TEXTS.into_iter();
         if is_in(CALL_ID)? {
             forget_discrepancies(t, &row)?;
+            receipts::delete(t, &key_of(&row)?)?;
             t.execute("DELETE FROM call WHERE call_no = $1", &[&call_no])?;
         } else if texts.try_fold(false, |found, column| Ok::<_, postgres::Error>(found || is_in(column)?))? {
             forget_discrepancies(t, &row)?;
@@ -163,8 +165,8 @@ fn forget_answer(t: &mut Transaction<'_>, row: &Row) -> Done<()> {
 /// Replaces the provider's codes that contain the number in the record of requests, and deletes its
 /// request ids that do. Deletes the open items whose CallId contains it, also those without a call,
 /// with their open discrepancies. Deletes the open discrepancies whose field contains it, and those
-/// of all unusable rows.
-pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
+/// of all unusable rows. Erases receipts, and returns how many.
+pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<u64> {
     t.batch_execute("SET LOCAL enable_seqscan = on")?;
     let mut with_number = |sql: &str| -> Done<Vec<String>> {
         let mut found = Vec::new();
@@ -191,7 +193,8 @@ pub(super) fn forget_others(t: &mut Transaction<'_>, number: &str) -> Done<()> {
     open_discrepancies::forget_calls(t, &subjects)?;
     t.execute("DELETE FROM open_discrepancy WHERE field = ANY ($1)", &[&fields])?;
     open_discrepancies::forget_rows(t)?;
-    forget_request_ids(t, number)
+    forget_request_ids(t, number)?;
+    receipts::forget(t, number)
 }
 
 /// Each request has an id of its own, so they are read one by one.

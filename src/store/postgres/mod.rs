@@ -23,6 +23,7 @@ mod password_file;
 mod places;
 mod prepare;
 mod reader;
+mod receipts;
 mod record;
 mod replication;
 mod run_history;

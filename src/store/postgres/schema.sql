@@ -163,6 +163,18 @@ CREATE TABLE other_answer (
 -- Finds the changes that a run has to tell.
 CREATE INDEX other_answer_by_run ON other_answer (told_run_no);
 
+-- What the provider pushed about a call: a source of its own, beside the answer in the table `call`.
+CREATE TABLE receipt (
+  call_id TEXT COLLATE "C" NOT NULL,
+  prod_id BIGINT NOT NULL,             -- of the ledger: a receipt names no product
+  call_date DATE NOT NULL,
+  session_no BIGINT NOT NULL,          -- session that read it
+  read_at BIGINT NOT NULL,
+  data TEXT,                           -- JSON; NULL if it was erased on request
+  checksum BIGINT,                     -- CRC-32 of key and receipt; if wrong, it is ignored
+  PRIMARY KEY (call_id, prod_id, call_date)
+);
+
 -- The discrepancies that were open after the last run whose ledger names their call.
 CREATE TABLE open_discrepancy (
   subject BIGINT NOT NULL,             -- digest of the call, or of an unusable row

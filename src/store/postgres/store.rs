@@ -9,7 +9,9 @@ use futures::future::BoxFuture;
 use postgres::Transaction;
 use reconcile_core::answer::NewAnswer;
 use reconcile_core::ask_again::Scope;
+use reconcile_core::call::CallKey;
 use reconcile_core::rate::Rate;
+use reconcile_core::receipt::Receipt;
 use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 
@@ -22,7 +24,8 @@ use super::reader::PostgresReader;
 use super::sessions::{self, NewSessions};
 use super::settings::Settings;
 use super::{
-    calls, erase, meta, open_discrepancies, open_items, prepare, record, replication, run_history, traffic,
+    calls, erase, meta, open_discrepancies, open_items, prepare, receipts, record, replication, run_history,
+    traffic,
 };
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
@@ -84,11 +87,12 @@ impl PostgresStore {
         Ok(Self { commits, leases, database, settings, clock, origin })
     }
 
-    /// Erases calls window by window, then what `last` erases. No run may work in the store.
+    /// Erases calls window by window, then the calls and requests that `last` erases. No run may
+    /// work in the store.
     fn erase(
         &self,
         calls: impl Fn(&mut Transaction<'_>, &RangeInclusive<i64>) -> Done<u64> + Send + Sync + 'static,
-        last: impl Fn(&mut Transaction<'_>) -> Done<u64> + Send + 'static,
+        last: impl Fn(&mut Transaction<'_>) -> Done<(u64, u64)> + Send + 'static,
     ) -> Result<Erased> {
         take_over_the_dead(&self.database, self.clock.as_ref(), &self.database.own_sessions())?;
         let size = || self.database.run(|link| erase::size(&mut link.client));
@@ -98,13 +102,16 @@ impl PostgresStore {
             let calls = calls.clone();
             erased += self.erase_alone(move |t| calls(t, &window))?;
         }
-        let requests = self.erase_alone(last)?;
+        let (receipts, requests) = self.erase_alone(last)?;
         self.database.run(|link| erase::vacuum(&mut link.client))?;
-        Ok(Erased { calls: erased, requests, bytes_before, bytes_after: size()? })
+        Ok(Erased { calls: erased + receipts, requests, bytes_before, bytes_after: size()? })
     }
 
     /// Erases rows in one transaction, in which no session can begin.
-    fn erase_alone(&self, work: impl Fn(&mut Transaction<'_>) -> Done<u64> + Send + 'static) -> Result<u64> {
+    fn erase_alone<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
         let own = self.database.own_sessions();
         let done = self.database.write_long(move |t| match sessions::first_live(t, &own)? {
             Some(holder) => Ok(Err(holder)),
@@ -216,6 +223,11 @@ impl Store for PostgresStore {
         self.database.write_fenced(move |t| record::discard_answers(t, &damaged))
     }
 
+    fn keep_receipts(&self, scope: &Scope, receipts: &[(CallKey, Receipt)]) -> Result<()> {
+        let (session_no, now, receipts) = (scope.session_no, self.clock.now().wall, receipts.to_vec());
+        self.database.write_fenced(move |t| receipts::keep(t, session_no, now, &receipts))
+    }
+
     fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()> {
         let (run_no, now, items) = (scope.run_no, self.clock.now().wall, items.to_vec());
         self.database.write_fenced(move |t| open_items::note(t, run_no, now, &items))
@@ -252,7 +264,7 @@ impl Store for PostgresStore {
         let (clock, now) = (self.clock.clone(), self.clock.now());
         self.erase(
             move |t, window| erase::purge_calls(t, window, before),
-            move |t| erase::purge_requests(t, before, clock.boot_id(), now),
+            move |t| erase::purge_others(t, before, clock.boot_id(), now),
         )
     }
 
@@ -260,7 +272,7 @@ impl Store for PostgresStore {
         let (in_calls, elsewhere) = (number.to_owned(), number.to_owned());
         self.erase(
             move |t, window| erase::forget_calls(t, window, &in_calls),
-            move |t| erase::forget_others(t, &elsewhere).map(|()| 0),
+            move |t| Ok((erase::forget_others(t, &elsewhere)?, 0)),
         )
     }
 }

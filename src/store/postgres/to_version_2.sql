@@ -24,6 +24,16 @@ CREATE TABLE other_answer (
   PRIMARY KEY (call_no, noted_session_no)
 );
 CREATE INDEX other_answer_by_run ON other_answer (told_run_no);
+CREATE TABLE receipt (
+  call_id TEXT COLLATE "C" NOT NULL,
+  prod_id BIGINT NOT NULL,
+  call_date DATE NOT NULL,
+  session_no BIGINT NOT NULL,
+  read_at BIGINT NOT NULL,
+  data TEXT,
+  checksum BIGINT,
+  PRIMARY KEY (call_id, prod_id, call_date)
+);
 CREATE TABLE open_discrepancy (
   subject BIGINT NOT NULL,
   kind TEXT COLLATE "C" NOT NULL,

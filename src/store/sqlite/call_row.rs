@@ -26,7 +26,7 @@ pub(super) fn read_as(row: &Row<'_>, key: Option<CallKey>) -> rusqlite::Result<C
     let has_answer = row.get_ref(5)?.as_str_or_null()?.is_some();
     let check = AnswerCheck { has_answer, fetched_at_us: row.get(7)?, checksum: row.get(14)? };
     let is_whole = check.is_whole(key.as_ref(), answer.as_ref());
-    let stored = StoredCall { attempts: row.get(4)?, answer };
+    let stored = StoredCall { attempts: row.get(4)?, answer, receipt: None };
     Ok(CallRow { call_no: row.get(0)?, key, stored, is_whole })
 }
 

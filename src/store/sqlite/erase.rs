@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::call_row::{COLUMNS, answer_of, key_of};
 use super::database::Database;
-use super::{open_discrepancies, other_answers};
+use super::{open_discrepancies, other_answers, receipts};
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::store::checksum::checksum;
@@ -43,7 +43,8 @@ pub(super) fn erase(
     Ok(Erased { calls: calls as u64, requests: requests as u64, bytes_before, bytes_after: size() })
 }
 
-/// Deletes the calls of days before this one, and the requests of sessions that are older.
+/// Deletes the calls of days before this one, their receipts, and the requests of sessions that
+/// are older.
 ///
 /// The requests of sessions that began together are deleted together. So each session is recorded
 /// whole or not at all, and the audit can tell a purged session from a damaged one.
@@ -64,7 +65,8 @@ pub(super) fn purge(
         "DELETE FROM other_answer WHERE call_no IN (SELECT call_no FROM call WHERE call_date < ?1)",
         [&day],
     )?;
-    let calls = c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
+    let receipts = receipts::purge(c, before)?;
+    let calls = receipts + c.execute("DELETE FROM call WHERE call_date < ?1", [&day])?;
     c.execute("DELETE FROM open_item WHERE call_date < ?1", [&day])?;
     open_discrepancies::purge(c, before)?;
     // The newest requests stay: the cap of the next session counts them, and the next request must
@@ -112,6 +114,9 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
         // Without its answer, nothing can say any more whether its values differ.
         if let Some(key) = key_of(row).ok().flatten().filter(|_| is_in_id || is_in_answer) {
             open_discrepancies::forget_call(c, &key)?;
+            if is_in_id {
+                receipts::delete(c, &key)?;
+            }
         }
         if is_in_id {
             delete_call(c, call_no)?;
@@ -127,6 +132,7 @@ pub(super) fn forget(c: &Connection, number: &str) -> rusqlite::Result<ErasedRow
     forget_open_items(c, has_number)?;
     forget_fields(c, has_number)?;
     open_discrepancies::forget_rows(c)?;
+    erased.calls += receipts::forget(c, number)?;
     Ok(erased)
 }
 

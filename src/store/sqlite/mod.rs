@@ -23,6 +23,7 @@ mod places;
 mod prepare;
 mod read_ahead;
 mod reader;
+mod receipts;
 mod record;
 mod run_history;
 mod runs;

@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn row(no: usize) -> CallRow {
-        let stored = StoredCall { attempts: 1, answer: None };
+        let stored = StoredCall { attempts: 1, answer: None, receipt: None };
         CallRow { call_no: i64::try_from(no).unwrap_or_default(), key: Some(key(no)), stored, is_whole: true }
     }
 

@@ -15,8 +15,8 @@ use super::call_row::{self, COLUMNS};
 use super::errors::InStore as _;
 use super::read_ahead::{ROWS_PER_READ, ReadAhead};
 use super::{
-    answers, attempts, beside, checks, held_file, lock, meta, other_answers, places, run_history, runs,
-    schema, sessions, traffic,
+    answers, attempts, beside, checks, held_file, lock, meta, other_answers, places, receipts, run_history,
+    runs, schema, sessions, traffic,
 };
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -28,6 +28,7 @@ use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::reader::Reader;
+use crate::store::receipts::call_with;
 use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::windows::windows;
@@ -122,15 +123,23 @@ impl SqliteReader {
 
 impl Reader for SqliteReader {
     fn lookup_all(&self, keys: &[&CallKey]) -> Result<Vec<Option<StoredCall>>> {
+        let has_receipts = !receipts::is_empty(&self.connection, &self.path)?;
         let find = |key: &&CallKey| {
-            let found = self.find(key).in_store(&self.path, "read")?;
-            Ok(found.map(|mut row| {
+            let found = self.find(key).in_store(&self.path, "read")?.map(|mut row| {
                 if !row.is_whole {
                     self.damaged.borrow_mut().push(row.call_no);
                     row.stored.answer = None;
                 }
                 row.stored
-            }))
+            });
+            if !has_receipts {
+                return Ok(found);
+            }
+            let receipt = self.read(|c| receipts::of_call(c, key))?;
+            Ok(match (found, receipt) {
+                (None, receipt) => receipt.map(call_with),
+                (Some(found), receipt) => Some(StoredCall { receipt, ..found }),
+            })
         };
         keys.iter().map(find).collect()
     }
@@ -164,6 +173,7 @@ impl Reader for SqliteReader {
                     others: other_answers::beside(c, call_no)?,
                 });
             }
+            KnownCall::add_receipts(&mut calls, receipts::named(c, call_id)?);
             Ok(calls)
         })
     }
@@ -172,7 +182,8 @@ impl Reader for SqliteReader {
         let start: String = call_id.chars().take(6).collect();
         self.read(|c| {
             let mut query = c.prepare(
-                "SELECT DISTINCT call_id FROM call WHERE call_id >= ?1 AND call_id < ?1 || char(0x10FFFF) LIMIT 3",
+                "SELECT call_id FROM call WHERE call_id >= ?1 AND call_id < ?1 || char(0x10FFFF)
+                 UNION SELECT call_id FROM receipt WHERE call_id >= ?1 AND call_id < ?1 || char(0x10FFFF) LIMIT 3",
             )?;
             query.query_map([start], |row| row.get(0))?.collect()
         })

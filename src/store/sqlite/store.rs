@@ -9,7 +9,9 @@ use chrono::NaiveDate;
 use futures::future::BoxFuture;
 use reconcile_core::answer::NewAnswer;
 use reconcile_core::ask_again::Scope;
+use reconcile_core::call::CallKey;
 use reconcile_core::rate::Rate;
+use reconcile_core::receipt::Receipt;
 use reconcile_core::since::OpenBefore;
 use reconcile_core::traffic::{Sending, Traffic};
 use rusqlite::Connection;
@@ -21,8 +23,8 @@ use super::prepare::Prepared;
 use super::reader::SqliteReader;
 use super::sessions::NewSessions;
 use super::{
-    checks, erase, file_system, held_file, meta, open_discrepancies, open_items, places, prepare, record,
-    run_history, sessions, traffic,
+    checks, erase, file_system, held_file, meta, open_discrepancies, open_items, places, prepare, receipts,
+    record, run_history, sessions, traffic,
 };
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
@@ -210,6 +212,11 @@ impl Store for SqliteStore {
 
     fn discard(&self, damaged: &[i64]) -> Result<()> {
         self.database.write(|c| record::discard_answers(c, damaged))
+    }
+
+    fn keep_receipts(&self, scope: &Scope, receipts: &[(CallKey, Receipt)]) -> Result<()> {
+        let (session_no, now) = (scope.session_no, self.clock.now().wall);
+        self.database.write(|c| receipts::keep(c, session_no, now, receipts))
     }
 
     fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()> {

@@ -23,6 +23,16 @@ CREATE TABLE other_answer (
   PRIMARY KEY (call_no, noted_session_no)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX other_answer_by_run ON other_answer (told_run_no);
+CREATE TABLE receipt (
+  call_id TEXT NOT NULL,
+  prod_id INTEGER NOT NULL,
+  call_date TEXT NOT NULL,
+  session_no INTEGER NOT NULL,
+  read_at INTEGER NOT NULL,
+  data TEXT,
+  checksum INTEGER,
+  PRIMARY KEY (call_id, prod_id, call_date)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE open_discrepancy (
   subject INTEGER NOT NULL,
   kind TEXT NOT NULL,

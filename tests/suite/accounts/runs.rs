@@ -203,7 +203,7 @@ fn the_account_is_a_column_in_every_format() {
         reader.schema().fields().iter().map(|field| field.name().clone()).collect()
     };
     let details = columns("details.parquet");
-    assert_eq!(details[details.len() - 3..], ["raw", "account", "ledger_ticket"]);
+    assert_eq!(details[details.len() - 4..], ["raw", "source", "account", "ledger_ticket"]);
     let discrepancies = columns("d.parquet");
     assert_eq!(discrepancies[discrepancies.len() - 3..], ["reason", "account", "ledger_ticket"]);
     assert!(fs::metadata(company.bench.path("d.xlsx")).unwrap().len() > 0);

@@ -28,7 +28,7 @@ pub fn sample_run_with(options: &[&str]) -> Bench {
 }
 
 /// The details' columns and types, as the contract promises them.
-pub const COLUMNS: [(&str, &str); 33] = [
+pub const COLUMNS: [(&str, &str); 34] = [
     ("call_id", "VARCHAR"),
     ("prod_id", "BIGINT"),
     ("product", "VARCHAR"),
@@ -61,6 +61,7 @@ pub const COLUMNS: [(&str, &str); 33] = [
     ("discrepancies", "BIGINT"),
     ("ledger_line", "BIGINT"),
     ("raw", "VARCHAR"),
+    ("source", "VARCHAR"),
     ("ledger_", "VARCHAR"),
 ];
 

@@ -13,7 +13,7 @@
 //! | Why is it unusable? | `problem` |
 //! | What do several receipts of one call say together? | `merge` |
 //! | Where does a record differ from it? | `differences` |
-//! | Does it count, or the operation's answer? | `source` |
+//! | Does it count, or the operation's answer? | [`source`](crate::source) |
 //! | How far are receipts trusted? | `trust` |
 //!
 //! What a receipt gives of the details:
@@ -41,7 +41,6 @@ mod field;
 mod json;
 mod merge;
 mod problem;
-mod source;
 mod trust;
 mod value;
 
@@ -50,7 +49,6 @@ pub use differences::{ReceiptDifference, differences};
 pub use field::{FIELDS, InputName, ReceiptField};
 pub use merge::{Merged, merge};
 pub use problem::ReceiptProblem;
-pub use source::Source;
 pub use trust::{MOST_DIFFERING_PERCENT, ReceiptsTrust, SampleShare, refutes};
 pub use value::Receipt;
 

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::answer::{AnswerKind, NewAnswer, StoredAnswer, StoredCall};
-use crate::ask_again::kind_today;
 use crate::calendar::end_of_day;
 use crate::call::CallKey;
 use crate::columns::{Cell, DETAILS, of_call};
@@ -16,6 +15,8 @@ use crate::ledger_row::{Expected, LedgerRow};
 use crate::normalize::normalize;
 use crate::product::ProductId;
 use crate::quick_parse;
+use crate::settle::kind_today;
+use crate::source::Source;
 use crate::status::{Lookup, Status, look_up};
 
 /// The sample of the page voicereport-6. It contradicts itself: not answered, with 10 seconds.
@@ -162,7 +163,7 @@ fn the_columns_that_a_receipt_gives_are_those_of_the_table() {
     let null: Vec<&str> =
         DETAILS.iter().zip(&cells).filter(|(_, cell)| is_null(cell)).map(|(column, _)| column.name).collect();
     let of_no_record =
-        ["product", "created_at", "error_code", "error_message", "request_id", "fetched_at", "raw"];
+        ["product", "created_at", "error_code", "error_message", "request_id", "fetched_at", "raw", "source"];
     assert_eq!(null, of_no_record);
 }
 
@@ -208,14 +209,14 @@ fn a_stored_receipt_is_looked_up_as_a_record_is() {
         (r#"{"call_id":"1^1","status_code":"200000"}"#, AnswerKind::Interim, Status::Pending),
     ] {
         let fetched_at = end_of_day(row.key.day);
-        let answer = receipt(json).to_answer(row.key.day, fetched_at).unwrap();
-        assert_eq!((answer.kind, answer.found_date), (kind, row.key.day), "{json}");
+        let answer = Receipt::answer_of(receipt(json).to_data(), row.key.day);
         let stored = StoredAnswer { answer, fetched_at, session_no: 1 };
-        assert_eq!(kind_today(&stored), kind, "a later version reads it again");
-        let lookup = look_up(&row, Some(StoredCall { attempts: 0, answer: Some(stored) }), settle, 2);
+        assert_eq!(kind_today(&stored), kind, "{json}");
+        let lookup =
+            look_up(&row, Some(StoredCall { attempts: 0, answer: None, receipt: Some(stored) }), settle, 2);
         assert_eq!(
-            (lookup.status, lookup.found_on, lookup.request_id),
-            (status, row.key.day, None),
+            (lookup.status, lookup.source, lookup.found_on, lookup.raw, lookup.request_id),
+            (status, Some(Source::Receipt), row.key.day, None, None),
             "{json}"
         );
         assert_eq!(lookup.detail.unwrap(), detail(json));
@@ -228,7 +229,7 @@ fn a_lasting_answer_of_the_operation_counts_before_a_receipt() {
     let stored = |answer| StoredAnswer { answer, fetched_at: end_of_day(day), session_no: 1 };
     let pushed = |code: &str| {
         let json = format!(r#"{{"call_id":"1^1","status_code":"{code}","duration":0}}"#);
-        stored(receipt(&json).to_answer(day, end_of_day(day)).unwrap())
+        stored(Receipt::answer_of(receipt(&json).to_data(), day))
     };
     let asked = |kind| stored(NewAnswer { kind, ..pushed("200002").answer });
     let (whole, interim) = (pushed("200002"), pushed("200103"));

@@ -12,7 +12,6 @@ use crate::call::{CallKey, called_at_of};
 use crate::detail::CallDetail;
 use crate::normalize::{Malformed, normalize};
 use crate::quick_parse;
-use crate::settle::may_change;
 
 /// How long after the request was accepted a call may be sent to the carrier.
 const SENT_WITHIN: TimeDelta = TimeDelta::minutes(1);
@@ -126,22 +125,19 @@ impl Receipt {
         data + "}"
     }
 
-    /// The receipt as the stored answer to a call of this day, read at this time.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::detail`].
-    pub fn to_answer(&self, day: NaiveDate, read_at: DateTime<Utc>) -> Result<NewAnswer, Malformed> {
-        let may_change = may_change(&self.detail()?, day, read_at);
-        Ok(NewAnswer {
-            kind: if may_change { AnswerKind::Interim } else { AnswerKind::Final },
+    /// Stored data of a receipt as an answer. The kind of such an answer follows from its data, by
+    /// [`kind_today`](crate::settle::kind_today).
+    #[must_use]
+    pub fn answer_of(data: String, day: NaiveDate) -> NewAnswer {
+        NewAnswer {
+            kind: AnswerKind::Final,
             found_date: day,
             next_date: None,
             request_id: None,
             code: CompactString::default(),
             message: CompactString::default(),
-            data: Some(self.to_data()),
-        })
+            data: Some(data),
+        }
     }
 
     /// What the receipt says of the call, as a record would.

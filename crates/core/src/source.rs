@@ -1,7 +1,7 @@
 //! Which answer counts for a call: that of the operation, or a receipt.
 
 use crate::answer::{AnswerKind, StoredAnswer};
-use crate::ask_again::kind_today;
+use crate::settle::kind_today;
 
 /// Where the answer that counts comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
