@@ -37,12 +37,11 @@ impl JobArgs {
         inputs.iter().try_for_each(|input| object_outputs::check_input(input))?;
         let out = self.out.clone().ok_or_else(|| missing("--out"))?;
         let (store, outputs) = (self.store_location(&out), self.output_paths(&out)?);
+        let metrics_push = self.push_target(&first)?;
         let needs_profiles = !self.sandbox && !self.offline;
         let accounts = self.accounts.clone().accounts(self.rate, self.burst, needs_profiles)?;
         let NotifySettings { target: notify, secret_file: notify_secret, note: notify_note } =
             self.notify.settings(self.lang, self.access.insecure_http())?;
-        let push = |url: &str| PushTarget::parse(url, &first, self.access.insecure_http());
-        let metrics_push = self.metrics_push.as_deref().map(push).transpose()?;
         let MaskSettings { mask, note: mask_note } =
             MaskSettings::new(self.mask_phones, self.mask_key_file.as_deref())?;
         Ok(Settings {
@@ -86,6 +85,12 @@ impl JobArgs {
             notify,
             notify_secret,
         })
+    }
+
+    /// Where metrics are pushed to; they are grouped by the first file of the ledger.
+    fn push_target(&self, first: &Path) -> Result<Option<PushTarget>> {
+        let parse = |url: &str| PushTarget::parse(url, first, self.access.insecure_http());
+        self.metrics_push.as_deref().map(parse).transpose()
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lang::Lang;
 use super::provenance::Provenance;
+use super::summary_receipts::ReceiptsSummary;
 use crate::failures::Cause;
 use crate::incomplete::Incomplete;
 use crate::note::Note;
@@ -100,6 +101,8 @@ pub struct Summary<'a> {
     pub trend: &'a Trend,
     /// What changed since the last run.
     pub since_last: SinceLast,
+    /// The provider's receipts; `None` if none were given.
+    pub receipts: Option<ReceiptsSummary<'a>>,
     /// What the calls cost; `None` without tariffs and bill.
     pub money: Option<MoneySummary<'a>>,
     /// Open items carried from run to run.

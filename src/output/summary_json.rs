@@ -11,6 +11,7 @@ use super::schema::SCHEMA_VERSION;
 use super::summary::{AccountSummary, Rechecked, Summary, rounded_seconds as seconds};
 use super::summary_decisions::{AgeClass, LimitJson, ResolutionsJson, age_classes, whole_or_float};
 use super::summary_money::MoneyJson;
+use super::summary_receipts::ReceiptsJson;
 use super::summary_trend::TrendJson;
 use crate::error::{Error, Result};
 use crate::shown::shown;
@@ -86,6 +87,8 @@ struct SummaryJson<'a> {
     resolutions: ResolutionsJson,
     fail_above: Vec<LimitJson>,
     trend: TrendJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<ReceiptsJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     money: Option<MoneyJson>,
     patterns: Vec<Pattern>,
@@ -332,6 +335,7 @@ impl<'a> SummaryJson<'a> {
             resolutions: ResolutionsJson::new(summary),
             fail_above: summary.limits.iter().map(LimitJson::new).collect(),
             trend: TrendJson::new(summary.trend),
+            receipts: summary.receipts.as_ref().map(ReceiptsJson::new),
             money: summary.money.as_ref().map(MoneyJson::new),
             patterns: f.observed.patterns(),
             within_tolerance: f.observed.within(),

@@ -25,6 +25,8 @@ pub struct Counted {
     pub by_account: AccountTotals,
     /// The other numbers of the report.
     pub figures: Figures,
+    /// Calls that a receipt answered.
+    pub answered_by_receipt: u64,
     /// What the calls cost.
     pub money: MoneyFigures,
     /// Which decisions were used.
@@ -61,6 +63,7 @@ impl Merge for Counted {
             totals,
             by_account,
             figures,
+            answered_by_receipt,
             money,
             entries,
             reopened,
@@ -72,6 +75,7 @@ impl Merge for Counted {
         self.totals.merge(totals);
         merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
+        self.answered_by_receipt.merge(answered_by_receipt);
         self.money.merge(money);
         self.entries.merge(entries);
         self.reopened.extend(reopened);

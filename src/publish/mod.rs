@@ -113,7 +113,8 @@ pub fn publish(
         let checksums = threads::result_of(splitting)?;
         threads.into_iter().for_each(threads::result_of);
         let mut counted = counted?;
-        others::write(sources, outputs, &mut counted)?;
+        others::write(sources, outputs, &mut counted, remember)?;
+        counted.since_last.resolved = sources.open_before.resolved(&counted.marks);
         match checksums {
             Some(checksums) if ledger.is_same(&checksums)? => Ok(counted),
             _ => Err(units::changed(ledger)),
@@ -146,6 +147,5 @@ fn write(
         }
     }
     all.reopen();
-    all.since_last.resolved = sources.open_before.resolved(&all.marks);
     Ok(all)
 }

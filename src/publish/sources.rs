@@ -2,6 +2,7 @@
 
 use super::beside::BesideCalls;
 use crate::ledger::ScannedLedger;
+use crate::receipts::JoinedReceipts;
 use crate::store::Store;
 use reconcile_core::call_result::Rules;
 use reconcile_core::money::MoneyRules;
@@ -27,6 +28,8 @@ pub struct Sources<'a> {
     pub session_no: i64,
     /// What the run learned beside the ledger.
     pub beside: &'a BesideCalls,
+    /// The receipts of the run; `None` without any.
+    pub receipts: Option<&'a JoinedReceipts>,
     /// The name of the only account in the store; `None` if it has none, or if there are several.
     pub account: Option<&'a str>,
     /// True if the totals of each account are counted. Then each row names one of the accounts

@@ -29,6 +29,7 @@ use reconcile_core::discrepancy_rows;
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::message::Message;
 use reconcile_core::receipt_check::receipt_differs;
+use reconcile_core::source::Source;
 use reconcile_core::status::{FailureKind, Lookup, Status, look_up};
 use reconcile_core::totals::Totals;
 
@@ -180,6 +181,7 @@ impl UnitRows<'_> {
         self.counted.figures.add_fields(&compared.fields);
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
         let money = self.sources.money.of_call(&row, &lookup);
+        self.counted.answered_by_receipt += u64::from(lookup.source == Some(Source::Receipt));
         self.encoder.add_call(&row, &lookup, discrepancies, money)?;
         self.counted.money.add_call(self.sources.money, &row, own_s, &lookup, &money);
         for found in &own {

@@ -50,6 +50,6 @@ pub use answered::{Answered, AnsweredCall, Missing};
 pub use collect::{ReadReceipts, Receipts};
 pub use files::SkippedFiles;
 pub use invalid::{Examples, InvalidReceipts, MAX_EXAMPLES, Place};
-pub use join::{JoinCounts, JoinedReceipts};
+pub use join::JoinedReceipts;
 pub use ledger_calls::LedgerCalls;
 pub use note::ReceiptNote;

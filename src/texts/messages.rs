@@ -37,6 +37,7 @@ fn zh(message: &Message) -> String {
         Message::RecordLost => "服务商曾有已终结的记录，现已无记录；仍以已存的记录为准".to_owned(),
         Message::ReceiptDiffers { field } => format!("记录的{}与回执不一致", name(field)),
         Message::NoRecordOfReceipt => "服务商推送过回执，但没有记录".to_owned(),
+        Message::MissingInLedger => "服务商推送过这一通话的回执，台账中没有对应的行".to_owned(),
         Message::Differs { field, later_line: 0, .. } => format!("{}不一致", name(field)),
         Message::Differs { field, later_line, file } => {
             let of = if file.is_empty() { String::new() } else { format!("“{file}”") };
@@ -124,6 +125,7 @@ mod tests {
             Message::Amended { field: "duration_s" },
             Message::ReceiptDiffers { field: "duration_s" },
             Message::NoRecordOfReceipt,
+            Message::MissingInLedger,
             Message::Amended { field: "b_end_at" },
             Message::RecordLost,
             same(&[]),

@@ -18,6 +18,7 @@ pub fn tie_out_rule(lang: Lang, rule: Rule) -> &'static str {
         Rule::AsCounted => "文件内容与计数一致",
         Rule::Requests => "请求 = 首次请求 + 重试 + 相邻日期的请求",
         Rule::Cap => "任一时间窗内的请求数 ≤ 上限",
+        Rule::Receipts => "有回执的通话 = 台账已有 + 台账无记录 + 其他日期",
         Rule::Accounts => "各账号之和与总数一致，且各账号均未超过上限",
     };
     let en = match rule {

@@ -23,6 +23,7 @@ pub fn kind(lang: Lang, kind: Kind) -> &'static str {
         Kind::InvalidRow => lang.choose("unusable row", "无法使用的行"),
         Kind::Malformed => lang.choose("unreadable record", "记录无法解析"),
         Kind::Mismatch => lang.choose("values differ", "数值不一致"),
+        Kind::MissingInLedger => lang.choose("missing in the ledger", "台账无记录"),
         Kind::NotFound => lang.choose("missing at the provider", "服务商无记录"),
         Kind::OtherDay => lang.choose("on the neighbouring day", "记录在相邻日期"),
         Kind::Pending => lang.choose("waiting for an answer", "待结果"),
@@ -43,6 +44,7 @@ pub fn kind_rule(lang: Lang, kind: Kind) -> &'static str {
         Kind::InvalidRow => "台账的这一行无法使用",
         Kind::Malformed => "服务商返回的通话数据无法解析",
         Kind::Mismatch => "台账与服务商的数值相差超过容差",
+        Kind::MissingInLedger => "服务商推送过台账所涵盖日期的通话回执，台账中没有对应的行",
         Kind::NotFound => "服务商在所查日期均无记录，且通话已超过等待时限",
         Kind::OtherDay => "已查得，但记录在相邻日期",
         Kind::Pending => "尚无记录且通话未满等待时限，或记录仍可能变化",
@@ -173,6 +175,7 @@ pub fn bridge_step(lang: Lang, code: &'static str) -> &'static str {
         "no_provider_value" => ("no provider value", "服务商无时长"),
         "differences_up" => ("provider says more", "服务商多计"),
         "differences_down" => ("provider says less", "服务商少计"),
+        "missing_in_ledger" => ("missing in the ledger", "台账无记录"),
         "provider_total" => ("provider total", "服务商合计"),
         code => (code, code),
     };

@@ -12,7 +12,8 @@ use crate::traffic::{Slowdown, Traffic};
 pub struct AccountFigures {
     /// Its cap.
     pub cap: Rate,
-    /// The calls that name it first, and their discrepancies. Unusable rows belong to no account.
+    /// The calls that name it first, and their discrepancies. Unusable rows belong to no account, and
+    /// neither do calls that only receipts name.
     pub totals: Totals,
     /// Its requests.
     pub traffic: Traffic,
@@ -58,8 +59,9 @@ pub fn add_up(accounts: &[AccountFigures], totals: &Totals, traffic: &Traffic) -
     let mut sum = Totals::default();
     accounts.iter().for_each(|account| sum.merge(account.totals.clone()));
     let of_calls = |t: &Totals| {
-        let kinds = t.discrepancies.iter().filter(|(kind, n)| **kind != Kind::InvalidRow && **n > 0);
-        let kinds: Vec<(Kind, u64)> = kinds.map(|(kind, n)| (*kind, *n)).collect();
+        let is_of_account = |kind: Kind| !matches!(kind, Kind::InvalidRow | Kind::MissingInLedger);
+        let kinds = t.discrepancies.iter().map(|(kind, n)| (*kind, *n));
+        let kinds: Vec<(Kind, u64)> = kinds.filter(|(kind, n)| is_of_account(*kind) && *n > 0).collect();
         let statuses = Status::ALL.map(|status| t.with_status(status));
         (t.calls, statuses, t.clean, t.with_discrepancies, t.not_compared, t.duplicates, kinds)
     };

@@ -61,12 +61,13 @@ enum Step {
     NoProviderValue,
     DifferencesUp,
     DifferencesDown,
+    MissingInLedger,
     ProviderTotal,
 }
 
 /// The names of the steps in the outputs, in their order. The first one is the ledger's total, the
 /// last one the provider's.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     "ledger_total",
     "unusable_rows",
     "duplicates",
@@ -77,6 +78,7 @@ const STEPS: [&str; 11] = [
     "no_provider_value",
     "differences_up",
     "differences_down",
+    "missing_in_ledger",
     "provider_total",
 ];
 
@@ -87,7 +89,7 @@ pub struct Bridge([Amount; STEPS.len()]);
 impl Bridge {
     /// Each step with its name in the outputs, in their order.
     #[must_use]
-    pub fn steps(&self) -> [(&'static str, Amount); 11] {
+    pub fn steps(&self) -> [(&'static str, Amount); 12] {
         std::array::from_fn(|at| (STEPS[at], self.0[at]))
     }
 
@@ -107,6 +109,13 @@ impl Bridge {
         let seconds = duration_s.unwrap_or(0);
         self.step(Step::LedgerTotal).add(seconds);
         self.step(Step::Duplicates).add(-seconds);
+    }
+
+    /// Counts a call that the ledger lacks, with the provider's talk seconds or amount.
+    pub fn add_missing_in_ledger(&mut self, provider: Option<i64>) {
+        let provider = provider.unwrap_or(0);
+        self.step(Step::MissingInLedger).add(provider);
+        self.step(Step::ProviderTotal).add(provider);
     }
 
     /// Counts a call. `own_s` are the talk seconds of its first row, `expected_s` those that count:

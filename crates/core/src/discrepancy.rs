@@ -23,6 +23,7 @@ pub enum Kind {
     InvalidRow,
     Malformed,
     Mismatch,
+    MissingInLedger,
     NotFound,
     OtherDay,
     Pending,
@@ -32,7 +33,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the output files.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Amended,
         Self::Deferred,
         Self::Duplicate,
@@ -41,6 +42,7 @@ impl Kind {
         Self::InvalidRow,
         Self::Malformed,
         Self::Mismatch,
+        Self::MissingInLedger,
         Self::NotFound,
         Self::OtherDay,
         Self::Pending,
@@ -61,6 +63,7 @@ impl Kind {
             Self::InvalidRow => "invalid_row",
             Self::Malformed => "malformed",
             Self::Mismatch => "mismatch",
+            Self::MissingInLedger => "missing_in_ledger",
             Self::NotFound => "not_found",
             Self::OtherDay => "other_day",
             Self::Pending => "pending",
@@ -94,6 +97,9 @@ impl Kind {
             Self::Inconsistent => "the provider contradicts itself",
             Self::InvalidRow => "the ledger row could not be used",
             Self::Malformed => "the provider's Data cannot be read",
+            Self::MissingInLedger => {
+                "the provider pushed a receipt of a call on a day of the ledger, and no row names the call"
+            }
             Self::Mismatch => "the values of ledger and provider differ by more than the tolerance",
             Self::NotFound => {
                 "the provider has no record on any day asked, and the call is older than the settle time"

@@ -73,6 +73,13 @@ impl<'a> Subject<'a> {
         Self::Call { call_id: &key.call_id, prod_id: key.prod_id.0, day: key.day }
     }
 
+    /// The subject of a call that only a receipt of this day names. A receipt names no product, and
+    /// no call of a ledger has product 0.
+    #[must_use]
+    pub fn of_receipt(call_id: &'a str, day: NaiveDate) -> Self {
+        Self::Call { call_id, prod_id: 0, day }
+    }
+
     /// A 64-bit digest of the subject alone: the discrepancies of one call have the same one.
     #[must_use]
     pub fn digest(self) -> i64 {

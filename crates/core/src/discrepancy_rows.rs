@@ -9,6 +9,8 @@ use crate::discrepancy::{Discrepancy, DiscrepancyRow, Kind};
 use crate::duplicate::duplicate_of;
 use crate::ledger_row::{InvalidRow, LedgerRow, LedgerTime};
 use crate::message::Message;
+use crate::product::ProductId;
+use crate::receipt::Receipt;
 use crate::seconds_at_stake::seconds_at_stake;
 use crate::status::{Lookup, Status};
 
@@ -96,6 +98,28 @@ pub fn of_other_call(call: &OtherCall, what: Discrepancy) -> DiscrepancyRow {
         status: None,
         callee: call.callee.clone(),
         called_at: call.called_at,
+        carried: Vec::new(),
+    }
+}
+
+/// The row of a call that the ledger lacks, by its receipt. A receipt names no product, so
+/// `prod_id` is that of the run. `detail` is what the receipt says of the call.
+#[must_use]
+pub fn of_missing_call(receipt: &Receipt, detail: &CallDetail, prod_id: Option<ProductId>) -> DiscrepancyRow {
+    let what = Discrepancy::new(Kind::MissingInLedger, Message::MissingInLedger);
+    DiscrepancyRow {
+        at_stake_s: seconds_at_stake(None, detail.duration_s, &what),
+        since: None,
+        resolution: None,
+        own_numbers: Vec::new(),
+        call_id: Some(receipt.call_id().to_owned()),
+        ledger_line: None,
+        what,
+        call_date: receipt.surely_on(),
+        prod_id: prod_id.map(|product| product.0),
+        status: None,
+        callee: detail.callee.clone(),
+        called_at: receipt.sent_at(),
         carried: Vec::new(),
     }
 }

@@ -53,6 +53,8 @@ pub enum Message {
     },
     /// The provider pushed a receipt and has no record.
     NoRecordOfReceipt,
+    /// The provider pushed a receipt of a call that no row names.
+    MissingInLedger,
     /// The values of a field differ.
     Differs {
         /// The field.
@@ -190,6 +192,7 @@ impl fmt::Display for Message {
                 return write!(f, "{field} of the record differs from the receipt");
             }
             Self::NoRecordOfReceipt => "the provider pushed a receipt, but has no record",
+            Self::MissingInLedger => "the provider pushed a receipt of this call, but no row names it",
             Self::Differs { field, later_line: 0, .. } => return write!(f, "{field} differs"),
             Self::Differs { field, later_line, file } => {
                 let of = if file.is_empty() { "" } else { " of " };

@@ -162,7 +162,7 @@ impl Merge for CurrencyFigures {
 /// The calls of a product on a day, to be compared with a bill.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DayCalls {
-    /// Calls of the ledger.
+    /// Calls of the ledger, and those that only receipts name.
     pub calls: u64,
     /// Calls whose billed time is not known. Calls without a record are not among them: the
     /// provider bills none.
@@ -213,7 +213,11 @@ impl MoneyFigures {
             return;
         }
         if rules.bills(row.key.prod_id) {
-            self.days.line(&(lookup.found_on, row.key.prod_id)).merge(day_calls(lookup, money));
+            self.days.line(&(lookup.found_on, row.key.prod_id)).merge(day_calls(
+                lookup.status,
+                lookup.detail.as_ref(),
+                money,
+            ));
         }
         let Some(tariff) = money.tariff else {
             self.without_tariff += 1;
@@ -229,6 +233,33 @@ impl MoneyFigures {
             let key = (row.key.prod_id, tariff.currency.clone());
             self.products.entry(key).or_default().add(money);
         }
+    }
+
+    /// Counts a call that the ledger lacks: on this day, with its discrepancy. `product` is `None` if
+    /// nobody knows it.
+    pub fn add_missing_in_ledger(
+        &mut self,
+        (rules, product, day): (&MoneyRules, Option<ProductId>, NaiveDate),
+        detail: &CallDetail,
+        what: &Discrepancy,
+        is_settled: bool,
+    ) {
+        let Some(product) = product else {
+            self.without_tariff += u64::from(!rules.is_empty());
+            return;
+        };
+        let tariff = rules.tariffs.on(product, day);
+        let charged = tariff.and_then(|tariff| tariff.of_record(detail));
+        if rules.bills(product) {
+            let money = CallMoney { tariff, charged, expected: None };
+            self.days.line(&(day, product)).merge(day_calls(Status::Found, Some(detail), &money));
+        }
+        let Some(tariff) = tariff else {
+            self.without_tariff += u64::from(!rules.is_empty());
+            return;
+        };
+        line(&mut self.currencies, &tariff.currency).bridge.add_missing_in_ledger(column(charged));
+        self.add_discrepancy(Some(tariff), &Expected::default(), Some(detail), what, is_settled);
     }
 
     /// Counts a later row of a call of this product and day, and its discrepancy.
@@ -288,9 +319,9 @@ fn column(charge: Option<Charge>) -> Option<i64> {
 }
 
 /// A call as a line of its day.
-fn day_calls(lookup: &Lookup, money: &CallMoney<'_>) -> DayCalls {
+fn day_calls(status: Status, detail: Option<&CallDetail>, money: &CallMoney<'_>) -> DayCalls {
     let mut line = DayCalls { calls: 1, ..DayCalls::default() };
-    match (lookup.status, &lookup.detail) {
+    match (status, detail) {
         (Status::NotFound, _) => {}
         (Status::Found, Some(detail)) => {
             let legs = money.tariff.map_or(Legs::One, |tariff| tariff.legs);

@@ -14,7 +14,8 @@ use crate::tariff::{Legs, Tariff};
 ///   where both are billed as the same units.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the charge
 ///   for the ledger's duration. A call that was not asked puts nothing in doubt.
-/// - An unknown state, or a record that the provider lost: the charge for the provider's record.
+/// - An unknown state, a record that the provider lost, or a call that the ledger lacks: the charge
+///   for what the provider says.
 /// - Every other discrepancy: 0.
 #[must_use]
 pub fn money_at_stake(
@@ -40,7 +41,7 @@ pub fn money_at_stake(
         Kind::Amended | Kind::ReceiptDiffers if what.field == LOST => {
             tariff.of_record(detail?).map(|charge| charge.amount)
         }
-        Kind::UnknownState => tariff.of_record(detail?).map(|charge| charge.amount),
+        Kind::UnknownState | Kind::MissingInLedger => tariff.of_record(detail?).map(|charge| charge.amount),
         Kind::Amended
         | Kind::ReceiptDiffers
         | Kind::Mismatch

@@ -11,7 +11,8 @@ use crate::ledger_row::LedgerRow;
 ///   not name. If the ledger names the call, its comparison says whether they differ.
 /// - A call that the provider was asked for and does not confirm, or a duplicate row: the ledger's
 ///   duration. A call that was not asked puts nothing in doubt.
-/// - An unknown state, or a record that the provider lost: the provider's duration.
+/// - An unknown state, a record that the provider lost, or a call that the ledger lacks: the
+///   provider's duration.
 /// - Every other discrepancy: 0.
 #[must_use]
 pub fn seconds_at_stake(row: Option<&LedgerRow>, provider_s: Option<i64>, what: &Discrepancy) -> u64 {
@@ -26,7 +27,7 @@ pub fn seconds_at_stake(row: Option<&LedgerRow>, provider_s: Option<i64>, what: 
         }
         Kind::NotFound | Kind::Pending | Kind::Failed | Kind::Malformed | Kind::Duplicate => ledger(),
         Kind::Amended | Kind::ReceiptDiffers if what.field == LOST => provider(),
-        Kind::UnknownState => provider(),
+        Kind::UnknownState | Kind::MissingInLedger => provider(),
         Kind::Amended
         | Kind::ReceiptDiffers
         | Kind::Mismatch

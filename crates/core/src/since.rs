@@ -67,8 +67,8 @@ impl Merge for SinceLast {
 pub fn judges(lookup: &Lookup, kind: Kind) -> bool {
     let failure = lookup.failure.as_ref().map(|failure| failure.kind);
     match (kind, lookup.status, failure) {
-        // Known by the row's own text.
-        (Kind::InvalidRow, ..) => false,
+        // A usable row with its CallId tells that it is gone.
+        (Kind::InvalidRow | Kind::MissingInLedger, ..) => false,
         (Kind::Duplicate, ..) | (_, Status::Found | Status::NotFound, _) => true,
         (_, Status::Deferred, _) => false,
         (_, Status::Failed, Some(FailureKind::Rejected)) => true,
@@ -78,7 +78,7 @@ pub fn judges(lookup: &Lookup, kind: Kind) -> bool {
 }
 
 /// The discrepancies that were open before a run: 16 bytes for each one of a call, 40 for each one
-/// of an unusable row.
+/// of an unusable row, or of a call that only a receipt names.
 #[derive(Debug, Clone)]
 pub struct OpenBefore {
     today: NaiveDate,
@@ -101,7 +101,7 @@ struct Entry {
     since: i32,
 }
 
-/// An unusable row that names a CallId.
+/// An unusable row that names a CallId, or a call that only a receipt names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Named {
     call_id: i64,
@@ -144,8 +144,8 @@ impl OpenBefore {
         Self { today, entries, words, numbers, named }
     }
 
-    /// Adds one that has been open since this day. `named` is the digest of an unusable row's
-    /// CallId. [`OpenBefore::sorted`] has to follow.
+    /// Adds one that has been open since this day. `named` is the digest of the CallId whose usable
+    /// row replaces it. [`OpenBefore::sorted`] has to follow.
     pub fn push(&mut self, key: OpenKey<'_>, since: NaiveDate, named: Option<i64>) {
         let (subject, words) = (key.subject, self.number_of(key.kind, key.field));
         self.entries.push(Entry { subject, words, since: since.num_days_from_ce() });
@@ -190,7 +190,7 @@ impl OpenBefore {
     }
 
     /// Notes that tonight's ledger has a usable row with this CallId. It replaces unusable rows
-    /// that had it.
+    /// that had it, and the ledger no longer lacks the call.
     pub fn name_call_id(&self, call_id: &str, marks: &mut Marks) {
         if self.named.is_empty() {
             return;

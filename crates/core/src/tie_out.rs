@@ -8,6 +8,7 @@ use std::fmt;
 use crate::accounts::{AccountFigures, add_up};
 use crate::call::CallKey;
 use crate::discrepancy::Kind;
+use crate::receipt::JoinCounts;
 use crate::resolution::DecisionCounts;
 use crate::status::Status;
 use crate::totals::Totals;
@@ -30,11 +31,12 @@ pub enum Rule {
     Requests,
     Cap,
     Accounts,
+    Receipts,
 }
 
 impl Rule {
     /// Every rule, in the order of the tie-out.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Rows,
         Self::Calls,
         Self::Found,
@@ -45,6 +47,7 @@ impl Rule {
         Self::Requests,
         Self::Cap,
         Self::Accounts,
+        Self::Receipts,
     ];
 
     /// The rule in the words of the summary.
@@ -60,6 +63,7 @@ impl Rule {
             Self::AsCounted => "the files hold what was counted",
             Self::Requests => "requests = first_tries + retries + other_day_tries",
             Self::Cap => "most_in_any_window <= cap",
+            Self::Receipts => "calls with receipts = in_ledger + missing_in_ledger + on other days",
             Self::Accounts => "the accounts sum up to the totals, and each keeps its cap",
         }
     }
@@ -371,6 +375,14 @@ pub fn of_accounts(t: &Totals, x: &Traffic, accounts: &[AccountFigures]) -> TieO
     let requests = accounts.iter().map(|account| account.traffic.requests).sum();
     let numbers = Numbers::Accounts { accounts: accounts.len() as u64, calls, requests };
     line(Rule::Accounts, numbers, add_up(accounts, t, x))
+}
+
+/// The line of the tie-out about the receipts. The calls that the ledger lacks are read back.
+#[must_use]
+pub fn of_receipts(w: &Written, counts: &JoinCounts) -> TieOutLine {
+    let JoinCounts { calls, answering, not_answering, outside, undated, .. } = *counts;
+    let missing = w.of_kind(Kind::MissingInLedger);
+    sum(Rule::Receipts, calls, &[answering + not_answering, missing, outside + undated])
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use reconcile_core::bill_check::BillCheck;
 use reconcile_core::discrepancy::Kind;
 use reconcile_core::rate::Rate;
 use reconcile_core::resolutions::LeftOver;
-use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, tie_out};
+use reconcile_core::tie_out::{TieOutLine, Written, of_accounts, of_receipts, tie_out};
 use reconcile_core::totals::Totals;
 use reconcile_core::traffic::Traffic;
 
@@ -56,7 +56,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let because = incomplete_because(run, collected, &totals, &exhausted_calls);
     check_answered(run, &totals, because.as_ref(), failures)?;
     let (outputs, written) = outputs.close()?;
-    let tie_out = check_totals(&totals, &written, &traffic, &accounts)?;
+    let tie_out = check_totals(run, &totals, &written, &traffic, &accounts)?;
     let left_over = run.resolutions.left_over(&counted.entries);
     let check = BillCheck::new(&run.money, &money);
     let of_money = MoneyNote::all(&run.money, &money, check.as_ref());
@@ -81,6 +81,10 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         limits: &limits,
         trend: &tonight.trend,
         since_last,
+        receipts: run
+            .receipts
+            .as_ref()
+            .map(|receipts| receipts.summary(settings, counted.answered_by_receipt)),
         money: MoneySummary::new(&run.money, &money, check.as_ref()),
         open_items: &open_items,
         earlier_calls: &earlier_calls,
@@ -236,6 +240,7 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<RowsWritten
         money: &run.money,
         session_no: run.scope().session_no,
         beside,
+        receipts: run.receipts.as_ref().map(|receipts| &receipts.joined),
         account: run.only_account(),
         by_account: run.settings.accounts.file.is_some(),
     };
@@ -282,6 +287,7 @@ fn provenance(run: &RunContext<'_>, cap: Rate) -> Provenance {
 ///
 /// Exit 6 when one of them does not add up, which is a bug.
 fn check_totals(
+    run: &RunContext<'_>,
     totals: &Totals,
     written: &Written,
     traffic: &Traffic,
@@ -292,6 +298,7 @@ fn check_totals(
     if accounts.len() > 1 {
         lines.push(of_accounts(totals, traffic, accounts));
     }
+    lines.extend(run.receipts.iter().map(|receipts| of_receipts(written, &receipts.joined.counts)));
     match lines.iter().find(|line| !line.adds_up) {
         None => Ok(lines),
         Some(line) => {

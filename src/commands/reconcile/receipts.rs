@@ -8,6 +8,7 @@ use crate::cli::Settings;
 use crate::error::Result;
 use crate::ledger::ScannedLedger;
 use crate::note::Note;
+use crate::output::ReceiptsSummary;
 use crate::receipts::{JoinedReceipts, LedgerCalls, ReadReceipts, ReceiptNote, Receipts};
 use crate::store::Store;
 use reconcile_core::ask_again::{ReceiptUse, Scope};
@@ -62,6 +63,12 @@ impl RunReceipts {
             }
             store.keep_receipts(scope, &part)?;
         }
+    }
+
+    /// What the summary says of them. They answered this number of calls.
+    pub(super) fn summary<'a>(&'a self, settings: &Settings, answered: u64) -> ReceiptsSummary<'a> {
+        let (read, counts, trust) = (&self.read, &self.joined.counts, settings.receipts_trust);
+        ReceiptsSummary { read, counts, trust, answered }
     }
 
     /// What the reader of the run should know of the files.

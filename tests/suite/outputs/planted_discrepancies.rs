@@ -574,6 +574,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let session_no = i64::MAX;
     let (beside, money) = (&BesideCalls::default(), &MoneyRules::default());
     let sources = Sources {
+        receipts: None,
         ledger: &source,
         store,
         rules,
@@ -606,6 +607,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         limits: &[],
         trend: &Trend::new(Vec::new(), Night::default()),
         since_last: counted.since_last,
+        receipts: None,
         money: None,
         open_items: &OpenItems::default(),
         earlier_calls: &EarlierCalls::default(),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use reconcile::ledger::{Input, Options, ScannedLedger};
-use reconcile::receipts::{JoinCounts, JoinedReceipts, LedgerCalls};
+use reconcile::receipts::{JoinedReceipts, LedgerCalls};
+use reconcile_core::receipt::JoinCounts;
 use reconcile_core::receipt::ReceiptField;
 
 use super::{collect, receipt, write};

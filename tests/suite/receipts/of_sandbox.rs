@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use reconcile::ledger::{Input, Options, ScannedLedger};
-use reconcile::receipts::{JoinCounts, JoinedReceipts, LedgerCalls};
+use reconcile::receipts::{JoinedReceipts, LedgerCalls};
 use reconcile_core::compare::Tolerances;
+use reconcile_core::receipt::JoinCounts;
 use reconcile_core::receipt::{Receipt, differences};
 
 use super::{collect, write};

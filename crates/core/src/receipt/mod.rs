@@ -14,6 +14,7 @@
 //! | What do several receipts of one call say together? | `merge` |
 //! | Where does a record differ from it? | `differences` |
 //! | Does it count, or the operation's answer? | [`source`](crate::source) |
+//! | What are all receipts to the ledger, in numbers? | `counts` |
 //! | How far are receipts trusted? | `trust` |
 //!
 //! What a receipt gives of the details:
@@ -36,6 +37,7 @@
 //! A receipt names no product: `voice_type` is the type of the record.
 
 mod builder;
+mod counts;
 mod differences;
 mod field;
 mod json;
@@ -45,6 +47,7 @@ mod trust;
 mod value;
 
 pub use builder::ReceiptBuilder;
+pub use counts::JoinCounts;
 pub use differences::{ReceiptDifference, differences};
 pub use field::{FIELDS, InputName, ReceiptField};
 pub use merge::{Merged, merge};
