@@ -21,6 +21,7 @@ mod counted;
 mod decisions;
 mod later_values;
 mod others;
+mod remember;
 mod sources;
 mod unit_row;
 mod units;
@@ -33,7 +34,6 @@ use std::thread::scope;
 use crate::error::{Error, Result};
 use crate::ledger::RawBatch;
 use crate::output::Outputs;
-use crate::store::{NewDiscrepancy, OpenItem};
 use crate::threads;
 use reconcile_core::merge::Merge as _;
 use units::{Done, Found, UnitReader};
@@ -42,6 +42,7 @@ use worker::Worker;
 pub use beside::BesideCalls;
 pub use counted::{AccountTotals, Counted};
 pub use reconcile_core::call_result::Rules;
+pub use remember::Remember;
 pub use sources::Sources;
 
 /// Most workers. Each needs some 35 MiB, and a container may see many cores and have little memory.
@@ -52,23 +53,6 @@ const WAITING_UNITS: usize = 1;
 /// A worker for each core, up to [`MAX_WORKERS`].
 pub(crate) fn workers() -> usize {
     threads::cores().min(MAX_WORKERS)
-}
-
-/// What the store has to remember of the rows.
-pub trait Remember {
-    /// An open call.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if it cannot be kept.
-    fn open_call(&mut self, call: OpenItem) -> Result<()>;
-
-    /// A discrepancy that was not open before.
-    ///
-    /// # Errors
-    ///
-    /// Exit 6 if it cannot be kept.
-    fn new_discrepancy(&mut self, new: &NewDiscrepancy) -> Result<()>;
 }
 
 /// Writes and counts the rows of details and discrepancies with this number of workers. Passes on

@@ -5,10 +5,10 @@
 
 use compact_str::CompactString;
 
-use super::Remember;
 use super::beside::OtherRow;
 use super::counted::Counted;
 use super::decisions::decide;
+use super::remember::Remember;
 use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::output::{Outputs, RowEncoder, own_numbers};

@@ -110,8 +110,8 @@ pub struct NewDiscrepancy {
     pub field: CompactString,
     /// The ledger's day of the call; `None` for an unusable row.
     pub call_date: Option<NaiveDate>,
-    /// The digest of the CallId of an unusable row, or of a call that only a receipt names: a usable
-    /// row with this CallId replaces it. `None` for another call, or without a CallId.
+    /// The digest of the CallId of an unusable row, or of a call that only a receipt names: a
+    /// usable row with this CallId replaces it. `None` for another call, or without a CallId.
     pub named: Option<i64>,
 }
 

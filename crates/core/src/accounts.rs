@@ -12,8 +12,8 @@ use crate::traffic::{Slowdown, Traffic};
 pub struct AccountFigures {
     /// Its cap.
     pub cap: Rate,
-    /// The calls that name it first, and their discrepancies. Unusable rows belong to no account, and
-    /// neither do calls that only receipts name.
+    /// The calls that name it first, and their discrepancies. Unusable rows belong to no account,
+    /// and neither do calls that only receipts name.
     pub totals: Totals,
     /// Its requests.
     pub traffic: Traffic,

@@ -235,8 +235,8 @@ impl MoneyFigures {
         }
     }
 
-    /// Counts a call that the ledger lacks: on this day, with its discrepancy. `product` is `None` if
-    /// nobody knows it.
+    /// Counts a call that the ledger lacks, with its discrepancy. `product` is `None` if nobody
+    /// knows it.
     pub fn add_missing_in_ledger(
         &mut self,
         (rules, product, day): (&MoneyRules, Option<ProductId>, NaiveDate),

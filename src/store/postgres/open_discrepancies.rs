@@ -147,8 +147,8 @@ pub(super) fn forget_calls(t: &mut Transaction<'_>, subjects: &[i64]) -> Done<()
     Ok(())
 }
 
-/// Deletes those of all unusable rows, and of calls that only receipts name: nobody can tell which of
-/// them contained a number.
+/// Deletes those of all unusable rows, and of calls that only receipts name: nobody can tell which
+/// of them contained a number.
 pub(super) fn forget_rows(t: &mut Transaction<'_>) -> Done<()> {
     t.execute("DELETE FROM open_discrepancy WHERE call_date IS NULL OR named IS NOT NULL", &[])?;
     Ok(())

@@ -94,8 +94,8 @@ pub(super) fn forget_call(c: &Connection, key: &CallKey) -> rusqlite::Result<()>
         .map(drop)
 }
 
-/// Deletes those of all unusable rows, and of calls that only receipts name: nobody can tell which of
-/// them contained a number.
+/// Deletes those of all unusable rows, and of calls that only receipts name: nobody can tell which
+/// of them contained a number.
 pub(super) fn forget_rows(c: &Connection) -> rusqlite::Result<()> {
     c.execute("DELETE FROM open_discrepancy WHERE call_date IS NULL OR named IS NOT NULL", []).map(drop)
 }

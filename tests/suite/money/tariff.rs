@@ -73,6 +73,7 @@ fn the_sums_are_exact_in_summary_and_page() {
             "no_provider_value 0 0.000000",
             "differences_up 1 0.055000",
             "differences_down 1 -0.055000",
+            "missing_in_ledger 0 0.000000",
             "provider_total 5 0.385000",
         ]
     );
@@ -117,7 +118,7 @@ fn money_comes_after_the_account_and_before_the_ledger() {
     bench.run(&options).exits(4);
     let sql = "SELECT string_agg(column_name, ',') FROM (DESCRIBE SELECT * FROM 'details.parquet')";
     let names = query(&bench.path("."), &["-csv", "-noheader"], sql);
-    let end = "raw,account,billed_units,amount,expected_amount,ledger_note\"";
+    let end = "raw,source,account,billed_units,amount,expected_amount,ledger_note\"";
     assert!(names.trim().ends_with(end), "{names}");
 }
 

@@ -4,7 +4,9 @@
 mod files;
 mod fuzz;
 mod join;
+mod missing;
 mod of_sandbox;
+mod planted;
 mod runs;
 
 use std::path::{Path, PathBuf};
