@@ -223,6 +223,7 @@ impl Monitor for NoMonitor {
     fn came_back(&self, _code: &str) {}
     fn throttled(&self) {}
     fn ended(&self, _kind: AnswerKind) {}
+    fn receipts_are_refuted(&self, _calls: u64) {}
     fn begins_beside(&self, _calls: u64) {}
     fn ended_beside(&self) {}
 }
