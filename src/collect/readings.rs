@@ -271,8 +271,11 @@ mod tests {
     use std::fmt::Write as _;
     use std::time::Duration;
 
+    use chrono::TimeDelta;
     use compact_str::{CompactString, ToCompactString as _};
     use reconcile_core::ask_again::{ReceiptUse, Scope};
+    use reconcile_core::call_result::Rules;
+    use reconcile_core::compare::Tolerances;
     use reconcile_core::receipt::ReceiptsTrust;
 
     use super::*;
@@ -313,17 +316,22 @@ mod tests {
         sent: Sent,
     }
 
-    /// Finds the jobs on a thread, and takes one from each queue in turn, until all are empty. So
-    /// an account that waits for another one would wait for ever.
+    /// As [`taken_and_ended_in_turn`], without a second round.
     fn taken_in_turn(
         source: &ScannedLedger,
         orders: Vec<Vec<RangeInclusive<Hour>>>,
         stops: &[Stop],
     ) -> Ended {
+        let reached = orders.into_iter().zip(stops);
+        let reached = reached.map(|(order, stop)| Reached::new(order, None, stop.clone()));
+        taken_and_ended_in_turn(source, reached.collect())
+    }
+
+    /// Finds the jobs on a thread, and takes one from each queue in turn, until all are empty. So
+    /// an account that waits for another one would wait for ever.
+    fn taken_and_ended_in_turn(source: &ScannedLedger, reached: Vec<Reached>) -> Ended {
         let accounts: Vec<CompactString> = source.options.accounts.clone();
-        let (all_queues, mut receivers) = queues(orders.len());
-        let reached = orders.into_iter().zip(stops).map(|(order, stop)| Reached::new(order, stop.clone()));
-        let reached: Vec<Reached> = reached.collect();
+        let (all_queues, mut receivers) = queues(reached.len());
         std::thread::scope(|scope| {
             let accounts = &accounts;
             let sent = scope.spawn(move || {
@@ -333,9 +341,10 @@ mod tests {
                     scope: &scope,
                     reader: None,
                     receipts: NO_RECEIPTS,
+                    rules: Rules { settle: TimeDelta::zero(), tolerances: Tolerances::default() },
                     accounts,
                 };
-                send_jobs(source, reached, all_queues).unwrap()
+                send_jobs(source, reached, all_queues, &|_| {}).unwrap()
             });
             let mut calls = vec![Vec::new(); receivers.len()];
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -357,6 +366,7 @@ mod tests {
             // A timeout means that one account waits for another one.
             let Some(job) = next.unwrap() else { continue };
             calls.push(job.key.call_id.trim_end_matches("^1").parse().unwrap());
+            queue.ended_jobs().one_more();
             is_taken = true;
         }
         is_taken
@@ -420,5 +430,69 @@ mod tests {
         let ended = taken_in_turn(&source, vec![all()], &stops(1));
         assert_eq!(ended.calls[0].len(), 5 * bound(1));
         assert_eq!(ended.sent, Sent { all: vec![true], readings: 1 });
+    }
+
+    /// A second round that follows if the sample, which has no answers here, refutes the receipts.
+    fn refutable() -> Refutable {
+        Refutable { calls: 1, order: all(), is_refuted: false }
+    }
+
+    #[test]
+    fn an_account_that_waits_for_its_sample_delays_no_other() {
+        let calls = 3 * bound(3);
+        let few = calls.div_ceil(1_000);
+        // The first account has a few calls, the second has none, the third has most.
+        let account_of = |at| if at % 1_000 == 0 { 0 } else { 2 };
+        let (_file, source) = ledger(calls, account_of, 3);
+        let stops = stops(3);
+        let reached = vec![
+            Reached::new(all(), Some(refutable()), stops[0].clone()),
+            Reached::new(Vec::new(), Some(refutable()), stops[1].clone()),
+            Reached::new(all(), Some(refutable()), stops[2].clone()),
+        ];
+        let ended = taken_and_ended_in_turn(&source, reached);
+        assert_eq!(ended.calls.iter().map(Vec::len).collect::<Vec<_>>(), [few, 0, calls - few]);
+        assert_eq!(ended.sent.all, [true; 3]);
+    }
+
+    #[test]
+    fn a_queue_stays_open_until_the_first_round_has_ended() {
+        let (_file, source) = ledger(3, |_| 0, 1);
+        let (all_queues, mut receivers) = queues(1);
+        let mut queue = receivers.pop().unwrap();
+        let (is_complete, ended) = (queue.completeness(), queue.ended_jobs());
+        let reached = vec![Reached::new(all(), Some(refutable()), Stop::default())];
+        std::thread::scope(|scope| {
+            let (source, accounts) = (&source, source.options.accounts.clone());
+            let sent = scope.spawn(move || {
+                let scope = Scope::of_new_store(false, chrono::Utc::now());
+                let source = CallSource {
+                    ledger: source,
+                    scope: &scope,
+                    reader: None,
+                    receipts: NO_RECEIPTS,
+                    rules: Rules { settle: TimeDelta::zero(), tolerances: Tolerances::default() },
+                    accounts: &accounts,
+                };
+                send_jobs(source, reached, all_queues, &|_| {}).unwrap()
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let jobs: Vec<Job> = (0..3).map_while(|_| runtime.block_on(queue.next())).collect();
+            for _ in &jobs {
+                assert!(!is_complete.load(std::sync::atomic::Ordering::SeqCst), "the sample is not asked");
+                ended.one_more();
+            }
+            assert!(runtime.block_on(queue.next()).is_none());
+            assert_eq!((jobs.len(), sent.join().unwrap().all), (3, vec![true]));
+        });
+    }
+
+    #[test]
+    fn a_stopped_account_gets_no_second_round() {
+        let (_file, source) = ledger(3, |_| 0, 1);
+        let stop = Stop::default();
+        stop.stop(Reason::Signal("SIGTERM"));
+        let ended = taken_and_ended_in_turn(&source, vec![Reached::new(all(), Some(refutable()), stop)]);
+        assert_eq!(ended.sent, Sent { all: vec![false], readings: 0 });
     }
 }

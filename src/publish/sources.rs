@@ -3,6 +3,7 @@
 use super::beside::BesideCalls;
 use crate::ledger::ScannedLedger;
 use crate::store::Store;
+use reconcile_core::ask_again::ReceiptUse;
 use reconcile_core::call_result::Rules;
 use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
@@ -17,6 +18,8 @@ pub struct Sources<'a> {
     pub store: &'a dyn Store,
     /// The options that decide the rows.
     pub rules: Rules,
+    /// How far receipts are trusted.
+    pub receipts: ReceiptUse,
     /// The decisions on discrepancies.
     pub resolutions: &'a Resolutions,
     /// The discrepancies that were open before this run.

@@ -8,7 +8,9 @@ use crate::cli::Settings;
 use crate::error::Result;
 use crate::ledger::ScannedLedger;
 use crate::note::Note;
+use crate::publish::CheckedByAccount;
 use crate::receipts::{JoinedReceipts, LedgerCalls, ReadReceipts, ReceiptNote, Receipts};
+use crate::shown::shown;
 use crate::store::Store;
 use reconcile_core::ask_again::{ReceiptUse, Scope};
 use reconcile_core::call::CallKey;
@@ -87,4 +89,13 @@ pub(super) fn receipt_use(settings: &Settings, store: &dyn Store) -> Result<Rece
         ReceiptsTrust::Full | ReceiptsTrust::None => 0,
     };
     Ok(ReceiptUse { trust, seed })
+}
+
+/// The notes on receipts that the sample refutes.
+pub(super) fn notes_on_sample(checked: &CheckedByAccount) -> impl Iterator<Item = Note> {
+    let refuted = checked.iter().filter(|(_, checked)| checked.is_refuted());
+    refuted.map(|(name, checked)| {
+        let account = Some(shown(name)).filter(|name| !name.is_empty());
+        Note::Receipts(ReceiptNote::Refuted { account, checked: *checked })
+    })
 }
