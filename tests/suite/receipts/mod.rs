@@ -5,6 +5,7 @@ mod files;
 mod fuzz;
 mod join;
 mod of_sandbox;
+mod refuting;
 mod runs;
 
 use std::path::{Path, PathBuf};
