@@ -444,6 +444,37 @@ mod tests {
         assert_eq!(beside.line(None), "7 of 1200 earlier calls, 100 of 100 requests in the window");
     }
 
+    #[tokio::test]
+    async fn calls_with_refuted_receipts_are_added_and_said_once() {
+        let rate: Rate = "100/min".parse().unwrap();
+        let account = |name: &str, to_ask| AccountProgress {
+            name: Some(name.into()),
+            to_ask,
+            rate,
+            cap: Arc::new(Cap::new(rate, rate.requests, &[])),
+            stop: Stop::default(),
+        };
+        let accounts = vec![account("north", 20), account("south", 30)];
+        let progress = Progress::start(Form::Lines, accounts, Stop::default(), None);
+        progress.monitors()[1].receipts_are_refuted(450);
+        let now = progress.display.snapshot();
+        assert_eq!((now.total, now.done), (500, 0));
+        assert!(now.forecast.all_sent_in > Duration::from_secs(3 * 60), "{now:?}");
+        assert_eq!(progress.display.accounts.iter().map(progress_of).map(|now| now.to_ask).sum::<u64>(), 500);
+        let fields = Fields::default();
+        let said = |show: &dyn Fn()| {
+            tracing::subscriber::with_default(fields.clone(), show);
+            lock(&fields.0)["message"].clone()
+        };
+        assert_eq!(
+            said(&|| progress.display.say_refuted_receipts()),
+            "the sample refutes the receipts of the account south; 450 more calls will be asked for"
+        );
+        lock(&fields.0).insert("message", "nothing".into());
+        assert_eq!(said(&|| progress.display.say_refuted_receipts()), "nothing");
+        progress.finish();
+    }
+
     /// Collects the fields of events.
     #[derive(Clone, Default)]
     struct Fields(Arc<Mutex<BTreeMap<&'static str, String>>>);
