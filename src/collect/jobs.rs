@@ -1,4 +1,5 @@
-//! The jobs of a ledger: its distinct calls that need a request, with record, account and hour.
+//! The distinct calls of a ledger with record, account and hour, and their jobs: those that need a
+//! request, and those whose request a receipt saves.
 
 use std::collections::HashMap;
 use std::iter::Enumerate;
@@ -10,9 +11,11 @@ use crate::error::Result;
 use crate::fetch::Job;
 use crate::ledger::{DuplicateCalls, LedgerRows, ScannedLedger};
 use crate::store::Reader;
+use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::{NextRequest, ReceiptUse, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
 use reconcile_core::call::CallKey;
+use reconcile_core::call_result::Rules;
 use reconcile_core::ledger_row::{LedgerRow, LedgerTime, Record};
 
 /// An hour, counted since 1970.
@@ -32,6 +35,8 @@ pub struct CallSource<'a> {
     pub reader: Option<&'a dyn Reader>,
     /// How far receipts save requests.
     pub receipts: ReceiptUse,
+    /// When a receipt differs from a record.
+    pub rules: Rules,
     /// The names of the accounts in the ledger; none if one account is asked for all calls.
     pub accounts: &'a [CompactString],
 }
@@ -76,16 +81,37 @@ fn hour_of(row: &LedgerRow) -> Hour {
     called_at_ms.unwrap_or_else(|| midnight_ms(row.key.day)).div_euclid(3_600_000)
 }
 
-/// Reads the ledger once. Passes each call that needs a request to `each`, in ledger order, until
-/// `each` returns false. Calls whose place is not wanted are not looked up.
+/// A call of the ledger.
+pub(super) struct LedgerCall {
+    pub(super) place: CallPlace,
+    /// Its first row.
+    pub(super) row: LedgerRow,
+    /// What the store knows of it.
+    pub(super) stored: Option<StoredCall>,
+}
+
+impl LedgerCall {
+    /// Its job in the first round; `None` if it needs no request, or a receipt saves it.
+    pub(super) fn job(&self, source: CallSource<'_>) -> Option<Job> {
+        job(&self.row, source.scope.next_of_call(&self.row.key, self.stored.as_ref(), source.receipts))
+    }
+
+    /// Its job in the second round; `None` unless a receipt saves its request.
+    pub(super) fn saved_job(&self, source: CallSource<'_>) -> Option<Job> {
+        job(&self.row, source.scope.next_of_saved_call(&self.row.key, self.stored.as_ref(), source.receipts))
+    }
+}
+
+/// Reads the ledger once. Passes each distinct call to `each`, in ledger order, until `each`
+/// returns false. Calls that are not wanted are not looked up.
 ///
 /// # Errors
 ///
 /// Exit 2 if the ledger cannot be read, exit 6 if the store cannot be read.
-pub(super) fn for_each_job(
+pub(super) fn for_each_call(
     source: CallSource<'_>,
-    is_wanted: &dyn Fn(CallPlace) -> bool,
-    each: &mut dyn FnMut(CallPlace, Job) -> bool,
+    is_wanted: &dyn Fn(CallPlace, &CallKey) -> bool,
+    each: &mut dyn FnMut(LedgerCall) -> bool,
 ) -> Result<()> {
     let (ledger, duplicates) = (source.ledger.read()?, &source.ledger.scan.duplicate_calls);
     let by_name: HashMap<&str, usize> =
@@ -98,29 +124,26 @@ pub(super) fn for_each_job(
     };
     let mut rows = DistinctCalls { ledger: ledger.enumerate(), duplicates }
         .map(|row| row.map(place))
-        .filter(|row| row.as_ref().map_or(true, |(place, _)| is_wanted(*place)));
+        .filter(|row| row.as_ref().map_or(true, |(place, row)| is_wanted(*place, &row.key)));
     loop {
         let rows = rows.by_ref().take(ROWS_PER_LOOKUP).collect::<Result<Vec<_>>>()?;
         if rows.is_empty() {
             return Ok(());
         }
-        for (place, job) in look_up(&rows, source)? {
-            if !each(place, job) {
+        for call in look_up(rows, source.reader)? {
+            if !each(call) {
                 return Ok(());
             }
         }
     }
 }
 
-/// The jobs of these rows. The store is asked for their calls together.
-fn look_up(rows: &[(CallPlace, LedgerRow)], source: CallSource<'_>) -> Result<Vec<(CallPlace, Job)>> {
+/// The calls of these rows. The store is asked for them together.
+fn look_up(rows: Vec<(CallPlace, LedgerRow)>, reader: Option<&dyn Reader>) -> Result<Vec<LedgerCall>> {
     let keys: Vec<&CallKey> = rows.iter().map(|(_, row)| &row.key).collect();
-    let stored =
-        source.reader.map_or_else(|| Ok(vec![None; keys.len()]), |reader| reader.lookup_all(&keys))?;
-    let jobs = rows.iter().zip(stored).filter_map(|((place, row), stored)| {
-        Some((*place, job(row, source.scope.next_of_call(&row.key, stored.as_ref(), source.receipts))?))
-    });
-    Ok(jobs.collect())
+    let stored = reader.map_or_else(|| Ok(vec![None; keys.len()]), |reader| reader.lookup_all(&keys))?;
+    let calls = rows.into_iter().zip(stored);
+    Ok(calls.map(|((place, row), stored)| LedgerCall { place, row, stored }).collect())
 }
 
 /// The job of a call; `None` if it needs no request.
@@ -134,7 +157,7 @@ fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
             // The provider has no record on a day that has not begun.
             let has_begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();
             let other_day = called_at.and_then(neighbour_day).filter(has_begun);
-            Some(Job { first_day: key.day, other_day, key, recheck: false })
+            Some(Job { key, first_day: row.key.day, other_day, recheck: false })
         }
     }
 }

@@ -7,6 +7,10 @@
 //! If the time is too short for all calls of an account, its oldest calls come first: the calls are
 //! divided into a few groups by age, and the ledger is read once for each group.
 //!
+//! An account has two rounds. In the first, it asks for the calls without a trusted receipt, and for
+//! a sample of the others. If the sample refutes the receipts, it asks in the second for all the
+//! others (`refuted.rs`).
+//!
 //! An account that has the answers to all its own calls goes on with calls beside them
 //! (`beside.rs`), as long as the cap leaves room before the run is stopped.
 
@@ -14,6 +18,7 @@ mod beside;
 mod jobs;
 mod queues;
 mod readings;
+mod refuted;
 mod workload;
 
 use std::ops::RangeInclusive;
@@ -26,7 +31,7 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 
 use crate::error::Result;
-use crate::fetch::{Ended, Fetcher, Job};
+use crate::fetch::{Ended, Fetcher, Job, Monitor};
 use crate::ledger::ScannedLedger;
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
@@ -35,9 +40,11 @@ use crate::threads;
 use queues::JobQueue;
 use readings::Reached;
 use reconcile_core::ask_again::{ReceiptUse, Scope};
+use reconcile_core::call_result::Rules;
 
 pub use beside::{Beside, BesideCounts, BesideWanted};
 pub use jobs::{CallSource, Hour};
+pub use refuted::Refutable;
 pub use workload::{Workload, workloads, workloads_after};
 
 /// Maximum number of calls that the fetch stage of an account has taken: those in work, at most
@@ -54,6 +61,8 @@ pub struct JobSource {
     pub reader: Box<dyn Reader>,
     /// As in [`CallSource::receipts`].
     pub receipts: ReceiptUse,
+    /// As in [`CallSource::rules`].
+    pub rules: Rules,
     /// As in [`CallSource::accounts`].
     pub accounts: Vec<CompactString>,
     /// The calls beside those of the ledger.
@@ -68,24 +77,31 @@ pub struct AskedAccount<'a, P> {
     pub fetcher: &'a Fetcher<P>,
     /// The order of its calls, by [`Workload::order`]; empty without a call.
     pub order: Vec<RangeInclusive<Hour>>,
+    /// Its second round, by [`Workload::refutable`].
+    pub refutable: Option<Refutable>,
 }
 
 /// Asks for all calls that need a request, under all accounts side by side. `asked` are those of
 /// the source, in their order.
 ///
-/// Returns for each account whether every call of the ledger was answered; false if the account was
-/// stopped first. An error of the ledger or the store stops the run through [`Stop`], which keeps
+/// Returns for each account whether every call that it had to ask for was answered; false if the
+/// account was stopped first. An error of the ledger or the store stops the run through [`Stop`], which keeps
 /// the error.
 pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P>]) -> Vec<bool> {
     let (queues, receivers) = queues::queues(asked.len());
     let reached = asked.iter().map(|account| {
-        let order = account.order.clone();
-        Reached::new(order, account.fetcher.stop.clone())
+        let (order, refutable) = (account.order.clone(), account.refutable.clone());
+        Reached::new(order, refutable, account.fetcher.stop.clone())
     });
     let reached: Vec<Reached> = reached.collect();
+    let second = asked.iter().map(|account| {
+        let calls = account.refutable.as_ref().map_or(0, |refutable| refutable.calls);
+        (account.fetcher.monitor.clone(), calls)
+    });
+    let second: Vec<SecondRound> = second.collect();
     let (stop, beside) = (source.stop.clone(), source.beside.clone());
     let send = async {
-        let send_jobs = move || send_jobs(&source, reached, queues);
+        let send_jobs = move || send_jobs(&source, reached, queues, &second);
         threads::run("jobs", send_jobs).await.unwrap_or_else(|error| {
             stop.stop(Reason::Failed(Arc::new(error)));
             vec![false; asked.len()]
@@ -102,20 +118,33 @@ pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P
     sent.into_iter().zip(answered).map(|(sent, answered)| sent && answered).collect()
 }
 
-fn send_jobs(source: &JobSource, reached: Vec<Reached>, queues: queues::Queues) -> Result<Vec<bool>> {
+/// What shows the progress of an account, and the calls of its second round.
+type SecondRound = (Arc<dyn Monitor>, u64);
+
+fn send_jobs(
+    source: &JobSource,
+    reached: Vec<Reached>,
+    queues: queues::Queues,
+    second: &[SecondRound],
+) -> Result<Vec<bool>> {
     let calls = CallSource {
         ledger: &source.ledger,
         scope: &source.scope,
         reader: Some(source.reader.as_ref()),
         receipts: source.receipts,
+        rules: source.rules,
         accounts: &source.accounts,
     };
-    readings::send_jobs(calls, reached, queues).map(|sent| sent.all)
+    let on_refuted = |account: usize| {
+        let (monitor, calls) = &second[account];
+        monitor.receipts_are_refuted(*calls);
+    };
+    readings::send_jobs(calls, reached, queues, &on_refuted).map(|sent| sent.all)
 }
 
 /// Asks for the calls of one account. Returns true if every call was answered.
 async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue) -> bool {
-    let completeness = queue.completeness();
+    let (completeness, ended_jobs) = (queue.completeness(), queue.ended_jobs());
     let jobs = futures::stream::unfold(queue, async |mut queue| {
         let job = queue.next().await?;
         let call = fetcher.slots.enter().await;
@@ -128,6 +157,7 @@ async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue) -> bool {
             Ended::Answered(kind) => fetcher.monitor.ended(kind),
             Ended::Deferred => all_answered = false,
         }
+        ended_jobs.one_more();
     }
     all_answered && completeness.load(Ordering::SeqCst)
 }

@@ -1,7 +1,7 @@
 //! Bounded queues of jobs, one for each account: from the thread that finds them to the fetch
 //! stage.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ pub(super) const fn bound(queues: usize) -> usize {
     }
 }
 
-/// Tells the thread that finds the jobs that one was taken.
+/// Tells the thread that finds the jobs that one was taken, or that all have ended.
 #[derive(Debug, Default)]
 struct Taken {
     /// Guards no value: the queues' own counts are read while it is held.
@@ -56,6 +56,8 @@ pub(super) struct Queues {
     senders: Vec<Option<mpsc::Sender<Job>>>,
     /// Of each queue: whether all its jobs were put into it.
     complete: Vec<Arc<AtomicBool>>,
+    /// Of each queue: jobs that were put into it and have not ended.
+    unended: Vec<Arc<AtomicUsize>>,
     bound: usize,
     taken: Arc<Taken>,
 }
@@ -65,20 +67,39 @@ pub(super) struct JobQueue {
     receiver: mpsc::Receiver<Job>,
     taken: Arc<Taken>,
     is_complete: Arc<AtomicBool>,
+    unended: Arc<AtomicUsize>,
+}
+
+/// Tells the thread that finds the jobs of one queue which of them have ended.
+pub(super) struct EndedJobs {
+    unended: Arc<AtomicUsize>,
+    taken: Arc<Taken>,
+}
+
+impl EndedJobs {
+    /// One more job that was taken from the queue has ended.
+    pub(super) fn one_more(&self) {
+        if self.unended.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.taken.tell();
+        }
+    }
 }
 
 /// This number of empty queues.
 pub(super) fn queues(number: usize) -> (Queues, Vec<JobQueue>) {
     let (bound, taken) = (bound(number), Arc::<Taken>::default());
-    let (mut senders, mut receivers, mut complete) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+    let (mut complete, mut unended) = (Vec::new(), Vec::new());
     for _ in 0..number {
         let (sender, receiver) = mpsc::channel(bound);
         senders.push(Some(sender));
         let is_complete = Arc::<AtomicBool>::default();
         complete.push(is_complete.clone());
-        receivers.push(JobQueue { receiver, taken: taken.clone(), is_complete });
+        let of_queue = Arc::<AtomicUsize>::default();
+        unended.push(of_queue.clone());
+        receivers.push(JobQueue { receiver, taken: taken.clone(), is_complete, unended: of_queue });
     }
-    (Queues { senders, complete, bound, taken }, receivers)
+    (Queues { senders, complete, unended, bound, taken }, receivers)
 }
 
 impl JobQueue {
@@ -92,6 +113,11 @@ impl JobQueue {
     /// True once all jobs of the account were put into the queue.
     pub(super) fn completeness(&self) -> Arc<AtomicBool> {
         self.is_complete.clone()
+    }
+
+    /// Tells of the jobs that have ended.
+    pub(super) fn ended_jobs(&self) -> EndedJobs {
+        EndedJobs { unended: self.unended.clone(), taken: self.taken.clone() }
     }
 }
 
@@ -109,6 +135,8 @@ impl Queues {
         match sender.try_reserve() {
             Ok(room) => {
                 if let Some(job) = job.take() {
+                    // Before it can end.
+                    self.unended[queue].fetch_add(1, Ordering::SeqCst);
                     room.send(job);
                 }
                 true
@@ -128,6 +156,11 @@ impl Queues {
         self.senders[queue].as_ref().is_some_and(|sender| sender.capacity() == 0)
     }
 
+    /// True if all jobs that were put into it have ended.
+    pub(super) fn is_ended(&self, queue: usize) -> bool {
+        self.unended[queue].load(Ordering::SeqCst) == 0
+    }
+
     /// True if nobody takes jobs from it any more.
     pub(super) fn is_abandoned(&self, queue: usize) -> bool {
         self.senders[queue].as_ref().is_none_or(mpsc::Sender::is_closed)
@@ -144,7 +177,8 @@ impl Queues {
         self.senders[queue] = None;
     }
 
-    /// Waits until `is_reached`, which is asked again whenever a job was taken.
+    /// Waits until `is_reached`, which is asked again whenever a job was taken, and when all jobs
+    /// of a queue have ended.
     pub(super) fn wait_until(&self, is_reached: impl Fn(&Self) -> bool) {
         let mut held = lock(&self.taken.lock);
         while !is_reached(self) {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::jobs::{CallSource, Hour, for_each_job};
+use super::jobs::{CallSource, Hour, LedgerCall, for_each_call};
+use super::refuted::Refutable;
 use chrono::Utc;
 use reconcile_core::answer::StoredAnswer;
 use reconcile_core::ask_again::ReceiptUse;
+use reconcile_core::checked_receipts::CheckedReceipts;
 use reconcile_core::receipt::Receipt;
 
 use crate::error::Result;
@@ -22,36 +24,95 @@ pub struct Workload {
     /// The calls among them near midnight: they may need a second request, for the neighbouring
     /// day.
     pub near_midnight: u64,
-    /// Calls that would need one without the receipts.
+    /// Calls that would need one without the receipts that come into the store.
     pub saved: u64,
-    /// Calls that need a request, by the hour in which they were made.
-    by_hour: BTreeMap<Hour, u64>,
+    /// Calls that need a request.
+    hours: Hours,
+    /// Calls whose request the receipts in the store save.
+    saved_hours: Hours,
+    /// What the sample says so far.
+    checked: CheckedReceipts,
+    /// True if calls of the sample need a request.
+    is_sample_open: bool,
 }
+
+/// Calls by the hour in which they were made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Hours(BTreeMap<Hour, u64>);
 
 /// Number of groups, of about equal size, if the oldest calls come first. The ledger is read once
 /// for each group.
 const GROUPS: u64 = 8;
 
-impl Workload {
-    /// The groups of calls, in the order in which they are asked for.
+impl Hours {
+    fn add(&mut self, hour: Hour) {
+        *self.0.entry(hour).or_default() += 1;
+    }
+
+    fn calls(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The groups of calls, in the order in which they are asked for; none without a call.
     ///
     /// With `oldest_first`, several groups by the hour in which the calls were made, the oldest
     /// first. Otherwise one group, in ledger order.
-    #[must_use]
-    pub fn order(&self, oldest_first: bool) -> Vec<RangeInclusive<Hour>> {
+    fn order(&self, oldest_first: bool) -> Vec<RangeInclusive<Hour>> {
+        let all = self.calls();
+        if all == 0 {
+            return Vec::new();
+        }
         if !oldest_first {
             return vec![ANY_HOUR];
         }
         let (mut groups, mut first_hour, mut calls_in_group) = (Vec::new(), Hour::MIN, 0);
-        for (hour, calls) in &self.by_hour {
+        for (hour, calls) in &self.0 {
             calls_in_group += calls;
-            if calls_in_group * GROUPS >= self.to_ask {
+            if calls_in_group * GROUPS >= all {
                 groups.push(first_hour..=*hour);
                 (first_hour, calls_in_group) = (hour + 1, 0);
             }
         }
         groups.push(first_hour..=Hour::MAX);
         groups
+    }
+}
+
+impl Workload {
+    /// The groups of the calls that need a request, in the order in which they are asked for; none
+    /// without a call.
+    #[must_use]
+    pub fn order(&self, oldest_first: bool) -> Vec<RangeInclusive<Hour>> {
+        self.hours.order(oldest_first)
+    }
+
+    /// The calls that are asked for if the sample refutes the receipts; `None` if there are none,
+    /// or if it is known already that it does not.
+    #[must_use]
+    pub fn refutable(&self, oldest_first: bool) -> Option<Refutable> {
+        let (calls, is_refuted) = (self.saved_hours.calls(), self.checked.is_refuted());
+        let may_follow = calls > 0 && (self.is_sample_open || is_refuted);
+        may_follow.then(|| Refutable {
+            calls,
+            order: self.saved_hours.order(oldest_first),
+            is_refuted: is_refuted && !self.is_sample_open,
+        })
+    }
+
+    /// Adds a call.
+    fn add(&mut self, call: &LedgerCall, source: CallSource<'_>) {
+        self.checked.add(&call.row, call.stored.as_ref(), source.receipts, source.rules);
+        let Some(job) = call.job(source) else {
+            if call.saved_job(source).is_some() {
+                self.saved_hours.add(call.place.hour);
+            }
+            return;
+        };
+        let has_receipt = call.stored.as_ref().is_some_and(|stored| stored.receipt.is_some());
+        self.is_sample_open |= has_receipt && source.receipts.is_in_sample(&call.row.key);
+        self.to_ask += 1;
+        self.near_midnight += u64::from(job.other_day.is_some());
+        self.hours.add(call.place.hour);
     }
 }
 
@@ -73,11 +134,11 @@ pub fn workloads_after(source: CallSource<'_>, receipts: Option<&JoinedReceipts>
     let mut workloads = vec![Workload::default(); source.accounts.len().max(1)];
     let mut answered = receipts.filter(|_| !source.scope.refresh).map(JoinedReceipts::answered);
     let (mut next, mut failed) = (None, None);
-    for_each_job(source, &|_| true, &mut |place, job| {
-        let workload = &mut workloads[place.account];
+    for_each_call(source, &|_, _| true, &mut |call| {
+        let (workload, record) = (&mut workloads[call.place.account], call.place.record);
         // Both are in the order of the ledger.
         while let Some(answered) = &mut answered
-            && next.as_ref().is_none_or(|call: &AnsweredCall| call.place < place.record)
+            && next.as_ref().is_none_or(|call: &AnsweredCall| call.place < record)
         {
             match answered.next().transpose() {
                 Ok(Some(call)) => next = Some(call),
@@ -88,13 +149,12 @@ pub fn workloads_after(source: CallSource<'_>, receipts: Option<&JoinedReceipts>
                 }
             }
         }
-        if next.as_ref().is_some_and(|call| call.place == place.record && saves(call, source.receipts)) {
+        let receipt = next.as_ref().filter(|next| next.place == record);
+        if receipt.is_some_and(|receipt| saves(receipt, source.receipts)) && call.job(source).is_some() {
             workload.saved += 1;
-            return true;
+        } else {
+            workload.add(&call, source);
         }
-        workload.to_ask += 1;
-        workload.near_midnight += u64::from(job.other_day.is_some());
-        *workload.by_hour.entry(place.hour).or_default() += 1;
         true
     })?;
     failed.map_or(Ok(workloads), Err)
@@ -110,27 +170,49 @@ fn saves(call: &AnsweredCall, receipts: ReceiptUse) -> bool {
 mod tests {
     use super::*;
 
-    fn workload(by_hour: &[(Hour, u64)]) -> Workload {
-        let to_ask = by_hour.iter().map(|(_, calls)| calls).sum();
-        Workload { to_ask, by_hour: by_hour.iter().copied().collect(), ..Workload::default() }
+    fn hours(by_hour: &[(Hour, u64)]) -> Hours {
+        Hours(by_hour.iter().copied().collect())
     }
 
     #[test]
     fn with_enough_time_the_calls_stay_in_ledger_order() {
-        assert_eq!(workload(&[(1, 5), (2, 5)]).order(false), [ANY_HOUR]);
+        assert_eq!(hours(&[(1, 5), (2, 5)]).order(false), [ANY_HOUR]);
+        assert_eq!(hours(&[]).order(false), []);
+        assert_eq!(hours(&[]).order(true), []);
     }
 
     #[test]
     fn the_oldest_calls_come_first_and_each_hour_is_in_one_group() {
         let spread: Vec<(Hour, u64)> = (0..48).map(|hour| (hour, 10)).collect();
-        let groups = workload(&spread).order(true);
+        let groups = hours(&spread).order(true);
         assert!((8..=9).contains(&groups.len()), "{groups:?}");
         for hour in -1..=60 {
             assert_eq!(groups.iter().filter(|group| group.contains(&hour)).count(), 1, "hour {hour}");
         }
         assert!(groups.is_sorted_by_key(|group| *group.start()));
         // A busy hour ends its group.
-        let groups = workload(&[(1, 1), (2, 1_000), (3, 1)]).order(true);
+        let groups = hours(&[(1, 1), (2, 1_000), (3, 1)]).order(true);
         assert_eq!(groups, [Hour::MIN..=2, 3..=Hour::MAX]);
+    }
+
+    #[test]
+    fn a_second_round_follows_only_what_can_refute() {
+        let refuting = CheckedReceipts { checked: 10, differing: 5, unchecked: 0 };
+        let workload = |checked, is_sample_open, saved: &[(Hour, u64)]| {
+            let saved_hours = hours(saved);
+            let workload = Workload { saved_hours, checked, is_sample_open, ..Workload::default() };
+            workload.refutable(false).map(|refutable| (refutable.calls, refutable.is_refuted))
+        };
+        let agreeing = CheckedReceipts { checked: 10, ..CheckedReceipts::default() };
+        for (checked, is_sample_open, expected) in [
+            (agreeing, false, None),
+            (agreeing, true, Some((3, false))),
+            (refuting, false, Some((3, true))),
+            // More answers may change what the sample says.
+            (refuting, true, Some((3, false))),
+        ] {
+            assert_eq!(workload(checked, is_sample_open, &[(1, 2), (5, 1)]), expected);
+            assert_eq!(workload(checked, is_sample_open, &[]), None, "no receipt saves a request");
+        }
     }
 }

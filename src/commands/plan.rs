@@ -125,6 +125,7 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
         reader: reader.as_deref(),
         // The sample of a run has the same size.
         receipts: ReceiptUse { trust: settings.receipts_trust, seed: 0 },
+        rules: settings.rules,
         accounts: &settings.accounts.names_in_ledger(),
     };
     let workloads = settings

@@ -21,7 +21,7 @@ use crate::locked::lock;
 use crate::shown::shown;
 use crate::stop::{Reason, Stop};
 use crate::telemetry::metrics::{Metrics, ProgressOfAccount, RunProgress};
-use crate::words::count;
+use crate::words::{count, plural};
 use crate::zone;
 use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
@@ -35,6 +35,8 @@ struct Counts {
     found: AtomicU64,
     throttled: AtomicU64,
     by_kind: Mutex<BTreeMap<&'static str, u64>>,
+    /// Calls that follow because the receipts are refuted.
+    refuted: AtomicU64,
     /// Calls beside those of the ledger: those to look at, and those that have their answer.
     beside: [AtomicU64; 2],
     by_code: Mutex<BTreeMap<String, u64>>,
@@ -59,6 +61,8 @@ pub struct AccountProgress {
 struct AccountCounts {
     all: Arc<Counts>,
     done: AtomicU64,
+    /// Calls that follow because the receipts are refuted.
+    refuted: AtomicU64,
     /// As in [`Counts`].
     beside: [AtomicU64; 2],
 }
@@ -75,6 +79,11 @@ impl Monitor for AccountCounts {
     fn ended(&self, kind: AnswerKind) {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.all.ended(kind);
+    }
+
+    fn receipts_are_refuted(&self, calls: u64) {
+        self.refuted.fetch_add(calls, Ordering::Relaxed);
+        self.all.receipts_are_refuted(calls);
     }
 
     fn begins_beside(&self, calls: u64) {
@@ -113,6 +122,10 @@ impl Monitor for Counts {
         }
         *lock(&self.by_kind).entry(kind.as_str()).or_default() += 1;
         self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn receipts_are_refuted(&self, calls: u64) {
+        self.refuted.fetch_add(calls, Ordering::Relaxed);
     }
 
     fn begins_beside(&self, calls: u64) {
@@ -211,16 +224,23 @@ struct ShownAccount {
     counts: Arc<AccountCounts>,
     /// True once it was said that it was stopped.
     is_said: AtomicBool,
+    /// True once it was said that its receipts are refuted.
+    is_refuted_said: AtomicBool,
 }
 
 impl ShownAccount {
+    /// Calls to ask for, as far as it is known now.
+    fn to_ask(&self) -> u64 {
+        self.account.to_ask + self.counts.refuted.load(Ordering::Relaxed)
+    }
+
     /// The state of its cap, and the time that its calls still need: none if it was stopped.
     fn forecast(&self) -> Forecast {
         let in_flight = self.account.cap.forecast(0).in_flight as u64;
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let [to_look_at, looked_at] = [0, 1].map(|at| get(&self.counts.beside[at]));
         let known = get(&self.counts.done) + looked_at + in_flight;
-        let left = (self.account.to_ask + to_look_at).saturating_sub(known);
+        let left = (self.to_ask() + to_look_at).saturating_sub(known);
         self.account.cap.forecast(if self.account.stop.is_stopped() { 0 } else { left })
     }
 }
@@ -244,7 +264,12 @@ impl Progress {
         let counts = Arc::<Counts>::default();
         let shown = |account| {
             let counts = Arc::new(AccountCounts { all: counts.clone(), ..AccountCounts::default() });
-            ShownAccount { account, counts, is_said: AtomicBool::new(false) }
+            ShownAccount {
+                account,
+                counts,
+                is_said: AtomicBool::default(),
+                is_refuted_said: AtomicBool::default(),
+            }
         };
         let accounts = accounts.into_iter().map(shown).collect();
         let display = Arc::new(Display { counts: counts.clone(), accounts, form, bar, metrics });
@@ -306,6 +331,19 @@ impl Display {
         }
     }
 
+    /// Says once of which accounts more calls are asked for, because the receipts are refuted.
+    fn say_refuted_receipts(&self) {
+        for ShownAccount { account, counts, is_refuted_said, .. } in &self.accounts {
+            let calls = counts.refuted.load(Ordering::Relaxed);
+            if calls == 0 || is_refuted_said.swap(true, Ordering::Relaxed) {
+                continue;
+            }
+            let of = account.name.as_deref().map(|name| format!(" of the account {}", shown(name)));
+            let (of, more) = (of.unwrap_or_default(), plural(calls, "more call"));
+            self.say(&format!("the sample refutes the receipts{of}; {more} will be asked for"));
+        }
+    }
+
     fn say(&self, text: &str) {
         match self.form {
             Form::Silent => {}
@@ -336,7 +374,7 @@ impl Display {
             all_sent_in: all.all_sent_in.max(one.all_sent_in),
         });
         Snapshot {
-            total: self.accounts.iter().map(|account| account.account.to_ask).sum(),
+            total: self.accounts.iter().map(ShownAccount::to_ask).sum(),
             done: get(&self.counts.done),
             found: get(&self.counts.found),
             throttled: get(&self.counts.throttled),
@@ -348,6 +386,7 @@ impl Display {
 
     fn show(&self) {
         self.say_stopped_accounts();
+        self.say_refuted_receipts();
         let now = self.snapshot();
         match self.form {
             Form::Silent => {}
@@ -368,7 +407,7 @@ impl Display {
 fn progress_of(shown: &ShownAccount) -> ProgressOfAccount {
     let forecast = shown.forecast();
     ProgressOfAccount {
-        to_ask: shown.account.to_ask,
+        to_ask: shown.to_ask(),
         taken: forecast.taken as u64,
         in_flight: forecast.in_flight as u64,
         left_s: forecast.all_sent_in.as_secs(),
@@ -403,6 +442,37 @@ mod tests {
         assert_eq!(now.time_left(), "2m left");
         let beside = Snapshot { done: 250, beside: [1_200, 7], throttled: 0, ..now };
         assert_eq!(beside.line(None), "7 of 1200 earlier calls, 100 of 100 requests in the window");
+    }
+
+    #[tokio::test]
+    async fn calls_with_refuted_receipts_are_added_and_said_once() {
+        let rate: Rate = "100/min".parse().unwrap();
+        let account = |name: &str, to_ask| AccountProgress {
+            name: Some(name.into()),
+            to_ask,
+            rate,
+            cap: Arc::new(Cap::new(rate, rate.requests, &[])),
+            stop: Stop::default(),
+        };
+        let accounts = vec![account("north", 20), account("south", 30)];
+        let progress = Progress::start(Form::Lines, accounts, Stop::default(), None);
+        progress.monitors()[1].receipts_are_refuted(450);
+        let now = progress.display.snapshot();
+        assert_eq!((now.total, now.done), (500, 0));
+        assert!(now.forecast.all_sent_in > Duration::from_secs(3 * 60), "{now:?}");
+        assert_eq!(progress.display.accounts.iter().map(progress_of).map(|now| now.to_ask).sum::<u64>(), 500);
+        let fields = Fields::default();
+        let said = |show: &dyn Fn()| {
+            tracing::subscriber::with_default(fields.clone(), show);
+            lock(&fields.0)["message"].clone()
+        };
+        assert_eq!(
+            said(&|| progress.display.say_refuted_receipts()),
+            "the sample refutes the receipts of the account south; 450 more calls will be asked for"
+        );
+        lock(&fields.0).insert("message", "nothing".into());
+        assert_eq!(said(&|| progress.display.say_refuted_receipts()), "nothing");
+        progress.finish();
     }
 
     /// Collects the fields of events.

@@ -60,6 +60,8 @@ pub trait Monitor: Send + Sync {
     fn throttled(&self);
     /// A call has its answer.
     fn ended(&self, kind: AnswerKind);
+    /// The sample has refuted the receipts; this many calls of the ledger follow.
+    fn receipts_are_refuted(&self, calls: u64);
     /// All calls of the ledger have their answer; at most this many follow beside them.
     fn begins_beside(&self, calls: u64);
     /// A call beside those of the ledger has its answer.

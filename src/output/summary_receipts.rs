@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::receipts::ReadReceipts;
+use reconcile_core::checked_receipts::CheckedReceipts;
 use reconcile_core::receipt::{JoinCounts, ReceiptsTrust};
 
 /// The receipts of a run, for summary and report.
@@ -14,6 +15,10 @@ pub struct ReceiptsSummary<'a> {
     pub counts: &'a JoinCounts,
     /// How far they are trusted.
     pub trust: ReceiptsTrust,
+    /// What the sample says, over all accounts.
+    pub checked: CheckedReceipts,
+    /// Whether it refutes the receipts of an account.
+    pub is_refuted: bool,
     /// Calls of the ledger that a receipt answered, as in the details' column `source`.
     pub answered: u64,
 }
@@ -28,11 +33,20 @@ pub(super) struct ReceiptsJson<'a> {
     counts: &'a JoinCounts,
     trust: String,
     answered: u64,
+    sample: SampleJson,
+}
+
+/// The calls with receipts that were asked all the same.
+#[derive(Serialize)]
+struct SampleJson {
+    checked: u64,
+    differing: u64,
+    refuted: bool,
 }
 
 impl<'a> ReceiptsJson<'a> {
     pub(super) fn new(receipts: &ReceiptsSummary<'a>) -> Self {
-        let ReceiptsSummary { read, counts, trust, answered } = *receipts;
+        let ReceiptsSummary { read, counts, trust, checked, is_refuted, answered } = *receipts;
         Self {
             files: read.files,
             skipped_files: read.skipped.count,
@@ -40,6 +54,11 @@ impl<'a> ReceiptsJson<'a> {
             counts,
             trust: trust.to_string(),
             answered,
+            sample: SampleJson {
+                checked: checked.checked,
+                differing: checked.differing,
+                refuted: is_refuted,
+            },
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compact_str::CompactString;
 
 use crate::failures::Failures;
+use reconcile_core::checked_receipts::CheckedReceipts;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::figures::Figures;
 use reconcile_core::merge::{Merge, merge_maps};
@@ -15,6 +16,10 @@ use reconcile_core::totals::Totals;
 
 /// The totals of each account, by its name.
 pub type AccountTotals = BTreeMap<CompactString, Totals>;
+
+/// The calls with receipts of each account, by its name. It is empty if accounts are not counted
+/// one by one. An account without receipts may be missing.
+pub type CheckedByAccount = BTreeMap<CompactString, CheckedReceipts>;
 
 /// All numbers that publishing counts.
 #[derive(Debug, Default)]
@@ -27,6 +32,8 @@ pub struct Counted {
     pub figures: Figures,
     /// Calls that a receipt answered.
     pub answered_by_receipt: u64,
+    /// What the sample says about the receipts.
+    pub checked_receipts: CheckedByAccount,
     /// What the calls cost.
     pub money: MoneyFigures,
     /// Which decisions were used.
@@ -64,6 +71,7 @@ impl Merge for Counted {
             by_account,
             figures,
             answered_by_receipt,
+            checked_receipts,
             money,
             entries,
             reopened,
@@ -76,6 +84,7 @@ impl Merge for Counted {
         merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
         self.answered_by_receipt.merge(answered_by_receipt);
+        merge_maps(&mut self.checked_receipts, checked_receipts);
         self.money.merge(money);
         self.entries.merge(entries);
         self.reopened.extend(reopened);

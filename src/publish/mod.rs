@@ -40,7 +40,7 @@ use units::{Done, Found, UnitReader};
 use worker::Worker;
 
 pub use beside::BesideCalls;
-pub use counted::{AccountTotals, Counted};
+pub use counted::{AccountTotals, CheckedByAccount, Counted};
 pub use reconcile_core::call_result::Rules;
 pub use remember::Remember;
 pub use sources::Sources;

@@ -34,7 +34,7 @@ pub(super) fn write(
     for row in sources.beside.other_rows() {
         rows.add_amended(row)?;
     }
-    for receipt in sources.receipts.iter().flat_map(|receipts| receipts.missing()) {
+    for receipt in sources.joined.iter().flat_map(|receipts| receipts.missing()) {
         if let Some(new) = rows.add_missing(&receipt?)? {
             remember.new_discrepancy(&new)?;
         }

@@ -4,6 +4,7 @@ use super::beside::BesideCalls;
 use crate::ledger::ScannedLedger;
 use crate::receipts::JoinedReceipts;
 use crate::store::Store;
+use reconcile_core::ask_again::ReceiptUse;
 use reconcile_core::call_result::Rules;
 use reconcile_core::money::MoneyRules;
 use reconcile_core::resolutions::Resolutions;
@@ -18,6 +19,8 @@ pub struct Sources<'a> {
     pub store: &'a dyn Store,
     /// The options that decide the rows.
     pub rules: Rules,
+    /// How far receipts are trusted.
+    pub receipts: ReceiptUse,
     /// The decisions on discrepancies.
     pub resolutions: &'a Resolutions,
     /// The discrepancies that were open before this run.
@@ -28,8 +31,8 @@ pub struct Sources<'a> {
     pub session_no: i64,
     /// What the run learned beside the ledger.
     pub beside: &'a BesideCalls,
-    /// The receipts of the run; `None` without any.
-    pub receipts: Option<&'a JoinedReceipts>,
+    /// The receipts against the ledger; `None` without any.
+    pub joined: Option<&'a JoinedReceipts>,
     /// The name of the only account in the store; `None` if it has none, or if there are several.
     pub account: Option<&'a str>,
     /// True if the totals of each account are counted. Then each row names one of the accounts

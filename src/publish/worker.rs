@@ -159,6 +159,17 @@ impl UnitRows<'_> {
         self.counted.by_account.get_mut(name)
     }
 
+    /// Counts the receipt of a call by its first row, as the run does before it publishes.
+    fn check_receipt(&mut self, row: &LedgerRow, stored: Option<&StoredCall>) {
+        if stored.is_none_or(|stored| stored.receipt.is_none()) {
+            return;
+        }
+        let Sources { receipts, rules, by_account, .. } = self.sources;
+        let name = row.carried.first().filter(|_| by_account).cloned().unwrap_or_default();
+        let checked = self.counted.checked_receipts.entry(name).or_default();
+        checked.add(row, stored, receipts, rules);
+    }
+
     /// The first row of a call, which has this number and this many later rows.
     fn first_row(
         &mut self,
@@ -169,6 +180,7 @@ impl UnitRows<'_> {
     ) -> Result<()> {
         let later = self.later_values.get(&number).map(|values| &**values).filter(|_| later_rows > 0);
         let Sources { rules, session_no, .. } = self.sources;
+        self.check_receipt(&row, stored.as_ref());
         let CallResult { row, lookup, compared, own_s } =
             CallResult::new(row, later, stored, rules, session_no);
         let amended = self.sources.beside.of_call(&row.key);

@@ -21,8 +21,8 @@
 //!    the order of the ledger. The store keeps each receipt as `Receipt::to_data` gives it. Of it
 //!    and the operation's answer, `Source::counting` says which counts. A call that its receipt
 //!    answers is asked for only if `ReceiptsTrust::asks` says so.
-//! 2. **While it asks**: for each such call that is answered, `differences` of record and receipt.
-//!    Once `refutes` is true, all calls with receipts are asked for.
+//! 2. **While it asks**: first for the calls that no receipt answers, and for the sample. If
+//!    `CheckedReceipts::is_refuted` then says so, for all other calls with receipts (`collect`).
 //! 3. **When it publishes**: the stored receipt is read by the same `normalize` as a record.
 //! 4. **At the end**: [`JoinedReceipts::missing`] gives the calls that no row names and that are
 //!    within the days of the ledger.

@@ -5,8 +5,9 @@ use std::fmt;
 use super::collect::ReadReceipts;
 use super::files::SkippedFiles;
 use super::invalid::Examples;
-use crate::words::plural;
-use reconcile_core::receipt::ReceiptProblem;
+use crate::words::{self, plural};
+use reconcile_core::checked_receipts::CheckedReceipts;
+use reconcile_core::receipt::{MOST_DIFFERING_PERCENT, ReceiptProblem};
 
 /// A note on the receipts. The names of files in it may hold a phone number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,13 @@ pub enum ReceiptNote {
     },
     /// Files of a folder that hold no receipts.
     Skipped(SkippedFiles),
+    /// The sample shows that the receipts cannot be trusted.
+    Refuted {
+        /// The account whose calls they answer; `None` if the run has only one.
+        account: Option<String>,
+        /// What the sample says.
+        checked: CheckedReceipts,
+    },
 }
 
 impl ReceiptNote {
@@ -64,6 +72,20 @@ impl fmt::Display for ReceiptNote {
                 let hold = if *count == 1 { "holds" } else { "hold" };
                 write!(f, "{} {hold} no receipts: {}", plural(*count, "file"), first.join(", "))?;
                 more(f, count - first.len() as u64)
+            }
+            Self::Refuted { account, checked: CheckedReceipts { checked, differing, unchecked } } => {
+                let of = account.as_ref().map(|name| format!(" of the account {name}")).unwrap_or_default();
+                let (checked, differing) = (plural(*checked, "checked call"), words::count(*differing));
+                write!(
+                    f,
+                    "the receipts{of} are not trusted: {differing} of {checked} differ from the provider's records, \
+                     which shows that more than {MOST_DIFFERING_PERCENT}% of all differ; "
+                )?;
+                match unchecked {
+                    0 => write!(f, "all calls with receipts were asked for"),
+                    1 => write!(f, "1 call still has only its receipt"),
+                    n => write!(f, "{} still have only their receipts", plural(*n, "call")),
+                }
             }
         }
     }

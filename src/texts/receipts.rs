@@ -3,7 +3,8 @@
 use crate::output::lang::Lang;
 use crate::receipts::{ReceiptNote, SkippedFiles};
 use crate::words::count;
-use reconcile_core::receipt::ReceiptProblem;
+use reconcile_core::checked_receipts::CheckedReceipts;
+use reconcile_core::receipt::{MOST_DIFFERING_PERCENT, ReceiptProblem};
 
 /// Why a receipt cannot be read, and what to do about it.
 #[must_use]
@@ -25,6 +26,17 @@ pub(super) fn note(note: &ReceiptNote) -> String {
         ReceiptNote::Skipped(SkippedFiles { count: files, first }) => {
             let others = more(files - first.len() as u64);
             format!("{} 个文件不含回执：{}{others}", count(*files), first.join("、"))
+        }
+        ReceiptNote::Refuted { account, checked: CheckedReceipts { checked, differing, unchecked } } => {
+            let of = account.as_ref().map(|name| format!("账号“{name}”的")).unwrap_or_default();
+            let (checked, differing) = (count(*checked), count(*differing));
+            let rest = match unchecked {
+                0 => "有回执的通话均已查询".to_owned(),
+                n => format!("仍有 {} 个通话只有回执", count(*n)),
+            };
+            format!(
+                "{of}回执不可信：抽查的 {checked} 个通话中有 {differing} 个与服务商的记录不符，表明不符的比例超过 {MOST_DIFFERING_PERCENT}%；{rest}"
+            )
         }
     }
 }
@@ -71,5 +83,29 @@ mod tests {
             }
         }
         assert!(receipt_problem(Lang::Zh, ReceiptProblem::NotJson).contains("；"));
+    }
+
+    #[test]
+    fn refuted_receipts_are_named_with_their_numbers() {
+        let note = |account: Option<&str>, unchecked| {
+            let checked = CheckedReceipts { checked: 1_040, differing: 31, unchecked };
+            let it = ReceiptNote::Refuted { account: account.map(str::to_owned), checked };
+            [it.to_string(), note(&it)]
+        };
+        let [en, zh] = note(None, 0);
+        assert_eq!(
+            en,
+            "the receipts are not trusted: 31 of 1040 checked calls differ from the provider's records, which shows \
+             that more than 1% of all differ; all calls with receipts were asked for"
+        );
+        assert_eq!(
+            zh,
+            "回执不可信：抽查的 1040 个通话中有 31 个与服务商的记录不符，表明不符的比例超过 1%；有回执的通话均已查询"
+        );
+        let [en, zh] = note(Some("north"), 1);
+        assert!(en.starts_with("the receipts of the account north are not trusted: 31 of"), "{en}");
+        assert!(en.ends_with("; 1 call still has only its receipt"), "{en}");
+        assert!(zh.starts_with("账号“north”的回执不可信") && zh.ends_with("；仍有 1 个通话只有回执"), "{zh}");
+        assert!(note(None, 20_000)[0].ends_with("; 20000 calls still have only their receipts"));
     }
 }

@@ -49,6 +49,12 @@ impl ReceiptUse {
         let is_lasting = matches!(kind_today(receipt), AnswerKind::Final | AnswerKind::Rejected);
         is_lasting && !self.trust.asks(key.fingerprint(), self.seed)
     }
+
+    /// Whether the call is in the sample that is asked for although a receipt answers it.
+    #[must_use]
+    pub fn is_in_sample(self, key: &CallKey) -> bool {
+        matches!(self.trust, ReceiptsTrust::Sample(share) if share.includes(key.fingerprint(), self.seed))
+    }
 }
 
 /// The next request for a call.
@@ -112,11 +118,30 @@ impl Scope {
         stored: Option<&StoredCall>,
         receipts: ReceiptUse,
     ) -> NextRequest {
-        let receipt = stored.and_then(|stored| stored.receipt.as_ref()).filter(|_| !self.refresh);
-        match receipt {
-            Some(receipt) if receipts.saves(key, receipt) => NextRequest::Nothing,
-            _ => self.next_request(stored),
+        match self.is_saved(key, stored, receipts) {
+            true => NextRequest::Nothing,
+            false => self.next_request(stored),
         }
+    }
+
+    /// The request that a receipt saves, once the receipts are not trusted. So no call has both this
+    /// request and that of [`Self::next_of_call`].
+    #[must_use]
+    pub fn next_of_saved_call(
+        &self,
+        key: &CallKey,
+        stored: Option<&StoredCall>,
+        receipts: ReceiptUse,
+    ) -> NextRequest {
+        match self.is_saved(key, stored, receipts) {
+            true => self.next_request(stored),
+            false => NextRequest::Nothing,
+        }
+    }
+
+    fn is_saved(&self, key: &CallKey, stored: Option<&StoredCall>, receipts: ReceiptUse) -> bool {
+        let receipt = stored.and_then(|stored| stored.receipt.as_ref()).filter(|_| !self.refresh);
+        receipt.is_some_and(|receipt| receipts.saves(key, receipt))
     }
 }
 

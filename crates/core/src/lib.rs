@@ -23,6 +23,7 @@
 //! | How is the provider's `Data` read? | [`normalize`], [`data_fields`], [`states`] |
 //! | What do the provider's receipts say, and how far are they trusted? | [`receipt`] |
 //! | Where do receipt and record differ? | [`receipt_check`] |
+//! | Are the receipts refuted? | [`checked_receipts`] |
 //! | Which answer counts, that of the operation or a receipt? | [`source`] |
 //! | What is a discrepancy? | [`discrepancy`], [`compare`], [`contradiction`], [`duplicate`] |
 //! | What is its row in the outputs? | [`discrepancy_rows`] |
@@ -66,6 +67,7 @@ pub mod call;
 pub mod call_result;
 pub mod cap_audit;
 pub mod cause;
+pub mod checked_receipts;
 pub mod columns;
 pub mod compare;
 pub mod compared;

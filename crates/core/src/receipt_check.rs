@@ -11,8 +11,8 @@ use crate::settle::{is_old_enough, kind_today};
 use crate::status::Status;
 use chrono::TimeDelta;
 
-/// The differences between the two answers that the store has of a call; none unless it has both,
-/// and both are final. No record, of a call that is old enough to have one, differs as well.
+/// The differences between the two answers that the store has of a call; none unless they can be
+/// compared.
 #[must_use]
 pub fn receipt_differs(
     row: &LedgerRow,
@@ -20,21 +20,29 @@ pub fn receipt_differs(
     tolerances: Tolerances,
     settle: TimeDelta,
 ) -> Vec<Discrepancy> {
-    let both = stored.and_then(|stored| stored.answer.as_ref().zip(stored.receipt.as_ref()));
-    let Some((query, receipt)) = both.filter(|(query, _)| query.answer.next_date.is_none()) else {
-        return Vec::new();
-    };
-    let data = receipt.answer.data.as_deref().filter(|_| kind_today(receipt) == AnswerKind::Final);
-    let Some(receipt) = data.and_then(|data| Receipt::from_json(data.as_bytes()).ok()) else {
-        return Vec::new();
-    };
+    stored.and_then(|stored| compare_receipt(row, stored, tolerances, settle)).unwrap_or_default()
+}
+
+/// The differences between the two answers that the store has of a call; `None` unless it has both,
+/// and both are final. No record, of a call that is old enough to have one, differs as well.
+#[must_use]
+pub fn compare_receipt(
+    row: &LedgerRow,
+    stored: &StoredCall,
+    tolerances: Tolerances,
+    settle: TimeDelta,
+) -> Option<Vec<Discrepancy>> {
+    let both = stored.answer.as_ref().zip(stored.receipt.as_ref());
+    let (query, receipt) = both.filter(|(query, _)| query.answer.next_date.is_none())?;
+    let data = receipt.answer.data.as_deref().filter(|_| kind_today(receipt) == AnswerKind::Final)?;
+    let receipt = Receipt::from_json(data.as_bytes()).ok()?;
     match kind_today(query) {
         AnswerKind::Final => {
-            let found = record(&query.answer).map(|record| differences(&receipt, &record, tolerances));
-            found.unwrap_or_default().into_iter().map(of_field).collect()
+            let record = record(&query.answer)?;
+            Some(differences(&receipt, &record, tolerances).into_iter().map(of_field).collect())
         }
-        AnswerKind::NoRecord if is_old_enough(row, query.fetched_at, settle) => vec![no_record()],
-        _ => Vec::new(),
+        AnswerKind::NoRecord if is_old_enough(row, query.fetched_at, settle) => Some(vec![no_record()]),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::context::{ActiveAccount, RunContext};
 use crate::cli::ShowProgress;
-use crate::collect::{AskedAccount, Beside, CallSource, JobSource, Workload, collect, workloads};
+use crate::collect::{AskedAccount, Beside, CallSource, JobSource, Refutable, Workload, collect, workloads};
 use crate::console::progress::{AccountProgress, Form, Progress};
 use crate::error::Result;
 use crate::failures::Failures;
@@ -70,6 +70,8 @@ pub(super) fn collect_on_own_event_loop(
 /// What one account has to do.
 struct Task {
     workload: Workload,
+    /// Its second round, in ledger order; `None` if none can follow.
+    refutable: Option<Refutable>,
     /// Calls that may follow beside its own.
     beside: u64,
     cap: Arc<Cap>,
@@ -77,12 +79,25 @@ struct Task {
     ready_in: Duration,
 }
 
+impl Task {
+    /// Calls to ask for, with those of a second round that is certain.
+    fn to_ask(&self) -> u64 {
+        let certain = self.refutable.as_ref().is_some_and(|refutable| refutable.is_refuted);
+        self.workload.to_ask + if certain { self.refutable_calls() } else { 0 }
+    }
+
+    /// Calls of a second round that may follow.
+    fn refutable_calls(&self) -> u64 {
+        self.refutable.as_ref().map_or(0, |refutable| refutable.calls)
+    }
+}
+
 async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -> Result<Collected> {
     let settings = run.settings;
     let beside = Arc::new(Beside::new(run.store.reader()?, run.beside_wanted()));
     let tasks = tasks(run, &beside)?;
     stop_one_by_one(run, &tasks);
-    let to_ask = tasks.iter().map(|task| task.workload.to_ask).sum();
+    let to_ask = tasks.iter().map(Task::to_ask).sum();
     let ready_in = tasks.iter().map(|task| task.ready_in).max().unwrap_or_default();
     let deadlines =
         Deadline::all(settings.deadline, settings.max_duration, run.started_at, settings.timezone)?;
@@ -104,8 +119,10 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
         .zip(&tasks)
         .map(|(fetcher, task)| {
             let oldest_first = !in_time(run, &deadlines, task.ready_in);
-            let order = Some(task.workload.order(oldest_first)).filter(|_| task.workload.to_ask > 0);
-            AskedAccount { fetcher, order: order.unwrap_or_default() }
+            let order = task.workload.order(oldest_first);
+            let all_in = task.cap.forecast(task.workload.to_ask + task.refutable_calls()).all_sent_in;
+            let refutable = task.workload.refutable(!in_time(run, &deadlines, all_in));
+            AskedAccount { fetcher, order, refutable }
         })
         .collect();
     let source = JobSource {
@@ -113,6 +130,7 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
         scope: run.scope().clone(),
         reader: run.store.reader()?,
         receipts: run.receipt_use,
+        rules: settings.rules,
         accounts: settings.accounts.names_in_ledger(),
         beside,
         stop: run.stop.clone(),
@@ -139,10 +157,12 @@ fn tasks(run: &RunContext<'_>, beside: &Beside) -> Result<Vec<Task>> {
     let workloads = open_calls(run)?;
     let tasks = run.accounts.iter().zip(workloads).zip(beside.counts()?);
     let tasks = tasks.map(|((account, workload), beside)| {
-        let beside = beside.total();
-        let cap = cap_of(run, account, workload.to_ask + beside > 0)?;
-        let ready_in = cap.forecast(workload.to_ask).all_sent_in;
-        Ok(Task { workload, beside, cap, ready_in })
+        let (beside, refutable) = (beside.total(), workload.refutable(false));
+        let may_send = workload.to_ask + beside > 0 || refutable.is_some();
+        let cap = cap_of(run, account, may_send)?;
+        let mut task = Task { workload, refutable, beside, cap, ready_in: Duration::ZERO };
+        task.ready_in = task.cap.forecast(task.to_ask()).all_sent_in;
+        Ok(task)
     });
     tasks.collect()
 }
@@ -159,7 +179,7 @@ fn cap_of(run: &RunContext<'_>, account: &ActiveAccount<'_>, may_send: bool) -> 
 /// From now on each account with calls to ask for can be stopped by itself. If all of them are, the
 /// run stops.
 fn stop_one_by_one(run: &mut RunContext<'_>, tasks: &[Task]) {
-    let working = tasks.iter().filter(|task| task.workload.to_ask > 0).count();
+    let working = tasks.iter().filter(|task| task.to_ask() > 0).count();
     let stops = run.stop.for_accounts(tasks.len(), working);
     run.accounts.iter_mut().zip(stops).for_each(|(account, stop)| account.stop = stop);
 }
@@ -167,7 +187,7 @@ fn stop_one_by_one(run: &mut RunContext<'_>, tasks: &[Task]) {
 fn progress_of(run: &RunContext<'_>, tasks: &[Task]) -> Vec<AccountProgress> {
     let progress = |(account, task): (&ActiveAccount<'_>, &Task)| AccountProgress {
         name: account.account.name.clone(),
-        to_ask: task.workload.to_ask,
+        to_ask: task.to_ask(),
         rate: account.account.rate,
         cap: task.cap.clone(),
         stop: account.stop.clone(),
@@ -218,6 +238,7 @@ fn open_calls(run: &RunContext<'_>) -> Result<Vec<Workload>> {
         scope: run.scope(),
         reader: Some(reader.as_ref()),
         receipts: run.receipt_use,
+        rules: run.settings.rules,
         accounts: &run.settings.accounts.names_in_ledger(),
     })?;
     let damaged = reader.take_damaged();

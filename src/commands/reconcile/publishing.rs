@@ -4,6 +4,7 @@ use super::collecting::Collected;
 use super::context::RunContext;
 use super::decisions;
 use super::night::TonightsFigures;
+use super::receipts;
 use super::remembering::{self, Remembering};
 use super::upload::Upload;
 use crate::console::closing::Closing;
@@ -19,7 +20,7 @@ use crate::output::{
     AccountSummary, LedgerFile, MoneySummary, Outputs, Paths, Provenance, Rechecked, Summary,
     with_shown_codes,
 };
-use crate::publish::{self, AccountTotals, BesideCalls, Counted, Sources};
+use crate::publish::{self, AccountTotals, BesideCalls, CheckedByAccount, Counted, Sources};
 use crate::shown::shown;
 use crate::store::{DiscrepancyChanges, EarlierCalls, OpenItems, RunEnd};
 use crate::telemetry::notify::WrittenRun;
@@ -60,7 +61,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
     let left_over = run.resolutions.left_over(&counted.entries);
     let check = BillCheck::new(&run.money, &money);
     let of_money = MoneyNote::all(&run.money, &money, check.as_ref());
-    let late_notes = late_notes(run, &left_over, &changes, of_money)?;
+    let late_notes = late_notes(run, &left_over, &changes, &counted.checked_receipts, of_money)?;
     let at_stake_s = figures.at_stake_s.values().sum();
     let limits = decisions::measured(settings, &totals, at_stake_s);
     let tonight = TonightsFigures::new(run, &totals, at_stake_s, &traffic, because.is_none())?;
@@ -81,10 +82,9 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         limits: &limits,
         trend: &tonight.trend,
         since_last,
-        receipts: run
-            .receipts
-            .as_ref()
-            .map(|receipts| receipts.summary(settings, counted.answered_by_receipt)),
+        receipts: run.receipts.as_ref().map(|receipts| {
+            receipts.summary(settings, &counted.checked_receipts, counted.answered_by_receipt)
+        }),
         money: MoneySummary::new(&run.money, &money, check.as_ref()),
         open_items: &open_items,
         earlier_calls: &earlier_calls,
@@ -207,11 +207,12 @@ fn late_notes(
     run: &RunContext<'_>,
     left_over: &LeftOver,
     changes: &DiscrepancyChanges,
+    checked: &CheckedByAccount,
     of_money: Vec<MoneyNote>,
 ) -> Result<Vec<Note>> {
     let later_changes = run.source.input.later_changes().into_iter().map(Note::Ledger);
     let notes = later_changes.chain(decisions::notes(run.settings, left_over));
-    let notes = notes.chain(remembering::note(changes)?);
+    let notes = notes.chain(remembering::note(changes)?).chain(receipts::notes_on_sample(checked));
     let notes = Vec::from_iter(notes.chain(of_money.into_iter().map(Note::Money)));
     notes.iter().for_each(|note| run.console.note(note));
     Ok(notes)
@@ -235,12 +236,13 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<RowsWritten
         ledger: &run.source,
         store: &*run.store,
         rules: run.settings.rules,
+        receipts: run.receipt_use,
         resolutions: &run.resolutions,
         open_before: &before,
         money: &run.money,
         session_no: run.scope().session_no,
         beside,
-        receipts: run.receipts.as_ref().map(|receipts| &receipts.joined),
+        joined: run.receipts.as_ref().map(|receipts| &receipts.joined),
         account: run.only_account(),
         by_account: run.settings.accounts.file.is_some(),
     };

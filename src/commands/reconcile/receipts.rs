@@ -9,10 +9,14 @@ use crate::error::Result;
 use crate::ledger::ScannedLedger;
 use crate::note::Note;
 use crate::output::ReceiptsSummary;
+use crate::publish::CheckedByAccount;
 use crate::receipts::{JoinedReceipts, LedgerCalls, ReadReceipts, ReceiptNote, Receipts};
+use crate::shown::shown;
 use crate::store::Store;
 use reconcile_core::ask_again::{ReceiptUse, Scope};
 use reconcile_core::call::CallKey;
+use reconcile_core::checked_receipts::CheckedReceipts;
+use reconcile_core::merge::Merge as _;
 use reconcile_core::receipt::{Receipt, ReceiptsTrust};
 
 /// Receipts that are written to the store at a time.
@@ -65,10 +69,18 @@ impl RunReceipts {
         }
     }
 
-    /// What the summary says of them. They answered this number of calls.
-    pub(super) fn summary<'a>(&'a self, settings: &Settings, answered: u64) -> ReceiptsSummary<'a> {
+    /// What the summary says of them.
+    pub(super) fn summary<'a>(
+        &'a self,
+        settings: &Settings,
+        by_account: &CheckedByAccount,
+        answered: u64,
+    ) -> ReceiptsSummary<'a> {
         let (read, counts, trust) = (&self.read, &self.joined.counts, settings.receipts_trust);
-        ReceiptsSummary { read, counts, trust, answered }
+        let mut checked = CheckedReceipts::default();
+        by_account.values().for_each(|account| checked.merge(*account));
+        let is_refuted = by_account.values().any(|account| account.is_refuted());
+        ReceiptsSummary { read, counts, trust, checked, is_refuted, answered }
     }
 
     /// What the reader of the run should know of the files.
@@ -94,4 +106,13 @@ pub(super) fn receipt_use(settings: &Settings, store: &dyn Store) -> Result<Rece
         ReceiptsTrust::Full | ReceiptsTrust::None => 0,
     };
     Ok(ReceiptUse { trust, seed })
+}
+
+/// The notes on receipts that the sample refutes.
+pub(super) fn notes_on_sample(checked: &CheckedByAccount) -> impl Iterator<Item = Note> {
+    let refuted = checked.iter().filter(|(_, checked)| checked.is_refuted());
+    refuted.map(|(name, checked)| {
+        let account = Some(shown(name)).filter(|name| !name.is_empty());
+        Note::Receipts(ReceiptNote::Refuted { account, checked: *checked })
+    })
 }

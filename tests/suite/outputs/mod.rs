@@ -10,7 +10,7 @@ mod later_rows;
 mod masks;
 mod memory;
 mod patterns;
-mod planted_discrepancies;
+pub mod planted_discrepancies;
 mod readers;
 mod report_access;
 mod report_in_browser;

@@ -21,12 +21,13 @@ use reconcile::store::{
     RunIdentity, Store, open,
 };
 use reconcile_core::answer::{AnswerKind, NewAnswer};
-use reconcile_core::ask_again::Scope;
+use reconcile_core::ask_again::{ReceiptUse, Scope};
 use reconcile_core::call::CallKey;
 use reconcile_core::compare::Tolerances;
 use reconcile_core::money::MoneyRules;
 use reconcile_core::product::ProductId;
 use reconcile_core::rate::Rate;
+use reconcile_core::receipt::ReceiptsTrust;
 use reconcile_core::resolutions::Resolutions;
 use reconcile_core::since::OpenBefore;
 use reconcile_core::tie_out::tie_out;
@@ -574,10 +575,11 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
     let session_no = i64::MAX;
     let (beside, money) = (&BesideCalls::default(), &MoneyRules::default());
     let sources = Sources {
-        receipts: None,
+        joined: None,
         ledger: &source,
         store,
         rules,
+        receipts: ReceiptUse { trust: ReceiptsTrust::Full, seed: 0 },
         resolutions,
         open_before,
         money,

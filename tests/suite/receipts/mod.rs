@@ -7,6 +7,7 @@ mod join;
 mod missing;
 mod of_sandbox;
 mod planted;
+mod refuting;
 mod runs;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use crate::support::sandbox::Server;
 use crate::support::{Bench, Row, cell, column};
 
 /// Calls of the ledger.
-const CALLS: usize = 600;
+pub(super) const CALLS: usize = 600;
 
 /// Columns in which a call with a receipt may differ from the same call without one: those of the
 /// request, and those that a receipt lacks.
@@ -24,13 +24,13 @@ const OF_SOURCE: [&str; 9] = [
 ];
 
 /// A ledger, and a sandbox that knows its calls and has written receipts for most of them.
-struct Night {
-    bench: Bench,
-    server: Server,
+pub(super) struct Night {
+    pub(super) bench: Bench,
+    pub(super) server: Server,
 }
 
 impl Night {
-    fn new(options: &[&str]) -> Self {
+    pub(super) fn new(options: &[&str]) -> Self {
         let mut ledger = String::from("call_id,prod_id,called_at,callee,duration\n");
         for n in 0..CALLS {
             let (hour, minute) = (8 + n / 60, n % 60);
@@ -45,12 +45,12 @@ impl Night {
         Self { bench, server }
     }
 
-    fn run(&self, options: &[&str]) -> crate::support::Run {
+    pub(super) fn run(&self, options: &[&str]) -> crate::support::Run {
         self.bench.run(&[&["--endpoint", &self.server.url()], options].concat())
     }
 
     /// The CallIds of the receipts.
-    fn with_receipt(&self) -> BTreeSet<String> {
+    pub(super) fn with_receipt(&self) -> BTreeSet<String> {
         let text = std::fs::read_to_string(self.bench.path("receipts.jsonl")).unwrap();
         let id = |line: &str| {
             serde_json::from_str::<serde_json::Value>(line).unwrap()["call_id"].as_str().unwrap().to_owned()
@@ -59,7 +59,7 @@ impl Night {
     }
 }
 
-fn without_source(rows: Vec<Row>) -> Vec<Row> {
+pub(super) fn without_source(rows: Vec<Row>) -> Vec<Row> {
     let without = |mut row: Row| {
         row.retain(|column, _| !OF_SOURCE.contains(&column.as_str()));
         row

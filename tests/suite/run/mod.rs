@@ -25,6 +25,7 @@ mod outages;
 mod outages_simulated;
 mod personal_data;
 mod processes_simulated;
+mod receipts_simulated;
 mod recheck;
 mod since;
 mod slots_simulated;

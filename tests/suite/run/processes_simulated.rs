@@ -217,12 +217,13 @@ impl Provider for Network {
     }
 }
 
-struct NoMonitor;
+pub(super) struct NoMonitor;
 
 impl Monitor for NoMonitor {
     fn came_back(&self, _code: &str) {}
     fn throttled(&self) {}
     fn ended(&self, _kind: AnswerKind) {}
+    fn receipts_are_refuted(&self, _calls: u64) {}
     fn begins_beside(&self, _calls: u64) {}
     fn ended_beside(&self) {}
 }
@@ -267,7 +268,7 @@ impl SharedStore {
         self.dir.path().join("reconcile.db")
     }
 
-    fn open(&self) -> Arc<dyn Store> {
+    pub(super) fn open(&self) -> Arc<dyn Store> {
         let boot = self.machine.boot.load(Ordering::Relaxed).to_string();
         let clock = Arc::new(ProcessClock(self.machine.clone(), boot));
         open(&self.path().into(), Origin::Provider, clock).unwrap()

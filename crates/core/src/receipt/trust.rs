@@ -107,8 +107,8 @@ const LEVEL: f64 = 0.01;
 /// confidence bound). Below 1 % it is no chance. One difference is never enough; two are enough
 /// among at most 15 checked calls; among 1,000 it takes 19.
 ///
-/// A run that decides anew after each answer errs more often than once in a hundred. It then only
-/// asks for more than it must.
+/// A run decides once, when the sample has its answers. If it errs, which happens at most once in a
+/// hundred runs with good receipts, it only asks for more than it must.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "no sample has so many calls")]
 pub fn refutes(checked: u64, differing: u64) -> bool {
