@@ -8,6 +8,7 @@ use reconcile_core::answer::StoredAnswer;
 use reconcile_core::call::CallKey;
 use reconcile_core::columns::{optional, required};
 use reconcile_core::settle::kind_today;
+use reconcile_core::source::Source;
 
 use crate::error::Result;
 use crate::output::schema::ColumnType::{Date, Integer, Text, Timestamp};
@@ -35,9 +36,6 @@ const COLUMNS: [Column; 12] = [
 ];
 /// The columns in which a phone number may be.
 pub(super) const TEXT_COLUMNS: [&str; 5] = ["call_id", "code", "message", "data", "request_id"];
-/// The answers came from requests.
-const QUERY: &str = "query";
-
 /// A file that will be at its path when it is whole.
 pub(super) struct DayFile {
     path: PathBuf,
@@ -64,12 +62,17 @@ impl DayFile {
         Ok(Self { path, table, staged, held_bytes: 0, rows: 0 })
     }
 
-    /// Adds an answer.
+    /// Adds an answer from this source.
     ///
     /// # Errors
     ///
     /// Exit 6 if it cannot be written.
-    pub(super) fn push(&mut self, key: &CallKey, attempts: i64, stored: &StoredAnswer) -> Result<()> {
+    pub(super) fn push(
+        &mut self,
+        key: &CallKey,
+        attempts: i64,
+        (source, stored): (Source, &StoredAnswer),
+    ) -> Result<()> {
         let answer = &stored.answer;
         let text = |text| Some(text).filter(|text: &&str| !text.is_empty());
         let cells = [
@@ -82,7 +85,7 @@ impl DayFile {
             Cell::Text(answer.request_id.as_deref()),
             Cell::Timestamp(Some(stored.fetched_at)),
             Cell::Integer(Some(attempts)),
-            Cell::Text(Some(QUERY)),
+            Cell::Text(Some(source.as_str())),
             Cell::Text(Some(kind_today(stored).as_str())),
             Cell::Date(Some(answer.found_date)),
         ];

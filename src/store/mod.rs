@@ -59,6 +59,7 @@ pub use open_items::{EarlierCalls, OpenAge, OpenItem, OpenItems};
 pub use origin::{ExpectedOrigin, Origin};
 pub use places::Places;
 pub use reader::Reader;
+pub use receipts::KeptReceipt;
 pub use request::{BegunRequest, Decision, NOT_SENT, NewRequest, Purpose, RequestEnd, WITHDRAWN};
 pub use run_history::{RunFigures, RunHistory, StoredRun};
 pub use run_identity::{AccountCap, Destination, RunIdentity};

@@ -13,6 +13,7 @@ use super::answered::{AnswerGroup, AnsweredCall, Sessions};
 use super::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
 use super::history::{CapRecord, KnownCall};
 use super::origin::Origin;
+use super::receipts::KeptReceipt;
 use super::run_history::StoredRun;
 use super::run_identity::{AccountCap, RunIdentity};
 use crate::clock::Clock;
@@ -144,6 +145,14 @@ pub trait Reader: Send {
     ///
     /// Exit 6 if the store cannot be read.
     fn sessions(&self) -> Result<Sessions>;
+
+    /// The next receipts in the order of their calls, at most some thousands; none follow the last
+    /// ones. A damaged one has no answer.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the store cannot be read.
+    fn receipts_after(&self, after: Option<&CallKey>) -> Result<Vec<KeptReceipt>>;
 
     /// All stored answers, by session and day. Reads the whole store once.
     ///

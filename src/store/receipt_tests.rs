@@ -84,3 +84,29 @@ async fn purge_and_forget_reach_receipts() {
     assert_eq!(store.purge(NaiveDate::from_ymd_opt(2026, 11, 17).unwrap()).unwrap().calls, 3);
     assert_eq!((1..=3).filter_map(|n| stored(&store, n)).count(), 0);
 }
+
+#[tokio::test]
+async fn receipts_are_read_in_the_order_of_their_calls() {
+    let Some(machine) = Machine::new() else { return };
+    let store = machine.open();
+    let reader = || store.reader().unwrap();
+    assert_eq!(reader().receipts_after(None).unwrap(), []);
+    let scope = begin(&store);
+    // More than one reading returns.
+    let receipts: Vec<_> = (1..=5_000).map(|n| receipt(n, BUSY)).collect();
+    store.keep_receipts(&scope, &receipts).unwrap();
+    let (mut all, mut readings) = (Vec::new(), 0);
+    loop {
+        let next = reader().receipts_after(all.last().map(|kept: &KeptReceipt| &kept.key)).unwrap();
+        if next.is_empty() {
+            break;
+        }
+        all.extend(next);
+        readings += 1;
+    }
+    assert!(readings > 1 && all.is_sorted_by_key(|kept| kept.key.call_id.clone()));
+    assert_eq!(all.len(), receipts.len());
+    let kept = all.iter().find(|kept| kept.key == key(7)).unwrap();
+    assert_eq!(kept.session_no, scope.session_no);
+    assert_eq!(kept.answer.as_ref().unwrap().answer.data, Some(receipt(7, BUSY).1.to_data()));
+}

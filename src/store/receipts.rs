@@ -11,6 +11,20 @@ use super::checksum::checksum;
 use super::erasing::forgotten;
 use super::units::time_of;
 
+/// Receipts that a reading returns at a time.
+pub(super) const AT_ONCE: usize = 4_096;
+
+/// A receipt as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReceipt {
+    /// The call that it answers.
+    pub key: CallKey,
+    /// The session that read it.
+    pub session_no: i64,
+    /// What it says; `None` if it is damaged.
+    pub answer: Option<StoredAnswer>,
+}
+
 /// The columns that both stores read, in this order.
 pub(super) const COLUMNS: &str = "call_id, prod_id, call_date, session_no, read_at, data, checksum";
 

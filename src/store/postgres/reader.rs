@@ -15,7 +15,7 @@ use super::connection::Connection;
 use super::errors::Done;
 use super::places::{self, Counted};
 use super::settings::Settings;
-use super::{beside, calls, meta, other_answers, prepare, run_history, sessions, shares, traffic};
+use super::{beside, calls, meta, other_answers, prepare, receipts, run_history, sessions, shares, traffic};
 use crate::clock::{Clock, Moment};
 use crate::error::Result;
 use crate::store::amendments::Amendment;
@@ -26,6 +26,7 @@ use crate::store::history::{CapRecord, KnownCall};
 use crate::store::location::DatabaseUrl;
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::reader::Reader;
+use crate::store::receipts::KeptReceipt;
 use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::windows::windows;
@@ -200,6 +201,11 @@ impl Reader for PostgresReader {
 
     fn sessions(&self) -> Result<Sessions> {
         self.read(calls::sessions)
+    }
+
+    fn receipts_after(&self, after: Option<&CallKey>) -> Result<Vec<KeptReceipt>> {
+        let after = after.cloned();
+        self.read(move |t| receipts::after(t, after.as_ref()))
     }
 
     fn answer_groups(&self) -> Result<Vec<AnswerGroup>> {

@@ -14,11 +14,8 @@ use super::errors::Done;
 use super::open_discrepancies;
 use super::values::{self, Day, stored};
 use crate::store::erasing::FORGOTTEN;
-use crate::store::receipts::{COLUMNS, ReceiptRow, sum, to_keep};
+use crate::store::receipts::{AT_ONCE, COLUMNS, KeptReceipt, ReceiptRow, sum, to_keep};
 use crate::store::units::time_us;
-
-/// Receipts that one statement writes.
-const AT_ONCE: usize = 4_096;
 
 /// The receipt of a call in a row whose columns `session_no`, `read_at`, `data` and `checksum`
 /// begin at `first`; `None` if there is none, or if it is damaged.
@@ -46,6 +43,27 @@ pub(super) fn named(t: &mut Transaction<'_>, call_id: &str) -> Done<Vec<(CallKey
     for row in &rows {
         let key = key_of(row)?;
         found.extend(of_call(row, 3, &key)?.map(|receipt| (key, receipt)));
+    }
+    Ok(found)
+}
+
+/// The next receipts after those of this call, in the order of the table's key.
+pub(super) fn after(t: &mut Transaction<'_>, after: Option<&CallKey>) -> Done<Vec<KeptReceipt>> {
+    let order = format!("ORDER BY call_id, prod_id, call_date LIMIT {AT_ONCE}");
+    let rows = match after {
+        None => t.query(&format!("SELECT {COLUMNS} FROM receipt {order}"), &[])?,
+        Some(key) => t.query(
+            &format!(
+                "SELECT {COLUMNS} FROM receipt WHERE (call_id, prod_id, call_date) > ($1, $2, $3) {order}"
+            ),
+            &[&stored(&key.call_id), &key.prod_id.0, &Day(key.day)],
+        )?,
+    };
+    let mut found = Vec::new();
+    for row in &rows {
+        let key = key_of(row)?;
+        let (session_no, answer) = (row.try_get(3)?, of_call(row, 3, &key)?);
+        found.push(KeptReceipt { key, session_no, answer });
     }
     Ok(found)
 }

@@ -28,7 +28,7 @@ use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::origin::{ExpectedOrigin, Origin};
 use crate::store::reader::Reader;
-use crate::store::receipts::call_with;
+use crate::store::receipts::{KeptReceipt, call_with};
 use crate::store::run_history::StoredRun;
 use crate::store::run_identity::{AccountCap, RunIdentity};
 use crate::store::windows::windows;
@@ -238,6 +238,10 @@ impl Reader for SqliteReader {
 
     fn sessions(&self) -> Result<Sessions> {
         self.read(answers::sessions)
+    }
+
+    fn receipts_after(&self, after: Option<&CallKey>) -> Result<Vec<KeptReceipt>> {
+        self.read(|c| receipts::after(c, after))
     }
 
     fn answer_groups(&self) -> Result<Vec<AnswerGroup>> {

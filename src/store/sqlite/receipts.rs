@@ -15,7 +15,7 @@ use super::errors::InStore as _;
 use super::open_discrepancies;
 use crate::error::Result;
 use crate::store::erasing::FORGOTTEN;
-use crate::store::receipts::{COLUMNS, ReceiptRow, sum, to_keep};
+use crate::store::receipts::{AT_ONCE, COLUMNS, KeptReceipt, ReceiptRow, sum, to_keep};
 use crate::store::units::time_us;
 
 /// True if the store has no receipt.
@@ -44,6 +44,26 @@ pub(super) fn named(c: &Connection, call_id: &str) -> rusqlite::Result<Vec<(Call
     rows.filter_map(|row| row.map(whole).transpose())
         .map(|row| row.map(|(answer, key)| (key, answer)))
         .collect()
+}
+
+/// The next receipts after those of this call, in the order of the table's key.
+pub(super) fn after(c: &Connection, after: Option<&CallKey>) -> rusqlite::Result<Vec<KeptReceipt>> {
+    let mut query = c.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM receipt WHERE (call_id, prod_id, call_date) > (?1, ?2, ?3)
+         ORDER BY call_id, prod_id, call_date LIMIT {AT_ONCE}"
+    ))?;
+    let (call_id, product, day) = after.map_or(("", i64::MIN, String::new()), |key| {
+        (key.call_id.as_str(), key.prod_id.0, key.day.to_string())
+    });
+    let mut rows = query.query(params![call_id, product, day])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        // Without its day, nothing can be said of it.
+        let Some(key) = key_of(row)? else { continue };
+        let row = row_of(row)?;
+        found.push(KeptReceipt { session_no: row.session_no, answer: row.answer(&key), key });
+    }
+    Ok(found)
 }
 
 /// Keeps the receipts of calls, each merged with the stored one.

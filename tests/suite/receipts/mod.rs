@@ -6,7 +6,7 @@ mod fuzz;
 mod join;
 mod missing;
 mod of_sandbox;
-mod planted;
+pub mod planted;
 mod refuting;
 mod runs;
 

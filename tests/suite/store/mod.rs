@@ -8,6 +8,7 @@ mod erasing;
 mod export;
 mod export_forget;
 mod export_kills;
+mod export_receipts;
 mod hosts;
 mod identity;
 mod kills;
