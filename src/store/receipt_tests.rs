@@ -61,6 +61,21 @@ async fn a_later_receipt_adds_to_the_stored_one() {
 }
 
 #[tokio::test]
+async fn a_settled_call_is_no_longer_open() {
+    let Some(machine) = Machine::new() else { return };
+    let store = machine.open();
+    let open = |n| OpenItem { key: key(n), status: Status::Deferred, seconds: 5, account: None };
+    let scope = begin(&store);
+    store.note_open(&scope, &[open(1), open(2), open(3)]).unwrap();
+    store.end_session(&scope, Some(RunEnd::without_outputs(true))).unwrap();
+    let scope = begin(&store);
+    let talking = receipt(2, r#","status_code":"200103""#);
+    store.keep_receipts(&scope, &[receipt(1, BUSY), talking]).unwrap();
+    let items = store.open_items(&scope).unwrap();
+    assert_eq!((items.cleared, items.elsewhere), (1, 2), "that of call 2 may still change");
+}
+
+#[tokio::test]
 async fn purge_and_forget_reach_receipts() {
     let Some(machine) = Machine::new() else { return };
     let store = machine.open();

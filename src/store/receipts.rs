@@ -3,9 +3,11 @@
 //!
 //! A receipt has a table of its own, beside the operation's answers. So neither replaces the other.
 
-use reconcile_core::answer::{NewAnswer, StoredAnswer, StoredCall};
+use chrono::{DateTime, Utc};
+use reconcile_core::answer::{AnswerKind, NewAnswer, StoredAnswer, StoredCall};
 use reconcile_core::call::CallKey;
 use reconcile_core::receipt::{Receipt, merge};
+use reconcile_core::settle::kind_today;
 
 use super::checksum::checksum;
 use super::erasing::forgotten;
@@ -68,6 +70,12 @@ pub(super) fn to_keep(stored: Option<&StoredAnswer>, receipt: &Receipt) -> Optio
     let Ok(before) = Receipt::from_json(data.as_bytes()) else { return Some(receipt.to_data()) };
     let merged = merge(vec![before, receipt.clone()])?.receipt.to_data();
     (merged != data).then_some(merged)
+}
+
+/// True if the kept receipt of a call settles it: nobody has to ask for it any more.
+pub(super) fn settles(key: &CallKey, data: &str, read_at: DateTime<Utc>) -> bool {
+    let answer = Receipt::answer_of(data.to_owned(), key.day);
+    kind_today(&StoredAnswer { answer, fetched_at: read_at, session_no: 0 }) == AnswerKind::Final
 }
 
 /// A call of which the store has only a receipt.

@@ -205,7 +205,8 @@ pub trait Store: RequestLog {
     fn discard(&self, damaged: &[i64]) -> Result<()>;
 
     /// Keeps the receipts of calls. A stored receipt of a call stays, with what the new one adds by
-    /// the rule of [`merge`](reconcile_core::receipt::merge).
+    /// the rule of [`merge`](reconcile_core::receipt::merge). Calls that they settle are no longer
+    /// open.
     ///
     /// # Errors
     ///

@@ -1,6 +1,8 @@
 //! The table `open_item`: calls without a lasting answer, from the run that first saw them to the
 //! run that settles them.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use postgres::Transaction;
 
@@ -58,6 +60,24 @@ pub(super) fn clear(t: &mut Transaction<'_>, run_no: i64) -> Done<()> {
                ORDER BY 1, 2, 3 FOR UPDATE OF o) AS settled
          WHERE o.call_id = settled.call_id AND o.prod_id = settled.prod_id AND o.call_date = settled.call_date",
         &[&run_no],
+    )?;
+    Ok(())
+}
+
+/// Clears the open items of these calls: their CallIds, products and days.
+pub(super) fn clear_calls(
+    t: &mut Transaction<'_>,
+    run_no: i64,
+    (ids, products, days): (&[Cow<'_, str>], &[i64], &[Day]),
+) -> Done<()> {
+    t.execute(
+        "UPDATE open_item AS o SET cleared_run_no = $1
+         FROM (SELECT o.call_id, o.prod_id, o.call_date
+               FROM unnest($2::text[], $3::bigint[], $4::date[]) AS k (call_id, prod_id, call_date)
+               JOIN open_item AS o USING (call_id, prod_id, call_date) WHERE o.cleared_run_no IS NULL
+               ORDER BY 1, 2, 3 FOR UPDATE OF o) AS settled
+         WHERE o.call_id = settled.call_id AND o.prod_id = settled.prod_id AND o.call_date = settled.call_date",
+        &[&run_no, &ids, &products, &days],
     )?;
     Ok(())
 }

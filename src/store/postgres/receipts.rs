@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::{Row, Transaction};
 use reconcile_core::answer::StoredAnswer;
+use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::discrepancy_identity::Subject;
 use reconcile_core::phone::contains_number;
@@ -11,10 +12,10 @@ use reconcile_core::product::ProductId;
 use reconcile_core::receipt::Receipt;
 
 use super::errors::Done;
-use super::open_discrepancies;
 use super::values::{self, Day, stored};
+use super::{open_discrepancies, open_items};
 use crate::store::erasing::FORGOTTEN;
-use crate::store::receipts::{AT_ONCE, COLUMNS, KeptReceipt, ReceiptRow, sum, to_keep};
+use crate::store::receipts::{AT_ONCE, COLUMNS, KeptReceipt, ReceiptRow, settles, sum, to_keep};
 use crate::store::units::time_us;
 
 /// The receipt of a call in a row whose columns `session_no`, `read_at`, `data` and `checksum`
@@ -68,11 +69,11 @@ pub(super) fn after(t: &mut Transaction<'_>, after: Option<&CallKey>) -> Done<Ve
     Ok(found)
 }
 
-/// Keeps the receipts of calls, each merged with the stored one. Receipts that other runs keep at
-/// the same time are written in the same order.
+/// Keeps the receipts of calls, each merged with the stored one. Clears the open items that they
+/// settle. Receipts that other runs keep at the same time are written in the same order.
 pub(super) fn keep(
     t: &mut Transaction<'_>,
-    session_no: i64,
+    scope: &Scope,
     now: DateTime<Utc>,
     receipts: &[(CallKey, Receipt)],
 ) -> Done<()> {
@@ -85,7 +86,13 @@ pub(super) fn keep(
             .zip(&before)
             .filter_map(|((key, receipt), before)| Some((key, Some(to_keep(before.as_ref(), receipt)?))))
             .collect();
-        write(t, session_no, time_us(now), &kept)?;
+        write(t, scope.session_no, time_us(now), &kept)?;
+        let settled = kept.iter().filter_map(|(key, data)| {
+            let settles = data.as_deref().is_some_and(|data| settles(key, data, now));
+            settles.then_some(*key)
+        });
+        let settled = Keys::of(settled);
+        open_items::clear_calls(t, scope.run_no, (&settled.ids, &settled.products, &settled.days))?;
     }
     Ok(())
 }

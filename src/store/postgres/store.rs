@@ -224,8 +224,8 @@ impl Store for PostgresStore {
     }
 
     fn keep_receipts(&self, scope: &Scope, receipts: &[(CallKey, Receipt)]) -> Result<()> {
-        let (session_no, now, receipts) = (scope.session_no, self.clock.now().wall, receipts.to_vec());
-        self.database.write_fenced(move |t| receipts::keep(t, session_no, now, &receipts))
+        let (scope, now, receipts) = (scope.clone(), self.clock.now().wall, receipts.to_vec());
+        self.database.write_fenced(move |t| receipts::keep(t, &scope, now, &receipts))
     }
 
     fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()> {

@@ -2,6 +2,7 @@
 //! run that settles them.
 
 use chrono::{DateTime, Utc};
+use reconcile_core::call::CallKey;
 use rusqlite::{Connection, params};
 
 use crate::store::open_items::{OpenAge, OpenItem, OpenItems};
@@ -44,6 +45,16 @@ pub(super) fn clear(c: &Connection, run_no: i64) -> rusqlite::Result<()> {
         [run_no],
     )?;
     Ok(())
+}
+
+/// Clears the open item of a call, if it has one.
+pub(super) fn clear_call(c: &Connection, run_no: i64, key: &CallKey) -> rusqlite::Result<()> {
+    c.prepare_cached(
+        "UPDATE open_item SET cleared_run_no = ?1
+         WHERE call_id = ?2 AND prod_id = ?3 AND call_date = ?4 AND cleared_run_no IS NULL",
+    )?
+    .execute(params![run_no, key.call_id, key.prod_id.0, key.day.to_string()])
+    .map(drop)
 }
 
 /// The open items of this run's ledger by age, the number of cleared items, and the number of open

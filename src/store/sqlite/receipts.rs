@@ -4,6 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use reconcile_core::answer::StoredAnswer;
+use reconcile_core::ask_again::Scope;
 use reconcile_core::call::CallKey;
 use reconcile_core::phone::contains_number;
 use reconcile_core::product::ProductId;
@@ -12,10 +13,10 @@ use reconcile_core::receipt::Receipt;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::errors::InStore as _;
-use super::open_discrepancies;
+use super::{open_discrepancies, open_items};
 use crate::error::Result;
 use crate::store::erasing::FORGOTTEN;
-use crate::store::receipts::{AT_ONCE, COLUMNS, KeptReceipt, ReceiptRow, sum, to_keep};
+use crate::store::receipts::{AT_ONCE, COLUMNS, KeptReceipt, ReceiptRow, settles, sum, to_keep};
 use crate::store::units::time_us;
 
 /// True if the store has no receipt.
@@ -66,16 +67,20 @@ pub(super) fn after(c: &Connection, after: Option<&CallKey>) -> rusqlite::Result
     Ok(found)
 }
 
-/// Keeps the receipts of calls, each merged with the stored one.
+/// Keeps the receipts of calls, each merged with the stored one. Clears the open items that they
+/// settle.
 pub(super) fn keep(
     c: &Connection,
-    session_no: i64,
+    scope: &Scope,
     now: DateTime<Utc>,
     receipts: &[(CallKey, Receipt)],
 ) -> rusqlite::Result<()> {
     for (key, receipt) in receipts {
         let Some(data) = to_keep(of_call(c, key)?.as_ref(), receipt) else { continue };
-        write(c, key, session_no, time_us(now), Some(&data))?;
+        write(c, key, scope.session_no, time_us(now), Some(&data))?;
+        if settles(key, &data, now) {
+            open_items::clear_call(c, scope.run_no, key)?;
+        }
     }
     Ok(())
 }

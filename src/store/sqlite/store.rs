@@ -215,8 +215,8 @@ impl Store for SqliteStore {
     }
 
     fn keep_receipts(&self, scope: &Scope, receipts: &[(CallKey, Receipt)]) -> Result<()> {
-        let (session_no, now) = (scope.session_no, self.clock.now().wall);
-        self.database.write(|c| receipts::keep(c, session_no, now, receipts))
+        let now = self.clock.now().wall;
+        self.database.write(|c| receipts::keep(c, scope, now, receipts))
     }
 
     fn note_open(&self, scope: &Scope, items: &[OpenItem]) -> Result<()> {
