@@ -161,6 +161,7 @@ impl Process {
             if !self.lease.may_send() {
                 place.give_back();
                 tokio::select! {
+                    biased;
                     () = self.stop.stopped() => return,
                     () = self.lease.until_may_send() => continue,
                 }
@@ -294,6 +295,7 @@ async fn process(shop: Rc<Shop>, host: Rc<Host>, account: String, lives: Duratio
         tokio::join!(workers, retiring);
     };
     let is_lost = tokio::select! {
+        biased;
         () = keeping => true,
         () = working => false,
     };
@@ -325,7 +327,7 @@ async fn process_on_servers_clock(shop: Rc<Shop>, host: Rc<Host>, account: Strin
 }
 
 async fn begin(way: &Way, account: &str) -> (i64, i64) {
-    let beat = fastrand::i64(0..1 << 62);
+    let beat = way.random.borrow_mut().i64(0..1 << 62);
     loop {
         let now = way.host.reading();
         let session = Session {
@@ -368,13 +370,17 @@ fn most_in_any(arrivals: &mut [Instant], window: Duration) -> usize {
     most
 }
 
-/// What the receiver saw.
-#[derive(Debug, Default)]
+/// What the receiver saw, and traces of what happened.
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     /// The most requests of an account in any window.
     most: usize,
     requests: usize,
     lost: usize,
+    /// Transactions of the database.
+    statements: u64,
+    /// A number that depends on every random number before it.
+    last_random: u64,
     /// By account, when each request arrived, since the world began.
     arrivals: BTreeMap<String, Vec<Duration>>,
 }
@@ -398,7 +404,8 @@ impl Running {
     }
 }
 
-/// Runs a world to its end.
+/// Runs a world to its end. It depends on nothing but the world: one thread, virtual time, one
+/// generator of random numbers, and no `select!` without `biased`.
 fn simulate(world: World) -> Seen {
     let run_time = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     LocalSet::new().block_on(&run_time.unwrap(), live(world))
@@ -442,7 +449,12 @@ async fn live(world: World) -> Seen {
         }
     }
     running.iter().for_each(|process| process.task.abort());
-    let mut seen = Seen { lost: shop.lost.get(), ..Seen::default() };
+    let mut seen = Seen {
+        lost: shop.lost.get(),
+        statements: shop.database.borrow().statements,
+        last_random: random.borrow_mut().u64(..),
+        ..Seen::default()
+    };
     for (account, mut arrivals) in shop.arrivals.take() {
         seen.most = seen.most.max(most_in_any(&mut arrivals, world.rate.window));
         seen.requests += arrivals.len();
@@ -536,6 +548,20 @@ fn the_cap_holds_over_several_hosts_3() {
 #[test]
 fn the_cap_holds_over_several_hosts_4() {
     the_cap_holds(300..312);
+}
+
+#[test]
+fn a_world_is_the_same_each_time() {
+    let worlds = (0..6).map(random_world).chain(worlds_of_wrong_designs());
+    for world in worlds.map(|world| World { lasts: world.lasts / 2, ..world }) {
+        let again = |world: World| std::thread::spawn(|| simulate(world));
+        let here = simulate(world.clone());
+        let threads = [again(world.clone()), again(world.clone())];
+        for there in threads {
+            assert!(there.join().unwrap() == here, "it differs: {world:?}");
+        }
+        assert!(here.requests > 0 && here.statements > 0);
+    }
 }
 
 /// Four hosts with 100 a minute, and no trouble.
