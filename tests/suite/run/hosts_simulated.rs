@@ -8,6 +8,7 @@
 //! could notice that.
 
 mod database;
+mod failovers;
 mod host;
 
 use std::cell::{Cell, RefCell};
@@ -22,13 +23,14 @@ use reconcile::error::{Error, Result};
 use reconcile::fetch::cap::{Cap, Place};
 use reconcile::stop::{Reason, Stop};
 use reconcile::store::lease::{
-    Change, Claim, Keeper, Lease, RENEW_EVERY, Raised, RowState, SessionRow, Step, Table,
+    Change, Claim, Keeper, Lease, RENEW_EVERY, Raised, Renewed, RowState, SessionRow, Step, Table,
 };
 use reconcile_core::rate::Rate;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, sleep};
 
+use crate::support::number_from_environment;
 use database::{Database, End, Session, Shared};
 use host::{Freezable, Host, HostCap, HostClock, HostTable, Way};
 
@@ -48,6 +50,8 @@ enum Design {
     NoRenewalsAwaited,
     /// After a failover new places are used at once.
     FailoverNotNoticed,
+    /// A session goes on after a failover.
+    LeaseOutlivesFailover,
     /// After a take-over places rest for one timeout, not for two.
     OneTimeoutAfterTakeOver,
     /// A place is free exactly one window after the reply.
@@ -78,6 +82,10 @@ struct World {
     /// The mean time between two troubles; `None` means that there are none.
     trouble_every: Option<Duration>,
     troubles: &'static [Trouble],
+    /// What happens at which second, to which host.
+    plan: Vec<(u64, usize, Event)>,
+    /// When the hosts start, in seconds. Those without a number start at once.
+    starts_s: &'static [u64],
     /// Only the first host has delays, faults and troubles.
     only_the_first_is_bad: bool,
     /// The longest time, in seconds, after which a process ends in order; others run on.
@@ -86,6 +94,23 @@ struct World {
     skew_ppm: i64,
 }
 
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Freeze(Duration),
+    Kill,
+    Restart,
+    CutOff(Duration),
+    /// The new primary lacks the commits of the last `lost`.
+    FailOver {
+        lost: Duration,
+        down_for: Duration,
+    },
+    /// A second process on the same host, which works for this long.
+    ComeAndGo(Duration),
+}
+
+/// A kind of [`Event`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     Freeze,
@@ -109,6 +134,8 @@ const ALL_TROUBLES: &[Trouble] = &[
     Trouble::FailOverWithLoss,
     Trouble::ComeAndGo,
 ];
+
+const FAILOVERS: &[Trouble] = &[Trouble::FailOver, Trouble::FailOverWithLoss];
 
 /// What the processes of a world share.
 struct Shop {
@@ -294,15 +321,13 @@ async fn process(shop: Rc<Shop>, host: Rc<Host>, account: String, lives: Duratio
         };
         tokio::join!(workers, retiring);
     };
-    let is_lost = tokio::select! {
+    tokio::select! {
         biased;
-        () = keeping => true,
-        () = working => false,
-    };
-    if !is_lost {
-        for claim in keeper.claims() {
-            let _ = way.transact(move |database| database.end(&claim)).await;
-        }
+        () = keeping => {}
+        () = working => {}
+    }
+    for claim in keeper.claims() {
+        let _ = way.transact(move |database| database.end(&claim)).await;
     }
 }
 
@@ -394,10 +419,26 @@ struct Running {
 
 impl Running {
     fn start(shop: &Rc<Shop>, host: Rc<Host>, account: String, lives: Duration) -> Self {
+        Self::start_after(Duration::ZERO, shop, host, account, lives)
+    }
+
+    fn start_after(
+        pause: Duration,
+        shop: &Rc<Shop>,
+        host: Rc<Host>,
+        account: String,
+        lives: Duration,
+    ) -> Self {
         let (with, on, of) = (shop.clone(), host.clone(), account.clone());
         let process: LocalBoxFuture<'static, ()> = match shop.world.design {
             Design::PlacesOnTheServersClock => process_on_servers_clock(with, on, of).boxed_local(),
             _ => process(with, on, of, lives).boxed_local(),
+        };
+        let process = async move {
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+            process.await;
         };
         let task = tokio::task::spawn_local(Freezable::new(host.clone(), process));
         Self { host, account, task }
@@ -428,16 +469,24 @@ async fn live(world: World) -> Seen {
             let host = Host::new(no, ppm, random.i64(-60_000_000..=60_000_000));
             (host, format!("account {}", no % world.accounts))
         })
-        .map(|(host, account)| Running::start(&shop, host, account, shop.life()))
+        .map(|(host, account)| {
+            let pause = Duration::from_secs(world.starts_s.get(host.no).copied().unwrap_or(0));
+            Running::start_after(pause, &shop, host, account, shop.life())
+        })
         .collect();
+    let mut plan = world.plan.iter().copied().peekable();
     let pause = || world.trouble_every.map(|every| every.mul_f64(2.0 * random.borrow_mut().f64()));
     let mut next = pause();
     while begin.elapsed() < world.lasts {
         sleep(Duration::from_secs(1)).await;
+        while let Some((_, no, event)) = plan.next_if(|(at_s, ..)| begin.elapsed().as_secs() >= *at_s) {
+            happen(&shop, &running[no], event).await;
+        }
         if next.is_some_and(|next| begin.elapsed() >= next) {
             let range = if world.only_the_first_is_bad { 1 } else { running.len() };
             let index = random.borrow_mut().usize(0..range);
-            trouble(&shop, &mut running[index]).await;
+            let event = random_event(&shop);
+            happen(&shop, &running[index], event).await;
             next = pause().map(|pause| begin.elapsed() + pause);
         }
         // What has ended starts again.
@@ -463,32 +512,37 @@ async fn live(world: World) -> Seen {
     seen
 }
 
-async fn trouble(shop: &Rc<Shop>, process: &mut Running) {
+/// An event of a random kind that this world has.
+fn random_event(shop: &Shop) -> Event {
     let trouble = *shop.random.borrow_mut().choice(shop.world.troubles).unwrap();
-    let long = shop.millis(500..=40_000);
-    let host = process.host.clone();
     match trouble {
-        Trouble::Freeze => host.frozen_until.set(Some(Instant::now() + long)),
-        Trouble::LongFreeze => {
-            let long = shop.millis(50_000..=120_000);
-            host.frozen_until.set(Some(Instant::now() + long));
+        Trouble::Freeze => Event::Freeze(shop.millis(500..=40_000)),
+        Trouble::LongFreeze => Event::Freeze(shop.millis(50_000..=120_000)),
+        Trouble::Kill => Event::Kill,
+        Trouble::Restart => Event::Restart,
+        Trouble::CutOff => Event::CutOff(shop.millis(500..=40_000)),
+        Trouble::FailOver => Event::FailOver { lost: Duration::ZERO, down_for: shop.millis(0..=12_000) },
+        Trouble::FailOverWithLoss => {
+            Event::FailOver { lost: shop.millis(1..=5_000), down_for: shop.millis(0..=12_000) }
         }
-        Trouble::CutOff => host.cut_off_until.set(Some(Instant::now() + long)),
-        Trouble::Kill => process.task.abort(),
-        Trouble::Restart => {
+        Trouble::ComeAndGo => Event::ComeAndGo(shop.millis(5_000..=200_000)),
+    }
+}
+
+async fn happen(shop: &Rc<Shop>, process: &Running, event: Event) {
+    let host = &process.host;
+    match event {
+        Event::Freeze(long) => host.frozen_until.set(Some(Instant::now() + long)),
+        Event::CutOff(long) => host.cut_off_until.set(Some(Instant::now() + long)),
+        Event::Kill => process.task.abort(),
+        Event::Restart => {
             process.task.abort();
             sleep(Duration::from_millis(1)).await;
             host.restart();
         }
-        Trouble::FailOver | Trouble::FailOverWithLoss => {
-            let lost = if trouble == Trouble::FailOver { Duration::ZERO } else { shop.millis(1..=5_000) };
-            let down_for = shop.millis(0..=12_000);
-            shop.database.borrow_mut().fail_over(lost, down_for);
-        }
-        Trouble::ComeAndGo => {
-            let lives = shop.millis(5_000..=200_000);
-            // A second process on the same host, for a while.
-            Running::start(shop, host, process.account.clone(), lives);
+        Event::FailOver { lost, down_for } => shop.database.borrow_mut().fail_over(lost, down_for),
+        Event::ComeAndGo(lives) => {
+            Running::start(shop, host.clone(), process.account.clone(), lives);
         }
     }
 }
@@ -511,10 +565,57 @@ fn random_world(seed: u64) -> World {
         lost_per_mille: *random.choice(&[0, 5, 30]).unwrap(),
         trouble_every: Some(Duration::from_secs(*random.choice(&[20, 60, 150]).unwrap())),
         troubles: ALL_TROUBLES,
+        plan: Vec::new(),
+        starts_s: &[],
         only_the_first_is_bad: false,
         lives_s: *random.choice(&[None, None, Some(300)]).unwrap(),
         skew_ppm: 199,
     }
+}
+
+/// A random world in which sessions are short, delays are long, and one kind of trouble may be
+/// frequent.
+fn harsh_world(seed: u64) -> World {
+    let world = random_world(seed);
+    let mut random = fastrand::Rng::with_seed(seed ^ 0xbad);
+    let index = random.usize(0..ALL_TROUBLES.len());
+    let few = &ALL_TROUBLES[index..random.usize(index + 1..=ALL_TROUBLES.len())];
+    World {
+        rate: format!("{}/15s", random.u32(3..40)).parse().unwrap(),
+        hosts: random.usize(1..=4),
+        lasts: Duration::from_secs(1_200),
+        delay_ms: *random.choice(&[5, 3_000, 9_000]).unwrap(),
+        faults: *random.choice(&[0, 30, 400]).unwrap(),
+        trouble_every: Some(Duration::from_secs(*random.choice(&[8, 15, 30, 60]).unwrap())),
+        troubles: *random.choice(&[ALL_TROUBLES, few, FAILOVERS]).unwrap(),
+        lives_s: *random.choice(&[None, Some(20), Some(60), Some(200)]).unwrap(),
+        ..world
+    }
+}
+
+#[test]
+fn the_cap_holds_in_harsh_worlds() {
+    let check = |seed| {
+        let world = harsh_world(seed);
+        let seen = simulate(world.clone());
+        let n = world.rate.requests.get() as usize;
+        assert!(seen.most <= n, "RECONCILE_FUZZ_SEED={seed}: {} in a window: {world:?}", seen.most);
+        seen.requests
+    };
+    if let Some(seed) = number_from_environment("RECONCILE_FUZZ_SEED") {
+        check(seed);
+        return;
+    }
+    let seconds = number_from_environment("RECONCILE_FUZZ_SECONDS");
+    // The suite always uses the same seeds.
+    let first = seconds.map_or(0, |_| u64::from(fastrand::u32(..)) << 32);
+    let end = std::time::Instant::now() + Duration::from_secs(seconds.unwrap_or(0));
+    let (mut seed, mut requests) = (first, 0);
+    while seed < first + 20 || std::time::Instant::now() < end {
+        requests += check(seed);
+        seed += 1;
+    }
+    assert!(requests > 1_000, "{requests} requests");
 }
 
 fn the_cap_holds(seeds: std::ops::Range<u64>) {
@@ -579,6 +680,8 @@ fn quiet_world() -> World {
         lost_per_mille: 0,
         trouble_every: None,
         troubles: &[],
+        plan: Vec::new(),
+        starts_s: &[],
         only_the_first_is_bad: false,
         lives_s: None,
         skew_ppm: 0,
@@ -695,9 +798,10 @@ fn the_right_design_holds_in_the_same_worlds() {
 struct SlowTable;
 
 impl Table for SlowTable {
-    async fn renew(&mut self, claims: &[Claim]) -> Result<Vec<i64>> {
+    async fn renew(&mut self, claims: &[Claim]) -> Result<Renewed> {
         sleep(Duration::from_secs(10)).await;
-        Ok(claims.iter().map(|claim| claim.session_no).collect())
+        let session_nos = claims.iter().map(|claim| claim.session_no).collect();
+        Ok(Renewed { session_nos, timeline: "1".to_owned() })
     }
 
     async fn read(&mut self, _mine: &[i64], _known: &[i64]) -> Result<Vec<SessionRow>> {
@@ -710,6 +814,10 @@ impl Table for SlowTable {
 
     async fn raise(&mut self, _change: &Change, _cap: u32) -> Result<Option<Raised>> {
         Ok(None)
+    }
+
+    async fn settle(&mut self, _session_no: i64, _timeline: &str) -> Result<()> {
+        Ok(())
     }
 
     async fn take_over(&mut self, _session_no: i64, _beat: i64) -> Result<bool> {
