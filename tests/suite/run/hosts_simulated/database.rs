@@ -10,7 +10,7 @@ use reconcile_core::rate::Rate;
 use tokio::time::Instant;
 
 /// How long a lost commit can be undone.
-const KEPT: Duration = Duration::from_secs(20);
+const KEPT: Duration = Duration::from_secs(120);
 
 /// A row of the table of sessions.
 #[derive(Debug, Clone)]
