@@ -29,7 +29,7 @@ fn assert_kept(world: &World) {
 fn a_lost_session_sends_until_its_lease_ends() {
     let mut world = World {
         hosts: 2,
-        starts_s: &[0, 4],
+        starts_s: vec![0, 4],
         slots: 2,
         only_the_first_is_bad: true,
         faults: 1_000,
@@ -42,5 +42,5 @@ fn a_lost_session_sends_until_its_lease_ends() {
 /// The first session that notices the failover gives its new places to another one.
 #[test]
 fn places_rest_after_a_failover_whoever_gets_them() {
-    assert_kept(&World { hosts: 3, starts_s: &[0, 4, 4], ..loses_the_first_session(4) });
+    assert_kept(&World { hosts: 3, starts_s: vec![0, 4, 4], ..loses_the_first_session(4) });
 }

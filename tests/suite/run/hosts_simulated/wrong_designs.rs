@@ -26,7 +26,7 @@ fn counts_from_sending() -> World {
 /// off, at once, and the first one sends for ten seconds more.
 fn takes_over_by_the_others_clock() -> World {
     World {
-        starts_s: &[0, 2],
+        starts_s: vec![0, 2],
         clocks: &[(0, 0), (0, 60)],
         plan: vec![(3, 0, Event::CutOff(SECOND * 300))],
         ..late_world(6)
@@ -37,7 +37,7 @@ fn takes_over_by_the_others_clock() -> World {
 /// the table gives it those that are free.
 fn has_memory_before_the_row() -> World {
     World {
-        starts_s: &[0, 55],
+        starts_s: vec![0, 55],
         slots: 6,
         only_the_first_is_bad: true,
         delay_ms: 5_000,
@@ -49,7 +49,7 @@ fn has_memory_before_the_row() -> World {
 /// and the third host raises its places.
 fn awaits_no_renewals() -> World {
     World {
-        starts_s: &[0, 2, 70],
+        starts_s: vec![0, 2, 70],
         plan: vec![(69, 0, Event::FailOver { lost: SECOND * 7, down_for: Duration::ZERO })],
         ..short_world("100/min", 3)
     }
@@ -58,7 +58,7 @@ fn awaits_no_renewals() -> World {
 /// The first host has sent all it may when the failover loses all traces of its session.
 fn notices_no_failover() -> World {
     World {
-        starts_s: &[0, 4],
+        starts_s: vec![0, 4],
         plan: vec![(3, 0, Event::FailOver { lost: SECOND * 4, down_for: Duration::ZERO })],
         ..short_world("100/min", 2)
     }
@@ -68,7 +68,7 @@ fn notices_no_failover() -> World {
 /// and the first host wakes up.
 fn outlives_a_failover() -> World {
     World {
-        starts_s: &[0, 3],
+        starts_s: vec![0, 3],
         plan: vec![
             (2, 0, Event::Freeze(SECOND * 112)),
             (112, 1, Event::FailOver { lost: SECOND * 96, down_for: Duration::ZERO }),
@@ -81,7 +81,7 @@ fn outlives_a_failover() -> World {
 /// freeze moves its looks.
 fn rests_for_one_timeout() -> World {
     World {
-        starts_s: &[0, 11],
+        starts_s: vec![0, 11],
         plan: vec![(11, 0, Event::CutOff(SECOND * 300)), (15, 1, Event::Freeze(SECOND * 2))],
         ..late_world(6)
     }
