@@ -88,7 +88,7 @@ pub struct Raised {
 ///
 /// An error leaves open whether the change was made.
 pub trait Table {
-    /// Raises the beat of each of these sessions by one if its row is as claimed, in one statement.
+    /// Raises by one the beats of those sessions whose row is as claimed, in one statement.
     fn renew(&mut self, claims: &[Claim]) -> impl Future<Output = Result<Renewed>>;
 
     /// The rows of all live sessions of the accounts of `mine`, and of `mine` and `known`. One
