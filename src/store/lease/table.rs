@@ -100,8 +100,8 @@ pub trait Table {
     fn lower(&mut self, change: &Change) -> impl Future<Output = Result<bool>>;
 
     /// Raises a session's places to those of the change, or by those of the account's `cap` that no
-    /// live session has if they are fewer. Raises the beat in any case. Other changes of the account
-    /// wait meanwhile. Returns `None` if the row is not as claimed.
+    /// live session has if they are fewer. Raises the beat in any case. Other changes of the
+    /// account wait meanwhile. Returns `None` if the row is not as claimed.
     fn raise(&mut self, change: &Change, cap: u32) -> impl Future<Output = Result<Option<Raised>>>;
 
     /// Notes that the account of a session is settled on a timeline: what an earlier primary let
