@@ -175,6 +175,7 @@ impl Cap {
             }
         };
         tokio::select! {
+            biased;
             () = ended => {}
             () = self.more_places.notified() => {}
         }

@@ -15,6 +15,7 @@ use super::wait::{Wait, stand_by};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::place::resolve;
+use crate::stop::Stop;
 
 /// Opens the store and locks it for this process. Creates it, or upgrades it to this version's
 /// schema.
@@ -28,11 +29,11 @@ pub fn open(
     expected: impl Into<ExpectedOrigin>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>> {
-    open_or_wait(location, expected, clock, None)
+    open_or_wait(location, expected, clock, None, &Stop::default())
 }
 
 /// As [`open`], but stands by while another run holds the store or, in a database, the ledger.
-/// Blocks the thread.
+/// Blocks the thread. `stop` ends any waiting for another run.
 ///
 /// # Errors
 ///
@@ -42,14 +43,17 @@ pub fn open_or_wait(
     expected: impl Into<ExpectedOrigin>,
     clock: Arc<dyn Clock>,
     wait: Option<Wait>,
+    stop: &Stop,
 ) -> Result<Arc<dyn Store>> {
     let expected = expected.into();
     match location {
         StoreLocation::File(path) => {
             let open = || SqliteStore::open(path, expected, clock.clone());
-            Ok(Arc::new(stand_by(wait.as_ref(), open)?))
+            Ok(Arc::new(stand_by(wait, stop, open)?))
         }
-        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, Some(expected), clock, wait)?)),
+        StoreLocation::Database(url) => {
+            Ok(Arc::new(PostgresStore::open(url, Some(expected), clock, wait, stop)?))
+        }
     }
 }
 
@@ -61,7 +65,9 @@ pub fn open_or_wait(
 pub fn open_existing(location: &StoreLocation, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match location {
         StoreLocation::File(path) => Ok(Arc::new(SqliteStore::open_existing(path, clock)?)),
-        StoreLocation::Database(url) => Ok(Arc::new(PostgresStore::open(url, None, clock, None)?)),
+        StoreLocation::Database(url) => {
+            Ok(Arc::new(PostgresStore::open(url, None, clock, None, &Stop::default())?))
+        }
     }
 }
 

@@ -12,22 +12,25 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 const NOTICE_STOP_WITHIN: Duration = Duration::from_millis(100);
 
 /// A run that stands by until what it needs is free. Without it, a run ends at once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Wait {
     /// The longest time to stand by; `None` means without a limit.
     pub limit: Option<Duration>,
-    /// Ends the waiting: a signal. A deadline does not end it; after the waiting it stops the run.
-    pub stop: Stop,
 }
 
 /// Tries until it succeeds, or fails otherwise than because another run is in the way. Blocks the
-/// thread. Without `wait` it tries once.
+/// thread. Without `wait` it tries once. A signal stops it; a deadline does not, but stops the run
+/// after the waiting.
 ///
 /// # Errors
 ///
 /// Exit 5 if another run is still in the way at the limit; exit 4 if the run is stopped meanwhile;
 /// else the error of `attempt`.
-pub(super) fn stand_by<T>(wait: Option<&Wait>, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+pub(super) fn stand_by<T>(
+    wait: Option<Wait>,
+    stop: &Stop,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
     let began = Instant::now();
     let mut has_told = false;
     loop {
@@ -43,7 +46,7 @@ pub(super) fn stand_by<T>(wait: Option<&Wait>, mut attempt: impl FnMut() -> Resu
         if !std::mem::replace(&mut has_told, true) {
             wait.tell(&busy);
         }
-        wait.pause(TRY_EVERY.min(left))?;
+        pause(TRY_EVERY.min(left), stop)?;
     }
 }
 
@@ -66,25 +69,25 @@ impl Wait {
             |limit| format!("for at most {}", humantime::format_duration(limit)),
         )
     }
+}
 
-    /// Blocks the thread for this long.
-    ///
-    /// # Errors
-    ///
-    /// Exit 4 if the run is stopped meanwhile.
-    pub(super) fn pause(&self, duration: Duration) -> Result<()> {
-        let until = Instant::now() + duration;
-        loop {
-            if let Some(reason) = self.stop.reason() {
-                let what = format!("{reason} while another run was in the way; the old outputs stay");
-                return Err(Error::new(Exit::Incomplete, what).hint("run the same command again"));
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(NOTICE_STOP_WITHIN));
+/// Blocks the thread for this long, while another run is in the way.
+///
+/// # Errors
+///
+/// Exit 4 if the run is stopped meanwhile.
+pub(super) fn pause(duration: Duration, stop: &Stop) -> Result<()> {
+    let until = Instant::now() + duration;
+    loop {
+        if let Some(reason) = stop.reason() {
+            let what = format!("{reason} while another run was in the way; the old outputs stay");
+            return Err(Error::new(Exit::Incomplete, what).hint("run the same command again"));
         }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(NOTICE_STOP_WITHIN));
     }
 }
 
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn without_waiting_a_busy_store_is_tried_once() {
         let mut tries = 0;
-        let refused = stand_by::<()>(None, || {
+        let refused = stand_by::<()>(None, &Stop::default(), || {
             tries += 1;
             Err(busy())
         });
@@ -110,24 +113,23 @@ mod tests {
 
     #[test]
     fn a_run_that_stands_by_goes_on_when_it_is_free() {
-        let wait = Wait { limit: None, stop: Stop::default() };
+        let (wait, stop) = (Some(Wait { limit: None }), Stop::default());
         let mut tries = 0;
-        let got = stand_by(Some(&wait), || {
+        let got = stand_by(wait, &stop, || {
             tries += 1;
             if tries < 2 { Err(busy()) } else { Ok(tries) }
         });
         assert_eq!(got.unwrap(), 2);
-        let other = stand_by::<()>(Some(&wait), || Err(Error::usage("no store")));
+        let other = stand_by::<()>(wait, &stop, || Err(Error::usage("no store")));
         assert_eq!(other.unwrap_err().exit, Exit::Usage);
     }
 
     #[test]
     fn a_limit_and_a_signal_end_the_waiting() {
-        let wait = Wait { limit: Some(Duration::ZERO), stop: Stop::default() };
-        assert_eq!(stand_by::<()>(Some(&wait), || Err(busy())).unwrap_err().exit, Exit::Busy);
-        let wait = Wait { limit: None, ..wait };
-        wait.stop.stop(Reason::Signal("SIGTERM"));
-        let stopped = stand_by::<()>(Some(&wait), || Err(busy())).unwrap_err();
+        let (wait, stop) = (Some(Wait { limit: Some(Duration::ZERO) }), Stop::default());
+        assert_eq!(stand_by::<()>(wait, &stop, || Err(busy())).unwrap_err().exit, Exit::Busy);
+        stop.stop(Reason::Signal("SIGTERM"));
+        let stopped = stand_by::<()>(Some(Wait { limit: None }), &stop, || Err(busy())).unwrap_err();
         assert_eq!(stopped.exit, Exit::Incomplete);
         assert!(stopped.what.starts_with("stopped by SIGTERM"), "{}", stopped.what);
     }

@@ -43,11 +43,11 @@ pub(super) struct OpenStore {
 /// As [`store::open_or_wait`].
 pub(super) fn open_store(settings: &Settings, stop: &Stop) -> Result<OpenStore> {
     let open = |wait: Option<Wait>| {
-        store::open_or_wait(&settings.store, settings.expects(), Arc::new(SystemClock::new()), wait)
+        store::open_or_wait(&settings.store, settings.expects(), Arc::new(SystemClock::new()), wait, stop)
     };
-    let wait = settings.stand_by.map(|stand_by| Wait { limit: stand_by.limit(), stop: stop.clone() });
+    let wait = settings.stand_by.map(|stand_by| Wait { limit: stand_by.limit() });
     // In a database, a run stands by for its ledger when it begins its sessions.
-    let at_once = wait.clone().filter(|_| settings.store.file().is_none());
+    let at_once = wait.filter(|_| settings.store.file().is_none());
     match (open(at_once), wait) {
         (Err(busy), Some(wait)) if busy.exit == Exit::Busy => {
             open(Some(wait)).map(|store| OpenStore { store, has_waited: true })

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::shares::even_share;
 use super::table::{Change, Claim, Raised, RowState, SessionRow};
-use super::terms::rest_after_take_over;
+use super::terms::{rest_after_failover, rest_after_take_over};
 use crate::store::places::Places;
 use reconcile_core::arrival::micros;
 use reconcile_core::rate::Rate;
@@ -42,6 +42,14 @@ pub(super) struct Holding {
     fenced: Option<i64>,
     /// No place that the cap does not have yet is free before.
     rest_until_us: i64,
+    unsettled: Option<Unsettled>,
+}
+
+/// A timeline on which the account is not settled yet.
+struct Unsettled {
+    timeline: String,
+    /// When nothing from an earlier primary counts any more.
+    settles_at_us: i64,
 }
 
 /// A raise that is in the row, and not in memory yet.
@@ -80,6 +88,7 @@ impl Holding {
             pending: None,
             fenced: None,
             rest_until_us: i64::MIN,
+            unsettled: None,
         }
     }
 
@@ -155,8 +164,34 @@ impl Holding {
     /// A session of the account was taken over, or its row is gone. It may have had places that no
     /// row shows, and sent requests that no row shows: the database may have lost commits.
     pub(super) fn met_a_fence(&mut self, timeout: Duration, now_us: i64) {
-        let rest_us = micros(rest_after_take_over(timeout, self.cap));
-        self.rest_until_us = self.rest_until_us.max(now_us.saturating_add(rest_us));
+        self.rest_for(rest_after_take_over(timeout, self.cap), now_us);
+    }
+
+    fn rest_for(&mut self, rest: Duration, now_us: i64) {
+        self.rest_until_us = self.rest_until_us.max(now_us.saturating_add(micros(rest)));
+    }
+
+    /// Notes on which timeline the account is not settled, as a raise has found it. Sessions may
+    /// have been lost with all traces.
+    fn found_unsettled(&mut self, timeline: Option<&str>, now_us: i64) {
+        let Some(timeline) = timeline else { return self.settled() };
+        if self.unsettled.as_ref().is_some_and(|known| known.timeline == timeline) {
+            return;
+        }
+        self.rest_for(rest_after_failover(self.timeout, self.cap), now_us);
+        let (timeline, settles_at_us) = (timeline.to_owned(), self.rest_until_us);
+        self.unsettled = Some(Unsettled { timeline, settles_at_us });
+    }
+
+    /// The timeline on which the account is settled now.
+    pub(super) fn settles_on(&self, now_us: i64) -> Option<String> {
+        let unsettled = self.unsettled.as_ref().filter(|unsettled| unsettled.settles_at_us <= now_us);
+        unsettled.map(|unsettled| unsettled.timeline.clone())
+    }
+
+    /// Notes that the table says that the account is settled.
+    pub(super) fn settled(&mut self) {
+        self.unsettled = None;
     }
 
     /// Notes that one more session of the account was taken over.
@@ -220,10 +255,7 @@ impl Holding {
                 self.met_a_fence(timeout, now_us);
             }
         }
-        if raised.has_failed_over {
-            // Sessions may have been lost with all traces.
-            self.met_a_fence(self.timeout, now_us);
-        }
+        self.found_unsettled(raised.unsettled.as_deref(), now_us);
         let others = raised.live.iter().filter(|row| row.session_no != self.session_no);
         let mut free_at_us: Vec<i64> =
             raised.taken.iter().map(|taken| now_us.saturating_add(micros(*taken))).collect();

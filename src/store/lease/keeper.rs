@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::deadline::Lease;
 use super::holding::{Holding, Wish};
-use super::table::{Claim, RowState, SessionRow, Table};
+use super::table::{Claim, Renewed, RowState, SessionRow, Table};
 use super::terms::RENEW_EVERY;
 use super::watch::{Sign, Watch};
 use crate::clock::Clock;
@@ -24,6 +24,8 @@ pub struct Keeper {
     watch: Watch,
     /// The live sessions of others, as last read.
     known: BTreeMap<i64, Known>,
+    /// The database's timeline at the first renewal.
+    timeline: Option<String>,
     /// True if the outcome of a change is unknown.
     is_unsure: bool,
 }
@@ -52,6 +54,9 @@ pub enum Loss {
     TakenOver(i64),
     /// Its row is gone or went backwards: the database has lost commits.
     WentBack(i64),
+    /// Another server has become the database's primary. It may have lost commits: a take-over of
+    /// this session, or its requests.
+    FailedOver(i64),
 }
 
 impl From<Error> for Step {
@@ -70,6 +75,7 @@ impl Keeper {
             holdings: Vec::new(),
             watch: Watch::default(),
             known: BTreeMap::new(),
+            timeline: None,
             is_unsure: false,
         }
     }
@@ -171,13 +177,15 @@ impl Keeper {
             let places = holding.claim().places;
             holding.attempts(places..=places);
         }
-        let renewed = table.renew(&self.claims()).await?;
-        if !self.mine().iter().all(|mine| renewed.contains(mine)) {
-            let is_renewed = |holding: &&mut Holding| renewed.contains(&holding.session_no);
-            self.holdings.iter_mut().filter(is_renewed).for_each(Holding::renewed);
+        let Renewed { session_nos, timeline } = table.renew(&self.claims()).await?;
+        let is_renewed = |holding: &&mut Holding| session_nos.contains(&holding.session_no);
+        self.holdings.iter_mut().filter(is_renewed).for_each(Holding::renewed);
+        if !self.mine().iter().all(|mine| session_nos.contains(mine)) {
             return Err(self.not_as_claimed(table).await);
         }
-        self.holdings.iter_mut().for_each(Holding::renewed);
+        if *self.timeline.get_or_insert_with(|| timeline.clone()) != timeline {
+            return Err(Step::Lost(Loss::FailedOver(self.holdings[0].session_no)));
+        }
         self.lease.renewed(began_us);
         Ok(())
     }
@@ -270,6 +278,10 @@ impl Keeper {
     ) -> Result<(), Step> {
         let now_us = self.now_us();
         let holding = &mut self.holdings[index];
+        if let Some(timeline) = holding.settles_on(now_us) {
+            table.settle(holding.session_no, &timeline).await?;
+            holding.settled();
+        }
         match holding.rebalance(rows, now_us) {
             Wish::Nothing => {}
             Wish::Lower(change) => {

@@ -20,5 +20,5 @@ pub use candidate::{Candidate, Holder, Judgement};
 pub use deadline::Lease;
 pub use keeper::{Keeper, Loss, Step};
 pub(super) use keeper_thread::KeeperThread;
-pub use table::{Change, Claim, Raised, RowState, SessionRow, Table};
+pub use table::{Change, Claim, Raised, Renewed, RowState, SessionRow, Table};
 pub use terms::{LEASE, RENEW_EVERY, WATCH, rest_after_take_over};

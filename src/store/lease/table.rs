@@ -56,6 +56,15 @@ pub struct Change {
     pub wants: bool,
 }
 
+/// What the table says about a renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// The numbers of the sessions whose row was as claimed.
+    pub session_nos: Vec<i64>,
+    /// The timeline of the database. It changes when another server becomes the primary.
+    pub timeline: String,
+}
+
 /// What the table says about a raise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raised {
@@ -69,9 +78,9 @@ pub struct Raised {
     /// The longest time limit of those that were taken over within the last day; `None` if there
     /// were none.
     pub fenced_lately: Option<Duration>,
-    /// True if another server has become the database's primary since the last raise in the
-    /// account. Commits may be lost.
-    pub has_failed_over: bool,
+    /// The timeline of the database, if it is not the one on which the account was settled last:
+    /// after a failover commits may be lost.
+    pub unsettled: Option<String>,
 }
 
 /// The operations on the table. Each is one transaction. A change does nothing if the row is not as
@@ -79,9 +88,8 @@ pub struct Raised {
 ///
 /// An error leaves open whether the change was made.
 pub trait Table {
-    /// Raises the beat of each of these sessions by one, in one statement. Returns the numbers of
-    /// those whose row was as claimed.
-    fn renew(&mut self, claims: &[Claim]) -> impl Future<Output = Result<Vec<i64>>>;
+    /// Raises by one the beats of those sessions whose row is as claimed, in one statement.
+    fn renew(&mut self, claims: &[Claim]) -> impl Future<Output = Result<Renewed>>;
 
     /// The rows of all live sessions of the accounts of `mine`, and of `mine` and `known`. One
     /// snapshot.
@@ -92,10 +100,13 @@ pub trait Table {
     fn lower(&mut self, change: &Change) -> impl Future<Output = Result<bool>>;
 
     /// Raises a session's places to those of the change, or by those of the account's `cap` that no
-    /// live session has if they are fewer. After a failover it takes all of these: so nobody else
-    /// can take one before it has rested. Raises the beat in any case. Other changes of the account
-    /// wait meanwhile. Returns `None` if the row is not as claimed.
+    /// live session has if they are fewer. Raises the beat in any case. Other changes of the
+    /// account wait meanwhile. Returns `None` if the row is not as claimed.
     fn raise(&mut self, change: &Change, cap: u32) -> impl Future<Output = Result<Option<Raised>>>;
+
+    /// Notes that the account of a session is settled on a timeline: what an earlier primary let
+    /// sessions send counts no more.
+    fn settle(&mut self, session_no: i64, timeline: &str) -> impl Future<Output = Result<()>>;
 
     /// Raises the fence of a session. Returns false if it is not live, or has another beat.
     fn take_over(&mut self, session_no: i64, beat: i64) -> impl Future<Output = Result<bool>>;

@@ -21,3 +21,12 @@ pub const WATCH: Duration = Duration::from_secs(16);
 pub fn rest_after_take_over(timeout: Duration, rate: Rate) -> Duration {
     rest_after_no_reply(timeout) * 2 + rate.cooldown()
 }
+
+/// How long new places rest after a failover of the database, from when it was noticed.
+///
+/// It may have lost sessions with all traces. Their leases end first; then it is as after a
+/// take-over.
+#[must_use]
+pub(super) fn rest_after_failover(timeout: Duration, rate: Rate) -> Duration {
+    WATCH + rest_after_take_over(timeout, rate)
+}

@@ -16,7 +16,7 @@ use super::settings::Settings;
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, Result};
 use crate::store::endings::timeout;
-use crate::store::lease::{Change, Claim, LEASE, Loss, Raised, RowState, SessionRow, Table};
+use crate::store::lease::{Change, Claim, LEASE, Loss, Raised, Renewed, RowState, SessionRow, Table};
 use crate::store::units::{duration_us, time_us};
 
 /// The server's timeline. Another server that becomes the primary begins the next one. Fails on a
@@ -29,6 +29,7 @@ const COLUMNS: &str = "session_no, account, beat, places, wants, ended_at IS NUL
 /// The row of a session if it is as claimed.
 const AS_CLAIMED: &str = "session_no = $1 AND beat = $2 AND places = $3 AND fence = 0 AND ended_at IS NULL";
 
+/// Renews sessions that are as claimed. Returns their numbers.
 const RENEW: &str = "UPDATE session AS s SET beat = s.beat + 1
      FROM unnest($1::bigint[], $2::bigint[], $3::int[]) AS c (session_no, beat, places)
      WHERE s.session_no = c.session_no AND s.beat = c.beat AND s.places = c.places AND s.fence = 0
@@ -84,14 +85,18 @@ fn connect(settings: &Settings) -> Result<Connection> {
 }
 
 impl Table for LeaseTable {
-    async fn renew(&mut self, claims: &[Claim]) -> Result<Vec<i64>> {
+    async fn renew(&mut self, claims: &[Claim]) -> Result<Renewed> {
         let claims = claims.to_vec();
         self.transact(move |t| {
             let numbers: Vec<i64> = claims.iter().map(|claim| claim.session_no).collect();
             let beats: Vec<i64> = claims.iter().map(|claim| claim.beat).collect();
             let places: Vec<i32> = claims.iter().map(|claim| number(claim.places)).collect();
-            let rows = t.query(RENEW, &[&numbers, &beats, &places])?;
-            Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, postgres::Error>>()?)
+            let sql = format!(
+                "WITH renewed AS ({RENEW})
+                 SELECT coalesce(array_agg(session_no), '{{}}'), {TIMELINE} FROM renewed"
+            );
+            let row = t.query_one(&sql, &[&numbers, &beats, &places])?;
+            Ok(Renewed { session_nos: row.try_get(0)?, timeline: row.try_get(1)? })
         })
     }
 
@@ -126,6 +131,16 @@ impl Table for LeaseTable {
         self.transact(move |t| raise(t, change, cap, clock.as_ref()))
     }
 
+    async fn settle(&mut self, session_no: i64, timeline: &str) -> Result<()> {
+        let timeline = timeline.to_owned();
+        self.transact(move |t| {
+            let sql = "UPDATE account SET timeline = $2
+                       WHERE account = (SELECT account FROM session WHERE session_no = $1)";
+            t.execute(sql, &[&session_no, &timeline])?;
+            Ok(())
+        })
+    }
+
     async fn take_over(&mut self, session_no: i64, beat: i64) -> Result<bool> {
         let now = self.clock.now();
         self.transact(move |t| take_over(t, session_no, beat, now))
@@ -155,7 +170,8 @@ fn session_row(row: &postgres::Row) -> Result<SessionRow, postgres::Error> {
     })
 }
 
-/// Locks the account of a session against other changes. Returns it, and its timeline.
+/// Locks the account of a session against other changes. Returns it, and the timeline on which it
+/// is settled.
 fn lock_account(t: &mut Transaction<'_>, session_no: i64) -> Done<Option<(String, String)>> {
     let row = t.query_opt(
         "SELECT account, timeline FROM account
@@ -225,14 +241,9 @@ fn raise(t: &mut Transaction<'_>, change: Change, cap: u32, clock: &dyn Clock) -
     let requests = std::num::NonZeroU32::new(cap).unwrap_or(std::num::NonZeroU32::MIN);
     let rate = Rate { requests, window: Duration::from_micros(window_us.unsigned_abs()) };
     let present: String = row.try_get(2)?;
-    let has_failed_over = present != timeline;
-    if has_failed_over {
-        t.execute("UPDATE account SET timeline = $2 WHERE account = $1", &[&account, &present])?;
-    }
     let others =
         live(t, &account)?.iter().filter(|row| row.session_no != from.session_no).map(|row| row.places).sum();
-    let free = cap.saturating_sub(others);
-    let places = if has_failed_over { free } else { change.places.min(free) }.max(from.places);
+    let places = change.places.min(cap.saturating_sub(others)).max(from.places);
     let change = Change { places, ..change };
     if !set(t, &change)? {
         return Ok(None);
@@ -251,7 +262,7 @@ fn raise(t: &mut Transaction<'_>, change: Change, cap: u32, clock: &dyn Clock) -
         taken,
         fenced: fences.try_get(0)?,
         fenced_lately: fences.try_get::<_, Option<i64>>(1)?.map(timeout),
-        has_failed_over,
+        unsettled: (present != timeline).then_some(present),
     }))
 }
 
@@ -318,5 +329,11 @@ pub(super) fn lost(store: &str, loss: Loss) -> Error {
                      run the same command again",
                 )
         }
+        Loss::FailedOver(session_no) => Error::output(format!(
+            "another server has become the primary of the store {store}: it may not know what session {session_no} \
+             has sent"
+        ))
+        .hint("run the same command again; nothing stored is asked twice")
+        .of_store_away(),
     }
 }

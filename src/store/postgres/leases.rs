@@ -22,7 +22,7 @@ use crate::stop::Stop;
 use crate::store::lease::{Candidate, Claim, Holder, Judgement, Keeper, KeeperThread, Lease, WATCH};
 use crate::store::open_discrepancies::{DiscrepancyChanges, RunEnd};
 use crate::store::places::Places;
-use crate::store::wait::Wait;
+use crate::store::wait::{Wait, pause};
 
 /// The longest time that a server may take to write a discrepancy.
 const LONGEST_ROW: Duration = Duration::from_millis(1);
@@ -33,6 +33,8 @@ pub(super) struct Leases {
     settings: Settings,
     clock: Arc<dyn Clock>,
     wait: Option<Wait>,
+    /// Ends the waiting for another run.
+    stop: Stop,
     lease: Arc<Lease>,
     keeper: Arc<Mutex<Option<KeeperThread>>>,
 }
@@ -43,9 +45,10 @@ impl Leases {
         settings: Settings,
         clock: Arc<dyn Clock>,
         wait: Option<Wait>,
+        stop: Stop,
     ) -> Self {
         let lease = Arc::new(Lease::new(clock.clone()));
-        Self { database, settings, clock, wait, lease, keeper: Arc::default() }
+        Self { database, settings, clock, wait, stop, lease, keeper: Arc::default() }
     }
 
     /// The lease of all sessions.
@@ -59,7 +62,7 @@ impl Leases {
     /// # Errors
     ///
     /// Exit 5 if another run works on this ledger; exit 2 if another run sends under another cap
-    /// for the account; exit 4 if the run is stopped while it stands by; exit 6 if the database
+    /// for the account; exit 4 if the run is stopped meanwhile; exit 6 if the database
     /// fails.
     pub(super) fn begin(&self, new: &NewSessions) -> Result<Vec<Scope>> {
         self.resign()?;
@@ -92,10 +95,7 @@ impl Leases {
                 }
                 _ => {}
             }
-            match &self.wait {
-                Some(wait) => wait.pause(Candidate::LOOK_EVERY)?,
-                None => std::thread::sleep(Candidate::LOOK_EVERY),
-            }
+            pause(Candidate::LOOK_EVERY, &self.stop)?;
         }
     }
 

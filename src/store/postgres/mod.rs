@@ -41,4 +41,6 @@ pub(super) use reader::PostgresReader;
 pub(super) use store::PostgresStore;
 
 #[cfg(test)]
+mod lease_tests;
+#[cfg(test)]
 mod tests;

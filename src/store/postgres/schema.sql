@@ -35,7 +35,8 @@ CREATE TABLE account (
   account TEXT COLLATE "C" PRIMARY KEY,
   cap_requests BIGINT NOT NULL,
   cap_window_us BIGINT NOT NULL,
-  timeline TEXT NOT NULL               -- the server's at the last raise; a failover changes it
+  timeline TEXT NOT NULL               -- the server's; a failover changes it, and new places rest
+                                       -- before it is noted here
 );
 
 -- One process that works on a run for an account. A session is live until it has ended, or another

@@ -72,6 +72,7 @@ impl PostgresStore {
         expected: Option<ExpectedOrigin>,
         clock: Arc<dyn Clock>,
         wait: Option<Wait>,
+        stop: &Stop,
     ) -> Result<Self> {
         let settings = Settings::of_process(url)?;
         let connection = Connection::open(&settings)?;
@@ -83,7 +84,7 @@ impl PostgresStore {
         let database = Arc::new(Database::new(connection));
         let commits = GroupCommit::new(database.clone());
         let origin = CurrentOrigin::new(origin, has_answers);
-        let leases = Leases::new(database.clone(), settings.clone(), clock.clone(), wait);
+        let leases = Leases::new(database.clone(), settings.clone(), clock.clone(), wait, stop.clone());
         Ok(Self { commits, leases, database, settings, clock, origin })
     }
 

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use reconcile::store::lease::{Change, Claim, Raised, RowState, SessionRow};
+use reconcile::store::lease::{Change, Claim, Raised, Renewed, RowState, SessionRow};
 use reconcile_core::rate::Rate;
 use tokio::time::Instant;
 
 /// How long a lost commit can be undone.
-const KEPT: Duration = Duration::from_secs(20);
+const KEPT: Duration = Duration::from_secs(120);
 
 /// A row of the table of sessions.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub(super) struct End {
 enum Before {
     Session(i64, Option<Session>),
     Request((i64, i64), Option<Request>),
-    Timeline(String, Option<u64>),
+    Timeline(String, Option<String>),
 }
 
 /// The tables.
@@ -52,8 +52,8 @@ enum Before {
 pub(super) struct Database {
     sessions: BTreeMap<i64, Session>,
     requests: BTreeMap<(i64, i64), Request>,
-    /// The timeline of the last raise in each account.
-    raised_on: BTreeMap<String, u64>,
+    /// The timeline on which each account is settled.
+    settled_on: BTreeMap<String, String>,
     pub(super) timeline: u64,
     history: VecDeque<(Instant, Before)>,
     pub(super) down_until: Option<Instant>,
@@ -96,7 +96,7 @@ impl Database {
             match self.history.pop_back().unwrap().1 {
                 Before::Session(no, before) => restore(&mut self.sessions, no, before),
                 Before::Request(no, before) => restore(&mut self.requests, no, before),
-                Before::Timeline(account, before) => restore(&mut self.raised_on, account, before),
+                Before::Timeline(account, before) => restore(&mut self.settled_on, account, before),
             }
         }
         self.timeline += 1;
@@ -141,15 +141,15 @@ impl Database {
         }
     }
 
-    pub(super) fn renew(&mut self, claims: &[Claim], wall_us: i64) -> Vec<i64> {
-        let mut renewed = Vec::new();
+    pub(super) fn renew(&mut self, claims: &[Claim], wall_us: i64) -> Renewed {
+        let mut session_nos = Vec::new();
         for claim in claims {
             let Some(session) = self.claimed(claim) else { continue };
             let session = Session { beat: session.beat + 1, renewed_at_us: wall_us, ..session };
             self.set_session(claim.session_no, session);
-            renewed.push(claim.session_no);
+            session_nos.push(claim.session_no);
         }
-        renewed
+        Renewed { session_nos, timeline: self.timeline.to_string() }
     }
 
     pub(super) fn read(&self, mine: &[i64], known: &[i64]) -> Vec<SessionRow> {
@@ -180,30 +180,34 @@ impl Database {
     pub(super) fn raise(&mut self, change: &Change, rate: Rate, now: Reading) -> Option<Raised> {
         let session = self.claimed(&change.from)?;
         let (account, no) = (session.account.clone(), change.from.session_no);
-        let raised_on = self.raised_on.get(&account).copied();
-        let has_failed_over = raised_on.unwrap_or(0) != self.timeline;
-        if has_failed_over {
-            let before = self.raised_on.insert(account.clone(), self.timeline);
-            self.note(Before::Timeline(account.clone(), before));
-        }
         let others: u32 =
             self.live(&account).iter().filter(|row| row.session_no != no).map(|row| row.places).sum();
         let free = rate.requests.get().saturating_sub(others);
-        let to = if has_failed_over { free } else { change.places.min(free) };
-        let (beat, places, wants) = (session.beat + 1, to.max(session.places), change.wants);
+        let places = change.places.min(free).max(session.places);
+        let (beat, wants) = (session.beat + 1, change.wants);
         self.set_session(no, Session { beat, places, wants, ..session });
         let fenced: Vec<_> = self
             .sessions
             .values()
             .filter(|session| session.account == account && session.state == RowState::Fenced)
             .collect();
+        let timeline = self.timeline.to_string();
+        let is_settled = *self.settled_on.get(&account).map_or("0", String::as_str) == timeline;
         Some(Raised {
             live: self.live(&account),
             taken: self.taken(&account, rate, now),
             fenced: i64::try_from(fenced.len()).unwrap(),
             fenced_lately: fenced.iter().map(|session| session.timeout).max(),
-            has_failed_over,
+            unsettled: (!is_settled).then_some(timeline),
         })
+    }
+
+    pub(super) fn settle(&mut self, session_no: i64, timeline: String) {
+        let Some(account) = self.sessions.get(&session_no).map(|session| session.account.clone()) else {
+            return;
+        };
+        let before = self.settled_on.insert(account.clone(), timeline);
+        self.note(Before::Timeline(account, before));
     }
 
     /// How long requests of sessions that are not live take a place each. Those of the same boot
@@ -254,11 +258,11 @@ impl Database {
         is_live
     }
 
-    /// Records the end of a request; false if the session is not live.
+    /// Records the end of a request, if it is there; false if the session is not live.
     pub(super) fn end_request(&mut self, session_no: i64, request_no: i64, end: End) -> bool {
         let is_live = self.sessions.get(&session_no).is_some_and(|s| s.state == RowState::Live);
-        if is_live {
-            let key = (session_no, request_no);
+        let key = (session_no, request_no);
+        if is_live && self.requests.contains_key(&key) {
             let before = self.requests.insert(key, Request { end: Some(end) });
             self.note(Before::Request(key, before));
         }

@@ -14,7 +14,7 @@ use reconcile::clock::{Clock, Moment};
 use reconcile::error::{Error, Result};
 use reconcile::fetch::cap::Cap;
 use reconcile::store::Places;
-use reconcile::store::lease::{Change, Claim, LEASE, Raised, SessionRow, Table};
+use reconcile::store::lease::{Change, Claim, LEASE, Raised, Renewed, SessionRow, Table};
 use reconcile_core::rate::Rate;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -235,9 +235,13 @@ impl HostTable {
 }
 
 impl Table for HostTable {
-    async fn renew(&mut self, claims: &[Claim]) -> Result<Vec<i64>> {
+    async fn renew(&mut self, claims: &[Claim]) -> Result<Renewed> {
         let (claims, wall_us) = (claims.to_vec(), self.way.host.reading().wall_us);
-        self.way.transact(move |database| database.renew(&claims, wall_us)).await
+        let renewed = self.way.transact(move |database| database.renew(&claims, wall_us)).await?;
+        Ok(match self.design {
+            Design::LeaseOutlivesFailover => Renewed { timeline: String::new(), ..renewed },
+            _ => renewed,
+        })
     }
 
     async fn read(&mut self, mine: &[i64], known: &[i64]) -> Result<Vec<SessionRow>> {
@@ -276,15 +280,20 @@ impl Table for HostTable {
         match self.design {
             Design::NoRenewalsAwaited => {
                 raised.live.retain(|row| row.session_no == change.from.session_no);
-                raised.has_failed_over = false;
+                raised.unsettled = None;
             }
-            Design::FailoverNotNoticed => raised.has_failed_over = false,
+            Design::FailoverNotNoticed => raised.unsettled = None,
             Design::OneTimeoutAfterTakeOver => {
                 raised.fenced_lately = raised.fenced_lately.map(|timeout| timeout / 2);
             }
             _ => {}
         }
         Ok(Some(raised))
+    }
+
+    async fn settle(&mut self, session_no: i64, timeline: &str) -> Result<()> {
+        let timeline = timeline.to_owned();
+        self.way.transact(move |database| database.settle(session_no, timeline)).await
     }
 
     async fn take_over(&mut self, session_no: i64, beat: i64) -> Result<bool> {
