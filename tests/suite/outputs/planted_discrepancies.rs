@@ -578,7 +578,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         ledger: &source,
         store,
         rules,
-        receipts: ReceiptUse { trust: ReceiptsTrust::Full, seed: 0 },
+        receipt_use: ReceiptUse { trust: ReceiptsTrust::Full, seed: 0 },
         resolutions,
         open_before,
         money,
