@@ -30,6 +30,8 @@ pub struct Counted {
     pub by_account: AccountTotals,
     /// The other numbers of the report.
     pub figures: Figures,
+    /// What the sample says about the receipts.
+    pub checked_receipts: CheckedByAccount,
     /// What the calls cost.
     pub money: MoneyFigures,
     /// Which decisions were used.
@@ -44,8 +46,6 @@ pub struct Counted {
     pub failed_calls: Failures,
     /// The same, of the calls whose every attempt failed.
     pub exhausted_calls: Failures,
-    /// What the sample says about the receipts.
-    pub checked_receipts: CheckedByAccount,
 }
 
 impl Counted {
@@ -68,6 +68,7 @@ impl Merge for Counted {
             totals,
             by_account,
             figures,
+            checked_receipts,
             money,
             entries,
             reopened,
@@ -75,11 +76,11 @@ impl Merge for Counted {
             marks,
             failed_calls,
             exhausted_calls,
-            checked_receipts,
         } = other;
         self.totals.merge(totals);
         merge_maps(&mut self.by_account, by_account);
         self.figures.merge(figures);
+        merge_maps(&mut self.checked_receipts, checked_receipts);
         self.money.merge(money);
         self.entries.merge(entries);
         self.reopened.extend(reopened);
@@ -87,6 +88,5 @@ impl Merge for Counted {
         self.marks.merge(marks);
         self.failed_calls.merge(failed_calls);
         self.exhausted_calls.merge(exhausted_calls);
-        merge_maps(&mut self.checked_receipts, checked_receipts);
     }
 }

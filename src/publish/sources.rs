@@ -19,7 +19,7 @@ pub struct Sources<'a> {
     /// The options that decide the rows.
     pub rules: Rules,
     /// How far receipts are trusted.
-    pub receipt_use: ReceiptUse,
+    pub receipts: ReceiptUse,
     /// The decisions on discrepancies.
     pub resolutions: &'a Resolutions,
     /// The discrepancies that were open before this run.

@@ -163,10 +163,10 @@ impl UnitRows<'_> {
         if stored.is_none_or(|stored| stored.receipt.is_none()) {
             return;
         }
-        let Sources { receipt_use, rules, by_account, .. } = self.sources;
+        let Sources { receipts, rules, by_account, .. } = self.sources;
         let name = row.carried.first().filter(|_| by_account).cloned().unwrap_or_default();
         let checked = self.counted.checked_receipts.entry(name).or_default();
-        checked.add(row, stored, receipt_use, rules);
+        checked.add(row, stored, receipts, rules);
     }
 
     /// The first row of a call, which has this number and this many later rows.

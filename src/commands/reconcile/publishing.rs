@@ -233,7 +233,7 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<RowsWritten
         ledger: &run.source,
         store: &*run.store,
         rules: run.settings.rules,
-        receipt_use: run.receipt_use,
+        receipts: run.receipt_use,
         resolutions: &run.resolutions,
         open_before: &before,
         money: &run.money,

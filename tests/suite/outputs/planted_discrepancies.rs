@@ -578,7 +578,7 @@ pub fn publish_with(workers: usize, paths: &Paths, dir: &Path, store: &dyn Store
         ledger: &source,
         store,
         rules,
-        receipt_use: ReceiptUse { trust: ReceiptsTrust::Full, seed: 0 },
+        receipts: ReceiptUse { trust: ReceiptsTrust::Full, seed: 0 },
         resolutions,
         open_before,
         money,
