@@ -7,9 +7,9 @@
 //! If the time is too short for all calls of an account, its oldest calls come first: the calls are
 //! divided into a few groups by age, and the ledger is read once for each group.
 //!
-//! An account has two rounds. In the first, it asks for the calls without a trusted receipt, and for
-//! a sample of the others. If the sample refutes the receipts, it asks in the second for all the
-//! others (`refuted.rs`).
+//! An account has two rounds. In the first, it asks for the calls without a trusted receipt, and
+//! for a sample of the others. If the sample refutes the receipts, it asks in the second for all
+//! the others (`refuted.rs`).
 //!
 //! An account that has the answers to all its own calls goes on with calls beside them
 //! (`beside.rs`), as long as the cap leaves room before the run is stopped.
@@ -85,8 +85,8 @@ pub struct AskedAccount<'a, P> {
 /// the source, in their order.
 ///
 /// Returns for each account whether every call that it had to ask for was answered; false if the
-/// account was stopped first. An error of the ledger or the store stops the run through [`Stop`], which keeps
-/// the error.
+/// account was stopped first. An error of the ledger or the store stops the run through [`Stop`],
+/// which keeps the error.
 pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P>]) -> Vec<bool> {
     let (queues, receivers) = queues::queues(asked.len());
     let reached = asked.iter().map(|account| {

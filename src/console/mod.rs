@@ -6,6 +6,7 @@ pub mod log;
 pub mod messages;
 pub mod opening;
 pub mod progress;
+mod progress_counts;
 mod progress_form;
 
 use std::fmt::Display;

@@ -4,9 +4,8 @@
 //! The time left is calculated from the cap, not estimated. The display has its own pace and does
 //! not depend on the number of requests a second.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -14,6 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::console::messages::say;
+use crate::console::progress_counts::{AccountCounts, Counts};
 use crate::console::progress_form::MINUTE;
 use crate::fetch::Monitor;
 use crate::fetch::cap::{Cap, Forecast};
@@ -23,24 +23,9 @@ use crate::stop::{Reason, Stop};
 use crate::telemetry::metrics::{Metrics, ProgressOfAccount, RunProgress};
 use crate::words::{count, plural};
 use crate::zone;
-use reconcile_core::answer::AnswerKind;
 use reconcile_core::rate::Rate;
 
 pub use crate::console::progress_form::Form;
-
-/// Results of this run's requests so far.
-#[derive(Debug, Default)]
-struct Counts {
-    done: AtomicU64,
-    found: AtomicU64,
-    throttled: AtomicU64,
-    by_kind: Mutex<BTreeMap<&'static str, u64>>,
-    /// Calls that follow because the receipts are refuted.
-    refuted: AtomicU64,
-    /// Calls beside those of the ledger: those to look at, and those that have their answer.
-    beside: [AtomicU64; 2],
-    by_code: Mutex<BTreeMap<String, u64>>,
-}
 
 /// An account whose calls are asked for.
 pub struct AccountProgress {
@@ -54,87 +39,6 @@ pub struct AccountProgress {
     pub cap: Arc<Cap>,
     /// Stops the account.
     pub stop: Stop,
-}
-
-/// The results of one account's requests. They count for the run, too.
-#[derive(Debug, Default)]
-struct AccountCounts {
-    all: Arc<Counts>,
-    done: AtomicU64,
-    /// Calls that follow because the receipts are refuted.
-    refuted: AtomicU64,
-    /// As in [`Counts`].
-    beside: [AtomicU64; 2],
-}
-
-impl Monitor for AccountCounts {
-    fn came_back(&self, code: &str) {
-        self.all.came_back(code);
-    }
-
-    fn throttled(&self) {
-        self.all.throttled();
-    }
-
-    fn ended(&self, kind: AnswerKind) {
-        self.done.fetch_add(1, Ordering::Relaxed);
-        self.all.ended(kind);
-    }
-
-    fn receipts_are_refuted(&self, calls: u64) {
-        self.refuted.fetch_add(calls, Ordering::Relaxed);
-        self.all.receipts_are_refuted(calls);
-    }
-
-    fn begins_beside(&self, calls: u64) {
-        self.beside[0].fetch_add(calls, Ordering::Relaxed);
-        self.all.begins_beside(calls);
-    }
-
-    fn ended_beside(&self) {
-        self.beside[1].fetch_add(1, Ordering::Relaxed);
-        self.all.ended_beside();
-    }
-}
-
-/// Codes that are counted one by one; all further ones are counted as `other`. A run meets only a
-/// few, and codes that a broken proxy invents must not fill the memory.
-const CODES_AT_MOST: usize = 64;
-
-impl Monitor for Counts {
-    fn came_back(&self, code: &str) {
-        let mut by_code = lock(&self.by_code);
-        let full = by_code.len() >= CODES_AT_MOST;
-        match by_code.get_mut(code) {
-            Some(n) => *n += 1,
-            None if full => *by_code.entry("other".into()).or_default() += 1,
-            None => drop(by_code.insert(code.to_owned(), 1)),
-        }
-    }
-
-    fn throttled(&self) {
-        self.throttled.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn ended(&self, kind: AnswerKind) {
-        if kind == AnswerKind::Final {
-            self.found.fetch_add(1, Ordering::Relaxed);
-        }
-        *lock(&self.by_kind).entry(kind.as_str()).or_default() += 1;
-        self.done.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn receipts_are_refuted(&self, calls: u64) {
-        self.refuted.fetch_add(calls, Ordering::Relaxed);
-    }
-
-    fn begins_beside(&self, calls: u64) {
-        self.beside[0].fetch_add(calls, Ordering::Relaxed);
-    }
-
-    fn ended_beside(&self) {
-        self.beside[1].fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// How far a run is.
@@ -417,6 +321,9 @@ fn progress_of(shown: &ShownAccount) -> ProgressOfAccount {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
     use super::*;
 
     fn snapshot() -> Snapshot {

@@ -124,8 +124,8 @@ impl Scope {
         }
     }
 
-    /// The request that a receipt saves, once the receipts are not trusted. So no call has both this
-    /// request and that of [`Self::next_of_call`].
+    /// The request that a receipt saves, once the receipts are not trusted. So no call has both
+    /// this request and that of [`Self::next_of_call`].
     #[must_use]
     pub fn next_of_saved_call(
         &self,

@@ -61,7 +61,7 @@ fn no_record() -> Discrepancy {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::answer::{NewAnswer, StoredAnswer};
     use crate::calendar::end_of_day;

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 
+use chrono::{FixedOffset, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::runs::{CALLS, Night, without_source};
 use crate::support::postgres::Database;
+use crate::support::provider::Reply;
 use crate::support::sandbox::Server;
 use crate::support::{Bench, Row, Run, cell, column, id, keys, wait_until, without_run_columns};
 
@@ -155,21 +158,21 @@ fn calls_that_no_time_is_left_for_keep_their_receipts() {
 }
 
 #[test]
-fn a_run_killed_in_the_second_round_asks_for_no_call_again() {
+fn a_run_killed_in_both_rounds_asks_for_no_call_again() {
     let night = Night::new(&["--faults", "receipt-lost=5%,receipt-differs=50%"]);
     let url = night.server.url();
     let options = [&SAMPLE[..], &["--rate", "100/s", "--endpoint", &url]].concat();
     let (mut kills, mut in_flight) = (0, 0);
-    // The first round has at most 150 calls.
-    for requests in [180, 330] {
+    // The first round has some 90 calls.
+    for requests in [25, 180, 330] {
         let running = night.bench.start(&options);
-        wait_until("the second round", || {
+        wait_until("so many requests", || {
             night.bench.path("reconcile.db").exists() && asked(&night.server).len() >= requests
         });
         kills += usize::from(running.kill());
         in_flight += night.bench.requests_in_flight();
     }
-    assert_eq!(kills, 2);
+    assert_eq!(kills, 3);
     let run = night.bench.run(&options).exits(0).says(REFUTED).says(ALL_ASKED);
     run.says("resuming an unfinished run");
     let asked = asked(&night.server);
@@ -268,4 +271,69 @@ fn only_the_account_with_refuted_receipts_is_asked_for_all() {
     assert!(stats["most_by_account"].as_object().unwrap().values().all(|most| most.as_u64().unwrap() <= 100));
     two.run(&[]).exits(0).says("the receipts of the account north are not trusted: ");
     assert_eq!(two.bench.summary().number("requests"), 0);
+}
+
+/// A ledger of these calls on a day, and receipts whose duration no record has.
+fn ledger_and_receipts(calls: std::ops::Range<usize>, day: &str) -> (String, String) {
+    let row = |no| format!("{},11000000300006,{day}\n", id(no));
+    let receipt = |no| {
+        let time = format!("{day} 10:00:00");
+        let receipt =
+            json!({"call_id": id(no), "originate_time": time, "status_code": "200000", "duration": 9_999});
+        format!("{receipt}\n")
+    };
+    let ledger = "call_id,prod_id,called_at\n".to_owned() + &calls.clone().map(row).collect::<String>();
+    (ledger, calls.map(receipt).collect())
+}
+
+#[test]
+fn a_key_refused_in_the_second_round_stops_the_run() {
+    const OF_LEDGER: usize = 300;
+    let (ledger, receipts) = ledger_and_receipts(0..OF_LEDGER, "2024-05-26");
+    let bench = Bench::new(&ledger);
+    bench.write("receipts.jsonl", &receipts);
+    let answered = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
+    let answer_at_most = |most: usize| {
+        let answered = answered.clone();
+        bench.provider.answer_with(move |request| {
+            let mut answered = answered.lock().unwrap();
+            if answered.values().sum::<usize>() >= most {
+                return Reply::code(403, "InvalidAccessKeyId.Inactive", "the key is inactive");
+            }
+            *answered.entry(request.call_id().to_owned()).or_default() += 1;
+            Reply::record()
+        });
+    };
+    // The sample has some 30 calls.
+    answer_at_most(120);
+    bench.run(&SAMPLE).exits(3).says("InvalidAccessKeyId.Inactive");
+    assert!(!bench.path("details.parquet").exists());
+    answer_at_most(usize::MAX);
+    bench.run(&SAMPLE).exits(0).says("; 180 to ask at ").says(REFUTED).says(ALL_ASKED);
+    let answered = answered.lock().unwrap();
+    assert!(answered.len() == OF_LEDGER && answered.values().all(|times| *times == 1), "{answered:?}");
+}
+
+#[test]
+fn earlier_open_calls_follow_the_second_round() {
+    let yesterday = Utc::now().with_timezone(&FixedOffset::east_opt(8 * 3_600).unwrap()) - TimeDelta::days(1);
+    let day = yesterday.date_naive().to_string();
+    let (earlier, _) = ledger_and_receipts(1_000..1_005, &day);
+    let bench = Bench::new(&earlier);
+    bench.provider.by_default(Reply::without_data());
+    bench.run(&[]).exits(0);
+    bench.provider.by_default(Reply::record());
+    let (ledger, receipts) = ledger_and_receipts(0..200, &day);
+    bench.write("calls.csv", &ledger);
+    bench.write("receipts.jsonl", &receipts);
+    let before = bench.provider.seen();
+    bench.run(&[&SAMPLE[..3], &["sample=20%"]].concat()).exits(0).says(ALL_ASKED);
+    let requests = bench.provider.requests();
+    let asked: Vec<&str> = requests[before..].iter().map(|request| request.call_id()).collect();
+    let earlier: BTreeSet<String> = (1_000..1_005).map(id).collect();
+    let (own, after) = asked.split_at(200);
+    assert!(own.iter().all(|call| !earlier.contains(*call)));
+    assert_eq!(after.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), earlier);
+    assert_eq!(after.len(), earlier.len());
+    assert_eq!(bench.summary().0["earlier_calls"]["asked"], 5);
 }
