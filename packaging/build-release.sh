@@ -44,8 +44,8 @@ export CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$PWD=/reconcile"$'\x1f'"--re
 export CFLAGS="-ffile-prefix-map=$PWD=/reconcile -ffile-prefix-map=$cargo_home=/cargo"
 
 targets=()
-for folder in "$(rustc --print sysroot)"/lib/rustlib/*-unknown-linux-gnu; do
-  targets+=("${folder##*/}")
+for folder in "$(rustc --print sysroot)"/lib/rustlib/*-unknown-linux-gnu/; do
+  targets+=("$(basename "$folder")")
 done
 for target in "${targets[@]}"; do
   cargo zigbuild --locked --release --bin reconcile --target "$target.$GLIBC"
