@@ -406,6 +406,36 @@ mod tests {
     }
 
     #[test]
+    fn a_final_record_without_a_duration_waits_for_it() {
+        let lookup = Lookup { status: Status::Pending, ..found(r#"{"state":"200000"}"#) };
+        let found = compare(&row(Expected::default()), &lookup, EXACT).discrepancies;
+        let no_duration = Discrepancy::new(Kind::Pending, Message::NoDuration).field("duration_s");
+        assert_eq!(found, [no_duration]);
+    }
+
+    #[test]
+    fn a_record_of_another_day_names_both_days() {
+        let next = day().succ_opt().unwrap();
+        let lookup = Lookup { found_on: next, ..found(ANSWERED) };
+        let found = compare(&row(Expected::default()), &lookup, EXACT).discrepancies;
+        let other = Discrepancy::new(Kind::OtherDay, Message::OtherDay)
+            .field("call_date")
+            .values(Some("2026-11-16".into()), Some("2026-11-17".into()));
+        assert_eq!(found, [other]);
+    }
+
+    #[test]
+    fn a_ledger_day_is_compared_with_the_day_of_the_time() {
+        let starts = |day| {
+            let expected = Expected { started_at: Some(LedgerTime::Day(day)), ..Expected::default() };
+            differences(expected, ANSWERED, EXACT)
+        };
+        assert_eq!(starts(day()), []);
+        let [other] = &starts(day().succ_opt().unwrap())[..] else { panic!("the days differ") };
+        assert_eq!((other.field.as_str(), other.delta), ("started_at", None));
+    }
+
+    #[test]
     fn fields_of_a_pending_record_are_not_compared() {
         let row = row(Expected { answered: Some(false), duration_s: Some(9), ..Expected::default() });
         let lookup = Lookup { status: Status::Pending, ..found(r#"{"state":"200103","duration":0}"#) };
