@@ -330,6 +330,7 @@ mod tests {
             called_at: Some(LedgerTime::Day(day())),
             ..Expected::default()
         };
+        assert!(compare(&row(expected.clone()), &found(ANSWERED), EXACT).is_compared());
         let all = results(expected, ANSWERED);
         assert_eq!(named(all, FieldResult::Equal), ["caller"]);
         assert_eq!(named(all, FieldResult::Different), ["duration_s"]);
