@@ -432,6 +432,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_throttled_request_slows_the_others() {
+        let cap = Cap::new(rate("100/s"), NonZeroU32::new(100).unwrap(), &[]);
+        let place = cap.take().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let begin = Instant::now();
+        assert!(!place.is_revoked());
+        cap.throttled(place.taken_at(), None);
+        assert!(place.is_revoked(), "a place from before the pause");
+        let after_pause = cap.take().await;
+        let first_pause = begin.elapsed();
+        assert!(first_pause >= Duration::from_secs(1), "{first_pause:?}");
+        let slowdown = cap.slowdown();
+        // The timer fires at the end of a millisecond.
+        assert!(first_pause - slowdown.held < Duration::from_millis(1), "{slowdown:?}");
+        assert_eq!(slowdown.halvings, 1);
+        // A request that was let through begins the pauses anew; each pause is random by a half.
+        cap.let_through(after_pause.taken_at());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let again = Instant::now();
+        cap.throttled(cap.take().await.taken_at(), None);
+        drop(cap.take().await);
+        assert!(again.elapsed() < Duration::from_secs(2), "{:?}", again.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_place_without_a_reply_rests_before_it_cools() {
         let cap = Cap::new(rate("1/10s"), NonZeroU32::MIN, &[]);
         let begin = Instant::now();

@@ -263,6 +263,28 @@ mod tests {
     }
 
     #[test]
+    fn a_lasting_receipt_saves_the_request_unless_it_is_checked() {
+        let call_id = "1^2".to_owned();
+        let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
+        let key = CallKey { call_id, prod_id: crate::product::ProductId(7), day };
+        let next = |refresh, kind, trust| {
+            let receipt = stored(kind, 1).answer;
+            let call = StoredCall { attempts: 0, answer: None, receipt };
+            scope(refresh).next_of_call(&key, Some(&call), ReceiptUse { trust, seed: 1 })
+        };
+        assert_eq!(next(false, AnswerKind::Final, ReceiptsTrust::Full), NextRequest::Nothing);
+        assert_eq!(next(false, AnswerKind::Rejected, ReceiptsTrust::Full), NextRequest::Nothing);
+        assert_eq!(next(false, AnswerKind::Interim, ReceiptsTrust::Full), NextRequest::Day);
+        assert_eq!(next(false, AnswerKind::Final, ReceiptsTrust::None), NextRequest::Day);
+        assert_eq!(next(true, AnswerKind::Final, ReceiptsTrust::Full), NextRequest::Day);
+        // Without a receipt, the answer decides.
+        let trust = ReceiptUse { trust: ReceiptsTrust::Full, seed: 1 };
+        let answered = stored(AnswerKind::Final, 1);
+        assert_eq!(scope(false).next_of_call(&key, Some(&answered), trust), NextRequest::Nothing);
+        assert_eq!(scope(false).next_of_call(&key, None, trust), NextRequest::Day);
+    }
+
+    #[test]
     fn a_failed_call_is_open_unless_it_was_rejected() {
         let failed = |kind| {
             let failure = crate::status::Failure { kind, code: "C".into(), message: "m".into() };

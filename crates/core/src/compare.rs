@@ -330,6 +330,7 @@ mod tests {
             called_at: Some(LedgerTime::Day(day())),
             ..Expected::default()
         };
+        assert!(compare(&row(expected.clone()), &found(ANSWERED), EXACT).is_compared());
         let all = results(expected, ANSWERED);
         assert_eq!(named(all, FieldResult::Equal), ["caller"]);
         assert_eq!(named(all, FieldResult::Different), ["duration_s"]);
@@ -403,6 +404,36 @@ mod tests {
         assert_eq!(only(r#"{"state":"200002","duration":5}"#).expected.as_deref(), Some("0"));
         assert_eq!(only(r#"{"state":"200002","duration":0,"callId":"9^9"}"#).field, "call_id");
         assert_eq!(only(r#"{"state":"502","duration":0}"#).kind, Kind::UnknownState);
+    }
+
+    #[test]
+    fn a_final_record_without_a_duration_waits_for_it() {
+        let lookup = Lookup { status: Status::Pending, ..found(r#"{"state":"200000"}"#) };
+        let found = compare(&row(Expected::default()), &lookup, EXACT).discrepancies;
+        let no_duration = Discrepancy::new(Kind::Pending, Message::NoDuration).field("duration_s");
+        assert_eq!(found, [no_duration]);
+    }
+
+    #[test]
+    fn a_record_of_another_day_names_both_days() {
+        let next = day().succ_opt().unwrap();
+        let lookup = Lookup { found_on: next, ..found(ANSWERED) };
+        let found = compare(&row(Expected::default()), &lookup, EXACT).discrepancies;
+        let other = Discrepancy::new(Kind::OtherDay, Message::OtherDay)
+            .field("call_date")
+            .values(Some("2026-11-16".into()), Some("2026-11-17".into()));
+        assert_eq!(found, [other]);
+    }
+
+    #[test]
+    fn a_ledger_day_is_compared_with_the_day_of_the_time() {
+        let starts = |day| {
+            let expected = Expected { started_at: Some(LedgerTime::Day(day)), ..Expected::default() };
+            differences(expected, ANSWERED, EXACT)
+        };
+        assert_eq!(starts(day()), []);
+        let [other] = &starts(day().succ_opt().unwrap())[..] else { panic!("the days differ") };
+        assert_eq!((other.field.as_str(), other.delta), ("started_at", None));
     }
 
     #[test]

@@ -115,5 +115,20 @@ mod tests {
         }
         let wanted = FieldCounts { expected: 5, compared: 3, equal: 2, different: 1, not_comparable: 1 };
         assert_eq!(counts, wanted);
+        counts.merge(wanted);
+        let twice = FieldCounts { expected: 10, compared: 6, equal: 4, different: 2, not_comparable: 2 };
+        assert_eq!(counts, twice);
+    }
+
+    #[test]
+    fn a_call_is_compared_if_one_of_its_fields_is() {
+        let mut call = Compared::default();
+        assert!(!call.is_compared());
+        for result in [FieldResult::Equal, FieldResult::Different] {
+            call.fields[9] = result;
+            assert!(call.is_compared(), "{result:?}");
+        }
+        call.fields[9] = FieldResult::NotComparable;
+        assert!(!call.is_compared());
     }
 }

@@ -60,3 +60,92 @@ fn is_still_final(StoredAnswer { answer, fetched_at, .. }: &StoredAnswer) -> boo
     }
     normalize(data).is_ok_and(|detail| !may_change(&detail, answer.found_date, *fetched_at))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::answer::NewAnswer;
+    use crate::call::CallKey;
+    use crate::ledger_row::Expected;
+    use crate::product::ProductId;
+
+    fn row(called_at: Option<LedgerTime>) -> LedgerRow {
+        let key = CallKey { call_id: "1^2".into(), prod_id: ProductId(7), day: NaiveDate::default() };
+        let expected = Expected { called_at, ..Expected::default() };
+        LedgerRow { line: 2, key, expected, query_date: None, carried: Vec::new() }
+    }
+
+    #[test]
+    fn the_age_counts_from_the_time_or_from_the_end_of_the_day() {
+        let (settle, second) = (TimeDelta::minutes(5), TimeDelta::seconds(1));
+        let end = end_of_day(NaiveDate::default());
+        let at = end - TimeDelta::hours(3);
+        for (called_at, from) in [
+            (Some(LedgerTime::Instant(at)), at),
+            (Some(LedgerTime::Day(NaiveDate::default())), end),
+            (None, end),
+        ] {
+            let row = row(called_at);
+            assert!(is_old_enough(&row, from + settle, settle), "{called_at:?}");
+            assert!(!is_old_enough(&row, from + settle - second, settle), "{called_at:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_may_change_until_it_is_final_and_has_its_duration() {
+        let end = end_of_day(NaiveDate::default());
+        let changes = |data: &str, at| may_change(&normalize(data).unwrap(), NaiveDate::default(), at);
+        let later = end + DURATION_WITHIN * 2;
+        assert!(changes(r#"{"state":"200103","duration":0}"#, later), "the state is not final");
+        assert!(!changes(r#"{"state":"200000","duration":4}"#, end));
+        assert!(!changes(r#"{"state":"200002"}"#, end), "nobody answered, so no duration is to come");
+        let second = TimeDelta::seconds(1);
+        let without = r#"{"state":"200000"}"#;
+        assert!(changes(without, end + DURATION_WITHIN - second));
+        assert!(!changes(without, end + DURATION_WITHIN));
+        // The age counts from the record's own time.
+        let created = r#"{"state":"200000","gmtCreate":"1970-01-01 10:00:00"}"#;
+        let created_at = normalize(created).unwrap().created_at.unwrap();
+        assert!(created_at < end);
+        assert!(changes(created, created_at + DURATION_WITHIN - second));
+        assert!(!changes(created, created_at + DURATION_WITHIN));
+    }
+
+    #[test]
+    fn a_record_stored_as_final_is_judged_by_todays_rules() {
+        let day = NaiveDate::default();
+        let kind = |kind, data: Option<&str>| {
+            let answer = NewAnswer {
+                kind,
+                found_date: day,
+                next_date: None,
+                request_id: None,
+                code: "OK".into(),
+                message: "OK".into(),
+                data: data.map(str::to_owned),
+            };
+            kind_today(&StoredAnswer { answer, fetched_at: end_of_day(day), session_no: 1 })
+        };
+        for lasting in [
+            Some(r#"{"state":"200000","duration":4}"#),
+            Some(r#"{"state":"200000","duration":"4"}"#),
+            Some(r#"{"state":"200000","duration": 4}"#),
+            Some(r#"{"statusCode":"200000","duration":4}"#),
+            Some(r#"{"state":"200002"}"#),
+            None,
+        ] {
+            assert_eq!(kind(AnswerKind::Final, lasting), AnswerKind::Final, "{lasting:?}");
+        }
+        for open in [
+            r#"{"state":"200000"}"#,
+            r#"{"state":"200000","duration":""}"#,
+            r#"{"state":"200000","duration":null}"#,
+            r#"{"statusCode":"200103","duration":0}"#,
+            "{",
+        ] {
+            assert_eq!(kind(AnswerKind::Final, Some(open)), AnswerKind::Interim, "{open}");
+        }
+        assert_eq!(kind(AnswerKind::NoRecord, None), AnswerKind::NoRecord);
+    }
+}

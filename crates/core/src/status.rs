@@ -165,3 +165,112 @@ pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, s
     lookup.raw = data.filter(|_| source == Some(Source::Query));
     lookup
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::NewAnswer;
+    use crate::calendar::end_of_day;
+    use crate::call::CallKey;
+    use crate::ledger_row::Expected;
+    use crate::product::ProductId;
+
+    const SETTLE: TimeDelta = TimeDelta::minutes(5);
+
+    fn row() -> LedgerRow {
+        let key = CallKey { call_id: "1^2".into(), prod_id: ProductId(7), day: NaiveDate::default() };
+        LedgerRow { line: 2, key, expected: Expected::default(), query_date: None, carried: Vec::new() }
+    }
+
+    /// An answer of session 3 that came this long after the end of the call's day.
+    fn answer(kind: AnswerKind, after: TimeDelta, data: Option<&str>) -> StoredAnswer {
+        let day = NaiveDate::default();
+        let answer = NewAnswer {
+            kind,
+            found_date: day,
+            next_date: None,
+            request_id: Some("R".into()),
+            code: "C".into(),
+            message: "M".into(),
+            data: data.map(str::to_owned),
+        };
+        StoredAnswer { answer, fetched_at: end_of_day(day) + after, session_no: 3 }
+    }
+
+    fn lookup(answer: StoredAnswer, session_no: i64) -> Lookup {
+        let stored = StoredCall { attempts: 4, answer: Some(answer), receipt: None };
+        look_up(&row(), Some(stored), SETTLE, session_no)
+    }
+
+    #[test]
+    fn no_record_is_not_found_once_the_call_is_old_enough() {
+        let status = |after| lookup(answer(AnswerKind::NoRecord, after, None), 3).status;
+        assert_eq!(status(SETTLE), Status::NotFound);
+        assert_eq!(status(SETTLE - TimeDelta::seconds(1)), Status::Pending);
+    }
+
+    #[test]
+    fn an_error_keeps_its_code_and_says_whether_it_lasts() {
+        let failed = |kind| lookup(answer(kind, SETTLE, None), 3).failure.map(|failure| failure.kind);
+        assert_eq!(failed(AnswerKind::Rejected), Some(FailureKind::Rejected));
+        assert_eq!(failed(AnswerKind::Exhausted), Some(FailureKind::Exhausted));
+        let rejected = lookup(answer(AnswerKind::Rejected, SETTLE, None), 3);
+        let failure = Failure { kind: FailureKind::Rejected, code: "C".into(), message: "M".into() };
+        assert_eq!((rejected.status, rejected.failure), (Status::Failed, Some(failure)));
+    }
+
+    #[test]
+    fn data_that_could_not_be_read_is_read_again() {
+        let record = r#"{"state":"200000","duration":3}"#;
+        let mut malformed = answer(AnswerKind::Malformed, SETTLE, Some(record));
+        assert_eq!(lookup(malformed.clone(), 3).status, Status::Found);
+        malformed.answer.data = Some("{".into());
+        let failure = lookup(malformed.clone(), 3).failure.map(|failure| (failure.kind, failure.code));
+        assert_eq!(failure, Some((FailureKind::Malformed, MALFORMED.into())));
+        // This answer had no `Data` that could be taken out of it.
+        malformed.answer.code = MALFORMED.into();
+        malformed.answer.data = Some(record.into());
+        let failure = lookup(malformed, 3).failure;
+        assert_eq!(failure.map(|f| (f.kind, f.message)), Some((FailureKind::Malformed, "M".into())));
+    }
+
+    #[test]
+    fn a_record_is_found_unless_it_may_still_change() {
+        let record = r#"{"state":"200000","duration":3}"#;
+        let found = lookup(answer(AnswerKind::Final, SETTLE, Some(record)), 3);
+        assert_eq!((found.status, found.raw.as_deref()), (Status::Found, Some(record)));
+        assert_eq!(found.detail.and_then(|detail| detail.duration_s), Some(3));
+        assert_eq!((found.attempts, found.source), (4, Some(Source::Query)));
+        let waiting = answer(AnswerKind::Final, SETTLE, Some(r#"{"state":"200000"}"#));
+        assert_eq!(lookup(waiting, 3).status, Status::Pending);
+    }
+
+    #[test]
+    fn only_answers_of_earlier_sessions_are_from_the_store() {
+        let from_store = |session| lookup(answer(AnswerKind::NoRecord, SETTLE, None), session).from_store;
+        assert_eq!([2, 3, 4].map(from_store), [false, false, true]);
+    }
+
+    #[test]
+    fn a_call_whose_neighbouring_day_is_due_is_deferred() {
+        let mut due = answer(AnswerKind::NoRecord, SETTLE, None);
+        due.answer.next_date = due.answer.found_date.succ_opt();
+        assert_eq!(lookup(due, 3), Lookup::deferred(row().key.day, 4));
+        assert_eq!(look_up(&row(), None, SETTLE, 3), Lookup::deferred(row().key.day, 0));
+    }
+
+    #[test]
+    fn a_receipt_that_counts_has_no_raw_answer() {
+        let receipt = answer(AnswerKind::Final, SETTLE, Some(r#"{"state":"200000","duration":3}"#));
+        let stored = StoredCall { attempts: 0, answer: None, receipt: Some(receipt) };
+        let lookup = look_up(&row(), Some(stored), SETTLE, 3);
+        assert_eq!((lookup.status, lookup.source), (Status::Found, Some(Source::Receipt)));
+        assert_eq!(lookup.raw, None);
+    }
+
+    #[test]
+    fn every_status_has_its_own_word() {
+        let words = ["found", "not_found", "pending", "failed", "deferred"];
+        assert_eq!(Status::ALL.map(Status::as_str), words);
+    }
+}

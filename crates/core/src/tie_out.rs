@@ -509,4 +509,112 @@ mod tests {
             lines.iter().filter(|l| !l.adds_up).map(|l| l.numbers.to_string()).collect();
         assert_eq!(broken, ["3 = 2 + 0 + 0", "101 <= 100"]);
     }
+
+    #[test]
+    fn parts_of_the_files_count_as_the_whole() {
+        let details = [("a", "found", 0), ("b", "found", 2), ("c", "pending", 1)];
+        let found = [("mismatch", Some("b")), ("mismatch", Some("b")), ("pending", Some("c"))];
+        let mut whole = written(&details, &found);
+        whole.add_discrepancy("amended", "accepted", About::OtherCall);
+        let mut parts = Written::default();
+        for n in 0..3 {
+            parts.add(written(&details[n..=n], &found[n..=n]));
+        }
+        let mut last = Written::default();
+        last.add_discrepancy("amended", "accepted", About::OtherCall);
+        parts.add(last);
+        assert_eq!(parts, whole);
+        assert_eq!((parts.counted, parts.of_other_calls, parts.calls()), (3, 1, 3));
+        assert_eq!((parts.without_discrepancies, parts.with_discrepancies), (1, 1));
+    }
+
+    #[test]
+    fn the_resolved_file_has_all_decided_rows_and_no_others() {
+        let rows = |words: &[&str]| {
+            let mut w = Written::default();
+            words.iter().for_each(|word| w.add_discrepancy("mismatch", word, About::UnusableRow));
+            w
+        };
+        let all = rows(&["", "accepted", "disputed", "accepted"]);
+        assert!(rows(&["accepted", "accepted", "disputed"]).has_decisions_of(&all));
+        assert!(!rows(&["accepted", "disputed"]).has_decisions_of(&all));
+        assert!(!rows(&["accepted", "accepted"]).has_decisions_of(&all));
+        assert!(!rows(&["", "accepted", "accepted", "disputed"]).has_decisions_of(&all));
+    }
+
+    #[test]
+    fn every_count_of_the_files_is_compared_with_what_was_counted() {
+        let w = written(
+            &[("a", "found", 0), ("b", "found", 2)],
+            &[("mismatch", Some("b")), ("mismatch", Some("b")), ("invalid_row", None)],
+        );
+        assert!(w.is_equal_to(&counted()));
+        let changes: [fn(&mut Totals); 11] = [
+            |t| t.found += 1,
+            |t| t.pending += 1,
+            |t| t.calls += 1,
+            |t| t.clean += 1,
+            |t| t.not_compared += 1,
+            |t| t.with_discrepancies += 1,
+            |t| t.invalid += 1,
+            |t| t.duplicates += 1,
+            |t| *t.discrepancies.entry(Kind::Mismatch).or_default() += 1,
+            |t| t.of_other_calls += 1,
+            |t| t.decisions.accepted += 1,
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            let mut t = counted();
+            change(&mut t);
+            assert!(!w.is_equal_to(&t), "change {at}");
+        }
+        // Nothing is compared is not the same as nothing differs, but the files cannot tell them apart.
+        let t = Totals { clean: 0, not_compared: 1, ..counted() };
+        assert!(w.is_equal_to(&t));
+    }
+
+    #[test]
+    fn the_totals_add_up_before_a_file_is_written() {
+        let broken = |t: &Totals| -> Vec<Rule> {
+            of_totals(t).into_iter().filter(|line| !line.adds_up).map(|line| line.rule).collect()
+        };
+        let mut t = counted();
+        t.add_discrepancy(Kind::Duplicate, None);
+        (t.rows, t.duplicates) = (4, 1);
+        assert_eq!(broken(&t), []);
+        let texts: Vec<String> = of_totals(&t).iter().map(|line| line.numbers.to_string()).collect();
+        let wanted = ["4 = 1 + 1 + 2", "2 = 2 + 0 + 0 + 0 + 0", "2 = 1 + 1 + 0"];
+        assert_eq!(texts[..3], wanted);
+        assert_eq!(texts[3..], ["4 = 1 + 3 + 0", "4 = 4 + 0 + 0 + 0 + 0"]);
+        assert_eq!(broken(&Totals { invalid: 2, ..t.clone() }), [Rule::Rows, Rule::Discrepancies]);
+        assert_eq!(broken(&Totals { clean: 2, ..t }), [Rule::Found]);
+    }
+
+    #[test]
+    fn the_accounts_are_a_line_of_their_own() {
+        let account = |calls| {
+            let mut totals = Totals::default();
+            (0..calls).for_each(|_| totals.add_call(Status::Found, 0, true));
+            let traffic = Traffic { requests: calls, first_tries: calls, ..Traffic::default() };
+            AccountFigures { cap: "100/min".parse().unwrap(), totals, traffic }
+        };
+        let (accounts, whole) = ([account(2), account(3)], account(5));
+        let line = of_accounts(&whole.totals, &whole.traffic, &accounts);
+        assert_eq!(line.numbers.to_string(), "2 accounts: 5 calls, 5 requests");
+        assert!(line.adds_up && line.rule == Rule::Accounts);
+        assert!(!of_accounts(&whole.totals, &whole.traffic, &accounts[..1]).adds_up);
+    }
+
+    #[test]
+    fn a_line_is_written_with_its_rule_and_numbers_in_words() {
+        let lines = tie_out(&counted(), &Written::default(), &Traffic::default(), 100);
+        let text = serde_json::to_string(&lines[8]).unwrap();
+        assert_eq!(text, r#"{"rule":"most_in_any_window <= cap","numbers":"0 <= 100","foots":true}"#);
+        let files = Numbers::Files { calls: 2, discrepancies: 3 };
+        assert_eq!(files.to_string(), "2 calls, 3 discrepancies");
+        let words: std::collections::BTreeSet<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+        assert_eq!(words.len(), Rule::ALL.len());
+        let details = [("a", "found", 0), ("b", "found", 2)];
+        let each_call = &tie_out(&counted(), &written(&details, &[]), &Traffic::default(), 100)[4];
+        assert_eq!(each_call.numbers.to_string(), "1 of 2 calls");
+    }
 }

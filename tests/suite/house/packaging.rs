@@ -155,7 +155,7 @@ fn assets() -> Vec<[String; 3]> {
 
 #[test]
 fn every_packaged_file_exists_or_is_built() {
-    let script = packaged("build-deb.sh");
+    let script = packaged("build-release.sh");
     let assets = assets();
     for [source, target, mode] in &assets {
         if let Some(name) = source.strip_prefix("target/package-files/") {
@@ -186,7 +186,7 @@ fn every_packaged_file_exists_or_is_built() {
 
 #[test]
 fn the_scripts_have_no_syntax_errors() {
-    for name in ["build-deb.sh", "debian/postinst", "debian/prerm"] {
+    for name in ["build-release.sh", "debian/postinst", "debian/prerm"] {
         let shell = if name.ends_with(".sh") { "bash" } else { "sh" };
         let output = Command::new(shell).arg("-n").arg(root().join("packaging").join(name)).output().unwrap();
         assert!(output.status.success(), "{name}: {output:?}");

@@ -47,7 +47,7 @@ fn http_503_is_tried_again() {
 }
 
 #[test]
-fn a_proxys_html_page_is_tried_again() {
+fn an_html_page_of_a_proxy_is_tried_again() {
     once(Reply::html(502), &[]);
 }
 
