@@ -12,6 +12,7 @@ use super::known_call::{KnownCall, OwnedCall, cut, pairs};
 use crate::output::lang::Lang;
 use crate::shown::escape;
 use crate::texts;
+use reconcile_core::calendar::provider_text;
 use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::phone;
 use reconcile_core::resolution::Decision;
@@ -41,7 +42,8 @@ pub(super) struct ListedRow {
     ledger: String,
     provider: String,
     /// The value that the kind compares with: a duplicate's first row, the record before it was
-    /// amended, or what the provider's other values give.
+    /// amended, the receipt's, or what the provider's other values give. Of a call that the ledger
+    /// lacks it is the time.
     other: String,
     message: String,
     seconds: u64,
@@ -78,6 +80,12 @@ impl ListedRow {
             Kind::InvalidRow => (actual, String::new(), String::new()),
             Kind::Duplicate => (actual, String::new(), expected),
             Kind::Amended | Kind::ReceiptDiffers => (String::new(), actual, expected),
+            // There is nothing to compare: the row says whom the provider called, and when.
+            Kind::MissingInLedger => {
+                let callee = row.callee.as_deref().map(|callee| masked("callee", callee, own));
+                let sent_at = row.called_at.map(|at| provider_text(at).to_string());
+                (String::new(), callee.unwrap_or_default(), sent_at.unwrap_or_default())
+            }
             Kind::Inconsistent if what.field != "call_id" => {
                 let ledger = call.and_then(|call| call.expected(&what.field));
                 (value(ledger.as_deref()), actual, expected)

@@ -42,7 +42,7 @@ fn the_six_calls_cost_what_the_page_says() {
     }
     let money = &bench.summary().0["money"]["currencies"][0];
     let sums =
-        [&money["amount"], &money["expected"], &money["bridge"][10]["amount"], &money["at_stake_total"]];
+        [&money["amount"], &money["expected"], &money["bridge"][11]["amount"], &money["at_stake_total"]];
     assert_eq!(sums, ["0.330000", "0.330000", "0.385000", "0.165000"]);
 }
 
