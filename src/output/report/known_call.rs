@@ -86,6 +86,14 @@ impl<'a> KnownCall<'a> {
         }
     }
 
+    /// Whether a receipt says what is known of the call.
+    pub(super) fn is_from_receipt(self) -> bool {
+        match self {
+            Self::Row(_, lookup) => lookup.is_some_and(|lookup| lookup.source == Some(Source::Receipt)),
+            Self::Receipt(_) => true,
+        }
+    }
+
     /// The ledger's value of a field.
     pub(super) fn expected(self, field: &str) -> Option<String> {
         let Self::Row(row, _) = self else { return None };
@@ -103,7 +111,7 @@ impl<'a> KnownCall<'a> {
                 record,
                 lookup.map(|lookup| lookup_values(row, lookup)).unwrap_or_default(),
             ],
-            Self::Receipt(_) => [Vec::new(), record, vec![("source", Source::Receipt.as_str().to_owned())]],
+            Self::Receipt(_) => [Vec::new(), record, Vec::new()],
         }
     }
 }

@@ -130,12 +130,14 @@ fn more(
     struct More {
         ledger: Vec<(String, String)>,
         record: Vec<(String, String)>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        receipt: Vec<(String, String)>,
         lookup: Vec<(String, String)>,
         columns: Vec<(String, String)>,
     }
     let own = &row.own_numbers;
     let groups = call.map(|call| call.groups()).unwrap_or_default();
-    let [ledger, record, lookup] = groups.map(|group| {
+    let [ledger, record, lookup] = groups.map(|group| -> Vec<(String, String)> {
         let masked = |(name, value): (&'static str, String)| {
             let value = masked(name, &value, own);
             (name.to_owned(), value)
@@ -145,7 +147,12 @@ fn more(
     let columns = carried.iter().zip(&row.carried).map(|(name, value)| (name.as_str(), Some(value.as_str())));
     let columns = pairs(columns.take(MAX_CARRIED));
     let columns = columns.map(|(name, value)| (masked("", name, own), masked("", &value, own))).collect();
-    serde_json::value::to_raw_value(&More { ledger, record, lookup, columns })
+    let (record, receipt) = if call.is_some_and(KnownCall::is_from_receipt) {
+        (Vec::new(), record)
+    } else {
+        (record, Vec::new())
+    };
+    serde_json::value::to_raw_value(&More { ledger, record, receipt, lookup, columns })
 }
 
 /// A row that waits: as the comparison left it, or already as the report shows it. Most rows that

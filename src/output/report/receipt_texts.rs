@@ -33,7 +33,11 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "台账中有，但日期不同、列于多个产品，或所在行无法使用",
     ),
     ("missing_in_ledger", "missing in the ledger", "台账无记录"),
-    ("outside", "not in the ledger, and not on its days", "台账中没有，且不在台账所涵盖的日期"),
+    (
+        "outside",
+        "not in the ledger, and not certainly on its days",
+        "台账中没有，且不能确定在其所涵盖的日期内",
+    ),
     ("undated", "not in the ledger, and without a time", "台账中没有，且没有时间"),
     ("files", "Files with receipts", "含回执的文件"),
     ("skipped", "other files", "其他文件"),

@@ -21,7 +21,7 @@ pub(super) fn text(lang: Lang, key: &str) -> &'static str {
 }
 
 /// Keys of the script's texts.
-const SCRIPT_KEYS: [&str; 30] = [
+const SCRIPT_KEYS: [&str; 31] = [
     "actual",
     "all",
     "colon",
@@ -35,6 +35,7 @@ const SCRIPT_KEYS: [&str; 30] = [
     "more_columns",
     "more_ledger",
     "more_lookup",
+    "more_receipt",
     "more_record",
     "open_row",
     "open_since",
@@ -182,6 +183,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("the_call", "The call", "通话"),
     ("more_ledger", "The ledger expects", "台账预期"),
     ("more_record", "The provider’s record", "服务商记录"),
+    ("more_receipt", "What the receipt says", "回执内容"),
     ("more_lookup", "The lookup", "查询过程"),
     ("more_columns", "Other columns of the ledger", "台账的其他列"),
     ("resolved", "Decisions", "处理结果"),

@@ -6,6 +6,7 @@ mod fuzz;
 mod join;
 mod of_sandbox;
 mod runs;
+mod seen;
 
 use std::path::{Path, PathBuf};
 
