@@ -19,8 +19,8 @@ pub struct ReceiptsSummary<'a> {
 }
 
 impl ReceiptsSummary<'_> {
-    /// The numbers that metrics and workbook show, by their words: receipts that were read or cannot
-    /// be read, calls that they answered, and calls that the ledger lacks.
+    /// The numbers that metrics and workbook show, by their words: receipts that were read or
+    /// cannot be read, calls that they answered, and calls that the ledger lacks.
     #[must_use]
     pub fn numbers(&self) -> [(&'static str, u64); 4] {
         [

@@ -81,8 +81,8 @@ impl<'a> Subject<'a> {
         Self::Call { call_id, prod_id: 0, day }
     }
 
-    /// The subject of a row of a discrepancy file that is about a call, by the row's columns; `None`
-    /// if it names no kind or no call.
+    /// The subject of a row of a discrepancy file that is about a call, by the row's columns;
+    /// `None` if it names no kind or no call.
     #[must_use]
     pub fn of_named_call(
         kind: &str,

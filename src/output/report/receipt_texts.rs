@@ -39,6 +39,13 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "台账中没有，且不能确定在其所涵盖的日期内",
     ),
     ("undated", "not in the ledger, and without a time", "台账中没有，且没有时间"),
+    ("checked", "Calls of the sample that were asked for and compared", "抽样查询并比对的通话"),
+    ("differing", "of these with a differing receipt", "其中与回执不一致"),
+    (
+        "refuted",
+        "The sample refutes the receipts, so they are not trusted.",
+        "抽样结果表明回执不可信，故未采信。",
+    ),
     ("files", "Files with receipts", "含回执的文件"),
     ("skipped", "other files", "其他文件"),
     ("read", "receipts read", "已读取的回执"),
