@@ -24,6 +24,7 @@ pub(crate) enum KnownCall<'a> {
 
 /// The same with its own values, without what the report does not show.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "each is in a box with its row, and most are rows")]
 pub(super) enum OwnedCall {
     Row(LedgerRow, Option<Lookup>),
     Receipt(CallDetail),
