@@ -124,10 +124,9 @@ impl Columns {
             let subject = Subject::Row { call_id, value: text(Known::Actual), carried: &carried };
             return Some(discrepancy_identity(subject, kind, text(Known::Field)));
         }
-        let (prod_id, day) = (text(Known::ProdId).parse().ok()?, quick_parse::day(text(Known::CallDate))?);
-        let names_call = !kind.is_empty() && !call_id.is_empty();
-        let subject = Subject::Call { call_id, prod_id, day };
-        names_call.then(|| discrepancy_identity(subject, kind, text(Known::Field)))
+        let (prod_id, day) = (text(Known::ProdId).parse().ok(), quick_parse::day(text(Known::CallDate)));
+        let subject = Subject::of_named_call(kind, call_id, prod_id, day)?;
+        Some(discrepancy_identity(subject, kind, text(Known::Field)))
     }
 }
 

@@ -134,7 +134,11 @@ impl Answers {
         };
         let fetched_at = self.fetched_at(row).unwrap_or_default();
         let attempts = if self.attempts.is_valid(row) { self.attempts.value(row) } else { 0 };
-        Ok(StoredCall { attempts, answer: Some(StoredAnswer { answer, fetched_at, session_no: 0 }), receipt: None })
+        Ok(StoredCall {
+            attempts,
+            answer: Some(StoredAnswer { answer, fetched_at, session_no: 0 }),
+            receipt: None,
+        })
     }
 
     fn fetched_at(&self, row: usize) -> Option<DateTime<Utc>> {

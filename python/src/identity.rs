@@ -33,15 +33,10 @@ pub(crate) fn identities(batch: &RecordBatch) -> Result<RecordBatch, InputError>
         let of_row: Vec<(&str, &str)> =
             carried.iter().map(|(name, texts)| (name.as_str(), texts.get(row).unwrap_or_default())).collect();
         let prod_id = prod_id.is_valid(row).then(|| prod_id.value(row));
-        let call = || {
-            let (prod_id, day) = (prod_id?, arrays::day(&call_date, row)?);
-            let names_call = !kind.is_empty() && !call_id.is_empty();
-            names_call.then_some(Subject::Call { call_id: &call_id, prod_id, day })
-        };
         let subject = if kind == Kind::InvalidRow.as_str() {
             Some(Subject::Row { call_id: &call_id, value: &value, carried: &of_row })
         } else {
-            call()
+            Subject::of_named_call(&kind, &call_id, prod_id, arrays::day(&call_date, row))
         };
         let identity =
             subject.map(|subject| format!("{:032x}", discrepancy_identity(subject, &kind, &text(&field))));

@@ -15,6 +15,8 @@ def test_the_subjects_are_those_of_the_store(tmp_path):
     program.run(
         *("--sandbox", "--input", program.SAMPLE, "--out", tmp_path / "details.parquet", "--rate", "1000/s"),
         *("--discrepancies", tmp_path / "discrepancies.parquet"),
+        # The product of a call that only a receipt names is null.
+        *("--receipts", program.SAMPLE.with_name("receipts.jsonl"), "--receipts-trust", "full"),
     )
     outputs = program.Outputs(tmp_path)
     assert len(set(outputs.since.to_pylist())) == 1 and outputs.since.null_count == 0
@@ -28,6 +30,7 @@ def test_the_subjects_are_those_of_the_store(tmp_path):
     rows = zip(*(column.to_pylist() for column in (identities["subject"], found["kind"], found["field"], found["call_id"])))
     keys = {(subject, kind, field or "") for subject, kind, field, call_id in rows if call_id not in moved}
     assert moved and len(keys) > 20
+    assert sum(kind == "missing_in_ledger" for _, kind, _ in keys) == 3
     assert keys <= stored
     # Rows with equal identities, such as later rows, are one in the store.
     assert len(set(identities["identity"].to_pylist())) == len(stored)

@@ -12,6 +12,7 @@ use crate::incomplete::NAMED_ACCOUNTS;
 use crate::output::{Lang, Paths, Summary, headline};
 use crate::texts;
 use crate::words::{count, plural};
+use reconcile_core::discrepancy::Kind;
 use reconcile_core::since::SinceLast;
 
 /// The end of a run whose files are written.
@@ -83,6 +84,7 @@ impl Closing<'_> {
             waiting = h.waiting,
             failed = h.failed,
             unusable_rows = h.unusable_rows,
+            missing_in_ledger = t.of_kind(Kind::MissingInLedger),
             discrepancies = t.discrepancies_total(),
             open = t.decisions.open,
             disputed = t.decisions.disputed,
@@ -166,6 +168,12 @@ impl Closing<'_> {
         format!("{} in {elapsed:.1} s{throttled}", plural(x.requests, "request"))
     }
 
+    /// How many calls receipts answered; empty without receipts.
+    fn answered_by_receipts(&self) -> String {
+        let answered = self.summary.receipts.map(|receipts| count(receipts.answered));
+        answered.map(|answered| format!(", {answered} by receipts")).unwrap_or_default()
+    }
+
     /// The accounts, if there are several.
     fn accounts(&self) -> Option<String> {
         let all = self.summary.accounts;
@@ -224,11 +232,12 @@ impl Closing<'_> {
         let mut lines = vec![
             format!("reconcile: {}", self.headline()),
             format!(
-                "  {}; at most {} in any window (cap {}); {} answered from the store",
+                "  {}; at most {} in any window (cap {}); {} answered from the store{}",
                 self.requests(),
                 count(x.evidence.most_in_any_window),
                 self.summary.provenance.cap,
-                plural(t.from_store, "call")
+                plural(t.from_store, "call"),
+                self.answered_by_receipts()
             ),
         ];
         let kinds: Vec<String> =

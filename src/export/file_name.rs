@@ -19,8 +19,8 @@ pub(super) enum Contents {
 /// An example of the name of a session, with a letter for each digit.
 const FORM: &str = "ddddddddTddddddddddddZ-hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
 
-/// The name of the files of this session with such contents: its start in UTC and its run. `None` if
-/// one of the two is damaged.
+/// The name of the files of this session with such contents: its start in UTC and its run. `None`
+/// if one of the two is damaged.
 pub(super) fn name_of(session: &EndedSession, origin: Origin, contents: Contents) -> Option<String> {
     let start = session.started_at.format("%Y%m%dT%H%M%S%6fZ");
     let prefix = if origin == Origin::Sandbox { SANDBOX } else { "" };

@@ -2,8 +2,8 @@
 //!
 //! The first reading of the store finds out which sessions brought answers for which days. Then
 //! [`FILES_AT_ONCE`] files at a time are written, by reading only the calls among which their
-//! answers are. Receipts follow in files of their own: they are read once to find their sessions and
-//! days, and once for these files. So memory grows neither with the answers nor with the days.
+//! answers are. Receipts follow in files of their own: they are read once to find their sessions
+//! and days, and once for these files. So memory grows neither with the answers nor with the days.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,11 +3,12 @@
 use super::lang::Lang;
 use crate::texts;
 use crate::words::{count, plural};
+use reconcile_core::discrepancy::Kind;
 use reconcile_core::totals::Totals;
 use reconcile_core::trend::Trend;
 
-/// The calls by category, and what is unusual, in one sentence without its full stop. Agreement and
-/// difference are always named, the others only if there are any.
+/// The calls by category, what each side lacks, and what is unusual, in one sentence without its
+/// full stop. Agreement and difference are always named, the others only if there are any.
 pub(crate) fn sentence(lang: Lang, totals: &Totals, trend: &Trend) -> String {
     let counts = counts(lang, totals);
     match texts::unusual(lang, trend) {
@@ -22,10 +23,11 @@ fn counts(lang: Lang, totals: &Totals) -> String {
     let others = [h.not_compared, h.missing, h.waiting, h.failed].into_iter().zip(WORDS.into_iter().skip(2));
     let parts = always.into_iter().chain(others.filter(|(n, _)| *n > 0));
     let parts: Vec<String> = parts.map(|(n, words)| words.part(lang, n)).collect();
+    let lacking = missing_in_ledger(lang, totals.of_kind(Kind::MissingInLedger));
     let unusable = unusable_rows(lang, h.unusable_rows);
     match lang {
-        Lang::En => format!("{}: {}{unusable}", plural(totals.calls, "call"), parts.join(", ")),
-        Lang::Zh => format!("共 {} 通通话：{}{unusable}", count(totals.calls), parts.join("，")),
+        Lang::En => format!("{}: {}{lacking}{unusable}", plural(totals.calls, "call"), parts.join(", ")),
+        Lang::Zh => format!("共 {} 通通话：{}{lacking}{unusable}", count(totals.calls), parts.join("，")),
     }
 }
 
@@ -57,6 +59,17 @@ const WORDS: [Words; 6] = [
     Words { one: "failed", several: "failed", zh: "查询失败" },
 ];
 
+/// The part on calls that only the provider has; empty without any. They are not among the calls
+/// of the ledger.
+fn missing_in_ledger(lang: Lang, n: u64) -> String {
+    match lang {
+        _ if n == 0 => String::new(),
+        Lang::En if n == 1 => "; 1 more call is missing in the ledger".to_owned(),
+        Lang::En => format!("; {} more calls are missing in the ledger", count(n)),
+        Lang::Zh => format!("；另有 {} 通台账无记录", count(n)),
+    }
+}
+
 /// The end of the sentence; empty without unusable rows.
 fn unusable_rows(lang: Lang, n: u64) -> String {
     match lang {
@@ -83,17 +96,18 @@ mod tests {
             deferred: 1,
             failed: 4,
             invalid: 7,
+            discrepancies: [(Kind::MissingInLedger, 2), (Kind::NotFound, 4)].into(),
             ..Totals::default()
         };
         assert_eq!(
             counts(Lang::En, &totals),
             "89 calls: 57 agree, 19 differ, 3 have nothing to compare, 4 are missing at the provider, \
-             2 wait, 4 failed; 7 ledger rows are unusable"
+             2 wait, 4 failed; 2 more calls are missing in the ledger; 7 ledger rows are unusable"
         );
         assert_eq!(
             counts(Lang::Zh, &totals),
             "共 89 通通话：57 通一致，19 通有差异，3 通无可比对项，4 通服务商无记录，2 通待结果，4 通查询失败；\
-             另有 7 行台账无法使用"
+             另有 2 通台账无记录；另有 7 行台账无法使用"
         );
     }
 

@@ -23,6 +23,20 @@ pub struct ReceiptsSummary<'a> {
     pub answered: u64,
 }
 
+impl ReceiptsSummary<'_> {
+    /// The numbers that metrics and workbook show, by their words: receipts that were read or
+    /// cannot be read, calls that they answered, and calls that the ledger lacks.
+    #[must_use]
+    pub fn numbers(&self) -> [(&'static str, u64); 4] {
+        [
+            ("read", self.counts.receipts),
+            ("unreadable", self.read.invalid.count),
+            ("answered", self.answered),
+            ("missing_in_ledger", self.counts.missing),
+        ]
+    }
+}
+
 /// The key `receipts`.
 #[derive(Serialize)]
 pub(super) struct ReceiptsJson<'a> {

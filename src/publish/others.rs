@@ -11,7 +11,7 @@ use super::decisions::decide;
 use super::remember::Remember;
 use super::sources::Sources;
 use crate::error::{Error, Result};
-use crate::output::{Outputs, RowEncoder, own_numbers};
+use crate::output::{KnownCall, Outputs, RowEncoder, own_numbers};
 use crate::store::NewDiscrepancy;
 use reconcile_core::discrepancy::DiscrepancyRow;
 use reconcile_core::discrepancy_identity::{Subject, call_id_digest};
@@ -64,7 +64,7 @@ impl OtherRows<'_> {
             own.of_other_calls += 1;
             own.add_discrepancy(row.what.kind, row.decision());
         }
-        self.write(&row)
+        self.write(&row, None)
     }
 
     /// Adds the row of a call that only this receipt names. Returns it if it was not open before.
@@ -85,7 +85,7 @@ impl OtherRows<'_> {
         self.counted.figures.bridge.add_missing_in_ledger(detail.duration_s);
         let of_call = (self.sources.money, product, day);
         self.counted.money.add_missing_in_ledger(of_call, &detail, what, is_settled);
-        self.write(&row)?;
+        self.write(&row, Some(KnownCall::Receipt(&detail)))?;
         let is_new = row.since.is_some_and(|since| since.is_new);
         // A usable row with its CallId resolves it.
         Ok(is_new.then(|| NewDiscrepancy {
@@ -105,11 +105,11 @@ impl OtherRows<'_> {
         row.since = Some(since);
     }
 
-    fn write(&mut self, row: &DiscrepancyRow) -> Result<()> {
+    fn write(&mut self, row: &DiscrepancyRow, call: Option<KnownCall<'_>>) -> Result<()> {
         self.counted.totals.of_other_calls += 1;
         self.counted.totals.add_discrepancy(row.what.kind, row.decision());
         self.counted.figures.add_discrepancy(row.what.kind, row.at_stake_s, row.is_settled());
-        self.encoder.add_discrepancy(row, None)?;
+        self.encoder.add_discrepancy(row, call)?;
         match self.encoder.take_full()? {
             Some(rows) => self.outputs.append(rows),
             None => Ok(()),

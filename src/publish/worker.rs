@@ -212,7 +212,7 @@ impl UnitRows<'_> {
         if let Some(of_account) = self.of_account(&row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));
         }
-        let call = KnownCall { row: &row, lookup: Some(&lookup) };
+        let call = KnownCall::Row(&row, Some(&lookup));
         own.iter().try_for_each(|discrepancy| self.write(discrepancy, Some(call)))
     }
 
@@ -326,7 +326,7 @@ impl UnitRows<'_> {
         if is_rest_settled && !discrepancy.is_settled() {
             self.counted.reopened.insert(number);
         }
-        self.write(&discrepancy, Some(KnownCall { row, lookup: None }))
+        self.write(&discrepancy, Some(KnownCall::Row(row, None)))
     }
 
     fn invalid_row(&mut self, row: InvalidRow) -> Result<()> {

@@ -25,6 +25,8 @@ pub struct Attempt {
     pub asked_date: String,
     /// Why it was sent.
     pub purpose: StoredWord<Purpose>,
+    /// True if it was sent only to look at a final record again.
+    pub recheck: bool,
     /// When it was sent.
     pub sent_at: DateTime<Utc>,
     /// True if the request has ended.

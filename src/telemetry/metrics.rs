@@ -17,13 +17,14 @@ use chrono::{DateTime, Utc};
 
 use super::metrics_text::{
     CALLS, DISCREPANCIES, HEADLINE, KeptSamples, LAST_EXIT_CODE, LAST_RUN_DURATION, LAST_RUN_ENDED,
-    LAST_SUCCESS, MARK, RESOLUTIONS, SINCE_LAST, State, labelled_sample, sample,
+    LAST_SUCCESS, MARK, RECEIPTS, RESOLUTIONS, SINCE_LAST, State, labelled_sample, sample,
 };
 pub use super::metrics_text::{ProgressOfAccount, RunProgress};
 use super::push::{PushTarget, Pusher};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::locked::lock;
+use crate::output::ReceiptsSummary;
 use crate::place::folder_of;
 use crate::regular_file;
 use crate::staged::Staged;
@@ -46,6 +47,21 @@ pub struct MetricsTargets<'a> {
     pub push: Option<&'a PushTarget>,
     /// PEM file of certificates to trust besides the platform's.
     pub ca_file: Option<&'a Path>,
+}
+
+/// What the metrics show of new outputs.
+#[derive(Debug, Clone, Copy)]
+pub struct Published<'a> {
+    /// Counts of rows and calls.
+    pub totals: &'a Totals,
+    /// What changed since the last run.
+    pub since_last: SinceLast,
+    /// Entries of the file of resolutions that decided nothing.
+    pub left_over: &'a LeftOver,
+    /// The provider's receipts; `None` if none were given.
+    pub receipts: Option<ReceiptsSummary<'a>>,
+    /// Whether the answers are simulated.
+    pub sandbox: bool,
 }
 
 /// The metrics of a run.
@@ -132,12 +148,12 @@ impl Metrics {
 
     /// Sets the counts of the new outputs. Only now is it certain whether the answers are
     /// simulated. [`Metrics::end`], which follows at once, writes them.
-    pub fn published(&self, totals: &Totals, since_last: SinceLast, left_over: &LeftOver, sandbox: bool) {
+    pub fn published(&self, published: &Published<'_>) {
+        let Published { totals, since_last, left_over, receipts, sandbox } = *published;
         let calls =
             Status::ALL.map(|status| labelled_sample("status", status.as_str(), totals.with_status(status)));
-        let discrepancies = Kind::ALL.map(|kind| {
-            labelled_sample("kind", kind.as_str(), totals.discrepancies.get(&kind).copied().unwrap_or(0))
-        });
+        let discrepancies =
+            Kind::ALL.map(|kind| labelled_sample("kind", kind.as_str(), totals.of_kind(kind)));
         let headline = totals.headline().categories();
         let headline = headline.map(|(category, n)| labelled_sample("category", category, n));
         let LeftOver { stale, unused, expired } = left_over;
@@ -145,6 +161,8 @@ impl Metrics {
         let entries = entries.map(|(word, lines)| (word, lines.len() as u64));
         let decisions = totals.decisions.by_word().into_iter().chain(entries);
         let decisions = decisions.map(|(word, n)| labelled_sample("decision", word, n));
+        let receipts = receipts.map(|receipts| receipts.numbers()).into_iter().flatten();
+        let receipts = receipts.map(|(word, n)| labelled_sample("result", word, n));
         let SinceLast { new, recurring, resolved } = since_last;
         let changes = [("new", new), ("recurring", recurring), ("resolved", resolved)];
         let changes = changes.map(|(word, n)| labelled_sample("change", word, n));
@@ -152,6 +170,7 @@ impl Metrics {
         state.sandbox = sandbox;
         state.kept.set(SINCE_LAST, changes);
         state.kept.set(RESOLUTIONS, decisions);
+        state.kept.set(RECEIPTS, receipts);
         state.kept.set(CALLS, calls);
         state.kept.set(HEADLINE, headline);
         state.kept.set(DISCREPANCIES, discrepancies);
@@ -268,7 +287,14 @@ mod tests {
         };
         let first = open();
         let totals = Totals { found: 7, ..Totals::default() };
-        first.published(&totals, SinceLast::default(), &LeftOver::default(), true);
+        let published = Published {
+            totals: &totals,
+            since_last: SinceLast::default(),
+            left_over: &LeftOver::default(),
+            receipts: None,
+            sandbox: true,
+        };
+        first.published(&published);
         first.end(Exit::Success);
         let success = text().lines().find(|l| l.starts_with("reconcile_last_success")).unwrap().to_owned();
 

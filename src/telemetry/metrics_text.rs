@@ -156,13 +156,14 @@ pub(super) const HEADLINE: &str = "reconcile_headline";
 pub(super) const DISCREPANCIES: &str = "reconcile_discrepancies";
 pub(super) const SINCE_LAST: &str = "reconcile_since_last";
 pub(super) const RESOLUTIONS: &str = "reconcile_resolutions";
+pub(super) const RECEIPTS: &str = "reconcile_receipts";
 pub(super) const LAST_RUN_DURATION: &str = "reconcile_last_run_duration_seconds";
 pub(super) const LAST_RUN_ENDED: &str = "reconcile_last_run_ended_timestamp_seconds";
 pub(super) const LAST_EXIT_CODE: &str = "reconcile_last_exit_code";
 pub(super) const LAST_SUCCESS: &str = "reconcile_last_success_timestamp_seconds";
 
 /// All metrics, in the order of the file.
-const METRICS: [Metric; 21] = [
+const METRICS: [Metric; 22] = [
     gauge(
         "reconcile_info",
         "Always 1. The labels are the program's version and whether the answers are simulated.",
@@ -215,6 +216,10 @@ const METRICS: [Metric; 21] = [
     kept_gauge(
         RESOLUTIONS,
         "Discrepancies of the last outputs, by decision; stale, unused and expired are entries of the file.",
+    ),
+    kept_gauge(
+        RECEIPTS,
+        "Receipts that the last run read and that are unreadable; calls that they answered and that the ledger lacks.",
     ),
     kept_gauge(LAST_RUN_DURATION, "Duration of the last run that ended."),
     kept_gauge(LAST_RUN_ENDED, "End of the last run, with any exit code."),

@@ -278,6 +278,7 @@ mod tests {
                 (prop::option::of(0..i64::MAX), prop::option::of(0..100_i64), 0..5_usize,
                  prop::option::of(0..1_000_000_i64)), 0..40),
             later in prop::collection::vec(prop::option::of(0..1_000_i64), 0..10),
+            missing in prop::collection::vec(prop::option::of(0..1_000_i64), 0..10),
         ) {
             let mut bridge = Bridge::default();
             for (own, filled, status, provider) in calls {
@@ -286,11 +287,12 @@ mod tests {
             for duration_s in later {
                 bridge.add_later_row(duration_s);
             }
+            missing.into_iter().for_each(|provider_s| bridge.add_missing_in_ledger(provider_s));
             let steps = bridge.steps().map(|(_, amount)| amount);
-            let before_last: i128 = steps[..10].iter().map(|amount| amount.seconds).sum();
-            prop_assert_eq!(before_last, steps[10].seconds);
+            let before_last: i128 = steps[..11].iter().map(|amount| amount.seconds).sum();
+            prop_assert_eq!(before_last, steps[11].seconds);
             let left: u64 = steps[1..6].iter().map(|amount| amount.calls).sum();
-            prop_assert_eq!(steps[0].calls, left + steps[10].calls, "each row is in one step");
+            prop_assert_eq!(steps[0].calls + steps[10].calls, left + steps[11].calls, "each row is in one step");
         }
     }
 }

@@ -8,6 +8,7 @@ use chrono::{Datelike as _, NaiveDate};
 use sha2::{Digest as _, Sha256};
 
 use crate::call::CallKey;
+use crate::discrepancy::Kind;
 use crate::ledger_row::InvalidRow;
 
 /// What a discrepancy is about.
@@ -78,6 +79,22 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn of_receipt(call_id: &'a str, day: NaiveDate) -> Self {
         Self::Call { call_id, prod_id: 0, day }
+    }
+
+    /// The subject of a row of a discrepancy file that is about a call, by the row's columns;
+    /// `None` if it names no kind or no call.
+    #[must_use]
+    pub fn of_named_call(
+        kind: &str,
+        call_id: &'a str,
+        prod_id: Option<i64>,
+        day: Option<NaiveDate>,
+    ) -> Option<Self> {
+        match day {
+            _ if kind.is_empty() || call_id.is_empty() => None,
+            Some(day) if kind == Kind::MissingInLedger.as_str() => Some(Self::of_receipt(call_id, day)),
+            day => Some(Self::Call { call_id, prod_id: prod_id?, day: day? }),
+        }
     }
 
     /// A 64-bit digest of the subject alone: the discrepancies of one call have the same one.
@@ -189,6 +206,24 @@ mod tests {
         assert_eq!(one, nth(one, 0));
         all.extend((1..5).map(|n| nth(one, n)));
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn a_row_about_a_call_names_it_with_its_product() {
+        let day = quick_parse::day("2026-11-16");
+        let of = |kind, call_id, prod_id| Subject::of_named_call(kind, call_id, prod_id, day);
+        assert_eq!(
+            of("mismatch", "1^2", Some(7)).map(Subject::digest),
+            of("pending", "1^2", Some(7)).map(Subject::digest)
+        );
+        assert_eq!(
+            (of("mismatch", "1^2", None), of("mismatch", "", Some(7)), of("", "1^2", Some(7))),
+            (None, None, None)
+        );
+        // The product of a missing call is that of the run, not of the receipt.
+        let missing = of("missing_in_ledger", "1^2", None);
+        assert!(missing.is_some() && missing == of("missing_in_ledger", "1^2", Some(7)));
+        assert_eq!(Subject::of_named_call("missing_in_ledger", "1^2", Some(7), None), None);
     }
 
     #[test]

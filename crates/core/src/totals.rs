@@ -189,6 +189,12 @@ impl Totals {
         (self.with_discrepancies + self.not_found).saturating_sub(self.settled_calls)
     }
 
+    /// The rows of a kind in the discrepancy file.
+    #[must_use]
+    pub fn of_kind(&self, kind: Kind) -> u64 {
+        self.discrepancies.get(&kind).copied().unwrap_or(0)
+    }
+
     /// The number of rows in the discrepancy file.
     #[must_use]
     pub fn discrepancies_total(&self) -> u64 {

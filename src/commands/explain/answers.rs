@@ -14,6 +14,7 @@ use reconcile_core::amended::{amendments, record};
 use reconcile_core::answer;
 use reconcile_core::calendar::provider_text;
 use reconcile_core::ledger_row::Expected;
+use reconcile_core::settle::kind_today;
 use reconcile_core::status::Lookup;
 
 /// The answer in the store.
@@ -30,6 +31,18 @@ pub(super) struct StoredAnswer {
     /// SHA-256 of `Data` as it was received, also where `data` is left out.
     data_sha256: Option<String>,
     damaged: bool,
+}
+
+/// The receipt in the store. It is no answer of the operation, so it has no request.
+#[derive(Serialize)]
+pub(super) struct StoredReceipt {
+    kind: &'static str,
+    #[serde(serialize_with = "as_provider_text")]
+    read_at: DateTime<Utc>,
+    day: String,
+    pub(super) data: Option<String>,
+    /// SHA-256 of the stored text, also where `data` is left out.
+    data_sha256: Option<String>,
 }
 
 /// An answer beside the one that counts, and what changed after it.
@@ -65,11 +78,14 @@ pub(super) fn earlier_answers(call: &KnownCall) -> Vec<EarlierAnswer> {
     earlier.collect()
 }
 
-/// The phone numbers of a call in all its answers.
+/// The phone numbers of a call in all its answers, and in its receipt.
 pub(super) fn all_numbers(expected: &Expected, lookup: &Lookup, call: &KnownCall) -> Vec<String> {
     let mut numbers = own_numbers(expected, lookup.detail.as_ref());
     for other in &call.others {
         numbers.extend(own_numbers(&Expected::default(), record(&other.stored.answer).as_ref()));
+    }
+    for stored in call.stored.answer.iter().chain(&call.stored.receipt) {
+        numbers.extend(own_numbers(&Expected::default(), record(&stored.answer).as_ref()));
     }
     numbers
 }
@@ -85,6 +101,29 @@ impl EarlierAnswer {
         });
         let heading = format!("\nearlier answer: {kind}, fetched at {fetched_at}{request_id}");
         std::iter::once(heading).chain(changes).collect()
+    }
+}
+
+impl StoredReceipt {
+    pub(super) fn new(call: &KnownCall) -> Option<Self> {
+        let stored = call.stored.receipt.as_ref()?;
+        let data = stored.answer.data.clone();
+        Some(Self {
+            kind: kind_today(stored).as_str(),
+            read_at: stored.fetched_at,
+            day: stored.answer.found_date.to_string(),
+            data_sha256: data.as_ref().map(|data| hex(&Sha256::digest(data))),
+            data,
+        })
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        table(&[
+            ("kind", self.kind.to_owned()),
+            ("read at", zone::date_and_time(self.read_at)),
+            ("day", self.day.clone()),
+            ("data", self.data.clone().unwrap_or_default()),
+        ])
     }
 }
 

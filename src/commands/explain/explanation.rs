@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use compact_str::CompactString;
 use serde::Serialize;
 
-use super::answers::{EarlierAnswer, StoredAnswer, all_numbers, as_provider_text, earlier_answers};
+use super::answers::{
+    EarlierAnswer, StoredAnswer, StoredReceipt, all_numbers, as_provider_text, earlier_answers,
+};
 use super::ledger_rows::LedgerRows;
 use super::row::Row;
 use crate::commands::answer::table;
@@ -15,13 +17,15 @@ use crate::shown::shown;
 use crate::store::{Attempt, KnownCall};
 use crate::words::plural;
 use crate::zone;
+use reconcile_core::answer::StoredCall;
 use reconcile_core::calendar::{midnight_ms, provider_text};
-use reconcile_core::compare;
+use reconcile_core::call_result::CallResult;
 use reconcile_core::detail::CallDetail;
 use reconcile_core::duplicate::{LaterValues, duplicate_of};
 use reconcile_core::ledger_row::{Expected, LedgerRow};
 use reconcile_core::quick_parse;
-use reconcile_core::status::{Lookup, look_up};
+use reconcile_core::source::Source;
+use reconcile_core::status::Lookup;
 
 /// What holds for every explained call.
 pub(super) struct Context {
@@ -36,7 +40,8 @@ pub(super) struct Context {
 #[derive(Serialize)]
 pub(super) struct Explanation {
     call_id: String,
-    prod_id: i64,
+    /// `None` for a call that only a receipt names.
+    prod_id: Option<i64>,
     account: Option<String>,
     day: String,
     /// True if the store knows the call.
@@ -48,6 +53,10 @@ pub(super) struct Explanation {
     sandbox: bool,
     attempts: Vec<AttemptLine>,
     answer: Option<StoredAnswer>,
+    /// What the provider pushed.
+    receipt: Option<StoredReceipt>,
+    /// Which of the two counts: `query` or `receipt`.
+    source: Option<&'static str>,
     /// Oldest first.
     earlier_answers: Vec<EarlierAnswer>,
     status: &'static str,
@@ -73,6 +82,8 @@ struct AttemptLine {
     /// Unix milliseconds, as they were sent.
     query_date: Option<i64>,
     purpose: String,
+    /// True if it was sent only to look at a final record again.
+    recheck: bool,
     took_ms: Option<f64>,
     code: String,
     http_status: Option<u16>,
@@ -96,22 +107,23 @@ impl Explanation {
         };
         let rows: Vec<&LedgerRow> = ledger.rows.iter().filter(|row| row.key == call.key).collect();
         let first = rows.first().copied().unwrap_or(&nothing_expected);
-        let stored = Some(&call.stored).filter(|_| call.is_whole);
-        let (mut filled, mut later_values) = (first.clone(), LaterValues::default());
+        let answer = call.stored.answer.clone().filter(|_| call.is_whole);
+        let stored = StoredCall { answer, ..call.stored.clone() };
+        let mut later_values = LaterValues::default();
         rows.iter().skip(1).for_each(|later| later_values.add(&first.expected, later));
-        later_values.fill(&mut filled.expected);
-        let lookup = look_up(&filled, stored.cloned(), context.rules.settle, i64::MAX);
-        let mut found = compare::compare(&filled, &lookup, context.rules.tolerances).discrepancies;
-        later_values.name_lines(&mut found);
+        let CallResult { row, lookup, compared, .. } =
+            CallResult::new(first.clone(), Some(&later_values), Some(stored), context.rules, i64::MAX);
         let duplicate =
             |row: &&LedgerRow| Row::new(row.line, vec![duplicate_of(first, row, &ledger.carried)]);
-        let mut explained = vec![Row::new(first.line, found)];
+        let mut explained = vec![Row::new(first.line, compared.discrepancies)];
         explained.extend(rows.iter().skip(1).map(duplicate));
-        let key = (call.key.call_id.clone(), call.key.prod_id.0, call.key.day.to_string());
+        let key = (call.key.call_id.clone(), Some(call.key.prod_id.0), call.key.day.to_string());
         Self {
             in_store: true,
             attempts: attempts(call),
             answer: StoredAnswer::new(call),
+            receipt: StoredReceipt::new(call),
+            source: lookup.source.map(Source::as_str),
             earlier_answers: earlier_answers(call),
             status: lookup.status.as_str(),
             normalized: normalized(&lookup, |at| provider_text(at).into()),
@@ -119,13 +131,13 @@ impl Explanation {
             rows: explained,
             account: account(call),
             endpoint: endpoint(call, context),
-            own_numbers: all_numbers(&filled.expected, &lookup, call),
+            own_numbers: all_numbers(&row.expected, &lookup, call),
             ..Self::unknown(key, context)
         }
     }
 
     /// A call that the store does not know: its CallId, product and day.
-    pub(super) fn unknown((call_id, prod_id, day): (String, i64, String), context: &Context) -> Self {
+    pub(super) fn unknown((call_id, prod_id, day): (String, Option<i64>, String), context: &Context) -> Self {
         Self {
             call_id,
             prod_id,
@@ -138,6 +150,8 @@ impl Explanation {
             sandbox: context.endpoint.is_none(),
             attempts: Vec::new(),
             answer: None,
+            receipt: None,
+            source: None,
             earlier_answers: Vec::new(),
             status: "",
             normalized: Vec::new(),
@@ -168,6 +182,7 @@ impl Explanation {
             answer.data = None;
             [&mut answer.code, &mut answer.message].into_iter().for_each(mask_text);
         }
+        self.receipt.iter_mut().for_each(|receipt| receipt.data = None);
         let changes = self.earlier_answers.iter_mut().flat_map(|earlier| &mut earlier.changes);
         for found in self.rows.iter_mut().flat_map(|row| &mut row.discrepancies).chain(changes) {
             for value in [&mut found.expected, &mut found.actual].into_iter().flatten() {
@@ -181,8 +196,8 @@ impl Explanation {
     /// The lines for people.
     pub(super) fn lines(&self) -> Vec<String> {
         let account = self.account.as_ref().map(|name| format!(", account {name}")).unwrap_or_default();
-        let mut lines =
-            vec![format!("call {}, product {}{account}, {} (UTC+8)", self.call_id, self.prod_id, self.day)];
+        let product = self.prod_id.map(|id| format!(", product {id}")).unwrap_or_default();
+        let mut lines = vec![format!("call {}{product}{account}, {} (UTC+8)", self.call_id, self.day)];
         if !self.in_store {
             lines.push("  the store does not know it".into());
             lines.extend(self.rows.iter().flat_map(Row::lines));
@@ -203,7 +218,17 @@ impl Explanation {
             Some(answer) => lines.extend(answer.lines().into_iter().map(|line| format!("  {line}"))),
         }
         lines.extend(self.earlier_answers.iter().flat_map(EarlierAnswer::lines));
-        lines.push(format!("\nread as {}:", self.status));
+        if let Some(receipt) = &self.receipt {
+            lines.push("\nreceipt:".into());
+            lines.extend(receipt.lines().into_iter().map(|line| format!("  {line}")));
+        }
+        let source = match self.source.filter(|_| self.receipt.is_some()) {
+            Some(_) if self.answer.is_none() => ", from the receipt",
+            Some("receipt") => ", from the receipt, which counts before this answer",
+            Some(_) => ", from the answer, which counts before the receipt",
+            None => "",
+        };
+        lines.push(format!("\nread as {}{source}:", self.status));
         lines.extend(table(&self.read).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.rows.iter().flat_map(Row::lines));
         lines
@@ -252,6 +277,7 @@ impl AttemptLine {
             asked_date: attempt.asked_date.clone(),
             query_date: quick_parse::day(&attempt.asked_date).map(midnight_ms),
             purpose: attempt.purpose.as_str().to_owned(),
+            recheck: attempt.recheck,
             took_ms: attempt.took_us.map(ms),
             code: attempt.code.clone().unwrap_or_else(|| "in flight".into()),
             http_status: attempt.http_status,
@@ -272,13 +298,14 @@ impl AttemptLine {
         let pause = pause.map_or_else(String::new, |ms| format!(" in {ms:.0} ms"));
         let throttled = if self.throttled { ", throttled" } else { "" };
         let account = self.account.as_ref().map(|name| format!(" under {name}")).unwrap_or_default();
+        let recheck = if self.recheck { " (looked at again)" } else { "" };
         let decision = match self.decision.as_str() {
             "" => String::new(),
             decision => format!(" -> {decision}{pause}"),
         };
         let id = self.request_id.as_ref().map(|id| format!("; request id {id}")).unwrap_or_default();
         format!(
-            "  {}  {} for {}{account}: {}{http}{took}{throttled}{decision}{id}",
+            "  {}  {}{recheck} for {}{account}: {}{http}{took}{throttled}{decision}{id}",
             zone::date_and_time(self.sent_at),
             self.purpose,
             self.asked_date,

@@ -29,6 +29,9 @@ const COLUMNS: [Known; 11] = [
     Known::Message,
 ];
 
+/// In place of the product of a call that only a receipt names.
+pub(super) const NO_PRODUCT: ProductId = ProductId(0);
+
 /// A call of the file, with its discrepancies by ledger line.
 pub(super) struct CallOfFile {
     pub(super) key: CallKey,
@@ -98,6 +101,12 @@ impl CallsOfFile {
 }
 
 impl CallOfFile {
+    /// Whether the ledger of the run lacks the call.
+    pub(super) fn is_missing_in_ledger(&self) -> bool {
+        let mut kinds = self.rows.iter().flat_map(|row| &row.discrepancies).map(|found| &found.kind);
+        kinds.any(|kind| kind == Kind::MissingInLedger.as_str())
+    }
+
     fn new(records: &[Record<'_>]) -> Option<Self> {
         let first = &records.first()?.texts;
         let mut call = Self { key: key_of(first)?, account: given(first[3]), rows: Vec::new() };
@@ -126,12 +135,12 @@ impl CallOfFile {
 
 /// The call that a row names.
 fn key_of(texts: &[&str]) -> Option<CallKey> {
-    let [call_id, prod_id, day, ..] = *texts else { return None };
-    let key = CallKey {
-        call_id: call_id.to_owned(),
-        prod_id: ProductId(prod_id.parse().ok()?),
-        day: quick_parse::day(day)?,
+    let [call_id, prod_id, day, _, _, kind, ..] = *texts else { return None };
+    let prod_id = match prod_id {
+        "" if kind == Kind::MissingInLedger.as_str() => NO_PRODUCT,
+        id => ProductId(id.parse().ok()?),
     };
+    let key = CallKey { call_id: call_id.to_owned(), prod_id, day: quick_parse::day(day)? };
     (!call_id.is_empty()).then_some(key)
 }
 

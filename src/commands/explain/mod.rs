@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::store::{KnownCall, Origin, Reader};
 use crate::words::plural;
 use explanation::{Context, Explanation};
-use from_file::{CallOfFile, CallsOfFile};
+use from_file::{CallOfFile, CallsOfFile, NO_PRODUCT};
 use ledger_rows::LedgerRows;
 
 /// Prints every request, the answer and the discrepancies of a call, or of each call of a file.
@@ -71,8 +71,10 @@ fn explain_all(from: &Path, args: &ExplainArgs, reader: &dyn Reader, context: &C
     let calls = CallsOfFile::read(from)?;
     let (mut known, mut unknown) = (0, 0);
     calls.for_each(&mut |call| {
+        let is_missing = call.is_missing_in_ledger();
         let explained = explain_call(call, reader, context)?;
-        *(if explained.in_store { &mut known } else { &mut unknown }) += 1;
+        // No run asks for a call that its ledger lacks.
+        *(if explained.in_store || is_missing { &mut known } else { &mut unknown }) += 1;
         next_answer(args.json, &explained, || {
             let mut lines = explained.lines();
             if known + unknown > 1 {
@@ -119,11 +121,12 @@ fn explain_call(call: CallOfFile, reader: &dyn Reader, context: &Context) -> Res
         let found = known.stored.answer.as_ref().map(|stored| stored.answer.found_date);
         known.key.prod_id == key.prod_id && (known.key.day == key.day || found == Some(key.day))
     };
+    let product = Some(key.prod_id.0).filter(|_| key.prod_id != NO_PRODUCT);
     let known = reader.calls_named(&key.call_id)?;
     let exact = known.iter().find(|known| known.key == key);
     let explained = match exact.or_else(|| known.iter().find(|known| is_it(known))) {
         Some(known) => Explanation::new(known, &LedgerRows::default(), context),
-        None => Explanation::unknown((key.call_id, key.prod_id.0, key.day.to_string()), context),
+        None => Explanation::unknown((key.call_id, product, key.day.to_string()), context),
     };
     Ok(explained.with_rows(rows, account).masked(&context.mask))
 }

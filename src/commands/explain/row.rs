@@ -33,7 +33,7 @@ impl Row {
     /// The lines for people.
     pub(super) fn lines(&self) -> Vec<String> {
         let heading = match self.line {
-            0 if self.discrepancies.iter().any(|found| found.kind == Kind::Amended.as_str()) => {
+            0 if self.discrepancies.iter().any(|found| is_of_other_call(&found.kind)) => {
                 "\ndiscrepancies of a call that the ledger does not name:".into()
             }
             0 => "\ndiscrepancies without a ledger (--input adds one):".into(),
@@ -60,6 +60,11 @@ impl From<Discrepancy> for ExplainedDiscrepancy {
             message: d.message.to_string(),
         }
     }
+}
+
+/// Whether rows of this kind may be about calls that the ledger does not name.
+pub(super) fn is_of_other_call(kind: &str) -> bool {
+    [Kind::Amended, Kind::MissingInLedger].iter().any(|known| known.as_str() == kind)
 }
 
 /// The rule of a kind; empty if this version does not know it.

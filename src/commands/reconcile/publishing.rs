@@ -23,6 +23,7 @@ use crate::output::{
 use crate::publish::{self, AccountTotals, BesideCalls, CheckedByAccount, Counted, Sources};
 use crate::shown::shown;
 use crate::store::{DiscrepancyChanges, EarlierCalls, OpenItems, RunEnd};
+use crate::telemetry::metrics::Published;
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
 use reconcile_core::bill_check::BillCheck;
@@ -115,7 +116,8 @@ fn end_run(
     run.store.end_session(run.scope(), Some(ended))?;
     let Summary { totals, since_last, limits, .. } = *summary;
     if let Some(metrics) = &run.metrics {
-        metrics.published(totals, since_last, left_over, run.is_sandbox());
+        let (receipts, sandbox) = (summary.receipts, run.is_sandbox());
+        metrics.published(&Published { totals, since_last, left_over, receipts, sandbox });
     }
     let exit = Exit::of_written_run(summary.complete(), decisions::is_above(run.settings, totals, limits));
     Closing { summary, paths: &paths, exit }.say(run.console.quiet);

@@ -7,125 +7,154 @@ use reconcile_core::calendar::provider_text;
 use reconcile_core::compared::FIELDS;
 use reconcile_core::detail::{CallDetail, Party};
 use reconcile_core::ledger_row::{LedgerRow, LedgerTime};
+use reconcile_core::source::Source;
 use reconcile_core::status::Lookup;
 
 /// Longest text that the report shows of one value, in characters.
 const MAX_CHARS: usize = 300;
 
-/// A ledger row with what the store knows of its call.
+/// A call as the run knows it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct KnownCall<'a> {
-    /// The row of the ledger.
-    pub(crate) row: &'a LedgerRow,
-    /// `None` for a later row of the same call.
-    pub(crate) lookup: Option<&'a Lookup>,
+pub(crate) enum KnownCall<'a> {
+    /// A ledger row, with what the store knows of its call; `None` for a later row of the call.
+    Row(&'a LedgerRow, Option<&'a Lookup>),
+    /// What the receipt says of a call that the ledger lacks.
+    Receipt(&'a CallDetail),
 }
 
 /// The same with its own values, without what the report does not show.
 #[derive(Debug)]
-pub(super) struct OwnedCall {
-    row: LedgerRow,
-    lookup: Option<Lookup>,
+#[allow(clippy::large_enum_variant, reason = "each is in a box with its row, and most are rows")]
+pub(super) enum OwnedCall {
+    Row(LedgerRow, Option<Lookup>),
+    Receipt(CallDetail),
 }
 
 impl OwnedCall {
     pub(super) fn as_known(&self) -> KnownCall<'_> {
-        KnownCall { row: &self.row, lookup: self.lookup.as_ref() }
+        match self {
+            Self::Row(row, lookup) => KnownCall::Row(row, lookup.as_ref()),
+            Self::Receipt(record) => KnownCall::Receipt(record),
+        }
     }
 }
 
 type Group = Vec<(&'static str, String)>;
 
-impl KnownCall<'_> {
+impl<'a> KnownCall<'a> {
     /// Without the columns carried through and the provider's `Data`.
     pub(super) fn to_owned(self) -> OwnedCall {
-        let row = LedgerRow {
-            key: self.row.key.clone(),
-            expected: self.row.expected.clone(),
-            carried: Vec::new(),
-            ..*self.row
+        let (row, lookup) = match self {
+            Self::Row(row, lookup) => (row, lookup),
+            Self::Receipt(record) => return OwnedCall::Receipt(record.clone()),
         };
-        let lookup = self.lookup.map(|lookup| Lookup {
+        let (key, expected) = (row.key.clone(), row.expected.clone());
+        let row = LedgerRow { key, expected, carried: Vec::new(), ..*row };
+        let lookup = lookup.map(|lookup| Lookup {
             detail: lookup.detail.clone(),
             failure: lookup.failure.clone(),
             raw: None,
             request_id: lookup.request_id.clone(),
             ..*lookup
         });
-        OwnedCall { row, lookup }
+        OwnedCall::Row(row, lookup)
     }
 
     /// The length of the texts that [`KnownCall::to_owned`] keeps.
     pub(super) fn bytes(self) -> usize {
-        let expected = &self.row.expected;
-        let of_ledger = expected.numbers().into_iter().chain([expected.state.as_ref()]);
-        let record = self.lookup.and_then(|lookup| lookup.detail.as_ref());
-        let of_record = record.into_iter().flat_map(|record| {
+        let of_record = self.record().into_iter().flat_map(|record| {
             let others = [&record.call_id, &record.state, &record.state_desc].map(Option::as_ref);
             record.numbers().into_iter().chain(others)
         });
-        let texts: usize = of_ledger.chain(of_record).flatten().map(|text| text.len()).sum();
-        let failure = self.lookup.and_then(|lookup| lookup.failure.as_ref());
-        let request_id = self.lookup.and_then(|lookup| lookup.request_id.as_ref());
-        texts
-            + self.row.key.call_id.len()
+        let of_record: usize = of_record.flatten().map(|text| text.len()).sum();
+        let Self::Row(row, lookup) = self else { return of_record };
+        let of_ledger = row.expected.numbers().into_iter().chain([row.expected.state.as_ref()]);
+        let of_ledger: usize = of_ledger.flatten().map(|text| text.len()).sum();
+        let failure = lookup.and_then(|lookup| lookup.failure.as_ref());
+        let request_id = lookup.and_then(|lookup| lookup.request_id.as_ref());
+        of_record
+            + of_ledger
+            + row.key.call_id.len()
             + failure.map_or(0, |failure| failure.code.len() + failure.message.len())
             + request_id.map_or(0, String::len)
     }
 
+    /// The provider's record, or what the receipt says.
+    fn record(self) -> Option<&'a CallDetail> {
+        match self {
+            Self::Row(_, lookup) => lookup?.detail.as_ref(),
+            Self::Receipt(record) => Some(record),
+        }
+    }
+
+    /// Whether a receipt says what is known of the call.
+    pub(super) fn is_from_receipt(self) -> bool {
+        match self {
+            Self::Row(_, lookup) => lookup.is_some_and(|lookup| lookup.source == Some(Source::Receipt)),
+            Self::Receipt(_) => true,
+        }
+    }
+
     /// The ledger's value of a field.
     pub(super) fn expected(self, field: &str) -> Option<String> {
-        let values = FIELDS.into_iter().zip(self.expected_values());
+        let Self::Row(row, _) = self else { return None };
+        let values = FIELDS.into_iter().zip(expected_values(row));
         values.filter(|(name, _)| *name == field).find_map(|(_, value)| value)
     }
 
     /// What the ledger expects, the provider's record, and the lookup. Values that are missing are
     /// left out.
     pub(super) fn groups(self) -> [Group; 3] {
-        let record = self.lookup.and_then(|lookup| lookup.detail.as_ref());
-        [
-            pairs(FIELDS.into_iter().zip(self.expected_values())).collect(),
-            record.map(record_values).unwrap_or_default(),
-            self.lookup.map(|lookup| self.lookup_values(lookup)).unwrap_or_default(),
-        ]
+        let record = self.record().map(record_values).unwrap_or_default();
+        match self {
+            Self::Row(row, lookup) => [
+                pairs(FIELDS.into_iter().zip(expected_values(row))).collect(),
+                record,
+                lookup.map(|lookup| lookup_values(row, lookup)).unwrap_or_default(),
+            ],
+            Self::Receipt(_) => [Vec::new(), record, Vec::new()],
+        }
     }
+}
 
-    /// In the order of [`FIELDS`].
-    fn expected_values(self) -> [Option<String>; FIELDS.len()] {
-        let expected = &self.row.expected;
-        let [caller, callee, caller_show, callee_show] =
-            expected.numbers().map(|n| n.map(ToString::to_string));
-        let time = |at: Option<LedgerTime>| at.map(|at| at.provider_text().to_string());
-        [
-            caller,
-            callee,
-            caller_show,
-            callee_show,
-            expected.state.as_ref().map(ToString::to_string),
-            expected.answered.map(|answered| answered.to_string()),
-            expected.duration_s.map(|seconds| seconds.to_string()),
-            time(expected.called_at),
-            time(expected.started_at),
-            time(expected.ended_at),
-        ]
-    }
+/// In the order of [`FIELDS`].
+fn expected_values(row: &LedgerRow) -> [Option<String>; FIELDS.len()] {
+    let expected = &row.expected;
+    let [caller, callee, caller_show, callee_show] = expected.numbers().map(|n| n.map(ToString::to_string));
+    let time = |at: Option<LedgerTime>| at.map(|at| at.provider_text().to_string());
+    [
+        caller,
+        callee,
+        caller_show,
+        callee_show,
+        expected.state.as_ref().map(ToString::to_string),
+        expected.answered.map(|answered| answered.to_string()),
+        expected.duration_s.map(|seconds| seconds.to_string()),
+        time(expected.called_at),
+        time(expected.started_at),
+        time(expected.ended_at),
+    ]
+}
 
-    fn lookup_values(self, lookup: &Lookup) -> Group {
-        let failure = lookup.failure.as_ref();
-        let source = if lookup.from_store { "store" } else { "asked" };
-        pairs([
-            ("status", Some(lookup.status.as_str().to_owned())),
-            ("day_asked", Some(self.row.key.day.to_string())),
-            ("day_found", lookup.detail.as_ref().map(|_| lookup.found_on.to_string())),
-            ("attempts", Some(lookup.attempts.to_string())),
-            ("fetched_at", lookup.fetched_at.map(zone::date_and_time)),
-            ("source", lookup.fetched_at.map(|_| source.to_owned())),
-            ("request_id", lookup.request_id.clone()),
-            ("error_code", failure.map(|failure| failure.code.to_string())),
-            ("error_message", failure.map(|failure| failure.message.to_string())),
-        ])
-        .collect()
-    }
+fn lookup_values(row: &LedgerRow, lookup: &Lookup) -> Group {
+    let failure = lookup.failure.as_ref();
+    let source = lookup.source.map(|source| match source {
+        Source::Receipt => source.as_str(),
+        Source::Query if lookup.from_store => "store",
+        Source::Query => "asked",
+    });
+    pairs([
+        ("status", Some(lookup.status.as_str().to_owned())),
+        ("day_asked", Some(row.key.day.to_string())),
+        ("day_found", lookup.detail.as_ref().map(|_| lookup.found_on.to_string())),
+        ("attempts", Some(lookup.attempts.to_string())),
+        ("fetched_at", lookup.fetched_at.map(zone::date_and_time)),
+        ("source", source.map(str::to_owned)),
+        ("request_id", lookup.request_id.clone()),
+        ("error_code", failure.map(|failure| failure.code.to_string())),
+        ("error_message", failure.map(|failure| failure.message.to_string())),
+    ])
+    .collect()
 }
 
 /// The provider's record, field by field. Times are in UTC+8, as in the discrepancy file.

@@ -66,7 +66,11 @@ impl Labels {
                 .map(|outcome| (outcome.as_str().to_owned(), texts::outcome(lang, outcome)))
                 .into(),
             answered: words(&[("true", "yes"), ("false", "no")]),
-            source: words(&[("store", "source_store"), ("asked", "source_asked")]),
+            source: words(&[
+                ("store", "source_store"),
+                ("asked", "source_asked"),
+                ("receipt", "source_receipt"),
+            ]),
             resolution: DecisionCounts::default()
                 .by_word()
                 .map(|(word, _)| (word.to_owned(), texts::decision(lang, word)))

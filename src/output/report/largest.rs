@@ -12,6 +12,7 @@ use super::known_call::{KnownCall, OwnedCall, cut, pairs};
 use crate::output::lang::Lang;
 use crate::shown::escape;
 use crate::texts;
+use reconcile_core::calendar::provider_text;
 use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::phone;
 use reconcile_core::resolution::Decision;
@@ -41,7 +42,8 @@ pub(super) struct ListedRow {
     ledger: String,
     provider: String,
     /// The value that the kind compares with: a duplicate's first row, the record before it was
-    /// amended, or what the provider's other values give.
+    /// amended, the receipt's, or what the provider's other values give. Of a call that the ledger
+    /// lacks it is the time.
     other: String,
     message: String,
     seconds: u64,
@@ -78,6 +80,12 @@ impl ListedRow {
             Kind::InvalidRow => (actual, String::new(), String::new()),
             Kind::Duplicate => (actual, String::new(), expected),
             Kind::Amended | Kind::ReceiptDiffers => (String::new(), actual, expected),
+            // There is nothing to compare: the row says whom the provider called, and when.
+            Kind::MissingInLedger => {
+                let callee = row.callee.as_deref().map(|callee| masked("callee", callee, own));
+                let sent_at = row.called_at.map(|at| provider_text(at).to_string());
+                (String::new(), callee.unwrap_or_default(), sent_at.unwrap_or_default())
+            }
             Kind::Inconsistent if what.field != "call_id" => {
                 let ledger = call.and_then(|call| call.expected(&what.field));
                 (value(ledger.as_deref()), actual, expected)
@@ -122,12 +130,14 @@ fn more(
     struct More {
         ledger: Vec<(String, String)>,
         record: Vec<(String, String)>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        receipt: Vec<(String, String)>,
         lookup: Vec<(String, String)>,
         columns: Vec<(String, String)>,
     }
     let own = &row.own_numbers;
     let groups = call.map(|call| call.groups()).unwrap_or_default();
-    let [ledger, record, lookup] = groups.map(|group| {
+    let [ledger, record, lookup] = groups.map(|group| -> Vec<(String, String)> {
         let masked = |(name, value): (&'static str, String)| {
             let value = masked(name, &value, own);
             (name.to_owned(), value)
@@ -137,7 +147,12 @@ fn more(
     let columns = carried.iter().zip(&row.carried).map(|(name, value)| (name.as_str(), Some(value.as_str())));
     let columns = pairs(columns.take(MAX_CARRIED));
     let columns = columns.map(|(name, value)| (masked("", name, own), masked("", &value, own))).collect();
-    serde_json::value::to_raw_value(&More { ledger, record, lookup, columns })
+    let (record, receipt) = if call.is_some_and(KnownCall::is_from_receipt) {
+        (Vec::new(), record)
+    } else {
+        (record, Vec::new())
+    };
+    serde_json::value::to_raw_value(&More { ledger, record, receipt, lookup, columns })
 }
 
 /// A row that waits: as the comparison left it, or already as the report shows it. Most rows that

@@ -10,6 +10,7 @@ mod link;
 mod money_texts;
 mod numbers;
 mod page;
+mod receipt_texts;
 mod strips;
 mod svg;
 mod texts;

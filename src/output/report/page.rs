@@ -22,6 +22,7 @@ use super::largest::{Largest, ListedRow};
 use super::link::Link;
 use super::money_texts;
 use super::numbers::{NumberStyle, Numbers, group_thousands};
+use super::receipt_texts;
 use super::strips::{self, Strip};
 use super::texts::{of_script, texts};
 use crate::error::{Error, Result};
@@ -61,6 +62,8 @@ struct Page<'a> {
     t: BTreeMap<&'static str, &'static str>,
     /// Texts of the section on money.
     m: BTreeMap<&'static str, &'static str>,
+    /// Texts of the section on receipts.
+    r: BTreeMap<&'static str, &'static str>,
     labels: &'a Labels,
     lang: &'static str,
     policy: String,
@@ -152,6 +155,7 @@ pub(crate) fn render(content: &Content<'_>, [largest, settled, amended]: [Larges
         s: &numbers,
         t: texts(lang),
         m: money_texts::texts(lang),
+        r: receipt_texts::texts(lang),
         labels: &labels,
         lang: lang.html_code(),
         policy: policy(),

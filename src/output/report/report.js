@@ -112,7 +112,7 @@
   }
 
   function groups(row) {
-    const parts = ["ledger", "record", "lookup", "columns"].filter((name) => row.more[name].length);
+    const parts = ["ledger", "record", "receipt", "lookup", "columns"].filter((name) => row.more[name]?.length);
     const place = [["product", row.product], ["call_date", row.day]].filter(([, value]) => value);
     const item = (name, value) => [
       element("dt", {}, ...withCode("field", name)),

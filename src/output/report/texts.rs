@@ -21,7 +21,7 @@ pub(super) fn text(lang: Lang, key: &str) -> &'static str {
 }
 
 /// Keys of the script's texts.
-const SCRIPT_KEYS: [&str; 28] = [
+const SCRIPT_KEYS: [&str; 31] = [
     "actual",
     "all",
     "colon",
@@ -35,12 +35,15 @@ const SCRIPT_KEYS: [&str; 28] = [
     "more_columns",
     "more_ledger",
     "more_lookup",
+    "more_receipt",
     "more_record",
     "open_row",
     "open_since",
     "other_amended",
     "other_duplicate",
     "other_inconsistent",
+    "other_missing_in_ledger",
+    "other_receipt_differs",
     "product",
     "reset",
     "search",
@@ -144,8 +147,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("what_kinds_mean", "What the kinds mean", "各类别的含义"),
     (
         "at_stake_text",
-        "Seconds at stake are the talk time that a discrepancy makes doubtful: the difference of two talk times; the ledger’s talk time of a call that the provider does not confirm, and of a duplicate row; the provider’s talk time of a call in an unknown state.",
-        "涉及秒数即差异所涉及的通话时长：时长不一致的取差值；服务商未确认的通话与重复行取台账时长；状态未知的取服务商时长。",
+        "Seconds at stake are the talk time that a discrepancy makes doubtful: the difference of two talk times; the ledger’s talk time of a call that the provider does not confirm, and of a duplicate row; the provider’s talk time of a call in an unknown state, or missing in the ledger.",
+        "涉及秒数即差异所涉及的通话时长：时长不一致的取差值；服务商未确认的通话与重复行取台账时长；状态未知与台账无记录的取服务商时长。",
     ),
     ("single", "Single discrepancies", "逐条差异"),
     ("largest_first", "Those with the most seconds at stake come first.", "按涉及秒数从大到小排列。"),
@@ -166,6 +169,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("other_amended", "before", "此前"),
     ("other_duplicate", "first row", "首行"),
     ("other_inconsistent", "its other values give", "按其他数值应为"),
+    ("other_missing_in_ledger", "sent at", "发出时间"),
+    ("other_receipt_differs", "the receipt says", "回执为"),
     ("filters", "Filter the discrepancies", "筛选差异"),
     ("product", "product", "产品"),
     ("day", "day", "日期"),
@@ -178,6 +183,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("the_call", "The call", "通话"),
     ("more_ledger", "The ledger expects", "台账预期"),
     ("more_record", "The provider’s record", "服务商记录"),
+    ("more_receipt", "What the receipt says", "回执内容"),
     ("more_lookup", "The lookup", "查询过程"),
     ("more_columns", "Other columns of the ledger", "台账的其他列"),
     ("resolved", "Decisions", "处理结果"),
@@ -232,8 +238,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     (
         "unseen",
-        "Calls that the provider has and the ledger lacks cannot be found, because the provider is asked by CallId. This page does not say that there are none.",
-        "服务商有而台账没有的通话无法发现，因为只能按 CallId 查询。本报告不涵盖此类通话，不代表不存在。",
+        "Calls that the provider has and the ledger lacks cannot be seen: the provider is asked by CallId, and no receipts were given. This page does not say that there are none.",
+        "服务商有而台账没有的通话无法发现，因为只能按 CallId 查询，且未提供回执。本报告不涵盖此类通话，不代表不存在。",
     ),
     ("account", "account", "账号"),
     ("most_of_account", "most in any window", "任一时间窗最多"),
@@ -361,6 +367,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("date", "Date", "日期"),
     ("source_store", "the store (an earlier run asked)", "本地缓存（此前已查询）"),
     ("source_asked", "asked in this run", "本次查询"),
+    ("source_receipt", "a receipt that the provider pushed", "服务商推送的回执"),
     ("party_caller", "caller", "主叫"),
     ("party_callee", "callee", "被叫"),
     ("field_product", "product", "产品"),

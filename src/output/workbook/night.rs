@@ -6,10 +6,11 @@ use rust_xlsxwriter::{Format, Worksheet, XlsxError};
 use super::cells::{Formats, MAX_TEXT, Place, write_integer, write_text, write_time};
 use crate::output::headline;
 use crate::output::lang::Lang;
-use crate::output::summary::Summary;
+use crate::output::summary::{Rechecked, Summary};
 use crate::shown::shown;
 use crate::texts::{self, NightText, bridge_step, category, night_text, tie_out_numbers, tie_out_rule};
 use reconcile_core::calendar::provider_local;
+use reconcile_core::since::SinceLast;
 
 /// Widths of the columns in characters. Further ones have the last one's.
 const WIDTHS: [f64; 3] = [36.0, 24.0, 20.0];
@@ -59,6 +60,9 @@ impl Night {
         night.add_bridge(summary);
         night.add_kinds(summary);
         night.add_decisions(summary);
+        night.add_since_last(summary);
+        night.add_rechecked(summary);
+        night.add_receipts(summary);
         night.add_limits(summary);
         night.add_tie_out(summary);
         night
@@ -169,7 +173,44 @@ impl Night {
             (NightText::Unused, "unused", left_over.unused.len() as u64),
             (NightText::SettledSeconds, "settled_s", summary.figures.settled_s),
         ];
-        for (name, code, n) in entries {
+        self.add_counts(entries);
+    }
+
+    fn add_since_last(&mut self, summary: &Summary<'_>) {
+        let SinceLast { new, recurring, resolved } = summary.since_last;
+        self.heading(&[NightText::SinceLast, NightText::Code, NightText::Rows]);
+        self.add_counts([
+            (NightText::New, "new", new),
+            (NightText::Recurring, "recurring", recurring),
+            (NightText::Resolved, "resolved", resolved),
+        ]);
+    }
+
+    /// Adds the records that were looked at again, if there are any.
+    fn add_rechecked(&mut self, summary: &Summary<'_>) {
+        let Rechecked { asked, changed, lost } = summary.rechecked;
+        if asked + changed + lost == 0 {
+            return;
+        }
+        self.heading(&[NightText::Rechecked, NightText::Code, NightText::Calls]);
+        self.add_counts([
+            (NightText::Asked, "asked", asked),
+            (NightText::Changed, "changed", changed),
+            (NightText::Lost, "lost", lost),
+        ]);
+    }
+
+    /// Adds the receipts, if there are any.
+    fn add_receipts(&mut self, summary: &Summary<'_>) {
+        let Some(receipts) = summary.receipts else { return };
+        self.heading(&[NightText::Receipts, NightText::Code, NightText::Numbers]);
+        let names =
+            [NightText::ReceiptsRead, NightText::Unreadable, NightText::Answered, NightText::MissingInLedger];
+        self.add_counts(names.into_iter().zip(receipts.numbers()).map(|(name, (code, n))| (name, code, n)));
+    }
+
+    fn add_counts(&mut self, counts: impl IntoIterator<Item = (NightText, &'static str, u64)>) {
+        for (name, code, n) in counts {
             self.add([self.words(name), Value::text(code), Value::count(n)]);
         }
     }

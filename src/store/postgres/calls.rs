@@ -85,7 +85,7 @@ pub(super) fn named(t: &mut Transaction<'_>, call_id: &str) -> Done<Vec<KnownCal
 fn attempts(t: &mut Transaction<'_>, call_no: i64) -> Done<Vec<Attempt>> {
     let rows = t.query(
         "SELECT session_no, asked_date, purpose, sent_at, replied_at, replied_boot_us - sent_boot_us, http_status, code,
-                throttled, decision, pause_us, nullif(account, ''), endpoint, request_id
+                throttled, decision, pause_us, nullif(account, ''), endpoint, request_id, recheck
          FROM request JOIN session USING (session_no) WHERE call_no = $1 ORDER BY session_no, request_no",
         &[&call_no],
     )?;
@@ -113,6 +113,7 @@ fn attempt(row: &Row) -> Result<Attempt, postgres::Error> {
         account: row.try_get(11)?,
         endpoint: row.try_get(12)?,
         request_id: text(13)?,
+        recheck: row.try_get(14)?,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::store::units::time_of;
 pub(super) fn of_call(c: &Connection, call_no: i64) -> rusqlite::Result<Vec<Attempt>> {
     let mut query = c.prepare_cached(
         "SELECT session_no, asked_date, purpose, sent_at, replied_at, replied_boot_us - sent_boot_us, http_status, code,
-                throttled, decision, pause_us, account, endpoint, request_id
+                throttled, decision, pause_us, account, endpoint, request_id, recheck
          FROM request LEFT JOIN session USING (session_no) WHERE call_no = ?1 ORDER BY request_no",
     )?;
     query.query_map([call_no], attempt)?.collect()
@@ -32,5 +32,6 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         account: row.get(11)?,
         endpoint: row.get(12)?,
         request_id: row.get(13)?,
+        recheck: row.get(14)?,
     })
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::house::readme::{sample_run, sample_run_with};
 use crate::support::browser::{Task, assert_sound, open};
+use crate::support::rust_files::root;
 use crate::support::{Bench, cell, id, read_csv};
 
 const REPORT: &str = "out/details.report.html";
@@ -92,7 +93,12 @@ fn assert_sentence(dom: &str, summary: &Value) {
     let headline = &summary["headline"];
     let categories = ["agree", "differ", "not_compared", "missing", "waiting", "failed", "unusable_rows"];
     let named = categories.map(|category| headline[category].as_u64().unwrap());
-    let named = named.into_iter().enumerate().filter(|(i, n)| *i < 2 || *n > 0).map(|(_, n)| n);
+    let mut named: Vec<u64> =
+        named.into_iter().enumerate().filter(|(i, n)| *i < 2 || *n > 0).map(|(_, n)| n).collect();
+    // Unusable rows come last, after what the ledger lacks.
+    let before_last = named.len() - usize::from(headline["unusable_rows"] != 0);
+    let missing = summary["discrepancies"]["missing_in_ledger"].as_u64().filter(|n| *n > 0);
+    named.splice(before_last..before_last, missing);
     let expected: Vec<u64> = summary["calls"].as_u64().into_iter().chain(named).collect();
     assert_eq!(shown, expected, "{sentence}");
 }
@@ -126,7 +132,7 @@ fn assert_rows(dom: &str, bench: &Bench) {
         let what = text("what");
         let is_in_file = file.iter().any(|row| {
             let (kind, field) = (cell(row, "kind"), cell(row, "field"));
-            let is_same = cell(row, "ledger_line") == text("n line")
+            let is_same = cell(row, "ledger_line") == text("n line").trim_matches('–')
                 && what.contains(kind)
                 && what.contains(field)
                 && cell(row, "seconds_at_stake") == text("n seconds");
@@ -169,6 +175,31 @@ fn the_chinese_report_passes_the_same_checks() {
     assert_sentence(dom, &summary);
     assert_bridge(dom);
     assert_rows(dom, &bench);
+}
+
+#[test]
+fn the_report_with_receipts_passes_the_same_checks() {
+    let receipts = root().join("sample-data/receipts.jsonl").display().to_string();
+    let bench = sample_run_with(&["--receipts", &receipts, "--receipts-trust", "full"]);
+    let first_missing = "const row = [...document.querySelectorAll('#rows tbody tr')]\
+        .find((row) => row.textContent.includes('missing_in_ledger'));\
+        row.querySelector('button').click(); return row.innerText + row.nextSibling.innerText";
+    let wide =
+        Task { axe: true, validate: true, ..Task::new(&bench.path(REPORT)).step(DOM).step(first_missing) };
+    let narrow =
+        Task { width: 390, dark: true, axe: true, ..Task::new(&bench.path(REPORT)).step(first_missing) };
+    let Some(opened) = open(&[wide, narrow]) else { return };
+    opened.iter().for_each(assert_sound);
+    assert!(opened.iter().all(|page| page.axe.is_empty() && page.validate.is_empty() && !page.overflows));
+    let (dom, summary) = (opened[0].steps[0].as_str().unwrap(), summary(&bench));
+    assert_numbers(dom, &summary);
+    assert_sentence(dom, &summary);
+    assert_bridge(dom);
+    assert_rows(dom, &bench);
+    let row = opened[0].steps[1].as_str().unwrap();
+    for text in ["125****0131", "sent at: 2026-11-16 18:20:31", "What the receipt says", "talk time"] {
+        assert!(row.contains(text), "no {text} in {row}");
+    }
 }
 
 #[test]

@@ -367,3 +367,50 @@ fn a_path_that_is_no_workbooks_or_taken_is_refused() {
     bench.run(&["--xlsx", "none/w.xlsx"]).exits(2).says("there is no folder none");
     assert_eq!(bench.provider.seen(), 0);
 }
+
+/// The counts of the first sheet: the number in the third column, by the title of its table and the
+/// code in the second column.
+fn counts_of_night(path: &Path) -> BTreeMap<(String, String), i64> {
+    let range = open(path).worksheet_range("Night").unwrap();
+    let (mut title, mut counts) = (String::new(), BTreeMap::new());
+    for row in range.rows() {
+        match (row[0].as_string(), row[1].as_string(), row[2].as_i64()) {
+            (Some(name), Some(code), _) if code == "code" => title = name,
+            (_, Some(code), Some(n)) => drop(counts.insert((title.clone(), code), n)),
+            _ => {}
+        }
+    }
+    counts
+}
+
+#[test]
+fn the_first_sheet_says_what_is_new_and_what_receipts_say() {
+    let receipts = root().join("sample-data/receipts.jsonl").display().to_string();
+    let with_receipts = ["--xlsx", "out/w.xlsx", "--receipts", &receipts, "--receipts-trust", "full"];
+    let bench = sample_run_with(&with_receipts);
+    let count = |counts: &BTreeMap<(String, String), i64>, title: &str, code: &str| {
+        counts.get(&(title.to_owned(), code.to_owned())).copied()
+    };
+    let (since, receipts_of) = ("Discrepancies since the last run", "The provider’s receipts");
+    let first = counts_of_night(&bench.path("out/w.xlsx"));
+    assert_eq!(["new", "recurring", "resolved"].map(|code| count(&first, since, code)), [45, 0, 0].map(Some));
+    let codes = ["read", "unreadable", "answered", "missing_in_ledger"];
+    assert_eq!(codes.map(|code| count(&first, receipts_of, code)), [82, 2, 70, 3].map(Some));
+    assert_eq!(count(&first, "Final records looked at again", "asked"), None);
+
+    // The receipts are in the store, but this run reads none.
+    let again = ["--sandbox", "--out", "out/details.parquet", "--xlsx", "out/w.xlsx", "--recheck", "3d"];
+    bench.run(&again).exits(0);
+    let second = counts_of_night(&bench.path("out/w.xlsx"));
+    assert_eq!(
+        ["new", "recurring", "resolved"].map(|code| count(&second, since, code)),
+        [0, 42, 0].map(Some)
+    );
+    assert_eq!(count(&second, receipts_of, "read"), None);
+    let looked_at = count(&second, "Final records looked at again", "asked").unwrap();
+    assert_eq!(
+        Some(looked_at),
+        bench.summary_at("out/details.summary.json").0["rechecked"]["asked"].as_i64()
+    );
+    assert!(looked_at > 0);
+}

@@ -1,4 +1,5 @@
-//! Calls that only receipts name, over several nights: since when, decisions, masks, erasing, kills.
+//! Calls that only receipts name, over several nights: since when, decisions, masks, erasing,
+//! kills.
 
 use super::planted::receipt as true_receipt;
 use super::receipt;

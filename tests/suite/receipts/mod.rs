@@ -9,6 +9,7 @@ mod of_sandbox;
 pub mod planted;
 mod refuting;
 mod runs;
+mod seen;
 
 use std::path::{Path, PathBuf};
 

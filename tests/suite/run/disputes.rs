@@ -213,3 +213,17 @@ fn every_attempt_has_its_request_id_and_address() {
         assert_eq!(ids.iter().filter(|id| id.is_string()).count(), 1);
     }
 }
+
+#[test]
+fn a_request_for_a_second_look_is_marked() {
+    let bench = Bench::new(&(HEADER.to_owned() + &row(0, "2024-05-26 10:00:00", ",5")));
+    bench.run(&[]).exits(0);
+    bench.run(&["--recheck", "3d"]).exits(0);
+    let run = explain(&bench, &[&id(0), "--json"]);
+    let calls: Value = serde_json::from_str(&run.stdout).unwrap();
+    let marks: Vec<&Value> =
+        calls[0]["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["recheck"]).collect();
+    assert_eq!(marks, [&json!(false), &json!(true)]);
+    let text = explain(&bench, &[&id(0)]).stdout;
+    assert_eq!(text.matches(" first (looked at again) for 2024-05-26").count(), 1, "{text}");
+}

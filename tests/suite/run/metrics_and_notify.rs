@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::provider::Reply;
+use crate::support::rust_files::root;
 use crate::support::{Bench, ledger, read_post, venv};
 
 /// Metric names with labels, as Prometheus writes them, and their values.
@@ -157,7 +158,9 @@ fn of_two_runs_with_one_metrics_file_the_first_writes_it() {
 
 #[test]
 fn the_sample_metrics_match_their_snapshot() {
-    let bench = crate::house::readme::sample_run_with(&["--metrics-file", "r.prom"]);
+    let receipts = root().join("sample-data/receipts.jsonl").display().to_string();
+    let options = ["--metrics-file", "r.prom", "--receipts", &receipts, "--receipts-trust", "none"];
+    let bench = crate::house::readme::sample_run_with(&options);
     let text = std::fs::read_to_string(bench.path("r.prom")).unwrap();
     let varies = |line: &str| line.contains("_timestamp_seconds ") || line.contains("_duration_seconds ");
     let lines = text.lines().map(|line| match line.rsplit_once(' ') {

@@ -34,7 +34,7 @@ fn receipts_are_exported_once_and_apart() {
     assert_eq!(column(&all, "source").iter().filter(|source| **source == "receipt").count(), 6);
     assert_eq!(export(&bench), "no new answers for lake\n");
 
-    // The same receipts stay those of their session; a fuller one is a new row of the later session.
+    // The same receipts stay those of their session; a fuller one is a row of the later session.
     bench.run(&["--receipts", "receipts.jsonl", "--receipts-trust", "full"]).exits(0);
     assert_eq!(export(&bench), "no new answers for lake\n");
     let fuller = crate::receipts::planted::receipt(&id(0), 26, talk_seconds(&id(0)))
