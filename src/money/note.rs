@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::words::plural;
 use reconcile_core::bill::Bill;
-use reconcile_core::bill_check::BillCheck;
+use reconcile_core::bill_check::{BillCheck, BillDay};
 use reconcile_core::money::{MoneyFigures, MoneyRules};
 
 /// Items named in a note.
@@ -29,6 +29,13 @@ pub enum MoneyNote {
     Packages {
         /// Rows of the bill.
         rows: u64,
+    },
+    /// The bill has only a header.
+    EmptyBill,
+    /// The bill is in another currency than the tariff on these days.
+    OtherCurrency {
+        /// Days of a product.
+        days: u64,
     },
     /// Calls on days beyond those that have a sum of their own.
     TooManyDays {
@@ -55,7 +62,14 @@ impl MoneyNote {
             notes.push(Self::NoTariff { calls: figures.without_tariff });
         }
         let Some(check) = check else { return notes };
+        notes.extend((check.bill.rows == 0).then_some(Self::EmptyBill));
         notes.extend(unmapped(check.bill));
+        let is_other = |day: &&BillDay<'_>| {
+            let tariff = rules.tariffs.on(day.product, day.day);
+            tariff.zip(day.bill).is_some_and(|(tariff, bill)| tariff.currency != bill.currency)
+        };
+        let days = check.days.iter().filter(is_other).count() as u64;
+        notes.extend((days > 0).then_some(Self::OtherCurrency { days }));
         let rows = check.bill.days.values().map(|day| day.billed.package_rows).sum();
         if rows > 0 {
             notes.push(Self::Packages { rows });
@@ -103,6 +117,12 @@ impl fmt::Display for MoneyNote {
                 f,
                 "a resource package paid a part of {} of the bill; that part is in no amount",
                 plural(*rows, "row")
+            ),
+            Self::EmptyBill => write!(f, "the bill has no rows, so nothing is compared with it"),
+            Self::OtherCurrency { days } => write!(
+                f,
+                "the bill of {} is in another currency than the tariff, so these amounts are not compared",
+                plural(*days, "day")
             ),
             Self::TooManyDays { calls } => {
                 let (are, calls) = (if *calls == 1 { "is" } else { "are" }, plural(*calls, "call"));

@@ -17,6 +17,10 @@ pub(super) fn note(note: &MoneyNote) -> String {
         MoneyNote::Packages { rows } => {
             format!("账单中有 {} 行的一部分由资源包抵扣，该部分不计入任何金额", count(*rows))
         }
+        MoneyNote::EmptyBill => "账单没有任何行，未做比对".to_owned(),
+        MoneyNote::OtherCurrency { days } => {
+            format!("账单有 {} 天的币种与资费不同，其金额未做比对", count(*days))
+        }
         MoneyNote::TooManyDays { calls } => {
             format!("{} 个通话的日期超出与账单比对的天数范围", count(*calls))
         }

@@ -567,7 +567,7 @@ mod tests {
             change(&mut t);
             assert!(!w.is_equal_to(&t), "change {at}");
         }
-        // That nothing was compared is not that nothing differs. The files cannot tell the two apart.
+        // That nothing was compared is not that nothing differs: the files cannot tell them apart.
         let t = Totals { clean: 0, not_compared: 1, ..counted() };
         assert!(w.is_equal_to(&t));
     }

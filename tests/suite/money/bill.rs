@@ -118,6 +118,18 @@ fn a_bill_alone_needs_no_tariff() {
 }
 
 #[test]
+fn a_bill_that_is_not_compared_is_named() {
+    let bench = bench(&CALLS);
+    let (bill, stderr) = billed(&bench, HEADER);
+    assert_eq!((&bill["rows"], &bill["by_product"][0]["difference"]), (&json!(0), &Value::Null));
+    assert!(stderr.contains("the bill has no rows, so nothing is compared with it"), "{stderr}");
+    let dollars = HEADER.to_owned() + &used("2024-05-26", "6", "0.33").replace("CNY", "USD");
+    let (bill, stderr) = billed(&bench, &dollars);
+    assert_eq!(bill["by_product"][0]["difference"], Value::Null);
+    assert!(stderr.contains("the bill of 1 day is in another currency than the tariff"), "{stderr}");
+}
+
+#[test]
 fn a_day_with_a_failed_call_proves_nothing() {
     let bench = bench(&CALLS);
     let ledger = fs::read_to_string(bench.path("calls.csv")).unwrap();
