@@ -555,7 +555,7 @@ mod tests {
             change(&mut t);
             assert!(!w.is_equal_to(&t), "change {at}");
         }
-        // Nothing is compared is not the same as nothing differs, but the files cannot tell them apart.
+        // The files cannot tell a call without a compared value from a clean one.
         let t = Totals { clean: 0, not_compared: 1, ..counted() };
         assert!(w.is_equal_to(&t));
     }
