@@ -79,5 +79,8 @@ mod tests {
         assert_eq!(stake(Kind::OtherDay, "call_date", None), 0);
         let amended = Discrepancy::new(Kind::Amended, Message::NotAsked).field("duration_s").delta(Some(-3));
         assert_eq!(seconds_at_stake(None, detail.duration_s, &amended), 3);
+        assert_eq!(seconds_at_stake(None, detail.duration_s, &amended.field("ended_at")), 0);
+        assert_eq!(stake(Kind::ReceiptDiffers, "duration_s", Some(5)), 5);
+        assert_eq!(stake(Kind::ReceiptDiffers, "state", None), 0);
     }
 }

@@ -141,6 +141,7 @@ mod tests {
             r#"{"state":"200000"}"#,
             r#"{"state":"200000","duration":""}"#,
             r#"{"state":"200000","duration":null}"#,
+            r#"{"duration":null,"state":"200000"}"#,
             r#"{"statusCode":"200103","duration":0}"#,
             "{",
         ] {

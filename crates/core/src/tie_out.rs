@@ -567,7 +567,7 @@ mod tests {
             change(&mut t);
             assert!(!w.is_equal_to(&t), "change {at}");
         }
-        // That nothing was compared is not that nothing differs: the files cannot tell them apart.
+        // The files cannot tell a call without a compared value from a clean one.
         let t = Totals { clean: 0, not_compared: 1, ..counted() };
         assert!(w.is_equal_to(&t));
     }
@@ -578,13 +578,13 @@ mod tests {
             of_totals(t).into_iter().filter(|line| !line.adds_up).map(|line| line.rule).collect()
         };
         let mut t = counted();
-        t.add_discrepancy(Kind::Duplicate, None);
-        (t.rows, t.duplicates) = (4, 1);
+        (0..2).for_each(|_| t.add_discrepancy(Kind::Duplicate, None));
+        (t.rows, t.duplicates) = (5, 2);
         assert_eq!(broken(&t), []);
         let texts: Vec<String> = of_totals(&t).iter().map(|line| line.numbers.to_string()).collect();
-        let wanted = ["4 = 1 + 1 + 2", "2 = 2 + 0 + 0 + 0 + 0", "2 = 1 + 1 + 0"];
+        let wanted = ["5 = 1 + 2 + 2", "2 = 2 + 0 + 0 + 0 + 0", "2 = 1 + 1 + 0"];
         assert_eq!(texts[..3], wanted);
-        assert_eq!(texts[3..], ["4 = 1 + 3 + 0", "4 = 4 + 0 + 0 + 0 + 0"]);
+        assert_eq!(texts[3..], ["5 = 1 + 4 + 0", "5 = 5 + 0 + 0 + 0 + 0"]);
         assert_eq!(broken(&Totals { invalid: 2, ..t.clone() }), [Rule::Rows, Rule::Discrepancies]);
         assert_eq!(broken(&Totals { clean: 2, ..t }), [Rule::Found]);
     }

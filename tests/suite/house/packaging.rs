@@ -185,6 +185,29 @@ fn every_packaged_file_exists_or_is_built() {
 }
 
 #[test]
+fn binstall_asks_for_the_archives_of_a_release() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest = DeTable::parse(&text).unwrap();
+    let path = ["package", "metadata", "binstall"];
+    let binstall = path.iter().fold(manifest.get_ref(), |table, key| inner(table, key));
+    let named = |key: &str| match binstall.get(key).map(toml::Spanned::get_ref) {
+        Some(DeValue::String(text)) => text
+            .replace("{ name }", env!("CARGO_PKG_NAME"))
+            .replace("{ bin }{ binary-ext }", "reconcile")
+            .replace("{ version }", "$version")
+            .replace("{ target }", "$target"),
+        other => panic!("{key} is {other:?}"),
+    };
+    let script = packaged("build-release.sh");
+    let name = script.lines().find_map(|line| line.trim().strip_prefix("name=")).unwrap();
+    assert!(script.contains("> \"dist/$name.tar.gz\""), "the archive has another name");
+    assert_eq!(named("pkg-url"), format!("{{ repo }}/releases/download/v$version/{name}.tar.gz"));
+    // The binary lies in the archive's only folder.
+    assert!(script.contains("/release/reconcile\" \"$folder/\"") && script.contains("-c \"$name\""));
+    assert_eq!(named("bin-dir"), format!("{name}/reconcile"));
+}
+
+#[test]
 fn the_scripts_have_no_syntax_errors() {
     for name in ["build-release.sh", "debian/postinst", "debian/prerm"] {
         let shell = if name.ends_with(".sh") { "bash" } else { "sh" };
