@@ -314,7 +314,10 @@ mod tests {
             caller_show_number: Some("not in the record, so not compared".into()),
             ..Expected::default()
         };
-        assert_eq!(differences(expected, ANSWERED, EXACT), []);
+        assert_eq!(differences(expected.clone(), ANSWERED, EXACT), []);
+        let other = Expected { callee: Some("13735460001".into()), ..expected };
+        let differs = differs("callee").values(Some("13735460001".into()), Some("13735460000".into()));
+        assert_eq!(differences(other, ANSWERED, EXACT), [differs]);
     }
 
     #[test]
