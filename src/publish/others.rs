@@ -91,7 +91,7 @@ impl OtherRows<'_> {
         Ok(is_new.then(|| NewDiscrepancy {
             subject,
             kind: row.what.kind,
-            field: CompactString::default(),
+            field: row.what.field.as_str().into(),
             call_date: Some(day),
             named: Some(call_id_digest(receipt.call_id())),
         }))

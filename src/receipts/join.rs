@@ -116,10 +116,8 @@ fn calls_with<'a, 'b>(calls: &mut &'a [Record<'b>], key: u128) -> &'a [Record<'b
 /// A receipt names no product. So it answers no call if two of one day differ only in the product.
 fn relation(receipt: &Receipt, named: &[Record<'_>], days: Option<(NaiveDate, NaiveDate)>) -> Relation {
     if named.is_empty() {
-        let Some(day) = receipt.surely_on() else {
-            return if receipt.day().is_some() { Relation::Outside } else { Relation::Undated };
-        };
-        let is_within = days.is_some_and(|(first, last)| (first..=last).contains(&day));
+        let Some((earliest, latest)) = receipt.days() else { return Relation::Undated };
+        let is_within = days.is_some_and(|(first, last)| first <= earliest && latest <= last);
         return if is_within { Relation::Missing } else { Relation::Outside };
     }
     let calls = named.iter().filter_map(|record| named_call(record.no, &record.texts));

@@ -50,11 +50,14 @@ fn zh(problem: ReceiptProblem) -> String {
         ReceiptProblem::UnclosedQuote => "引号未闭合；请补上引号",
         ReceiptProblem::WrongWidth => "值多于列；含分隔符的值请加引号",
         ReceiptProblem::NoCallId => "没有 call_id；无法对应任何通话",
-        ReceiptProblem::BadCallId => "call_id 已损坏；请按文本导出",
+        ReceiptProblem::BadCallId => "call_id 已损坏或被遮盖；请按文本导出",
         ReceiptProblem::Empty => "除 call_id 外没有任何内容",
+        ReceiptProblem::NoReceipt => "不是回执：既无 originate_time，也无 status_code",
         ReceiptProblem::OtherMessage => "不是 VoiceReport 消息；请将各类消息分文件存放",
         ReceiptProblem::Twice(field) => return format!("{} 出现两次且值不同", field.name()),
-        ReceiptProblem::NotAValue(field) => return format!("{} 既不是文本也不是整数", field.name()),
+        ReceiptProblem::NotAValue(field) => {
+            return format!("{} 既不是文本也不是整数；可能被电子表格改动", field.name());
+        }
         ReceiptProblem::NotATime(field) => {
             return format!("{} 不是时间；请写 YYYY-MM-DD HH:MM:SS（UTC+8）", field.name());
         }

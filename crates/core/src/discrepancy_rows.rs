@@ -1,7 +1,7 @@
 //! The rows of the discrepancy file: a discrepancy with the call that it concerns.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use compact_str::CompactString;
+use compact_str::{CompactString, ToCompactString as _};
 
 use crate::call::CallKey;
 use crate::detail::CallDetail;
@@ -106,7 +106,11 @@ pub fn of_other_call(call: &OtherCall, what: Discrepancy) -> DiscrepancyRow {
 /// `prod_id` is that of the run. `detail` is what the receipt says of the call.
 #[must_use]
 pub fn of_missing_call(receipt: &Receipt, detail: &CallDetail, prod_id: Option<ProductId>) -> DiscrepancyRow {
-    let what = Discrepancy::new(Kind::MissingInLedger, Message::MissingInLedger);
+    // A decision on it holds as long as the talk time stays the same.
+    let talk_s = detail.duration_s.map(|seconds| seconds.to_compact_string());
+    let what = Discrepancy::new(Kind::MissingInLedger, Message::MissingInLedger)
+        .field("duration_s")
+        .values(None, talk_s);
     DiscrepancyRow {
         at_stake_s: seconds_at_stake(None, detail.duration_s, &what),
         since: None,
@@ -115,7 +119,7 @@ pub fn of_missing_call(receipt: &Receipt, detail: &CallDetail, prod_id: Option<P
         call_id: Some(receipt.call_id().to_owned()),
         ledger_line: None,
         what,
-        call_date: receipt.surely_on(),
+        call_date: receipt.day(),
         prod_id: prod_id.map(|product| product.0),
         status: None,
         callee: detail.callee.clone(),

@@ -67,7 +67,7 @@ fn a_missing_call_can_be_decided_on() {
     bench.write(
         "decisions.csv",
         "call_id,prod_id,call_date,kind,field,expected,actual,decision,reason\n\
-         a^1,,2026-11-16,missing_in_ledger,,,,accepted,a test call\n",
+         a^1,,2026-11-16,missing_in_ledger,duration_s,,40,accepted,a test call\n",
     );
     bench.run(&[&WITH[..], &["--resolutions", "decisions.csv"]].concat()).exits(0);
     let summary = bench.summary();

@@ -117,7 +117,7 @@ impl Plan {
             }
         }
         let missing = self.missing.iter().map(|(call_id, seconds)| {
-            (call_id.clone(), "missing_in_ledger", "", String::new(), String::new(), *seconds)
+            (call_id.clone(), "missing_in_ledger", "duration_s", String::new(), seconds.to_string(), *seconds)
         });
         found.extend(missing);
         found
@@ -141,7 +141,7 @@ fn found(row: &Row) -> Found {
     (
         cell(row, "call_id").to_owned(),
         known(["mismatch", "receipt_differs", "missing_in_ledger"], cell(row, "kind")),
-        known(["duration_s", "ended_at", ""], cell(row, "field")),
+        known(["duration_s", "ended_at"], cell(row, "field")),
         cell(row, "expected").to_owned(),
         cell(row, "actual").to_owned(),
         cell(row, "seconds_at_stake").parse().unwrap(),

@@ -63,7 +63,7 @@ impl ReceiptBuilder {
     ///
     /// # Errors
     ///
-    /// It has no CallId, nothing else, or is another message.
+    /// It has no CallId, nothing else, neither time nor state, or is another message.
     pub fn finish(mut self) -> Result<Receipt, ReceiptProblem> {
         let is_key_press = self.values[ReceiptField::StatusCode as usize].as_deref() == Some(KEY_PRESS);
         if self.is_other_message || is_key_press {
@@ -72,8 +72,14 @@ impl ReceiptBuilder {
         let ring_time = &mut self.values[ReceiptField::RingTime as usize];
         *ring_time = ring_time.take().or(self.ring_time);
         let receipt = Receipt::of_values(self.values).ok_or(ReceiptProblem::NoCallId)?;
-        let has_more = FIELDS.into_iter().skip(1).any(|field| receipt.text(field).is_some());
-        if has_more { Ok(receipt) } else { Err(ReceiptProblem::Empty) }
+        // Every push has both. Other lists of calls may have all other names.
+        let marks = [ReceiptField::OriginateTime, ReceiptField::StatusCode];
+        let has = |field: ReceiptField| receipt.text(field).is_some();
+        match (marks.into_iter().any(has), FIELDS.into_iter().skip(1).any(has)) {
+            (true, _) => Ok(receipt),
+            (false, true) => Err(ReceiptProblem::NoReceipt),
+            (false, false) => Err(ReceiptProblem::Empty),
+        }
     }
 }
 
@@ -84,6 +90,9 @@ fn value_of(field: ReceiptField, text: &str) -> Result<Option<CompactString>, Re
     Ok(match field {
         F::CallId => {
             check_call_id(text).map_err(|_| ReceiptProblem::BadCallId)?;
+            if text.contains('*') || !text.bytes().any(|byte| byte.is_ascii_digit()) {
+                return Err(ReceiptProblem::BadCallId);
+            }
             Some(text.into())
         }
         F::Duration => Some(seconds_text(text).ok_or(ReceiptProblem::NotSeconds(field))?),

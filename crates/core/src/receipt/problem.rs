@@ -25,6 +25,8 @@ pub enum ReceiptProblem {
     BadCallId,
     /// It has nothing but a CallId.
     Empty,
+    /// It has neither `originate_time` nor `status_code`.
+    NoReceipt,
     /// It is another message of the provider, such as a state on the way or a recording.
     OtherMessage,
     /// A field occurs twice with different values.
@@ -49,13 +51,18 @@ impl fmt::Display for ReceiptProblem {
                 f.write_str("more values than columns; put texts with a delimiter into quotes")
             }
             Self::NoCallId => f.write_str("no call_id; a receipt without one belongs to no call"),
-            Self::BadCallId => f.write_str("the call_id is damaged; export it as text"),
+            Self::BadCallId => f.write_str("the call_id is damaged or masked; export it as text"),
             Self::Empty => f.write_str("nothing but a call_id"),
+            Self::NoReceipt => f.write_str("no receipt: it has neither originate_time nor status_code"),
             Self::OtherMessage => f.write_str(
                 "another message than VoiceReport; keep the messages of each type in a file of their own",
             ),
             Self::Twice(field) => write!(f, "{} occurs twice with different values", field.name()),
-            Self::NotAValue(field) => write!(f, "{} is neither text nor a whole number", field.name()),
+            Self::NotAValue(field) => write!(
+                f,
+                "{} is neither text nor a whole number; a spreadsheet may have changed it",
+                field.name()
+            ),
             Self::NotATime(field) => {
                 write!(f, "{} is no time; write YYYY-MM-DD HH:MM:SS (UTC+8)", field.name())
             }

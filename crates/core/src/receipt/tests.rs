@@ -27,8 +27,12 @@ fn read(json: &str) -> Result<Receipt, ReceiptProblem> {
     Receipt::from_json(json.as_bytes())
 }
 
+/// The receipt in this JSON. Without a mark of receipts it gets a state.
 fn receipt(json: &str) -> Receipt {
-    read(json).unwrap()
+    if json.contains("status_code") || json.contains("originate_time") {
+        return read(json).unwrap();
+    }
+    read(&json.replacen('{', r#"{"status_code":"200000","#, 1)).unwrap()
 }
 
 fn detail(json: &str) -> CallDetail {
@@ -113,7 +117,10 @@ fn what_cannot_be_read_has_a_problem_without_its_value() {
         (r#"{"call_id":"","duration":1}"#, P::NoCallId),
         (r#"{"call_id":"1.16E+11","duration":1}"#, P::BadCallId),
         (r#"{"call_id":"116^","duration":1}"#, P::BadCallId),
+        (r#"{"call_id":"122628733198^10942206****","status_code":"200000"}"#, P::BadCallId),
+        (r#"{"call_id":"-","status_code":"200000"}"#, P::BadCallId),
         (r#"{"call_id":"1^1","out_id":"x"}"#, P::Empty),
+        (r#"{"call_id":"1^1","callee":"12500000001","start_time":"2026-11-16 10:00:08"}"#, P::NoReceipt),
         (r#"{"call_id":"1^1","status_code":"300000","dtmf":"1"}"#, P::OtherMessage),
         (r#"{"call_id":"1^1","status_code":"200101","status_time":"2026-11-16 10:00:08"}"#, P::OtherMessage),
         (r#"{"call_id":"1^1","record_file":"http://x"}"#, P::OtherMessage),
@@ -482,4 +489,20 @@ proptest! {
         prop_assume!((tail / 0.01 - 1.0).abs() > 1e-6);
         prop_assert_eq!(refutes(checked, differing), tail < 0.01, "{} of {}: {}", differing, checked, tail);
     }
+}
+
+#[test]
+fn a_receipt_without_a_state_settles_nothing() {
+    let kind = |json: &str| {
+        let day = day("2026-11-16");
+        let answer = Receipt::answer_of(receipt(json).to_data(), day);
+        kind_today(&StoredAnswer { answer, fetched_at: end_of_day(day), session_no: 1 })
+    };
+    let sent = r#"{"call_id":"1^1","originate_time":"2026-11-16 10:00:00","status_msg":"\"status_code\":"}"#;
+    assert_eq!(kind(sent), AnswerKind::Interim);
+    assert_eq!(
+        kind(&sent.replace("status_msg", "duration").replace(r#""\"status_code\":""#, "9")),
+        AnswerKind::Interim
+    );
+    assert_eq!(kind(r#"{"call_id":"1^1","status_code":"200005"}"#), AnswerKind::Final);
 }

@@ -85,6 +85,14 @@ impl Receipt {
         self.sent_at().map(day_of)
     }
 
+    /// The first and the last day on which the request may have been accepted.
+    #[must_use]
+    pub fn days(&self) -> Option<(NaiveDate, NaiveDate)> {
+        let day = self.day()?;
+        let first = if self.surely_on().is_some() { day } else { day.pred_opt()? };
+        Some((first, day))
+    }
+
     /// The day of the call, if there is no doubt.
     ///
     /// The day on which the request was accepted decides. A call that was sent within a minute
@@ -126,11 +134,12 @@ impl Receipt {
     }
 
     /// Stored data of a receipt as an answer. The kind of such an answer follows from its data, by
-    /// [`kind_today`](crate::settle::kind_today).
+    /// [`kind_today`](crate::settle::kind_today). Without a state, nobody knows whether it is final.
     #[must_use]
     pub fn answer_of(data: String, day: NaiveDate) -> NewAnswer {
+        let has_state = data.contains(r#""status_code":"#);
         NewAnswer {
-            kind: AnswerKind::Final,
+            kind: if has_state { AnswerKind::Final } else { AnswerKind::Interim },
             found_date: day,
             next_date: None,
             request_id: None,
