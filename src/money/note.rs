@@ -18,6 +18,11 @@ pub enum MoneyNote {
         /// Their number.
         calls: u64,
     },
+    /// Nobody knows the product of calls that only receipts name.
+    NoProduct {
+        /// Their number.
+        calls: u64,
+    },
     /// Items of the bill belong to no product.
     Unmapped {
         /// The first of them.
@@ -61,6 +66,9 @@ impl MoneyNote {
         if !rules.tariffs.is_empty() && figures.without_tariff > 0 {
             notes.push(Self::NoTariff { calls: figures.without_tariff });
         }
+        if figures.without_product > 0 {
+            notes.push(Self::NoProduct { calls: figures.without_product });
+        }
         let Some(check) = check else { return notes };
         notes.extend((check.bill.rows == 0).then_some(Self::EmptyBill));
         notes.extend(unmapped(check.bill));
@@ -102,6 +110,15 @@ impl fmt::Display for MoneyNote {
                     f,
                     "{} {have} no tariff on their day, so their amounts are empty",
                     plural(*calls, "call")
+                )
+            }
+            Self::NoProduct { calls } => {
+                let have = if *calls == 1 { "has" } else { "have" };
+                let calls = plural(*calls, "call");
+                write!(
+                    f,
+                    "{calls} that the ledger lacks {have} no product, so the amounts are not known; give the run's \
+                     product"
                 )
             }
             Self::Unmapped { items, more } => {

@@ -19,6 +19,8 @@ pub enum ReceiptNote {
         /// Their number, and the first of them.
         examples: Examples,
     },
+    /// The given paths hold no receipt at all.
+    NoReceipts,
     /// Files of a folder that hold no receipts.
     Skipped(SkippedFiles),
     /// The sample shows that the receipts cannot be trusted.
@@ -39,8 +41,9 @@ impl ReceiptNote {
             .reasons
             .iter()
             .map(|(problem, examples)| Self::Invalid { problem: *problem, examples: examples.clone() });
+        let none = (read.receipts == 0).then_some(Self::NoReceipts);
         let skipped = Some(&read.skipped).filter(|skipped| skipped.count > 0);
-        invalid.chain(skipped.cloned().map(Self::Skipped)).collect()
+        invalid.chain(none).chain(skipped.cloned().map(Self::Skipped)).collect()
     }
 }
 
@@ -67,6 +70,9 @@ impl fmt::Display for ReceiptNote {
                 let receipts = plural(examples.count, "receipt");
                 write!(f, "{receipts} cannot be read: {problem}; {}", examples.places(", "))?;
                 more(f, examples.others())
+            }
+            Self::NoReceipts => {
+                f.write_str("the given paths hold no receipt, so calls that the ledger lacks cannot be seen")
             }
             Self::Skipped(SkippedFiles { count, first }) => {
                 let hold = if *count == 1 { "holds" } else { "hold" };

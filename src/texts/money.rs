@@ -6,7 +6,10 @@ use crate::words::count;
 pub(super) fn note(note: &MoneyNote) -> String {
     match note {
         MoneyNote::NoTariff { calls } => {
-            format!("{} 个通话在当日没有资费，其金额为空", count(*calls))
+            format!("{} 通通话在当日没有资费，其金额为空", count(*calls))
+        }
+        MoneyNote::NoProduct { calls } => {
+            format!("{} 个台账无记录的通话产品未知，其金额无法得知；请为本次运行指定产品", count(*calls))
         }
         MoneyNote::Unmapped { items, more } => {
             let named = items.iter().map(|item| format!("{}（{}）", item.item, item.amount));
@@ -22,7 +25,7 @@ pub(super) fn note(note: &MoneyNote) -> String {
             format!("账单有 {} 天的币种与资费不同，其金额未做比对", count(*days))
         }
         MoneyNote::TooManyDays { calls } => {
-            format!("{} 个通话的日期超出与账单比对的天数范围", count(*calls))
+            format!("{} 通通话的日期超出与账单比对的天数范围", count(*calls))
         }
     }
 }

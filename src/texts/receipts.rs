@@ -23,6 +23,7 @@ pub(super) fn note(note: &ReceiptNote) -> String {
             let (number, places) = (count(examples.count), examples.places("、"));
             format!("{number} 条回执无法读取：{}；{places}{}", zh(*problem), more(examples.others()))
         }
+        ReceiptNote::NoReceipts => "所给路径中没有任何回执，无法发现台账缺少的通话".to_owned(),
         ReceiptNote::Skipped(SkippedFiles { count: files, first }) => {
             let others = more(files - first.len() as u64);
             format!("{} 个文件不含回执：{}{others}", count(*files), first.join("、"))
@@ -32,10 +33,10 @@ pub(super) fn note(note: &ReceiptNote) -> String {
             let (checked, differing) = (count(*checked), count(*differing));
             let rest = match unchecked {
                 0 => "有回执的通话均已查询".to_owned(),
-                n => format!("仍有 {} 个通话只有回执", count(*n)),
+                n => format!("仍有 {} 通通话只有回执", count(*n)),
             };
             format!(
-                "{of}回执不可信：抽查的 {checked} 个通话中有 {differing} 个与服务商的记录不符，表明不符的比例超过 {MOST_DIFFERING_PERCENT}%；{rest}"
+                "{of}回执不可信：抽查的 {checked} 通通话中有 {differing} 通与服务商的记录不符，表明不符的比例超过 {MOST_DIFFERING_PERCENT}%；{rest}"
             )
         }
     }
@@ -103,12 +104,12 @@ mod tests {
         );
         assert_eq!(
             zh,
-            "回执不可信：抽查的 1040 个通话中有 31 个与服务商的记录不符，表明不符的比例超过 1%；有回执的通话均已查询"
+            "回执不可信：抽查的 1040 通通话中有 31 通与服务商的记录不符，表明不符的比例超过 1%；有回执的通话均已查询"
         );
         let [en, zh] = note(Some("north"), 1);
         assert!(en.starts_with("the receipts of the account north are not trusted: 31 of"), "{en}");
         assert!(en.ends_with("; 1 call still has only its receipt"), "{en}");
-        assert!(zh.starts_with("账号“north”的回执不可信") && zh.ends_with("；仍有 1 个通话只有回执"), "{zh}");
+        assert!(zh.starts_with("账号“north”的回执不可信") && zh.ends_with("；仍有 1 通通话只有回执"), "{zh}");
         assert!(note(None, 20_000)[0].ends_with("; 20000 calls still have only their receipts"));
     }
 }

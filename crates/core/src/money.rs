@@ -3,7 +3,7 @@
 //! Both sides are charged by the same tariff, that of the day in the details' `call_date`. Memory
 //! grows with products and days, up to a limit, and not with the calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use compact_str::CompactString;
@@ -195,6 +195,8 @@ pub struct MoneyFigures {
     pub products: BTreeMap<(ProductId, CompactString), ChargedSides>,
     /// Calls without a tariff on their day.
     pub without_tariff: u64,
+    /// Calls that the ledger lacks, of which nobody knows the product.
+    pub without_product: u64,
     /// The calls of each product with a billing item, by day.
     pub days: Lines<(NaiveDate, ProductId), DayCalls, MAX_DAYS>,
 }
@@ -245,7 +247,13 @@ impl MoneyFigures {
         is_settled: bool,
     ) {
         let Some(product) = product else {
-            self.without_tariff += u64::from(!rules.is_empty());
+            self.without_product += u64::from(!rules.is_empty());
+            // Nobody knows in which currency the call was charged.
+            let tariffs = rules.tariffs.iter().flat_map(|(_, tariffs)| tariffs);
+            let currencies: BTreeSet<&CompactString> = tariffs.map(|tariff| &tariff.currency).collect();
+            for currency in currencies {
+                line(&mut self.currencies, currency).at_stake_unknown += 1;
+            }
             return;
         };
         let tariff = rules.tariffs.on(product, day);
@@ -340,10 +348,11 @@ fn day_calls(status: Status, detail: Option<&CallDetail>, money: &CallMoney<'_>)
 /// Both parts must be counted with the same rules.
 impl Merge for MoneyFigures {
     fn merge(&mut self, other: Self) {
-        let Self { currencies, products, without_tariff, days } = other;
+        let Self { currencies, products, without_tariff, without_product, days } = other;
         merge_maps(&mut self.currencies, currencies);
         merge_maps(&mut self.products, products);
         self.without_tariff.merge(without_tariff);
+        self.without_product.merge(without_product);
         self.days.merge(days);
     }
 }

@@ -84,6 +84,12 @@ impl RunContext<'_> {
         beside::wanted(self.settings, self.scope(), accounts, self.started_at)
     }
 
+    /// The receipts, if there is any. Without one, nothing can be said of calls that the ledger
+    /// lacks.
+    pub(super) fn receipts(&self) -> Option<&RunReceipts> {
+        self.receipts.as_ref().filter(|receipts| receipts.read.receipts > 0)
+    }
+
     /// The name of the only account in the store; `None` if it has none, or if there are several.
     pub(super) fn only_account(&self) -> Option<&str> {
         match self.accounts.as_slice() {

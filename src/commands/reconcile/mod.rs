@@ -71,8 +71,8 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     ended.map(|run| run.exit)
 }
 
-/// The steps in their order: ledger, paths, key, store. They change no file until this run holds
-/// the store.
+/// The steps in their order: ledger, paths, receipts, key, store. They change no file until this run
+/// holds the store.
 async fn run_steps(
     settings: Arc<Settings>,
     console: Arc<Console>,
@@ -82,12 +82,15 @@ async fn run_steps(
     let of_ledger = settings.clone();
     let read = move || {
         let decisions = (decisions::read(&of_ledger, started_at)?, decisions::money(&of_ledger)?);
-        Ok((read_ledger(&of_ledger)?, decisions))
+        let (source, old_rejects) = read_ledger(&of_ledger)?;
+        let receipts = RunReceipts::read(&of_ledger, &source)?;
+        Ok((source, old_rejects, receipts, decisions))
     };
-    let ((source, old_rejects), (resolutions, money)) =
+    let (source, old_rejects, receipts, (resolutions, money)) =
         unless_stopped(&stop, threads::run("ledger", read)).await?;
     let connected = unless_stopped(&stop, connect::connect(&settings)).await?;
-    let start = Start { started, started_at, source, old_rejects, resolutions, money, connected, stop };
+    let start =
+        Start { started, started_at, source, old_rejects, receipts, resolutions, money, connected, stop };
     threads::run("run", move || hold_store(&settings, &console, start)).await
 }
 
@@ -112,6 +115,7 @@ struct Start {
     started_at: DateTime<Utc>,
     source: ScannedLedger,
     old_rejects: OldRejects,
+    receipts: Option<RunReceipts>,
     resolutions: Resolutions,
     money: MoneyRules,
     connected: Option<Vec<Connected>>,
@@ -120,8 +124,8 @@ struct Start {
 
 impl Start {
     /// Brings up to date what may be hours old after the run stood by: a ledger that was changed is
-    /// read again, and the key is looked up again. The run's start stays, so its time limits
-    /// include the standing by.
+    /// read again, so are the receipts, and the key is looked up again. The run's start stays, so
+    /// its time limits include the standing by.
     ///
     /// # Errors
     ///
@@ -133,6 +137,7 @@ impl Start {
             output_paths::check(settings, &self.source.input)?;
             self.old_rejects = output_paths::check_rejects(settings, &self.source.scan)?;
         }
+        self.receipts = RunReceipts::read(settings, &self.source)?;
         // The sandbox works on the event loop that it was started on, and its key stays.
         if matches!(settings.answers, Answers::Provider(_)) {
             let connect = unless_stopped(&self.stop, connect::connect(settings));
@@ -166,7 +171,8 @@ fn run_with_store(
     store: Arc<dyn Store>,
     metrics: Option<Arc<Metrics>>,
 ) -> Result<WrittenRun> {
-    let Start { started, started_at, source, old_rejects, resolutions, money, connected, stop } = start;
+    let Start { started, started_at, source, old_rejects, receipts, resolutions, money, connected, stop } =
+        start;
     let source = Arc::new(source);
     let connected = connected.map(|connected| connected.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
     let (providers, keys) = connected.unzip();
@@ -177,7 +183,6 @@ fn run_with_store(
     let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
     let endpoint = providers.iter().flatten().next().map(HttpProvider::address);
     let destination = Destination { endpoint, timeout: settings.timeout };
-    let receipts = RunReceipts::read(settings, &source)?;
     let receipt_use = receipts::receipt_use(settings, store.as_ref())?;
     let accounts = begin_sessions(settings, store.as_ref(), (&identity, &destination), keys, &stop)?;
     let mut run = RunContext {

@@ -83,7 +83,7 @@ pub(super) fn publish(run: &RunContext<'_>, collected: &Collected) -> Result<Wri
         limits: &limits,
         trend: &tonight.trend,
         since_last,
-        receipts: run.receipts.as_ref().map(|receipts| {
+        receipts: run.receipts().map(|receipts| {
             receipts.summary(settings, &counted.checked_receipts, counted.answered_by_receipt)
         }),
         money: MoneySummary::new(&run.money, &money, check.as_ref()),
@@ -244,7 +244,7 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<RowsWritten
         money: &run.money,
         session_no: run.scope().session_no,
         beside,
-        joined: run.receipts.as_ref().map(|receipts| &receipts.joined),
+        joined: run.receipts().map(|receipts| &receipts.joined),
         account: run.only_account(),
         by_account: run.settings.accounts.file.is_some(),
     };
@@ -302,7 +302,7 @@ fn check_totals(
     if accounts.len() > 1 {
         lines.push(of_accounts(totals, traffic, accounts));
     }
-    lines.extend(run.receipts.iter().map(|receipts| of_receipts(written, &receipts.joined.counts)));
+    lines.extend(run.receipts().map(|receipts| of_receipts(written, &receipts.joined.counts)));
     match lines.iter().find(|line| !line.adds_up) {
         None => Ok(lines),
         Some(line) => {

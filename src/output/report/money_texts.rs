@@ -37,9 +37,9 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("billed", "billed", "账单"),
     ("gross", "before discounts", "折前"),
     ("rule", "rounding that gives the bill", "可还原账单的取整规则"),
-    ("call_60_60", "each call to whole minutes", "每个通话按整分钟取整"),
-    ("call_6_6", "each call to 6 seconds", "每个通话按 6 秒取整"),
-    ("call_30_6", "each call to 6 seconds, 30 at least", "每个通话按 6 秒取整，至少 30 秒"),
+    ("call_60_60", "each call to whole minutes", "每通通话按整分钟取整"),
+    ("call_6_6", "each call to 6 seconds", "每通通话按 6 秒取整"),
+    ("call_30_6", "each call to 6 seconds, 30 at least", "每通通话按 6 秒取整，至少 30 秒"),
     ("seconds", "per second, not rounded", "按秒，不取整"),
     ("day_60", "the day’s sum to whole minutes", "每日合计按整分钟取整"),
     ("ambiguous", "not decided by these days; possible", "这些天数无法区分；可能为"),
@@ -63,7 +63,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     (
         "bill_text",
         "Sums are compared, never calls: a bill has none. Billed is after discounts and before coupons.",
-        "仅比对合计，不比对单个通话，因为账单没有通话明细。账单金额为折后、抵扣代金券前的金额。",
+        "仅比对合计，不比对单通通话，因为账单没有通话明细。账单金额为折后、抵扣代金券前的金额。",
     ),
 ];
 

@@ -26,7 +26,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "回执不作为通话结果，仅用于发现台账缺少的通话",
     ),
     ("caption", "The calls of the receipts, by what they are to the ledger", "回执所涉通话与台账的关系"),
-    ("answering", "a call of the ledger", "对应台账中的一个通话"),
+    ("answering", "a call of the ledger", "对应台账中的一通通话"),
     (
         "not_answering",
         "named by the ledger, but on another day, under several products, or in an unusable row",
@@ -43,8 +43,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("differing", "of these with a differing receipt", "其中与回执不一致"),
     (
         "refuted",
-        "The sample refutes the receipts, so they are not trusted.",
-        "抽样结果表明回执不可信，故未采信。",
+        "The sample shows that more than 1 % of the receipts differ. Do not rely on calls that only a receipt answers.",
+        "抽样结果表明超过 1% 的回执与查询记录不一致；仅由回执得到结果的通话不可依赖。",
     ),
     ("files", "Files with receipts", "含回执的文件"),
     ("skipped", "other files", "其他文件"),

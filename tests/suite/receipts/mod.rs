@@ -1,6 +1,7 @@
 //! The provider's receipts: the forms of their files, the join with a ledger, and those of the
 //! sandbox.
 
+mod attacked;
 mod files;
 mod fuzz;
 mod join;

@@ -134,7 +134,8 @@ impl Receipt {
     }
 
     /// Stored data of a receipt as an answer. The kind of such an answer follows from its data, by
-    /// [`kind_today`](crate::settle::kind_today). Without a state, nobody knows whether it is final.
+    /// [`kind_today`](crate::settle::kind_today). Without a state, nobody knows whether it is
+    /// final.
     #[must_use]
     pub fn answer_of(data: String, day: NaiveDate) -> NewAnswer {
         let has_state = data.contains(r#""status_code":"#);
