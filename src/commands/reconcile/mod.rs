@@ -71,8 +71,8 @@ pub async fn run(settings: Settings, console: Console) -> Result<Exit> {
     ended.map(|run| run.exit)
 }
 
-/// The steps in their order: ledger, paths, receipts, key, store. They change no file until this run
-/// holds the store.
+/// The steps in their order: ledger, paths, receipts, key, store. They change no file until this
+/// run holds the store.
 async fn run_steps(
     settings: Arc<Settings>,
     console: Arc<Console>,

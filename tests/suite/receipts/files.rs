@@ -150,7 +150,7 @@ fn a_receipt_that_cannot_be_read_is_counted_with_its_place() {
     let csv = write(
         folder.path(),
         "b.csv",
-        "call_id,originate_time,duration\n1^2,,1\n,,5\n1^3,,2,x\n1^4,,\"2\n1^5,,5\n",
+        "call_id,originate_time,duration\n1^2,2026-11-16 10:00:00,1\n,,5\n1^3,,2,x\n1^4,,\"2\n1^5,2026-11-16 10:00:00,5\n",
     );
     let read = collect(&[json, csv]).read;
     assert_eq!((read.files, read.receipts, read.invalid.count), (2, 3, 34));

@@ -53,7 +53,7 @@ fn each_receipt_is_one_thing_to_the_ledger() {
         receipt("1^5", "10:00:02", 5),
         receipt("1^5", "10:00:02", 5),
         r#"{"call_id":"9^2","originate_time":"2026-11-18 00:00:00","duration":1}"#.into(),
-        r#"{"call_id":"9^3","duration":1}"#.into(),
+        r#"{"call_id":"9^3","duration":1,"status_code":"200000"}"#.into(),
         r#"{"call_id":"9^0","originate_time":"2026-11-17 23:59:59","duration":1}"#.into(),
         r#"{"call_id":"9^4","originate_time":"2026-11-16 00:00:59","duration":1}"#.into(),
         "broken".into(),
