@@ -202,6 +202,23 @@ fn what_holds_no_receipts_is_refused_with_a_way_out() {
     assert_eq!(collect(&[junk]).read.invalid.count, 1);
 }
 
+#[test]
+fn pictures_in_a_folder_are_skipped_and_given_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.jsonl", two().join("\n"));
+    // Nearly every second byte is invalid in every encoding.
+    let mut random = fastrand::Rng::with_seed(5);
+    let noise = std::iter::repeat_with(|| random.u8(..)).take(1 << 20);
+    let jpeg: Vec<u8> = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0".iter().copied().chain(noise).collect();
+    let picture = write(folder.path(), "b.jpg", jpeg);
+    let read = collect(&[folder.path().to_owned()]).read;
+    assert_eq!((read.files, read.receipts, read.invalid.count, read.skipped.count), (1, 2, 0, 1));
+    assert!(read.skipped.first[0].ends_with("b.jpg"), "{:?}", read.skipped);
+    let error = Receipts::collect(&[picture], None).unwrap_err();
+    assert_eq!(error.exit.code(), 2);
+    assert!(error.what.ends_with("b.jpg holds no receipts"), "{}", error.what);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_once() {
