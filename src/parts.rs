@@ -3,6 +3,7 @@
 //! A part with 8 KiB is appended to a temporary file without a name. Later one part after the other
 //! is read back. So memory holds some 4 MiB and one part, whatever the number of records.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Result, Write as _};
 use std::path::{Path, PathBuf};
@@ -76,20 +77,31 @@ impl Parts {
     /// # Errors
     /// The temporary file cannot be read.
     pub(crate) fn part(&self, part: u8) -> Result<Vec<u8>> {
-        let rest = &self.parts[usize::from(part)];
-        let blocks = || self.blocks.iter().filter(|block| block.part == part);
-        let in_file = blocks().map(|block| block.len).sum::<usize>();
-        let mut records = Vec::with_capacity(in_file + rest.len());
-        if let Some(file) = &self.file {
-            records.resize(in_file, 0);
-            let mut from = 0;
-            for block in blocks() {
-                read_exact_at(file, &mut records[from..from + block.len], block.at)?;
-                from += block.len;
-            }
+        let in_file = self.blocks_of(part).map(|block| block.len).sum::<usize>();
+        let mut records = Vec::with_capacity(in_file + self.parts[usize::from(part)].len());
+        for piece in self.pieces(part) {
+            records.extend_from_slice(&piece?);
         }
-        records.extend_from_slice(rest);
         Ok(records)
+    }
+
+    /// The same records in pieces of some 8 KiB. Each holds whole records.
+    ///
+    /// # Errors
+    /// The temporary file cannot be read.
+    pub(crate) fn pieces(&self, part: u8) -> impl Iterator<Item = Result<Cow<'_, [u8]>>> {
+        let in_file = self.file.iter().flat_map(move |file| {
+            self.blocks_of(part).map(move |block| {
+                let mut piece = vec![0; block.len];
+                read_exact_at(file, &mut piece, block.at)?;
+                Ok(piece.into())
+            })
+        });
+        in_file.chain(std::iter::once(Ok(self.parts[usize::from(part)].as_slice().into())))
+    }
+
+    fn blocks_of(&self, part: u8) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().filter(move |block| block.part == part)
     }
 }
 

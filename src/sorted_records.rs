@@ -10,6 +10,12 @@ use crate::parts::{PARTS, Parts};
 /// Bytes of a record before its texts: key, number, count of the texts.
 const HEAD: usize = size_of::<u128>() + size_of::<u64>() + size_of::<u32>();
 
+/// A part with this many bytes is thinned. Unit tests reach it with few records.
+const LONG: usize = if cfg!(test) { 1 << 12 } else { 1 << 24 };
+
+/// Says which records of one key are needed, by their positions in ascending order.
+pub(crate) type Needed = fn(&[Record<'_>]) -> Result<Vec<usize>>;
+
 /// Records by part.
 #[derive(Debug)]
 pub(crate) struct SortedRecords {
@@ -57,17 +63,7 @@ impl SortedRecords {
         texts: impl IntoIterator<Item = &'a str>,
     ) -> Result<()> {
         self.buffer.clear();
-        self.buffer.extend_from_slice(&key.to_le_bytes());
-        self.buffer.extend_from_slice(&no.to_le_bytes());
-        self.buffer.extend_from_slice(&[0; size_of::<u32>()]);
-        let mut count = 0_u32;
-        for text in texts {
-            let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            self.buffer.extend_from_slice(&len.to_le_bytes());
-            self.buffer.extend_from_slice(&text.as_bytes()[..len as usize]);
-            count += 1;
-        }
-        self.buffer[HEAD - size_of::<u32>()..HEAD].copy_from_slice(&count.to_le_bytes());
+        add_record(&mut self.buffer, key, no, texts);
         let first_byte = (key >> (u128::BITS - 8)) as u8;
         self.parts.push(first_byte, &self.buffer).map_err(|e| failed(&self.folder, e))
     }
@@ -83,9 +79,43 @@ impl SortedRecords {
             Ok(PartOfRecords { bytes, folder: self.folder.clone() })
         })
     }
+
+    /// The parts, in the order of the keys, without records that are not needed where a part is
+    /// long. So memory stays bounded even if most records have one key.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if the temporary file cannot be read.
+    pub(crate) fn thinned_parts(&self, needed: Needed) -> impl Iterator<Item = Result<PartOfRecords>> {
+        (0..PARTS).map(move |part| {
+            let mut thinned = PartOfRecords { bytes: Vec::new(), folder: self.folder.clone() };
+            let mut long = LONG;
+            for piece in self.parts.pieces(part as u8) {
+                thinned.bytes.extend_from_slice(&piece.map_err(|e| failed(&self.folder, e))?);
+                if thinned.bytes.len() >= long {
+                    thinned.thin(needed)?;
+                    // What is needed may be long itself.
+                    long = LONG.max(2 * thinned.bytes.len());
+                }
+            }
+            Ok(thinned)
+        })
+    }
 }
 
 impl PartOfRecords {
+    fn thin(&mut self, needed: Needed) -> Result<()> {
+        let mut bytes = Vec::new();
+        for group in self.sorted()?.chunk_by(|a, b| a.key == b.key) {
+            for at in needed(group)? {
+                let Record { key, no, texts } = &group[at];
+                add_record(&mut bytes, *key, *no, texts.iter().copied());
+            }
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
     /// The records, sorted by key and number.
     ///
     /// # Errors
@@ -108,6 +138,22 @@ pub(crate) fn key_of_place(place: u64, of: u64) -> u128 {
     // Less than 2^64 places, so nothing is lost.
     let step = (u128::MAX >> u64::BITS) / u128::from(of.max(1));
     (u128::from(place) * step) << u64::BITS
+}
+
+/// Appends the bytes of a record.
+fn add_record<'a>(bytes: &mut Vec<u8>, key: u128, no: u64, texts: impl IntoIterator<Item = &'a str>) {
+    let from = bytes.len();
+    bytes.extend_from_slice(&key.to_le_bytes());
+    bytes.extend_from_slice(&no.to_le_bytes());
+    bytes.extend_from_slice(&[0; size_of::<u32>()]);
+    let mut count = 0_u32;
+    for text in texts {
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(&text.as_bytes()[..len as usize]);
+        count += 1;
+    }
+    bytes[from + HEAD - size_of::<u32>()..from + HEAD].copy_from_slice(&count.to_le_bytes());
 }
 
 /// Takes the first record; `None` if the bytes are damaged.

@@ -138,18 +138,43 @@ impl Encoding {
 /// Appends the text of these bytes, with [`INVALID`] for each invalid sequence. `last` is true if
 /// no more bytes follow.
 pub(super) fn decode(decoder: &mut Decoder, mut bytes: &[u8], text: &mut Vec<u8>, last: bool) {
+    let mut end = text.len();
     loop {
-        let kept = text.len();
         let room = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
-        text.resize(kept + room.unwrap_or(4 * bytes.len() + 16), 0);
+        let needed = end + room.unwrap_or(4 * bytes.len() + 16) + 1;
+        // Cleared once: to clear the rest after each invalid sequence would take quadratic time.
+        if text.len() < needed {
+            text.resize(needed, 0);
+        }
         let (result, read, written) =
-            decoder.decode_to_utf8_without_replacement(bytes, &mut text[kept..], last);
-        text.truncate(kept + written);
+            decoder.decode_to_utf8_without_replacement(bytes, &mut text[end..needed - 1], last);
         bytes = &bytes[read..];
+        end += written;
         match result {
-            DecoderResult::InputEmpty => return,
+            DecoderResult::InputEmpty => break,
             DecoderResult::OutputFull => {}
-            DecoderResult::Malformed(..) => text.push(INVALID),
+            DecoderResult::Malformed(..) => {
+                text[end] = INVALID;
+                end += 1;
+            }
+        }
+    }
+    text.truncate(end);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn megabytes_of_invalid_bytes_are_decoded_in_one_pass() {
+        // If each of them cleared the room for the rest, this test would take days.
+        let bytes = vec![INVALID; 4 << 20];
+        for encoding in [encoding_rs::GB18030, encoding_rs::BIG5] {
+            let mut decoder = encoding.new_decoder_without_bom_handling();
+            let mut text = b"before".to_vec();
+            decode(&mut decoder, &bytes, &mut text, true);
+            assert!(text == [b"before", bytes.as_slice()].concat(), "{}", encoding.name());
         }
     }
 }

@@ -60,13 +60,13 @@ impl Receipts {
 
     fn add_file(&mut self, file: &ReceiptFile) -> Result<()> {
         let path = &file.path;
-        let input = Input::open(path).map_err(|e| damaged(path, e))?;
+        let input = Input::open(path).map_err(|e| files::unreadable_receipts(path, e))?;
         let form = match form_of(&input, path) {
             Ok(Form::Other) if file.is_given => return Err(no_receipts(path)),
             Ok(Form::Other) => None,
             // A folder may hold pictures and archives.
             Err(LedgerError::OtherKind { .. }) if !file.is_given => None,
-            form => Some(form.map_err(|e| damaged(path, e))?),
+            form => Some(form.map_err(|e| files::unreadable_receipts(path, e))?),
         };
         let Some(form) = form else {
             self.read.skipped.add(path);
@@ -77,7 +77,7 @@ impl Receipts {
         let is_parquet = input.form().is_ok_and(|form| form == TableForm::Parquet);
         let done = read(form, is_parquet, &mut |line, receipt| self.add(&name, line, receipt));
         done.map_err(|failed| match failed {
-            Failed::File(error) => damaged(path, error),
+            Failed::File(error) => files::unreadable_receipts(path, error),
             Failed::Use(error) => error,
         })
     }
@@ -126,21 +126,4 @@ fn no_receipts(path: &Path) -> Error {
         "give JSON (an array, or an object on each line), base64 lines of the queue, or CSV or Parquet with the \
          columns call_id and originate_time; text may be packed as .gz or .zst",
     )
-}
-
-/// The error for a file that cannot be read to its end.
-fn damaged(path: &Path, error: LedgerError) -> Error {
-    let what = match &error {
-        LedgerError::TemporaryFile { .. } | LedgerError::NoThread { .. } => return error.into(),
-        LedgerError::Open { .. } => return files::cannot_open(path).because(error),
-        LedgerError::OtherKind { kind, .. } => format!("the receipts {} are {kind}", files::name(path)),
-        _ => format!("the receipts {} cannot be read to their end", files::name(path)),
-    };
-    let hint = match &error {
-        LedgerError::OtherKind { kind, .. } => kind.advice(),
-        _ => "copy the file again, or leave it out",
-    };
-    let is_told = matches!(error, LedgerError::OtherKind { .. });
-    let described = Error::usage(what).hint(hint);
-    if is_told { described } else { described.because(error) }
 }

@@ -1,9 +1,11 @@
-//! The files of the given paths: a file itself, and all files of a folder.
+//! The files of the given paths: a file itself, and all files of a folder. Also says why a file
+//! cannot be read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::ledger::{FileKind, LedgerError};
 use crate::shown::shown;
 
 /// Names of skipped files that are kept.
@@ -94,4 +96,67 @@ fn unreadable(path: &Path, source: std::io::Error) -> Error {
 pub(super) fn cannot_open(path: &Path) -> Error {
     Error::usage(format!("the receipts {} cannot be opened", name(path)))
         .hint("check that the path exists and that you may read it")
+}
+
+/// The error for receipts that cannot be read, or not to their end. The ledger's own messages would
+/// name a ledger.
+pub(super) fn unreadable_receipts(path: &Path, error: LedgerError) -> Error {
+    const COPY: &str = "copy the file again, or leave it out";
+    let refused = |what: String, hint: &str| {
+        Error::usage(format!("the receipts {} {what}", name(path))).hint(hint.to_owned())
+    };
+    let lines = |line: Option<u64>| match line {
+        None => "cannot be read to their end".to_owned(),
+        Some(line) => format!("cannot be read to their end, from line {line} on"),
+    };
+    // The rows of Parquet are counted as if the names of the columns were line 1.
+    let rows = |line: Option<u64>| lines(line.map(|line| line.saturating_sub(1))).replace(" line ", " row ");
+    match error {
+        LedgerError::TemporaryFile { .. } | LedgerError::NoThread { .. } | LedgerError::NoRecord { .. } => {
+            error.into()
+        }
+        LedgerError::Open { source, .. } => cannot_open(path).because(source),
+        LedgerError::OtherKind { kind, .. } => refused(format!("are {kind}"), advice(kind)),
+        LedgerError::Changed { .. } => refused(
+            "changed while they were read".into(),
+            "wait until no program writes to the file, then run the same command again",
+        ),
+        LedgerError::Read { line, source, .. } => refused(lines(line), COPY).because(source),
+        LedgerError::Packed { line, packing, source: None, .. } => {
+            refused(format!("{}: their {packing} data is cut off", lines(line)), COPY)
+        }
+        LedgerError::Packed { line, packing, source: Some(source), .. } => {
+            let what = format!("{}: their {packing} data is damaged", lines(line));
+            refused(what, COPY).because(source)
+        }
+        LedgerError::ZstdWindow { .. } => refused(
+            "have zstd data with a window of more than 128 MiB".into(),
+            "pack them again with a smaller window, or unpack them",
+        ),
+        LedgerError::Parquet { line, source, .. } => Error {
+            source: Some(source),
+            ..refused(
+                rows(line),
+                "write the file again, compressed with zstd, snappy, gzip or not at all, or export it as CSV",
+            )
+        },
+        LedgerError::DamagedParquet { line, why, .. } => refused(
+            format!("{}: {why}", rows(line)),
+            "write the file again, with smaller row groups and pages if it is not damaged, or export it as CSV",
+        ),
+        // What is left concerns the header row or workbooks, which hold no receipts.
+        _ => refused(lines(None), COPY),
+    }
+}
+
+/// How to turn a file of another kind into receipts. A workbook holds none.
+fn advice(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Pdf => "export the receipts as CSV or JSON",
+        FileKind::OldWorkbook
+        | FileKind::BinaryWorkbook
+        | FileKind::OpenDocument
+        | FileKind::EncryptedWorkbook => "save the sheet as `CSV UTF-8`",
+        _ => kind.advice(),
+    }
 }

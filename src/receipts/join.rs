@@ -10,7 +10,10 @@ use super::ledger_calls::{LedgerCalls, NamedCall, named_call};
 use crate::error::{Error, Result};
 use crate::sorted_records::{Record, SortedRecords, key_of_place};
 use reconcile_core::call::CallKey;
-use reconcile_core::receipt::{JoinCounts, Merged, Receipt, merge};
+use reconcile_core::receipt::{JoinCounts, Merged, Receipt, keep_decisive, merge};
+
+/// Receipts of one call that are merged at once. It is far above the number that decides.
+const MERGED_AT_ONCE: usize = 128;
 
 /// Receipts that were joined with a ledger.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl JoinedReceipts {
             counts: JoinCounts { receipts: receipts.read.receipts, ..JoinCounts::default() },
         };
         let (number, places, days) = (receipts.read.receipts, calls.places, calls.days);
-        for (of_receipts, of_calls) in receipts.sorted.parts().zip(calls.sorted.parts()) {
+        for (of_receipts, of_calls) in receipts.sorted.thinned_parts(needed).zip(calls.sorted.parts()) {
             let (of_receipts, of_calls) = (of_receipts?, of_calls?);
             let (of_receipts, of_calls) = (of_receipts.sorted()?, of_calls.sorted()?);
             let mut named = of_calls.as_slice();
@@ -98,9 +101,32 @@ impl JoinedReceipts {
 
 /// The one receipt of the receipts of a call, which are sorted by number.
 fn merged(group: &[Record<'_>]) -> Result<Merged> {
-    let receipts: Option<Vec<Receipt>> =
-        group.iter().map(|record| Receipt::of_texts(&record.texts)).collect();
-    receipts.and_then(merge).ok_or_else(|| Error::bug("a receipt in a temporary file has no CallId"))
+    let receipts = decisive(group)?.into_iter().map(|(_, receipt)| receipt);
+    merge(receipts.collect()).ok_or_else(without_call_id)
+}
+
+/// The positions of the receipts of a call that are needed: those that decide the one receipt, and
+/// the first, whose number is the call's place.
+fn needed(group: &[Record<'_>]) -> Result<Vec<usize>> {
+    let decisive = decisive(group)?.into_iter().map(|(at, _)| at);
+    Ok(std::iter::once(0).chain(decisive.filter(|at| *at > 0)).collect())
+}
+
+/// The receipts of a call that decide the one receipt, with their positions. A few others may be
+/// among them.
+fn decisive(group: &[Record<'_>]) -> Result<Vec<(usize, Receipt)>> {
+    let mut kept = Vec::new();
+    for (at, record) in group.iter().enumerate() {
+        kept.push((at, Receipt::of_texts(&record.texts).ok_or_else(without_call_id)?));
+        if kept.len() == MERGED_AT_ONCE {
+            keep_decisive(&mut kept);
+        }
+    }
+    Ok(kept)
+}
+
+fn without_call_id() -> Error {
+    Error::bug("a receipt in a temporary file has no CallId")
 }
 
 /// The calls with this key. The keys of consecutive calls ascend, so earlier calls are passed.
@@ -127,5 +153,71 @@ fn relation(receipt: &Receipt, named: &[Record<'_>], days: Option<(NaiveDate, Na
     match (answered.next(), answered.next()) {
         (Some(call), None) => Relation::Answers(call),
         _ => Relation::NotAnswering,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// A receipt as JSON, with random values in its fields.
+    fn any_receipt(random: &mut fastrand::Rng, call_id: usize) -> String {
+        let mut json = format!(r#"{{"call_id":"{call_id}^1","originate_time":"2026-11-16 10:00:00""#);
+        for (name, values) in [
+            ("duration", ["0", "30", "31"]),
+            ("callee", ["12500000001", "125****0001", "12500000002"]),
+            ("status_code", ["200000", "200003", "200000"]),
+            ("end_time", ["2026-11-16 10:00:38", "2026-11-16 10:00:39", "2026-11-16 10:00:37"]),
+            ("status_msg", ["a", "b", "c"]),
+        ] {
+            if random.u8(..4) > 0 {
+                let _ = write!(json, r#","{name}":"{}""#, values[random.usize(..3)]);
+            }
+        }
+        json + "}"
+    }
+
+    #[test]
+    fn thousands_of_receipts_of_one_call_are_merged_as_at_once() {
+        for seed in 0..20 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            // Most receipts are those of call 0.
+            let calls: Vec<usize> =
+                (0..3_000).map(|_| if random.u8(..9) > 0 { 0 } else { random.usize(..300) }).collect();
+            let jsons: Vec<String> = calls.iter().map(|call| any_receipt(&mut random, *call)).collect();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.jsonl");
+            std::fs::write(&path, jsons.join("\n")).unwrap();
+            let receipts = Receipts::collect(&[path], None).unwrap();
+            for part in receipts.sorted.thinned_parts(needed) {
+                let longest = part.unwrap().sorted().unwrap().len();
+                assert!(longest < 400, "a part has {longest} receipts");
+            }
+            let mut ledger = LedgerCalls::new(None);
+            for (place, day) in (0..).zip(["2026-11-01", "2026-11-30"]) {
+                let prod_id = reconcile_core::product::ProductId(7);
+                let key = CallKey { call_id: "none".into(), prod_id, day: day.parse().unwrap() };
+                ledger.add(place, &key).unwrap();
+            }
+            let joined = JoinedReceipts::join(receipts, ledger, None).unwrap();
+
+            let (mut wanted, mut contradicted) = (Vec::new(), 0);
+            let mut seen = std::collections::BTreeSet::new();
+            for call in calls.iter().filter(|call| seen.insert(**call)) {
+                let of_call = (0..calls.len()).filter(|at| calls[*at] == *call);
+                let of_call = of_call.map(|at| Receipt::from_json(jsons[at].as_bytes()).unwrap());
+                let merged = merge(of_call.collect()).unwrap();
+                contradicted += u64::from(merged.is_contradicted);
+                wanted.push(merged.receipt);
+            }
+            let missing: Vec<Receipt> = joined.missing().map(Result::unwrap).collect();
+            assert_eq!(missing, wanted, "seed {seed}");
+            assert_eq!(
+                (joined.counts.calls, joined.counts.contradicted),
+                (wanted.len() as u64, contradicted)
+            );
+        }
     }
 }

@@ -202,6 +202,67 @@ fn what_holds_no_receipts_is_refused_with_a_way_out() {
     assert_eq!(collect(&[junk]).read.invalid.count, 1);
 }
 
+#[test]
+fn errors_of_receipts_never_speak_of_a_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = two().join("\n").repeat(99);
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(lines.as_bytes()).unwrap();
+    let gz = gz.finish().unwrap();
+    let mut damaged = gz.clone();
+    let last = damaged.len() - 6;
+    damaged[last] ^= 0xFF;
+    let parquet = [b"PAR1".as_slice(), &[7; 99], b"PAR1"].concat();
+    for (name, content, says, hint) in [
+        ("cut.jsonl.gz", gz[..gz.len() - 20].to_vec(), "gzip data is cut off", "copy the file again"),
+        ("bad.jsonl.gz", damaged, "gzip data is damaged", "copy the file again"),
+        (
+            "cut.zst",
+            zstd::encode_all(lines.as_bytes(), 1).unwrap()[..60].to_vec(),
+            "zstd data is cut off",
+            "copy",
+        ),
+        ("m.parquet", parquet, "m.parquet cannot be read", "export it as CSV"),
+        ("a.pdf", b"%PDF-1.4".to_vec(), "are a PDF document", "export the receipts as CSV or JSON"),
+        ("a.xls", b"\xD0\xCF\x11\xE0".to_vec(), "are an old Excel workbook", "save the sheet as `CSV UTF-8`"),
+        ("a.bz2", b"BZh9".to_vec(), "are packed with bzip2", "pack it as .gz"),
+    ] {
+        let error = Receipts::collect(&[write(folder.path(), name, content)], None).unwrap_err();
+        assert_eq!(error.exit.code(), 2, "{name}");
+        assert!(
+            error.what.starts_with("the receipts ") && error.what.contains(says),
+            "{name}: {}",
+            error.what
+        );
+        let told = error.hint.clone().unwrap_or_default();
+        assert!(told.contains(hint), "{name}: {told}");
+        let mut all = format!("{} {told}", error.what);
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            all += &error.to_string();
+            cause = error.source();
+        }
+        assert!(!all.contains("ledger"), "{name}: {all}");
+    }
+}
+
+#[test]
+fn pictures_in_a_folder_are_skipped_and_given_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.jsonl", two().join("\n"));
+    // Nearly every second byte is invalid in every encoding.
+    let mut random = fastrand::Rng::with_seed(5);
+    let noise = std::iter::repeat_with(|| random.u8(..)).take(1 << 20);
+    let jpeg: Vec<u8> = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0".iter().copied().chain(noise).collect();
+    let picture = write(folder.path(), "b.jpg", jpeg);
+    let read = collect(&[folder.path().to_owned()]).read;
+    assert_eq!((read.files, read.receipts, read.invalid.count, read.skipped.count), (1, 2, 0, 1));
+    assert!(read.skipped.first[0].ends_with("b.jpg"), "{:?}", read.skipped);
+    let error = Receipts::collect(&[picture], None).unwrap_err();
+    assert_eq!(error.exit.code(), 2);
+    assert!(error.what.ends_with("b.jpg holds no receipts"), "{}", error.what);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_once() {

@@ -42,6 +42,30 @@ pub fn merge(receipts: Vec<Receipt>) -> Option<Merged> {
     Some(Merged { receipt, is_contradicted })
 }
 
+/// Keeps those of the receipts of one call that decide what [`merge`] gives, at most two for each
+/// field. So many receipts can be merged in parts: with receipts that were read later, the kept
+/// ones give the same as all.
+pub fn keep_decisive<T>(receipts: &mut Vec<(T, Receipt)>) {
+    let mut ranked: Vec<usize> = (0..receipts.len()).collect();
+    ranked.sort_by_cached_key(|at| rank(&receipts[*at].1));
+    let mut is_kept = vec![false; receipts.len()];
+    for field in FIELDS {
+        let text = |at: &usize| receipts[*at].1.text(field);
+        let whole = |at: &usize| text(at).filter(|text| !is_masked(field, text));
+        let mut with = ranked.iter().rev().filter(|at| text(at).is_some());
+        let decisive = ranked.iter().rev().find(|at| whole(at).is_some()).or_else(|| with.next());
+        let Some(decisive) = decisive else { continue };
+        is_kept[*decisive] = true;
+        // A receipt that contradicts it.
+        let other = ranked.iter().find(|at| whole(at).is_some_and(|other| whole(decisive) != Some(other)));
+        if let Some(other) = other {
+            is_kept[*other] = true;
+        }
+    }
+    let mut is_kept = is_kept.into_iter();
+    receipts.retain(|_| is_kept.next() == Some(true));
+}
+
 /// How full a receipt is, and the latest time in it. Times are ordered as their texts.
 fn rank(receipt: &Receipt) -> (usize, Option<&str>) {
     let has = |field: &ReceiptField| receipt.text(*field).is_some_and(|text| !is_masked(*field, text));

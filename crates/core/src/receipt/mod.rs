@@ -50,7 +50,7 @@ pub use builder::ReceiptBuilder;
 pub use counts::JoinCounts;
 pub use differences::{ReceiptDifference, differences};
 pub use field::{FIELDS, InputName, ReceiptField};
-pub use merge::{Merged, merge};
+pub use merge::{Merged, keep_decisive, merge};
 pub use problem::ReceiptProblem;
 pub use trust::{MOST_DIFFERING_PERCENT, ReceiptsTrust, SampleShare, refutes};
 pub use value::Receipt;

@@ -465,6 +465,21 @@ proptest! {
     }
 
     #[test]
+    fn merging_in_parts_gives_the_same_as_at_once(
+        jsons in proptest::collection::vec(any_receipt(), 1..40), at_once in 1_usize..9,
+    ) {
+        let receipts: Vec<Receipt> = jsons.iter().map(|json| receipt(json)).collect();
+        let mut kept = Vec::new();
+        for part in receipts.chunks(at_once) {
+            kept.extend(part.iter().map(|receipt| ((), receipt.clone())));
+            keep_decisive(&mut kept);
+            prop_assert!(kept.len() <= 2 * FIELDS.len());
+        }
+        let kept = kept.into_iter().map(|((), receipt)| receipt).collect();
+        prop_assert_eq!(merge(kept), merge(receipts));
+    }
+
+    #[test]
     fn any_bytes_are_a_receipt_or_have_a_problem(bytes: Vec<u8>, text in "[\\PC{}\":,\\[\\]0-9a-z_]{0,60}") {
         for json in [bytes.as_slice(), text.as_bytes(), format!("{{\"call_id\":\"1^1\",{text}}}").as_bytes()] {
             if let Ok(receipt) = Receipt::from_json(json) {
