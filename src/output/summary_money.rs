@@ -142,6 +142,7 @@ struct RuleJson {
 #[derive(Serialize)]
 struct ProductBillJson {
     name: String,
+    currency: Option<String>,
     days: u64,
     days_without_bill: u64,
     incomplete_days: u64,
@@ -155,10 +156,11 @@ struct ProductBillJson {
 }
 
 impl ProductBillJson {
-    fn new(product: &ProductBill) -> Self {
+    fn new(product: &ProductBill<'_>) -> Self {
         let rules = product.rule.rules().into_iter().map(|rule| rule.as_str());
         Self {
             name: name_of(product.product),
+            currency: product.currency.map(shown),
             days: product.days,
             days_without_bill: product.days_without_bill,
             incomplete_days: product.incomplete_days,
@@ -204,7 +206,7 @@ impl DayJson {
             talk_s: i64::try_from(day.calls.sums.seconds()).unwrap_or(i64::MAX),
             computed: day.computed,
             difference: day.difference(),
-            currency: day.bill.map(|bill| shown(&bill.currency)),
+            currency: day.currency.map(shown),
             billed_s: day.bill.and_then(|bill| bill.seconds),
             bill: day.bill.map(|bill| BilledJson::new(&bill.billed)),
         }
