@@ -236,6 +236,25 @@ impl ItemJson {
     }
 }
 
+/// The bill of the days without calls.
+#[derive(Serialize)]
+struct OtherBilledJson {
+    /// `None` if there is no such day.
+    currency: Option<String>,
+    #[serde(flatten)]
+    bill: BilledJson,
+}
+
+impl OtherBilledJson {
+    /// `None` if amounts of several currencies would have to be added.
+    fn new(sums: &BTreeMap<&str, Billed>) -> Option<Self> {
+        let only = sums.first_key_value();
+        let billed = only.map(|(_, billed)| *billed).unwrap_or_default();
+        let currency = only.map(|(currency, _)| shown(currency));
+        (sums.len() < 2).then(|| Self { currency, bill: BilledJson::new(&billed) })
+    }
+}
+
 /// The bill against the calls.
 #[derive(Serialize)]
 struct BillJson {
@@ -243,7 +262,8 @@ struct BillJson {
     by_product: Vec<ProductBillJson>,
     by_day: Vec<DayJson>,
     other_days: u64,
-    other_billed: BilledJson,
+    /// `None` if it has several currencies.
+    other_billed: Option<OtherBilledJson>,
     uncompared_calls: u64,
     apart: Vec<ItemJson>,
     unmapped: Vec<ItemJson>,
@@ -256,7 +276,7 @@ impl BillJson {
             by_product: check.products.iter().map(ProductBillJson::new).collect(),
             by_day: check.days.iter().map(DayJson::new).collect(),
             other_days: check.other_days,
-            other_billed: BilledJson::new(&check.other_billed),
+            other_billed: OtherBilledJson::new(&check.other_billed),
             uncompared_calls: check.uncompared_calls,
             apart: check.bill.apart.iter().map(ItemJson::new).collect(),
             unmapped: check.bill.unmapped.iter().map(ItemJson::new).collect(),

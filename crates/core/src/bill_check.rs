@@ -89,8 +89,8 @@ pub struct BillCheck<'a> {
     pub products: Vec<ProductBill<'a>>,
     /// Days of the bill without calls in the ledger.
     pub other_days: u64,
-    /// The bill of these days.
-    pub other_billed: Billed,
+    /// The bill of these days, by currency.
+    pub other_billed: BTreeMap<&'a str, Billed>,
     /// Calls of the ledger's days beyond those that have a sum of their own.
     pub uncompared_calls: u64,
 }
@@ -105,7 +105,7 @@ impl<'a> BillCheck<'a> {
             days: Vec::new(),
             products: Vec::new(),
             other_days: 0,
-            other_billed: Billed::default(),
+            other_billed: BTreeMap::new(),
             uncompared_calls: 0,
         };
         for (key, calls) in figures.days.iter() {
@@ -122,7 +122,7 @@ impl<'a> BillCheck<'a> {
         for (key, billed) in &bill.days {
             if !check.days.iter().any(|day| (day.day, day.product) == *key) {
                 check.other_days += 1;
-                check.other_billed.add(&billed.billed);
+                check.other_billed.entry(billed.currency.as_str()).or_default().add(&billed.billed);
             }
         }
         check.products = check.by_product(rules);
@@ -261,7 +261,7 @@ mod tests {
             ("0.385".into(), "0.00".into())
         );
         assert_eq!(product.rule, RuleSearch::One(BillingRule::CallMinutes));
-        assert_eq!((check.other_days, check.other_billed.amount().short()), (1, "0.495".into()));
+        assert_eq!((check.other_days, check.other_billed["CNY"].amount().short()), (1, "0.495".into()));
     }
 
     #[test]

@@ -191,3 +191,18 @@ fn each_currency_of_a_product_has_its_line() {
         assert_eq!(table.matches(&format!("<td>{currency}</td>")).count(), 1, "{table}");
     }
 }
+
+#[test]
+fn days_without_calls_are_no_sum_of_two_currencies() {
+    let bench = bench(&CALLS);
+    let yuan = HEADER.to_owned() + &used("2024-05-28", "9", "0.495");
+    let (bill, _) = billed(&bench, &yuan);
+    let other = &bill["other_billed"];
+    assert_eq!((&other["currency"], &other["billed"]), (&json!("CNY"), &json!("0.495000")));
+    let page = || fs::read_to_string(bench.path("details.report.html")).unwrap();
+    assert!(page().contains(">0.495</data> CNY."));
+    let (bill, _) = billed(&bench, &(yuan + &used("2024-05-29", "1", "0.02").replace("CNY", "USD")));
+    assert_eq!((&bill["other_days"], &bill["other_billed"]), (&json!(2), &Value::Null));
+    assert!(page().contains("in several currencies"));
+    assert_page(&bench);
+}
