@@ -23,6 +23,8 @@ struct Answer {
     after: RunAnswer,
     #[serde(flatten)]
     total: GroupCounts,
+    /// Discrepancies of A that B could not see.
+    not_compared: u64,
     by_kind_and_field: Vec<Group>,
     largest_new: Vec<ListedRow>,
     /// Absent unless both runs have a summary.
@@ -67,10 +69,12 @@ pub fn diff(args: &DiffArgs) -> Result<Exit> {
     let side_after = Side::read(&mut after.discrepancies, folder)?;
     let changes = args.to.as_deref().map(|to| ChangesCsv::create(to, &side_before, &side_after));
     let mut changes = changes.transpose()?;
-    let comparison = diff::compare(&side_before, &side_after, changes.as_mut())?;
-    changes.map_or(Ok(()), ChangesCsv::finish)?;
     let (summary_before, summary_after) = (before.summary.as_ref(), after.summary.as_ref());
-    let notes = diff::notes((&side_before, summary_before), (&side_after, summary_after));
+    let has_receipts = diff::may_have_receipts(summary_after);
+    let comparison = diff::compare(&side_before, (&side_after, has_receipts), changes.as_mut())?;
+    changes.map_or(Ok(()), ChangesCsv::finish)?;
+    let mut notes = diff::notes((&side_before, summary_before), (&side_after, summary_after));
+    notes.extend(diff::note_on_unseen(comparison.not_compared));
     let groups = comparison.counts.groups.into_iter();
     let groups =
         groups.map(|((kind, field), counts)| Group { kind: shown(&kind), field: shown(&field), counts });
@@ -78,6 +82,7 @@ pub fn diff(args: &DiffArgs) -> Result<Exit> {
         before: RunAnswer::new(&before.path, summary_before, &side_before),
         after: RunAnswer::new(&after.path, summary_after, &side_after),
         total: comparison.counts.total,
+        not_compared: comparison.not_compared,
         by_kind_and_field: groups.collect(),
         largest_new: comparison.largest_new,
         summaries: summary_before.zip(summary_after).map(|(a, b)| SummaryChanges::new(a, b)),

@@ -12,6 +12,7 @@ use crate::discrepancy_file::{Columns, Known};
 use crate::error::Result;
 use crate::output::masked;
 use crate::sorted_records::Record;
+use reconcile_core::discrepancy::Kind;
 use reconcile_core::phone::{MIN_DIGITS, NUMBER_FIELDS, digits_of};
 
 /// New discrepancies that are listed.
@@ -24,6 +25,8 @@ pub(crate) struct Comparison {
     /// The new discrepancies with the most talk seconds at stake, the largest first. Of equal ones,
     /// those that come first in the file.
     pub(crate) largest_new: Vec<ListedRow>,
+    /// Discrepancies of the earlier run that the later one could not see. They have no change.
+    pub(crate) not_compared: u64,
 }
 
 /// A new discrepancy as people see it, with phone numbers masked.
@@ -97,13 +100,14 @@ impl Comparison {
 }
 
 /// Compares the earlier run with the later one. Rows that changed go to `changes`, if it is given.
+/// A later run without receipts could not see the calls that only they name.
 ///
 /// # Errors
 ///
 /// Exit 6 if a temporary file cannot be read or written.
 pub(crate) fn compare(
     before: &Side,
-    after: &Side,
+    (after, has_receipts): (&Side, bool),
     mut changes: Option<&mut ChangesCsv>,
 ) -> Result<Comparison> {
     let mut comparison = Comparison::default();
@@ -112,9 +116,19 @@ pub(crate) fn compare(
         let (part_before, part_after) = (part_before?, part_after?);
         let (sorted_before, sorted_after) = (part_before.sorted()?, part_after.sorted()?);
         for_each_pair((&sorted_before, columns.0), (&sorted_after, columns.1), &mut |pair| {
+            if !has_receipts && is_unseen_without_receipts(&pair, columns.0) {
+                comparison.not_compared += 1;
+                return Ok(());
+            }
             comparison.add(&pair, columns);
             changes.as_deref_mut().map_or(Ok(()), |changes| changes.push(&pair))
         })?;
     }
     Ok(comparison)
+}
+
+/// Whether a run without receipts lacks this row of the other run for that reason alone.
+fn is_unseen_without_receipts(pair: &Pair<'_, '_>, before: &Columns) -> bool {
+    let kind = pair.before.map(|record| before.text_of(&record.texts, Known::Kind));
+    pair.change == Change::Resolved && kind == Some(Kind::MissingInLedger.as_str())
 }

@@ -24,4 +24,4 @@ pub(crate) use counts::{Change, GroupCounts};
 pub(crate) use run_files::Run;
 pub(crate) use run_ids::{open_run, run_id};
 pub(crate) use side::Side;
-pub(crate) use summaries::{NumberChange, SummaryChanges, arrow, notes};
+pub(crate) use summaries::{NumberChange, SummaryChanges, arrow, may_have_receipts, note_on_unseen, notes};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::side::Side;
 use crate::discrepancy_file::Known;
 use crate::shown::shown;
-use crate::words::count;
+use crate::words::{count, plural};
 
 /// The numbers of the tie-out, by their keys in the summary.
 const TIE_OUT: [&str; 18] = [
@@ -116,6 +116,17 @@ fn pattern_name(pattern: &Value) -> String {
 
 fn text(value: &Value) -> String {
     value.as_str().map(shown).unwrap_or_default()
+}
+
+/// Whether a run had receipts. One without a summary does not say.
+pub(crate) fn may_have_receipts(summary: Option<&Value>) -> bool {
+    summary.is_none_or(|summary| summary.get("receipts").is_some())
+}
+
+/// The note on calls missing in the ledger that B could not see, if there are any.
+pub(crate) fn note_on_unseen(rows: u64) -> Option<String> {
+    let rows = (rows > 0).then(|| plural(rows, "discrepancy"))?;
+    Some(format!("{rows} of calls missing in the ledger could not be compared, because B had no receipts"))
 }
 
 /// What makes the two runs hard to compare, one sentence each without its full stop.

@@ -142,6 +142,7 @@ struct RuleJson {
 #[derive(Serialize)]
 struct ProductBillJson {
     name: String,
+    currency: Option<String>,
     days: u64,
     days_without_bill: u64,
     incomplete_days: u64,
@@ -155,10 +156,11 @@ struct ProductBillJson {
 }
 
 impl ProductBillJson {
-    fn new(product: &ProductBill) -> Self {
+    fn new(product: &ProductBill<'_>) -> Self {
         let rules = product.rule.rules().into_iter().map(|rule| rule.as_str());
         Self {
             name: name_of(product.product),
+            currency: product.currency.map(shown),
             days: product.days,
             days_without_bill: product.days_without_bill,
             incomplete_days: product.incomplete_days,
@@ -204,7 +206,7 @@ impl DayJson {
             talk_s: i64::try_from(day.calls.sums.seconds()).unwrap_or(i64::MAX),
             computed: day.computed,
             difference: day.difference(),
-            currency: day.bill.map(|bill| shown(&bill.currency)),
+            currency: day.currency.map(shown),
             billed_s: day.bill.and_then(|bill| bill.seconds),
             bill: day.bill.map(|bill| BilledJson::new(&bill.billed)),
         }
@@ -234,6 +236,25 @@ impl ItemJson {
     }
 }
 
+/// The bill of the days without calls.
+#[derive(Serialize)]
+struct OtherBilledJson {
+    /// `None` if there is no such day.
+    currency: Option<String>,
+    #[serde(flatten)]
+    bill: BilledJson,
+}
+
+impl OtherBilledJson {
+    /// `None` if amounts of several currencies would have to be added.
+    fn new(sums: &BTreeMap<&str, Billed>) -> Option<Self> {
+        let only = sums.first_key_value();
+        let billed = only.map(|(_, billed)| *billed).unwrap_or_default();
+        let currency = only.map(|(currency, _)| shown(currency));
+        (sums.len() < 2).then(|| Self { currency, bill: BilledJson::new(&billed) })
+    }
+}
+
 /// The bill against the calls.
 #[derive(Serialize)]
 struct BillJson {
@@ -241,7 +262,8 @@ struct BillJson {
     by_product: Vec<ProductBillJson>,
     by_day: Vec<DayJson>,
     other_days: u64,
-    other_billed: BilledJson,
+    /// `None` if it has several currencies.
+    other_billed: Option<OtherBilledJson>,
     uncompared_calls: u64,
     apart: Vec<ItemJson>,
     unmapped: Vec<ItemJson>,
@@ -254,7 +276,7 @@ impl BillJson {
             by_product: check.products.iter().map(ProductBillJson::new).collect(),
             by_day: check.days.iter().map(DayJson::new).collect(),
             other_days: check.other_days,
-            other_billed: BilledJson::new(&check.other_billed),
+            other_billed: OtherBilledJson::new(&check.other_billed),
             uncompared_calls: check.uncompared_calls,
             apart: check.bill.apart.iter().map(ItemJson::new).collect(),
             unmapped: check.bill.unmapped.iter().map(ItemJson::new).collect(),

@@ -20,7 +20,8 @@ const SUMMARY_TYPES: &str = "{'bridge': 'STRUCT(step VARCHAR, calls BIGINT, seco
      'headline': 'STRUCT(agree BIGINT, differ BIGINT, not_compared BIGINT, \
      missing BIGINT, waiting BIGINT, failed BIGINT, unusable_rows BIGINT)', \
      'fields': 'MAP(VARCHAR, STRUCT(expected BIGINT, compared BIGINT, equal BIGINT, different BIGINT, \
-     not_comparable BIGINT))', 'by_product': 'GROUP[]', 'by_day': 'GROUP[]'}";
+     not_comparable BIGINT))', 'by_product': 'GROUP[]', 'by_day': 'GROUP[]', \
+     'by_hour': 'STRUCT(calls BIGINT, answered BIGINT, talk_s BIGINT)[]'}";
 
 /// The type of the figures of a product or a day.
 const GROUP: &str = "STRUCT(name VARCHAR, calls BIGINT, found BIGINT, \

@@ -2,6 +2,10 @@
 //!
 //! Never a call: the bill has none. Only days of the ledger are compared. The other days of a bill,
 //! which is often that of a month, are one sum.
+//!
+//! Amounts of two currencies are never added: a product has a line for each of its currencies.
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
@@ -25,6 +29,8 @@ pub struct BillDay<'a> {
     pub computed: Option<Decimal>,
     /// The bill; `None` if it does not have this day.
     pub bill: Option<&'a DayBill>,
+    /// That of the bill (ISO 4217), or of the tariff; `None` without both.
+    pub currency: Option<&'a str>,
 }
 
 impl BillDay<'_> {
@@ -35,11 +41,14 @@ impl BillDay<'_> {
     }
 }
 
-/// The days of a product together.
+/// The days of a product in one currency together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductBill {
+pub struct ProductBill<'a> {
     /// The product.
     pub product: ProductId,
+    /// ISO 4217; `None` for days that have neither a bill nor a tariff. They are in the line of the
+    /// product's currency if it has only one.
+    pub currency: Option<&'a str>,
     /// Days with calls and with a bill, in one currency.
     pub days: u64,
     /// The calls of these days.
@@ -61,7 +70,7 @@ pub struct ProductBill {
     pub closest: Option<(BillingRule, Decimal)>,
 }
 
-impl ProductBill {
+impl ProductBill<'_> {
     /// The bill's amount less that of the calls; `None` without a day on which both are known.
     #[must_use]
     pub fn difference(&self) -> Option<Decimal> {
@@ -76,12 +85,12 @@ pub struct BillCheck<'a> {
     pub bill: &'a Bill,
     /// The days of the ledger, by day and product.
     pub days: Vec<BillDay<'a>>,
-    /// Their sums, by product.
-    pub products: Vec<ProductBill>,
+    /// Their sums, by product and currency.
+    pub products: Vec<ProductBill<'a>>,
     /// Days of the bill without calls in the ledger.
     pub other_days: u64,
-    /// The bill of these days.
-    pub other_billed: Billed,
+    /// The bill of these days, by currency.
+    pub other_billed: BTreeMap<&'a str, Billed>,
     /// Calls of the ledger's days beyond those that have a sum of their own.
     pub uncompared_calls: u64,
 }
@@ -96,7 +105,7 @@ impl<'a> BillCheck<'a> {
             days: Vec::new(),
             products: Vec::new(),
             other_days: 0,
-            other_billed: Billed::default(),
+            other_billed: BTreeMap::new(),
             uncompared_calls: 0,
         };
         for (key, calls) in figures.days.iter() {
@@ -105,30 +114,48 @@ impl<'a> BillCheck<'a> {
                 continue;
             };
             let (tariff, bill) = (rules.tariffs.on(product, day), bill.days.get(&(day, product)));
-            let is_same = |currency| bill.is_none_or(|bill| bill.currency == currency);
-            let computed = tariff.filter(|tariff| is_same(&tariff.currency)).map(|_| calls.amount);
-            check.days.push(BillDay { day, product, calls, computed, bill });
+            let of_tariff = tariff.map(|tariff| tariff.currency.as_str());
+            let currency = bill.map(|bill| bill.currency.as_str()).or(of_tariff);
+            let computed = of_tariff.filter(|_| of_tariff == currency).map(|_| calls.amount);
+            check.days.push(BillDay { day, product, calls, computed, bill, currency });
         }
         for (key, billed) in &bill.days {
             if !check.days.iter().any(|day| (day.day, day.product) == *key) {
                 check.other_days += 1;
-                check.other_billed.add(&billed.billed);
+                check.other_billed.entry(billed.currency.as_str()).or_default().add(&billed.billed);
             }
         }
         check.products = check.by_product(rules);
         Some(check)
     }
 
-    fn by_product(&self, rules: &MoneyRules) -> Vec<ProductBill> {
-        let mut products: Vec<ProductId> = self.days.iter().map(|day| day.product).collect();
-        products.sort_unstable();
-        products.dedup();
-        products.into_iter().map(|product| self.product(rules, product)).collect()
+    fn by_product(&self, rules: &MoneyRules) -> Vec<ProductBill<'a>> {
+        let mut products: BTreeMap<ProductId, BTreeMap<Option<&'a str>, Vec<&BillDay<'a>>>> = BTreeMap::new();
+        for day in &self.days {
+            products.entry(day.product).or_default().entry(day.currency).or_default().push(day);
+        }
+        let mut sums = Vec::new();
+        for (product, mut lines) in products {
+            if lines.len() == 2
+                && let Some(of_none) = lines.remove(&None)
+            {
+                lines.values_mut().for_each(|days| days.extend(&of_none));
+            }
+            let sum = |(currency, days): (_, Vec<_>)| self.product(rules, (product, currency), &days);
+            sums.extend(lines.into_iter().map(sum));
+        }
+        sums
     }
 
-    fn product(&self, rules: &MoneyRules, product: ProductId) -> ProductBill {
+    fn product(
+        &self,
+        rules: &MoneyRules,
+        (product, currency): (ProductId, Option<&'a str>),
+        days: &[&BillDay<'a>],
+    ) -> ProductBill<'a> {
         let mut sum = ProductBill {
             product,
+            currency,
             days: 0,
             calls: 0,
             without_amount: 0,
@@ -140,7 +167,7 @@ impl<'a> BillCheck<'a> {
             closest: None,
         };
         let (mut all, mut complete, mut of_all_days) = (Vec::new(), Vec::new(), Billed::default());
-        for day in self.days.iter().filter(|day| day.product == product) {
+        for day in days {
             let Some(bill) = day.bill else {
                 sum.days_without_bill += 1;
                 continue;
@@ -234,7 +261,7 @@ mod tests {
             ("0.385".into(), "0.00".into())
         );
         assert_eq!(product.rule, RuleSearch::One(BillingRule::CallMinutes));
-        assert_eq!((check.other_days, check.other_billed.amount().short()), (1, "0.495".into()));
+        assert_eq!((check.other_days, check.other_billed["CNY"].amount().short()), (1, "0.495".into()));
     }
 
     #[test]
@@ -271,6 +298,30 @@ mod tests {
             (None, "0.22".into())
         );
         assert_eq!(check.products[0].rule, RuleSearch::One(BillingRule::CallMinutes), "by its use");
+    }
+
+    #[test]
+    fn a_product_has_a_line_for_each_currency() {
+        let bill = [("2026-11-16", "4", "0.22"), ("2026-11-17", "3", "0.165"), ("2026-11-18", "1", "0.055")];
+        let mut rules = rules(&bill);
+        let days = &mut rules.bill.as_mut().unwrap().days;
+        days.values_mut().next().unwrap().currency = "USD".into();
+        let days = [("2026-11-16", &[61, 59, 12][..]), ("2026-11-17", &[121]), ("2026-11-18", &[5])];
+        let figures = figures(&days);
+        let lines = |rules: &MoneyRules| -> Vec<(Option<String>, u64, u64, String)> {
+            let check = BillCheck::new(rules, &figures).unwrap();
+            let line = |line: &ProductBill<'_>| {
+                let billed = line.billed.amount().short();
+                (line.currency.map(Into::into), line.days, line.days_without_bill, billed)
+            };
+            check.products.iter().map(line).collect()
+        };
+        let cny = || (Some("CNY".to_owned()), 2, 0, "0.22".to_owned());
+        assert_eq!(lines(&rules), [cny(), (Some("USD".into()), 0, 0, "0.22".into())]);
+        // A day with neither tariff nor bill is in the line of the only currency.
+        rules.tariffs = Tariffs::default();
+        rules.bill.as_mut().unwrap().days.retain(|(day, _), _| day.to_string() == "2026-11-16");
+        assert_eq!(lines(&rules), [(Some("USD".into()), 0, 2, "0.22".into())]);
     }
 
     #[test]

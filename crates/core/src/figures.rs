@@ -119,7 +119,8 @@ pub struct Figures {
     pub by_day: Lines<chrono::NaiveDate, GroupFigures>,
     /// Calls with a record, by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// Hours 0 to 23 in UTC+8, by the time at which the provider accepted the call.
+    /// Hours 0 to 23 in UTC+8, by the time at which the provider accepted the call. The ledger's
+    /// call time stands in for one that is not known.
     pub hours: [HourOfDay; 24],
     /// From the ledger's talk time to the provider's.
     pub bridge: Bridge,

@@ -52,6 +52,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("billed_s", "billed seconds", "账单秒数"),
     ("further_days", "Further days are in the summary.", "其余日期见汇总文件。"),
     ("other_days", "Days of the bill without calls in the ledger", "账单中台账没有通话的天数"),
+    ("several_currencies", "in several currencies, see the bill", "含多种币种，详见账单"),
     ("items", "Items of the bill that are not compared", "账单中未比对的计费项"),
     ("item", "item", "计费项"),
     ("why", "why", "原因"),

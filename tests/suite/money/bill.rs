@@ -159,3 +159,50 @@ fn several_bills_in_other_forms_are_one() {
     let bill = &bench.summary().0["money"]["bill"];
     assert_eq!((&bill["rows"], &bill["by_product"][0]["rule"]["rules"]), (&json!(2), &json!(["call_60_60"])));
 }
+
+#[test]
+fn each_currency_of_a_product_has_its_line() {
+    let bench = bench(&CALLS);
+    let tariff = |currency: &str, price: &str, days: &str| {
+        format!(
+            "[[tariff.\"voice-notification\"]]\nfirst = 60\nnext = 60\nprice = \"{price}\"\n\
+             currency = \"{currency}\"\n{days}\n"
+        )
+    };
+    let config = tariff("CNY", "0.055", "") + &tariff("USD", "0.01", "from = 2024-05-27");
+    bench.write("money.toml", &(config + "[bill]\nvoice_min = \"voice-notification\"\n"));
+    let dollars = used("2024-05-27", "1", "0.02").replace("CNY", "USD");
+    let (bill, _) = billed(&bench, &(HEADER.to_owned() + &used("2024-05-26", "6", "0.33") + &dollars));
+    let keys = ["name", "currency", "days", "calls", "computed", "billed", "difference"];
+    let lines = bill["by_product"].as_array().unwrap().iter();
+    let lines: Vec<[Value; 7]> = lines.map(|line| keys.map(|key| line[key].clone())).collect();
+    let line = |currency: &str, calls: u64, [computed, billed, difference]: [&str; 3]| {
+        json!(["voice-notification", currency, 1, calls, computed, billed, difference])
+    };
+    let wanted = json!([
+        line("CNY", 4, ["0.330000", "0.330000", "0.000000"]),
+        line("USD", 2, ["0.010000", "0.020000", "0.010000"]),
+    ]);
+    assert_eq!(json!(lines), wanted, "{bill:#}");
+    assert_page(&bench);
+    let page = fs::read_to_string(bench.path("details.report.html")).unwrap();
+    let table = page.split_once("id=\"h-bill\"").unwrap().1.split_once("</table>").unwrap().0;
+    for currency in ["CNY", "USD"] {
+        assert_eq!(table.matches(&format!("<td>{currency}</td>")).count(), 1, "{table}");
+    }
+}
+
+#[test]
+fn days_without_calls_are_no_sum_of_two_currencies() {
+    let bench = bench(&CALLS);
+    let yuan = HEADER.to_owned() + &used("2024-05-28", "9", "0.495");
+    let (bill, _) = billed(&bench, &yuan);
+    let other = &bill["other_billed"];
+    assert_eq!((&other["currency"], &other["billed"]), (&json!("CNY"), &json!("0.495000")));
+    let page = || fs::read_to_string(bench.path("details.report.html")).unwrap();
+    assert!(page().contains(">0.495</data> CNY."));
+    let (bill, _) = billed(&bench, &(yuan + &used("2024-05-29", "1", "0.02").replace("CNY", "USD")));
+    assert_eq!((&bill["other_days"], &bill["other_billed"]), (&json!(2), &Value::Null));
+    assert!(page().contains("in several currencies"));
+    assert_page(&bench);
+}

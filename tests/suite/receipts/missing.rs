@@ -1,10 +1,12 @@
 //! Calls that only receipts name, over several nights: since when, decisions, masks, erasing,
 //! kills.
 
+use serde_json::{Value, json};
+
 use super::planted::receipt as true_receipt;
 use super::receipt;
 use crate::support::provider::talk_seconds;
-use crate::support::{Bench, cell, column, id, ledger, wait_until};
+use crate::support::{Bench, cell, column, id, ledger, read_csv, wait_until};
 
 /// A ledger of these calls on 2026-11-16, and receipts of some of them and of others.
 fn night(calls: usize, others: &[&str]) -> Bench {
@@ -119,6 +121,36 @@ fn unusable_rows_and_other_days_make_no_missing_call() {
     assert_eq!(missing.map(|row| cell(row, "call_id")).collect::<Vec<_>>(), ["b^1"]);
     let receipts = &bench.summary().0["receipts"];
     assert_eq!([&receipts["not_answering"], &receipts["outside"]], [1, 1]);
+}
+
+#[test]
+fn diff_resolves_no_missing_call_that_b_could_not_see() {
+    let bench = night(3, &["a^1", "b^1"]);
+    let with = |out: &str| bench.run(&[&WITH[..], &["--out", out]].concat()).exits(0);
+    with("a.parquet");
+    bench.run(&["--offline", "--out", "b.parquet"]).exits(0);
+    let diff = |arguments: &[&str]| bench.bare(&[&["diff"], arguments].concat());
+    let as_json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&diff(&[arguments, &["--json"]].concat())).unwrap()
+    };
+    let sides = ["a.summary.json", "b.summary.json"];
+    let found = as_json(&[&sides[..], &["--to", "changes.csv"]].concat());
+    let nothing = json!({"rows": 0, "seconds_before": 0, "seconds_after": 0});
+    assert_eq!((&found["resolved"], &found["not_compared"]), (&nothing, &json!(2)));
+    let groups = found["by_kind_and_field"].as_array().unwrap();
+    assert!(groups.iter().all(|group| group["kind"] != "missing_in_ledger"), "{groups:?}");
+    let changed = read_csv(&bench.path("changes.csv"));
+    assert!(changed.iter().all(|row| cell(row, "kind") != "missing_in_ledger"), "{changed:?}");
+    let note = "note: 2 discrepancies of calls missing in the ledger could not be compared, because B had no \
+                receipts\n";
+    assert!(diff(&sides).contains(note), "{}", diff(&sides));
+    // The other way round they are new, and a B with receipts resolves them.
+    let back = as_json(&["b.summary.json", "a.summary.json"]);
+    assert_eq!((&back["new"]["rows"], &back["not_compared"]), (&json!(2), &json!(0)));
+    write_ledger(&bench, 3, &["a^1"]);
+    with("c.parquet");
+    let seen = as_json(&["a.summary.json", "c.summary.json"]);
+    assert_eq!((&seen["resolved"]["seconds_before"], &seen["not_compared"]), (&json!(40), &json!(0)));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::house::readme::{sample_run, sample_run_with};
 use crate::support::rust_files::root;
-use crate::support::{Bench, cell, read_csv, wait_until};
+use crate::support::{Bench, cell, duckdb, read_csv, read_parquet, wait_until};
 
 const PAGE: &str = "out/details.report.html";
 
@@ -280,4 +280,18 @@ fn explain_and_diff_read_files_with_missing_calls() {
     let rows = read_csv(&bench.path(file));
     let last: Vec<&str> = rows.iter().rev().take(3).map(|row| cell(row, "kind")).collect();
     assert_eq!(last, ["missing_in_ledger"; 3]);
+}
+
+#[test]
+fn view_and_page_agree_on_the_hours_of_calls_with_receipts() {
+    let bench = sample("full", &["--sql"]);
+    let summary = summary(&bench);
+    let sources = read_parquet(&bench.path("out/details.parquet"));
+    let lacking =
+        sources.iter().filter(|row| cell(row, "source") == "receipt" && cell(row, "created_at").is_empty());
+    assert!(lacking.count() > 0, "every call has a time of its own");
+    let hours = summary["by_hour"].as_array().unwrap().iter().enumerate().filter(|(_, h)| h["calls"] != 0);
+    let hours = hours.map(|(hour, h)| format!("{hour},{},{},{}\n", h["calls"], h["answered"], h["talk_s"]));
+    let flags = ["-csv", "-noheader", "-init", "details.sql"];
+    assert_eq!(duckdb::query(&bench.path("out"), &flags, "FROM by_hour"), hours.collect::<String>());
 }
