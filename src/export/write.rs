@@ -82,8 +82,8 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// The files that the folder does not have, of these groups with so many rows each. Notes what
-    /// is left out.
+    /// The files that the folder lacks. Each group has a file; its number is that of its rows.
+    /// Counts what is left out.
     fn missing(&mut self, groups: Vec<(Group, u64)>, contents: Contents) -> Vec<NewFile> {
         let Self { sessions, origin, folder, exported } = self;
         let ended: BTreeMap<i64, &EndedSession> =

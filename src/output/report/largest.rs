@@ -80,11 +80,10 @@ impl ListedRow {
             Kind::InvalidRow => (actual, String::new(), String::new()),
             Kind::Duplicate => (actual, String::new(), expected),
             Kind::Amended | Kind::ReceiptDiffers => (String::new(), actual, expected),
-            // There is nothing to compare: the row says whom the provider called, and when.
+            // There is nothing to compare: the row says how long the call was, and when.
             Kind::MissingInLedger => {
-                let callee = row.callee.as_deref().map(|callee| masked("callee", callee, own));
                 let sent_at = row.called_at.map(|at| provider_text(at).to_string());
-                (String::new(), callee.unwrap_or_default(), sent_at.unwrap_or_default())
+                (String::new(), actual, sent_at.unwrap_or_default())
             }
             Kind::Inconsistent if what.field != "call_id" => {
                 let ledger = call.and_then(|call| call.expected(&what.field));

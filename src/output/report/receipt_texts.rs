@@ -29,8 +29,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("answering", "a call of the ledger", "对应台账中的一通通话"),
     (
         "not_answering",
-        "named by the ledger, but on another day, under several products, or in an unusable row",
-        "台账中有，但日期不同、列于多个产品，或所在行无法使用",
+        "named by the ledger, but on another day, without a certain day, under several products, or in an unusable row",
+        "台账中有，但日期不同或无法确定、列于多个产品，或所在行无法使用",
     ),
     ("missing_in_ledger", "missing in the ledger", "台账无记录"),
     (

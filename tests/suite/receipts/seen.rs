@@ -163,8 +163,8 @@ fn a_row_that_opens_says_where_its_values_come_from() {
         (&Value::Null, &json!(46), &json!(""))
     );
     assert_eq!(
-        (&longest["provider"], &longest["other"]),
-        (&json!("125****0131"), &json!("2026-11-16 18:20:31"))
+        (&longest["field"], &longest["provider"], &longest["other"]),
+        (&json!("duration_s"), &json!("46"), &json!("2026-11-16 18:20:31"))
     );
     let more = &longest["more"];
     assert!(more["receipt"].as_array().unwrap().contains(&json!(["callee", "125****0131"])));

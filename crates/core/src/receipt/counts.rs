@@ -22,7 +22,7 @@ pub struct JoinCounts {
     /// Calls that the ledger lacks, within its days.
     #[serde(rename = "missing_in_ledger")]
     pub missing: u64,
-    /// Calls that the ledger lacks, on other days.
+    /// Calls that the ledger lacks, on other days or perhaps so.
     pub outside: u64,
     /// Calls that the ledger lacks, without a time.
     pub undated: u64,
