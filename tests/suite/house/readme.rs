@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::support::rust_files::{files_below, root};
 use crate::support::{Bench, Row, cell, duckdb, ledger, parquet_metadata, read_csv, venv};
 
-fn sample(name: &str) -> PathBuf {
+pub fn sample(name: &str) -> PathBuf {
     root().join("sample-data").join(name)
 }
 
