@@ -2,6 +2,9 @@
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
+# Many tests wait for a process or a database, so twice as many run as there are cores.
+export RUST_TEST_THREADS := env("RUST_TEST_THREADS", shell('echo $((2 * $1))', num_cpus()))
+
 # All checks. The tests come last, so that their summary ends the log.
 ci: fmt clippy doc sample-run bench-smoke python engines test
 

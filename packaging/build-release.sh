@@ -48,12 +48,12 @@ for folder in "$(rustc --print sysroot)"/lib/rustlib/*-unknown-linux-gnu/; do
   targets+=("$(basename "$folder")")
 done
 for target in "${targets[@]}"; do
-  cargo zigbuild --locked --release --bin reconcile --target "$target.$GLIBC"
+  cargo zigbuild --locked --profile dist --bin reconcile --target "$target.$GLIBC"
 done
 
 # The binary for this machine writes its completions and manual pages.
 host=$(rustc -vV | sed -n 's/^host: //p')
-binary=target/$host/release/reconcile
+binary=target/$host/dist/reconcile
 built=target/package-files
 rm -rf "$built" dist
 mkdir -p "$built/man" dist
@@ -74,13 +74,14 @@ for target in "${targets[@]}"; do
   rm -rf "$folder"
   mkdir -p "$folder/completions"
   git archive HEAD README.md CHANGELOG.md LICENSE SECURITY.md docs examples packaging sample-data | tar -x -C "$folder"
-  cp "target/$target/release/reconcile" "$folder/"
+  python3 packaging/notices.py "$target" > "$built/THIRD-PARTY-NOTICES"
+  cp "target/$target/dist/reconcile" "$built/THIRD-PARTY-NOTICES" "$folder/"
   cp "$built/reconcile.bash" "$built/_reconcile" "$built/reconcile.fish" "$folder/completions/"
   cp -r "$built/man" "$folder/"
   tar --sort=name --format=gnu --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
     -C target/release-files -c "$name" | gzip -9 -n > "dist/$name.tar.gz"
 
-  cargo deb --locked --no-build --no-strip --target "$target" --output dist/
+  cargo deb --locked --no-build --no-strip --profile dist --target "$target" --output dist/
 
   cargo cyclonedx --quiet --format json --spec-version 1.5 --describe binaries --no-build-deps --target "$target"
   sed "s|path+file://$PWD|path+file:///reconcile|g" reconcile_bin.cdx.json > "dist/$name.cdx.json"

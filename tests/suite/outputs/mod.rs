@@ -20,6 +20,7 @@ mod report_trend;
 mod resolutions;
 mod snapshots;
 mod spreadsheets;
+mod version_0_1;
 mod workbook;
 #[cfg(target_os = "linux")]
 mod workbook_faults;

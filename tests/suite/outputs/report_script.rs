@@ -147,15 +147,14 @@ fn a_row_opens_to_all_that_is_known_and_masks_numbers() {
     assert_eq!(shown, 0, "callees that are not masked");
 }
 
-/// The numbers called, as the ledger and as the provider of the sample name them. Known numbers are
-/// looked for, not anything shaped like one: a RequestId or a digest may have eleven digits in a row.
+/// The numbers called, by the sample's ledger and by its provider. The test looks for these, not
+/// for anything shaped like a number: a RequestId or a digest may have eleven digits in a row.
 fn callees_of_the_sample() -> std::collections::BTreeSet<String> {
     let ledger = std::fs::read(sample("calls.csv")).unwrap();
     let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(ledger.as_slice());
     let column = rows.headers().unwrap().iter().position(|name| name == "callee").unwrap();
     let of_ledger: Vec<String> = rows.records().map(|row| row.unwrap()[column].to_owned()).collect();
-    let provider: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(sample("provider.json")).unwrap()).unwrap();
+    let provider: Value = serde_json::from_slice(&std::fs::read(sample("provider.json")).unwrap()).unwrap();
     let calls = provider["calls"].as_object().unwrap().values();
     let of_provider = calls.filter_map(|call| call["record"]["callee"].as_str().map(str::to_owned));
     let is_number = |callee: &String| callee.len() >= 11 && callee.bytes().all(|byte| byte.is_ascii_digit());
