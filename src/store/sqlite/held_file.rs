@@ -24,6 +24,14 @@ pub(super) struct HeldFile {
     file: File,
 }
 
+/// Closing the file would not suffice: a program that was just started has a copy of the handle until
+/// it begins.
+impl Drop for HeldFile {
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 /// The result of [`HeldFile::take`].
 pub(super) enum Taken {
     Held(HeldFile),
@@ -115,4 +123,21 @@ fn refuse_several_names(path: &Path, metadata: &Metadata) -> Result<()> {
         "keep one name and delete the others, or copy the file: SQLite keeps a log for each name, so two names \
          would lose answers",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_handle_does_not_keep_the_lock() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("reconcile.db");
+        let Taken::Held(held) = HeldFile::take(&path).unwrap() else { panic!("the file is held") };
+        let copy = held.file.try_clone().unwrap();
+        assert!(matches!(HeldFile::take(&path).unwrap(), Taken::Busy));
+        drop(held);
+        assert!(matches!(HeldFile::take(&path).unwrap(), Taken::Held(_)));
+        drop(copy);
+    }
 }

@@ -111,6 +111,13 @@ pub(super) fn session_in_file_of(store: &Path) -> i64 {
     std::fs::read_to_string(lock_path(store)).map_or(0, |content| Notes::read(&content).session_in_file)
 }
 
+/// As for the store's own file: closing would not suffice.
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 impl LockFile {
     fn take(store: &Path) -> Result<Self> {
         let path = lock_path(store);

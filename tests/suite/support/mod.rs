@@ -237,6 +237,8 @@ impl Bench {
     pub fn run_exactly(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(self.dir.path());
+        // Where an instrumented program writes its coverage.
+        command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|path| ("LLVM_PROFILE_FILE", path)));
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
