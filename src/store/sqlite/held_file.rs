@@ -24,8 +24,8 @@ pub(super) struct HeldFile {
     file: File,
 }
 
-/// Closing the file would not suffice: a program that was just started has a copy of the handle until
-/// it begins.
+/// Closing the file would not suffice: a program that was just started has a copy of the handle
+/// until it begins.
 impl Drop for HeldFile {
     fn drop(&mut self) {
         let _ = self.file.unlock();
