@@ -41,7 +41,9 @@ has cyclonedx "$CYCLONEDX" || cargo install --locked --root "$tools" "cargo-cycl
 # No path of this machine gets into the binaries, neither from Rust nor from C.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 export CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$PWD=/reconcile"$'\x1f'"--remap-path-prefix=$cargo_home=/cargo"
-export CFLAGS="-ffile-prefix-map=$PWD=/reconcile -ffile-prefix-map=$cargo_home=/cargo"
+# The C code has the time of the commit in it, which neither Cargo nor Zig's cache would notice
+# without the definition: they would take objects of another commit.
+export CFLAGS="-ffile-prefix-map=$PWD=/reconcile -ffile-prefix-map=$cargo_home=/cargo -DCOMMIT_TIME=$SOURCE_DATE_EPOCH"
 
 targets=()
 for folder in "$(rustc --print sysroot)"/lib/rustlib/*-unknown-linux-gnu/; do

@@ -127,6 +127,7 @@ fn refuse_several_names(path: &Path, metadata: &Metadata) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     #[test]
