@@ -1,5 +1,5 @@
-//! What a user of version 0.1.0 still has: the files of a night and the configuration. They were
-//! written by that version's program. Its stores are in `tests/stores`.
+//! What a user of version 0.1.0 still has: the files of a night, written by that version's program,
+//! and a configuration that it accepted. Its stores are in `tests/stores`.
 
 use std::fs;
 
