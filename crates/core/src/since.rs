@@ -77,18 +77,30 @@ pub fn judges(lookup: &Lookup, kind: Kind) -> bool {
     }
 }
 
-/// The discrepancies that were open before a run: 16 bytes for each one of a call, 40 for each one
+/// The discrepancies that were open before a run: 17 bytes for each one of a call, 41 for each one
 /// of an unusable row, or of a call that only a receipt names.
 #[derive(Debug, Clone)]
 pub struct OpenBefore {
     today: NaiveDate,
     /// Sorted by subject.
     entries: Vec<Entry>,
+    /// Where the entries of each bucket begin, and the end of the last one. Subjects are digests,
+    /// so a bucket has [`ENTRIES_PER_BUCKET`] on average.
+    buckets: Vec<u32>,
     /// Kind and field of each word number.
     words: Vec<(Word, CompactString)>,
     numbers: HashMap<CompactString, HashMap<CompactString, u32>>,
     /// Sorted by the digest of the CallId.
     named: Vec<Named>,
+}
+
+/// Entries of a bucket, if all have as many: four fill a line of the cache.
+const ENTRIES_PER_BUCKET: usize = 4;
+
+/// The bucket of a subject, in the order of the subjects. The number of buckets is a power of two.
+fn bucket_of(subject: i64, buckets: usize) -> usize {
+    let from_smallest = subject.cast_unsigned() ^ i64::MIN.cast_unsigned();
+    ((u128::from(from_smallest) * buckets as u128) >> u64::BITS) as usize
 }
 
 /// An open discrepancy.
@@ -140,8 +152,8 @@ impl OpenBefore {
     /// No discrepancies. The run began on the day `today`, in UTC+8.
     #[must_use]
     pub fn new(today: NaiveDate) -> Self {
-        let (entries, words, numbers, named) = Default::default();
-        Self { today, entries, words, numbers, named }
+        let (entries, buckets, words, numbers, named) = Default::default();
+        Self { today, entries, buckets, words, numbers, named }
     }
 
     /// Adds one that has been open since this day. `named` is the digest of the CallId whose usable
@@ -162,6 +174,14 @@ impl OpenBefore {
     pub fn sorted(mut self) -> Self {
         self.entries.sort_unstable();
         self.named.sort_unstable();
+        let buckets = (self.entries.len() / ENTRIES_PER_BUCKET).next_power_of_two();
+        self.buckets = vec![0; buckets + 1];
+        for entry in &self.entries {
+            self.buckets[bucket_of(entry.subject, buckets) + 1] += 1;
+        }
+        for bucket in 0..buckets {
+            self.buckets[bucket + 1] += self.buckets[bucket];
+        }
         self
     }
 
@@ -232,9 +252,13 @@ impl OpenBefore {
     }
 
     fn places(&self, subject: i64) -> Range<usize> {
-        let first = self.entries.partition_point(|entry| entry.subject < subject);
-        let number = self.entries[first..].iter().take_while(|entry| entry.subject == subject).count();
-        first..first + number
+        // A binary search in all entries would miss the cache at each of its first steps.
+        let bucket = bucket_of(subject, self.buckets.len().saturating_sub(1));
+        let [begin, end] = [bucket, bucket + 1].map(|at| self.buckets.get(at).map_or(0, |at| *at as usize));
+        let entries = &self.entries[begin..end];
+        let first = entries.partition_point(|entry| entry.subject < subject);
+        let number = entries[first..].iter().take_while(|entry| entry.subject == subject).count();
+        begin + first..begin + first + number
     }
 
     fn place(&self, subject: i64, words: u32) -> Option<usize> {

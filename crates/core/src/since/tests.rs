@@ -209,6 +209,31 @@ proptest! {
 }
 
 #[test]
+fn each_of_many_is_found_by_its_subject_and_no_other_is() {
+    // Some are next to each other or at the ends; most are spread evenly, as digests are.
+    let narrow = (-20..20).chain([i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX]);
+    let spread = (0..5_000_i64).map(|no| no.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()));
+    let subjects: HashSet<i64> = narrow.chain(spread).collect();
+    for every in [1, 7, 3_000] {
+        let mut open = OpenBefore::new(day(9));
+        let known = |subject: i64| subject.rem_euclid(every) == 0;
+        for subject in subjects.iter().copied().filter(|subject| known(*subject)) {
+            for field in ["callee", "state"] {
+                open.push(OpenKey { subject, kind: "mismatch", field }, day(1), None);
+            }
+        }
+        let open = open.sorted();
+        for subject in subjects.iter().copied() {
+            let (places, mut marks) = (open.places(subject), Marks::default());
+            assert_eq!(places.len(), if known(subject) { 2 } else { 0 }, "{subject}");
+            assert!(open.entries[places].iter().all(|entry| entry.subject == subject), "{subject}");
+            let since = open.since(subject, Kind::Mismatch, "state", &mut marks);
+            assert_eq!((since.day == day(1), since.is_new), (known(subject), !known(subject)), "{subject}");
+        }
+    }
+}
+
+#[test]
 fn a_kind_that_this_version_does_not_know_stays() {
     let (subject, mut marks) = (subject_of_call(1), Marks::default());
     let mut before = OpenBefore::new(day(1));
@@ -219,7 +244,8 @@ fn a_kind_that_this_version_does_not_know_stays() {
 }
 
 #[test]
-fn two_million_need_32_mb() {
-    let entry = size_of::<Entry>();
-    assert_eq!(entry * MAX_REMEMBERED, 32_000_000);
+fn two_million_need_34_mb() {
+    let buckets = (MAX_REMEMBERED / ENTRIES_PER_BUCKET).next_power_of_two();
+    assert_eq!(size_of::<Entry>() * MAX_REMEMBERED, 32_000_000);
+    assert_eq!(size_of::<u32>() * buckets, 2_097_152);
 }
