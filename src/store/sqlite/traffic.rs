@@ -67,7 +67,8 @@ impl SessionRow {
 pub(super) fn traffic(c: &Connection, scopes: &[Scope]) -> rusqlite::Result<Vec<Traffic>> {
     let find = |scope: &Scope| {
         let session = SessionRow::find(c, scope.session_no)?;
-        Ok((session, last_request(c, scope.session_no)?))
+        let last = last_request(c, &session)?;
+        Ok((session, last))
     };
     read_sessions(c, &scopes.iter().map(find).collect::<rusqlite::Result<Vec<_>>>()?)
 }
@@ -100,10 +101,12 @@ pub(super) fn evidence(c: &Connection) -> rusqlite::Result<Vec<SessionEvidence>>
 }
 
 /// The last request of a session; `None` if it has none.
-fn last_request(c: &Connection, session_no: i64) -> rusqlite::Result<Option<i64>> {
-    // Nearly always the newest request of all, so the search ends at once.
-    let sql = "SELECT request_no FROM request WHERE session_no = ?1 ORDER BY request_no DESC LIMIT 1";
-    c.query_row(sql, [session_no], |row| row.get(0)).optional()
+fn last_request(c: &Connection, session: &SessionRow) -> rusqlite::Result<Option<i64>> {
+    // Nearly always the newest request of all, so the search ends at once. A session without
+    // requests does not search in those of all earlier ones.
+    let sql = "SELECT request_no FROM request WHERE session_no = ?1 AND request_no >= ?2
+               ORDER BY request_no DESC LIMIT 1";
+    c.query_row(sql, [session.session_no, session.first_request_no], |row| row.get(0)).optional()
 }
 
 /// The last request of each session, by the session's number.
