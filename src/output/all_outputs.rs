@@ -18,7 +18,7 @@ use super::provenance::Provenance;
 use super::read_back::{count_details, count_discrepancies};
 use super::rejects::{ClosedRejects, Rejects};
 use super::renames::{Rename, rename_all};
-use super::report::{self, AMENDED_ROWS, Largest, LargestForm, OPEN_ROWS, SETTLED_ROWS};
+use super::report::{self, AMENDED_ROWS, Largest, LargestForm, Listed, OPEN_ROWS, SETTLED_ROWS};
 use super::schema::{ColumnType, DISCREPANCIES};
 use super::summary::Summary;
 use super::workbook::Workbook;
@@ -40,6 +40,12 @@ pub struct Outputs {
     discrepancy_types: Vec<ColumnType>,
     /// Whether the cells of a CSV file are guarded against formulas.
     guard: bool,
+    /// The discrepancies that the report lists.
+    largest: Largest,
+    /// The settled discrepancies that it lists.
+    settled: Largest,
+    /// The amendments that it lists.
+    amended: Largest,
     others: OtherFiles,
     forms: Arc<RowForms>,
 }
@@ -50,25 +56,15 @@ struct OtherFiles {
     summary: Staged,
     rejects: Rejects,
     views: Option<Staged>,
-    /// The discrepancies that the report lists.
-    largest: Largest,
-    /// The settled discrepancies that it lists.
-    settled: Largest,
-    /// The amendments that it lists.
-    amended: Largest,
 }
 
 impl OtherFiles {
-    /// The lists are those of open and disputed rows, of settled ones, and of amendments.
-    fn create(paths: &Paths, layout: &Layout, [largest, settled, amended]: [Largest; 3]) -> Result<Self> {
+    fn create(paths: &Paths, layout: &Layout) -> Result<Self> {
         Ok(Self {
             report: Staged::create(&paths.report)?,
             summary: Staged::create(&paths.summary)?,
             rejects: Rejects::new(&paths.rejects, layout),
             views: paths.sql.as_deref().map(|path| create_views(paths, path)).transpose()?,
-            largest,
-            settled,
-            amended,
         })
     }
 }
@@ -123,10 +119,18 @@ impl Outputs {
             file_column: layout.file_column,
             discrepancy_columns: discrepancy_types.len(),
         };
-        let lists = [&forms.largest, &forms.settled, &forms.amended].map(|form| Largest::new(form.clone()));
-        let others = OtherFiles::create(paths, layout, lists)?;
-        let (guard, forms) = (paths.csv.guard, Arc::new(forms));
-        Ok(Self { details, discrepancies, workbooks, discrepancy_types, guard, others, forms })
+        Ok(Self {
+            details,
+            discrepancies,
+            workbooks,
+            discrepancy_types,
+            guard: paths.csv.guard,
+            largest: Largest::new(forms.largest.clone()),
+            settled: Largest::new(forms.settled.clone()),
+            amended: Largest::new(forms.amended.clone()),
+            others: OtherFiles::create(paths, layout)?,
+            forms: Arc::new(forms),
+        })
     }
 
     /// What every thread needs to encode rows.
@@ -149,13 +153,14 @@ impl Outputs {
         for workbook in &mut self.workbooks {
             workbook.append(rows.packed.clone(), rows.counted.clone())?;
         }
-        self.others.largest.append(rows.largest);
-        self.others.settled.append(rows.settled);
-        self.others.amended.append(rows.amended);
+        self.largest.append(rows.largest);
+        self.settled.append(rows.settled);
+        self.amended.append(rows.amended);
         rows.rejects.map_or(Ok(()), |rejects| self.others.rejects.append(&rejects))
     }
 
-    /// Closes details and discrepancies and reads them back, for the tie-out and their digests. A
+    /// Closes details and discrepancies, syncs them to disk, and reads them back, for the tie-out and
+    /// their digests. A
     /// workbook is not yet a file: [`ClosedOutputs::finish`] checks that it reads back as counted
     /// here.
     ///
@@ -166,9 +171,15 @@ impl Outputs {
         let mut written = Written::default();
         let details = self.details.finish()?;
         let discrepancies = self.discrepancies.map(Discrepancies::finish).transpose()?;
-        // This takes two threads. The digests need another one only then.
-        count_details(&details, &mut written)?;
-        let files = scope(|scope| {
+        let (files, listed) = scope(|scope| -> Result<_> {
+            // The disk has time while the files are read back.
+            let sync = || {
+                details.sync()?;
+                discrepancies.as_ref().map_or(Ok(()), Staged::sync)
+            };
+            let syncing = threads::start_in(scope, "sync", sync).map_err(Error::no_more_threads)?;
+            // This takes a thread on each core. The digests need another one only then.
+            count_details(&details, &mut written)?;
             let digests = threads::start_in(scope, "digests", || digests(&details, discrepancies.as_ref()));
             let digests = digests.map_err(Error::no_more_threads)?;
             match (&discrepancies, self.workbooks.first()) {
@@ -177,10 +188,12 @@ impl Outputs {
                     workbook.into_iter().for_each(|file| written.add(file.counted().clone()));
                 }
             }
-            threads::result_of(digests)
+            let listed = Listed::new([self.largest, self.settled, self.amended])?;
+            threads::result_of(syncing)?;
+            Ok((threads::result_of(digests)?, listed))
         })?;
         let (workbooks, others) = (self.workbooks, self.others);
-        Ok((ClosedOutputs { details, discrepancies, workbooks, files, others }, written))
+        Ok((ClosedOutputs { details, discrepancies, workbooks, files, listed, others }, written))
     }
 }
 
@@ -197,6 +210,7 @@ pub struct ClosedOutputs {
     workbooks: Vec<Workbook>,
     /// Digests of the files so far.
     files: Vec<WrittenFile>,
+    listed: Listed,
     others: OtherFiles,
 }
 
@@ -208,17 +222,10 @@ impl ClosedOutputs {
     /// Exit 6 if a file cannot be written, or a workbook does not read back as counted. Until the
     /// first rename, all old files are unchanged; afterwards the error says which files are new.
     pub fn finish(self, summary: &Summary<'_>) -> Result<()> {
-        let Self { mut details, discrepancies, workbooks, files: mut digests, others } = self;
-        let OtherFiles {
-            report: mut report_file,
-            summary: mut summary_file,
-            rejects,
-            views,
-            largest,
-            settled,
-            amended,
-        } = others;
+        let Self { mut details, discrepancies, workbooks, files: mut digests, listed, others } = self;
+        let OtherFiles { report: mut report_file, summary: mut summary_file, rejects, views } = others;
         let mut files = Vec::from_iter(discrepancies);
+        let synced = files.len();
         for workbook in workbooks {
             let staged = workbook.finish(summary)?;
             digests.push(WrittenFile::of(&staged)?);
@@ -238,11 +245,10 @@ impl ClosedOutputs {
             files.first().map(|file| report::link(report_file.target(), file.target())).unwrap_or_default();
         let page =
             report::Content { summary, files: &digests, summary_file: &summary_digest, discrepancy_file };
-        report_file.write_text(&report::render(&page, [largest, settled, amended])?)?;
+        report_file.write_text(&report::render(&page, listed)?)?;
         files.extend([report_file, summary_file]);
         files.extend(views);
-        details.sync()?;
-        files.iter().try_for_each(Staged::sync)?;
+        files[synced..].iter().try_for_each(Staged::sync)?;
         rejects.sync()?;
 
         let mut steps = vec![Rename::new(details.target().to_owned(), || details.rename())];

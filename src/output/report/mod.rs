@@ -18,4 +18,4 @@ mod texts;
 pub(crate) use known_call::KnownCall;
 pub(crate) use largest::{AMENDED_ROWS, Largest, LargestForm, OPEN_ROWS, SETTLED_ROWS, masked};
 pub(crate) use link::link;
-pub(crate) use page::{Content, render};
+pub(crate) use page::{Content, Listed, render};

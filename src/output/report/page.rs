@@ -143,13 +143,13 @@ fn reason(lang: Lang, key: Option<&(&str, String)>, rows: &RejectedRows) -> Opti
 /// # Errors
 ///
 /// Exit 6 if the template fails, which is a bug.
-pub(crate) fn render(content: &Content<'_>, [largest, settled, amended]: [Largest; 3]) -> Result<String> {
+pub(crate) fn render(content: &Content<'_>, listed: Listed) -> Result<String> {
     let summary = content.summary;
     let numbers = Arc::new(summary_json::to_value(summary, content.files)?);
     let (lang, figures) = (summary.lang, summary.figures);
     let products = figures.by_product.iter().filter_map(|(name, _)| name.map(String::as_str));
     let labels = Labels::new(lang, products);
-    let (rows, settled) = (listed_rows(summary, largest)?, listed_rows(summary, settled)?);
+    let Listed { open: rows, settled, amended } = listed.for_summary(summary);
     let (charts, observed) = (Charts::draw(summary), &figures.observed);
     let page = Page {
         s: &numbers,
@@ -182,7 +182,7 @@ pub(crate) fn render(content: &Content<'_>, [largest, settled, amended]: [Larges
         calm: summary.is_calm(),
         decisions: summary.totals.decisions.by_word().map(|(word, _)| word),
         settled,
-        amended: amended.into_rows().map_err(bug)?,
+        amended,
         discrepancy_file: &content.discrepancy_file,
         reasons: figures.rejected.iter().map(|(key, rows)| reason(lang, key, rows)).collect(),
         tie_out: summary.tie_out.iter().map(|line| TieOutRow::new(lang, line)).collect(),
@@ -204,13 +204,32 @@ pub(crate) fn render(content: &Content<'_>, [largest, settled, amended]: [Larges
     template.render(minijinja::value::Serde(&page)).map_err(bug)
 }
 
-/// The rows of a list. If all discrepancies are new, the page says it once, and not in each row.
-fn listed_rows(summary: &Summary<'_>, list: Largest) -> Result<Vec<ListedRow>> {
-    let mut rows = list.into_rows().map_err(bug)?;
-    if summary.since_last.recurring == 0 {
-        rows.iter_mut().for_each(ListedRow::leave_out_day);
+/// The rows that the page lists.
+pub(crate) struct Listed {
+    /// Open and disputed ones.
+    open: Vec<ListedRow>,
+    settled: Vec<ListedRow>,
+    amended: Vec<ListedRow>,
+}
+
+impl Listed {
+    /// The rows of these lists: open and disputed ones, settled ones, and amendments.
+    ///
+    /// # Errors
+    ///
+    /// Exit 6 if a row is no JSON, which is a bug.
+    pub(crate) fn new(lists: [Largest; 3]) -> Result<Self> {
+        let [open, settled, amended] = lists.map(|list| list.into_rows().map_err(bug));
+        Ok(Self { open: open?, settled: settled?, amended: amended? })
     }
-    Ok(rows)
+
+    /// If all discrepancies are new, the page says it once, and not in each row.
+    fn for_summary(mut self, summary: &Summary<'_>) -> Self {
+        if summary.since_last.recurring == 0 {
+            self.open.iter_mut().chain(&mut self.settled).for_each(ListedRow::leave_out_day);
+        }
+        self
+    }
 }
 
 fn bug(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

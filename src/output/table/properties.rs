@@ -46,8 +46,8 @@ pub(super) fn writer_properties(schema: &Schema, metadata: &[(String, String)]) 
     for name in WITHOUT_DICTIONARY {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
-    // Nobody searches a range of raw texts, and their statistics would make the footer large.
-    for name in ["raw", "data"] {
+    // Nobody searches a range of these, and their statistics would make the footer large.
+    for name in ["raw", "data", "request_id"] {
         properties =
             properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
     }
