@@ -171,7 +171,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn add_call(&mut self, row: usize, record: LedgerRow) -> Result<(), InputError> {
+    fn add_call(&mut self, row: usize, mut record: LedgerRow) -> Result<(), InputError> {
         let day = record.key.day;
         let key =
             (record.key.call_id.as_str(), record.key.prod_id.0, chrono::Datelike::num_days_from_ce(&day));
@@ -180,13 +180,13 @@ impl Comparison<'_> {
         let first = several.map(|_| self.several.with_carried(row, record.clone()));
         let later_rows = several.map_or(0, |later| later.count);
         let later_values = several.map(|later| &later.values);
-        let mut call = CallResult::new(record, later_values, stored, self.rules, 0);
+        let mut call = CallResult::new(&mut record, later_values, stored, self.rules, 0);
         let discrepancies = call.compared.discrepancies.len() as u64 + later_rows;
-        self.counts.add_call(&call, discrepancies);
-        self.details.push(columns::of_call(&call.row, &call.lookup, discrepancies));
+        self.counts.add_call(&record, &call, discrepancies);
+        self.details.push(columns::of_call(&record, &call.lookup, discrepancies));
         self.details_rows.push(row as u64);
         for what in std::mem::take(&mut call.compared.discrepancies) {
-            self.push(row, &of_call(&call.row, &call.lookup, what));
+            self.push(row, &of_call(&record, &call.lookup, what));
         }
         if let Some(first) = first {
             let of_call = (call.lookup.found_on, call.lookup.status);

@@ -10,7 +10,7 @@ use reconcile_core::call_result::CallResult;
 use reconcile_core::compared::{FIELDS, FieldCounts};
 use reconcile_core::discrepancy::{DiscrepancyRow, Kind};
 use reconcile_core::figures::GroupFigures;
-use reconcile_core::ledger_row::InvalidRow;
+use reconcile_core::ledger_row::{InvalidRow, LedgerRow};
 use reconcile_core::merge::Merge;
 use reconcile_core::status::{FailureKind, Status};
 use reconcile_core::tie_out;
@@ -33,8 +33,8 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Counts a call. `discrepancies` are all of its own and of its later rows.
-    pub(crate) fn add_call(&mut self, call: &CallResult, discrepancies: u64) {
-        let CallResult { row, lookup, compared, own_s } = call;
+    pub(crate) fn add_call(&mut self, row: &LedgerRow, call: &CallResult, discrepancies: u64) {
+        let CallResult { lookup, compared, own_s } = call;
         let failure = lookup.failure.as_ref();
         self.totals.rows += 1;
         self.totals.add_call(lookup.status, discrepancies, compared.is_compared());

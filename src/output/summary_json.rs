@@ -92,7 +92,7 @@ struct SummaryJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     money: Option<MoneyJson>,
     patterns: Vec<Pattern>,
-    within_tolerance: &'a BTreeMap<&'static str, WithinTolerance>,
+    within_tolerance: BTreeMap<&'static str, WithinTolerance>,
     answered: BothSides,
     duration_s: BothSides,
     billable_minutes: BothSides,

@@ -103,9 +103,12 @@ impl<'a> Worker<'a> {
                 let repeat = repeats.next_if(|(row, _)| *row == number).map(|(_, repeat)| *repeat);
                 UnitRow::new(record, repeat, number, &mut first_rows)
             };
-            let rows: Option<Vec<UnitRow<'_>>> =
-                numbers.by_ref().take(ROWS_PER_LOOKUP).map(&mut parse).collect();
-            unit.add(rows.ok_or_else(|| changed(self.sources.ledger))?)?;
+            // Collecting options would not know how many rows to make room for.
+            let mut rows = Vec::with_capacity(ROWS_PER_LOOKUP);
+            for row in numbers.by_ref().take(ROWS_PER_LOOKUP) {
+                rows.push(parse(row).ok_or_else(|| changed(self.sources.ledger))?);
+            }
+            unit.add(rows)?;
             if let Some(rows) = unit.encoder.take_full()? {
                 send(results, Done { rows, found: std::mem::take(&mut unit.found), counted: None })?;
             }
@@ -141,8 +144,8 @@ impl UnitRows<'_> {
             self.counted.totals.rows += 1;
             match row {
                 UnitRow::Invalid(row) => self.invalid_row(row)?,
-                UnitRow::First { row, number, later_rows } => {
-                    self.first_row(row, number, later_rows, next())?;
+                UnitRow::First { mut row, number, later_rows } => {
+                    self.first_row(&mut row, number, later_rows, next())?;
                 }
                 UnitRow::Later { row, first, number } => self.later_row(&row, first, number, next())?,
             }
@@ -173,29 +176,28 @@ impl UnitRows<'_> {
     /// The first row of a call, which has this number and this many later rows.
     fn first_row(
         &mut self,
-        row: LedgerRow,
+        row: &mut LedgerRow,
         number: u64,
         later_rows: u64,
         stored: Option<StoredCall>,
     ) -> Result<()> {
         let later = self.later_values.get(&number).map(|values| &**values).filter(|_| later_rows > 0);
         let Sources { rules, session_no, .. } = self.sources;
-        self.check_receipt(&row, stored.as_ref());
-        let CallResult { row, lookup, compared, own_s } =
-            CallResult::new(row, later, stored, rules, session_no);
+        self.check_receipt(row, stored.as_ref());
+        let CallResult { lookup, compared, own_s } = CallResult::new(row, later, stored, rules, session_no);
+        let row = &*row;
         let amended = self.sources.beside.of_call(&row.key);
         let own = amended.iter().chain(&compared.discrepancies);
-        let mut own: Vec<DiscrepancyRow> =
-            own.map(|what| self.decided(&row, &lookup, what.clone())).collect();
+        let mut own: Vec<DiscrepancyRow> = own.map(|what| self.decided(row, &lookup, what.clone())).collect();
         let discrepancies = own.len() as u64 + later_rows;
         self.date_call(&row.key, &lookup, &mut own);
-        self.count_call(&row, &lookup, compared.is_compared(), discrepancies, &own);
+        self.count_call(row, &lookup, compared.is_compared(), discrepancies, &own);
         self.counted.figures.add_fields(&compared.fields);
         self.counted.figures.bridge.add_call(own_s, row.expected.duration_s, &lookup);
-        let money = self.sources.money.of_call(&row, &lookup);
+        let money = self.sources.money.of_call(row, &lookup);
         self.counted.answered_by_receipt += u64::from(lookup.source == Some(Source::Receipt));
-        self.encoder.add_call(&row, &lookup, discrepancies, money)?;
-        self.counted.money.add_call(self.sources.money, &row, own_s, &lookup, &money);
+        self.encoder.add_call(row, &lookup, discrepancies, money)?;
+        self.counted.money.add_call(self.sources.money, row, own_s, &lookup, &money);
         for found in &own {
             let (detail, is_settled) = (lookup.detail.as_ref(), found.is_settled());
             self.counted.money.add_discrepancy(
@@ -207,12 +209,12 @@ impl UnitRows<'_> {
             );
         }
         if is_open(&lookup) {
-            self.found.open.push(self.open_item(&row, lookup.status, &own));
+            self.found.open.push(self.open_item(row, lookup.status, &own));
         }
-        if let Some(of_account) = self.of_account(&row) {
+        if let Some(of_account) = self.of_account(row) {
             own.iter().for_each(|found| of_account.add_discrepancy(found.what.kind, found.decision()));
         }
-        let call = KnownCall::Row(&row, Some(&lookup));
+        let call = KnownCall::Row(row, Some(&lookup));
         own.iter().try_for_each(|discrepancy| self.write(discrepancy, Some(call)))
     }
 

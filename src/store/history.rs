@@ -67,7 +67,7 @@ impl KnownCall {
     pub(super) fn add_receipts(calls: &mut Vec<Self>, receipts: Vec<(CallKey, StoredAnswer)>) {
         for (key, receipt) in receipts {
             match calls.iter_mut().find(|call| call.key == key) {
-                Some(call) => call.stored.receipt = Some(receipt),
+                Some(call) => call.stored.receipt = Some(Box::new(receipt)),
                 None => calls.push(Self {
                     key,
                     stored: call_with(receipt),

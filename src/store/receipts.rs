@@ -80,5 +80,5 @@ pub(super) fn settles(key: &CallKey, data: &str, read_at: DateTime<Utc>) -> bool
 
 /// A call of which the store has only a receipt.
 pub(super) fn call_with(receipt: StoredAnswer) -> StoredCall {
-    StoredCall { attempts: 0, answer: None, receipt: Some(receipt) }
+    StoredCall { attempts: 0, answer: None, receipt: Some(Box::new(receipt)) }
 }

@@ -84,6 +84,7 @@ pub struct StoredCall {
     pub attempts: i64,
     /// The operation's answer; `None` if none has come.
     pub answer: Option<StoredAnswer>,
-    /// What the provider pushed; `None` if no receipt was read.
-    pub receipt: Option<StoredAnswer>,
+    /// What the provider pushed; `None` if no receipt was read. Few calls have one, and calls are
+    /// moved often.
+    pub receipt: Option<Box<StoredAnswer>>,
 }

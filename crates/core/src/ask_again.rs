@@ -268,7 +268,7 @@ mod tests {
         let day = NaiveDate::from_ymd_opt(2026, 11, 16).unwrap();
         let key = CallKey { call_id, prod_id: crate::product::ProductId(7), day };
         let next = |refresh, kind, trust| {
-            let receipt = stored(kind, 1).answer;
+            let receipt = stored(kind, 1).answer.map(Box::new);
             let call = StoredCall { attempts: 0, answer: None, receipt };
             scope(refresh).next_of_call(&key, Some(&call), ReceiptUse { trust, seed: 1 })
         };

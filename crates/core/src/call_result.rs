@@ -22,8 +22,6 @@ pub struct Rules {
 /// What is known of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallResult {
-    /// The first row of the call. It expects what only later rows give, too.
-    pub row: LedgerRow,
     /// What the store knows of the call.
     pub lookup: Lookup,
     /// The discrepancies, and what was compared.
@@ -33,10 +31,11 @@ pub struct CallResult {
 }
 
 impl CallResult {
-    /// Looks up and compares a call by its first row. `session_no` is the running session.
+    /// Looks up and compares a call by its first row. After that the row also expects what only
+    /// later rows give. `session_no` is the running session.
     #[must_use]
     pub fn new(
-        mut row: LedgerRow,
+        row: &mut LedgerRow,
         later: Option<&LaterValues>,
         stored: Option<StoredCall>,
         rules: Rules,
@@ -46,15 +45,15 @@ impl CallResult {
         if let Some(later) = later {
             later.fill(&mut row.expected);
         }
-        let differs = receipt_differs(&row, stored.as_ref(), rules.tolerances, rules.settle);
-        let lookup = look_up(&row, stored, rules.settle, session_no);
-        let mut compared = compare(&row, &lookup, rules.tolerances);
+        let differs = receipt_differs(row, stored.as_ref(), rules.tolerances, rules.settle);
+        let lookup = look_up(row, stored, rules.settle, session_no);
+        let mut compared = compare(row, &lookup, rules.tolerances);
         compared.discrepancies.extend(differs);
         // A stable sort: it keeps the order within each kind.
         compared.discrepancies.sort_by_key(|what| what.kind);
         if let Some(later) = later {
             later.name_lines(&mut compared.discrepancies);
         }
-        Self { row, lookup, compared, own_s }
+        Self { lookup, compared, own_s }
     }
 }

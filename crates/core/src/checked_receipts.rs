@@ -119,7 +119,7 @@ mod tests {
             Asked::Exhausted => (Some(AnswerKind::Exhausted), None),
         };
         let answer = kind.map(|kind| stored(NewAnswer { kind, data, ..receipt.clone() }));
-        (row, StoredCall { attempts: 1, answer, receipt: Some(stored(receipt)) })
+        (row, StoredCall { attempts: 1, answer, receipt: Some(Box::new(stored(receipt))) })
     }
 
     fn checked(trust: &str, calls: impl Iterator<Item = (LedgerRow, StoredCall)>) -> CheckedReceipts {

@@ -7,7 +7,7 @@ use compact_str::{CompactString, ToCompactString};
 
 use crate::calendar::{day_of, provider_text};
 use crate::compared::{Compared, FIELDS, FieldResult};
-use crate::contradiction::{contradictions, other_call};
+use crate::contradiction::{add_contradictions, other_call};
 use crate::detail::CallDetail;
 use crate::discrepancy::{Discrepancy, Kind};
 use crate::ledger_row::{Expected, LedgerRow, LedgerTime};
@@ -24,6 +24,16 @@ pub struct Tolerances {
     pub time_s: i64,
 }
 
+impl Tolerances {
+    /// The tolerance of one of [`MEASURED`].
+    pub(crate) fn of(self, field: &str) -> i64 {
+        if field == "duration_s" { self.duration_s } else { self.time_s }
+    }
+}
+
+/// The fields measured in seconds, by name.
+pub(crate) const MEASURED: [&str; 4] = ["called_at", "duration_s", "ended_at", "started_at"];
+
 /// Compares a call: its discrepancies, and what was compared.
 #[must_use]
 pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Compared {
@@ -35,7 +45,7 @@ pub fn compare(row: &LedgerRow, lookup: &Lookup, tolerances: Tolerances) -> Comp
     match &lookup.detail {
         Some(detail) if lookup.status == Status::Found => {
             found.extend(unknown_state(detail));
-            found.extend(contradictions(detail));
+            add_contradictions(detail, &mut found);
             fields.compare(&row.expected, detail, tolerances);
             found.append(&mut fields.mismatches);
             found.extend(other_day(row, lookup));
@@ -256,20 +266,18 @@ fn delta_s(expected: DateTime<Utc>, actual: DateTime<Utc>) -> i64 {
     actual.timestamp() - expected.timestamp()
 }
 
-/// Actual − expected in seconds, for each field measured in seconds that both sides give.
-pub fn deltas(expected: &Expected, detail: &CallDetail) -> impl Iterator<Item = (&'static str, i64)> {
-    let time = |field, ledger: Option<LedgerTime>, provider: Option<DateTime<Utc>>| {
-        Some((field, delta_s(ledger.and_then(LedgerTime::instant)?, provider?)))
+/// Actual − expected in seconds, for each of [`MEASURED`]; `None` if a side does not give it.
+pub(crate) fn deltas(expected: &Expected, detail: &CallDetail) -> [Option<i64>; MEASURED.len()] {
+    let time = |ledger: Option<LedgerTime>, provider: Option<DateTime<Utc>>| {
+        Some(delta_s(ledger.and_then(LedgerTime::instant)?, provider?))
     };
     let duration = expected.duration_s.zip(detail.duration_s);
     [
-        duration.map(|(ledger, provider)| ("duration_s", provider.saturating_sub(ledger))),
-        time("called_at", expected.called_at, detail.created_at),
-        time("started_at", expected.started_at, detail.started_at),
-        time("ended_at", expected.ended_at, detail.ended_at),
+        time(expected.called_at, detail.created_at),
+        duration.map(|(ledger, provider)| provider.saturating_sub(ledger)),
+        time(expected.ended_at, detail.ended_at),
+        time(expected.started_at, detail.started_at),
     ]
-    .into_iter()
-    .flatten()
 }
 
 #[cfg(test)]

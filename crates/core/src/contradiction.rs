@@ -26,21 +26,22 @@ pub(crate) fn other_call(key: &CallKey, detail: &CallDetail) -> Option<Discrepan
     Some(broken(Contradiction::OtherCall, key.call_id.as_str().into(), actual.clone()))
 }
 
-/// The discrepancies of a record whose duration contradicts its times or its state.
-pub(crate) fn contradictions(detail: &CallDetail) -> impl Iterator<Item = Discrepancy> {
-    let duration_vs_span = detail.duration_s.and_then(|duration| {
-        let span = (detail.ended_at? - detail.started_at?).num_seconds();
-        (span != duration).then(|| {
-            broken(Contradiction::DurationVsSpan, span.to_compact_string(), duration.to_compact_string())
-                .delta(Some(duration - span))
-        })
-    });
-    let talk_vs_answer = match (detail.answered, detail.duration_s) {
-        (Some(true), Some(0)) => Some(broken(Contradiction::AnsweredWithoutTalk, ">0".into(), "0".into())),
-        (Some(false), Some(duration @ 1..)) => {
-            Some(broken(Contradiction::TalkWithoutAnswer, "0".into(), duration.to_compact_string()))
+/// Adds the discrepancies of a record whose duration contradicts its times or its state.
+pub(crate) fn add_contradictions(detail: &CallDetail, found: &mut Vec<Discrepancy>) {
+    let Some(duration) = detail.duration_s else { return };
+    if let (Some(started_at), Some(ended_at)) = (detail.started_at, detail.ended_at) {
+        let span = (ended_at - started_at).num_seconds();
+        if span != duration {
+            let values = (span.to_compact_string(), duration.to_compact_string());
+            let broken = broken(Contradiction::DurationVsSpan, values.0, values.1);
+            found.push(broken.delta(Some(duration - span)));
         }
-        _ => None,
-    };
-    duration_vs_span.into_iter().chain(talk_vs_answer)
+    }
+    match (detail.answered, duration) {
+        (Some(true), 0) => found.push(broken(Contradiction::AnsweredWithoutTalk, ">0".into(), "0".into())),
+        (Some(false), 1..) => {
+            found.push(broken(Contradiction::TalkWithoutAnswer, "0".into(), duration.to_compact_string()));
+        }
+        _ => {}
+    }
 }

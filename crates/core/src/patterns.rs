@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::cause::{self, Cause};
-use crate::compare::{self, Tolerances};
+use crate::compare::{self, MEASURED, Tolerances};
 use crate::detail::CallDetail;
 use crate::ledger_row::Expected;
 use crate::lines::Lines;
@@ -63,8 +63,8 @@ pub struct Pattern {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
     tolerances: Tolerances,
-    within: BTreeMap<&'static str, WithinTolerance>,
-    fields: BTreeMap<&'static str, Differences>,
+    /// For each of [`MEASURED`].
+    fields: [Differences; MEASURED.len()],
     /// Equal durations above 0, by [`cause::rounding_class`].
     equal_durations: BTreeMap<i64, u64>,
 }
@@ -78,6 +78,10 @@ type Difference = (u64, i64, Vec<Cause>);
 struct Differences {
     compared: u64,
     discrepancies: u64,
+    /// Values that differ but match within the tolerance.
+    tolerated: u64,
+    /// The largest difference of these, in seconds.
+    largest_tolerated: i64,
     /// By the causes that explain a discrepancy. Few combinations occur.
     by_causes: BTreeMap<Vec<Cause>, u64>,
     /// By difference.
@@ -95,22 +99,23 @@ impl Observed {
 
     /// Counts a found call.
     pub fn add(&mut self, expected: &Expected, detail: &CallDetail) {
-        for (field, delta) in compare::deltas(expected, detail) {
-            let tolerance = self.tolerance(field);
-            let within = self
-                .within
-                .entry(field)
-                .or_insert(WithinTolerance { tolerance, ..WithinTolerance::default() });
-            let differences = self.fields.entry(field).or_default();
+        let differences = compare::deltas(expected, detail).into_iter().zip(MEASURED).zip(&mut self.fields);
+        let mut is_equal_duration = false;
+        for ((delta, field), differences) in differences {
+            let Some(delta) = delta else { continue };
+            let tolerance = self.tolerances.of(field);
             differences.compared += 1;
             if delta.abs() > tolerance {
                 differences.add(field, delta, tolerance, expected, detail);
             } else if delta != 0 {
-                within.matches += 1;
-                within.largest = within.largest.max(delta.abs());
-            } else if field == "duration_s" {
-                self.add_equal_duration(detail.duration_s.unwrap_or(0));
+                differences.tolerated += 1;
+                differences.largest_tolerated = differences.largest_tolerated.max(delta.abs());
+            } else {
+                is_equal_duration |= field == "duration_s";
             }
+        }
+        if is_equal_duration {
+            self.add_equal_duration(detail.duration_s.unwrap_or(0));
         }
     }
 
@@ -118,10 +123,6 @@ impl Observed {
     #[must_use]
     pub fn tolerances(&self) -> Tolerances {
         self.tolerances
-    }
-
-    fn tolerance(&self, field: &str) -> i64 {
-        if field == "duration_s" { self.tolerances.duration_s } else { self.tolerances.time_s }
     }
 
     fn add_equal_duration(&mut self, seconds: i64) {
@@ -132,15 +133,22 @@ impl Observed {
 
     /// The matches within a tolerance, by field. Fields that were never compared are absent.
     #[must_use]
-    pub fn within(&self) -> &BTreeMap<&'static str, WithinTolerance> {
-        &self.within
+    pub fn within(&self) -> BTreeMap<&'static str, WithinTolerance> {
+        let compared = MEASURED.into_iter().zip(&self.fields).filter(|(_, all)| all.compared > 0);
+        let within = compared.map(|(field, all)| {
+            let tolerance = self.tolerances.of(field);
+            let within =
+                WithinTolerance { tolerance, matches: all.tolerated, largest: all.largest_tolerated };
+            (field, within)
+        });
+        within.collect()
     }
 
     /// The causes that explain many discrepancies. Fields with the same cause are one pattern.
     #[must_use]
     pub fn patterns(&self) -> Vec<Pattern> {
         let mut found: BTreeMap<Cause, Pattern> = BTreeMap::new();
-        for (field, differences) in &self.fields {
+        for (field, differences) in MEASURED.into_iter().zip(&self.fields) {
             for (cause, rows) in self.causes_of(field, differences) {
                 let pattern = found.entry(cause).or_insert_with(|| Pattern::new(cause));
                 pattern.fields.push(field);
@@ -159,7 +167,7 @@ impl Observed {
         let (mut named, mut left) = (Vec::new(), all.clone());
         loop {
             let counts = left.count_causes();
-            let tolerance = self.tolerance(field);
+            let tolerance = self.tolerances.of(field);
             let is_named = |cause: Cause, rows: u64| {
                 rows >= MIN_OF_FIELD
                     && rows * 10 >= all.discrepancies * MIN_TENTHS
@@ -268,20 +276,21 @@ impl Differences {
     }
 }
 
-impl Merge for WithinTolerance {
-    fn merge(&mut self, other: Self) {
-        let Self { tolerance, matches, largest } = other;
-        self.tolerance = tolerance;
-        self.matches.merge(matches);
-        self.largest = self.largest.max(largest);
-    }
-}
-
 impl Merge for Differences {
     fn merge(&mut self, other: Self) {
-        let Self { compared, discrepancies, by_causes, by_difference, causes: _ } = other;
+        let Self {
+            compared,
+            discrepancies,
+            tolerated,
+            largest_tolerated,
+            by_causes,
+            by_difference,
+            causes: _,
+        } = other;
         self.compared.merge(compared);
         self.discrepancies.merge(discrepancies);
+        self.tolerated.merge(tolerated);
+        self.largest_tolerated = self.largest_tolerated.max(largest_tolerated);
         merge_maps(&mut self.by_causes, by_causes);
         self.by_difference.merge(by_difference);
     }
@@ -290,9 +299,8 @@ impl Merge for Differences {
 /// Both parts must be counted with the same tolerances.
 impl Merge for Observed {
     fn merge(&mut self, other: Self) {
-        let Self { tolerances: _, within, fields, equal_durations } = other;
-        merge_maps(&mut self.within, within);
-        merge_maps(&mut self.fields, fields);
+        let Self { tolerances: _, fields, equal_durations } = other;
+        self.fields.merge(fields);
         merge_maps(&mut self.equal_durations, equal_durations);
     }
 }

@@ -86,7 +86,11 @@ mod tests {
         let receipt = Receipt::from_json(receipt.as_bytes()).unwrap();
         let receipt = Receipt::answer_of(receipt.to_data(), day);
         let answer = NewAnswer { kind, data: data.map(Into::into), ..receipt.clone() };
-        let stored = StoredCall { attempts: 1, answer: Some(stored(answer)), receipt: Some(stored(receipt)) };
+        let stored = StoredCall {
+            attempts: 1,
+            answer: Some(stored(answer)),
+            receipt: Some(Box::new(stored(receipt))),
+        };
         receipt_differs(&row, Some(&stored), Tolerances::default(), TimeDelta::minutes(5))
     }
 

@@ -136,8 +136,8 @@ impl Lookup {
 pub fn look_up(row: &LedgerRow, stored: Option<StoredCall>, settle: TimeDelta, session_no: i64) -> Lookup {
     let mut lookup = Lookup::deferred(row.key.day, stored.as_ref().map_or(0, |s| s.attempts));
     let Some(StoredCall { answer, receipt, .. }) = stored else { return lookup };
-    let source = Source::counting(answer.as_ref(), receipt.as_ref());
-    let counting = if source == Some(Source::Receipt) { receipt } else { answer };
+    let source = Source::counting(answer.as_ref(), receipt.as_deref());
+    let counting = if source == Some(Source::Receipt) { receipt.map(|receipt| *receipt) } else { answer };
     let Some(StoredAnswer { answer, fetched_at, session_no: answered_in }) = counting else { return lookup };
     if answer.next_date.is_some() {
         // The neighbouring day has not been asked yet, so there is no answer yet.
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_receipt_that_counts_has_no_raw_answer() {
         let receipt = answer(AnswerKind::Final, SETTLE, Some(r#"{"state":"200000","duration":3}"#));
-        let stored = StoredCall { attempts: 0, answer: None, receipt: Some(receipt) };
+        let stored = StoredCall { attempts: 0, answer: None, receipt: Some(Box::new(receipt)) };
         let lookup = look_up(&row(), Some(stored), SETTLE, 3);
         assert_eq!((lookup.status, lookup.source), (Status::Found, Some(Source::Receipt)));
         assert_eq!(lookup.raw, None);

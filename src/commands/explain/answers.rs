@@ -84,7 +84,7 @@ pub(super) fn all_numbers(expected: &Expected, lookup: &Lookup, call: &KnownCall
     for other in &call.others {
         numbers.extend(own_numbers(&Expected::default(), record(&other.stored.answer).as_ref()));
     }
-    for stored in call.stored.answer.iter().chain(&call.stored.receipt) {
+    for stored in call.stored.answer.iter().chain(call.stored.receipt.as_deref()) {
         numbers.extend(own_numbers(&Expected::default(), record(&stored.answer).as_ref()));
     }
     numbers

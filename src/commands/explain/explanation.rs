@@ -111,8 +111,9 @@ impl Explanation {
         let stored = StoredCall { answer, ..call.stored.clone() };
         let mut later_values = LaterValues::default();
         rows.iter().skip(1).for_each(|later| later_values.add(&first.expected, later));
-        let CallResult { row, lookup, compared, .. } =
-            CallResult::new(first.clone(), Some(&later_values), Some(stored), context.rules, i64::MAX);
+        let mut row = first.clone();
+        let CallResult { lookup, compared, .. } =
+            CallResult::new(&mut row, Some(&later_values), Some(stored), context.rules, i64::MAX);
         let duplicate =
             |row: &&LedgerRow| Row::new(row.line, vec![duplicate_of(first, row, &ledger.carried)]);
         let mut explained = vec![Row::new(first.line, compared.discrepancies)];

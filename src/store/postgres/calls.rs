@@ -47,7 +47,7 @@ pub(super) fn lookup(link: &mut Link, keys: &[CallKey]) -> Done<Vec<Option<CallR
         found[place] = match row.try_get::<_, Option<i64>>(0)? {
             Some(_) => {
                 let call = read(row)?;
-                Some(CallRow { stored: StoredCall { receipt, ..call.stored }, ..call })
+                Some(CallRow { stored: StoredCall { receipt: receipt.map(Box::new), ..call.stored }, ..call })
             }
             None => receipt.map(|receipt| CallRow {
                 call_no: 0,

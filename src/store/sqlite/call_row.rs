@@ -22,8 +22,9 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CallRow> {
 
 /// Reads a row of [`COLUMNS`] that was searched by this key.
 pub(super) fn read_as(row: &Row<'_>, key: Option<CallKey>) -> rusqlite::Result<CallRow> {
-    let answer = answer_of(row)?;
-    let has_answer = row.get_ref(5)?.as_str_or_null()?.is_some();
+    let kind = row.get_ref(5)?.as_str_or_null()?;
+    let answer = answer_of_kind(row, kind)?;
+    let has_answer = kind.is_some();
     let check = AnswerCheck { has_answer, fetched_at_us: row.get(7)?, checksum: row.get(14)? };
     let is_whole = check.is_whole(key.as_ref(), answer.as_ref());
     let stored = StoredCall { attempts: row.get(4)?, answer, receipt: None };
@@ -38,7 +39,11 @@ pub(super) fn key_of(row: &Row<'_>) -> rusqlite::Result<Option<CallKey>> {
 
 /// The answer in a row of [`COLUMNS`]; `None` if there is none, or its kind or day is damaged.
 pub(super) fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>> {
-    let kind = row.get_ref(5)?.as_str_or_null()?.and_then(AnswerKind::parse);
+    answer_of_kind(row, row.get_ref(5)?.as_str_or_null()?)
+}
+
+fn answer_of_kind(row: &Row<'_>, kind: Option<&str>) -> rusqlite::Result<Option<StoredAnswer>> {
+    let kind = kind.and_then(AnswerKind::parse);
     let (Some(kind), Some(found_date)) = (kind, day(row, 8)?) else { return Ok(None) };
     let text = |column| -> rusqlite::Result<CompactString> {
         Ok(row.get_ref(column)?.as_str_or_null()?.unwrap_or_default().into())

@@ -116,6 +116,25 @@ impl SqliteReader {
         rows.into_iter().try_for_each(|row| row.map(|row| ahead.push(row)))
     }
 
+    /// What the store has about a call. A damaged answer counts as none.
+    fn call(&self, key: &CallKey, has_receipts: bool) -> Result<Option<StoredCall>> {
+        let found = self.find(key).in_store(&self.path, "read")?.map(|mut row| {
+            if !row.is_whole {
+                self.damaged.borrow_mut().push(row.call_no);
+                row.stored.answer = None;
+            }
+            row.stored
+        });
+        if !has_receipts {
+            return Ok(found);
+        }
+        let receipt = self.read(|c| receipts::of_call(c, key))?;
+        Ok(match (found, receipt) {
+            (None, receipt) => receipt.map(call_with),
+            (Some(found), receipt) => Some(StoredCall { receipt: receipt.map(Box::new), ..found }),
+        })
+    }
+
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         work(&self.connection).in_store(&self.path, "read")
     }
@@ -124,24 +143,12 @@ impl SqliteReader {
 impl Reader for SqliteReader {
     fn lookup_all(&self, keys: &[&CallKey]) -> Result<Vec<Option<StoredCall>>> {
         let has_receipts = !receipts::is_empty(&self.connection, &self.path)?;
-        let find = |key: &&CallKey| {
-            let found = self.find(key).in_store(&self.path, "read")?.map(|mut row| {
-                if !row.is_whole {
-                    self.damaged.borrow_mut().push(row.call_no);
-                    row.stored.answer = None;
-                }
-                row.stored
-            });
-            if !has_receipts {
-                return Ok(found);
-            }
-            let receipt = self.read(|c| receipts::of_call(c, key))?;
-            Ok(match (found, receipt) {
-                (None, receipt) => receipt.map(call_with),
-                (Some(found), receipt) => Some(StoredCall { receipt, ..found }),
-            })
-        };
-        keys.iter().map(find).collect()
+        // Collecting results would not know how many to make room for.
+        let mut calls = Vec::with_capacity(keys.len());
+        for key in keys {
+            calls.push(self.call(key, has_receipts)?);
+        }
+        Ok(calls)
     }
 
     fn take_damaged(&self) -> Vec<i64> {

@@ -9,7 +9,7 @@ use crate::calendar::end_of_day;
 use crate::call::CallKey;
 use crate::columns::{Cell, DETAILS, of_call};
 use crate::compare::Tolerances;
-use crate::contradiction::contradictions;
+use crate::contradiction::add_contradictions;
 use crate::detail::{CallDetail, Outcome, Party};
 use crate::ledger_row::{Expected, LedgerRow};
 use crate::normalize::normalize;
@@ -60,7 +60,9 @@ fn the_providers_samples_are_read_as_records_are() {
         (Outcome::NoAnswer, Some(false), Some("执行完成"))
     );
     assert_eq!((d.caller, d.callee), (None, None), "a masked number is none");
-    assert_eq!(contradictions(&detail(UNANSWERED)).count(), 1);
+    let mut found = Vec::new();
+    add_contradictions(&detail(UNANSWERED), &mut found);
+    assert_eq!(found.len(), 1);
     assert_eq!(receipt(UNANSWERED).text(ReceiptField::Callee), Some("130****0000"));
 }
 
@@ -219,8 +221,12 @@ fn a_stored_receipt_is_looked_up_as_a_record_is() {
         let answer = Receipt::answer_of(receipt(json).to_data(), row.key.day);
         let stored = StoredAnswer { answer, fetched_at, session_no: 1 };
         assert_eq!(kind_today(&stored), kind, "{json}");
-        let lookup =
-            look_up(&row, Some(StoredCall { attempts: 0, answer: None, receipt: Some(stored) }), settle, 2);
+        let lookup = look_up(
+            &row,
+            Some(StoredCall { attempts: 0, answer: None, receipt: Some(Box::new(stored)) }),
+            settle,
+            2,
+        );
         assert_eq!(
             (lookup.status, lookup.source, lookup.found_on, lookup.raw, lookup.request_id),
             (status, Some(Source::Receipt), row.key.day, None, None),
