@@ -19,7 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::outage_note::OutageNote;
-use super::outage_policy::SOON;
+use super::outage_policy::{IN_A_ROW, SOON};
 use crate::failures::Cause;
 use crate::locked::lock;
 use crate::provider::wire::{Answer, Reply};
@@ -28,10 +28,6 @@ use crate::stop::{Reason, Silence};
 use crate::words::whole_seconds;
 
 pub use super::outage_policy::OutagePolicy;
-
-/// Different calls that fail in a row before the run is in an outage; as many connections in a row
-/// that cannot be made; and the requests in flight at once before the first usable response.
-const IN_A_ROW: usize = 3;
 
 /// What the end of a request says about the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,7 +213,7 @@ impl Outage {
         let mut state = lock(&self.state);
         let other = state.next_kind != kind && state.waiting[state.next_kind as usize] > 0;
         match state.phase {
-            Phase::Start if state.in_flight >= IN_A_ROW => return Err(None),
+            Phase::Start if state.in_flight >= self.policy.start_in_flight => return Err(None),
             Phase::Outage { .. } if state.in_flight > 0 => return Err(None),
             Phase::Outage { next_probe, .. } if Instant::now() < next_probe => return Err(Some(next_probe)),
             Phase::Outage { .. } if other => return Err(None),
@@ -249,8 +245,9 @@ impl Outage {
                     }
                     Phase::Outage { .. } => forgiven,
                     _ if state.is_outage() => {
-                        let (pause, next_probe) =
-                            (self.policy.first_pause, Instant::now() + self.policy.first_pause);
+                        let policy = &self.policy;
+                        let pause = if state.reached { policy.first_pause } else { policy.start_pause };
+                        let next_probe = Instant::now() + pause;
                         state.phase = Phase::Outage { next_probe, pause, announced: false };
                         state.next_kind = Kind::Retry;
                         self.changes.send_modify(|change| *change += 1);

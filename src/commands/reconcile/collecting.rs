@@ -109,10 +109,9 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
         Progress::start(form(run), progress_of(run, &tasks), run.stop.clone(), run.metrics.clone());
     let monitors = progress.monitors();
     let accounts = run.accounts.iter().zip(&tasks).zip(providers.into_iter().zip(monitors));
+    let outages = outage_policy(!deadlines.is_empty(), &tasks);
     let fetchers: Vec<Fetcher<HttpProvider>> = accounts
-        .map(|((account, task), (provider, monitor))| {
-            fetcher(run, account, task, provider, monitor, !deadlines.is_empty())
-        })
+        .map(|((account, task), (provider, monitor))| fetcher(run, account, task, provider, monitor, outages))
         .collect();
     let asked: Vec<AskedAccount<'_, HttpProvider>> = fetchers
         .iter()
@@ -202,7 +201,7 @@ fn fetcher(
     task: &Task,
     provider: HttpProvider,
     monitor: Arc<dyn Monitor>,
-    has_deadline: bool,
+    outages: OutagePolicy,
 ) -> Fetcher<HttpProvider> {
     let settings = run.settings;
     Fetcher {
@@ -214,7 +213,7 @@ fn fetcher(
             timeout: settings.timeout,
             ..Policy::default()
         },
-        outage: Outage::new(outage_policy(has_deadline)),
+        outage: Outage::new(outages),
         call_limits: CallLimits::default(),
         store: run.store.clone(),
         scope: account.scope.clone(),
@@ -224,9 +223,10 @@ fn fetcher(
     }
 }
 
-/// With a deadline, the run waits for the provider until then.
-fn outage_policy(has_deadline: bool) -> OutagePolicy {
-    let usual = OutagePolicy::default();
+/// With a deadline, the run waits for the provider until then. All accounts ask the same provider.
+fn outage_policy(has_deadline: bool, tasks: &[Task]) -> OutagePolicy {
+    let asking = tasks.iter().filter(|task| task.to_ask() + task.refutable_calls() > 0).count();
+    let usual = OutagePolicy::default().for_each_of(asking);
     OutagePolicy { gives_up_after: usual.gives_up_after.filter(|_| !has_deadline), ..usual }
 }
 

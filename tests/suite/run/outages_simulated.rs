@@ -124,6 +124,20 @@ async fn refused_connections_take_no_places() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn several_accounts_ask_nobody_as_rarely_as_one() {
+    for accounts in [2, 3, 4, 5, 6, 10] {
+        let down = Down::new(Duration::ZERO, MINUTE * 600, refused);
+        let (began, failed) = (Instant::now(), down.failed.clone());
+        let policy = OutagePolicy::default().for_each_of(accounts);
+        let Ran { stopped, .. } = SharedStore::new(Account::new(0, 0)).process_with(down, 200, policy).await;
+        assert!(matches!(stopped, Some(Reason::Unreachable(_))), "{accounts}: {stopped:?}");
+        let (took, failed) = (began.elapsed(), failed.load(Ordering::Relaxed));
+        assert!((44..=46).contains(&took.as_secs()), "{accounts}: {took:?}");
+        assert!(failed > 1 && failed * accounts <= 20, "{accounts}: {failed} requests each");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_any_connection_the_run_ends_after_45_seconds() {
     let down = Down::new(Duration::ZERO, MINUTE * 600, refused);
     let (began, failed) = (Instant::now(), down.failed.clone());
