@@ -84,12 +84,11 @@ impl BatchReader {
 pub struct BatchParser {
     /// Of each file.
     rows: Vec<RowReader>,
-    raw: RawRecord,
 }
 
 impl BatchParser {
     fn new(rows: Vec<RowReader>) -> Self {
-        Self { rows, raw: RawRecord::default() }
+        Self { rows }
     }
 
     /// A parser of the same ledger for another thread.
@@ -99,15 +98,14 @@ impl BatchParser {
     }
 
     /// The record at this position of the batch; `None` beyond its last one.
-    pub fn record(&mut self, batch: &RawBatch, at: usize) -> Option<Record> {
-        let rows = self.rows.get(batch.file())?;
-        batch.copy_to(at, &mut self.raw).then(|| rows.parse(&mut self.raw).0)
+    #[must_use]
+    pub fn record(&self, batch: &RawBatch, at: usize) -> Option<Record> {
+        Some(self.rows.get(batch.file())?.parse(batch.record(at)?))
     }
 
-    /// The same. The record also counts among the findings.
+    /// The same, without its carried values. The record counts among the findings.
     pub(super) fn first_seen(&mut self, batch: &RawBatch, at: usize) -> Option<Record> {
-        let rows = self.rows.get_mut(batch.file())?;
-        batch.copy_to(at, &mut self.raw).then(|| rows.read(&mut self.raw))
+        Some(self.rows.get_mut(batch.file())?.first_seen(batch.record(at)?))
     }
 
     pub(super) fn into_rows(self) -> Vec<RowReader> {

@@ -56,31 +56,45 @@ impl Cells {
         &self.bytes
     }
 
-    /// End of each cell in [`Self::bytes`].
-    pub(super) fn ends(&self) -> &[u32] {
-        &self.ends
+    /// The bytes of each cell.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.as_slices().iter()
     }
 
-    /// Takes the buffer of other cells, with the end of each.
-    pub(super) fn set(&mut self, bytes: &[u8], ends: &[u32]) {
-        self.clear();
-        self.bytes.extend_from_slice(bytes);
-        self.ends.extend_from_slice(ends);
+    /// The same values, borrowed.
+    pub(super) fn as_slices(&self) -> CellSlices<'_> {
+        CellSlices { bytes: &self.bytes, ends: &self.ends }
+    }
+}
+
+/// The values of one record in a buffer of somebody else, as in [`Cells`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CellSlices<'a> {
+    /// The buffer with all cells.
+    pub(super) bytes: &'a [u8],
+    /// End of each cell in it.
+    pub(super) ends: &'a [u32],
+}
+
+impl<'a> CellSlices<'a> {
+    /// Number of cells.
+    pub(super) fn len(self) -> usize {
+        self.ends.len()
     }
 
-    /// Position of a cell in [`Self::bytes`].
-    pub(super) fn range(&self, at: usize) -> Option<std::ops::Range<usize>> {
+    /// Position of a cell in the buffer.
+    pub(super) fn range(self, at: usize) -> Option<std::ops::Range<usize>> {
         let end = *self.ends.get(at)? as usize;
         Some(if at == 0 { 0..end } else { self.ends[at - 1] as usize + 1..end })
     }
 
     /// The bytes of a cell.
-    pub(super) fn get(&self, at: usize) -> Option<&[u8]> {
+    pub(super) fn get(self, at: usize) -> Option<&'a [u8]> {
         self.bytes.get(self.range(at)?)
     }
 
     /// The bytes of each cell.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).filter_map(|at| self.get(at))
+    pub(super) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        (0..self.len()).filter_map(move |at| self.get(at))
     }
 }

@@ -5,7 +5,8 @@
 
 use reconcile_core::ledger_row::InvalidRow;
 
-use super::raw_record::{RawRecord, UnusableCell};
+use super::cells::CellSlices;
+use super::raw_record::{CellsOfRecord, RawRecord, SplitRecord, UnusableCell};
 
 /// Consecutive records of a ledger. A record needs its bytes, 4 for each cell and 64 more.
 #[derive(Default)]
@@ -19,8 +20,7 @@ pub struct RawBatch {
     records: Vec<Place>,
     /// Records that could not be split, with their position in the batch, ascending.
     unsplittable: Vec<(usize, InvalidRow)>,
-    /// Unusable cells, with the position of their record, ascending.
-    unusable_cells: Vec<(usize, UnusableCell)>,
+    unusable_cells: Vec<UnusableCell>,
     /// Bytes that are kept of the records that could not be split.
     unsplittable_bytes: usize,
 }
@@ -34,6 +34,8 @@ struct Place {
     bytes_end: usize,
     /// End of its cells in the batch.
     cells_end: usize,
+    /// End of its unusable cells in the batch.
+    unusable_cells_end: usize,
 }
 
 impl RawBatch {
@@ -84,33 +86,42 @@ impl RawBatch {
             self.unsplittable_bytes += row.original.iter().map(String::len).sum::<usize>();
             self.unsplittable.push((at, row));
         } else {
-            self.bytes.extend_from_slice(raw.cells.bytes());
-            self.cell_ends.extend_from_slice(raw.cells.ends());
+            let cells = raw.cells.as_slices();
+            self.bytes.extend_from_slice(cells.bytes);
+            self.cell_ends.extend_from_slice(cells.ends);
         }
-        self.unusable_cells.extend(raw.unusable_cells.drain(..).map(|cell| (at, cell)));
-        let (bytes_end, cells_end) = (self.bytes.len(), self.cell_ends.len());
+        self.unusable_cells.append(&mut raw.unusable_cells);
         let RawRecord { line, offset, encoding, .. } = *raw;
-        self.records.push(Place { line, offset, encoding, bytes_end, cells_end });
+        self.records.push(Place {
+            line,
+            offset,
+            encoding,
+            bytes_end: self.bytes.len(),
+            cells_end: self.cell_ends.len(),
+            unusable_cells_end: self.unusable_cells.len(),
+        });
     }
 
-    /// Copies a record of the batch to `raw`; false if there is none at this position.
-    pub(super) fn copy_to(&self, at: usize, raw: &mut RawRecord) -> bool {
-        let Some(place) = self.records.get(at) else { return false };
-        let (bytes, cells) = match at.checked_sub(1).and_then(|before| self.records.get(before)) {
-            Some(before) => (before.bytes_end, before.cells_end),
-            None => (0, 0),
+    /// The record at this position; `None` if there is none.
+    pub(super) fn record(&self, at: usize) -> Option<SplitRecord<'_>> {
+        let place = self.records.get(at)?;
+        if let Ok(found) = self.unsplittable.binary_search_by_key(&at, |(position, _)| *position) {
+            return Some(SplitRecord::Unusable(self.unsplittable[found].1.clone()));
+        }
+        let (bytes, cells, unusable) = match at.checked_sub(1).and_then(|before| self.records.get(before)) {
+            Some(before) => (before.bytes_end, before.cells_end, before.unusable_cells_end),
+            None => (0, 0, 0),
         };
-        raw.cells.set(&self.bytes[bytes..place.bytes_end], &self.cell_ends[cells..place.cells_end]);
-        (raw.line, raw.offset, raw.encoding) = (place.line, place.offset, place.encoding);
-        raw.unsplittable = of_record(&self.unsplittable, at).next().cloned();
-        raw.unusable_cells.clear();
-        raw.unusable_cells.extend(of_record(&self.unusable_cells, at).cloned());
-        true
+        let Place { line, offset, encoding, .. } = *place;
+        Some(SplitRecord::Cells(CellsOfRecord {
+            cells: CellSlices {
+                bytes: &self.bytes[bytes..place.bytes_end],
+                ends: &self.cell_ends[cells..place.cells_end],
+            },
+            line,
+            offset,
+            encoding,
+            unusable_cells: &self.unusable_cells[unusable..place.unusable_cells_end],
+        }))
     }
-}
-
-/// What belongs to the record at this position, of all in ascending order of their positions.
-fn of_record<T>(all: &[(usize, T)], at: usize) -> impl Iterator<Item = &T> {
-    let from_here = &all[all.partition_point(|(position, _)| *position < at)..];
-    from_here.iter().take_while(move |(position, _)| *position == at).map(|(_, one)| one)
 }

@@ -5,7 +5,7 @@ use csv::ByteRecord;
 use reconcile_core::ledger_row::InvalidRow;
 use reconcile_core::row_problem::RowProblem;
 
-use super::cells::Cells;
+use super::cells::{CellSlices, Cells};
 
 /// A record as written in the ledger. It is reused for the next record: reading allocates nothing.
 #[derive(Default)]
@@ -25,6 +25,35 @@ pub(super) struct RawRecord {
     pub(super) unusable_cells: Vec<UnusableCell>,
     /// Set if the record cannot be split into cells.
     pub(super) unsplittable: Option<InvalidRow>,
+}
+
+impl RawRecord {
+    /// The record for its parser. Takes a row that could not be split.
+    pub(super) fn take(&mut self) -> SplitRecord<'_> {
+        if let Some(row) = self.unsplittable.take() {
+            return SplitRecord::Unusable(row);
+        }
+        let Self { line, offset, encoding, .. } = *self;
+        let (cells, unusable_cells) = (self.cells.as_slices(), &self.unusable_cells);
+        SplitRecord::Cells(CellsOfRecord { cells, line, offset, encoding, unusable_cells })
+    }
+}
+
+/// A record for its parser, from a [`RawRecord`] or from a batch.
+pub(super) enum SplitRecord<'a> {
+    Cells(CellsOfRecord<'a>),
+    /// It could not be split into cells.
+    Unusable(InvalidRow),
+}
+
+/// The cells of a record, and where it is. The fields are those of [`RawRecord`].
+#[derive(Clone, Copy)]
+pub(super) struct CellsOfRecord<'a> {
+    pub(super) cells: CellSlices<'a>,
+    pub(super) line: u64,
+    pub(super) offset: Option<u64>,
+    pub(super) encoding: &'static str,
+    pub(super) unusable_cells: &'a [UnusableCell],
 }
 
 /// A cell that has no usable value, whatever its text.

@@ -63,7 +63,7 @@ impl<R: Read> LedgerReader<R> {
 
     fn read(&mut self) -> Result<Option<Record>> {
         let found = self.records.advance(&mut self.raw)?;
-        Ok(found.then(|| self.rows.read(&mut self.raw)))
+        Ok(found.then(|| self.rows.read(self.raw.take())))
     }
 
     pub(super) fn open_row(&self) -> Option<OpenRow> {

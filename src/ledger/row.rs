@@ -12,7 +12,7 @@ use super::findings::{Findings, Remarks};
 use super::header::Header;
 use super::header_text::printable;
 use super::options::Options;
-use super::raw_record::RawRecord;
+use super::raw_record::{CellsOfRecord, SplitRecord};
 use reconcile_core::ledger_field::Field;
 use reconcile_core::ledger_record::{self, RecordValues, Values, is_of_other_day};
 use reconcile_core::ledger_row::{InvalidRow, LedgerRow, LedgerTime, Record};
@@ -42,29 +42,51 @@ impl RowReader {
     }
 
     /// Parses a record and adds it to the findings.
-    pub(super) fn read(&mut self, raw: &mut RawRecord) -> Record {
-        let (record, remarks) = self.parse(raw);
+    pub(super) fn read(&mut self, record: SplitRecord<'_>) -> Record {
+        self.note(record, Carried::Kept)
+    }
+
+    /// The same. A usable row has no carried values.
+    pub(super) fn first_seen(&mut self, record: SplitRecord<'_>) -> Record {
+        self.note(record, Carried::Checked)
+    }
+
+    fn note(&mut self, record: SplitRecord<'_>, carried: Carried) -> Record {
+        let (record, remarks) = self.parse_with(record, carried);
         self.findings.add(&record, remarks, self.options.now);
         record
     }
 
     /// Parses a record.
-    pub(super) fn parse(&self, raw: &mut RawRecord) -> (Record, Remarks) {
-        match raw.unsplittable.take() {
-            Some(row) => {
+    pub(super) fn parse(&self, record: SplitRecord<'_>) -> Record {
+        self.parse_with(record, Carried::Kept).0
+    }
+
+    fn parse_with(&self, record: SplitRecord<'_>, carried: Carried) -> (Record, Remarks) {
+        match record {
+            SplitRecord::Cells(raw) => RowParser::new(&self.header, &self.options, raw, carried).parse(),
+            SplitRecord::Unusable(row) => {
                 let carried = self.header.values_of_unreadable();
                 (Record::Invalid(InvalidRow { carried, ..row }), Remarks::default())
             }
-            None => RowParser::new(&self.header, &self.options, raw).parse(),
         }
     }
+}
+
+/// What becomes of the carried values of a usable row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    Kept,
+    /// Only whether they can be carried.
+    Checked,
 }
 
 /// Parses one record.
 struct RowParser<'a> {
     header: &'a Header,
     options: &'a Options,
-    raw: &'a RawRecord,
+    raw: CellsOfRecord<'a>,
+    carried: Carried,
     /// All cells as text if all are valid UTF-8. They are checked together, not one by one.
     text: Option<&'a str>,
     /// True if a cell may contain [`REPLACEMENT`].
@@ -73,10 +95,10 @@ struct RowParser<'a> {
 }
 
 impl<'a> RowParser<'a> {
-    fn new(header: &'a Header, options: &'a Options, raw: &'a RawRecord) -> Self {
-        let text = std::str::from_utf8(raw.cells.bytes()).ok();
+    fn new(header: &'a Header, options: &'a Options, raw: CellsOfRecord<'a>, carried: Carried) -> Self {
+        let text = std::str::from_utf8(raw.cells.bytes).ok();
         let may_have_lost_characters = text.is_none_or(|text| !text.is_ascii() && text.contains(REPLACEMENT));
-        Self { header, options, raw, text, may_have_lost_characters, remarks: Cell::default() }
+        Self { header, options, raw, carried, text, may_have_lost_characters, remarks: Cell::default() }
     }
 
     fn parse(&self) -> (Record, Remarks) {
@@ -180,7 +202,7 @@ impl<'a> RowParser<'a> {
 
     /// A cell, if the record has it: its text, or its bytes if they are not valid UTF-8.
     fn cell(&self, at: usize) -> Option<Result<&'a str, &'a [u8]>> {
-        let cells = &self.raw.cells;
+        let cells = self.raw.cells;
         match self.text {
             Some(text) => text.get(cells.range(at)?).map(Ok),
             None => cells.get(at).map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)),
@@ -205,10 +227,15 @@ impl<'a> RowParser<'a> {
     }
 
     fn carried(&self) -> Result<Vec<CompactString>, InvalidValue> {
+        let account = self.account()?;
+        // A value can be carried if it is text.
+        if self.carried == Carried::Checked && self.text.is_some() {
+            return Ok(Vec::new());
+        }
         let columns = &self.header.carried;
         let before = usize::from(self.header.has_account) + usize::from(self.header.among.is_some());
         let mut carried = Vec::with_capacity(columns.columns.len() + before);
-        carried.extend(self.account()?);
+        carried.extend(account);
         carried.extend(self.file());
         for (at, name) in columns.columns.iter().zip(&columns.names) {
             let Some(at) = at else {
@@ -254,7 +281,7 @@ impl<'a> RowParser<'a> {
 
     /// The cells without the reason of an earlier run.
     fn own_cells(&self) -> impl Iterator<Item = &[u8]> {
-        let (cells, ignored) = (&self.raw.cells, self.header.ignored);
+        let (cells, ignored) = (self.raw.cells, self.header.ignored);
         let ignored = match ignored {
             Some(at) if cells.len() == self.header.width() => Some(at),
             // The reason is at the end of a row with a wrong number of fields.
@@ -273,7 +300,7 @@ impl<'a> RowParser<'a> {
         let lossy = |bytes: &[u8]| CompactString::from_utf8_lossy(bytes);
         let field_column = || Field::named(invalid.field).and_then(|field| self.header.column(field));
         let column = invalid.column.or_else(field_column);
-        let (cells, carried) = (&self.raw.cells, &self.header.carried.columns);
+        let (cells, carried) = (self.raw.cells, &self.header.carried.columns);
         // In a row with too many or too few fields the seconds may be another column's.
         let is_whole = self.check_width().is_ok();
         let account = self.header.has_account.then(|| self.value(Field::Account).ok().flatten());

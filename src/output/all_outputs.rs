@@ -159,10 +159,9 @@ impl Outputs {
         rows.rejects.map_or(Ok(()), |rejects| self.others.rejects.append(&rejects))
     }
 
-    /// Closes details and discrepancies, syncs them to disk, and reads them back, for the tie-out and
-    /// their digests. A
-    /// workbook is not yet a file: [`ClosedOutputs::finish`] checks that it reads back as counted
-    /// here.
+    /// Closes details and discrepancies, syncs them to disk, and reads them back, for the tie-out
+    /// and their digests. A workbook is not yet a file: [`ClosedOutputs::finish`] checks that it
+    /// reads back as counted here.
     ///
     /// # Errors
     ///

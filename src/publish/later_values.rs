@@ -36,7 +36,7 @@ pub(super) fn read(ledger: &ScannedLedger) -> Result<ByCall> {
     let (mut found, mut open_calls) = (ByCall::new(), HashMap::new());
     let duplicates = &ledger.scan.duplicate_calls;
     let Some(last_row) = duplicates.last_with_new_values() else { return Ok(found) };
-    let (mut records, mut parser) = ledger.read_in_batches()?;
+    let (mut records, parser) = ledger.read_in_batches()?;
     let mut batch = RawBatch::default();
     while batch.rows().end <= last_row {
         records.fill(&mut batch, BATCH)?;

@@ -280,11 +280,17 @@ fn bloom_filter_and_statistics_help_to_find_a_call() {
     let strangers: Vec<String> = (0..100).map(|i| probe(&format!("no-{i}"))).collect();
     let excluded = print(&strangers.join(" UNION ALL ")).matches("true").count();
     assert!(excluded >= 90, "the filter excludes only {excluded} of 100 unknown calls");
-    let metadata = print(
-        "SELECT DISTINCT compression, has_min_max FROM (SELECT compression, stats_min_value IS NOT NULL AS has_min_max
-         FROM parquet_metadata('details.parquet') WHERE path_in_schema IN ('call_id', 'ledger_line', 'call_date'))",
-    );
-    assert_eq!(metadata.trim(), "ZSTD,true");
+    let of_columns = |what: &str, columns: &str| {
+        let sql = format!(
+            "SELECT DISTINCT {what} FROM parquet_metadata('details.parquet') WHERE path_in_schema IN ({columns})"
+        );
+        print(&sql).trim().to_owned()
+    };
+    let has_statistics = "stats_min_value IS NOT NULL";
+    assert_eq!(of_columns(has_statistics, "'call_id', 'ledger_line', 'call_date', 'status'"), "true");
+    assert_eq!(of_columns(has_statistics, "'request_id', 'raw'"), "false");
+    assert_eq!(of_columns("compression", "'call_id', 'callee', 'ledger_line', 'raw'"), "ZSTD");
+    assert_eq!(of_columns("compression", "'call_date', 'status', 'outcome'"), "UNCOMPRESSED");
 }
 
 #[test]
