@@ -35,6 +35,9 @@ const MAX_WHOLE_BYTES: usize = 4 << 10;
 pub(super) struct ListedRow {
     /// `None` for a call that the ledger does not name.
     line: Option<u64>,
+    /// The file of the line; empty if the ledger is one file.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    file: String,
     call: String,
     kind: &'static str,
     field: String,
@@ -67,12 +70,12 @@ impl ListedRow {
     }
 
     fn new(
-        lang: Lang,
+        form: &LargestForm,
         row: &DiscrepancyRow,
         call: Option<KnownCall<'_>>,
-        carried: &[String],
     ) -> serde_json::Result<Self> {
         let (what, own) = (&row.what, &row.own_numbers);
+        let file = form.file_column.filter(|_| row.ledger_line.is_some()).and_then(|at| row.carried.get(at));
         let value = |value: Option<&str>| value.map(|v| masked(&what.field, v, own)).unwrap_or_default();
         let (expected, actual) = (value(what.expected.as_deref()), value(what.actual.as_deref()));
         let (ledger, provider, other) = match what.kind {
@@ -94,13 +97,14 @@ impl ListedRow {
         let product = row.product().map(str::to_owned);
         Ok(Self {
             line: row.ledger_line,
+            file: file.map(|name| masked("", name, own)).unwrap_or_default(),
             call: row.call_id.as_deref().map(|id| masked("", id, own)).unwrap_or_default(),
             kind: what.kind.as_str(),
             field: what.field.clone(),
             ledger,
             provider,
             other,
-            message: masked("", &texts::message(lang, &what.message), own),
+            message: masked("", &texts::message(form.lang, &what.message), own),
             seconds: row.at_stake_s,
             product: product
                 .or_else(|| row.prod_id.map(|id| phone::mask_planned(&id.to_string(), own)))
@@ -114,7 +118,7 @@ impl ListedRow {
                 .as_ref()
                 .map(|own_words| masked("", &own_words.reason, own))
                 .unwrap_or_default(),
-            more: more(row, call, carried)?,
+            more: more(row, call, &form.carried)?,
         })
     }
 }
@@ -191,14 +195,17 @@ pub(crate) struct LargestForm {
     max_rows: usize,
     /// Names of the ledger's carried columns.
     carried: Vec<String>,
+    /// The one with the name of the row's file, if the ledger has several.
+    file_column: Option<usize>,
     /// Rows with fewer seconds cannot be among the largest: enough earlier rows have as many.
     least_s: AtomicU64,
 }
 
 impl LargestForm {
-    /// `carried` names the columns that the rows carry through. The report lists `max_rows` rows.
-    pub(crate) fn new(lang: Lang, carried: &[String], max_rows: usize) -> Self {
-        Self { lang, max_rows, carried: carried.to_vec(), least_s: AtomicU64::new(0) }
+    /// `carried` names the columns that the rows carry through, and `file_column` is the one with
+    /// the name of the row's file, if the ledger has several. The report lists `max_rows` rows.
+    pub(crate) fn new(lang: Lang, carried: &[String], file_column: Option<usize>, max_rows: usize) -> Self {
+        Self { lang, max_rows, carried: carried.to_vec(), file_column, least_s: AtomicU64::new(0) }
     }
 }
 
@@ -233,7 +240,7 @@ impl Largest {
             let row = DiscrepancyRow { carried, ..without_carried(row) };
             Waiting::Whole(Box::new((row, call.map(KnownCall::to_owned))))
         } else {
-            Waiting::Listed(Box::new(ListedRow::new(self.form.lang, row, call, &self.form.carried)?))
+            Waiting::Listed(Box::new(ListedRow::new(&self.form, row, call)?))
         };
         self.rows.push(row);
         if self.is_full() {
@@ -262,7 +269,7 @@ impl Largest {
         let listed = |row| match row {
             Waiting::Whole(row) => {
                 let call = row.1.as_ref().map(OwnedCall::as_known);
-                ListedRow::new(self.form.lang, &row.0, call, &self.form.carried)
+                ListedRow::new(&self.form, &row.0, call)
             }
             Waiting::Listed(row) => Ok(*row),
         };
@@ -347,14 +354,29 @@ mod tests {
     }
 
     fn listed(field: &str, kind: Kind, call_id: &str, expected: &str) -> ListedRow {
-        ListedRow::new(Lang::En, &discrepancy(field, kind, call_id, expected), None, &["ledger_note".into()])
-            .unwrap()
+        let form = LargestForm::new(Lang::En, &["ledger_note".into()], None, OPEN_ROWS);
+        ListedRow::new(&form, &discrepancy(field, kind, call_id, expected), None).unwrap()
     }
 
     #[test]
     fn the_row_s_own_number_is_masked_in_its_call_id() {
         assert_eq!(listed("", Kind::NotFound, "447911123456^1", "").call, "447*****3456^1");
         assert_eq!(listed("", Kind::NotFound, "a\u{202e}b", "").call, r"a\u{202e}b");
+    }
+
+    #[test]
+    fn a_line_names_its_file_if_there_are_several() {
+        let carried = ["account", "ledger_file", "ledger_note"].map(str::to_owned);
+        let mut row = discrepancy("", Kind::NotFound, "1^2", "");
+        row.carried = vec!["north".into(), "calls-13812345678.csv".into(), "x".into()];
+        let file = |row: &DiscrepancyRow, file_column| {
+            let form = LargestForm::new(Lang::En, &carried, file_column, OPEN_ROWS);
+            ListedRow::new(&form, row, None).unwrap().file
+        };
+        assert_eq!(file(&row, Some(1)), "calls-138****5678.csv");
+        assert_eq!(file(&row, None), "");
+        row.ledger_line = None;
+        assert_eq!(file(&row, Some(1)), "", "a call that the ledger does not name");
     }
 
     #[test]
@@ -377,22 +399,23 @@ mod tests {
 
     #[test]
     fn a_value_of_the_ledger_is_never_the_provider_s() {
+        let form = LargestForm::new(Lang::En, &[], None, OPEN_ROWS);
         let mut row = discrepancy("duration_s", Kind::InvalidRow, "1^2", "seconds");
         row.what.actual = Some("1:15".into());
-        let unusable = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
+        let unusable = ListedRow::new(&form, &row, None).unwrap();
         assert_eq!([&*unusable.ledger, &unusable.provider, &unusable.other], ["1:15", "", ""]);
         row.what.kind = Kind::Duplicate;
-        let duplicate = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
+        let duplicate = ListedRow::new(&form, &row, None).unwrap();
         assert_eq!([&*duplicate.ledger, &duplicate.provider, &duplicate.other], ["1:15", "", "seconds"]);
         row.what.kind = Kind::Inconsistent;
-        let inconsistent = ListedRow::new(Lang::En, &row, None, &[]).unwrap();
+        let inconsistent = ListedRow::new(&form, &row, None).unwrap();
         let shown = [&*inconsistent.ledger, &inconsistent.provider, &inconsistent.other];
         assert_eq!(shown, ["", "1:15", "seconds"]);
     }
 
     #[test]
     fn the_largest_rows_stay_and_of_equal_ones_the_first() {
-        let mut largest = Largest::new(Arc::new(LargestForm::new(Lang::En, &[], OPEN_ROWS)));
+        let mut largest = Largest::new(Arc::new(LargestForm::new(Lang::En, &[], None, OPEN_ROWS)));
         for line in 0..10_000 {
             // Half of the rows have long texts.
             let text = "x".repeat(if line % 8 < 4 { 5_000 } else { 100 });

@@ -54,7 +54,7 @@
   // The text in which a row is searched.
   function searched(row) {
     if (!row.searched) {
-      const words = [row.line, row.call, keys[2](row), row.kind, row.ledger, row.provider, row.other, row.message,
+      const words = [row.line, row.file, row.call, keys[2](row), row.kind, row.ledger, row.provider, row.other, row.message,
         row.reason, row.resolution && named("resolution", row.resolution), row.since && dated(row), row.product, named("product", row.product), row.day, ...Object.values(row.more).flat(2)];
       row.searched = words.join("\n").toLowerCase();
     }
@@ -159,7 +159,7 @@
     const isDuplicate = row.kind === "duplicate";
     const made = element("tr", {},
       cell("n line", texts.line, button),
-      cell("call id", "", row.call),
+      cell("call id", "", row.call, ...(row.file ? [element("span", { class: "soft" }, ` ${row.file}`)] : [])),
       cell("what", "", ...what),
       cell("ledger", texts.expected, value(row.ledger), ...(other && isDuplicate ? [other] : [])),
       cell("provider", texts.actual, value(row.provider), ...(other && !isDuplicate ? [other] : [])),

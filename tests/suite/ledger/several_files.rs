@@ -106,6 +106,11 @@ fn several_files_are_one_ledger_with_all_columns() {
     assert_eq!(bench.provider.seen(), 3);
     let header = fs::read_to_string(bench.path("details.discrepancies.csv")).unwrap();
     assert!(header.lines().next().unwrap().ends_with(",ledger_file,ledger_Dept,ledger_团队"), "{header}");
+    // The report says of each line in which file it is.
+    let page = fs::read_to_string(bench.path("details.report.html")).unwrap();
+    let shown = |name: &str| page.matches(&format!(r#"<span class="soft">{name}</span>"#)).count();
+    assert_eq!((shown("north.csv"), shown("south.csv")), (1, 2));
+    assert_eq!(page.matches(r#""file":"south.csv""#).count(), 2);
 }
 
 #[test]
@@ -149,6 +154,7 @@ fn the_summary_names_each_file_and_one_digest_for_all() {
     assert_eq!((&one["input"], &one["inputs"]), (&json!("north.csv"), &Value::Null));
     assert_eq!(one["input_sha256"], digests[0]);
     assert!(!bench.details()[0].contains_key("ledger_file"));
+    assert!(!fs::read_to_string(bench.path("details.report.html")).unwrap().contains(r#""file":"#));
 }
 
 #[test]
