@@ -95,7 +95,7 @@ fn hint(error: &LedgerError) -> String {
         LedgerError::EndlessHeader { .. } => {
             "close the quote; if this is not a CSV file, export it as CSV with the column names in the first row"
         }
-        LedgerError::DamagedHeader { .. } => "save the ledger as `CSV UTF-8`",
+        LedgerError::DamagedHeader { .. } => "save it as `CSV UTF-8`",
         LedgerError::Header { later_header: Some(line), .. } => {
             let above = line - 1;
             return format!(

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use super::file_kind::{ContentError, FileKind, Packing};
 use super::header_text::in_backticks;
 
-/// A ledger that cannot be read. `ledger` is the name that messages give it, such as its path.
+/// A ledger that cannot be read, or another table that is read in the same way, such as a bill.
+/// `ledger` is the name that messages give it, such as its path.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The file cannot be opened.
@@ -26,7 +27,7 @@ pub enum LedgerError {
         ledger: String,
     },
     /// The file cannot be read, or not to its end.
-    #[error("cannot read the ledger {ledger}{}", from_line(.line))]
+    #[error("cannot read {ledger}{}", from_line(.line))]
     Read {
         /// The ledger.
         ledger: String,
@@ -51,7 +52,7 @@ pub enum LedgerError {
     },
     /// The file cannot be unpacked.
     #[error(
-        "cannot read the ledger {ledger}{}: its {packing} data is {}",
+        "cannot read {ledger}{}: its {packing} data is {}",
         from_line(.line),
         damage(.source)
     )]
@@ -66,13 +67,13 @@ pub enum LedgerError {
         source: Option<io::Error>,
     },
     /// The zstd data refers back farther than memory allows.
-    #[error("cannot read the ledger {ledger}: its zstd data has a window of more than 128 MiB")]
+    #[error("cannot read {ledger}: its zstd data has a window of more than 128 MiB")]
     ZstdWindow {
         /// The ledger.
         ledger: String,
     },
     /// A Parquet file is damaged, or has an unsupported form.
-    #[error("cannot read the Parquet ledger {ledger}{}", from_line(.line))]
+    #[error("cannot read the Parquet file {ledger}{}", from_line(.line))]
     Parquet {
         /// The ledger.
         ledger: String,
@@ -82,7 +83,7 @@ pub enum LedgerError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A Parquet file contradicts itself, or would need too much memory.
-    #[error("the Parquet ledger {ledger} is damaged{}: {why}", from_line(.line))]
+    #[error("the Parquet file {ledger} is damaged{}: {why}", from_line(.line))]
     DamagedParquet {
         /// The ledger.
         ledger: String,

@@ -87,7 +87,7 @@ impl FileKind {
             Self::Bzip2 | Self::Xz => "unpack it, or pack it as .gz or .zst",
             Self::Zip | Self::SevenZip | Self::Rar | Self::PackedParquet | Self::PackedZip => "unpack it",
             Self::Sqlite | Self::Orc => "export the table as CSV or Parquet",
-            Self::Pdf => "export the ledger as CSV",
+            Self::Pdf => "export it as CSV",
             Self::Utf32 => "save it as UTF-8",
             Self::Markup => "save it as `CSV UTF-8`; some systems give such an export the name .xls",
             Self::Big5 => "convert it to UTF-8, for example with `iconv -f BIG5 -t UTF-8`",

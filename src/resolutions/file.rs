@@ -103,8 +103,11 @@ pub(crate) fn open_table(path: &Path, what: &str, sheet: Option<&str>) -> Result
 
 /// What went wrong with reading a table, which `what` names.
 pub(crate) fn unreadable(what: &str, error: LedgerError) -> Error {
+    let is_empty = matches!(error, LedgerError::Empty { .. });
     let error = Error::from(error);
-    Error { what: format!("the {what} cannot be read: {}", error.what), ..error }
+    let error = Error { what: format!("the {what} cannot be read: {}", error.what), ..error };
+    // The ledger's own hint names a column of the ledger.
+    if is_empty { error.hint("add the header row") } else { error }
 }
 
 /// The path as messages show it.

@@ -612,7 +612,7 @@ fn refused() -> Vec<Case> {
         case(
             "a file that only begins like Parquet",
             "PAR1 and no more",
-            "error: cannot read the Parquet ledger",
+            "error: cannot read the Parquet file",
         ),
         case("a header that is damaged", b"call_id,\xB5\n1,2\n", "error: not valid UTF-8"),
         case(

@@ -179,7 +179,7 @@ fn plan(bytes: &[u8]) -> Run {
 #[track_caller]
 fn assert_refused(bytes: &[u8], why: &str) {
     assert!(bytes.len() < 300_000, "{} bytes", bytes.len());
-    let run = plan(bytes).exits(2).says("the Parquet ledger calls.parquet is damaged");
+    let run = plan(bytes).exits(2).says("the Parquet file calls.parquet is damaged");
     run.says(why).says("to do:").says("Nothing was sent (exit 2).");
 }
 

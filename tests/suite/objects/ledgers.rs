@@ -41,10 +41,7 @@ fn a_damaged_ledger_in_a_bucket_is_refused_in_the_usual_words() {
     let mut packed = gzip(&ledger(1_000));
     packed.truncate(packed.len() / 2);
     lake.bucket.put("calls.csv.gz", packed);
-    run(&lake, "calls.csv.gz")
-        .exits(2)
-        .says("cannot read the ledger s3://night/calls.csv.gz")
-        .says("cut off");
+    run(&lake, "calls.csv.gz").exits(2).says("cannot read s3://night/calls.csv.gz").says("cut off");
     lake.bucket.put("empty.csv", "");
     run(&lake, "empty.csv").exits(2).says("s3://night/empty.csv is empty");
     run(&lake, "nothing.csv")

@@ -328,6 +328,17 @@ fn a_wrong_file_stops_the_run_before_it_sends_anything() {
         let plan = bench.run(&["--resolutions", "decisions.csv"]);
         assert_eq!(plan.code, Some(2));
     }
+    // No message takes the file for the ledger.
+    let others: [(&[u8], &str); 3] = [
+        (b"\x1f\x8b\x08\x00no gzip", "cannot read decisions.csv: its gzip data is "),
+        (b"%PDF-1.7", "to do: export it as CSV"),
+        (b"", "to do: add the header row"),
+    ];
+    for (bytes, words) in others {
+        fs::write(bench.path("decisions.csv"), bytes).unwrap();
+        let run = bench.run(&["--resolutions", "decisions.csv"]).exits(2).says(words);
+        assert!(!run.stderr.contains("ledger"), "{}", run.stderr);
+    }
     bench.run(&["--resolutions", "nowhere.csv"]).exits(2).says("cannot be opened");
     bench.run(&["--resolutions", "home"]).exits(2).says("is a folder");
     bench.run(&["--resolutions", "-"]).exits(2).says("cannot be standard input");
