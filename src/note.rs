@@ -10,6 +10,7 @@ use crate::money::MoneyNote;
 use crate::provider::credentials::ReadableFile;
 use crate::receipts::ReceiptNote;
 use crate::resolutions::ResolutionNote;
+use crate::stop;
 use crate::store::StoreNote;
 use crate::words::{count, plural};
 use reconcile_core::since::MAX_REMEMBERED;
@@ -66,7 +67,7 @@ pub enum Note {
     /// The run stopped looking at calls beside its ledger.
     Beside {
         /// Why.
-        reason: String,
+        reason: stop::Reason,
     },
     /// Entries of the file of resolutions decide nothing.
     Resolutions(ResolutionNote),

@@ -61,6 +61,15 @@ pub struct Silence {
     pub lasted: Option<Duration>,
 }
 
+/// Two reasons are equal if they say the same.
+impl PartialEq for Reason {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Reason {}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

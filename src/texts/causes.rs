@@ -75,7 +75,8 @@ pub fn incomplete(lang: Lang, because: &Incomplete) -> String {
     }
 }
 
-fn stopped(reason: &Reason) -> String {
+/// Why a run was stopped.
+pub(super) fn stopped(reason: &Reason) -> String {
     match reason {
         Reason::Time(TimeLimit::Deadline(at)) => format!("已到截止时间 {}", time_of_day(*at)),
         Reason::Time(TimeLimit::MaxDuration(duration)) => format!("已达最长运行时间 {}", span(*duration)),

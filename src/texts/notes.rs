@@ -64,7 +64,9 @@ fn zh(note: &Note) -> String {
         ),
         Note::Money(note) => money::note(note),
         Note::Receipts(note) => receipts::note(note),
-        Note::Beside { reason } => format!("未能核查全部此前的通话（“{reason}”）；本台账的通话均已查询"),
+        Note::Beside { reason } => {
+            format!("未能核查全部此前的通话：{}；本台账的通话均已查询", causes::stopped(reason))
+        },
         Note::Outage(OutageNote { count: 1, total, cause }) => {
             let cause = causes::cause(Lang::Zh, cause);
             format!("有 {} 无法连接服务商：{cause}", causes::span(*total))
@@ -254,6 +256,7 @@ mod tests {
     use super::*;
     use crate::failures::Cause;
     use crate::ledger::Packing;
+    use crate::stop::{self, TimeLimit};
     use crate::texts::checks::assert_translated;
     use reconcile_core::row_problem::{CallIdProblem, RowProblem};
 
@@ -362,6 +365,12 @@ mod tests {
             Note::Answers(AnswerNote::WrongClock { minutes: 2, is_ahead: false }),
             Note::Outage(OutageNote { count: 1, total, cause: cause() }),
             Note::Outage(OutageNote { count: 2, total, cause: cause() }),
+            Note::NotRemembered { discrepancies: 1 },
+            Note::NotRemembered { discrepancies: 2 },
+            Note::Beside { reason: stop::Reason::Time(TimeLimit::MaxDuration(total)) },
+            Note::Beside {
+                reason: stop::Reason::Fatal { code: "isv.X".into(), message: String::new(), advice: "" },
+            },
         ];
         notes.extend(columns.map(Note::Column));
         for (why, lines) in

@@ -48,7 +48,7 @@ impl Collected {
         self.slowdowns.push(fetcher.cap.slowdown());
         self.failed_requests.merge(fetcher.anomalies.failures());
         let answers = fetcher.anomalies.notes().into_iter().map(Note::Answers);
-        let beside = fetcher.stop.reason_beside().map(|reason| Note::Beside { reason: reason.to_string() });
+        let beside = fetcher.stop.reason_beside().map(|reason| Note::Beside { reason });
         for note in answers.chain(fetcher.outage.note().map(Note::Outage)).chain(beside) {
             if !self.notes.contains(&note) {
                 self.notes.push(note);
