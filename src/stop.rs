@@ -41,6 +41,15 @@ pub enum Reason {
     Failed(Arc<Error>),
 }
 
+/// Two reasons are equal if they say the same.
+impl PartialEq for Reason {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Reason {}
+
 /// A limit for the time that a run takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeLimit {
@@ -60,15 +69,6 @@ pub struct Silence {
     /// How long it has lasted, if that is worth saying.
     pub lasted: Option<Duration>,
 }
-
-/// Two reasons are equal if they say the same.
-impl PartialEq for Reason {
-    fn eq(&self, other: &Self) -> bool {
-        self.to_string() == other.to_string()
-    }
-}
-
-impl Eq for Reason {}
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// Different calls that fail in a row before the run is in an outage; as many connections in a row
-/// that cannot be made; and the requests in flight at once before the first usable response.
+/// that cannot be made; and of one or two accounts the requests in flight at once before the first
+/// usable response.
 pub(super) const IN_A_ROW: usize = 3;
 
 /// How long the run probes if it can do without the answers.

@@ -84,7 +84,7 @@ pub struct StoredCall {
     pub attempts: i64,
     /// The operation's answer; `None` if none has come.
     pub answer: Option<StoredAnswer>,
-    /// What the provider pushed; `None` if no receipt was read. Few calls have one, and calls are
-    /// moved often.
+    /// What the provider pushed; `None` if no receipt was read. It is boxed because few calls have
+    /// one, and calls are moved often.
     pub receipt: Option<Box<StoredAnswer>>,
 }

@@ -32,9 +32,9 @@ pub(crate) fn add_contradictions(detail: &CallDetail, found: &mut Vec<Discrepanc
     if let (Some(started_at), Some(ended_at)) = (detail.started_at, detail.ended_at) {
         let span = (ended_at - started_at).num_seconds();
         if span != duration {
-            let values = (span.to_compact_string(), duration.to_compact_string());
-            let broken = broken(Contradiction::DurationVsSpan, values.0, values.1);
-            found.push(broken.delta(Some(duration - span)));
+            let (expected, actual) = (span.to_compact_string(), duration.to_compact_string());
+            let what = broken(Contradiction::DurationVsSpan, expected, actual);
+            found.push(what.delta(Some(duration - span)));
         }
     }
     match (detail.answered, duration) {
