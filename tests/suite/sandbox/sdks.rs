@@ -7,7 +7,7 @@ use reconcile_core::calendar::midnight_ms;
 use serde_json::{Value, json};
 
 use crate::support::sandbox::Server;
-use crate::support::{skip, venv};
+use crate::support::venv;
 
 /// A CallId with characters that clients often encode wrongly.
 const CALL_ID: &str = "116014888060^a b*c~d+语音";
@@ -126,12 +126,8 @@ fn python(script: &str) -> Command {
 
 /// Node with an SDK. Without npm it fails in CI; elsewhere the test is skipped with a message.
 fn node(sdk: &str) -> Option<Command> {
-    let Some(folder) = venv::node_with_sdks() else {
-        skip("there is no npm on this machine");
-        return None;
-    };
-    let mut command = Command::new("node");
-    command.arg(folder.join("ask.js")).arg(sdk).current_dir(&folder);
+    let mut command = venv::node_with_sdks()?;
+    command.arg(sdk);
     command.env_remove("http_proxy").env_remove("HTTP_PROXY");
     Some(command)
 }

@@ -2,7 +2,6 @@
 //! tests fail in CI, and elsewhere they are skipped with a message.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,14 +81,9 @@ fn chromium() -> Option<PathBuf> {
 /// Opens each page in a new context of one browser. `None` without a browser.
 pub fn open(tasks: &[Task]) -> Option<Vec<Opened>> {
     let browser = chromium()?;
-    let Some(folder) = venv::node_with_browser() else {
-        skip("there is no npm on this machine");
-        return None;
-    };
+    let mut command = venv::node_with_browser()?;
     let home = tempfile::TempDir::new().unwrap();
-    let mut command = Command::new("node");
-    command.arg(folder.join("check.js")).arg(browser).arg(serde_json::to_string(tasks).unwrap());
-    command.env("HOME", home.path()).current_dir(&folder);
+    command.arg(browser).arg(serde_json::to_string(tasks).unwrap()).env("HOME", home.path());
     let printed = venv::output(&mut command, "the pages open in a browser");
     Some(serde_json::from_str(&printed).unwrap())
 }

@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::skip;
+
 /// A virtual environment of Python.
 struct Environment {
     name: &'static str,
@@ -126,21 +128,22 @@ const CHECK_PAGES: NodeScript = NodeScript {
     why: "axe-core, html-validate and playwright-core come from the npm registry",
 };
 
-/// The folder of the script that asks with the provider's SDKs. `None` without npm.
-pub fn node_with_sdks() -> Option<PathBuf> {
-    ASK_SDKS.folder()
+/// Node with the script that asks with the provider's SDKs. Without npm the test is skipped.
+pub fn node_with_sdks() -> Option<Command> {
+    ASK_SDKS.command()
 }
 
-/// The folder of the script that checks pages in a browser. `None` without npm.
-pub fn node_with_browser() -> Option<PathBuf> {
-    CHECK_PAGES.folder()
+/// Node with the script that checks pages in a browser. Without npm the test is skipped.
+pub fn node_with_browser() -> Option<Command> {
+    CHECK_PAGES.command()
 }
 
 impl NodeScript {
-    /// Where the script is with its packages, installed if necessary. `None` without npm.
-    fn folder(&self) -> Option<PathBuf> {
+    /// Node with the script, where its packages are; they are installed if necessary.
+    fn command(&self) -> Option<Command> {
         let there = Command::new("npm").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !there.is_ok_and(|status| status.success()) {
+            skip("there is no npm on this machine");
             return None;
         }
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(self.folder);
@@ -156,8 +159,10 @@ impl NodeScript {
             install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
             output(&mut install, self.why);
         });
-        fs::copy(source.join(self.file), folder.join(self.file)).unwrap();
-        Some(folder)
+        // The script stays where it is: a copy could be read by one test while another writes it.
+        let mut node = Command::new("node");
+        node.arg(source.join(self.file)).current_dir(&folder).env("NODE_PATH", folder.join("node_modules"));
+        Some(node)
     }
 }
 
