@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use chrono::NaiveDate;
-
 use super::answered::{Answered, Missing};
 use super::collect::Receipts;
+use super::covered_days::CoveredDays;
 use super::ledger_calls::{LedgerCalls, NamedCall, named_call};
 use crate::error::{Error, Result};
 use crate::sorted_records::{Record, SortedRecords, key_of_place};
@@ -47,7 +46,7 @@ impl JoinedReceipts {
             missing: SortedRecords::new_in(temporary),
             counts: JoinCounts { receipts: receipts.read.receipts, ..JoinCounts::default() },
         };
-        let (number, places, days) = (receipts.read.receipts, calls.places, calls.days);
+        let (number, places) = (receipts.read.receipts, calls.places);
         for (of_receipts, of_calls) in receipts.sorted.thinned_parts(needed).zip(calls.sorted.parts()) {
             let (of_receipts, of_calls) = (of_receipts?, of_calls?);
             let (of_receipts, of_calls) = (of_receipts.sorted()?, of_calls.sorted()?);
@@ -56,7 +55,7 @@ impl JoinedReceipts {
                 let Merged { receipt, is_contradicted } = merged(group)?;
                 joined.counts.contradicted += u64::from(is_contradicted);
                 let named = calls_with(&mut named, group[0].key);
-                let relation = relation(&receipt, named, days);
+                let relation = relation(&receipt, named, &calls.days);
                 joined.add(&receipt, relation, places, (group[0].no, number))?;
             }
         }
@@ -140,11 +139,13 @@ fn calls_with<'a, 'b>(calls: &mut &'a [Record<'b>], key: u128) -> &'a [Record<'b
 /// What a receipt is to a ledger that names its CallId in these records and covers these days.
 ///
 /// A receipt names no product. So it answers no call if two of one day differ only in the product.
-fn relation(receipt: &Receipt, named: &[Record<'_>], days: Option<(NaiveDate, NaiveDate)>) -> Relation {
+fn relation(receipt: &Receipt, named: &[Record<'_>], days: &CoveredDays) -> Relation {
     if named.is_empty() {
-        let Some((earliest, latest)) = receipt.days() else { return Relation::Undated };
-        let is_within = days.is_some_and(|(first, last)| first <= earliest && latest <= last);
-        return if is_within { Relation::Missing } else { Relation::Outside };
+        return match receipt.days() {
+            None => Relation::Undated,
+            Some((earliest, latest)) if days.has(earliest) && days.has(latest) => Relation::Missing,
+            Some(_) => Relation::Outside,
+        };
     }
     let calls = named.iter().filter_map(|record| named_call(record.no, &record.texts));
     let mut answered = calls.filter(|NamedCall { prod_id, day, .. }| {
@@ -196,7 +197,7 @@ mod tests {
                 assert!(longest < 400, "a part has {longest} receipts");
             }
             let mut ledger = LedgerCalls::new(None);
-            for (place, day) in (0..).zip(["2026-11-01", "2026-11-30"]) {
+            for (place, day) in (0..).zip(["2026-11-15", "2026-11-17"]) {
                 let prod_id = reconcile_core::product::ProductId(7);
                 let key = CallKey { call_id: "none".into(), prod_id, day: day.parse().unwrap() };
                 ledger.add(place, &key).unwrap();

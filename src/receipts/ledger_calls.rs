@@ -5,6 +5,7 @@ use std::path::Path;
 use chrono::{Datelike as _, NaiveDate};
 use sha2::{Digest as _, Sha256};
 
+use super::covered_days::CoveredDays;
 use crate::error::Result;
 use crate::ledger::ScannedLedger;
 use crate::sorted_records::SortedRecords;
@@ -18,8 +19,7 @@ pub struct LedgerCalls {
     pub(super) sorted: SortedRecords,
     /// Places are below it.
     pub(super) places: u64,
-    /// The first and the last day; `None` without a call.
-    pub(super) days: Option<(NaiveDate, NaiveDate)>,
+    pub(super) days: CoveredDays,
 }
 
 /// A call of the ledger at its place.
@@ -41,7 +41,7 @@ impl LedgerCalls {
     /// system's.
     #[must_use]
     pub fn new(temporary: Option<&Path>) -> Self {
-        Self { sorted: SortedRecords::new_in(temporary), places: 0, days: None }
+        Self { sorted: SortedRecords::new_in(temporary), places: 0, days: CoveredDays::default() }
     }
 
     /// The distinct calls of a ledger; each place is the number of the call's first record, from 0.
@@ -72,8 +72,7 @@ impl LedgerCalls {
     /// Exit 6 if the temporary file cannot be written.
     pub fn add(&mut self, place: u64, key: &CallKey) -> Result<()> {
         self.places = self.places.max(place + 1);
-        let (first, last) = self.days.unwrap_or((key.day, key.day));
-        self.days = Some((first.min(key.day), last.max(key.day)));
+        self.days.add(key.day);
         let (product, day) = (key.prod_id.0.to_string(), key.day.num_days_from_ce().to_string());
         self.sorted.push(key_of(&key.call_id), place, [product.as_str(), day.as_str()])
     }

@@ -35,6 +35,7 @@
 mod answered;
 mod base64_line;
 mod collect;
+mod covered_days;
 mod files;
 mod form;
 mod invalid;

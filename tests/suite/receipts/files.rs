@@ -19,7 +19,7 @@ use super::{collect, receipt, write};
 fn receipts(paths: &[PathBuf]) -> Vec<Receipt> {
     // A ledger of the same days that names none of them.
     let mut calls = LedgerCalls::new(None);
-    for (place, day) in (0..).zip(["2026-11-01", "2026-11-30"]) {
+    for (place, day) in (0..).zip(["2026-11-15", "2026-11-17"]) {
         let key = CallKey { call_id: "none".into(), prod_id: ProductId(7), day: day.parse().unwrap() };
         calls.add(place, &key).unwrap();
     }

@@ -111,11 +111,12 @@ fn numbers_of_missing_calls_are_masked_and_forgotten() {
 fn unusable_rows_and_other_days_make_no_missing_call() {
     let bench = night(1, &["a^1", "b^1"]);
     let text = std::fs::read_to_string(bench.path("calls.csv")).unwrap();
-    bench.write("calls.csv", &(text + "a^1,,2026-11-16\n"));
+    // The last row has a wrong year.
+    bench.write("calls.csv", &(text + "a^1,,2026-11-16\nz^1,11000000300006,2027-11-16\n"));
     let late = receipt("c^1", "10:00:00", 30).replace("2026-11-16", "2026-11-17");
     let receipts = std::fs::read_to_string(bench.path("receipts.jsonl")).unwrap();
     bench.write("receipts.jsonl", &format!("{receipts}\n{late}\n"));
-    bench.run(&WITH).exits(0);
+    bench.run(&WITH).exits(4);
     let found = bench.discrepancies();
     let missing = found.iter().filter(|row| cell(row, "kind") == "missing_in_ledger");
     assert_eq!(missing.map(|row| cell(row, "call_id")).collect::<Vec<_>>(), ["b^1"]);
