@@ -66,7 +66,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("comma", ", ", "，"),
     ("stop", ".", "。"),
     ("complete", "Complete", "完整"),
-    ("complete_text", "every call has its answer.", "所有通话均已查得结果。"),
+    ("complete_text", "every call has an answer.", "所有通话均已查询。"),
+    (
+        "complete_waits",
+        "The calls that wait have none that is final; the next run asks for them again.",
+        "待结果的通话尚无最终结果，下次运行将再次查询。",
+    ),
     ("see_notes", "Read the notes.", "查看说明。"),
     ("incomplete", "Incomplete", "不完整"),
     (
