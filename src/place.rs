@@ -3,6 +3,7 @@
 //! Two paths are the same file if they have the same device and inode, which also covers hard links
 //! and folders that ignore case. A file that does not exist yet is known by its folder and name.
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -102,6 +103,21 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// A path that is the same file as an earlier one, and that one; `None` without such a path.
+pub(crate) fn same_file<P: AsRef<Path>>(paths: &[P]) -> Option<(&Path, &Path)> {
+    let (mut by_path, mut by_id) = (HashMap::new(), HashMap::new());
+    for path in paths.iter().map(AsRef::as_ref) {
+        // A URL, or a path without a folder, is only its own text.
+        let place = Place::of(path).unwrap_or_else(|_| Place::of_name(path));
+        let earlier = place.path.and_then(|place| by_path.insert(place, path));
+        let earlier = place.id.and_then(|id| by_id.insert(id, path)).or(earlier);
+        if let Some(earlier) = earlier {
+            return Some((path, earlier));
+        }
+    }
+    None
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -139,17 +155,4 @@ mod tests {
         assert!(place.is(&of_open_file(std::fs::File::open(&two).unwrap()).unwrap()));
         assert!(of_open_file(std::fs::File::open("/dev/null").unwrap()).is_none());
     }
-}
-
-/// A path that is the same file as an earlier one, and that one; `None` without such a path.
-pub(crate) fn same_file<P: AsRef<Path>>(paths: &[P]) -> Option<(&Path, &Path)> {
-    let is_same = |one: &Path, other: &Path| {
-        one == other || matches!((Place::of(one), Place::of(other)), (Ok(one), Ok(other)) if one.is(&other))
-    };
-    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
-    let mut pairs = paths
-        .iter()
-        .enumerate()
-        .filter_map(|(no, path)| Some((*path, *paths[..no].iter().find(|earlier| is_same(earlier, path))?)));
-    pairs.next()
 }

@@ -6,9 +6,9 @@
 //! A call that the run has asked is left out, so none is asked twice, however often the run is
 //! resumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use reconcile_core::answer::{AnswerKind, StoredCall};
@@ -17,6 +17,7 @@ use reconcile_core::call::CallKey;
 use reconcile_core::sample::Sample;
 use reconcile_core::settle::kind_today;
 
+use super::jobs::has_record;
 use crate::error::Result;
 use crate::fetch::Job;
 use crate::locked::lock;
@@ -88,15 +89,17 @@ impl BesideWanted {
     fn open_job(&self, key: &CallKey, stored: Option<&StoredCall>) -> Option<Job> {
         // A settled call is not asked again, even by a run that asks for all its own calls.
         let scope = Scope { refresh: false, ..self.scope.clone() };
-        let (key, recheck) = (key.clone(), false);
+        let (key, recheck, has_record) = (key.clone(), false, has_record(stored));
         match scope.next_request(stored) {
             NextRequest::Nothing => None,
-            NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None, recheck }),
+            NextRequest::OtherDay(day) => {
+                Some(Job { key, first_day: day, other_day: None, recheck, has_record })
+            }
             NextRequest::Day => {
                 // An earlier run knew from its ledger that the call was made near midnight.
                 let asked_last = stored.and_then(|s| s.answer.as_ref()).map(|a| a.answer.found_date);
                 let other_day = asked_last.filter(|day| *day != key.day);
-                Some(Job { first_day: key.day, other_day, key, recheck })
+                Some(Job { first_day: key.day, other_day, key, recheck, has_record })
             }
         }
     }
@@ -107,21 +110,29 @@ impl BesideWanted {
         let is_final = kind_today(stored) == AnswerKind::Final && stored.session_no < self.scope.run_from;
         // A record does not move to another day.
         let first_day = stored.answer.found_date;
-        is_final.then(|| Job { key: key.clone(), first_day, other_day: None, recheck: true })
+        let (other_day, recheck, has_record) = (None, true, true);
+        is_final.then(|| Job { key: key.clone(), first_day, other_day, recheck, has_record })
     }
 }
 
 /// Finds the calls. All accounts share it.
-pub struct Beside(Mutex<State>);
+pub struct Beside {
+    state: Mutex<State>,
+    left_out: LeftOut,
+}
+
+/// Fingerprints of calls that the run has asked, which the store does not show.
+type LeftOut = Arc<Mutex<HashSet<u128>>>;
 
 struct State {
     reader: Box<dyn Reader>,
     wanted: BesideWanted,
-    /// `None` until the first account needs it.
+    /// `None` until they are needed. What this run looks at since is left out by its session.
     records: Option<Records>,
     positions: Vec<Position>,
     /// `None` until the first account goes on with calls beside its own.
     counts: Option<Vec<BesideCounts>>,
+    left_out: LeftOut,
 }
 
 /// The final records that may be looked at again.
@@ -166,7 +177,11 @@ impl Beside {
     #[must_use]
     pub fn new(reader: Box<dyn Reader>, wanted: BesideWanted) -> Self {
         let positions = wanted.accounts.iter().map(|_| Position::Start).collect();
-        Self(Mutex::new(State { reader, wanted, records: None, positions, counts: None }))
+        let left_out = LeftOut::default();
+        let of_state = left_out.clone();
+        let (records, counts) = (None, None);
+        let state = State { reader, wanted, records, positions, counts, left_out: of_state };
+        Self { state: Mutex::new(state), left_out }
     }
 
     /// The next jobs of an account; none after the last ones. May read much of the store.
@@ -175,7 +190,12 @@ impl Beside {
     ///
     /// Exit 6 if the store cannot be read.
     pub fn next(&self, account: usize) -> Result<Vec<Job>> {
-        lock(&self.0).next(account)
+        lock(&self.state).next(account)
+    }
+
+    /// Leaves out a call: the run has asked it, and the store does not show that.
+    pub fn leave_out(&self, key: &CallKey) {
+        lock(&self.left_out).insert(key.fingerprint());
     }
 
     /// How many calls each account would ask now.
@@ -184,7 +204,7 @@ impl Beside {
     ///
     /// Exit 6 if the store cannot be read.
     pub fn counts(&self) -> Result<Vec<BesideCounts>> {
-        lock(&self.0).counts()
+        lock(&self.state).counts()
     }
 
     /// The same, as it was at the first call.
@@ -193,7 +213,7 @@ impl Beside {
     ///
     /// Exit 6 if the store cannot be read.
     pub fn counts_once(&self) -> Result<Vec<BesideCounts>> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if let Some(counts) = &state.counts {
             return Ok(counts.clone());
         }
@@ -250,7 +270,9 @@ impl State {
             return Ok((Vec::new(), Position::Open { days, after: None }));
         };
         let asked_by = |call: &&OpenCall| self.wanted.asked_by(call.account.as_deref()) == Some(account);
-        let keys: Vec<&CallKey> = calls.iter().filter(asked_by).map(|call| &call.key).collect();
+        let (keys, left_out) = (calls.iter().filter(asked_by).map(|call| &call.key), lock(&self.left_out));
+        let keys: Vec<&CallKey> = keys.filter(|key| !left_out.contains(&key.fingerprint())).collect();
+        drop(left_out);
         let jobs = self.jobs(&keys, BesideWanted::open_job)?;
         Ok((jobs, Position::Open { days, after: Some(last) }))
     }
@@ -270,14 +292,12 @@ impl State {
     /// The searches for the records of an account, the first one last: the young records, the least
     /// recently checked first; then the sample, from a place that differs from run to run.
     fn searches(&mut self, account: usize) -> Result<Vec<Search>> {
-        if self.records.is_none() {
-            self.records = Some(self.find_records()?);
-        }
-        let Some(records) = &self.records else { return Ok(Vec::new()) };
+        let sample = self.wanted.sample();
+        let records = self.records()?;
         let mut searches: Vec<Search> = Vec::new();
         if let Some(Found { first, last, .. }) = records.sampled.get(&account) {
             let length = last.abs_diff(*first) + 1;
-            let start = first.saturating_add_unsigned(self.wanted.sample().start(length));
+            let start = first.saturating_add_unsigned(sample.start(length));
             for numbers in [*first..=start - 1, start..=*last] {
                 searches.push(Search { numbers, looked_at_by: None });
             }
@@ -290,7 +310,16 @@ impl State {
         Ok(searches)
     }
 
-    /// Reads all final records once, without their texts.
+    /// The final records. They are read once.
+    fn records(&mut self) -> Result<&Records> {
+        let records = match self.records.take() {
+            Some(records) => records,
+            None => self.find_records()?,
+        };
+        Ok(self.records.insert(records))
+    }
+
+    /// Reads all final records, without their texts.
     fn find_records(&self) -> Result<Records> {
         let mut records = Records::default();
         if !self.wanted.wants_records() {
@@ -349,7 +378,7 @@ impl State {
         Ok((self.jobs(&keys, BesideWanted::record_job)?, Position::Records(searches)))
     }
 
-    fn counts(&self) -> Result<Vec<BesideCounts>> {
+    fn counts(&mut self) -> Result<Vec<BesideCounts>> {
         let mut counts = vec![BesideCounts::default(); self.wanted.accounts.len()];
         for day in self.open_days()? {
             let mut after = None;
@@ -365,7 +394,7 @@ impl State {
                 }
             }
         }
-        let Records { young, sampled } = self.find_records()?;
+        let Records { young, sampled } = self.records()?;
         young.iter().for_each(|((_, account), found)| counts[*account].records += found.records);
         sampled.iter().for_each(|(account, found)| counts[*account].records += found.records);
         Ok(counts)

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fetch::Job;
 use crate::ledger::{DuplicateCalls, LedgerRows, ScannedLedger};
 use crate::store::Reader;
-use reconcile_core::answer::StoredCall;
+use reconcile_core::answer::{AnswerKind, StoredCall};
 use reconcile_core::ask_again::{NextRequest, ReceiptUse, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
 use reconcile_core::call::CallKey;
@@ -93,12 +93,29 @@ pub(super) struct LedgerCall {
 impl LedgerCall {
     /// Its job in the first round; `None` if it needs no request, or a receipt saves it.
     pub(super) fn job(&self, source: CallSource<'_>) -> Option<Job> {
-        job(&self.row, source.scope.next_of_call(&self.row.key, self.stored.as_ref(), source.receipts))
+        self.job_of(source.scope.next_of_call(&self.row.key, self.stored.as_ref(), source.receipts))
     }
 
     /// Its job in the second round; `None` unless a receipt saves its request.
     pub(super) fn saved_job(&self, source: CallSource<'_>) -> Option<Job> {
-        job(&self.row, source.scope.next_of_saved_call(&self.row.key, self.stored.as_ref(), source.receipts))
+        self.job_of(source.scope.next_of_saved_call(&self.row.key, self.stored.as_ref(), source.receipts))
+    }
+
+    /// The job with this request; `None` without one.
+    fn job_of(&self, next: NextRequest) -> Option<Job> {
+        let Self { row, stored, .. } = self;
+        let (first_day, other_day) = match next {
+            NextRequest::Nothing => return None,
+            NextRequest::OtherDay(day) => (day, None),
+            NextRequest::Day => {
+                let called_at = row.expected.called_at.and_then(LedgerTime::instant);
+                // The provider has no record on a day that has not begun.
+                let has_begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();
+                (row.key.day, called_at.and_then(neighbour_day).filter(has_begun))
+            }
+        };
+        let has_record = has_record(stored.as_ref());
+        Some(Job { key: row.key.clone(), first_day, other_day, recheck: false, has_record })
     }
 }
 
@@ -146,18 +163,8 @@ fn look_up(rows: Vec<(CallPlace, LedgerRow)>, reader: Option<&dyn Reader>) -> Re
     Ok(calls.map(|((place, row), stored)| LedgerCall { place, row, stored }).collect())
 }
 
-/// The job of a call; `None` if it needs no request.
-fn job(row: &LedgerRow, next: NextRequest) -> Option<Job> {
-    let key = row.key.clone();
-    match next {
-        NextRequest::Nothing => None,
-        NextRequest::OtherDay(day) => Some(Job { key, first_day: day, other_day: None, recheck: false }),
-        NextRequest::Day => {
-            let called_at = row.expected.called_at.and_then(LedgerTime::instant);
-            // The provider has no record on a day that has not begun.
-            let has_begun = |day: &chrono::NaiveDate| midnight_ms(*day) <= Utc::now().timestamp_millis();
-            let other_day = called_at.and_then(neighbour_day).filter(has_begun);
-            Some(Job { key, first_day: row.key.day, other_day, recheck: false })
-        }
-    }
+/// True if the store has a record of the call.
+pub(super) fn has_record(stored: Option<&StoredCall>) -> bool {
+    let answer = stored.and_then(|stored| stored.answer.as_ref());
+    answer.is_some_and(|stored| matches!(stored.answer.kind, AnswerKind::Final | AnswerKind::Interim))
 }

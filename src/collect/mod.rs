@@ -31,7 +31,7 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 
 use crate::error::Result;
-use crate::fetch::{Ended, Fetcher, Job, Monitor};
+use crate::fetch::{Ended, Fetcher, InWork, Job, Monitor};
 use crate::ledger::ScannedLedger;
 use crate::provider::Provider;
 use crate::stop::{Reason, Stop};
@@ -39,6 +39,7 @@ use crate::store::Reader;
 use crate::threads;
 use queues::JobQueue;
 use readings::Reached;
+use reconcile_core::answer::AnswerKind;
 use reconcile_core::ask_again::{ReceiptUse, Scope};
 use reconcile_core::call_result::Rules;
 
@@ -108,7 +109,7 @@ pub async fn collect<P: Provider>(source: JobSource, asked: &[AskedAccount<'_, P
         })
     };
     let fetch = asked.iter().zip(receivers).enumerate().map(async |(at, (account, queue))| {
-        let is_answered = fetch_all(account.fetcher, queue).await;
+        let is_answered = fetch_all(account.fetcher, queue, &beside).await;
         if is_answered {
             fetch_beside(account.fetcher, &beside, at).await;
         }
@@ -143,18 +144,29 @@ fn send_jobs(
 }
 
 /// Asks for the calls of one account. Returns true if every call was answered.
-async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue) -> bool {
+async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue, beside: &Beside) -> bool {
     let (completeness, ended_jobs) = (queue.completeness(), queue.ended_jobs());
     let jobs = futures::stream::unfold(queue, async |mut queue| {
         let job = queue.next().await?;
         let call = fetcher.slots.enter().await;
         Some(((job, call), queue))
     });
-    let mut ended = pin!(jobs.map(|(job, call)| fetcher.fetch(job, call)).buffer_unordered(MAX_TAKEN));
+    let fetch = |(job, call): (Job, InWork)| async {
+        let known = job.has_record.then(|| job.key.clone());
+        (known, fetcher.fetch(job, call).await)
+    };
+    let mut ended = pin!(jobs.map(fetch).buffer_unordered(MAX_TAKEN));
     let mut all_answered = true;
-    while let Some(ended) = ended.next().await {
+    while let Some((known, ended)) = ended.next().await {
         match ended {
-            Ended::Answered(kind) => fetcher.monitor.ended(kind),
+            Ended::Answered(kind) => {
+                if let Some(key) = known.filter(|_| kind == AnswerKind::Exhausted) {
+                    // The store does not show that it was asked: its record is that of an earlier run.
+                    fetcher.anomalies.record_is_kept();
+                    beside.leave_out(&key);
+                }
+                fetcher.monitor.ended(kind);
+            }
             Ended::Deferred => all_answered = false,
         }
         ended_jobs.one_more();

@@ -73,7 +73,11 @@ impl Hours {
                 (first_hour, calls_in_group) = (hour + 1, 0);
             }
         }
-        groups.push(first_hour..=Hour::MAX);
+        match groups.last_mut().filter(|_| calls_in_group == 0) {
+            // The last group has all calls; one more without a call would cost a reading.
+            Some(last) => *last = *last.start()..=Hour::MAX,
+            None => groups.push(first_hour..=Hour::MAX),
+        }
         groups
     }
 }

@@ -72,6 +72,7 @@ struct Seen {
     behind: Option<TimeDelta>,
     clock_is_noted: bool,
     failures: Failures,
+    kept_records: u64,
 }
 
 impl Anomalies {
@@ -85,6 +86,17 @@ impl Anomalies {
     #[must_use]
     pub fn failures(&self) -> Failures {
         lock(&self.0).failures.clone()
+    }
+
+    /// Calls of the ledger that failed on every attempt, and keep the record of an earlier run.
+    #[must_use]
+    pub fn kept_records(&self) -> u64 {
+        lock(&self.0).kept_records
+    }
+
+    /// Counts such a call.
+    pub(crate) fn record_is_kept(&self) {
+        lock(&self.0).kept_records += 1;
     }
 
     /// Adds an answer.

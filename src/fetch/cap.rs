@@ -306,7 +306,11 @@ impl Drop for Place<'_> {
         state.in_flight -= 1;
         match self.end {
             PlaceEnd::CoolsAfter(rest) => state.cool(Instant::now() + rest + self.cap.rate.cooldown()),
-            PlaceEnd::IsFree => state.shape.give_back(self.token),
+            PlaceEnd::IsFree => {
+                state.shape.give_back(self.token);
+                // Whoever waits for the next place to cool need not.
+                self.cap.more_places.notify_one();
+            }
         }
         drop(state);
         self.cap.reply.notify_one();

@@ -11,6 +11,7 @@ use chrono::{
 };
 use tokio::task::JoinHandle;
 
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::stop::{Reason, Stop, TimeLimit};
 use crate::words::hours_and_minutes;
@@ -18,6 +19,9 @@ use crate::zone::{Zone, end_at, time_of_day};
 
 /// A deadline that lies further ahead is probably missed: a timer fired late.
 const LATE: TimeDelta = TimeDelta::hours(18);
+
+/// How often the boot clock is looked at: after a suspension the run sends at most this long.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A time after which a run sends no requests.
 #[derive(Debug, Clone)]
@@ -128,9 +132,20 @@ impl Deadline {
             stop.stop(Reason::Time(self.name));
         }
         tokio::spawn(async move {
-            tokio::time::sleep(left).await;
+            pass(left, &SystemClock::new()).await;
             stop.stop(Reason::Time(self.name));
         })
+    }
+}
+
+/// Waits until this time has passed by Tokio's clock or by the boot clock. Tokio's stands still
+/// while the machine is suspended.
+async fn pass(time: Duration, clock: &dyn Clock) {
+    let boot_us = || clock.now().boot_us;
+    let limit_us = boot_us().saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
+    let end = tokio::time::Instant::now() + time;
+    while tokio::time::Instant::now() < end && boot_us() < limit_us {
+        tokio::time::sleep_until(end.min(tokio::time::Instant::now() + LOOK_EVERY)).await;
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Job {
     pub other_day: Option<NaiveDate>,
     /// True if it looks at a final record again.
     pub recheck: bool,
+    /// True if the store has a record of it, which a failure on every attempt does not replace.
+    pub has_record: bool,
 }
 
 /// How a job ended in this run.
@@ -316,7 +318,7 @@ impl<P: Provider> Fetcher<P> {
             at,
             provider_at: None,
             http_status: Some(received.status),
-            code: "other_nature".to_owned(),
+            code: "other_origin".to_owned(),
             request_id: wire::understand(reply).request_id,
             throttled: false,
             decision: Decision::Stopped,

@@ -26,6 +26,8 @@ pub use exchange::Exchange;
 const MARK: &str = "{\"reconcile_recording\":";
 /// The version of the file format.
 const VERSION: u32 = 1;
+/// Bytes that are read of the first line. That of a recording is far shorter.
+const LONGEST_HEADER: u64 = 4_096;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,8 +66,9 @@ impl Recorder {
         let mut options = File::options();
         let options = options.read(true).append(true).create(true);
         let mut file = regular_file::open(path, options, Readers::Owner).map_err(failed)?;
-        let mut first = String::new();
-        BufReader::new(&file).read_line(&mut first).map_err(failed)?;
+        let mut first = Vec::new();
+        BufReader::new((&file).take(LONGEST_HEADER)).read_until(b'\n', &mut first).map_err(failed)?;
+        let first = String::from_utf8_lossy(&first);
         let replacer = if first.is_empty() {
             regular_file::set_mode(&file, 0o600).map_err(failed)?;
             let salt = uuid::Uuid::new_v4().simple().to_string();

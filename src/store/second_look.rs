@@ -9,7 +9,7 @@ use reconcile_core::answer::{AnswerKind, NewAnswer, StoredAnswer};
 /// What a store does with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// It writes it as any other answer: only a record replaces a record.
+    /// It writes it as any other answer, if it replaces the stored one.
     Write,
     /// It notes that the record was looked at.
     Check,

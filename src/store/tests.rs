@@ -243,19 +243,24 @@ async fn a_call_is_found_in_every_order_of_lookups() {
 }
 
 #[tokio::test]
-async fn only_a_record_replaces_a_record() {
+async fn an_answer_replaces_another_by_one_rule() {
     let Some(machine) = Machine::new() else { return };
     let store = machine.open();
     let scope = begin(&store);
-    ask(&store, &scope, 1, AnswerKind::Interim, Some("{}1")).await;
-    for kind in [AnswerKind::NoRecord, AnswerKind::Exhausted, AnswerKind::Malformed, AnswerKind::Rejected] {
-        ask(&store, &scope, 1, kind, None).await;
-        assert_eq!(stored(&store, 1).unwrap().answer.unwrap().answer.kind, AnswerKind::Interim, "{kind:?}");
+    let pairs = AnswerKind::ALL.into_iter().flat_map(|first| AnswerKind::ALL.map(|then| (first, then)));
+    for (n, (first, then)) in (1..).zip(pairs) {
+        ask(&store, &scope, n, first, Some("{}1")).await;
+        ask(&store, &scope, n, then, Some("{}2")).await;
+        let call = stored(&store, n).unwrap();
+        let kept = call.answer.unwrap().answer;
+        let wanted = if then.replaces(first) { (then, "{}2") } else { (first, "{}1") };
+        assert_eq!((kept.kind, kept.data.as_deref()), (wanted.0, Some(wanted.1)), "{first:?}, {then:?}");
+        assert_eq!(call.attempts, 2);
     }
-    ask(&store, &scope, 1, AnswerKind::Final, Some("{}2")).await;
-    let call = stored(&store, 1).unwrap();
-    assert_eq!(call.answer.unwrap().answer.data.as_deref(), Some("{}2"));
-    assert_eq!(call.attempts, 6);
+    let wins = |then: AnswerKind| AnswerKind::ALL.map(|first| then.replaces(first));
+    assert_eq!(wins(AnswerKind::Final), [true; 6]);
+    assert_eq!(wins(AnswerKind::Rejected), [false, true, true, true, true, true]);
+    assert_eq!(wins(AnswerKind::Exhausted), [false, false, true, true, true, true]);
 }
 
 #[tokio::test]

@@ -67,9 +67,9 @@ pub trait RequestLog: Send + Sync {
     /// Records the end of a request, with the call's answer if there is one. Both are on disk when
     /// this returns.
     ///
-    /// Only a record replaces a record: a later failure, or a later answer without a record, is
-    /// ignored. If a final record changed, or the provider has none any more, both answers are
-    /// kept: [`Reader::amended`] finds them.
+    /// Whether the answer takes the place of an earlier one is decided by [`AnswerKind::replaces`].
+    /// If a final record changed, or the provider has none any more, both answers are kept:
+    /// [`Reader::amended`] finds them.
     ///
     /// # Errors
     ///

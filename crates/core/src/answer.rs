@@ -34,6 +34,21 @@ impl AnswerKind {
         (Self::Exhausted, "exhausted"),
     ];
 
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Final, Self::Interim, Self::NoRecord, Self::Malformed, Self::Rejected, Self::Exhausted];
+
+    /// True if it takes the place of a stored answer of this kind. Only a record takes that of a
+    /// final record. A failure on every attempt says nothing of the call, so a record stays.
+    #[must_use]
+    pub fn replaces(self, stored: Self) -> bool {
+        match (self, stored) {
+            (Self::Final | Self::Interim, _) => true,
+            (_, Self::Final) | (Self::Exhausted, Self::Interim) => false,
+            _ => true,
+        }
+    }
+
     /// The word in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {

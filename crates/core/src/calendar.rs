@@ -89,7 +89,7 @@ pub fn end_of_day(day: NaiveDate) -> DateTime<Utc> {
 pub fn neighbour_day(called_at: DateTime<Utc>) -> Option<NaiveDate> {
     let day = day_of(called_at);
     let start = Utc.timestamp_millis_opt(midnight_ms(day)).single()?;
-    if called_at - start < MIDNIGHT_MARGIN {
+    if called_at - start <= MIDNIGHT_MARGIN {
         day.pred_opt()
     } else if end_of_day(day) - called_at <= MIDNIGHT_MARGIN {
         day.succ_opt()

@@ -76,7 +76,8 @@ fn parse_number(whole: &str, fraction: &str) -> Result<ParsedTime> {
     {
         return Ok(ParsedTime { time, is_serial_day: false });
     }
-    let seconds = if value.abs() < MILLISECONDS_FROM { value } else { value.div_euclid(1000) };
+    let is_seconds = (-MILLISECONDS_FROM + 1..MILLISECONDS_FROM).contains(&value);
+    let seconds = if is_seconds { value } else { value.div_euclid(1000) };
     let time = DateTime::from_timestamp(seconds, 0).map(LedgerTime::Instant).ok_or(TimeProblem::NotATime)?;
     Ok(ParsedTime { time, is_serial_day: false })
 }

@@ -12,6 +12,9 @@ const GUARD_PART: u32 = 5_000;
 /// The shortest guard time: the resolution of a timer.
 const MIN_GUARD: Duration = Duration::from_millis(1);
 
+/// Most requests in a window: each has a place in memory.
+const MAX_REQUESTS: NonZeroU32 = NonZeroU32::new(10_000_000).unwrap();
+
 /// At most `requests` requests in any window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -59,6 +62,9 @@ impl FromStr for Rate {
         let (n, unit) = text.split_once('/').ok_or_else(|| wrong("the unit is missing"))?;
         let requests =
             n.trim().parse::<NonZeroU32>().map_err(|_| wrong("N is not a positive whole number"))?;
+        if requests > MAX_REQUESTS {
+            return Err(wrong("N is above 10,000,000"));
+        }
         let unit = unit.trim();
         let unit =
             if unit.starts_with(|c: char| c.is_ascii_digit()) { unit.to_owned() } else { format!("1{unit}") };

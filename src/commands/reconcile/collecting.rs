@@ -34,6 +34,8 @@ pub(super) struct Collected {
     pub(super) notes: Vec<Note>,
     /// Why requests failed.
     pub(super) failed_requests: Failures,
+    /// Calls that failed on every attempt, and keep the record of an earlier run.
+    pub(super) kept_records: u64,
 }
 
 impl Collected {
@@ -47,6 +49,7 @@ impl Collected {
     fn add(&mut self, fetcher: &Fetcher<HttpProvider>) {
         self.slowdowns.push(fetcher.cap.slowdown());
         self.failed_requests.merge(fetcher.anomalies.failures());
+        self.kept_records += fetcher.anomalies.kept_records();
         let answers = fetcher.anomalies.notes().into_iter().map(Note::Answers);
         let beside = fetcher.stop.reason_beside().map(|reason| Note::Beside { reason });
         for note in answers.chain(fetcher.outage.note().map(Note::Outage)).chain(beside) {

@@ -37,7 +37,7 @@ use crate::provider::credentials::CredentialCache;
 use crate::provider::http::HttpProvider;
 use crate::signals;
 use crate::stop::Stop;
-use crate::store::{AccountCap, Destination, RunIdentity, Store};
+use crate::store::{AccountCap, Destination, Origin, RunIdentity, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notify::{Files, WrittenRun};
 use crate::threads;
@@ -147,76 +147,95 @@ impl Start {
     }
 }
 
-/// Opens the store and the metrics file for the run. Blocks the thread.
+/// Opens the store for the run. Blocks the thread.
 fn hold_store(settings: &Settings, console: &Console, mut start: Start) -> Result<WrittenRun> {
     let OpenStore { store, has_waited } = open_store(settings, &start.stop)?;
     if has_waited {
         start = start.after_standing_by(settings)?;
     }
-    let metrics = Metrics::open(settings.metrics())?.map(Arc::new);
-    let ended = run_with_store(settings, console, start, store.clone(), metrics.clone());
-    if let Some(metrics) = metrics {
-        metrics.end(ended.as_ref().map_or_else(|error| error.exit, |run| run.exit));
-    }
-    // The metrics file is this run's own as long as the run holds the store.
+    let ended = run_with_store(settings, console, start, &store);
+    // All files of the run are its own as long as it holds the store.
     drop(store);
     ended
 }
 
-/// The steps of the run that holds the store: session, requests, outputs.
+/// Begins the sessions, and ends them if the run fails. In a database, only a run with sessions
+/// holds the store: until then it stands by or is refused, and touches no file of a running job.
 fn run_with_store(
     settings: &Settings,
     console: &Console,
-    start: Start,
-    store: Arc<dyn Store>,
-    metrics: Option<Arc<Metrics>>,
+    mut start: Start,
+    store: &Arc<dyn Store>,
 ) -> Result<WrittenRun> {
-    let Start { started, started_at, source, old_rejects, receipts, resolutions, money, connected, stop } =
-        start;
-    let source = Arc::new(source);
-    let connected = connected.map(|connected| connected.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
+    let connected = start.connected.take().map(|connected| connected.into_iter().unzip::<_, _, Vec<_>, _>());
     let (providers, keys) = connected.unzip();
-    let upload = Upload::prepare(settings)?;
-    settings.outputs.try_to_create()?;
-    let providers =
-        providers.map(|providers| connect::recorded(providers, settings, store.as_ref())).transpose()?;
-    let identity = RunIdentity { input_sha256: source.scan.sha256.clone(), refresh: settings.refresh };
+    let identity = RunIdentity { input_sha256: start.source.scan.sha256.clone(), refresh: settings.refresh };
     let endpoint = providers.iter().flatten().next().map(HttpProvider::address);
     let destination = Destination { endpoint, timeout: settings.timeout };
-    let receipt_use = receipts::receipt_use(settings, store.as_ref())?;
-    let accounts = begin_sessions(settings, store.as_ref(), (&identity, &destination), keys, &stop)?;
-    let mut run = RunContext {
+    let accounts = begin_sessions(settings, store.as_ref(), (&identity, &destination), keys, &start.stop)?;
+    let scope = accounts[0].scope.clone();
+    log::set_run_id(&scope.run_id);
+    run_with_sessions(settings, console, start, store, accounts, providers).inspect_err(|_| {
+        // The run stays open, so the same command resumes it. If this fails too, only the first
+        // error is reported.
+        let _ = store.end_session(&scope, None);
+    })
+}
+
+/// The steps of the run that holds the store, and their metrics.
+fn run_with_sessions(
+    settings: &Settings,
+    console: &Console,
+    start: Start,
+    store: &Arc<dyn Store>,
+    accounts: Vec<ActiveAccount<'_>>,
+    providers: Option<Vec<HttpProvider>>,
+) -> Result<WrittenRun> {
+    let metrics = Metrics::open(settings.metrics())?.map(Arc::new);
+    if let Some(metrics) = &metrics {
+        let caps = accounts.iter().map(|account| (account.account.name.clone(), account.account.rate));
+        metrics.begin(start.started_at, caps.collect(), store.origin() == Origin::Sandbox);
+    }
+    let run = prepare(settings, console, start, store, accounts, metrics.clone());
+    let ended = run.and_then(|mut run| {
+        let ended = collect_and_publish(&mut run, providers);
+        ended.map_err(|error| Error { after_requests: run.has_sent_requests(), ..error })
+    });
+    if let Some(metrics) = metrics {
+        metrics.end(ended.as_ref().map_or_else(|error| error.exit, |run| run.exit));
+    }
+    ended
+}
+
+/// Checks that all outputs can be written.
+fn prepare<'a>(
+    settings: &'a Settings,
+    console: &'a Console,
+    start: Start,
+    store: &Arc<dyn Store>,
+    accounts: Vec<ActiveAccount<'a>>,
+    metrics: Option<Arc<Metrics>>,
+) -> Result<RunContext<'a>> {
+    let upload = Upload::prepare(settings)?;
+    settings.outputs.try_to_create()?;
+    let Start { started, started_at, source, old_rejects, receipts, resolutions, money, stop, .. } = start;
+    let resolutions = decisions::of_run(settings, resolutions, accounts[0].scope.run_started_at)?;
+    Ok(RunContext {
         settings,
         console,
-        source,
-        store,
+        source: Arc::new(source),
+        store: store.clone(),
         accounts,
         stop,
         old_rejects,
         resolutions,
         money,
         receipts,
-        receipt_use,
+        receipt_use: receipts::receipt_use(settings, store.as_ref())?,
         started,
         started_at,
         metrics,
         upload,
-    };
-    log::set_run_id(&run.scope().run_id);
-    if let Some(metrics) = &run.metrics {
-        let caps = run.accounts.iter().map(|account| (account.account.name.clone(), account.account.rate));
-        metrics.begin(started_at, caps.collect(), run.is_sandbox());
-    }
-    let loaded = std::mem::take(&mut run.resolutions);
-    let ended = decisions::of_run(settings, loaded, run.scope().run_started_at).and_then(|resolutions| {
-        run.resolutions = resolutions;
-        collect_and_publish(&mut run, providers)
-    });
-    ended.map_err(|error| {
-        // The run stays open, so the same command resumes it. If this fails too, only the first
-        // error is reported.
-        let _ = run.store.end_session(run.scope(), None);
-        Error { after_requests: run.has_sent_requests(), ..error }
     })
 }
 
@@ -247,6 +266,9 @@ fn begin_sessions<'a>(
 
 /// Pass 1, then pass 2; without a provider (offline) only pass 2.
 fn collect_and_publish(run: &mut RunContext<'_>, providers: Option<Vec<HttpProvider>>) -> Result<WrittenRun> {
+    let providers = providers
+        .map(|providers| connect::recorded(providers, run.settings, run.store.as_ref()))
+        .transpose()?;
     if let Some(upload) = &mut run.upload {
         upload.start(&run.accounts[0].scope.run_id)?;
     }

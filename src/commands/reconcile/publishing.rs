@@ -343,7 +343,8 @@ fn check_answered(
         .hint(format!("{}run the same command again", to_do.unwrap_or_default())))
 }
 
-/// Why some calls have no answer; `None` if every call has one.
+/// Why some calls have no answer of this run; `None` if the run is complete. A call that failed on
+/// every attempt keeps an older record, but what became of the call since is not known.
 fn incomplete_because(
     run: &RunContext<'_>,
     collected: &Collected,
@@ -361,9 +362,10 @@ fn incomplete_because(
             reason => Incomplete::Stopped(reason),
         });
     }
-    if totals.exhausted > 0 {
-        let cause = exhausted.most_frequent().cloned();
-        return Some(Incomplete::Exhausted { calls: totals.exhausted, cause });
+    let calls = totals.exhausted + collected.kept_records;
+    if calls > 0 {
+        let cause = exhausted.most_frequent().or(collected.failed_requests.most_frequent()).cloned();
+        return Some(Incomplete::Exhausted { calls, cause });
     }
     (totals.deferred > 0).then_some(Incomplete::Offline { calls: totals.deferred })
 }

@@ -83,7 +83,9 @@ pub(super) async fn while_store_returns<T>(
         relay.abort();
         let (error, stand_by) = match (ended, stand_by) {
             (Err(error), Some(stand_by)) if error.is_store_away => (error, stand_by),
-            (ended, _) => return ended,
+            (ended, _) => {
+                return ended.map_err(|e| Error { after_requests: has_sent || e.after_requests, ..e });
+            }
         };
         has_sent |= error.after_requests;
         let known = away_since.filter(|_| begun.elapsed() < WORKED);

@@ -48,7 +48,7 @@ macro_rules! end {
     };
 }
 
-/// Writes answers. Only a record replaces a record.
+/// Writes answers where `AnswerKind::replaces` says so.
 macro_rules! answer {
     () => {
         ", answered AS (
@@ -59,7 +59,8 @@ macro_rules! answer {
                       $28::text[], $29::text[], $30::text[], $31::bigint[])
             AS a (call_no, answer, session_no, fetched_at, found_date, next_date, request_id, code, message, data, checksum)
           WHERE (SELECT all_are FROM live) AND c.call_no = a.call_no
-            AND (a.answer IN ('final', 'interim') OR c.answer IS NULL OR c.answer NOT IN ('final', 'interim')))"
+            AND (a.answer IN ('final', 'interim') OR c.answer IS NULL
+                 OR NOT (c.answer = 'final' OR c.answer = 'interim' AND a.answer = 'exhausted')))"
     };
 }
 

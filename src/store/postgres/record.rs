@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use postgres::types::ToSql;
 use postgres::{GenericClient, Statement, Transaction};
-use reconcile_core::answer::{AnswerKind, NewAnswer};
+use reconcile_core::answer::NewAnswer;
 use reconcile_core::call::CallKey;
 
 use super::batch_sql::{WITHDRAW, WRITE};
@@ -202,21 +202,15 @@ struct Answered<'a> {
     answer: &'a NewAnswer,
 }
 
-impl Answered<'_> {
-    fn is_record(&self) -> bool {
-        matches!(self.answer.kind, AnswerKind::Final | AnswerKind::Interim)
-    }
-}
-
-/// The answers by the numbers of their calls. Of two answers for one call only a record replaces a
-/// record, as in the table.
+/// The answers by the numbers of their calls. Of two answers for one call the second replaces the
+/// first by the rule of the table.
 fn by_call(ended: &[Ended]) -> BTreeMap<i64, Answered<'_>> {
     let mut answers: BTreeMap<i64, Answered<'_>> = BTreeMap::new();
     for ended in ended {
         let Some(answer) = &ended.answer else { continue };
         let new = Answered { ended, answer };
         let earlier = answers.get(&ended.begun.call_no);
-        if new.is_record() || earlier.is_none_or(|earlier| !earlier.is_record()) {
+        if earlier.is_none_or(|earlier| answer.kind.replaces(earlier.answer.kind)) {
             answers.insert(ended.begun.call_no, new);
         }
     }

@@ -90,7 +90,9 @@ fn end_request(c: &Connection, begun: &BegunRequest, end: &RequestEnd) -> rusqli
     Ok(())
 }
 
-/// Writes a call's answer, unless the call has a record and the answer has none.
+/// Writes a call's answer if [`AnswerKind::replaces`] says so.
+///
+/// [`AnswerKind::replaces`]: reconcile_core::answer::AnswerKind::replaces
 fn store_answer(
     c: &Connection,
     session_no: i64,
@@ -101,7 +103,8 @@ fn store_answer(
     c.prepare_cached(
         "UPDATE call SET answer = ?2, session_no = ?3, fetched_at = ?4, found_date = ?5, next_date = ?6,
                 request_id = ?7, code = ?8, message = ?9, data = ?10, checksum = ?11
-         WHERE call_no = ?1 AND (?2 IN ('final', 'interim') OR answer IS NULL OR answer NOT IN ('final', 'interim'))",
+         WHERE call_no = ?1 AND (?2 IN ('final', 'interim') OR answer IS NULL
+                               OR NOT (answer = 'final' OR answer = 'interim' AND ?2 = 'exhausted'))",
     )?
     .execute(params![
         begun.call_no,

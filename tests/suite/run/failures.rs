@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::provider::Reply;
+use crate::support::provider::{Reply, detail};
 use crate::support::{Bench, Run, column, id, ledger, ledger_of};
 
 /// A port where nobody listens any more.
@@ -207,4 +207,28 @@ fn a_limited_callee_holds_back_and_fails_its_call_alone() {
     // The next run asks for it again.
     bench.run(&[]).exits(0);
     bench.assert_all_found(30);
+}
+
+#[test]
+fn a_record_that_cannot_be_renewed_makes_the_run_incomplete() {
+    let bench = Bench::new(&ledger(3));
+    let in_progress = detail(&id(2)).to_string().replace("200000", "200103");
+    bench.provider.script(&id(2), [Reply::data(&in_progress)]);
+    bench.run(&[]).exits(0);
+    assert_eq!(column(&bench.details(), "status"), ["found", "found", "pending"]);
+
+    let busy = || vec![Reply::code(500, "isp.SYSTEM_ERROR", "busy"); 2];
+    let says = "1 call failed on every attempt: isp.SYSTEM_ERROR: busy";
+    bench.provider.script(&id(2), busy());
+    bench.run(&["--max-attempts", "2"]).exits(4).says(says);
+    // It keeps what is known.
+    assert_eq!(column(&bench.details(), "status"), ["found", "found", "pending"]);
+    bench.provider.script(&id(0), busy());
+    bench.run(&["--refresh", "--max-attempts", "2"]).exits(4).says(says);
+    assert_eq!(column(&bench.details(), "status"), ["found"; 3]);
+    assert_eq!(bench.summary().0["complete"], false);
+    // The next run asks again for this call only.
+    let seen = bench.provider.seen();
+    bench.run(&["--refresh"]).exits(0);
+    assert_eq!(bench.provider.seen() - seen, 1);
 }

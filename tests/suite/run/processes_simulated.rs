@@ -231,7 +231,7 @@ impl Monitor for NoMonitor {
 fn job(n: usize) -> Job {
     let day = NaiveDate::from_ymd_opt(2024, 5, 26).unwrap();
     let key = CallKey { call_id: crate::support::id(n), prod_id: ProductId(11_000_000_300_006), day };
-    Job { key, first_day: day, other_day: None, recheck: false }
+    Job { key, first_day: day, other_day: None, recheck: false, has_record: false }
 }
 
 /// A store and the processes that use it.
