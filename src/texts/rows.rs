@@ -64,6 +64,7 @@ fn zh(problem: &RowProblem) -> String {
         RowProblem::UnknownAccount => "不是账号文件中的账号；请更正名称，或将该账号加入账号文件",
         RowProblem::NotYesOrNo => "既不是“是”也不是“否”；请写 true 或 false、1 或 0、yes 或 no、是或否",
         RowProblem::NotSeconds => "不是整秒数；请只写数字，例如 75",
+        RowProblem::TooManySeconds => "秒数超过一年；请把该字段映射到通话时长所在的列",
         RowProblem::ScientificNotation => {
             "电子表格将此数改成了科学计数法并丢失了位数；请从原系统将该列按文本导出"
         }
@@ -202,6 +203,7 @@ mod tests {
             RowProblem::NoDay,
             RowProblem::NotYesOrNo,
             RowProblem::NotSeconds,
+            RowProblem::TooManySeconds,
             RowProblem::ScientificNotation,
             RowProblem::LostCharacters,
             invalid_bytes("ledger_dept"),

@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(neighbour("2026-12-31 23:50:00").as_deref(), Some("2027-01-01"));
         assert_eq!(neighbour("2026-12-31 23:49:59"), None);
         assert_eq!(neighbour("2028-03-01 00:00:00").as_deref(), Some("2028-02-29"));
-        assert_eq!(neighbour("2028-03-01 00:09:59").as_deref(), Some("2028-02-29"));
-        assert_eq!(neighbour("2028-03-01 00:10:00"), None);
+        assert_eq!(neighbour("2028-03-01 00:10:00").as_deref(), Some("2028-02-29"));
+        assert_eq!(neighbour("2028-03-01 00:10:01"), None);
     }
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 
+use crate::data_fields::LONGEST_CALL_S;
 use crate::ledger_times::{ParsedTime, parse_common_form, parse_time};
 use crate::product::ProductId;
 use crate::quick_parse::{self, is_digits};
@@ -226,20 +227,26 @@ pub fn yes_or_no(field: &'static str, text: &str) -> Result<bool, InvalidValue> 
         .ok_or_else(|| InvalidValue::new(field, text, RowProblem::NotYesOrNo).expecting("true or false"))
 }
 
-/// Parses a non-negative number of whole seconds.
+/// Parses a non-negative number of whole seconds, at most as many as a year has.
 ///
 /// # Errors
-/// The text is no whole number, or negative.
+/// The text is no whole number, negative, or longer than any call.
 pub fn seconds(field: &'static str, text: &str) -> Result<i64, InvalidValue> {
-    if let Some(number) = quick_parse::whole_number(text) {
+    let is_plausible = |number: &i64| *number <= LONGEST_CALL_S;
+    if let Some(number) = quick_parse::whole_number(text).filter(is_plausible) {
         return Ok(number);
     }
     let value = cleaned(text);
     let number = quick_parse::whole_number(whole(&value));
-    if number.is_none() && is_scientific(&value) {
-        return Err(changed_by_spreadsheet(field, text).expecting("whole seconds"));
-    }
-    number.ok_or_else(|| InvalidValue::new(field, text, RowProblem::NotSeconds).expecting("whole seconds"))
+    let problem = match number {
+        Some(number) if is_plausible(&number) => return Ok(number),
+        Some(_) => RowProblem::TooManySeconds,
+        None if is_scientific(&value) => {
+            return Err(changed_by_spreadsheet(field, text).expecting("whole seconds"));
+        }
+        None => RowProblem::NotSeconds,
+    };
+    Err(InvalidValue::new(field, text, problem).expecting("whole seconds"))
 }
 
 /// Parses a point in time or a day.
@@ -391,6 +398,12 @@ mod tests {
 
     #[test]
     fn seconds_are_digits_only() {
+        let longest = LONGEST_CALL_S.to_string();
+        assert_eq!(seconds("duration_s", &longest), Ok(LONGEST_CALL_S));
+        for text in ["31622401", "31622401.0", "1795786142201400000", "9223372036854775807"] {
+            let problem = seconds("duration_s", text).unwrap_err().reason;
+            assert!(problem.to_string().contains("more seconds than a year has"), "{text}");
+        }
         assert_eq!(seconds("duration_s", "0"), Ok(0));
         assert_eq!(seconds("duration_s", "075"), Ok(75));
         for text in ["12.5", "12.", ".0", "-1", "-1.0", "+1", "1:15", "99999999999999999999"] {

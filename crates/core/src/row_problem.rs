@@ -61,6 +61,8 @@ pub enum RowProblem {
     NotYesOrNo,
     /// The value is not a number of whole seconds.
     NotSeconds,
+    /// The value is a number of seconds of more than a year.
+    TooManySeconds,
     /// A number in scientific notation.
     ScientificNotation,
     /// An earlier conversion lost characters.
@@ -212,6 +214,9 @@ impl fmt::Display for RowProblem {
             }
             Self::NotYesOrNo => "neither yes nor no; write true or false, 1 or 0, yes or no, 是 or 否",
             Self::NotSeconds => "not a number of whole seconds; write only digits, such as 75",
+            Self::TooManySeconds => {
+                "more seconds than a year has; map the field to the column with the talk time"
+            }
             Self::ScientificNotation => {
                 "a spreadsheet changed this number to scientific notation and dropped digits; export the column \
                  as text from the original system"
