@@ -9,7 +9,7 @@ use crate::console::messages::say;
 use crate::exit::Exit;
 use crate::failures::Cause;
 use crate::incomplete::NAMED_ACCOUNTS;
-use crate::output::{Lang, Paths, Summary, headline};
+use crate::output::{Lang, Paths, Rechecked, Summary, headline};
 use crate::texts;
 use crate::words::{count, plural};
 use reconcile_core::discrepancy::Kind;
@@ -28,7 +28,7 @@ pub struct Closing<'a> {
 
 /// What became of earlier open calls and of final records that were looked at again.
 fn earlier_calls(summary: &Summary<'_>) -> Vec<String> {
-    let (earlier, records) = (summary.earlier_calls, summary.rechecked);
+    let earlier = summary.earlier_calls;
     let open = (earlier.open > 0).then(|| {
         format!(
             "{} of earlier ledgers: {} settled now, {} still open, {} not asked",
@@ -38,13 +38,15 @@ fn earlier_calls(summary: &Summary<'_>) -> Vec<String> {
             count(earlier.not_asked)
         )
     });
-    let looked_at = (records.asked + records.changed + records.lost > 0).then(|| {
-        format!(
-            "{} looked at again: {} changed, {} lost",
-            plural(records.asked, "final record"),
-            count(records.changed),
-            count(records.lost)
-        )
+    let Rechecked { asked, failed, changed, lost } = summary.rechecked;
+    let looked_at = (asked + failed + changed + lost > 0).then(|| {
+        let what = match asked + failed {
+            0 => "final records that were asked for anew".to_owned(),
+            _ => format!("{} looked at again", plural(asked, "final record")),
+        };
+        let unanswered =
+            if failed > 0 { format!(", {} without a usable answer", count(failed)) } else { String::new() };
+        format!("{what}: {} changed, {} lost{unanswered}", count(changed), count(lost))
     });
     open.into_iter().chain(looked_at).collect()
 }

@@ -21,6 +21,8 @@ pub struct Opening<'a> {
     pub scan: &'a LedgerScan,
     /// Calls to ask for.
     pub to_ask: u64,
+    /// Calls that may be asked for beside the ledger's own.
+    pub beside: u64,
     /// Time until the cap allows the last request; `None` offline.
     pub ready_in: Option<Duration>,
     /// The accounts that are asked, each with its cap.
@@ -68,8 +70,13 @@ impl Opening<'_> {
         }
         line += &match self.ready_in {
             None => "; offline: nothing is sent".to_owned(),
-            Some(_) if scan.calls == 0 => "; nothing is sent".to_owned(),
-            Some(_) if self.to_ask == 0 => "; all answers are stored: nothing is sent".to_owned(),
+            Some(_) if scan.calls + self.beside == 0 => "; nothing is sent".to_owned(),
+            Some(_) if self.to_ask + self.beside == 0 => {
+                "; all answers are stored: nothing is sent".to_owned()
+            }
+            Some(_) if self.to_ask == 0 => {
+                format!("; all its answers are stored; {} to ask beside it", plural(self.beside, "call"))
+            }
             Some(time) => format!(
                 "; {} to ask {}{}, done in {}{}",
                 count(self.to_ask),

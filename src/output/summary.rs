@@ -60,6 +60,8 @@ impl<'a> MoneySummary<'a> {
 pub struct Rechecked {
     /// Records that were looked at again for the sake of it.
     pub asked: u64,
+    /// Further records that were asked for, without a usable answer.
+    pub failed: u64,
     /// Calls whose record changed, also those that were asked again as the ledger's own.
     pub changed: u64,
     /// Calls whose record the provider lost.

@@ -19,6 +19,15 @@ pub struct OpenCall {
     pub account: Option<String>,
 }
 
+/// The final records that a run has asked for again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecheckedCalls {
+    /// Those that it has looked at.
+    pub seen: u64,
+    /// Those without a usable answer.
+    pub failed: u64,
+}
+
 /// Which open calls are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenCallsOf {

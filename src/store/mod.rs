@@ -47,7 +47,7 @@ mod windows;
 
 pub use amendments::{Amendment, AmendmentNo, OtherAnswer, changes};
 pub use answered::{AnswerGroup, AnsweredCall, EndedSession, Sessions};
-pub use beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
+pub use beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf, RecheckedCalls};
 pub use copy::{Copied, CopiedTable};
 pub use erased::Erased;
 pub use file_system::UnknownFileSystem;

@@ -10,7 +10,7 @@ use reconcile_core::call::CallKey;
 
 use super::amendments::Amendment;
 use super::answered::{AnswerGroup, AnsweredCall, Sessions};
-use super::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
+use super::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf, RecheckedCalls};
 use super::history::{CapRecord, KnownCall};
 use super::origin::Origin;
 use super::receipts::KeptReceipt;
@@ -131,12 +131,12 @@ pub trait Reader: Send {
     /// Exit 6 if the store cannot be read.
     fn final_calls(&self, window: &CallNumbers) -> Result<Vec<FinalCall>>;
 
-    /// The number of final records that a run has looked at again.
+    /// The final records that a run has asked for again.
     ///
     /// # Errors
     ///
     /// Exit 6 if the store cannot be read.
-    fn rechecked_calls(&self, run_no: i64) -> Result<u64>;
+    fn rechecked_calls(&self, run_no: i64) -> Result<RecheckedCalls>;
 
     /// The sessions. An answer of an ended session never changes again; an answer of a later
     /// session may replace it.

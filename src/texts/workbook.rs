@@ -32,6 +32,7 @@ pub enum NightText {
     Resolved,
     Rechecked,
     Asked,
+    Failed,
     Changed,
     Lost,
     Receipts,
@@ -85,6 +86,7 @@ pub fn night_text(lang: Lang, text: NightText) -> &'static str {
         NightText::Resolved => lang.choose("resolved", "已消除"),
         NightText::Rechecked => lang.choose("Final records looked at again", "已核查的终结记录"),
         NightText::Asked => lang.choose("asked", "已查询"),
+        NightText::Failed => lang.choose("without a usable answer", "无可用答复"),
         NightText::Changed => lang.choose("changed", "有变更"),
         NightText::Lost => lang.choose("lost", "已消失"),
         NightText::Receipts => lang.choose("The provider’s receipts", "服务商回执"),
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
     use crate::texts::checks::assert_translated;
 
-    const ALL: [NightText; 44] = [
+    const ALL: [NightText; 45] = [
         NightText::SheetName,
         NightText::Sandbox,
         NightText::Ledger,
@@ -161,6 +163,7 @@ mod tests {
         NightText::Resolved,
         NightText::Rechecked,
         NightText::Asked,
+        NightText::Failed,
         NightText::Changed,
         NightText::Lost,
         NightText::Receipts,

@@ -50,6 +50,9 @@ pub(super) struct StoredReceipt {
 pub(super) struct EarlierAnswer {
     #[serde(flatten)]
     pub(super) answer: StoredAnswer,
+    /// True if it came after the one that counts: the provider has lost the record.
+    #[serde(skip)]
+    is_later: bool,
     /// The fields that differ in the next record; of an answer without a record, the lost record.
     pub(super) changes: Vec<ExplainedDiscrepancy>,
 }
@@ -71,8 +74,10 @@ pub(super) fn earlier_answers(call: &KnownCall) -> Vec<EarlierAnswer> {
         }
         Some(amendments(&record(&before.answer)?, after.flatten().as_ref()))
     };
+    let counted_at = call.stored.answer.as_ref().map(|answer| answer.fetched_at);
     let earlier = call.others.iter().map(|other| EarlierAnswer {
         answer: StoredAnswer::of(&other.stored, true),
+        is_later: counted_at.is_some_and(|counted_at| other.stored.fetched_at > counted_at),
         changes: of(other).unwrap_or_default().into_iter().map(Into::into).collect(),
     });
     earlier.collect()
@@ -99,7 +104,8 @@ impl EarlierAnswer {
         let changes = self.changes.iter().map(|change| {
             format!("  {}: {} -> {}", change.field, value(&change.expected), value(&change.actual))
         });
-        let heading = format!("\nearlier answer: {kind}, fetched at {fetched_at}{request_id}");
+        let when = if self.is_later { "later" } else { "earlier" };
+        let heading = format!("\n{when} answer: {kind}, fetched at {fetched_at}{request_id}");
         std::iter::once(heading).chain(changes).collect()
     }
 }

@@ -104,7 +104,8 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
     let ready_in = tasks.iter().map(|task| task.ready_in).max().unwrap_or_default();
     let deadlines =
         Deadline::all(settings.deadline, settings.max_duration, run.started_at, settings.timezone)?;
-    run.announce(to_ask, Some(ready_in), &deadlines);
+    let beside_them = tasks.iter().map(|task| task.beside).sum::<u64>();
+    run.announce((to_ask, beside_them), Some(ready_in), &deadlines);
     if !in_time(run, &deadlines, ready_in) {
         say_oldest_first(run, &deadlines);
     }
@@ -140,7 +141,7 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
     let deadlines: Vec<_> =
         deadlines.into_iter().map(|deadline| deadline.start(run.started, run.stop.clone())).collect();
     // With no call to ask for, the ledger is not read again.
-    let all_asked = match to_ask + tasks.iter().map(|task| task.beside).sum::<u64>() {
+    let all_asked = match to_ask + beside_them {
         0 => vec![true; asked.len()],
         _ => collect(source, &asked).await,
     };

@@ -145,11 +145,18 @@ impl RunContext<'_> {
     }
 
     /// Prints the first line of the run, and its notes.
-    pub(super) fn announce(&self, to_ask: u64, ready_in: Option<Duration>, deadlines: &[Deadline]) {
+    /// `to_ask` are the ledger's own calls to ask for, and those that may follow beside them.
+    pub(super) fn announce(
+        &self,
+        (to_ask, beside): (u64, u64),
+        ready_in: Option<Duration>,
+        deadlines: &[Deadline],
+    ) {
         let opening = Opening {
             ledger: self.source.input.name(),
             scan: &self.source.scan,
             to_ask,
+            beside,
             ready_in,
             accounts: &self.settings.accounts.list,
             deadlines,

@@ -278,7 +278,7 @@ fn collect_and_publish(run: &mut RunContext<'_>, providers: Option<Vec<HttpProvi
     let collected = match providers {
         Some(providers) => collecting::collect_on_own_event_loop(run, providers)?,
         None => {
-            run.announce(0, None, &[]);
+            run.announce((0, 0), None, &[]);
             collecting::Collected::offline(run.accounts.len())
         }
     };

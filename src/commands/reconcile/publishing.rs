@@ -22,7 +22,7 @@ use crate::output::{
 };
 use crate::publish::{self, AccountTotals, BesideCalls, CheckedByAccount, Counted, Sources};
 use crate::shown::shown;
-use crate::store::{DiscrepancyChanges, EarlierCalls, OpenItems, RunEnd};
+use crate::store::{DiscrepancyChanges, EarlierCalls, OpenItems, RecheckedCalls, RunEnd};
 use crate::telemetry::metrics::Published;
 use crate::telemetry::notify::WrittenRun;
 use reconcile_core::accounts::{AccountFigures, nearest_to_cap, traffic_of_all};
@@ -254,7 +254,8 @@ fn write_rows(run: &RunContext<'_>, outputs: &mut Outputs) -> Result<RowsWritten
     let earlier_calls = beside.earlier_calls(reader.as_ref(), run.scope(), days)?;
     let (open_items, new) = remembering.finish()?;
     let (changed, lost) = beside.changed_and_lost();
-    let rechecked = Rechecked { asked: reader.rechecked_calls(run.scope().run_no)?, changed, lost };
+    let RecheckedCalls { seen, failed } = reader.rechecked_calls(run.scope().run_no)?;
+    let rechecked = Rechecked { asked: seen, failed, changed, lost };
     let marks = std::mem::take(&mut counted.marks);
     let changes = DiscrepancyChanges { before, marks, new, told: beside.told().to_vec() };
     Ok(RowsWritten { counted, open_items, earlier_calls, rechecked, changes })

@@ -188,13 +188,14 @@ impl Night {
 
     /// Adds the records that were looked at again, if there are any.
     fn add_rechecked(&mut self, summary: &Summary<'_>) {
-        let Rechecked { asked, changed, lost } = summary.rechecked;
-        if asked + changed + lost == 0 {
+        let Rechecked { asked, failed, changed, lost } = summary.rechecked;
+        if asked + failed + changed + lost == 0 {
             return;
         }
         self.heading(&[NightText::Rechecked, NightText::Code, NightText::Calls]);
         self.add_counts([
             (NightText::Asked, "asked", asked),
+            (NightText::Failed, "failed", failed),
             (NightText::Changed, "changed", changed),
             (NightText::Lost, "lost", lost),
         ]);

@@ -9,7 +9,7 @@ use reconcile_core::product::ProductId;
 
 use super::errors::Done;
 use super::values::{self, Day, stored};
-use crate::store::beside::{FinalCall, OPEN_CALLS_AT_ONCE, OpenCall, OpenCallsOf};
+use crate::store::beside::{FinalCall, OPEN_CALLS_AT_ONCE, OpenCall, OpenCallsOf, RecheckedCalls};
 use crate::store::units::{count_of, time_of};
 
 /// The days in this range that have wanted open calls, the newest first.
@@ -77,12 +77,17 @@ pub(super) fn final_calls(t: &mut Transaction<'_>, window: &RangeInclusive<i64>)
     Ok(rows.iter().map(call).collect::<Result<_, _>>()?)
 }
 
-/// The number of final records that the run has looked at again.
-pub(super) fn rechecked(t: &mut Transaction<'_>, run_no: i64) -> Done<u64> {
+/// The final records that the run has asked for again.
+pub(super) fn rechecked(t: &mut Transaction<'_>, run_no: i64) -> Done<RecheckedCalls> {
     let row = t.query_one(
-        "SELECT count(DISTINCT call_no) FROM session JOIN request USING (session_no)
-         WHERE run_no = $1 AND recheck AND decision = 'answered'",
+        "WITH own AS (SELECT session_no FROM session WHERE run_no = $1)
+         SELECT count(DISTINCT r.call_no), count(DISTINCT r.call_no) FILTER (
+                WHERE c.session_no IN (SELECT session_no FROM own)
+                   OR c.checked_session_no IN (SELECT session_no FROM own))
+         FROM own JOIN request AS r USING (session_no) JOIN call AS c USING (call_no)
+         WHERE r.recheck AND r.replied_at IS NOT NULL",
         &[&run_no],
     )?;
-    Ok(count_of(row.try_get(0)?))
+    let (asked, seen) = (count_of(row.try_get(0)?), count_of(row.try_get(1)?));
+    Ok(RecheckedCalls { seen, failed: asked.saturating_sub(seen) })
 }

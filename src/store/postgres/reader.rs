@@ -20,7 +20,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::Result;
 use crate::store::amendments::Amendment;
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
-use crate::store::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
+use crate::store::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf, RecheckedCalls};
 use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
 use crate::store::location::DatabaseUrl;
@@ -195,7 +195,7 @@ impl Reader for PostgresReader {
         self.read(move |t| beside::final_calls(t, &window))
     }
 
-    fn rechecked_calls(&self, run_no: i64) -> Result<u64> {
+    fn rechecked_calls(&self, run_no: i64) -> Result<RecheckedCalls> {
         self.read(move |t| beside::rechecked(t, run_no))
     }
 

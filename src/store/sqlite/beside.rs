@@ -8,7 +8,7 @@ use reconcile_core::product::ProductId;
 use reconcile_core::quick_parse;
 use rusqlite::{Connection, Row, params};
 
-use crate::store::beside::{FinalCall, OPEN_CALLS_AT_ONCE, OpenCall, OpenCallsOf};
+use crate::store::beside::{FinalCall, OPEN_CALLS_AT_ONCE, OpenCall, OpenCallsOf, RecheckedCalls};
 use crate::store::units::{count_of, time_of};
 
 /// The days in this range that have wanted open calls, the newest first.
@@ -82,15 +82,21 @@ pub(super) fn final_calls(c: &Connection, window: &RangeInclusive<i64>) -> rusql
     found.filter_map(Result::transpose).collect()
 }
 
-/// The number of final records that the run has looked at again.
-pub(super) fn rechecked(c: &Connection, run_no: i64) -> rusqlite::Result<u64> {
+/// The final records that the run has asked for again.
+pub(super) fn rechecked(c: &Connection, run_no: i64) -> rusqlite::Result<RecheckedCalls> {
     c.query_row(
-        "SELECT count(DISTINCT call_no) FROM request
-         WHERE request_no >= (SELECT min(first_request_no) FROM session WHERE run_no = ?1)
-           AND session_no IN (SELECT session_no FROM session WHERE run_no = ?1)
-           AND recheck = 1 AND decision = 'answered'",
+        "WITH own AS (SELECT session_no, first_request_no FROM session WHERE run_no = ?1)
+         SELECT count(DISTINCT r.call_no), count(DISTINCT r.call_no) FILTER (
+                WHERE c.session_no IN (SELECT session_no FROM own)
+                   OR c.checked_session_no IN (SELECT session_no FROM own))
+         FROM request AS r JOIN call AS c USING (call_no)
+         WHERE r.request_no >= (SELECT min(first_request_no) FROM own)
+           AND r.session_no IN (SELECT session_no FROM own) AND r.recheck = 1 AND r.replied_at IS NOT NULL",
         [run_no],
-        |row| row.get(0).map(count_of),
+        |row| {
+            let (asked, seen) = (row.get(0).map(count_of)?, row.get(1).map(count_of)?);
+            Ok(RecheckedCalls { seen, failed: asked.saturating_sub(seen) })
+        },
     )
 }
 

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::store::amendments::Amendment;
 use crate::store::answered::{AnswerGroup, AnsweredCall, Sessions};
-use crate::store::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf};
+use crate::store::beside::{CallNumbers, FinalCall, OpenCall, OpenCallsOf, RecheckedCalls};
 use crate::store::call_row::CallRow;
 use crate::store::copy::key;
 use crate::store::history::{CapRecord, KnownCall};
@@ -239,7 +239,7 @@ impl Reader for SqliteReader {
         self.read(|c| beside::final_calls(c, window))
     }
 
-    fn rechecked_calls(&self, run_no: i64) -> Result<u64> {
+    fn rechecked_calls(&self, run_no: i64) -> Result<RecheckedCalls> {
         self.read(|c| beside::rechecked(c, run_no))
     }
 
