@@ -175,7 +175,9 @@ impl ConfigFile {
             }
             (Some(raw), Some(origin)) => {
                 let values: Vec<String> = raw.map(|v| v.to_string_lossy().into_owned()).collect();
-                DumpLine { option: format!("{key} = {}", as_toml(arg, &values)), origin: Some(origin) }
+                // A file cannot have both an option and a table of one name.
+                let mark = if self.money.has_table(key) { "# " } else { "" };
+                DumpLine { option: format!("{mark}{key} = {}", as_toml(arg, &values)), origin: Some(origin) }
             }
             _ => DumpLine { option: format!("# {key} is not set"), origin: None },
         })

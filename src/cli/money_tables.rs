@@ -113,6 +113,11 @@ impl MoneyTables {
         Ok(())
     }
 
+    /// Whether [`Self::as_toml`] has a table of this name.
+    pub(super) fn has_table(&self, name: &str) -> bool {
+        name == "bill" && !self.items.is_empty()
+    }
+
     /// The tables as TOML; empty without any.
     pub(super) fn as_toml(&self) -> String {
         let mut text = String::new();

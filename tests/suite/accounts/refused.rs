@@ -57,9 +57,7 @@ fn an_account_without_calls_does_not_hide_a_refusal() {
 #[test]
 fn an_unreachable_provider_stops_all_accounts() {
     let company = Company::new(&in_turn(3, 5), 3, "100/s", "");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
-    let command = company.command_at(&url, &["--max-duration", "4s"]);
+    let command = company.command_at(crate::support::provider::DEAD_ENDPOINT, &["--max-duration", "4s"]);
     let run = company.bench.start_command(command).wait();
     // The time limit comes before the 45 s after which an unreachable provider ends the run.
     let run = run.exits(4).says("the maximum duration 4s was reached");

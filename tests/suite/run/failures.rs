@@ -2,14 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::provider::{Reply, detail};
+use crate::support::provider::{DEAD_ENDPOINT, Reply, detail};
 use crate::support::{Bench, Run, column, id, ledger, ledger_of};
-
-/// A port where nobody listens any more.
-fn dead_endpoint() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
 
 fn cause(bench: &Bench) -> Option<String> {
     bench.summary().0.get("cause").map(|cause| cause.as_str().unwrap().to_owned())
@@ -83,12 +77,11 @@ fn after_a_good_night() -> Bench {
 
 #[test]
 fn a_night_without_any_answer_leaves_the_old_outputs() {
-    let endpoint = dead_endpoint();
     let stalls = ["--timeout", "1s", "--max-duration", "4s"];
     let nights: [(&[&str], Reply, &str); 4] = [
         (&["--max-attempts", "2"], Reply::code(500, "isp.SYSTEM_ERROR", "busy"), "isp.SYSTEM_ERROR: busy"),
         (&stalls, Reply::stall(), "timed out after 1 s"),
-        (&["--endpoint", &endpoint, "--max-duration", "3s"], Reply::record(), "connection refused"),
+        (&["--endpoint", DEAD_ENDPOINT, "--max-duration", "3s"], Reply::record(), "connection refused"),
         (&["--max-duration", "1ns"], Reply::record(), "maximum duration"),
     ];
     for (options, reply, says) in nights {

@@ -2,14 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::provider::Reply;
+use crate::support::provider::{DEAD_ENDPOINT, Reply};
 use crate::support::tls::{Front, file};
 use crate::support::{Bench, Running, column, ledger, wait_until};
-
-/// A port where nobody listens any more.
-fn dead_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A folder with the outputs of an earlier night, and a larger ledger.
 fn after_a_good_night() -> Bench {
@@ -30,7 +25,7 @@ fn a_provider_never_reached_ends_the_run_with_its_cause() {
     let proxy = Front::refusing_proxy();
     let cases = [
         ("https://nowhere.invalid", None, "cannot resolve nowhere.invalid"),
-        (&format!("http://127.0.0.1:{}", dead_port()), None, "connection refused"),
+        (DEAD_ENDPOINT, None, "connection refused"),
         ("https://provider.test", Some(proxy.port), "the proxy refused (407)"),
     ];
     // They run at the same time, because each takes 45 seconds.
@@ -89,8 +84,7 @@ fn an_outage_in_the_middle_of_a_run_costs_no_call() {
 #[test]
 fn a_deadline_ends_a_run_in_an_outage() {
     let bench = Bench::new(&ledger(30));
-    let endpoint = format!("http://127.0.0.1:{}", dead_port());
-    bench.run(&["--endpoint", &endpoint, "--max-duration", "3s"]).exits(4).says("maximum duration");
+    bench.run(&["--endpoint", DEAD_ENDPOINT, "--max-duration", "3s"]).exits(4).says("maximum duration");
     assert_eq!(column(&bench.details(), "status"), ["deferred"; 30]);
     bench.summary().assert_totals();
 }

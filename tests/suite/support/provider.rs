@@ -189,6 +189,9 @@ fn request_id() -> String {
     format!("5A17BFE8-D155-5771-BF27-{:012X}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// An endpoint where nobody listens. Any port that was free a moment ago may be another test's.
+pub const DEAD_ENDPOINT: &str = "http://127.0.0.1:1";
+
 /// Talk seconds in the good record of a call: 1 to 50, derived from the id alone.
 pub fn talk_seconds(call_id: &str) -> u64 {
     1 + call_id.bytes().map(u64::from).sum::<u64>() % 50

@@ -8,6 +8,8 @@ use crate::product::PRODUCTS;
 const CALL_ID_DIGITS: usize = 12;
 /// Digits of the number of an account.
 const ACCOUNT_DIGITS: usize = 16;
+/// The days that databases and programs write if they know none.
+const NO_DAYS: [[u32; 3]; 2] = [[1, 1, 1], [9999, 12, 31]];
 /// Characters of a run's id, and the places of its hyphens.
 const RUN_ID_CHARS: usize = 36;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
@@ -168,6 +170,7 @@ fn date(text: &str) -> Option<&str> {
     let number = |field: &str| field.parse().ok();
     let (first, second, third) = (number(first)?, number(second)?, number(third)?);
     let is_date = match lengths {
+        [4, 2, 2] if NO_DAYS.contains(&[first, second, third]) => true,
         [4, 1..=2, 1..=2] => is_day(first, second, third),
         [1..=2, 1..=2, 4] => is_day(third, second, first) || is_day(third, first, second),
         _ => false,
