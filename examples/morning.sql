@@ -11,7 +11,7 @@ FROM discrepancies
 WHERE kind = 'not_found'
 ORDER BY ledger_line;
 
--- Where do the talk times differ most? These calls are billed wrongly.
+-- Where do the talk times differ most? The ledger and the provider count different seconds.
 SELECT call_id, expected, actual, delta AS delta_s
 FROM discrepancies
 WHERE kind = 'mismatch' AND field = 'duration_s'

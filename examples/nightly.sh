@@ -25,7 +25,10 @@ reconcile --config nightly.toml || code=$?
 case $code in
     0 | 1) ;;
     2) echo "Correct what the message above names, then start nightly.sh again." ;;
-    3) echo "The provider refuses every request. Check keys, permission and balance today." ;;
+    3)
+        echo "The provider refuses every request, or was never reached."
+        echo "Check keys, permission, balance and network today."
+        ;;
     4) echo "The run is incomplete. The next one resumes; look only if this repeats." ;;
     5) code=0 ;;
     6) echo "Free space or give permission at the path above, then start nightly.sh again." ;;

@@ -10,12 +10,12 @@ pub enum Exit {
     Discrepancies = 1,
     /// Wrong usage, configuration, credentials or input.
     Usage = 2,
-    /// The provider refuses every request for the same reason.
+    /// The provider refuses every request for the same reason, or was never reached.
     Fatal = 3,
-    /// Incomplete: a deadline, a signal, or calls that failed on every attempt. The outputs are
-    /// marked incomplete.
+    /// Incomplete: a deadline, a signal, an outage, or calls that failed on every attempt. The
+    /// outputs are marked incomplete.
     Incomplete = 4,
-    /// Another run holds the store.
+    /// Another run holds the store or, in a database, works on the same ledger.
     Busy = 5,
     /// An output or the store could not be written, or the program has a bug.
     Output = 6,
@@ -72,12 +72,12 @@ impl Exit {
             }
             Self::Usage => "wrong usage, configuration, credentials or input",
             Self::Fatal => {
-                "the provider refuses every request (keys, permission, arrears, clock); the old outputs stay"
+                "the provider refuses every request (keys, permission, arrears, clock) or was never reached; the old outputs stay"
             }
             Self::Incomplete => {
-                "incomplete (deadline, signal, calls that failed on every attempt); the same command resumes"
+                "incomplete (deadline, signal, outage, calls that failed on every attempt); the same command resumes"
             }
-            Self::Busy => "another run holds the store",
+            Self::Busy => "another run holds the store or, in a database, works on the same ledger",
             Self::Output => "an output or the store could not be written; nothing is lost",
         }
     }

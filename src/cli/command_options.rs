@@ -40,7 +40,7 @@ pub struct ExplainArgs {
     /// A call younger than this without a record is pending, an older one not_found
     #[arg(long, env = "RECONCILE_SETTLE", value_name = "DURATION", default_value = "5m", value_parser = values::age)]
     settle: Duration,
-    /// URL of the provider, as --json names it; the store does not keep it
+    /// URL that --json names for calls whose requests have none in the store (version 0.1)
     #[arg(long, env = "RECONCILE_ENDPOINT", value_name = "URL", default_value = ENDPOINT)]
     pub endpoint: String,
     /// Phone numbers in what is printed
@@ -238,16 +238,16 @@ pub struct SandboxArgs {
     /// Known calls: a ledger, for which matching records are simulated, or a recording of --record
     #[arg(long, env = "RECONCILE_CALLS", value_name = "FILE")]
     calls: Option<PathBuf>,
-    /// Share of that ledger's calls whose records disagree with it: 2%
+    /// Share of the calls of --calls whose records disagree with the ledger: 2%
     #[arg(long, env = "RECONCILE_PLANT", value_name = "SHARE", default_value = "0%", value_parser = sandbox::parse_share, requires = "calls")]
     plant: sandbox::Share,
-    /// Read FIELD of that ledger from the column HEADER; repeatable
+    /// Read FIELD of the ledger of --calls from the column HEADER; repeatable
     #[arg(long, env = "RECONCILE_MAP", value_name = "FIELD=HEADER", value_parser = values::mapping)]
     map: Vec<(String, String)>,
     /// Write the provider's bill of the known calls by day and product, by the tariffs of --config
     #[arg(long, env = "RECONCILE_BILL_OUT", value_name = "FILE")]
     bill_out: Option<PathBuf>,
-    /// Write receipts of these calls, or of the sample data's, as JSON lines
+    /// Write receipts of the known calls as JSON lines
     #[arg(long, env = "RECONCILE_RECEIPTS_OUT", value_name = "FILE")]
     receipts_out: Option<PathBuf>,
     /// Seed of the random numbers; the same seed gives the same faults

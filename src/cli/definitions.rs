@@ -116,7 +116,7 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Delete every stored answer that contains a given phone number
     Forget(ForgetArgs),
-    /// Work on whole stores
+    /// Copy a store
     #[command(subcommand)]
     Store(StoreCommand),
     /// Print which credentials a run would use, without the secret, and when they expire

@@ -58,7 +58,7 @@ pub(super) enum Masking {
 /// Whether the CSV files begin with a byte order mark.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum CsvBom {
-    /// If the ledger has one, or is not UTF-8
+    /// If the ledger has one, is not UTF-8, or is a workbook
     #[default]
     Auto,
     /// Always; Excel then shows Chinese text correctly
@@ -121,8 +121,8 @@ pub(super) struct JobArgs {
         hide_short_help = true
     )]
     pub(super) receipts: Vec<PathBuf>,
-    /// How far receipts are trusted: `full`; `sample=2%`, which asks all the same for this share of
-    /// the calls with a receipt; or `none`, which only looks for calls that the ledger lacks
+    /// How far receipts are trusted: `full`; `sample=2%`, which still asks for this share of the
+    /// calls with a receipt; or `none`, which only looks for calls that the ledger lacks
     #[arg(
         long,
         env = "RECONCILE_RECEIPTS_TRUST",

@@ -12,7 +12,7 @@ use reconcile_core::calendar::provider_local;
 /// Whether the CSV files begin with a byte order mark. Excel needs one to recognize UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ByteOrderMark {
-    /// If the ledger had one, or was not UTF-8.
+    /// If the ledger had one, was not UTF-8, or was a workbook.
     #[default]
     Auto,
     /// Always.

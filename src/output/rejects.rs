@@ -4,9 +4,9 @@
 //! ignored. In a row with a wrong number of fields it follows the last field.
 //!
 //! The file is UTF-8 CSV with the ledger's own delimiter, so that the same command reads it. Unless
-//! an option says otherwise, it has a byte order mark if the ledger had one or was not UTF-8,
-//! because the program that made the ledger needs the mark to show the text correctly. Without
-//! unusable rows there is no file.
+//! an option says otherwise, it has a byte order mark if the ledger had one, was not UTF-8, or was
+//! a workbook, because the program that made the ledger needs the mark to show the text correctly.
+//! Without unusable rows there is no file.
 //!
 //! No option names this file, so a file that is there is replaced or removed only if it is a list
 //! of rejects: a CSV file with that last column, or, from version 0.1, with the ledger's own

@@ -17,7 +17,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("trust_full", "a receipt answers its call", "回执即为通话结果"),
     (
         "trust_sample",
-        "a receipt answers its call, but a sample of these calls is asked for all the same",
+        "a receipt answers its call, but a sample of these calls is asked for nevertheless",
         "回执即为通话结果，但其中抽样的通话仍会查询",
     ),
     (

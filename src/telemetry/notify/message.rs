@@ -133,11 +133,14 @@ fn exit_words(exit: Exit, lang: Lang) -> &'static str {
             "所有通话均有结果，全部文件已写出；存在差异",
         ),
         Exit::Usage => (exit.meaning(), "用法、配置、凭证或输入有误"),
-        Exit::Fatal => (exit.meaning(), "服务商拒绝所有请求（密钥、权限、欠费或时钟）；原有输出保持不变"),
-        Exit::Incomplete => {
-            (exit.meaning(), "不完整（截止时间、信号，或所有尝试均失败的通话）；再次执行同一命令即可继续")
+        Exit::Fatal => {
+            (exit.meaning(), "服务商拒绝所有请求（密钥、权限、欠费或时钟），或始终无法连接；原有输出保持不变")
         }
-        Exit::Busy => (exit.meaning(), "另一个运行正在使用存储库"),
+        Exit::Incomplete => (
+            exit.meaning(),
+            "不完整（截止时间、信号、服务中断，或所有尝试均失败的通话）；再次执行同一命令即可继续",
+        ),
+        Exit::Busy => (exit.meaning(), "另一个运行正在使用存储库，或正在数据库中处理同一台账"),
         Exit::Output => (exit.meaning(), "输出文件或存储库无法写入；数据没有丢失"),
     };
     lang.choose(en, zh)
@@ -411,12 +414,13 @@ mod tests {
         let error = Error::new(Exit::Fatal, "the provider refuses 13812345678").hint("check the key");
         let zh = message(&Err(error), "calls.csv", Lang::Zh);
         assert_eq!(zh.title, "reconcile 对账：calls.csv – 失败");
-        let exit = "退出码 3：服务商拒绝所有请求（密钥、权限、欠费或时钟）；原有输出保持不变";
+        let exit = "退出码 3：服务商拒绝所有请求（密钥、权限、欠费或时钟），或始终无法连接；原有输出保持不变";
         let lines = ["错误：the provider refuses 138＊＊＊＊5678", "处理办法：check the key", exit];
         assert_eq!(zh.lines, lines);
         assert_eq!(zh.link.unwrap().0, "打开上次的报告");
         let en = message(&Err(Error::new(Exit::Busy, "held")), "calls.csv", Lang::En);
-        assert_eq!(en.lines, ["Error: held", "Exit code 5: another run holds the store"]);
+        let exit = "Exit code 5: another run holds the store or, in a database, works on the same ledger";
+        assert_eq!(en.lines, ["Error: held", exit]);
     }
 
     #[test]
