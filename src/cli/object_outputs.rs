@@ -64,10 +64,7 @@ pub(super) fn paths(args: &JobArgs, url: ObjectUrl) -> Result<Paths> {
     }
     let folder = match StoreLocation::parse(store) {
         StoreLocation::File(store) => Staging::folder(&store),
-        // Other runs of this machine may use the database at the same time.
-        StoreLocation::Database(_) => {
-            Staging::folder(&std::env::temp_dir().join(format!("reconcile-{}", std::process::id())))
-        }
+        StoreLocation::Database(_) => Staging::temporary_folder(),
     };
     let place = |option: &str, path: &Option<PathBuf>| {
         path.as_deref().map(|path| in_folder(&folder, option, path)).transpose()

@@ -117,6 +117,9 @@ fn wrong_usage(error: &clap::Error, words: &[OsString]) -> Error {
     if let Some(what) = wrong_value(error) {
         return Error::usage(what).hint(more);
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Error::usage("the name of a command is missing").hint(more);
+    }
     let text = shown(&error.to_string(), words);
     let mut blocks =
         text.trim().split("\n\n").map(|block| block.split_whitespace().collect::<Vec<_>>().join(" "));

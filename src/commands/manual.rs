@@ -29,7 +29,7 @@ pub fn completions(shell: Shell) -> Result<Exit> {
 ///
 /// Exit 2 when there is no such command; exit 6 when standard output cannot be written.
 pub fn man(name: Option<&str>) -> Result<Exit> {
-    let mut program = cli::command().version(env!("CARGO_PKG_VERSION"));
+    let mut program = cli::command().version(env!("CARGO_PKG_VERSION")).disable_help_subcommand(true);
     program.build();
     let command = match name {
         None => program,
@@ -42,9 +42,9 @@ pub fn man(name: Option<&str>) -> Result<Exit> {
 }
 
 fn subcommand(program: &clap::Command, name: &str) -> Result<clap::Command> {
-    let found = program.find_subcommand(name).filter(|found| found.get_name() != "help");
+    let found = name.split(' ').try_fold(program, |command, name| command.find_subcommand(name));
     found.cloned().ok_or_else(|| {
-        let names = program.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help");
+        let names = program.get_subcommands().map(clap::Command::get_name);
         Error::usage(format!("there is no command `{name}`"))
             .hint(format!("name one of {}", names.collect::<Vec<_>>().join(", ")))
     })
@@ -52,15 +52,20 @@ fn subcommand(program: &clap::Command, name: &str) -> Result<clap::Command> {
 
 /// The page as roff. Only the main page has exit status, environment, files and examples.
 fn page(command: clap::Command, main: bool) -> std::io::Result<String> {
-    let man = Man::new(command).manual("reconcile");
+    let has_commands = command.has_subcommands();
+    // The texts of options that `-h` hides would be left out.
+    let command = command.mut_args(|arg| arg.hide_short_help(false));
+    let man = Man::new(command).manual("reconcile").source(concat!("reconcile ", env!("CARGO_PKG_VERSION")));
     let mut roff = Vec::new();
     man.render_title(&mut roff)?;
     man.render_name_section(&mut roff)?;
     man.render_synopsis_section(&mut roff)?;
     man.render_description_section(&mut roff)?;
     man.render_options_section(&mut roff)?;
-    if main {
+    if has_commands {
         man.render_subcommands_section(&mut roff)?;
+    }
+    if main {
         roff.write_all(sections().as_bytes())?;
     }
     Ok(String::from_utf8_lossy(&roff).into_owned())

@@ -23,7 +23,11 @@ impl Upload {
     pub(super) fn prepare(settings: &Settings) -> Result<Option<Self>> {
         let outputs = &settings.outputs;
         let Some(root) = &outputs.published_to else { return Ok(None) };
-        let staging = Staging::create(folder_of(&outputs.details))?;
+        let folder = folder_of(&outputs.details);
+        if settings.store.file().is_none() {
+            Staging::remove_left(folder);
+        }
+        let staging = Staging::create(folder)?;
         Ok(Some(Self { staging, publication: Publication::begin(root, &settings.access)? }))
     }
 
