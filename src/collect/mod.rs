@@ -15,6 +15,7 @@
 //! (`beside.rs`), as long as the cap leaves room before the run is stopped.
 
 mod beside;
+mod beside_wanted;
 mod jobs;
 mod queues;
 mod readings;
@@ -43,7 +44,8 @@ use reconcile_core::answer::AnswerKind;
 use reconcile_core::ask_again::{ReceiptUse, Scope};
 use reconcile_core::call_result::Rules;
 
-pub use beside::{Beside, BesideCounts, BesideWanted};
+pub use beside::Beside;
+pub use beside_wanted::{BesideCounts, BesideWanted};
 pub use jobs::{CallSource, Hour};
 pub use refuted::Refutable;
 pub use workload::{Workload, workloads, workloads_after};
@@ -161,7 +163,7 @@ async fn fetch_all<P: Provider>(fetcher: &Fetcher<P>, queue: JobQueue, beside: &
         match ended {
             Ended::Answered(kind) => {
                 if let Some(key) = known.filter(|_| kind == AnswerKind::Exhausted) {
-                    // The store does not show that it was asked: its record is that of an earlier run.
+                    // The store does not show that it was asked: the record is an earlier run's.
                     fetcher.anomalies.record_is_kept();
                     beside.leave_out(&key);
                 }

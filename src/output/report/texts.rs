@@ -69,7 +69,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("complete_text", "every call has an answer.", "所有通话均已查询。"),
     (
         "complete_waits",
-        "The calls that wait have none that is final; the next run asks for them again.",
+        "The answer to a call that waits is not final, so the next run asks again.",
         "待结果的通话尚无最终结果，下次运行将再次查询。",
     ),
     ("see_notes", "Read the notes.", "查看说明。"),
