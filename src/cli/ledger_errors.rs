@@ -66,8 +66,16 @@ pub(crate) fn column_note(note: &ColumnNote) -> String {
     }
 }
 
+/// The system's number for "too many open files", on Linux, macOS and the BSDs.
+const EMFILE: i32 = 24;
+
 fn hint(error: &LedgerError) -> String {
     match error {
+        LedgerError::Open { source, .. } | LedgerError::Read { source, .. }
+            if cfg!(unix) && source.raw_os_error() == Some(EMFILE) =>
+        {
+            "raise the limit of open files (ulimit -n), or join files: a ledger needs two for each of its files"
+        }
         LedgerError::Open { .. } => "check that the file exists and that you may read it",
         LedgerError::Folder { .. } => "name a file in it",
         LedgerError::Read { .. } => "check the file and its disk; stored answers are kept",

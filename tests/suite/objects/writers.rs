@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Publisher;
 use crate::support::bucket::{Bucket, Fault, Kind};
-use crate::support::ledger;
+use crate::support::postgres::Database;
+use crate::support::{ledger, wait_until};
 
 /// Two publishers to one bucket.
 fn two(kind: Kind) -> (Publisher, Publisher) {
@@ -121,4 +122,28 @@ fn one_run_at_a_time_publishes_from_one_store() {
     lake.bucket.release();
     running.wait().exits(0);
     assert_eq!(lake.newest_no(), 1);
+}
+
+#[test]
+fn on_a_database_a_run_that_stood_by_publishes_after_the_other() {
+    let Some(database) = Database::create() else { return };
+    let publisher = Publisher::new(Kind::S3);
+    let (provider, url) = (&publisher.bench.provider, database.url());
+    let options = ["--store", &url, "--metrics-file", "night.prom", "--timeout", "60s"];
+    provider.hold_replies();
+    let first = publisher.start(&options);
+    provider.wait_for(1);
+    // A start that is refused leaves the metrics of the running job.
+    publisher.run(&options).exits(5);
+    let metrics = std::fs::read_to_string(publisher.bench.path("night.prom")).unwrap();
+    assert!(metrics.contains("reconcile_run_active 1") && !metrics.contains("exit_code 5"), "{metrics}");
+
+    let second = publisher.start(&[&options[..], &["--wait"]].concat());
+    wait_until("the second run stands by", || second.stderr_so_far().contains("this run stands by"));
+    provider.send_replies();
+    first.wait().exits(0);
+    second.wait().exits(0);
+    assert_eq!((publisher.newest_no(), provider.seen()), (2, 3));
+    let metrics = std::fs::read_to_string(publisher.bench.path("night.prom")).unwrap();
+    assert!(metrics.contains("reconcile_run_active 0"), "{metrics}");
 }

@@ -77,7 +77,7 @@ impl Call {
     fn neighbour(&self) -> Option<i64> {
         let second = (self.at + UTC_8).rem_euclid(DAY);
         match second {
-            0..600 => Some(day(self.at) - 1),
+            0..=600 => Some(day(self.at) - 1),
             85_800.. => Some(day(self.at) + 1),
             _ => None,
         }

@@ -183,6 +183,6 @@ fn a_database_and_a_file_report_the_same() {
     let (with_file, with_database) = (outputs("reconcile.db"), outputs(&database.url()));
     assert_eq!(with_database, with_file);
     assert_eq!(with_file.0[0], counts(2, 2, 1, 1, 0));
-    assert_eq!(with_file.0[1], json!({"asked": 2, "changed": 1, "lost": 1}));
+    assert_eq!(with_file.0[1], json!({"asked": 2, "failed": 0, "changed": 1, "lost": 1}));
     assert_eq!(with_file.0[2]["amended"], 2);
 }
