@@ -67,9 +67,10 @@ pub trait RequestLog: Send + Sync {
     /// Records the end of a request, with the call's answer if there is one. Both are on disk when
     /// this returns.
     ///
-    /// Whether the answer takes the place of an earlier one is decided by [`AnswerKind::replaces`].
-    /// If a final record changed, or the provider has none any more, both answers are kept:
-    /// [`Reader::amended`] finds them.
+    /// Whether the answer takes the place of an earlier one is decided by
+    /// [`AnswerKind::replaces`](reconcile_core::answer::AnswerKind::replaces). If a final record
+    /// changed, or the provider has none any more, both answers are kept: [`Reader::amended`] finds
+    /// them.
     ///
     /// # Errors
     ///
