@@ -15,6 +15,7 @@ use reconcile_core::answer::StoredCall;
 use reconcile_core::call::CallKey;
 
 use super::beside_wanted::{BesideCounts, BesideWanted};
+use super::workload::Workload;
 use crate::error::Result;
 use crate::fetch::Job;
 use crate::locked::lock;
@@ -31,7 +32,7 @@ pub struct Beside {
     left_out: LeftOut,
 }
 
-/// Fingerprints of calls that the run has asked, which the store does not show.
+/// Fingerprints of calls that the run asks, or has asked, which the store does not show.
 type LeftOut = Arc<Mutex<HashSet<u128>>>;
 
 struct State {
@@ -104,8 +105,13 @@ impl Beside {
     }
 
     /// Leaves out a call: the run has asked it, and the store does not show that.
-    pub fn leave_out(&self, key: &CallKey) {
+    pub(super) fn leave_out(&self, key: &CallKey) {
         lock(&self.left_out).insert(key.fingerprint());
+    }
+
+    /// Leaves out the calls that an account asks as its own.
+    pub fn leave_out_own(&self, workload: &Workload) {
+        lock(&self.left_out).extend(&workload.own);
     }
 
     /// How many calls each account would ask now.
@@ -297,10 +303,12 @@ impl State {
                 let Some(last) = calls.last() else { break };
                 after = Some(last.key.clone());
                 let keys: Vec<&CallKey> = calls.iter().map(|call| &call.key).collect();
-                for (call, stored) in calls.iter().zip(self.reader.lookup_all(&keys)?) {
-                    let account = self.wanted.asked_by(call.account.as_deref());
+                let (stored, left_out) = (self.reader.lookup_all(&keys)?, lock(&self.left_out));
+                for (call, stored) in calls.iter().zip(stored) {
+                    let Some(at) = self.wanted.asked_by(call.account.as_deref()) else { continue };
+                    let is_own = left_out.contains(&call.key.fingerprint());
                     let job = self.wanted.open_job(&call.key, stored.as_ref());
-                    account.filter(|_| job.is_some()).into_iter().for_each(|at| counts[at].open += 1);
+                    counts[at].open += u64::from(job.is_some() && !is_own);
                 }
             }
         }

@@ -34,7 +34,12 @@ pub struct Workload {
     checked: CheckedReceipts,
     /// True if calls of the sample need a request.
     is_sample_open: bool,
+    /// Of several accounts: fingerprints of calls that need a request, at most [`MAX_KEPT`].
+    pub(super) own: Vec<u128>,
 }
+
+/// Most fingerprints that the workloads of a run keep: 16 MB.
+const MAX_KEPT: usize = 1_000_000;
 
 /// Calls by the hour in which they were made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,6 +122,11 @@ impl Workload {
         self.to_ask += 1;
         self.near_midnight += u64::from(job.other_day.is_some());
         self.hours.add(call.place.hour);
+        // An earlier ledger may have named it under another account, which must not ask it too.
+        let accounts = source.accounts.len();
+        if accounts > 1 && self.own.len() < MAX_KEPT / accounts {
+            self.own.push(job.key.fingerprint());
+        }
     }
 }
 

@@ -128,17 +128,14 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
         rules: settings.rules,
         accounts: &settings.accounts.names_in_ledger(),
     };
-    let workloads = settings
-        .accounts
-        .list
-        .iter()
-        .zip(workloads_after(calls, receipts.as_ref().map(|read| &read.joined))?);
+    let workloads = workloads_after(calls, receipts.as_ref().map(|read| &read.joined))?;
+    let beside = beside(settings, &scope, started_at, &workloads)?;
+    let workloads = settings.accounts.list.iter().zip(workloads);
     let task =
         |(account, workload)| Task::new(account, workload, reader.as_deref(), &clock, settings.offline);
     let tasks: Vec<Task<'_>> = workloads.map(task).collect::<Result<_>>()?;
     let deadlines = Deadline::all(settings.deadline, settings.max_duration, started_at, settings.timezone)?;
     let deadline = Deadline::first(&deadlines);
-    let beside = beside(settings, &scope, started_at)?;
     let of_receipts: Vec<Note> = receipts.iter().flat_map(RunReceipts::notes).collect();
     let of_receipts: Vec<String> = of_receipts.iter().map(ToString::to_string).collect();
     let plan =
@@ -150,11 +147,18 @@ pub fn plan(settings: &Settings, json: bool) -> Result<Exit> {
 
 /// The calls that may follow beside those of the ledger. Without a key the account of a database
 /// has no name; then only calls without an account count.
-fn beside(settings: &Settings, scope: &Scope, started_at: DateTime<Utc>) -> Result<BesideCounts> {
+fn beside(
+    settings: &Settings,
+    scope: &Scope,
+    started_at: DateTime<Utc>,
+    workloads: &[Workload],
+) -> Result<BesideCounts> {
     let reader = store::open_reader(&settings.store, Some(settings.expects()))?;
     let Some(reader) = reader.filter(|_| !settings.offline) else { return Ok(BesideCounts::default()) };
     let accounts = settings.accounts.list.iter().map(|account| account.name.clone()).collect();
-    let counts = Beside::new(reader, wanted(settings, scope, accounts, started_at)).counts()?;
+    let beside = Beside::new(reader, wanted(settings, scope, accounts, started_at));
+    workloads.iter().for_each(|workload| beside.leave_out_own(workload));
+    let counts = beside.counts()?;
     let sum = |of: fn(&BesideCounts) -> u64| counts.iter().map(of).sum();
     Ok(BesideCounts { open: sum(|counts| counts.open), records: sum(|counts| counts.records) })
 }

@@ -158,6 +158,7 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
 /// What each account has to do, in the order of the accounts.
 fn tasks(run: &RunContext<'_>, beside: &Beside) -> Result<Vec<Task>> {
     let workloads = open_calls(run)?;
+    workloads.iter().for_each(|workload| beside.leave_out_own(workload));
     let tasks = run.accounts.iter().zip(workloads).zip(beside.counts()?);
     let tasks = tasks.map(|((account, workload), beside)| {
         let (beside, refutable) = (beside.total(), workload.refutable(false));

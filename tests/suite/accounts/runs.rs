@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::{Company, grouped, in_turn, name, number, row};
 use crate::support::{Bench, Row, cell, column, read_parquet, wait_until, without_run_columns};
 
@@ -337,4 +339,24 @@ fn an_earlier_run_without_accounts_counts_for_every_account() {
     company.assert_caps(10);
     let verified = company.bench.bare(&["verify-cap", "--store", "reconcile.db"]);
     assert!(verified.contains("kept in every window"), "{verified}");
+}
+
+#[test]
+fn a_call_is_asked_only_under_the_account_of_tonight() {
+    let company = Company::new(&grouped(2, 3), 2, "100/s", "");
+    // Last night all calls were under the second account, and none was asked.
+    let text = fs::read_to_string(company.bench.path("calls.csv")).unwrap();
+    let yesterday = (chrono::Utc::now() - chrono::TimeDelta::days(1)).format("%Y-%m-%d").to_string();
+    let text = text.replace("2024-05-26", &yesterday);
+    company.bench.write("calls.csv", &text.replace("team-00", "team-01"));
+    company.run(&["--offline"]).exits(4);
+    company.bench.write("tonight.csv", &text.replace("team-01", "team-00"));
+    let options = ["--input", "tonight.csv"];
+    let plan = company.command(&[&["plan"][..], &options].concat()).output().unwrap();
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(!plan.contains("open call"), "{plan}");
+    company.run(&options);
+    let stats = company.server.page("stats");
+    assert_eq!(stats["most_by_account"], json!({"team-00": 6}), "{stats:#}");
+    assert_eq!(company.accounts().iter().map(|account| number(account, "requests")).sum::<u64>(), 6);
 }
