@@ -10,6 +10,7 @@ mod call_limit;
 pub mod cap;
 mod concurrency;
 pub mod deadline;
+mod first_contact;
 pub mod outage;
 mod outage_note;
 mod outage_policy;
@@ -49,6 +50,7 @@ use stored::{answer_to_keep, decision};
 pub use anomalies::{Anomalies, AnswerNote, IN_A_ROW as SUSPICIOUS_IN_A_ROW};
 pub use call_limit::CallLimits;
 pub use concurrency::Concurrency;
+pub use first_contact::FirstContact;
 pub use outage_note::OutageNote;
 pub use slots::{InWork, Slots};
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::first_contact::FirstContact;
 use super::outage_note::OutageNote;
 use super::outage_policy::{IN_A_ROW, SOON};
 use crate::failures::Cause;
@@ -27,7 +28,7 @@ use crate::provider::{LostReason, LostRequest};
 use crate::stop::{Reason, Silence};
 use crate::words::whole_seconds;
 
-pub use super::outage_policy::OutagePolicy;
+pub use super::outage_policy::{OutagePolicy, PROBING_ACCOUNTS};
 
 /// What the end of a request says about the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub(super) enum Effect {
 /// Watches the requests of a run for outages. Shared by all attempts.
 pub struct Outage {
     policy: OutagePolicy,
+    contact: FirstContact,
     state: Mutex<State>,
     /// Held by the first task of each kind that waits for its turn; the others wait for this lock
     /// in order. So each probe is of another call.
@@ -169,12 +171,19 @@ impl Outage {
         };
         Self {
             policy,
+            contact: FirstContact::default(),
             state: Mutex::new(state),
             queues: Default::default(),
             change: Notify::new(),
             changes: watch::Sender::new(0),
             gives_up_soon: AtomicBool::new(false),
         }
+    }
+
+    /// The same for one of several accounts.
+    #[must_use]
+    pub fn of_account(policy: OutagePolicy, contact: FirstContact) -> Self {
+        Self { contact, ..Self::new(policy) }
     }
 
     /// From now on the run gives up after a minute of silence: it waits for calls that it can do
@@ -186,6 +195,7 @@ impl Outage {
     /// Waits until a request may be sent: at once without an outage. A dropped future leaves the
     /// queue.
     pub(super) async fn turn(&self, kind: Kind) -> Turn<'_> {
+        self.contact.wait().await;
         // A call that comes later does not pass those that wait: the oldest calls go first.
         let is_alone = lock(&self.state).waiting[kind as usize] == 0;
         if is_alone && let Ok(turn) = self.try_turn(kind) {
@@ -257,6 +267,9 @@ impl Outage {
                 }
             }
         };
+        if state.reached {
+            self.contact.is_made();
+        }
         drop(state);
         self.change.notify_waiters();
         effect

@@ -7,6 +7,10 @@ use std::time::Duration;
 /// usable response.
 pub(super) const IN_A_ROW: usize = 3;
 
+/// Of several accounts, so many probe while no connection was ever made. The others wait: all ask
+/// the same provider. Each of these sends at least two requests, to know how long it lasts.
+pub const PROBING_ACCOUNTS: usize = 10;
+
 /// How long the run probes if it can do without the answers.
 pub(super) const SOON: Duration = Duration::from_secs(60);
 
@@ -31,12 +35,11 @@ pub struct OutagePolicy {
 
 impl OutagePolicy {
     /// The same for each of several accounts. While no connection can be made, all of them together
-    /// send as many requests as one account would, but each of them at least two. Their probes are
-    /// as far apart as that needs.
+    /// send as many requests as one account would. Their probes are as far apart as that needs.
     #[must_use]
     pub fn for_each_of(self, accounts: usize) -> Self {
-        let accounts = u32::try_from(accounts.max(1)).unwrap_or(u32::MAX);
-        let start_requests = (self.start_requests / accounts).max(2);
+        let accounts = u32::try_from(accounts.clamp(1, PROBING_ACCOUNTS)).unwrap_or(u32::MAX);
+        let start_requests = self.start_requests / accounts;
         // Each pause is twice as long as the one before.
         let pauses = 2_u32.saturating_pow(start_requests - 1) - 1;
         Self {
@@ -70,7 +73,7 @@ mod tests {
     fn accounts_together_probe_as_often_as_one_and_as_long() {
         let alone = OutagePolicy::default();
         assert_eq!(alone.for_each_of(1), alone);
-        for accounts in 2..=10 {
+        for accounts in 2..=PROBING_ACCOUNTS {
             let policy = alone.for_each_of(accounts);
             let probes = policy.start_requests - 1;
             let longest = policy.start_pause * (2_u32.pow(probes) - 1);
@@ -78,6 +81,6 @@ mod tests {
             assert!(longest + Duration::from_micros(1) >= policy.start_limit, "{accounts}: {policy:?}");
         }
         assert_eq!(alone.for_each_of(4).start_pause, Duration::from_secs(3));
-        assert_eq!(alone.for_each_of(1_000).start_requests, 2);
+        assert_eq!(alone.for_each_of(1_000), alone.for_each_of(PROBING_ACCOUNTS));
     }
 }

@@ -13,9 +13,9 @@ use crate::error::Result;
 use crate::failures::Failures;
 use crate::fetch::cap::Cap;
 use crate::fetch::deadline::Deadline;
-use crate::fetch::outage::{Outage, OutagePolicy};
+use crate::fetch::outage::{Outage, OutagePolicy, PROBING_ACCOUNTS};
 use crate::fetch::retry::Policy;
-use crate::fetch::{Anomalies, CallLimits, Fetcher, Monitor, Slots};
+use crate::fetch::{Anomalies, CallLimits, Fetcher, FirstContact, Monitor, Slots};
 use crate::note::Note;
 use crate::provider::http::HttpProvider;
 use crate::threads;
@@ -113,9 +113,9 @@ async fn collect_calls(run: &mut RunContext<'_>, providers: Vec<HttpProvider>) -
         Progress::start(form(run), progress_of(run, &tasks), run.stop.clone(), run.metrics.clone());
     let monitors = progress.monitors();
     let accounts = run.accounts.iter().zip(&tasks).zip(providers.into_iter().zip(monitors));
-    let outages = outage_policy(!deadlines.is_empty(), &tasks);
     let fetchers: Vec<Fetcher<HttpProvider>> = accounts
-        .map(|((account, task), (provider, monitor))| fetcher(run, account, task, provider, monitor, outages))
+        .zip(outages(!deadlines.is_empty(), &tasks))
+        .map(|((of_account, of_provider), outage)| fetcher(run, of_account, of_provider, outage))
         .collect();
     let asked: Vec<AskedAccount<'_, HttpProvider>> = fetchers
         .iter()
@@ -202,11 +202,9 @@ fn progress_of(run: &RunContext<'_>, tasks: &[Task]) -> Vec<AccountProgress> {
 /// The fetch stage of an account.
 fn fetcher(
     run: &RunContext<'_>,
-    account: &ActiveAccount<'_>,
-    task: &Task,
-    provider: HttpProvider,
-    monitor: Arc<dyn Monitor>,
-    outages: OutagePolicy,
+    (account, task): (&ActiveAccount<'_>, &Task),
+    (provider, monitor): (HttpProvider, Arc<dyn Monitor>),
+    outage: Outage,
 ) -> Fetcher<HttpProvider> {
     let settings = run.settings;
     Fetcher {
@@ -218,7 +216,7 @@ fn fetcher(
             timeout: settings.timeout,
             ..Policy::default()
         },
-        outage: Outage::new(outages),
+        outage,
         call_limits: CallLimits::default(),
         store: run.store.clone(),
         scope: account.scope.clone(),
@@ -228,11 +226,20 @@ fn fetcher(
     }
 }
 
-/// With a deadline, the run waits for the provider until then. All accounts ask the same provider.
-fn outage_policy(has_deadline: bool, tasks: &[Task]) -> OutagePolicy {
-    let asking = tasks.iter().filter(|task| task.to_ask() + task.refutable_calls() > 0).count();
-    let usual = OutagePolicy::default().for_each_of(asking);
-    OutagePolicy { gives_up_after: usual.gives_up_after.filter(|_| !has_deadline), ..usual }
+/// The watch of each account for outages. With a deadline, the run waits for the provider until
+/// then.
+fn outages(has_deadline: bool, tasks: &[Task]) -> Vec<Outage> {
+    let may_ask = |task: &Task| task.to_ask() + task.refutable_calls() + task.beside > 0;
+    let usual = OutagePolicy::default().for_each_of(tasks.iter().filter(|task| may_ask(task)).count());
+    let policy = OutagePolicy { gives_up_after: usual.gives_up_after.filter(|_| !has_deadline), ..usual };
+    let (first, mut asking) = (FirstContact::default(), 0);
+    let other = first.of_waiting_account(policy.start_limit * 2);
+    let outage = |task: &Task| {
+        asking += usize::from(may_ask(task));
+        let contact = if asking > PROBING_ACCOUNTS { other.clone() } else { first.clone() };
+        Outage::of_account(policy, contact)
+    };
+    tasks.iter().map(outage).collect()
 }
 
 /// The calls to ask for. Damaged answers are discarded, so that they are asked for again.

@@ -28,9 +28,9 @@ pub(super) const MAX_LINK_BYTES: usize = 1_024;
 /// Longest name of a ledger in bytes.
 const MAX_NAME_BYTES: usize = 200;
 /// Longest foreign text in bytes. A message has at most two.
-const MAX_TEXT_BYTES: usize = 800;
+const MAX_TEXT_BYTES: usize = 780;
 /// Room for everything else: the program's own words, numbers and Markdown.
-const OWN_BYTES: usize = 1_000;
+const OWN_BYTES: usize = 1_040;
 const _: () = assert!(MAX_NAME_BYTES + 2 * MAX_TEXT_BYTES + MAX_LINK_BYTES + OWN_BYTES <= MAX_BYTES);
 /// How many kinds of discrepancies a message names.
 const MAX_KINDS: usize = 3;

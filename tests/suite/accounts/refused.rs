@@ -1,5 +1,7 @@
 //! Accounts whose key is refused: the others go on.
 
+use std::time::Duration;
+
 use super::{Company, in_turn, number};
 use crate::support::{cell, column};
 
@@ -64,6 +66,18 @@ fn an_unreachable_provider_stops_all_accounts() {
     assert!(!run.stderr.contains("the account"), "{}", run.stderr);
     assert_eq!(company.bench.requests_in_flight(), 0);
     assert!(company.bench.number_in_store("SELECT count(*) FROM request") <= 20);
+}
+
+#[test]
+fn many_accounts_probe_an_unreachable_provider_20_times() {
+    let company = Company::new(&in_turn(25, 2), 25, "100/s", "");
+    let command = company.command_at(crate::support::provider::DEAD_ENDPOINT, &[]);
+    company.bench.start_command(command).wait_at_most(Duration::from_secs(120)).exits(3).says("refused");
+    let sent = company.bench.number_in_store("SELECT count(*) FROM request WHERE code <> 'withdrawn'");
+    assert!((11..=20).contains(&sent), "{sent}");
+    // All of them ask once the provider answers.
+    company.run(&[]).exits(0);
+    assert_eq!(company.bench.summary().number("deferred"), 0);
 }
 
 /// A certificate that nobody trusts is a refusal, too: it ends each account after its second time.
