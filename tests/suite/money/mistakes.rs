@@ -79,10 +79,8 @@ fn config_prints_the_tables_so_that_they_read_back() {
     let tables = |text: &str| text.split_once("\n[[tariff").map(|(_, tables)| tables.to_owned());
     assert_eq!(tables(&again), tables(&printed));
     // The table `[bill]` leaves no room for the option: it is a comment.
-    let money = std::fs::read_to_string(bench.path("money.toml")).unwrap();
-    bench.write("items.toml", &format!("{money}\n[bill]\nx = \"sip\"\n"));
-    let printed = bench.bare(&["config", "--config", "items.toml", "--bill", "bill.csv"]);
-    assert!(printed.contains("# bill = [\"bill.csv\"]") && printed.contains("[bill]\n"), "{printed}");
+    let printed = bench.bare(&["config", "--config", "money.toml", "--bill", "bill.csv"]);
+    assert!(printed.contains("# bill = \"bill.csv\"") && printed.contains("[bill]\n"), "{printed}");
     bench.write("again.toml", &printed);
     let again = bench.bare(&["config", "--config", "again.toml"]);
     assert_eq!(tables(&again), tables(&printed));
