@@ -107,7 +107,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 pub(crate) fn same_file<P: AsRef<Path>>(paths: &[P]) -> Option<(&Path, &Path)> {
     let (mut by_path, mut by_id) = (HashMap::new(), HashMap::new());
     for path in paths.iter().map(AsRef::as_ref) {
-        // A URL, or a path without a folder, is only its own text.
+        // A URL, or a path in a folder that does not exist, is only its own text.
         let place = Place::of(path).unwrap_or_else(|_| Place::of_name(path));
         let earlier = place.path.and_then(|place| by_path.insert(place, path));
         let earlier = place.id.and_then(|id| by_id.insert(id, path)).or(earlier);

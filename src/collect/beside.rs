@@ -1,10 +1,10 @@
 //! The calls that a run asks beside those of its ledger, with what the cap leaves over: open calls
 //! of earlier ledgers, then final records that it looks at again.
 //!
-//! An account takes them in small parts, once all its own calls have their answer. Nothing but a
-//! position is kept from part to part, so memory grows neither with the store nor with the calls.
-//! A call that the run has asked is left out, so none is asked twice, however often the run is
-//! resumed.
+//! An account takes them in small parts, once all its own calls have their answer. From part to
+//! part it keeps a position, so memory does not grow with the store. A call that the run asks is
+//! left out, so none is asked twice. The store shows which these are, however often the run is
+//! resumed; the few that it does not show are kept as fingerprints.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fetch::Job;
 use crate::ledger::{DuplicateCalls, LedgerRows, ScannedLedger};
 use crate::store::Reader;
-use reconcile_core::answer::{AnswerKind, StoredCall};
+use reconcile_core::answer::StoredCall;
 use reconcile_core::ask_again::{NextRequest, ReceiptUse, Scope};
 use reconcile_core::calendar::{midnight_ms, neighbour_day};
 use reconcile_core::call::CallKey;
@@ -166,5 +166,5 @@ fn look_up(rows: Vec<(CallPlace, LedgerRow)>, reader: Option<&dyn Reader>) -> Re
 /// True if the store has a record of the call.
 pub(super) fn has_record(stored: Option<&StoredCall>) -> bool {
     let answer = stored.and_then(|stored| stored.answer.as_ref());
-    answer.is_some_and(|stored| matches!(stored.answer.kind, AnswerKind::Final | AnswerKind::Interim))
+    answer.is_some_and(|stored| stored.answer.kind.is_record())
 }

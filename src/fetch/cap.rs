@@ -308,7 +308,7 @@ impl Drop for Place<'_> {
             PlaceEnd::CoolsAfter(rest) => state.cool(Instant::now() + rest + self.cap.rate.cooldown()),
             PlaceEnd::IsFree => {
                 state.shape.give_back(self.token);
-                // Whoever waits for the next place to cool need not.
+                // The next request waits for a place to cool, and can have this one now.
                 self.cap.more_places.notify_one();
             }
         }

@@ -33,7 +33,7 @@ impl FirstContact {
     }
 
     /// Notes that a connection was made.
-    pub(super) fn is_made(&self) {
+    pub(super) fn note_made(&self) {
         self.made.send_if_modified(|made| !std::mem::replace(made, true));
     }
 }
@@ -55,7 +55,7 @@ mod tests {
         let waits = tokio::spawn(async move { other.wait().await });
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!waits.is_finished());
-        first.is_made();
+        first.note_made();
         assert!(waits.await.is_ok() && begun.elapsed().as_secs() == 91);
     }
 }

@@ -268,7 +268,7 @@ impl Outage {
             }
         };
         if state.reached {
-            self.contact.is_made();
+            self.contact.note_made();
         }
         drop(state);
         self.change.notify_waiters();

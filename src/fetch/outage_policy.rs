@@ -7,8 +7,8 @@ use std::time::Duration;
 /// usable response.
 pub(super) const IN_A_ROW: usize = 3;
 
-/// Of several accounts, so many probe while no connection was ever made. The others wait: all ask
-/// the same provider. Each of these sends at least two requests, to know how long it lasts.
+/// How many of several accounts probe while no connection was ever made. The others wait, because
+/// all ask the same provider. An account needs two requests to know that the silence lasts.
 pub const PROBING_ACCOUNTS: usize = 10;
 
 /// How long the run probes if it can do without the answers.

@@ -11,11 +11,11 @@ use std::path::PathBuf;
 
 use chrono::{SubsecRound as _, Utc};
 use tokio::runtime::Runtime;
-use uuid::Uuid;
 
 use super::bucket::Bucket;
 use super::commit::{self, Commit, CommittedFile, PublishedRun};
 use super::error::Failure;
+use super::staging::random_letters;
 use super::upload::upload;
 use super::url::ObjectUrl;
 use crate::error::{Error, Result};
@@ -73,10 +73,7 @@ impl Publication {
     ///
     /// Exit 2 or 6 if it cannot be written.
     pub(crate) fn start(&mut self, run_id: &str) -> Result<()> {
-        // Letters, because messages would mask digits.
-        let letter = |byte: &u8| char::from(b'a' + byte % 16);
-        let attempt: String = Uuid::new_v4().as_bytes()[..8].iter().map(letter).collect();
-        self.folder = format!("runs/{}-{run_id}/{attempt}/", self.run_no);
+        self.folder = format!("runs/{}-{run_id}/{}/", self.run_no, random_letters::<8>());
         let now = Utc::now().trunc_subsecs(0);
         let started = serde_json::json!({ "run_no": self.run_no, "run_id": run_id, "started_at": now });
         let object = self.object(STARTED);

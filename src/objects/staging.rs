@@ -13,6 +13,7 @@ use crate::staged::hidden_beside;
 
 /// The name of a temporary folder, between which are random letters.
 const TEMPORARY: (&str, &str) = (".reconcile-", ".upload");
+const LETTERS: usize = 16;
 /// A temporary folder that is younger may be one that its run has not locked yet.
 const UNLOCKED: Duration = Duration::from_secs(60);
 
@@ -34,8 +35,7 @@ impl Staging {
     /// Where it is if the store is a database: in the folder for temporary files. Other runs of
     /// this machine may have theirs beside it.
     pub(crate) fn temporary_folder() -> PathBuf {
-        let letters: String =
-            Uuid::new_v4().as_bytes().iter().map(|byte| char::from(b'a' + byte % 16)).collect();
+        let letters = random_letters::<LETTERS>();
         std::env::temp_dir().join(format!("{}{letters}{}", TEMPORARY.0, TEMPORARY.1))
     }
 
@@ -90,6 +90,11 @@ impl Staging {
     }
 }
 
+/// At most 16 random letters, of 4 bits each. Digits would be masked in messages.
+pub(super) fn random_letters<const COUNT: usize>() -> String {
+    Uuid::new_v4().as_bytes().iter().take(COUNT).map(|byte| char::from(b'a' + byte % 16)).collect()
+}
+
 /// The locked folder; `None` if another process has locked it, or it cannot be locked.
 fn lock(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
@@ -99,7 +104,7 @@ fn lock(folder: &Path) -> Option<File> {
 
 fn is_temporary(name: &std::ffi::OsStr) -> bool {
     let letters = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY.0)?.strip_suffix(TEMPORARY.1));
-    letters.is_some_and(|letters| letters.len() == 16 && letters.bytes().all(|b| b.is_ascii_lowercase()))
+    letters.is_some_and(|letters| letters.len() == LETTERS && letters.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
 fn add_files(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {

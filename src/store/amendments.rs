@@ -1,6 +1,6 @@
 //! Answers beside those that count, and the changes that they prove.
 
-use reconcile_core::answer::{AnswerKind, StoredAnswer};
+use reconcile_core::answer::StoredAnswer;
 use reconcile_core::call::CallKey;
 
 /// An answer beside the one that counts.
@@ -19,7 +19,7 @@ impl OtherAnswer {
 }
 
 fn is_record(stored: &StoredAnswer) -> bool {
-    matches!(stored.answer.kind, AnswerKind::Final | AnswerKind::Interim)
+    stored.answer.kind.is_record()
 }
 
 /// Which answer beside that of a call proves a change.
@@ -67,7 +67,7 @@ pub fn changes<'a>(
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, NaiveDate};
-    use reconcile_core::answer::NewAnswer;
+    use reconcile_core::answer::{AnswerKind, NewAnswer};
 
     use super::*;
 

@@ -38,15 +38,17 @@ impl AnswerKind {
     pub const ALL: [Self; 6] =
         [Self::Final, Self::Interim, Self::NoRecord, Self::Malformed, Self::Rejected, Self::Exhausted];
 
+    /// True if the provider has a record of the call.
+    #[must_use]
+    pub fn is_record(self) -> bool {
+        matches!(self, Self::Final | Self::Interim)
+    }
+
     /// True if it takes the place of a stored answer of this kind. Only a record takes that of a
     /// final record. A failure on every attempt says nothing of the call, so a record stays.
     #[must_use]
     pub fn replaces(self, stored: Self) -> bool {
-        match (self, stored) {
-            (Self::Final | Self::Interim, _) => true,
-            (_, Self::Final) | (Self::Exhausted, Self::Interim) => false,
-            _ => true,
-        }
+        self.is_record() || !(stored == Self::Final || self == Self::Exhausted && stored == Self::Interim)
     }
 
     /// The word in the store.

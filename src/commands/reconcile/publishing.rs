@@ -345,7 +345,7 @@ fn check_answered(
 }
 
 /// Why some calls have no answer of this run; `None` if the run is complete. A call that failed on
-/// every attempt keeps an older record, but what became of the call since is not known.
+/// every attempt has none, even if it keeps the record of an earlier run.
 fn incomplete_because(
     run: &RunContext<'_>,
     collected: &Collected,
